@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What every file of the library shares: the context, errors, logging. */
+#ifndef LIBFORK_INTERNAL_H
+#define LIBFORK_INTERNAL_H
+
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xentoollog.h>
+
+#include "cleanup.h"
+#include "xen.h"
+#include "xenfork.h"
+
+#define XENFORK_API __attribute__((visibility("default")))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define XENFORK__TEXT_BYTES 512U
+
+struct xenfork_ctx {
+    xentoollog_logger *logger; /* the caller's; NULL: none */
+    struct xenfork__xen *xen;  /* handles, known to xen-*.c alone */
+    char *state_dir;
+    volatile sig_atomic_t is_cancelled;
+    xenfork_progress_fn *progress;
+    void *progress_opaque;
+    int stage;                 /* where we are, for errors */
+    uint32_t domid;            /* what we are about, for errors */
+    struct {
+        int code, stage, errnoval;
+        uint32_t domid;
+        char text[XENFORK__TEXT_BYTES];
+        char remedy[XENFORK__TEXT_BYTES];
+    } error;
+    uint64_t counters[XENFORK_COUNTS];
+};
+
+/*
+ * Make an error: log it once, store it in the context, return @code.
+ * @errnoval: 0 when there is none.
+ */
+int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
+                  ...) __attribute__((format(printf, 4, 5)));
+/* The same for outcomes that the caller expects: stored, not logged. */
+int xenfork__miss(xenfork_ctx *ctx, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Say what the user can do about the error just made; returns its code. */
+int xenfork__remedy(xenfork_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+int xenfork__nomem(xenfork_ctx *ctx);
+void xenfork__log(xenfork_ctx *ctx, xentoollog_level level, const char *fmt,
+                  ...) __attribute__((format(printf, 3, 4)));
+
+#define LOG_WARN(ctx, ...) xenfork__log(ctx, XTL_WARN, __VA_ARGS__)
+#define LOG_INFO(ctx, ...) xenfork__log(ctx, XTL_INFO, __VA_ARGS__)
+#define LOG_DEBUG(ctx, ...) xenfork__log(ctx, XTL_DEBUG, __VA_ARGS__)
+
+/* Enter a stage: for errors and progress; CANCELLED if asked to stop. */
+int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone,
+                   uint64_t total);
+/* The same where stopping is no longer possible. */
+void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone);
+void xenfork__progress(xenfork_ctx *ctx, uint32_t clone, uint64_t done,
+                       uint64_t total);
+
+uint64_t xenfork__now_ns(void);
+
+static inline void xenfork__count(xenfork_ctx *ctx, int counter, uint64_t n)
+{
+    ctx->counters[counter] += n;
+}
+
+#endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the library asks of Xen and of the host.  Implemented by xen-*.c and
+ * sys-*.c, the only files that know libxl, libxc, libxenstore and the host's
+ * system calls for disks, links and helpers; and by tests/unit/fake-xen.c.
+ *
+ * All functions return 0 or a negative XENFORK_E_*, have made the error when
+ * they fail (XENFORK_E_XEN unless said otherwise), and leave outputs untouched
+ * then.  "NOTFOUND" as an error code means: no such domain.
+ */
+#ifndef LIBFORK_XEN_H
+#define LIBFORK_XEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xenfork.h"
+
+#define XENFORK__PAGE_SIZE 4096U
+#define XENFORK__PAGE_KIB  4U
+#define XENFORK__BATCH     512U  /* gfns in one multicall */
+
+/* Handles */
+int xenfork__xen_open(xenfork_ctx *ctx);
+void xenfork__xen_close(xenfork_ctx *ctx);
+
+/* Domains: xen-domain.c */
+struct xenfork__dominfo {
+    uint32_t domid;
+    uint8_t uuid[16];
+    bool is_hvm;              /* an HVM container: PVH or HVM */
+    bool is_paused;           /* by a toolstack */
+    bool is_shutdown;
+    bool is_dying;
+    int shutdown_reason;      /* XENFORK__SHUTDOWN_*; valid if is_shutdown */
+    uint64_t private_pages;   /* Xen's tot_pages */
+    uint64_t shared_pages;    /* Xen's shr_pages */
+    uint64_t claimed_pages;   /* claimed and not yet used */
+    uint64_t max_pages;       /* what the domain may own */
+    uint32_t max_vcpus;
+};
+#define XENFORK__SHUTDOWN_SUSPEND 2 /* SHUTDOWN_suspend, public/sched.h */
+
+/* NOTFOUND */
+int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
+                      struct xenfork__dominfo *info_out);
+/* By handle, dying domains left out.  NOTFOUND, not logged */
+int xenfork__xen_by_uuid(xenfork_ctx *ctx, const uint8_t uuid[16],
+                         uint32_t *domid_out);
+/* By exact name.  NOTFOUND, not logged */
+int xenfork__xen_by_name(xenfork_ctx *ctx, const char *name,
+                         uint32_t *domid_out);
+/* Caller frees; NOTFOUND, not logged */
+int xenfork__xen_name(xenfork_ctx *ctx, uint32_t domid, char **name_out);
+int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid);
+/* Whatever is left of it goes: devices, hotplug, xenstore, memory. */
+int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid);
+/* Block until a domain is gone or shut down, or wake_fd is readable. */
+int xenfork__xen_wait_release(xenfork_ctx *ctx, int wake_fd);
+
+/* Memory sharing in the hypervisor?  HYPERVISOR; no domain is touched */
+int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid);
+
+/* Suspension: xen-suspend.c */
+/* Has the guest said that it can suspend? */
+int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
+/* TIMEOUT: runs on, request withdrawn; CANCELLED: the same */
+int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid,
+                         uint32_t timeout_ms);
+/* As if the suspension had been cancelled: nothing reconnects. */
+int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
+/*
+ * After a crash of the process that asked for suspension: withdraw the
+ * request, or wait (bounded) for the guest that took it up.  Suspended or
+ * not is then seen in xenfork__xen_info().
+ */
+int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid);
+
+/* Configuration: xen-config.c */
+#define XENFORK__TYPE_PV  1
+#define XENFORK__TYPE_PVH 2
+#define XENFORK__TYPE_HVM 3
+
+struct xenfork__disk {
+    char *vdev;
+    char *path;               /* NULL: empty drive */
+    char *format;             /* libxl's words: "raw", "qcow2", … */
+    char *backend;            /* "phy", "qdisk", "tap", "standalone", … */
+    char *script;             /* NULL: libxl's own */
+    bool is_readwrite;
+    bool is_cdrom;
+    bool is_foreign;          /* backend in another domain */
+};
+
+struct xenfork__nic {
+    int devid;
+    uint8_t mac[6];
+    char *bridge;             /* NULL: libxl's default */
+};
+
+struct xenfork__config {
+    char *json;               /* libxl's own record, opaque to us */
+    char *name;
+    uint8_t uuid[16];
+    int type;                 /* XENFORK__TYPE_* */
+    uint64_t max_kib;         /* memory that the guest may have */
+    uint32_t disk_count;
+    struct xenfork__disk *disks;
+    uint32_t nic_count;
+    struct xenfork__nic *nics;
+    uint32_t passthrough_count;
+    char *unsupported;        /* a device kind we cannot fork; NULL: none */
+};
+
+int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
+                            struct xenfork__config **config_out);
+/* From the JSON that config_get gave. */
+int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
+                              struct xenfork__config **config_out);
+void xenfork__config_free(struct xenfork__config *config);
+/* MACs of every domain's NICs: count * 6 bytes; caller frees. */
+int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out);
+
+/* The image domain: xen-image.c */
+/*
+ * A bare domain like the source: vCPUs, flags, CPU policy, HAP allocation.
+ * Paused for ever; named in xenstore; passed over by `xl shutdown -a`.
+ */
+int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
+                              const uint8_t uuid[16], const char *name,
+                              uint32_t *image_out);
+
+/* State of a suspended domain: xen-capture.c */
+struct xenfork__param {
+    uint64_t index;           /* HVM_PARAM_* */
+    uint64_t value;
+};
+
+struct xenfork__capture {
+    uint32_t xen_major, xen_minor;
+    uint8_t *cpuid;           /* xen_cpuid_leaf_t[] as in the stream */
+    size_t cpuid_bytes;
+    uint8_t *msrs;            /* xen_msr_entry_t[] as in the stream */
+    size_t msrs_bytes;
+    uint32_t tsc_mode, tsc_khz, tsc_incarnation;
+    uint64_t tsc_ns;
+    uint8_t *context;         /* HVM context */
+    size_t context_bytes;
+    uint32_t param_count;
+    struct xenfork__param *params;
+    uint32_t page_count;      /* special pages, gfn ascending */
+    uint64_t *page_gfns;
+    uint8_t *pages;           /* page_count * 4096 bytes */
+};
+
+/* gfns: the special pages that the stream has to carry. */
+int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid,
+                         const uint64_t *gfns, uint32_t count,
+                         struct xenfork__capture **capture_out);
+void xenfork__capture_free(struct xenfork__capture *capture);
+/* Give the image the vCPU state; its special pages are there already. */
+int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
+                            const struct xenfork__capture *capture);
+
+/* Memory: xen-memory.c */
+/* Free pages of the host that nobody has claimed. */
+int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out);
+/*
+ * Claim so that the domain can own @pages in all, those that it owns
+ * included; 0 drops the claim.  HOSTMEM: not enough
+ */
+int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages);
+int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid,
+                               uint64_t pages);
+int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out);
+/* Which of count <= 1024 gfns from first on hold memory; fills in a fork's */
+int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
+                         uint32_t count, bool *present_out);
+/*
+ * Make pages sharable while the source runs; count <= XENFORK__BATCH.
+ * handles_out[i] is 0 where it could not be done.
+ */
+int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
+                          const uint64_t *gfns, uint32_t count,
+                          uint64_t *handles_out);
+/*
+ * Share nominated pages with the image at the same gfn; where the handle is 0
+ * or no longer valid nothing is done and is_shared_out[i] is false.
+ */
+int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
+                       const uint64_t *gfns, const uint64_t *handles,
+                       uint32_t count, bool *is_shared_out);
+/* Copy pages that cannot be shared; count <= XENFORK__BATCH. */
+int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
+                      const uint64_t *gfns, uint32_t count);
+/* image -> clone, one hypercall; the clone is paused and never ran. */
+int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image,
+                             uint32_t clone);
+
+/* Clones: xen-restore.c */
+struct xenfork__clone_config {
+    const char *name;
+    const uint8_t *uuid;
+    const struct xenfork__nic *nics;   /* as many as the source has */
+    char *const *disk_paths;           /* likewise; NULL: as the source's */
+};
+
+/* A paused domain made by libxl out of a pageless stream at fd's offset. */
+int xenfork__xen_restore(xenfork_ctx *ctx,
+                         const struct xenfork__config *source,
+                         const struct xenfork__clone_config *clone,
+                         int stream_fd, uint32_t *domid_out);
+
+/* Disks of a suspended domain: xen-ring.c */
+/* Until every block ring is empty.  TIMEOUT */
+int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
+
+/* Host: sys-*.c */
+/* Make dst (new, empty) a reflink of src.  DISK: file system cannot */
+int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
+                         bool is_sealed);
+/* Can files in this file's directory be reflinked?  DISK: no, not logged */
+int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path);
+/* Link state of a host network interface. */
+int xenfork__sys_link(xenfork_ctx *ctx, const char *ifname, bool is_up);
+/*
+ * Start xenfork-keeper for a transaction.  It undoes the transaction when
+ * this process goes without a word, and keeps its clones after commit.
+ * keeper_fd_out: write 'c' to say committed; closing it without: undo.
+ */
+int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
+                        int *keeper_fd_out);
+
+#endif

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xenfork: fork a Xen domain as fork(2) forks a process.
+ *
+ * Words.  The *source* is the domain that is forked.  The *image* is a domain
+ * that never runs and holds the source's memory and vCPU state at the instant
+ * of the fork.  A *clone* is a domain made from an image.
+ *
+ * Conventions.  Functions that can fail return 0 or a negative XENFORK_E_*;
+ * outputs come last and are untouched on failure.  Strings that a getter
+ * returns belong to the object asked and live as long as it does.  Every
+ * getter accepts an index out of range and then returns NULL, 0 or
+ * XENFORK_DOMID_NONE.  A context may be used by one thread at a time, except
+ * for xenfork_cancel().  The library prints nothing, never exits, installs no
+ * signal handler and keeps no globals.
+ */
+#ifndef XENFORK_H
+#define XENFORK_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct xentoollog_logger;
+
+typedef struct xenfork_ctx xenfork_ctx;
+typedef struct xenfork_spec xenfork_spec;
+typedef struct xenfork_check xenfork_check;
+typedef struct xenfork_result xenfork_result;
+typedef struct xenfork_list xenfork_list;
+
+#define XENFORK_DOMID_NONE UINT32_MAX /* no such domain (any more) */
+#define XENFORK_ALL        UINT32_MAX /* every clone; or the fork itself */
+#define XENFORK_MAX_CLONES 1024U      /* clones that one call makes, at most */
+
+/* Errors.  Released values never change. */
+#define XENFORK_E_NOMEM       (-1)  /* this process is out of memory */
+#define XENFORK_E_INVAL       (-2)  /* an argument is malformed */
+#define XENFORK_E_PERM        (-3)  /* not root, or not a control domain */
+#define XENFORK_E_NOTFOUND    (-4)  /* no such domain, image or clone */
+#define XENFORK_E_XEN         (-5)  /* a call to Xen or its tools failed */
+#define XENFORK_E_HYPERVISOR  (-6)  /* the hypervisor has no memory sharing */
+#define XENFORK_E_PV          (-7)  /* PV guests cannot be forked */
+#define XENFORK_E_HVM         (-8)  /* HVM guests cannot be forked yet */
+#define XENFORK_E_PASSTHROUGH (-9)  /* the domain has a passthrough device */
+#define XENFORK_E_NOSUSPEND   (-10) /* the guest does not support suspension */
+#define XENFORK_E_TIMEOUT     (-11) /* suspension not reached in time */
+#define XENFORK_E_NAMETAKEN   (-12) /* a domain has the name already */
+#define XENFORK_E_MACTAKEN    (-13) /* a domain has the MAC already */
+#define XENFORK_E_UUIDTAKEN   (-14) /* a domain has the UUID already */
+#define XENFORK_E_HOSTMEM     (-15) /* not enough free host memory */
+#define XENFORK_E_INUSE       (-16) /* clones still depend on the image */
+#define XENFORK_E_DISK        (-17) /* a disk cannot be forked */
+#define XENFORK_E_DEVICE      (-18) /* another device cannot be forked */
+#define XENFORK_E_NOTRUNNING  (-19) /* the domain is shut down or dying */
+#define XENFORK_E_BUSY        (-20) /* another operation is on the domain */
+#define XENFORK_E_CANCELLED   (-21) /* xenfork_cancel() was called */
+#define XENFORK_E_STATE       (-22) /* the state directory is unusable */
+#define XENFORK_E_NOTOURS     (-23) /* no image or clone of xenfork's */
+#define XENFORK_E_RESIDUE     (-24) /* failed, and undoing it failed too */
+
+/* Stages of a fork, in order; also the phases that are timed. */
+#define XENFORK_STAGE_NONE    0
+#define XENFORK_STAGE_CHECK   1  /* arguments, domain, disks, names */
+#define XENFORK_STAGE_RESERVE 2  /* image domain made, memory claimed */
+#define XENFORK_STAGE_PREPARE 3  /* what can be done while the source runs */
+#define XENFORK_STAGE_SUSPEND 4  /* the guest goes to suspension */
+#define XENFORK_STAGE_CAPTURE 5  /* vCPU state and special pages read */
+#define XENFORK_STAGE_DISKS   6  /* rings drained, disks sealed */
+#define XENFORK_STAGE_SHARE   7  /* memory shared with the image */
+#define XENFORK_STAGE_RESUME  8  /* the source runs on */
+#define XENFORK_STAGE_SEAL    9  /* image written to the state directory */
+#define XENFORK_STAGE_CREATE  10 /* per clone: domain made by libxl */
+#define XENFORK_STAGE_FORK    11 /* per clone: memory forked */
+#define XENFORK_STAGE_ATTACH  12 /* per clone: NICs held or connected */
+#define XENFORK_STAGE_UNPAUSE 13 /* per clone: starts to run */
+#define XENFORK_STAGE_HYDRATE 14 /* background: clone made independent */
+#define XENFORK_STAGE_STUN    15 /* a sum: suspended until resumed */
+#define XENFORK_STAGE_TOTAL   16 /* a sum: the whole call, or one clone */
+#define XENFORK_STAGES        17
+
+/* Counters of a fork. */
+#define XENFORK_COUNT_PAGES_SHARED  0 /* source pages shared with the image */
+#define XENFORK_COUNT_PAGES_COPIED  1 /* source pages that had to be copied */
+#define XENFORK_COUNT_HYPERCALLS    2 /* memory operations, batched or not */
+#define XENFORK_COUNT_PROCESSES     3 /* started by us; libxl's not counted */
+#define XENFORK_COUNT_XENSTORE_OPS  4 /* done by us; libxl's not counted */
+#define XENFORK_COUNTS              5
+
+/**
+ * Open a context: the handles to Xen and to the state directory.
+ *
+ * @ctx_out  the context.
+ * @logger   the caller's logger; NULL: no messages.
+ * @flags    none defined: 0.
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   INVAL unknown flag; NOMEM; PERM Xen's interfaces cannot be opened.
+ * Ownership: the caller closes it, with xenfork_close(), before @logger.
+ * Effects:  none outside this process.
+ * Blocking: no.
+ * Source:   libxl_ctx_alloc, tools/include/libxl.h, Xen 4.17.
+ * Since:    0.1
+ */
+int xenfork_open(xenfork_ctx **ctx_out, struct xentoollog_logger *logger,
+                 uint32_t flags);
+
+/** Close a context.  NULL is accepted.  Since: 0.1 */
+void xenfork_close(xenfork_ctx *ctx);
+
+/**
+ * Ask a running operation to stop at its next stage, and to undo.
+ *
+ * @ctx      the context that the operation runs on.
+ * Effects:  the operation returns XENFORK_E_CANCELLED; ignored when it is
+ *           past its last cancellable stage.  Cleared when the next one starts.
+ * Blocking: no; may be called from a signal handler or another thread.
+ * Since:    0.1
+ */
+void xenfork_cancel(xenfork_ctx *ctx);
+
+/**
+ * Progress: called between stages, and some 100 times within a long one.
+ *
+ * @opaque  as given to xenfork_set_progress().
+ * @stage   XENFORK_STAGE_*.
+ * @clone   index of the clone; XENFORK_ALL: the fork itself.
+ * @done    units done (SHARE: pages).
+ * @total   units in all; 0: not known.
+ */
+typedef void xenfork_progress_fn(void *opaque, int stage, uint32_t clone,
+                                 uint64_t done, uint64_t total);
+
+/** Set the progress callback; NULL: none.  Since: 0.1 */
+void xenfork_set_progress(xenfork_ctx *ctx, xenfork_progress_fn *progress,
+                          void *opaque);
+
+/*
+ * The last error of this context.  Valid after a function has returned a
+ * negative value, until the next call.  Text: one line, no final stop, names
+ * the thing that failed; errno: 0 when there is none.  Since: 0.1
+ */
+int xenfork_error_code(const xenfork_ctx *ctx);
+int xenfork_error_stage(const xenfork_ctx *ctx);
+int xenfork_error_errno(const xenfork_ctx *ctx);
+uint32_t xenfork_error_domid(const xenfork_ctx *ctx);
+const char *xenfork_error_text(const xenfork_ctx *ctx);
+/* What the user can do about it; "" when there is nothing to say. */
+const char *xenfork_error_remedy(const xenfork_ctx *ctx);
+
+/** Stable name of a code, "NOTFOUND"; "UNKNOWN" for others.  Since: 0.1 */
+const char *xenfork_code_name(int code);
+/** Stable name of a stage, "suspend"; "unknown" for others.  Since: 0.1 */
+const char *xenfork_stage_name(int stage);
+/** Stable name of a counter, "pages_shared".  Since: 0.1 */
+const char *xenfork_count_name(int counter);
+
+/**
+ * Find a domain by name or by number, as xl does.
+ *
+ * @name       name, or domid in decimal.
+ * @domid_out  its domid.
+ * Return:     0, or a negative XENFORK_E_*.
+ * Errors:     NOTFOUND; XEN.
+ * Effects:    none.
+ * Blocking:   no.
+ * Source:     libxl_domain_qualifier_to_domid, Xen 4.17.
+ * Since:      0.1
+ */
+int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
+
+/*
+ * What to make.  A spec starts with these defaults: names SOURCE-1, SOURCE-2
+ * and on, skipping those taken; random UUIDs and MACs; the source's bridges;
+ * NICs held; clones started; 25 % reserved; 30 s to reach suspension.
+ */
+#define XENFORK_LINK_HOLD    0 /* host side of the NIC stays down */
+#define XENFORK_LINK_CONNECT 1 /* forwards from the start */
+
+#define XENFORK_FORK_NO_HYDRATE (1U << 0) /* clones go on needing the image */
+#define XENFORK_FORK_KEEP_IMAGE (1U << 1) /* the image outlives its clones */
+
+/**
+ * Make a spec for @count clones.
+ *
+ * @count     1 to XENFORK_MAX_CLONES.
+ * @spec_out  the spec.
+ * Return:    0, or a negative XENFORK_E_*.
+ * Errors:    INVAL count out of range; NOMEM.
+ * Ownership: the caller frees it, with xenfork_spec_free().
+ * Effects:   none.
+ * Blocking:  no.
+ * Since:     0.1
+ */
+int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out);
+/** Free a spec.  NULL is accepted.  Since: 0.1 */
+void xenfork_spec_free(xenfork_spec *spec);
+
+/*
+ * Setters of a spec.  @clone is an index from 0; XENFORK_ALL where the value
+ * can be the same for all.  @nic is the index of the NIC in the source's
+ * configuration.  All copy what they are given, have no effect outside the
+ * spec, do not block, and return 0, XENFORK_E_INVAL (index out of range,
+ * malformed value) or XENFORK_E_NOMEM.  Since: 0.1
+ */
+/* 1 to 63 characters out of [A-Za-z0-9._-], not all digits. */
+int xenfork_spec_set_name(xenfork_spec *spec, uint32_t clone,
+                          const char *name);
+int xenfork_spec_set_uuid(xenfork_spec *spec, uint32_t clone,
+                          const uint8_t uuid[16]);
+/* Unicast, not all zero; one clone only. */
+int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone, uint32_t nic,
+                             const uint8_t mac[6]);
+/* 1 to 15 characters, no white space, no '/'. */
+int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
+                                uint32_t nic, const char *bridge);
+/* @nic: XENFORK_ALL for every NIC; @link: XENFORK_LINK_*. */
+int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
+                              int link);
+/* Nonzero: the clone stays paused. */
+int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone, int is_paused);
+/* Memory claimed for each clone, per cent of its memory, 0 to 100. */
+int xenfork_spec_set_reserve_percent(xenfork_spec *spec, uint32_t percent);
+/* The same in KiB; more than the domain's memory counts as all of it. */
+int xenfork_spec_set_reserve_kib(xenfork_spec *spec, uint64_t reserve_kib);
+/* Longest wait for suspension, 1 to 3600000 ms. */
+int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms);
+/* XENFORK_FORK_*; unknown bits are INVAL. */
+int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags);
+
+/**
+ * Find every reason why a domain cannot be forked now.
+ *
+ * @domid      the domain.
+ * @spec       what would be made; NULL: one clone by default.
+ * @check_out  the reasons; none: it can be forked.
+ * Return:     0, or a negative XENFORK_E_* when the check could not be made.
+ * Errors:     NOTFOUND; PERM; XEN; STATE; NOMEM.
+ * Ownership:  the caller frees it, with xenfork_check_free().
+ * Effects:    none; the domain is not touched.
+ * Blocking:   no.
+ * Source:     XENMEM_sharing_op, xen/include/public/memory.h, Xen 4.17.
+ * Since:      0.1
+ */
+int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
+                         const xenfork_spec *spec, xenfork_check **check_out);
+/** Free a check.  NULL is accepted.  Since: 0.1 */
+void xenfork_check_free(xenfork_check *check);
+/* The reasons: how many; code, text and way out of each.  Since: 0.1 */
+uint32_t xenfork_check_count(const xenfork_check *check);
+int xenfork_check_code(const xenfork_check *check, uint32_t index);
+const char *xenfork_check_text(const xenfork_check *check, uint32_t index);
+const char *xenfork_check_remedy(const xenfork_check *check, uint32_t index);
+
+/**
+ * Fork a running domain.  The source goes on running.
+ *
+ * @domid       the source; paused before means paused after (it runs for the
+ *              moment that it needs to reach suspension).
+ * @spec        what to make.
+ * @result_out  what was made.
+ * Return:      0, or a negative XENFORK_E_*.
+ * Errors:      every XENFORK_E_* but INUSE and NOTOURS.  RESIDUE: undoing
+ *              left something; xenfork_recover() tries again.
+ * Ownership:   the caller frees the result, with xenfork_result_free().  The
+ *              domains stay.
+ * Effects:     on failure none: the source runs as before, nothing that was
+ *              begun stays.  The same after a kill of the calling process: a
+ *              helper process (xenfork-keeper) undoes what was begun.  After
+ *              success the helper stays while clones or image need it.
+ * Blocking:    yes: seconds; for suspension at most the spec's timeout.
+ * Source:      XENMEM_sharing_op_fork, xen/include/public/memory.h;
+ *              docs/specs/libxl-migration-stream.pandoc; Xen 4.17.
+ * Since:       0.1
+ */
+int xenfork_fork(xenfork_ctx *ctx, uint32_t domid, const xenfork_spec *spec,
+                 xenfork_result **result_out);
+/** Free a result.  NULL is accepted.  Since: 0.1 */
+void xenfork_result_free(xenfork_result *result);
+
+/* What a fork made.  Since: 0.1 */
+uint32_t xenfork_result_count(const xenfork_result *result);
+uint32_t xenfork_result_image_domid(const xenfork_result *result);
+const char *xenfork_result_image_name(const xenfork_result *result);
+uint32_t xenfork_result_clone_domid(const xenfork_result *result,
+                                    uint32_t clone);
+const char *xenfork_result_clone_name(const xenfork_result *result,
+                                      uint32_t clone);
+/* In the usual form with dashes, lower case. */
+const char *xenfork_result_clone_uuid(const xenfork_result *result,
+                                      uint32_t clone);
+/* NICs of a clone: how many; name of the host side; MAC; nonzero: held. */
+uint32_t xenfork_result_nic_count(const xenfork_result *result,
+                                  uint32_t clone);
+const char *xenfork_result_nic_vif(const xenfork_result *result,
+                                   uint32_t clone, uint32_t nic);
+const char *xenfork_result_nic_mac(const xenfork_result *result,
+                                   uint32_t clone, uint32_t nic);
+int xenfork_result_nic_is_held(const xenfork_result *result, uint32_t clone,
+                               uint32_t nic);
+/* Nanoseconds that a stage took; @clone XENFORK_ALL: the fork itself. */
+uint64_t xenfork_result_ns(const xenfork_result *result, uint32_t clone,
+                           int stage);
+/* XENFORK_COUNT_*. */
+uint64_t xenfork_result_counter(const xenfork_result *result, int counter);
+
+#define XENFORK_KIND_IMAGE 1
+#define XENFORK_KIND_CLONE 2
+
+/**
+ * List images and clones, with their memory.
+ *
+ * @list_out  images, each followed by its clones, in order of creation.
+ * Return:    0, or a negative XENFORK_E_*.
+ * Errors:    XEN; STATE; NOMEM.
+ * Ownership: the caller frees it, with xenfork_list_free().
+ * Effects:   none.
+ * Blocking:  no.
+ * Source:    xc_domain_getinfolist: tot_pages, shr_pages; Xen 4.17.
+ * Since:     0.1
+ */
+int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out);
+/** Free a list.  NULL is accepted.  Since: 0.1 */
+void xenfork_list_free(xenfork_list *list);
+
+/* Entries of a list.  Since: 0.1 */
+uint32_t xenfork_list_count(const xenfork_list *list);
+int xenfork_list_kind(const xenfork_list *list, uint32_t index);
+/* XENFORK_DOMID_NONE: the domain is gone, its disks and record remain. */
+uint32_t xenfork_list_domid(const xenfork_list *list, uint32_t index);
+const char *xenfork_list_name(const xenfork_list *list, uint32_t index);
+const char *xenfork_list_uuid(const xenfork_list *list, uint32_t index);
+/* The image a clone was made from; the source an image was made from. */
+const char *xenfork_list_parent(const xenfork_list *list, uint32_t index);
+/*
+ * One word: "running", "paused", "shutdown", "gone"; images "ready", "lost"
+ * (destroyed behind our back).
+ */
+const char *xenfork_list_state(const xenfork_list *list, uint32_t index);
+/* Seconds since the Epoch. */
+uint64_t xenfork_list_created(const xenfork_list *list, uint32_t index);
+/* Memory the guest was given, and what of it is shared or its own, in KiB. */
+uint64_t xenfork_list_total_kib(const xenfork_list *list, uint32_t index);
+uint64_t xenfork_list_shared_kib(const xenfork_list *list, uint32_t index);
+uint64_t xenfork_list_private_kib(const xenfork_list *list, uint32_t index);
+/* Clones: per cent hydrated, 100: needs no image.  Images: clones that do. */
+uint32_t xenfork_list_hydrated(const xenfork_list *list, uint32_t index);
+uint32_t xenfork_list_users(const xenfork_list *list, uint32_t index);
+/* Nonzero: the image was asked to outlive its clones. */
+int xenfork_list_is_kept(const xenfork_list *list, uint32_t index);
+/* Disk files of the entry. */
+uint32_t xenfork_list_disk_count(const xenfork_list *list, uint32_t index);
+const char *xenfork_list_disk_vdev(const xenfork_list *list, uint32_t index,
+                                   uint32_t disk);
+const char *xenfork_list_disk_path(const xenfork_list *list, uint32_t index,
+                                   uint32_t disk);
+
+/**
+ * Destroy a clone: its domain, if it still is, its delta disks, its record.
+ *
+ * @name    name, UUID or domid.
+ * Return:  0, or a negative XENFORK_E_*.
+ * Errors:  NOTFOUND; NOTOURS not a clone; BUSY; XEN; STATE; RESIDUE.
+ * Effects: all data of the clone is lost.  The image goes with its last
+ *          clone unless it was asked to stay.
+ * Blocking: yes: seconds.
+ * Source:  libxl_domain_destroy, Xen 4.17.
+ * Since:   0.1
+ */
+int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name);
+
+/**
+ * Destroy an image that no clone depends on.
+ *
+ * @name    name, UUID or domid.
+ * Return:  0, or a negative XENFORK_E_*.
+ * Errors:  NOTFOUND; NOTOURS not an image; INUSE; BUSY; XEN; STATE; RESIDUE.
+ * Effects: Xen keeps the domain's number (as "(null)", state d) until the
+ *          last clone of it, hydrated or not, is gone.
+ * Blocking: yes: up to seconds.
+ * Source:  d->parent holds a reference, xen/arch/x86/mm/mem_sharing.c, 4.17.
+ * Since:   0.1
+ */
+int xenfork_image_destroy(xenfork_ctx *ctx, const char *name);
+
+/**
+ * Make a clone independent of its image: put in every page not yet there.
+ *
+ * @domid             a clone; may run meanwhile.
+ * @pages_per_second  0: as fast as it goes.
+ * Return:            0, or a negative XENFORK_E_*.
+ * Errors:            NOTFOUND; NOTOURS; CANCELLED; XEN; STATE.
+ * Effects:           costs no guest memory: pages come in shared.
+ * Blocking:          yes: memory size over speed.
+ * Source:            get_page_from_gfn(P2M_ALLOC) forks a missing page,
+ *                    xen/arch/x86/mm/p2m.c, Xen 4.17.
+ * Since:             0.1
+ */
+int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
+                    uint32_t pages_per_second);
+
+/**
+ * Roll back what killed processes left half-made, and remove images that
+ * nothing needs any more.  Every operation does this first by itself.
+ *
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   XEN; STATE; RESIDUE something could not be undone.
+ * Effects:  sources left suspended are resumed; half-made domains and files
+ *           are removed.  Operations that run are not touched.
+ * Blocking: yes: seconds.
+ * Since:    0.1
+ */
+int xenfork_recover(xenfork_ctx *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
