@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xl: stands ahead of the real xl in PATH.  Commands that begin with "fork"
+ * go to xl-fork beside this program, everything else to the real xl, by exec:
+ * arguments, stdin, exit status and signals are what they were.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "exitcodes.h"
+#include "real-xl.h"
+
+static bool is_ours(const char *command)
+{
+    return strcmp(command, "fork") == 0 || strncmp(command, "fork-", 5) == 0;
+}
+
+/* Index of the command: the first argument past xl's own -v -f -t -T -N. */
+static int find_command(int argc, char **argv)
+{
+    int i;
+
+    for (i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--") == 0)
+            return i + 1;
+        if (argv[i][0] != '-' || !argv[i][1])
+            return i;
+        if (strspn(argv[i] + 1, "vftTN") != strlen(argv[i] + 1))
+            return argc;
+    }
+    return argc;
+}
+
+static int exec_verbs(char **argv)
+{
+    char path[PATH_MAX + sizeof("-fork")];
+    ssize_t len;
+
+    len = readlink("/proc/self/exe", path, PATH_MAX);
+    if (len < 0) {
+        fprintf(stderr, "xl: cannot read /proc/self/exe: %s\n",
+                strerror(errno));
+        return EXIT_FAILED;
+    }
+    strcpy(path + len, "-fork");
+    execv(path, argv);
+    fprintf(stderr, "xl: cannot run %s: %s\n", path, strerror(errno));
+    return EXIT_FAILED;
+}
+
+/* The real xl's help first; ours even if that fails. */
+static int help(char **argv)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(real_xl_exec(argv));
+    if (pid < 0)
+        fprintf(stderr, "xl: cannot run Xen's own xl: %s\n", strerror(errno));
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return exec_verbs(argv);
+}
+
+int main(int argc, char **argv)
+{
+    int command = find_command(argc, argv);
+
+    if (command < argc) {
+        if (is_ours(argv[command]))
+            return exec_verbs(argv);
+        if (strcmp(argv[command], "help") == 0) {
+            if (command + 1 == argc)
+                return help(argv);
+            if (is_ours(argv[command + 1]))
+                return exec_verbs(argv);
+        }
+    }
+    return real_xl_exec(argv);
+}
