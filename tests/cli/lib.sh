@@ -13,6 +13,17 @@ plan() {
     echo "1..$1"
 }
 
+# From here on xl is our front end beside verbs that link a fake libxenfork:
+# the front end looks for xl-fork where it is itself, so that must be a copy.
+use_fake() {
+    mkdir "$dir/fake"
+    cp "$xl" "$dir/fake/xl"
+    printf '#!/bin/sh\nexec "%s" "$@"\n' "$builddir/tests/cli/xl-fork" \
+        >"$dir/fake/xl-fork"
+    chmod +x "$dir/fake/xl-fork"
+    xl="$dir/fake/xl"
+}
+
 # check NAME COMMAND...: one TAP line, by the command's exit status.
 check() {
     name=$1

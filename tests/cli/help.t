@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Help, in every way that it can be asked for; options against the manual.
+
+# shellcheck source=tests/cli/lib.sh
+. "${srcdir:?}/tests/cli/lib.sh"
+
+verbs='fork fork-check fork-list fork-info fork-destroy fork-image-destroy'
+
+has() {
+    grep -q -e "$1" "$dir/out"
+}
+
+# Long options of a --help text.
+options_of() {
+    "$xl" "$1" --help | grep -o -e ' --[a-z][a-z-]*' | sort -u
+}
+
+# The part of the manual about a verb.
+manual_of() {
+    awk -v verb="$1" '/^=head1/ { on = $0 == "=head1 XL " toupper(verb) } on' \
+        "$srcdir/docs/xl-fork.1.pod"
+}
+
+in_manual() {
+    for option in $(options_of "$1"); do
+        manual_of "$1" | grep -q -e "B<$option>" || {
+            echo "# $1 $option is not in docs/xl-fork.1.pod"
+            return 1
+        }
+    done
+}
+
+plan $((5 + 6 * 4))
+
+stub_xl "$dir/real"
+use_fake
+PATH="$dir/real:$PATH"
+
+run "$xl" help
+check "help: the real xl's first" is "$(head -n1 "$dir/out")" 'stub help'
+check 'help: ours after it' has '^ fork-image-destroy  *Destroy'
+check 'help: exit status' is "$status" 0
+
+chmod -x "$dir/real/xl"
+PATH="$dir/real:/usr/bin:/bin" run "$xl" help
+check 'help: ours even without a real xl' has '^ fork  *Fork a running domain'
+chmod +x "$dir/real/xl"
+
+run "$xl" help fork-nonsense
+check 'help of no command' is "$status" 2
+
+for verb in $verbs; do
+    run "$xl" "$verb" -h
+    mv "$dir/out" "$dir/short"
+    run "$xl" "$verb" --help
+    mv "$dir/out" "$dir/long"
+    run "$xl" -v help "$verb"
+    check "$verb: exit status of help" is "$status" 0
+    check "$verb: usage" has "^Usage: xl $verb "
+    check "$verb: -h, --help and help are the same" \
+        is "$(cat "$dir/short" "$dir/long")" "$(cat "$dir/out" "$dir/out")"
+    check "$verb: every option is in the manual" in_manual "$verb"
+done

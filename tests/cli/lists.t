@@ -1,0 +1,64 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# fork-check, fork-list, fork-info, fork-destroy, fork-image-destroy.
+
+# shellcheck source=tests/cli/lib.sh
+. "${srcdir:?}/tests/cli/lib.sh"
+
+use_fake
+export FAKE_LOG="$dir/log"
+
+out_has() {
+    grep -q -e "$1" "$dir/out"
+}
+
+plan 24
+
+run "$xl" fork-check web1
+check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked'
+export FAKE_FAIL=check:-7
+run "$xl" fork-check web1
+check 'check: cannot' is "$status" 1
+check 'check: why' out_has '^  web1 is a PV guest$'
+check 'check: what to do' out_has '^      make it PVH$'
+run "$xl" fork-check --json web1
+check 'check: JSON, status' is "$status" 1
+check 'check: JSON, code' out_has '"code": "PV"'
+check 'check: JSON, answer' out_has '"can_fork": false'
+unset FAKE_FAIL
+
+run "$xl" fork-list
+check 'list: exit status' is "$status" 0
+check 'list: image' out_has \
+    '^web1-image   4  ready  128.0   124.0      4.0         -  web1$'
+check 'list: clone' out_has \
+    '^  web1-1     -  gone   128.0   124.0      4.0       50%  web1-image$'
+run "$xl" fork-list --json
+check 'list: JSON, gone domain' out_has '"domid": null'
+check 'list: JSON, memory' out_has '"private_kib": 4096'
+check 'list: JSON, disk' out_has '"path": "/disks/web1-1.img"'
+FAKE_FAIL=list:-5 run "$xl" fork-list
+check 'list: failure' is "$status" 1
+run sh -c '"$1" fork-list >/dev/full' sh "$xl"
+check 'list: stdout is full' is "$status" 1
+
+run "$xl" fork-info web1-1
+check 'info: clone' out_has '^web1-1: clone of web1-image$'
+check 'info: memory' out_has '128.0 MiB: 124.0 shared, 4.0 private'
+run "$xl" fork-info 4
+check 'info: image by domid' out_has '^web1-image: image of web1$'
+run "$xl" fork-info --json web1
+check 'info: images of a source' out_has '"source": "web1"'
+run "$xl" fork-info nobody
+check 'info: nobody' is "$status" 1
+
+: >"$FAKE_LOG"
+FAKE_FAIL=b:-24 run "$xl" fork-destroy a b c
+check 'destroy: goes on' is "$(paste -sd' ' "$FAKE_LOG")" \
+    'destroy a destroy b destroy c'
+check 'destroy: exit status is the worst' is "$status" 3
+: >"$FAKE_LOG"
+run "$xl" fork-image-destroy i
+check 'image-destroy' is "$status $(cat "$FAKE_LOG")" '0 image-destroy i'
+FAKE_FAIL=i:-16 run "$xl" fork-image-destroy i
+check 'image-destroy: in use' is "$status" 1

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Parsers of arguments.  Outputs are untouched on failure. */
+#ifndef ARGS_H
+#define ARGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define LINK_UNSET (-1)
+
+/* A NIC's changes: CLONE and NIC are XENFORK_ALL or an index from 0. */
+struct nic_arg {
+    uint32_t clone;
+    uint32_t nic;
+    bool has_mac;
+    uint8_t mac[6];
+    char bridge[16]; /* "": the source's */
+    int link;        /* XENFORK_LINK_* or LINK_UNSET */
+};
+
+/* Memory to claim for each clone. */
+struct reserve_arg {
+    bool is_set;
+    bool is_percent;
+    uint64_t value; /* per cent or KiB */
+};
+
+/* A decimal number: digits only, MIN to MAX. */
+bool parse_number(const char *text, uint64_t min, uint64_t max,
+                  uint64_t *value_out);
+/* Six bytes of two hexadecimal digits, with colons. */
+bool parse_mac(const char *text, uint8_t mac_out[6]);
+/* 8-4-4-4-12 hexadecimal digits. */
+bool parse_uuid(const char *text, uint8_t uuid_out[16]);
+/* "hold" or "connect". */
+bool parse_link(const char *text, int *link_out);
+/* INDEX[,clone=N][,mac=MAC][,bridge=NAME][,link=hold|connect] */
+bool parse_nic(const char *text, struct nic_arg *nic_out);
+/* "full", "25%" or MiB. */
+bool parse_reserve(const char *text, struct reserve_arg *reserve_out);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A check of a domain, and what it prints. */
+#include "config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "check-output.h"
+#include "exitcodes.h"
+#include "output.h"
+#include "session.h"
+
+static bool print_reasons(const char *domain, const xenfork_check *check)
+{
+    uint32_t count = xenfork_check_count(check);
+    uint32_t i;
+
+    if (count == 0)
+        printf("%s can be forked\n", domain);
+    else
+        printf("%s cannot be forked now:\n", domain);
+    for (i = 0; i < count; i++) {
+        const char *remedy = xenfork_check_remedy(check, i);
+
+        printf("  %s\n", xenfork_check_text(check, i));
+        if (remedy && *remedy)
+            printf("      %s\n", remedy);
+    }
+    return output_flush();
+}
+
+static bool print_json(const char *domain, uint32_t domid,
+                       const xenfork_check *check)
+{
+    uint32_t count = xenfork_check_count(check);
+    struct json *json = json_new();
+    uint32_t i;
+
+    if (!json)
+        return false;
+    json_open_map(json, NULL);
+    json_string(json, "domain", domain);
+    json_domid(json, "domid", domid);
+    json_bool(json, "can_fork", count == 0);
+    json_open_list(json, "reasons");
+    for (i = 0; i < count; i++) {
+        json_open_map(json, NULL);
+        json_string(json, "code",
+                    xenfork_code_name(xenfork_check_code(check, i)));
+        json_string(json, "text", xenfork_check_text(check, i));
+        json_string(json, "remedy", xenfork_check_remedy(check, i));
+        json_close_map(json);
+    }
+    json_close_list(json);
+    json_close_map(json);
+    return json_print(json);
+}
+
+int check_and_print(xenfork_ctx *ctx, const char *domain, uint32_t domid,
+                    const xenfork_spec *spec, bool is_json)
+{
+    xenfork_check *check = NULL;
+    bool can_fork;
+    bool ok;
+    int rc;
+
+    rc = xenfork_check_domain(ctx, domid, spec, &check);
+    if (rc < 0)
+        return session_failed(ctx, rc);
+    can_fork = xenfork_check_count(check) == 0;
+    ok = is_json ? print_json(domain, domid, check)
+                 : print_reasons(domain, check);
+    xenfork_check_free(check);
+    return can_fork && ok ? EXIT_DONE : EXIT_FAILED;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A verb of xl-fork: one file, one struct cmd; main.c lists them. */
+#ifndef CMD_H
+#define CMD_H
+
+#include <stdbool.h>
+
+struct cmd {
+    const char *name;
+    int (*run)(int argc, char **argv); /* returns an EXIT_* of exitcodes.h */
+    const char *usage;                 /* what follows the name */
+    const char *help;                  /* first line: a summary */
+};
+
+extern const struct cmd cmd_fork;
+extern const struct cmd cmd_fork_check;
+extern const struct cmd cmd_fork_list;
+extern const struct cmd cmd_fork_info;
+extern const struct cmd cmd_fork_destroy;
+extern const struct cmd cmd_fork_image_destroy;
+
+/* xl's global options, for every verb to heed. */
+extern int verbosity;    /* -v, each time */
+extern bool is_dry_run;  /* -N */
+extern bool is_terminal; /* a progress bar may be drawn on stderr */
+
+/* Print a verb's help on stdout; returns EXIT_DONE. */
+int cmd_help(const struct cmd *cmd);
+/* Print a verb's usage on stderr; returns EXIT_USAGE. */
+int cmd_usage(const struct cmd *cmd);
+
+#endif

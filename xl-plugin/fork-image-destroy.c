@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xl fork-image-destroy */
+#include "config.h"
+
+#include <stddef.h>
+
+#include "cmd.h"
+#include "exitcodes.h"
+#include "options.h"
+#include "session.h"
+
+static int main_fork_image_destroy(int argc, char **argv)
+{
+    struct simple_options options;
+    xenfork_ctx *ctx = NULL;
+    int status;
+    int rc;
+
+    if (!parse_simple(argc, argv, &cmd_fork_image_destroy, 0, 1, 1, &options))
+        return options.status;
+    status = session_open(&ctx);
+    if (status != EXIT_DONE)
+        return status;
+    rc = xenfork_image_destroy(ctx, options.names[0]);
+    if (rc < 0)
+        status = session_failed(ctx, rc);
+    session_close(ctx);
+    return status;
+}
+
+const struct cmd cmd_fork_image_destroy = {
+    .name = "fork-image-destroy",
+    .run = main_fork_image_destroy,
+    .usage = "IMAGE",
+    .help = "Destroy an image that no clone depends on\n"
+            "\n"
+            "Never use xl destroy on an image: it would kill the clones that\n"
+            "still depend on it.\n"
+            "\n"
+            "  -v, --verbose  say what is done; twice: every call to Xen\n"
+            "  -h, --help     this text\n"
+            "\n"
+            "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"
+            "is left.\n",
+};

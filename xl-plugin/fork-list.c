@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xl fork-list */
+#include "config.h"
+
+#include <stddef.h>
+
+#include "cmd.h"
+#include "exitcodes.h"
+#include "list-output.h"
+#include "options.h"
+#include "output.h"
+#include "session.h"
+
+static bool print_table(const xenfork_list *list)
+{
+    static const char *const headings[] = {"NAME",      ">ID",       "STATE",
+                                           ">MIB",      ">SHARED",   ">PRIVATE",
+                                           ">HYDRATED", "MADE FROM", NULL};
+    struct table *table = table_new(headings);
+    uint32_t i;
+
+    if (!table)
+        return false;
+    for (i = 0; i < xenfork_list_count(list); i++) {
+        bool is_clone = xenfork_list_kind(list, i) == XENFORK_KIND_CLONE;
+
+        table_cell(table, "%s%s", is_clone ? "  " : "",
+                   xenfork_list_name(list, i));
+        table_domid(table, xenfork_list_domid(list, i));
+        table_cell(table, "%s", xenfork_list_state(list, i));
+        table_mib(table, xenfork_list_total_kib(list, i));
+        table_mib(table, xenfork_list_shared_kib(list, i));
+        table_mib(table, xenfork_list_private_kib(list, i));
+        if (is_clone)
+            table_cell(table, "%u%%", xenfork_list_hydrated(list, i));
+        else
+            table_cell(table, "-");
+        table_cell(table, "%s", xenfork_list_parent(list, i));
+    }
+    return table_print(table);
+}
+
+static bool print_json(const xenfork_list *list)
+{
+    struct json *json = json_new();
+    uint32_t i;
+
+    if (!json)
+        return false;
+    json_open_list(json, NULL);
+    for (i = 0; i < xenfork_list_count(list); i++)
+        json_entry(json, list, i);
+    json_close_list(json);
+    return json_print(json);
+}
+
+static int main_fork_list(int argc, char **argv)
+{
+    struct simple_options options;
+    xenfork_list *list = NULL;
+    xenfork_ctx *ctx = NULL;
+    int status;
+    int rc;
+
+    if (!parse_simple(argc, argv, &cmd_fork_list, WITH_JSON, 0, 0, &options))
+        return options.status;
+    status = session_open(&ctx);
+    if (status != EXIT_DONE)
+        return status;
+    rc = xenfork_list_all(ctx, &list);
+    if (rc < 0)
+        status = session_failed(ctx, rc);
+    else if (!(options.is_json ? print_json(list) : print_table(list)))
+        status = EXIT_FAILED;
+    xenfork_list_free(list);
+    session_close(ctx);
+    return status;
+}
+
+const struct cmd cmd_fork_list = {
+    .name = "fork-list",
+    .run = main_fork_list,
+    .usage = "[--json]",
+    .help = "List images and clones, with their memory\n"
+            "\n"
+            "Each image is followed by its clones.  MIB is what the guest was\n"
+            "given; SHARED is backed by pages shared with others, PRIVATE by\n"
+            "pages of its own; the rest has not been touched yet.  A clone\n"
+            "that is HYDRATED to 100% no longer needs its image.\n"
+            "\n"
+            "      --json     print the list as JSON\n"
+            "  -v, --verbose  say what is done; twice: every call to Xen\n"
+            "  -h, --help     this text\n"
+            "\n"
+            "Exit status: 0 done; 1 failed; 2 usage.\n",
+};

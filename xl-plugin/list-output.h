@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LIST_OUTPUT_H
+#define LIST_OUTPUT_H
+
+#include <xenfork.h>
+
+#include "output.h"
+
+/* An image or clone as a JSON map. */
+void json_entry(struct json *json, const xenfork_list *list, uint32_t index);
+
+#endif

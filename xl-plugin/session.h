@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A verb's context: logger, signals, errors. */
+#ifndef SESSION_H
+#define SESSION_H
+
+#include <xenfork.h>
+
+/*
+ * Open a context whose messages go to stderr.  SIGINT, SIGTERM and SIGHUP
+ * cancel what runs on it.  Returns EXIT_DONE, or an EXIT_* after a message.
+ */
+int session_open(xenfork_ctx **ctx_out);
+void session_close(xenfork_ctx *ctx);
+
+/* Say on stderr why the last call on CTX failed; returns the EXIT_* for it. */
+int session_failed(const xenfork_ctx *ctx, int rc);
+
+#endif
