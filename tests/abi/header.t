@@ -1,0 +1,51 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The public header compiles alone, and the symbol map has what it declares.
+
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+count=0
+header="${srcdir:?}/libfork/xenfork.h"
+
+echo 1..3
+
+result() {
+    count=$((count + 1))
+    if [ "$2" -eq 0 ]; then
+        echo "ok $count - $1"
+    else
+        echo "not ok $count - $1"
+        sed 's/^/# /' "$dir/message"
+    fi
+}
+
+# compile NAME COMPILER...
+compile() {
+    name=$1
+    shift
+    if command -v "$1" >/dev/null; then
+        "$@" -pedantic-errors -Wall -Wextra -Werror -fsyntax-only "$header" \
+            2>"$dir/message"
+        result "$name" $?
+    else
+        count=$((count + 1))
+        echo "ok $count - $name # SKIP no $1"
+    fi
+}
+
+# Without comments and macros, what is left of a name and "(" is a function.
+declared() {
+    # shellcheck disable=SC2086 # CC may hold options
+    ${CC:-cc} -E -P "$header" | grep -o 'xenfork_[a-z0-9_]*(' | tr -d '(' |
+        sed '/^xenfork_progress_fn$/d' | sort -u
+}
+
+# The compiler, without the options that CC may have
+compile 'C99' "${CC%% *}" -std=c99 -xc
+compile 'C++11' c++ -std=c++11 -xc++
+
+declared >"$dir/declared"
+grep -o 'xenfork_[a-z0-9_]*' "$srcdir/libfork/libxenfork.map" | sort -u \
+    >"$dir/map"
+diff "$dir/declared" "$dir/map" >"$dir/message"
+result 'symbol map' $?
