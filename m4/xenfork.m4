@@ -7,7 +7,12 @@ AC_DEFUN([XENFORK_CHECK_LIB], [
   PKG_CHECK_MODULES([$1], [$2], [], [
     xenfork_found=no
     AC_CHECK_HEADER([$4], [
-      AC_CHECK_LIB([$3], [$5], [xenfork_found=yes])])
+      AC_CHECK_LIB([$3], [$5], [xenfork_found=yes])], [], [
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+])
     AS_IF([test "x$xenfork_found" = xyes],
           [$1_CFLAGS=; $1_LIBS=-l$3],
           [XENFORK_NOTE_MISSING([lib$3], [$6])])

@@ -43,6 +43,10 @@ static void catch_signals(void)
 
 static void log_message(xentoollog_logger *logger, xentoollog_level level,
                         int errnoval, const char *context, const char *format,
+                        va_list al) __attribute__((format(printf, 5, 0)));
+
+static void log_message(xentoollog_logger *logger, xentoollog_level level,
+                        int errnoval, const char *context, const char *format,
                         va_list al)
 {
     bool is_library = context && strcmp(context, "xenfork") == 0;
