@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The ticking itself, and what is published of it in xenstore. */
+#include "observe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+struct state state = { .lock = PTHREAD_MUTEX_INITIALIZER,
+                       .domid = DOMID_UNKNOWN };
+
+void sleep_ms(unsigned ms)
+{
+    struct timespec left = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+    while (nanosleep(&left, &left) < 0 && errno == EINTR)
+        ;
+}
+
+void start_thread(void *(*run)(void *), void *argument)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 128 * 1024);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_create(&thread, &attributes, run, argument);
+    pthread_attr_destroy(&attributes);
+}
+
+static void draw_token(void)
+{
+    uint8_t random[16];
+
+    if (getrandom(random, sizeof random, 0) != sizeof random)
+        abort();
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(state.token + 2 * i, 3, "%02x", random[i]);
+}
+
+/* One record a tick; the tick counts as acknowledged only once the disk has it. */
+static void *tick_forever(void *unused)
+{
+    static struct record record __attribute__((aligned(4096)));
+    int fd = disk_open();
+
+    (void)unused;
+    for (;;) {
+        int r;
+
+        memset(&record, 0, sizeof record);
+        pthread_mutex_lock(&state.lock);
+        record.tick = ++state.tick;
+        record.domid = state.domid;
+        memcpy(record.token, state.token, sizeof state.token);
+        memcpy(record.mark, state.mark, sizeof record.mark);
+        pthread_mutex_unlock(&state.lock);
+
+        r = disk_write(fd, &record);
+
+        pthread_mutex_lock(&state.lock);
+        if (r < 0)
+            state.disk_errno = -r;
+        else {
+            state.acked = record.tick;
+            if (!state.mark_acked && !strcmp(record.mark, state.mark))
+                state.mark_acked = record.tick;
+        }
+        pthread_mutex_unlock(&state.lock);
+        sleep_ms(100);
+    }
+    return NULL;
+}
+
+static void publish(void)
+{
+    uint64_t tick, acked;
+    uint32_t domid;
+    char text[64];
+
+    read_domid();
+    pthread_mutex_lock(&state.lock);
+    tick = state.tick;
+    acked = state.acked;
+    domid = state.domid;
+    pthread_mutex_unlock(&state.lock);
+
+    snprintf(text, sizeof text, "%u", domid);
+    store_write("data/domid", text);
+    read_mac(text, sizeof text);
+    store_write("data/mac", text);
+    store_write("data/token", state.token);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)acked);
+    store_write("data/acked", text);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)tick);
+    store_write("data/tick", text);
+}
+
+static void *publish_forever(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        publish();
+        sleep_ms(500);
+    }
+    return NULL;
+}
+
+/* data/ask holds "SEQ COMMAND"; a new SEQ is answered in data/answer as "SEQ JSON". */
+static void *answer_forever(void *unused)
+{
+    static char last[512];
+
+    (void)unused;
+    for (;; sleep_ms(100)) {
+        char ask[512], answer[ANSWER_BYTES], reply[ANSWER_BYTES + 512], *space;
+
+        if (store_read("data/ask", ask, sizeof ask) < 0)
+            continue;
+        space = strchr(ask, ' ');
+        if (!space)
+            continue;
+        *space = '\0';
+        if (!strcmp(ask, last))
+            continue;
+        run_command(space + 1, answer, sizeof answer);
+        snprintf(reply, sizeof reply, "%s %s", ask, answer);
+        if (store_write("data/answer", reply) == 0)
+            snprintf(last, sizeof last, "%s", ask);
+    }
+    return NULL;
+}
+
+int main(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    draw_token();
+    printf("observe: token %s\n", state.token);
+    fflush(stdout);
+    start_thread(tick_forever, NULL);
+    start_thread(publish_forever, NULL);
+    start_thread(answer_forever, NULL);
+    net_start();
+    for (;;) {
+        uint64_t tick;
+
+        sleep_ms(10000);
+        pthread_mutex_lock(&state.lock);
+        tick = state.tick;
+        pthread_mutex_unlock(&state.lock);
+        printf("observe: tick %llu\n", (unsigned long long)tick);
+        fflush(stdout);
+    }
+}
