@@ -19,6 +19,7 @@
 
 static int dummy;
 static uint32_t clones;
+static xenfork_progress_fn *draw;
 
 static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -86,8 +87,8 @@ void xenfork_set_progress(xenfork_ctx *ctx, xenfork_progress_fn *progress,
                           void *opaque)
 {
     (void)ctx;
-    (void)progress;
     (void)opaque;
+    draw = progress;
 }
 
 int xenfork_error_errno(const xenfork_ctx *ctx)
@@ -270,6 +271,10 @@ int xenfork_fork(xenfork_ctx *ctx, uint32_t domid, const xenfork_spec *spec,
     (void)ctx;
     (void)spec;
     note("fork %" PRIu32, domid);
+    if (draw) {
+        draw(NULL, XENFORK_STAGE_SHARE, XENFORK_ALL, 128, 256);
+        draw(NULL, XENFORK_STAGE_RESUME, XENFORK_ALL, 0, 0);
+    }
     if (fails("fork"))
         return fails("fork");
     *result_out = (xenfork_result *)&dummy;

@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 72
+plan 73
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -119,3 +119,13 @@ fails fork:-24 3 fork web1
 check 'the error is told once' is "$(cat "$dir/err")" \
     "$(printf 'xl: the fake fails\nxl: try the real one')"
 fails none:-1 1 fork nobody
+
+# A terminal on stderr: the bar is drawn, and wiped before the result
+if command -v script >/dev/null; then
+    script -qec "'$xl' fork web1" /dev/null >"$dir/out" </dev/null
+    check 'progress bar' out_has \
+        "sharing memory \\[####################  *\\]  50%$(printf '\r\033')"
+else
+    count=$((count + 1))
+    echo "ok $count # SKIP no script(1) (Debian package: bsdutils)"
+fi
