@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xenfork-keeper: started by the library for one fork, before the source is
+ * touched.  When the forking process goes without a word, it undoes the
+ * fork; after commit it hydrates the clones, and stays until they are gone
+ * to remove what nobody needs any more.
+ *
+ * stdin: a pipe; "c" means committed, end of file without it means undo.
+ * stdout: a pipe; "r" is written when it is ready.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hydrate.h"
+#include "internal.h"
+#include "lock.h"
+#include "node.h"
+#include "recover.h"
+#include "txn.h"
+
+/* 256 MiB a second: quick, and no burden on the host. */
+#define PAGES_PER_SECOND 65536U
+
+/* In a session of its own: a key pressed at the fork's terminal is not ours. */
+static void become_daemon(void)
+{
+    pid_t pid = fork();
+
+    if (pid < 0)
+        exit(1);
+    if (pid > 0)
+        exit(0);
+    setsid();
+    pid = fork();
+    if (pid < 0)
+        exit(1);
+    if (pid > 0)
+        exit(0);
+    if (chdir("/"))
+        exit(1);
+    umask(077);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* From here on the forking process relies on us. */
+static bool say_ready(void)
+{
+    cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    return null >= 0 && write(STDOUT_FILENO, "r", 1) == 1 &&
+           dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0;
+}
+
+/* Has the fork been committed? */
+static bool wait_for_word(void)
+{
+    char word;
+    ssize_t n;
+
+    do {
+        n = read(STDIN_FILENO, &word, 1);
+    } while (n < 0 && errno == EINTR);
+    return n == 1 && word == 'c';
+}
+
+/* Hydrate one clone, unless somebody works on it. */
+static void hydrate_one(xenfork_ctx *ctx, struct xenfork__node *clone)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__dominfo info;
+    char uuid[XENFORK__UUID_CHARS];
+
+    xenfork__uuid_print(clone->uuid, uuid);
+    if (clone->is_hydrating && clone->hydrated < 100 &&
+        xenfork__node_is_live(ctx, clone, &info) &&
+        xenfork__lock_take(ctx, uuid, false, &lock) == 0)
+        xenfork__hydrate(ctx, clone, PAGES_PER_SECOND);
+}
+
+/* Hydrate the clones of this fork; how many of them are alive? */
+static size_t keep(xenfork_ctx *ctx, const char *txn)
+{
+    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    size_t i, live = 0;
+
+    if (xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones) < 0)
+        return 0;
+    for (i = 0; i < clones.count; i++) {
+        struct xenfork__node *clone = clones.nodes[i];
+        struct xenfork__dominfo info;
+
+        if (strcmp(clone->txn, txn))
+            continue;
+        hydrate_one(ctx, clone);
+        live += xenfork__node_is_live(ctx, clone, &info);
+    }
+    return live;
+}
+
+int main(int argc, char **argv)
+{
+    xenfork_ctx *ctx;
+    const char *txn = argv[argc - 1];
+
+    if (argc != 2 && !(argc == 4 && !strcmp(argv[1], "--state-dir"))) {
+        fprintf(stderr, "usage: xenfork-keeper [--state-dir DIR] FORK\n");
+        return 2;
+    }
+    become_daemon();
+    if (xenfork_open(&ctx, NULL, 0) < 0)
+        return 1;
+    if ((argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0) ||
+        !say_ready())
+        return 1;
+    if (wait_for_word()) {
+        while (keep(ctx, txn) && xenfork__xen_wait_release(ctx, -1) == 0)
+            ;
+        xenfork__recover(ctx);
+    } else {
+        xenfork__txn_recover(ctx, txn);
+        xenfork__recover(ctx);
+    }
+    xenfork_close(ctx);
+    return 0;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Memory promised: what a fork may come to need is claimed in Xen before
+ * anything is touched, first in the name of the image, then of those who are
+ * to use it.  A source keeps the right to all the memory that it had: its
+ * shared pages are claimed in full.  A clone gets what the spec reserves.
+ */
+#ifndef LIBFORK_ADMISSION_H
+#define LIBFORK_ADMISSION_H
+
+#include "internal.h"
+#include "spec.h"
+
+struct xenfork__promise {
+    uint64_t source_pages;    /* the source's memory in all */
+    uint64_t clone_pages;     /* reserved for each clone */
+    uint64_t pages;           /* to claim for all together */
+    uint64_t overhead_pages;  /* Xen's own structures, not claimable */
+};
+
+/* What a fork needs.  @source NULL: clones of an image that stands. */
+void xenfork__promise(const xenfork_spec *spec,
+                      const struct xenfork__dominfo *source,
+                      uint64_t guest_pages, struct xenfork__promise *out);
+/* HOSTMEM (not logged): the host has less. */
+int xenfork__promise_check(xenfork_ctx *ctx,
+                           const struct xenfork__promise *promise);
+/* Claim it all in the name of the image, which owns @owned pages so far. */
+int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
+                           const struct xenfork__promise *promise);
+/* Hand @pages of the image's claim to a domain that may own @max_pages. */
+int xenfork__promise_hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
+                          uint64_t pages, struct xenfork__promise *promise);
+/* Nothing more to hand out. */
+int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image,
+                         uint64_t max_pages);
+
+/*
+ * A source without images has its pages for itself again: no claim is needed
+ * to write to a page with one sharer.  Clones keep theirs.
+ */
+int xenfork__release_source(xenfork_ctx *ctx, const uint8_t source[16]);
+
+#endif

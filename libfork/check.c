@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "check.h"
+
+#include <string.h>
+
+#include "admission.h"
+#include "disk.h"
+#include "identity.h"
+#include "node.h"
+
+struct finding {
+    int code;
+    char *text, *remedy;
+};
+
+struct xenfork_check {
+    uint32_t count;
+    struct finding *findings;
+};
+
+XENFORK_API void xenfork_check_free(xenfork_check *check)
+{
+    uint32_t i;
+
+    if (!check)
+        return;
+    for (i = 0; i < check->count; i++) {
+        free(check->findings[i].text);
+        free(check->findings[i].remedy);
+    }
+    free(check->findings);
+    free(check);
+}
+
+/* Codes that are answers to "can it be forked?"; the others are failures. */
+static bool is_finding(int code)
+{
+    switch (code) {
+    case XENFORK_E_INVAL:
+    case XENFORK_E_HYPERVISOR:
+    case XENFORK_E_PV:
+    case XENFORK_E_HVM:
+    case XENFORK_E_PASSTHROUGH:
+    case XENFORK_E_NOSUSPEND:
+    case XENFORK_E_NAMETAKEN:
+    case XENFORK_E_MACTAKEN:
+    case XENFORK_E_UUIDTAKEN:
+    case XENFORK_E_HOSTMEM:
+    case XENFORK_E_DISK:
+    case XENFORK_E_DEVICE:
+    case XENFORK_E_NOTRUNNING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The outcome of one question: an error of ours becomes a finding. */
+static int note(xenfork_ctx *ctx, xenfork_check *check, int rc)
+{
+    struct finding *findings;
+    cleanup_free char *text = NULL;
+    cleanup_free char *remedy = NULL;
+
+    if (rc == 0 || !is_finding(rc))
+        return rc;
+    text = strdup(ctx->error.text);
+    remedy = strdup(ctx->error.remedy);
+    findings = reallocarray(check->findings, check->count + 1,
+                            sizeof(*findings));
+    if (findings)
+        check->findings = findings;
+    if (!findings || !text || !remedy)
+        return xenfork__nomem(ctx);
+    findings[check->count++] = (struct finding){
+        .code = rc, .text = steal_ptr(text), .remedy = steal_ptr(remedy)
+    };
+    return 0;
+}
+
+static int refuse(xenfork_ctx *ctx, xenfork_check *check, int code,
+                  const char *text, const char *remedy)
+{
+    xenfork__miss(ctx, code, "%s", text);
+    return note(ctx, check, xenfork__remedy(ctx, "%s", remedy));
+}
+
+static int check_state(xenfork_ctx *ctx, xenfork_check *check,
+                       const struct xenfork__dominfo *info)
+{
+    if (info->is_dying || info->is_shutdown)
+        return refuse(ctx, check, XENFORK_E_NOTRUNNING,
+                      "the domain is shut down or dying",
+                      "start it, and fork it when it runs");
+    return 0;
+}
+
+static int check_type(xenfork_ctx *ctx, xenfork_check *check,
+                      const struct xenfork__config *config)
+{
+    if (config->type == XENFORK__TYPE_PV)
+        return refuse(ctx, check, XENFORK_E_PV, "it is a PV guest",
+                      "run it as type=\"pvh\"; Xen shares memory of PVH and "
+                      "HVM guests only");
+    if (config->type == XENFORK__TYPE_HVM)
+        return refuse(ctx, check, XENFORK_E_HVM,
+                      "it is an HVM guest; forking those is not supported "
+                      "yet", "run it as type=\"pvh\"");
+    return 0;
+}
+
+static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
+                       const struct xenfork__dominfo *info,
+                       const struct xenfork__config *config)
+{
+    bool can_suspend;
+    int rc;
+
+    rc = note(ctx, check, xenfork__xen_can_share(ctx, info->domid));
+    if (rc < 0 || config->type != XENFORK__TYPE_PVH || info->is_shutdown ||
+        info->is_dying)
+        return rc;
+    rc = xenfork__xen_can_suspend(ctx, info->domid, &can_suspend);
+    if (rc == 0 && !can_suspend)
+        rc = refuse(ctx, check, XENFORK_E_NOSUSPEND,
+                    "the guest does not say that it can suspend "
+                    "(control/feature-suspend)",
+                    "wait until it has booted; its kernel needs Xen's PV "
+                    "drivers and suspend support (CONFIG_HIBERNATE_CALLBACKS "
+                    "in Linux)");
+    return rc;
+}
+
+static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
+                         const struct xenfork__config *config)
+{
+    const struct xenfork__disk_driver *driver;
+    uint32_t i;
+    int rc;
+
+    if (config->passthrough_count &&
+        (rc = refuse(ctx, check, XENFORK_E_PASSTHROUGH,
+                     "it has a passthrough device, which cannot be in two "
+                     "domains", "detach it (xl pci-detach, xl "
+                     "usbdev-detach), then fork")) < 0)
+        return rc;
+    if (config->unsupported) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE, "it has a device that cannot "
+                      "be forked: %s", config->unsupported);
+        rc = note(ctx, check, xenfork__remedy(ctx, "detach it, then fork"));
+        if (rc < 0)
+            return rc;
+    }
+    for (i = 0; i < config->disk_count; i++) {
+        rc = note(ctx, check,
+                  xenfork__disk_choose(ctx, &config->disks[i], &driver));
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
+                            const xenfork_spec *spec,
+                            const struct xenfork__config *config)
+{
+    struct xenfork__taken taken = { 0 };
+    uint32_t i;
+    int rc = xenfork__taken_load(ctx, &taken);
+
+    for (i = 0; i < spec->count && rc >= 0; i++)
+        rc = note(ctx, check, xenfork__identity_check(ctx, spec, i, config,
+                                                      &taken));
+    xenfork__taken_free(&taken);
+    return rc;
+}
+
+static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
+                        const xenfork_spec *spec,
+                        const struct xenfork__dominfo *info)
+{
+    struct xenfork__promise promise;
+
+    xenfork__promise(spec, info, info->private_pages + info->shared_pages,
+                     &promise);
+    return note(ctx, check, xenfork__promise_check(ctx, &promise));
+}
+
+int xenfork__check_source(xenfork_ctx *ctx,
+                          const struct xenfork__dominfo *info,
+                          const struct xenfork__config *config,
+                          const xenfork_spec *spec, xenfork_check **check_out)
+{
+    xenfork_check *check = calloc(1, sizeof(*check));
+    int rc;
+
+    if (!check)
+        return xenfork__nomem(ctx);
+    if ((rc = check_state(ctx, check, info)) < 0 ||
+        (rc = check_type(ctx, check, config)) < 0 ||
+        (rc = check_guest(ctx, check, info, config)) < 0 ||
+        (rc = check_devices(ctx, check, config)) < 0 ||
+        (rc = check_identities(ctx, check, spec, config)) < 0 ||
+        (rc = check_memory(ctx, check, spec, info)) < 0) {
+        xenfork_check_free(check);
+        return rc;
+    }
+    *check_out = check;
+    return 0;
+}
+
+int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
+{
+    const struct finding *f = check->findings;
+
+    if (!check->count)
+        return 0;
+    xenfork__fail(ctx, f->code, 0, "%s", f->text);
+    return xenfork__remedy(ctx, "%s", f->remedy);
+}
+
+XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
+                                     const xenfork_spec *spec,
+                                     xenfork_check **check_out)
+{
+    struct xenfork__config *config;
+    struct xenfork__dominfo info;
+    xenfork_spec *standard = NULL;
+    int rc;
+
+    xenfork__begin(ctx, domid);
+    ctx->stage = XENFORK_STAGE_CHECK;
+    if (domid == 0)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "domain 0 cannot be forked");
+    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
+        (rc = xenfork__xen_config_get(ctx, domid, &config)) < 0)
+        return rc;
+    if (!spec)
+        rc = xenfork_spec_new(1, &standard);
+    if (rc == 0)
+        rc = xenfork__check_source(ctx, &info, config,
+                                   spec ? spec : standard, check_out);
+    xenfork_spec_free(standard);
+    xenfork__config_free(config);
+    return rc;
+}
+
+static const struct finding *at(const xenfork_check *check, uint32_t index)
+{
+    return index < check->count ? &check->findings[index] : NULL;
+}
+
+XENFORK_API uint32_t xenfork_check_count(const xenfork_check *check)
+{
+    return check->count;
+}
+
+XENFORK_API int xenfork_check_code(const xenfork_check *check, uint32_t index)
+{
+    const struct finding *f = at(check, index);
+
+    return f ? f->code : 0;
+}
+
+XENFORK_API const char *xenfork_check_text(const xenfork_check *check,
+                                           uint32_t index)
+{
+    const struct finding *f = at(check, index);
+
+    return f ? f->text : NULL;
+}
+
+XENFORK_API const char *xenfork_check_remedy(const xenfork_check *check,
+                                             uint32_t index)
+{
+    const struct finding *f = at(check, index);
+
+    return f ? f->remedy : NULL;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reasons why a domain cannot be forked. */
+#ifndef LIBFORK_CHECK_H
+#define LIBFORK_CHECK_H
+
+#include "internal.h"
+#include "spec.h"
+
+/* All reasons. */
+int xenfork__check_source(xenfork_ctx *ctx,
+                          const struct xenfork__dominfo *info,
+                          const struct xenfork__config *config,
+                          const xenfork_spec *spec,
+                          xenfork_check **check_out);
+/* Turn the first reason into the error; 0 when there is none. */
+int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check);
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From an image to a clone. */
+#include "job.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "disk.h"
+
+static int new_node(struct xenfork__job *job, uint32_t i,
+                    struct xenfork__node **node_out)
+{
+    cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
+    const struct xenfork__identity *id = &job->ids[i];
+
+    if (!node)
+        return xenfork__nomem(job->ctx);
+    node->kind = XENFORK_KIND_CLONE;
+    memcpy(node->uuid, id->uuid, 16);
+    memcpy(node->parent, job->image->uuid, 16);
+    node->domid = XENFORK_DOMID_NONE;
+    node->name = strdup(id->name);
+    node->parent_name = strdup(job->image->name);
+    strcpy(node->txn, xenfork__txn_id(job->txn));
+    node->created_s = (uint64_t)time(NULL);
+    node->pages = job->image->pages;
+    node->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
+    if (!node->name || !node->parent_name)
+        return xenfork__nomem(job->ctx);
+    *node_out = steal_ptr(node);
+    return 0;
+}
+
+static int create(struct xenfork__job *job, uint32_t i,
+                  struct xenfork__node *node)
+{
+    xenfork_ctx *ctx = job->ctx;
+    cleanup_free char *stream = NULL;
+    cleanup_free char **paths = NULL;
+    cleanup_close int fd = -1;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
+        (rc = xenfork__disks_clone(ctx, job->txn, job->config, job->image,
+                                   node, &paths)) < 0)
+        return rc;
+    stream = xenfork__node_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
+                                XENFORK__FILE_STREAM);
+    if (!stream)
+        return xenfork__nomem(ctx);
+    fd = open(stream, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
+                             stream);
+    return xenfork__xen_restore(ctx, job->config,
+                                &(struct xenfork__clone_config){
+                                    .name = node->name,
+                                    .uuid = node->uuid,
+                                    .nics = job->ids[i].nics,
+                                    .disk_paths = paths },
+                                fd, &node->domid);
+}
+
+static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
+{
+    xenfork_ctx *ctx = job->ctx;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_FORK, i)) < 0 ||
+        (rc = xenfork__xen_fork_memory(ctx, job->image->domid, domid)) < 0 ||
+        /* The fork has copied the image's limit, which holds a claim. */
+        (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0)
+        return rc;
+    return xenfork__promise_hand(ctx, job->image->domid, domid,
+                                 job->promise.clone_pages, &job->promise);
+}
+
+/* The domain is paused still: no frame has passed. */
+static int attach(struct xenfork__job *job, uint32_t i, uint32_t domid)
+{
+    struct xenfork__clone_result *result = &job->result->clones[i];
+    const struct xenfork__identity *id = &job->ids[i];
+    uint32_t n;
+    int rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i);
+
+    if (rc < 0)
+        return rc;
+    result->nics = calloc(id->nic_count + 1, sizeof(*result->nics));
+    if (!result->nics)
+        return xenfork__nomem(job->ctx);
+    for (n = 0; n < id->nic_count; n++) {
+        struct xenfork__nic_result *nic = &result->nics[n];
+
+        snprintf(nic->vif, sizeof(nic->vif), "vif%u.%d", domid,
+                 id->nics[n].devid);
+        xenfork__mac_print(id->nics[n].mac, nic->mac);
+        nic->is_held = xenfork__nic_link(&job->spec->clones[i], n) ==
+                       XENFORK_LINK_HOLD;
+        result->nic_count = n + 1;
+        if (nic->is_held &&
+            (rc = xenfork__sys_link(job->ctx, nic->vif, false)) < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__clone_result *result = &job->result->clones[i];
+    cleanup_node struct xenfork__node *node = NULL;
+    uint64_t start_ns = xenfork__now_ns();
+    int rc;
+
+    if ((rc = new_node(job, i, &node)) < 0 ||
+        (rc = create(job, i, node)) < 0 ||
+        (rc = fork_memory(job, i, node->domid)) < 0 ||
+        (rc = attach(job, i, node->domid)) < 0 ||
+        (rc = xenfork__node_save(job->ctx, node)) < 0)
+        return rc;
+    result->domid = node->domid;
+    snprintf(result->name, sizeof(result->name), "%s", node->name);
+    xenfork__uuid_print(node->uuid, result->uuid);
+    result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;
+    return 0;
+}
+
+int xenfork__clones_start(struct xenfork__job *job)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < job->spec->count && rc >= 0; i++) {
+        xenfork__job_enter_firm(job, XENFORK_STAGE_UNPAUSE, i);
+        if (!job->spec->clones[i].is_paused)
+            rc = xenfork__xen_unpause(job->ctx,
+                                      job->result->clones[i].domid);
+    }
+    return rc;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Clones and images destroyed on request. */
+#include "internal.h"
+
+#include <string.h>
+
+#include "disk.h"
+#include "lock.h"
+#include "node.h"
+#include "recover.h"
+
+static int not_ours(xenfork_ctx *ctx, const char *name, const char *what)
+{
+    uint32_t domid;
+
+    if (xenfork_find(ctx, name, &domid) == 0) {
+        xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
+                      "domain %s is not %s of xenfork's", name, what);
+        return xenfork__remedy(ctx, "xl fork-list shows images and clones; "
+                                    "xl destroy is for other domains");
+    }
+    xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0, "there is no %s named %s",
+                  what + strcspn(what, " ") + 1, name);
+    return xenfork__remedy(ctx, "xl fork-list shows images and clones");
+}
+
+/* Find a node and take its lock. */
+static int take(xenfork_ctx *ctx, int kind, const char *name,
+                struct xenfork__node **node_out,
+                struct xenfork__lock **lock_out)
+{
+    cleanup_nodes struct xenfork__nodes nodes = { 0 };
+    struct xenfork__node *node;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+
+    if (rc < 0)
+        return rc;
+    node = xenfork__nodes_find(&nodes, name);
+    if (!node)
+        return not_ours(ctx, name,
+                        kind == XENFORK_KIND_IMAGE ? "an image" : "a clone");
+    ctx->domid = node->domid;
+    xenfork__uuid_print(node->uuid, uuid);
+    rc = xenfork__lock_take(ctx, uuid, false, lock_out);
+    if (rc == XENFORK_E_BUSY) {
+        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
+                      name);
+        return xenfork__remedy(ctx, "try again when it has ended");
+    }
+    return rc < 0 ? rc : xenfork__node_load(ctx, kind, node->uuid, node_out);
+}
+
+/* First the domain, then its disks, last the record that names them. */
+static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
+{
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
+
+    if (rc == 0)
+        rc = xenfork__xen_destroy(ctx, domid);
+    else if (rc == XENFORK_E_NOTFOUND)
+        rc = 0;
+    if (rc < 0 || (rc = xenfork__disks_remove(ctx, node)) < 0)
+        return rc;
+    return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
+}
+
+XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_node struct xenfork__node *node = NULL;
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    {
+        cleanup_lock struct xenfork__lock *lock = NULL;
+
+        if ((rc = take(ctx, XENFORK_KIND_CLONE, name, &node, &lock)) < 0 ||
+            (rc = destroy_clone(ctx, node)) < 0)
+            return rc;
+    }
+    return xenfork__images_sweep(ctx);
+}
+
+static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
+{
+    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    uint32_t live, dependent;
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+
+    if (rc < 0)
+        return rc;
+    xenfork__image_users(ctx, image->uuid, &clones, &live, &dependent);
+    if (!dependent)
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "image %s is in use: %u clones depend on it", image->name,
+                  dependent);
+    return xenfork__remedy(ctx, "wait until they are hydrated (xl fork-info), "
+                                "or destroy them");
+}
+
+XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_node struct xenfork__node *image = NULL;
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    if ((rc = take(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
+        (rc = check_users(ctx, image)) < 0)
+        return rc;
+    return xenfork__image_remove(ctx, image);
+}

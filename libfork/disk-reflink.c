@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Raw files on XFS or btrfs.  The cut is one FICLONE of the source's file;
+ * the source goes on writing to its own file, so nothing is switched and no
+ * chain grows.  Files lie in ".xenfork" beside the source's file: a reflink
+ * cannot leave its file system.
+ */
+#include "disk.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "files.h"
+
+#define SUBDIR ".xenfork"
+
+static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                  const char *why)
+{
+    xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
+                  disk->vdev, disk->path ? disk->path : "empty", why);
+    return xenfork__remedy(ctx, "keep the disk as a raw file on XFS or btrfs "
+                                "(no script=, backend phy), attach it "
+                                "read-only, or detach it");
+}
+
+static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    struct stat st;
+    int rc;
+
+    if (!disk->path)
+        return refuse(ctx, disk, "the drive is empty");
+    if (disk->is_foreign)
+        return refuse(ctx, disk, "its backend is in another domain");
+    if (disk->is_cdrom)
+        return refuse(ctx, disk, "it is a CD-ROM drive");
+    if (strcmp(disk->format, "raw"))
+        return refuse(ctx, disk, "its format is not raw");
+    if (strcmp(disk->backend, "phy") || (disk->script && disk->script[0]))
+        return refuse(ctx, disk, "it is not served by blkback from a file");
+    if (disk->path[0] != '/' || stat(disk->path, &st))
+        return refuse(ctx, disk, "the file cannot be found");
+    if (!S_ISREG(st.st_mode))
+        return refuse(ctx, disk, "it is no regular file");
+    rc = xenfork__sys_can_reflink(ctx, disk->path);
+    return rc == XENFORK_E_DISK
+               ? refuse(ctx, disk, "its file system has no reflinks")
+               : rc;
+}
+
+static char *reflink_path(const struct xenfork__disk *disk,
+                          const uint8_t uuid[16])
+{
+    const char *slash = strrchr(disk->path, '/');
+    size_t dir = (size_t)(slash - disk->path);
+    size_t sub = strlen("/" SUBDIR);
+    char text[XENFORK__UUID_CHARS];
+    bool is_inside;
+    char *path;
+
+    /* A clone's file is there already: its clones' lie beside it. */
+    is_inside = dir >= sub && !strncmp(slash - sub, "/" SUBDIR, sub);
+    xenfork__uuid_print(uuid, text);
+    if (asprintf(&path, "%.*s%s/%s-%s.raw", (int)dir, disk->path,
+                 is_inside ? "" : "/" SUBDIR, text, disk->vdev) < 0)
+        return NULL;
+    return path;
+}
+
+/* What is dirty is written now, not by the FICLONE in the stun. */
+static int reflink_prepare(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    cleanup_close int fd = open(from, O_RDONLY | O_CLOEXEC);
+    cleanup_free char *dir = strdup(to);
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+    if (fd < 0 || fsync(fd))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
+                             from);
+    *strrchr(dir, '/') = '\0';
+    return xenfork__make_dir(ctx, dir);
+}
+
+static int reflink_cut(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    return xenfork__sys_reflink(ctx, from, to, true);
+}
+
+static int reflink_clone(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    return xenfork__sys_reflink(ctx, from, to, false);
+}
+
+const struct xenfork__disk_driver xenfork__disk_reflink = {
+    .name = "reflink",
+    .probe = reflink_probe,
+    .path = reflink_path,
+    .prepare = reflink_prepare,
+    .cut = reflink_cut,
+    .clone = reflink_clone,
+};

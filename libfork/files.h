@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files and directories of the state: durable, atomic.  Errors: STATE. */
+#ifndef LIBFORK_FILES_H
+#define LIBFORK_FILES_H
+
+#include "internal.h"
+
+/* "a/b/c" below the state directory; NULL ends the parts.  Caller frees. */
+char *xenfork__state_path(const xenfork_ctx *ctx, const char *part, ...)
+    __attribute__((sentinel));
+/* With its parents, mode 0700. */
+int xenfork__make_dir(xenfork_ctx *ctx, const char *path);
+/* A file of at most max_bytes, with a final NUL.  NOTFOUND, not logged */
+int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
+                       char **text_out, size_t *bytes_out);
+/* New contents or old, never half; its directory must exist. */
+int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
+                        size_t bytes);
+/* Absent already: success. */
+int xenfork__file_remove(xenfork_ctx *ctx, const char *path);
+/* A directory of plain files, and the files.  Absent already: success. */
+int xenfork__dir_remove(xenfork_ctx *ctx, const char *path);
+/*
+ * Names in a directory, but those with a leading dot, sorted.  Absent: none.
+ * Caller frees each and the array.
+ */
+int xenfork__dir_names(xenfork_ctx *ctx, const char *path, char ***names_out,
+                       size_t *count_out);
+void xenfork__names_free(char **names, size_t count);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Hydration: looking at a page of a fork makes Xen put in a shared entry for
+ * it.  When every page is there the clone needs its image no more.
+ */
+#include "hydrate.h"
+
+#include <string.h>
+#include <time.h>
+
+#define BATCH 1024U
+
+static void pace(uint64_t start_ns, uint64_t done, uint32_t pages_per_second)
+{
+    uint64_t due, now = xenfork__now_ns();
+
+    if (!pages_per_second)
+        return;
+    due = start_ns + done * 1000000000U / pages_per_second;
+    if (due > now) {
+        struct timespec t = { .tv_sec = (time_t)((due - now) / 1000000000U),
+                              .tv_nsec = (long)((due - now) % 1000000000U) };
+
+        nanosleep(&t, NULL);
+    }
+}
+
+/* Every twentieth part of the way is recorded; all of it only when true. */
+static int record(xenfork_ctx *ctx, struct xenfork__node *clone,
+                  uint64_t done, uint64_t total)
+{
+    uint32_t percent = (uint32_t)(done * 99 / total);
+
+    xenfork__progress(ctx, 0, done, total);
+    if (percent < clone->hydrated + 5)
+        return 0;
+    clone->hydrated = percent;
+    return xenfork__node_save(ctx, clone);
+}
+
+/* All the memory that the image had is there. */
+static int finish(xenfork_ctx *ctx, struct xenfork__node *clone)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, clone->domid, &info);
+
+    if (rc < 0)
+        return rc;
+    LOG_DEBUG(ctx, "domain %u: hydrated, %llu of %llu pages", clone->domid,
+              (unsigned long long)(info.private_pages + info.shared_pages),
+              (unsigned long long)clone->pages);
+    clone->hydrated = 100;
+    return xenfork__node_save(ctx, clone);
+}
+
+int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
+                     uint32_t pages_per_second)
+{
+    uint64_t start_ns = xenfork__now_ns();
+    uint64_t gfn, max_gfn, seen = 0;
+    int rc = xenfork__xen_max_gfn(ctx, clone->domid, &max_gfn);
+
+    if (rc < 0)
+        return rc;
+    for (gfn = 0; gfn <= max_gfn; gfn += BATCH) {
+        uint32_t n = max_gfn - gfn + 1 < BATCH ? (uint32_t)(max_gfn - gfn + 1)
+                                               : BATCH;
+        bool present[BATCH];
+        uint32_t i;
+
+        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) < 0 ||
+            (rc = xenfork__xen_present(ctx, clone->domid, gfn, n,
+                                       present)) < 0)
+            return rc;
+        for (i = 0; i < n; i++)
+            seen += present[i];
+        rc = record(ctx, clone, seen < clone->pages ? seen : clone->pages,
+                    clone->pages ? clone->pages : 1);
+        if (rc < 0)
+            return rc;
+        pace(start_ns, seen, pages_per_second);
+    }
+    return finish(ctx, clone);
+}
+
+XENFORK_API int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
+                                uint32_t pages_per_second)
+{
+    cleanup_node struct xenfork__node *clone = NULL;
+    struct xenfork__dominfo info;
+    int rc;
+
+    xenfork__begin(ctx, domid);
+    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc;
+    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
+    if (rc == XENFORK_E_NOTFOUND)
+        return xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
+                             "domain %u is not a clone of xenfork's", domid);
+    if (rc < 0)
+        return rc;
+    /* Restored since: another domain, that never had an image. */
+    if (clone->domid != domid)
+        return 0;
+    return xenfork__hydrate(ctx, clone, pages_per_second);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Names, UUIDs and MACs: checked, printed, drawn. */
+#ifndef LIBFORK_IDS_H
+#define LIBFORK_IDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define XENFORK__NAME_MAX   63U
+#define XENFORK__UUID_CHARS 37U /* with dashes and the final NUL */
+#define XENFORK__MAC_CHARS  18U
+
+/* A domain name that we make: [A-Za-z0-9._-]{1,63}, not a number. */
+bool xenfork__name_is_valid(const char *name);
+bool xenfork__bridge_is_valid(const char *bridge);
+
+bool xenfork__uuid_parse(const char *text, uint8_t uuid_out[16]);
+void xenfork__uuid_print(const uint8_t uuid[16],
+                         char text_out[XENFORK__UUID_CHARS]);
+/* Random, version 4.  False: the system has no entropy source. */
+bool xenfork__uuid_random(uint8_t uuid_out[16]);
+
+bool xenfork__mac_is_valid(const uint8_t mac[6]);
+bool xenfork__mac_parse(const char *text, uint8_t mac_out[6]);
+void xenfork__mac_print(const uint8_t mac[6],
+                        char text_out[XENFORK__MAC_CHARS]);
+bool xenfork__mac_is_among(const uint8_t mac[6], const uint8_t *macs,
+                           size_t count);
+/* In Xen's prefix 00:16:3e, none of @macs (count * 6 bytes). */
+bool xenfork__mac_random(const uint8_t *macs, size_t count,
+                         uint8_t mac_out[6]);
+
+#endif

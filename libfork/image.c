@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a running source to its image. */
+#include "job.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "disk.h"
+#include "files.h"
+#include "stream.h"
+
+#define DRAIN_TIMEOUT_MS 10000U
+
+/* "web1@fork-5": after the domid, so that it is unique. */
+static int name_image(struct xenfork__job *job, uint32_t domid)
+{
+    char *name;
+
+    if (asprintf(&name, "%.*s@fork-%u", (int)XENFORK__NAME_MAX - 16,
+                 job->config->name, domid) < 0)
+        return xenfork__nomem(job->ctx);
+    free(job->image->name);
+    job->image->name = name;
+    return 0;
+}
+
+static int new_node(struct xenfork__job *job)
+{
+    struct xenfork__node *image = calloc(1, sizeof(*image));
+
+    if (!image)
+        return xenfork__nomem(job->ctx);
+    job->image = image;
+    image->kind = XENFORK_KIND_IMAGE;
+    image->domid = XENFORK_DOMID_NONE;
+    memcpy(image->parent, job->info.uuid, 16);
+    image->parent_name = strdup(job->config->name);
+    strcpy(image->txn, xenfork__txn_id(job->txn));
+    image->created_s = (uint64_t)time(NULL);
+    image->is_kept = job->spec->flags & XENFORK_FORK_KEEP_IMAGE;
+    if (!image->parent_name)
+        return xenfork__nomem(job->ctx);
+    if (!xenfork__uuid_random(image->uuid))
+        return xenfork__fail(job->ctx, XENFORK_E_XEN, errno,
+                             "cannot draw a random UUID");
+    return name_image(job, job->info.domid);
+}
+
+static int reserve(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_RESERVE,
+                                 XENFORK_ALL)) < 0 ||
+        (rc = new_node(job)) < 0 ||
+        (rc = xenfork__txn_source(ctx, job->txn, job->info.uuid,
+                                  job->info.domid,
+                                  job->info.is_paused)) < 0 ||
+        (rc = xenfork__txn_image(ctx, job->txn, job->image->uuid)) < 0 ||
+        (rc = xenfork__xen_image_create(ctx, job->info.domid,
+                                        job->image->uuid, job->image->name,
+                                        &job->image->domid)) < 0)
+        return rc;
+    return xenfork__promise_claim(ctx, job->image->domid, &job->promise);
+}
+
+static int prepare(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_PREPARE,
+                                 XENFORK_ALL)) < 0 ||
+        (rc = xenfork__disks_prepare(ctx, job->txn, job->config,
+                                     job->image)) < 0 ||
+        (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0)
+        return rc;
+    return xenfork__pages_nominate(ctx, job->info.domid, &job->pages);
+}
+
+static int suspend(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    uint32_t source = job->info.domid;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SUSPEND,
+                                 XENFORK_ALL)) < 0 ||
+        (rc = xenfork__txn_suspending(ctx, job->txn)) < 0)
+        return rc;
+    /* A paused guest must run to reach suspension; paused again at once. */
+    if (job->info.is_paused && (rc = xenfork__xen_unpause(ctx, source)) < 0)
+        return rc;
+    rc = xenfork__xen_suspend(ctx, source, job->spec->timeout_ms);
+    if (rc < 0)
+        return rc;
+    return job->info.is_paused ? xenfork__xen_pause(ctx, source) : 0;
+}
+
+static int capture(struct xenfork__job *job)
+{
+    size_t first;
+    uint32_t count = xenfork__pages_special(&job->pages, &first);
+    int rc;
+
+    rc = xenfork__job_enter(job, XENFORK_STAGE_CAPTURE, XENFORK_ALL);
+    if (rc < 0)
+        return rc;
+    return xenfork__xen_capture(job->ctx, job->info.domid,
+                                job->pages.gfns + first, count,
+                                &job->capture);
+}
+
+static int cut_disks(struct xenfork__job *job)
+{
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_DISKS,
+                                 XENFORK_ALL)) < 0 ||
+        (rc = xenfork__xen_drain(job->ctx, job->info.domid,
+                                 DRAIN_TIMEOUT_MS)) < 0)
+        return rc;
+    return xenfork__disks_cut(job->ctx, job->config, job->image);
+}
+
+static int share(struct xenfork__job *job)
+{
+    int rc;
+
+    rc = xenfork__job_enter(job, XENFORK_STAGE_SHARE, XENFORK_ALL);
+    if (rc < 0)
+        return rc;
+    rc = xenfork__pages_share(job->ctx, job->info.domid, job->image->domid,
+                              &job->pages);
+    job->image->pages = job->ctx->counters[XENFORK_COUNT_PAGES_SHARED] +
+                        job->ctx->counters[XENFORK_COUNT_PAGES_COPIED];
+    return rc;
+}
+
+/* The source keeps the right to its memory, then it runs on. */
+static int resume(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    uint32_t source = job->info.domid;
+    struct xenfork__dominfo info;
+    int rc;
+
+    xenfork__job_enter_firm(job, XENFORK_STAGE_RESUME, XENFORK_ALL);
+    if ((rc = xenfork__xen_info(ctx, source, &info)) < 0)
+        return rc;
+    if (job->promise.source_pages > info.private_pages &&
+        (rc = xenfork__promise_hand(ctx, job->image->domid, source,
+                                    job->promise.source_pages -
+                                        info.private_pages,
+                                    &job->promise)) < 0)
+        return rc;
+    if ((rc = xenfork__xen_resume(ctx, source)) < 0)
+        return rc;
+    return xenfork__txn_resumed(ctx, job->txn);
+}
+
+static int write_file(struct xenfork__job *job, const char *name,
+                      const void *data, size_t bytes)
+{
+    cleanup_free char *path =
+        xenfork__node_path(job->ctx, XENFORK_KIND_IMAGE, job->image->uuid,
+                           name);
+
+    if (!path)
+        return xenfork__nomem(job->ctx);
+    return xenfork__file_write(job->ctx, path, data, bytes);
+}
+
+static int seal(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    cleanup_free uint8_t *stream = NULL;
+    size_t bytes;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SEAL, XENFORK_ALL)) < 0 ||
+        (rc = xenfork__xen_image_load(ctx, job->image->domid,
+                                      job->capture)) < 0 ||
+        (rc = xenfork__stream_build(ctx, job->capture, &stream,
+                                    &bytes)) < 0 ||
+        (rc = xenfork__node_save(ctx, job->image)) < 0 ||
+        (rc = write_file(job, XENFORK__FILE_STREAM, stream, bytes)) < 0)
+        return rc;
+    return write_file(job, XENFORK__FILE_CONFIG, job->config->json,
+                      strlen(job->config->json));
+}
+
+int xenfork__image_make(struct xenfork__job *job)
+{
+    uint64_t stun_ns;
+    int rc;
+
+    if ((rc = reserve(job)) < 0 || (rc = prepare(job)) < 0)
+        return rc;
+    stun_ns = xenfork__now_ns();
+    if ((rc = suspend(job)) < 0 || (rc = capture(job)) < 0 ||
+        (rc = cut_disks(job)) < 0 || (rc = share(job)) < 0 ||
+        (rc = resume(job)) < 0)
+        return rc;
+    job->result->ns[XENFORK_STAGE_STUN] = xenfork__now_ns() - stun_ns;
+    return seal(job);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Images and clones as the caller sees them. */
+#include "internal.h"
+
+#include <string.h>
+
+#include "ids.h"
+#include "node.h"
+
+struct entry {
+    struct xenfork__node *node;
+    char uuid[XENFORK__UUID_CHARS];
+    uint32_t domid;
+    const char *state;
+    uint64_t shared_pages, private_pages;
+    uint32_t users;
+};
+
+struct xenfork_list {
+    uint32_t count;
+    struct entry *entries;
+};
+
+XENFORK_API void xenfork_list_free(xenfork_list *list)
+{
+    uint32_t i;
+
+    if (!list)
+        return;
+    for (i = 0; i < list->count; i++)
+        xenfork__node_free(list->entries[i].node);
+    free(list->entries);
+    free(list);
+}
+
+static const char *state_of(const struct xenfork__node *node,
+                            const struct xenfork__dominfo *info)
+{
+    if (node->kind == XENFORK_KIND_IMAGE)
+        return "ready";
+    if (info->is_shutdown)
+        return "shutdown";
+    return info->is_paused ? "paused" : "running";
+}
+
+/*
+ * The domain of a node: the one that was made, or, for a clone that was
+ * saved and restored, the one that has its UUID now.
+ */
+static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
+                struct entry *entry)
+{
+    struct xenfork__dominfo info;
+    uint32_t domid = node->domid;
+    int rc = 0;
+
+    if (!xenfork__node_is_live(ctx, node, &info)) {
+        rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
+        if (rc == 0)
+            rc = xenfork__xen_info(ctx, domid, &info);
+    }
+    if (rc == XENFORK_E_NOTFOUND) {
+        entry->domid = XENFORK_DOMID_NONE;
+        entry->state = node->kind == XENFORK_KIND_IMAGE ? "lost" : "gone";
+        return 0;
+    }
+    if (rc < 0)
+        return rc;
+    entry->domid = domid;
+    entry->state = state_of(node, &info);
+    entry->shared_pages = info.shared_pages;
+    entry->private_pages = info.private_pages;
+    if (domid != node->domid)
+        entry->node->hydrated = 100;
+    return 0;
+}
+
+static int add(xenfork_ctx *ctx, xenfork_list *list,
+               struct xenfork__nodes *nodes, size_t i,
+               const struct xenfork__nodes *clones)
+{
+    struct entry *entry = &list->entries[list->count];
+    uint32_t live;
+    int rc;
+
+    *entry = (struct entry){ .node = nodes->nodes[i] };
+    xenfork__uuid_print(entry->node->uuid, entry->uuid);
+    rc = look(ctx, entry->node, entry);
+    if (rc < 0)
+        return rc;
+    if (entry->node->kind == XENFORK_KIND_IMAGE)
+        xenfork__image_users(ctx, entry->node->uuid, clones, &live,
+                             &entry->users);
+    list->count++;
+    return 0;
+}
+
+static bool has_image(const struct xenfork__nodes *images,
+                      const struct xenfork__node *clone)
+{
+    size_t i;
+
+    for (i = 0; i < images->count; i++)
+        if (!memcmp(images->nodes[i]->uuid, clone->parent, 16))
+            return true;
+    return false;
+}
+
+/* Each image, then its clones; at last clones whose image is gone. */
+static int fill(xenfork_ctx *ctx, xenfork_list *list,
+                struct xenfork__nodes *images, struct xenfork__nodes *clones)
+{
+    size_t i, c;
+    int rc = 0;
+
+    for (i = 0; i < images->count && rc >= 0; i++) {
+        rc = add(ctx, list, images, i, clones);
+        for (c = 0; c < clones->count && rc >= 0; c++)
+            if (!memcmp(clones->nodes[c]->parent, images->nodes[i]->uuid,
+                        16))
+                rc = add(ctx, list, clones, c, clones);
+    }
+    for (c = 0; c < clones->count && rc >= 0; c++)
+        if (!has_image(images, clones->nodes[c]))
+            rc = add(ctx, list, clones, c, clones);
+    return rc;
+}
+
+XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
+{
+    cleanup_nodes struct xenfork__nodes images = { 0 };
+    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    xenfork_list *list;
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
+        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
+        return rc;
+    list = calloc(1, sizeof(*list));
+    if (!list)
+        return xenfork__nomem(ctx);
+    list->entries = calloc(images.count + clones.count + 1,
+                           sizeof(*list->entries));
+    rc = list->entries ? fill(ctx, list, &images, &clones)
+                       : xenfork__nomem(ctx);
+    if (rc < 0) {
+        free(list->entries);
+        free(list);
+        return rc;
+    }
+    /* The entries own the nodes now. */
+    images.count = clones.count = 0;
+    *list_out = list;
+    return 0;
+}
+
+static const struct entry *at(const xenfork_list *list, uint32_t index)
+{
+    return index < list->count ? &list->entries[index] : NULL;
+}
+
+static const struct xenfork__node *node_at(const xenfork_list *list,
+                                           uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e ? e->node : NULL;
+}
+
+XENFORK_API uint32_t xenfork_list_count(const xenfork_list *list)
+{
+    return list->count;
+}
+
+XENFORK_API int xenfork_list_kind(const xenfork_list *list, uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n ? n->kind : 0;
+}
+
+XENFORK_API uint32_t xenfork_list_domid(const xenfork_list *list,
+                                        uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e ? e->domid : XENFORK_DOMID_NONE;
+}
+
+XENFORK_API const char *xenfork_list_name(const xenfork_list *list,
+                                          uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n ? n->name : NULL;
+}
+
+XENFORK_API const char *xenfork_list_uuid(const xenfork_list *list,
+                                          uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e ? e->uuid : NULL;
+}
+
+XENFORK_API const char *xenfork_list_parent(const xenfork_list *list,
+                                            uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n ? n->parent_name : NULL;
+}
+
+XENFORK_API const char *xenfork_list_state(const xenfork_list *list,
+                                           uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e ? e->state : NULL;
+}
+
+XENFORK_API uint64_t xenfork_list_created(const xenfork_list *list,
+                                          uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n ? n->created_s : 0;
+}
+
+XENFORK_API uint64_t xenfork_list_total_kib(const xenfork_list *list,
+                                            uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n ? n->pages * XENFORK__PAGE_KIB : 0;
+}
+
+XENFORK_API uint64_t xenfork_list_shared_kib(const xenfork_list *list,
+                                             uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e ? e->shared_pages * XENFORK__PAGE_KIB : 0;
+}
+
+XENFORK_API uint64_t xenfork_list_private_kib(const xenfork_list *list,
+                                              uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e ? e->private_pages * XENFORK__PAGE_KIB : 0;
+}
+
+XENFORK_API uint32_t xenfork_list_hydrated(const xenfork_list *list,
+                                           uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n ? n->hydrated : 0;
+}
+
+XENFORK_API uint32_t xenfork_list_users(const xenfork_list *list,
+                                        uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e ? e->users : 0;
+}
+
+XENFORK_API int xenfork_list_is_kept(const xenfork_list *list, uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n && n->is_kept;
+}
+
+XENFORK_API uint32_t xenfork_list_disk_count(const xenfork_list *list,
+                                             uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n ? n->disk_count : 0;
+}
+
+XENFORK_API const char *xenfork_list_disk_vdev(const xenfork_list *list,
+                                               uint32_t index, uint32_t disk)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n && disk < n->disk_count ? n->disks[disk].vdev : NULL;
+}
+
+XENFORK_API const char *xenfork_list_disk_path(const xenfork_list *list,
+                                               uint32_t index, uint32_t disk)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n && disk < n->disk_count ? n->disks[disk].path : NULL;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Locks: files below STATE/locks, flock(2)ed, gone with their holder however
+ * it ends.  Named by the UUID of what they protect.
+ */
+#ifndef LIBFORK_LOCK_H
+#define LIBFORK_LOCK_H
+
+#include "internal.h"
+
+/* The registry: names, MACs and UUIDs are chosen and freed under it. */
+#define XENFORK__LOCK_REGISTRY "registry"
+
+struct xenfork__lock;
+
+/* BUSY (not logged) when another process holds it and !is_waiting. */
+int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
+                       struct xenfork__lock **lock_out);
+/* NULL is accepted. */
+void xenfork__lock_drop(struct xenfork__lock *lock);
+/* Remove lock files that nobody holds. */
+int xenfork__locks_sweep(xenfork_ctx *ctx);
+
+static inline void xenfork__lock_cleanup(struct xenfork__lock **lock)
+{
+    int e = errno;
+
+    xenfork__lock_drop(*lock);
+    errno = e;
+}
+#define cleanup_lock __attribute__((cleanup(xenfork__lock_cleanup)))
+
+#endif

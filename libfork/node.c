@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "node.h"
+
+#include <string.h>
+
+#include "files.h"
+#include "record.h"
+
+#define MAX_DISKS 256U
+
+void xenfork__node_free(struct xenfork__node *node)
+{
+    uint32_t i;
+
+    if (!node)
+        return;
+    for (i = 0; i < node->disk_count; i++) {
+        free(node->disks[i].vdev);
+        free(node->disks[i].path);
+    }
+    free(node->disks);
+    free(node->name);
+    free(node->parent_name);
+    free(node);
+}
+
+int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
+                           uint32_t index, const char *vdev, const char *path)
+{
+    struct xenfork__node_disk *disks;
+    cleanup_free char *v = strdup(vdev);
+    cleanup_free char *p = strdup(path);
+
+    disks = reallocarray(node->disks, node->disk_count + 1, sizeof(*disks));
+    if (disks)
+        node->disks = disks;
+    if (!disks || !v || !p)
+        return xenfork__nomem(ctx);
+    disks[node->disk_count++] = (struct xenfork__node_disk){
+        .index = index, .vdev = steal_ptr(v), .path = steal_ptr(p)
+    };
+    return 0;
+}
+
+static const char *kind_dir(int kind)
+{
+    return kind == XENFORK_KIND_IMAGE ? "images" : "clones";
+}
+
+char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
+                         const uint8_t uuid[16], const char *file)
+{
+    char text[XENFORK__UUID_CHARS];
+
+    xenfork__uuid_print(uuid, text);
+    return xenfork__state_path(ctx, kind_dir(kind), text, file, NULL);
+}
+
+static int set_uuid(xenfork_ctx *ctx, struct xenfork__record *record,
+                    const char *key, const uint8_t uuid[16])
+{
+    char text[XENFORK__UUID_CHARS];
+
+    xenfork__uuid_print(uuid, text);
+    return xenfork__record_set(ctx, record, key, text);
+}
+
+static int disks_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
+                           struct xenfork__record *record)
+{
+    uint32_t i;
+    int rc;
+
+    for (i = 0; i < node->disk_count; i++) {
+        char index[16];
+
+        snprintf(index, sizeof(index), "%u", node->disks[i].index);
+        if ((rc = xenfork__record_set_nth(ctx, record, "disk.index", i,
+                                          index)) < 0 ||
+            (rc = xenfork__record_set_nth(ctx, record, "disk.vdev", i,
+                                          node->disks[i].vdev)) < 0 ||
+            (rc = xenfork__record_set_nth(ctx, record, "disk.path", i,
+                                          node->disks[i].path)) < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
+                     struct xenfork__record *record)
+{
+    int rc;
+
+    if ((rc = xenfork__record_set(ctx, record, "name", node->name)) < 0 ||
+        (rc = set_uuid(ctx, record, "uuid", node->uuid)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "domid",
+                                      node->domid)) < 0 ||
+        (rc = set_uuid(ctx, record, "parent", node->parent)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "parent.name",
+                                  node->parent_name)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "txn", node->txn)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "created",
+                                      node->created_s)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "pages",
+                                      node->pages)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "kept",
+                                      node->is_kept)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "hydrating",
+                                      node->is_hydrating)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "hydrated",
+                                      node->hydrated)) < 0)
+        return rc;
+    return disks_to_record(ctx, node, record);
+}
+
+int xenfork__node_save(xenfork_ctx *ctx, const struct xenfork__node *node)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *dir = NULL;
+    cleanup_free char *path = NULL;
+    int rc;
+
+    dir = xenfork__node_path(ctx, node->kind, node->uuid, NULL);
+    path = xenfork__node_path(ctx, node->kind, node->uuid,
+                              XENFORK__FILE_RECORD);
+    if (!dir || !path)
+        return xenfork__nomem(ctx);
+    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
+        (rc = to_record(ctx, node, record)) < 0 ||
+        (rc = xenfork__make_dir(ctx, dir)) < 0)
+        return rc;
+    return xenfork__record_write(ctx, path, record);
+}
+
+static bool get_string(const struct xenfork__record *record, const char *key,
+                       char **out)
+{
+    const char *value = xenfork__record_get(record, key);
+
+    return value && (*out = strdup(value));
+}
+
+static bool get_uuid(const struct xenfork__record *record, const char *key,
+                     uint8_t uuid_out[16])
+{
+    const char *value = xenfork__record_get(record, key);
+
+    return value && xenfork__uuid_parse(value, uuid_out);
+}
+
+static bool get_u32(const struct xenfork__record *record, const char *key,
+                    uint32_t *out)
+{
+    uint64_t value;
+
+    if (!xenfork__record_get_u64(record, key, &value) || value > UINT32_MAX)
+        return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+static bool get_bool(const struct xenfork__record *record, const char *key,
+                     bool *out)
+{
+    uint32_t value;
+
+    if (!get_u32(record, key, &value) || value > 1)
+        return false;
+    *out = value;
+    return true;
+}
+
+static bool disks_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
+                              const struct xenfork__record *record)
+{
+    uint32_t i;
+
+    for (i = 0; i < MAX_DISKS; i++) {
+        const char *vdev = xenfork__record_get_nth(record, "disk.vdev", i);
+        const char *path = xenfork__record_get_nth(record, "disk.path", i);
+        char key[32];
+        uint32_t index;
+
+        if (!vdev)
+            return true;
+        snprintf(key, sizeof(key), "disk.index.%u", i);
+        if (!path || !get_u32(record, key, &index) ||
+            xenfork__node_add_disk(ctx, node, index, vdev, path) < 0)
+            return false;
+    }
+    return false;
+}
+
+static bool from_record(xenfork_ctx *ctx, struct xenfork__node *node,
+                        const struct xenfork__record *record)
+{
+    const char *txn = xenfork__record_get(record, "txn");
+
+    if (!txn || strlen(txn) >= sizeof(node->txn))
+        return false;
+    strcpy(node->txn, txn);
+    return get_string(record, "name", &node->name) &&
+           get_uuid(record, "uuid", node->uuid) &&
+           get_u32(record, "domid", &node->domid) &&
+           get_uuid(record, "parent", node->parent) &&
+           get_string(record, "parent.name", &node->parent_name) &&
+           xenfork__record_get_u64(record, "created", &node->created_s) &&
+           xenfork__record_get_u64(record, "pages", &node->pages) &&
+           get_bool(record, "kept", &node->is_kept) &&
+           get_bool(record, "hydrating", &node->is_hydrating) &&
+           get_u32(record, "hydrated", &node->hydrated) &&
+           disks_from_record(ctx, node, record);
+}
+
+int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
+                       struct xenfork__node **node_out)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
+    cleanup_free char *path =
+        xenfork__node_path(ctx, kind, uuid, XENFORK__FILE_RECORD);
+    int rc;
+
+    if (!node || !path)
+        return xenfork__nomem(ctx);
+    rc = xenfork__record_read(ctx, path, &record);
+    if (rc < 0)
+        return rc;
+    node->kind = kind;
+    if (!from_record(ctx, node, record) || memcmp(node->uuid, uuid, 16))
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed",
+                             path);
+    *node_out = steal_ptr(node);
+    return 0;
+}
+
+int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16])
+{
+    cleanup_free char *dir = xenfork__node_path(ctx, kind, uuid, NULL);
+
+    return dir ? xenfork__dir_remove(ctx, dir) : xenfork__nomem(ctx);
+}
+
+static int by_creation(const void *a, const void *b)
+{
+    const struct xenfork__node *x = *(struct xenfork__node *const *)a;
+    const struct xenfork__node *y = *(struct xenfork__node *const *)b;
+
+    if (x->created_s != y->created_s)
+        return x->created_s < y->created_s ? -1 : 1;
+    return x->domid < y->domid ? -1 : x->domid > y->domid;
+}
+
+int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
+                        struct xenfork__nodes *nodes_out)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, kind_dir(kind), NULL);
+    cleanup_nodes struct xenfork__nodes all = { 0 };
+    char **names;
+    size_t count, i;
+    int rc;
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+    rc = xenfork__dir_names(ctx, dir, &names, &count);
+    if (rc < 0)
+        return rc;
+    all.nodes = calloc(count + 1, sizeof(struct xenfork__node *));
+    if (!all.nodes)
+        rc = xenfork__nomem(ctx);
+    for (i = 0; i < count && rc >= 0; i++) {
+        uint8_t uuid[16];
+
+        if (!xenfork__uuid_parse(names[i], uuid))
+            continue;
+        rc = xenfork__node_load(ctx, kind, uuid, &all.nodes[all.count]);
+        if (rc == 0)
+            all.count++;
+        else if (rc == XENFORK_E_STATE)
+            LOG_WARN(ctx, "%s is unreadable, ignoring", names[i]);
+        if (rc == XENFORK_E_STATE || rc == XENFORK_E_NOTFOUND)
+            rc = 0;
+    }
+    xenfork__names_free(names, count);
+    if (rc < 0)
+        return rc;
+    if (all.count)
+        qsort(all.nodes, all.count, sizeof(struct xenfork__node *),
+              by_creation);
+    *nodes_out = all;
+    all = (struct xenfork__nodes){ 0 };
+    return 0;
+}
+
+void xenfork__nodes_free(struct xenfork__nodes *nodes)
+{
+    int e = errno;
+    size_t i;
+
+    for (i = 0; i < nodes->count; i++)
+        xenfork__node_free(nodes->nodes[i]);
+    free(nodes->nodes);
+    *nodes = (struct xenfork__nodes){ 0 };
+    errno = e;
+}
+
+struct xenfork__node *xenfork__nodes_find(const struct xenfork__nodes *nodes,
+                                          const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < nodes->count; i++) {
+        struct xenfork__node *node = nodes->nodes[i];
+        char uuid[XENFORK__UUID_CHARS];
+        char domid[16];
+
+        xenfork__uuid_print(node->uuid, uuid);
+        snprintf(domid, sizeof(domid), "%u", node->domid);
+        if (!strcmp(name, node->name) || !strcasecmp(name, uuid) ||
+            !strcmp(name, domid))
+            return node;
+    }
+    return NULL;
+}
+
+bool xenfork__node_is_live(xenfork_ctx *ctx, const struct xenfork__node *node,
+                           struct xenfork__dominfo *info_out)
+{
+    return xenfork__xen_info(ctx, node->domid, info_out) == 0 &&
+           !info_out->is_dying && !memcmp(info_out->uuid, node->uuid, 16);
+}
+
+void xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
+                          const struct xenfork__nodes *clones,
+                          uint32_t *live_out, uint32_t *dependent_out)
+{
+    uint32_t live = 0, dependent = 0;
+    size_t i;
+
+    for (i = 0; i < clones->count; i++) {
+        const struct xenfork__node *clone = clones->nodes[i];
+        struct xenfork__dominfo info;
+
+        if (memcmp(clone->parent, image, 16) ||
+            !xenfork__node_is_live(ctx, clone, &info))
+            continue;
+        live++;
+        if (clone->hydrated < 100)
+            dependent++;
+    }
+    *live_out = live;
+    *dependent_out = dependent;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is kept of images and clones: STATE/images/UUID and STATE/clones/UUID,
+ * each a directory with a record; an image's holds its stream and its
+ * configuration too.
+ */
+#ifndef LIBFORK_NODE_H
+#define LIBFORK_NODE_H
+
+#include "ids.h"
+#include "internal.h"
+
+struct xenfork__node_disk {
+    uint32_t index;           /* in the configuration */
+    char *vdev;
+    char *path;               /* the sealed file; the clone's own */
+};
+
+struct xenfork__node {
+    int kind;                 /* XENFORK_KIND_* */
+    uint8_t uuid[16];
+    char *name;
+    uint32_t domid;           /* when it was made */
+    uint8_t parent[16];       /* an image's source, a clone's image */
+    char *parent_name;
+    char txn[XENFORK__UUID_CHARS]; /* that made it */
+    uint64_t created_s;
+    uint64_t pages;           /* guest memory */
+    bool is_kept;             /* image: outlives its clones */
+    bool is_hydrating;        /* clone: wants hydration */
+    uint32_t hydrated;        /* clone: per cent */
+    uint32_t disk_count;
+    struct xenfork__node_disk *disks;
+};
+
+#define XENFORK__FILE_RECORD "record"
+#define XENFORK__FILE_CONFIG "config.json"
+#define XENFORK__FILE_STREAM "stream"
+
+void xenfork__node_free(struct xenfork__node *node);
+int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
+                           uint32_t index, const char *vdev,
+                           const char *path);
+/* A path in the node's directory; file NULL: the directory.  Caller frees */
+char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
+                         const uint8_t uuid[16], const char *file);
+int xenfork__node_save(xenfork_ctx *ctx, const struct xenfork__node *node);
+/* NOTFOUND, not logged */
+int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
+                       struct xenfork__node **node_out);
+/* Its directory; not its disks. */
+int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16]);
+
+struct xenfork__nodes {
+    size_t count;
+    struct xenfork__node **nodes; /* in order of creation */
+};
+/* Unreadable ones are left out with a warning. */
+int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
+                        struct xenfork__nodes *nodes_out);
+void xenfork__nodes_free(struct xenfork__nodes *nodes);
+/* By name, UUID, or domid in decimal.  NULL: none */
+struct xenfork__node *xenfork__nodes_find(const struct xenfork__nodes *nodes,
+                                          const char *name);
+/* Is the node's domain alive, the one that was made? */
+bool xenfork__node_is_live(xenfork_ctx *ctx, const struct xenfork__node *node,
+                           struct xenfork__dominfo *info_out);
+/* Live clones of an image; those among them not hydrated. */
+void xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
+                          const struct xenfork__nodes *clones,
+                          uint32_t *live_out, uint32_t *dependent_out);
+
+static inline void xenfork__node_cleanup(struct xenfork__node **node)
+{
+    int e = errno;
+
+    xenfork__node_free(*node);
+    errno = e;
+}
+#define cleanup_node __attribute__((cleanup(xenfork__node_cleanup)))
+#define cleanup_nodes __attribute__((cleanup(xenfork__nodes_free)))
+
+#endif

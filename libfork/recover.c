@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "recover.h"
+
+#include <string.h>
+
+#include "admission.h"
+#include "disk.h"
+#include "lock.h"
+#include "txn.h"
+
+int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
+{
+    struct xenfork__dominfo info;
+    int rc = 0;
+
+    if (xenfork__node_is_live(ctx, image, &info))
+        rc = xenfork__xen_destroy(ctx, image->domid);
+    if (rc < 0 || (rc = xenfork__disks_remove(ctx, image)) < 0 ||
+        (rc = xenfork__node_remove(ctx, XENFORK_KIND_IMAGE,
+                                   image->uuid)) < 0)
+        return rc;
+    return xenfork__release_source(ctx, image->parent);
+}
+
+/* Under the image's lock: is it still there, and still not needed? */
+static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
+{
+    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_node struct xenfork__node *image = NULL;
+    uint32_t live, dependent;
+    int rc;
+
+    rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, uuid, &image);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (image->is_kept)
+        return 0;
+    rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    if (rc < 0)
+        return rc;
+    xenfork__image_users(ctx, uuid, &clones, &live, &dependent);
+    return live ? 0 : xenfork__image_remove(ctx, image);
+}
+
+int xenfork__images_sweep(xenfork_ctx *ctx)
+{
+    cleanup_nodes struct xenfork__nodes images = { 0 };
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images);
+    size_t i;
+
+    for (i = 0; i < images.count && rc >= 0; i++) {
+        cleanup_lock struct xenfork__lock *txn = NULL;
+        cleanup_lock struct xenfork__lock *lock = NULL;
+        char uuid[XENFORK__UUID_CHARS];
+
+        xenfork__uuid_print(images.nodes[i]->uuid, uuid);
+        /* The fork that makes it holds its journal's lock, not the image's. */
+        rc = xenfork__lock_take(ctx, images.nodes[i]->txn, false, &txn);
+        if (rc == 0)
+            rc = xenfork__lock_take(ctx, uuid, false, &lock);
+        if (rc == 0)
+            rc = sweep_image(ctx, images.nodes[i]->uuid);
+        if (rc == XENFORK_E_BUSY)
+            rc = 0;
+    }
+    return rc;
+}
+
+int xenfork__recover(xenfork_ctx *ctx)
+{
+    int rc;
+
+    if ((rc = xenfork__txns_recover(ctx)) < 0 ||
+        (rc = xenfork__images_sweep(ctx)) < 0)
+        return rc;
+    return xenfork__locks_sweep(ctx);
+}
+
+XENFORK_API int xenfork_recover(xenfork_ctx *ctx)
+{
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    return xenfork__recover(ctx);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Cleaning up after others: killed processes, clones that are gone. */
+#ifndef LIBFORK_RECOVER_H
+#define LIBFORK_RECOVER_H
+
+#include "internal.h"
+#include "node.h"
+
+/* Everything, as xenfork_recover(); keeps the context's operation. */
+int xenfork__recover(xenfork_ctx *ctx);
+/* An image with its domain, disks and record; its lock is held. */
+int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image);
+/* Images that nothing needs and nobody wants kept. */
+int xenfork__images_sweep(xenfork_ctx *ctx);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "spec.h"
+
+#include <string.h>
+
+#include "ids.h"
+
+#define DEFAULT_RESERVE_PERCENT 25U
+#define DEFAULT_TIMEOUT_MS      30000U
+#define MAX_TIMEOUT_MS          3600000U
+#define MAX_NICS                64U
+
+XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
+{
+    xenfork_spec *spec;
+
+    if (count < 1 || count > XENFORK_MAX_CLONES || !spec_out)
+        return XENFORK_E_INVAL;
+    spec = calloc(1, sizeof(*spec));
+    if (!spec)
+        return XENFORK_E_NOMEM;
+    spec->clones = calloc(count, sizeof(*spec->clones));
+    if (!spec->clones) {
+        free(spec);
+        return XENFORK_E_NOMEM;
+    }
+    spec->count = count;
+    spec->is_reserve_percent = true;
+    spec->reserve = DEFAULT_RESERVE_PERCENT;
+    spec->timeout_ms = DEFAULT_TIMEOUT_MS;
+    *spec_out = spec;
+    return 0;
+}
+
+XENFORK_API void xenfork_spec_free(xenfork_spec *spec)
+{
+    uint32_t i, n;
+
+    if (!spec)
+        return;
+    for (i = 0; i < spec->count; i++) {
+        for (n = 0; n < spec->clones[i].nic_count; n++)
+            free(spec->clones[i].nics[n].bridge);
+        free(spec->clones[i].nics);
+        free(spec->clones[i].name);
+    }
+    free(spec->clones);
+    free(spec);
+}
+
+static bool is_index(const xenfork_spec *spec, uint32_t clone)
+{
+    return spec && clone < spec->count;
+}
+
+/* First and one past the last clone that an index means; false: none. */
+static bool clone_range(const xenfork_spec *spec, uint32_t clone,
+                        uint32_t *first_out, uint32_t *end_out)
+{
+    if (!spec || (clone != XENFORK_ALL && clone >= spec->count))
+        return false;
+    *first_out = clone == XENFORK_ALL ? 0 : clone;
+    *end_out = clone == XENFORK_ALL ? spec->count : clone + 1;
+    return true;
+}
+
+static struct xenfork__nic_spec *
+nic_entry(struct xenfork__clone_spec *clone, uint32_t nic)
+{
+    struct xenfork__nic_spec *nics;
+    uint32_t i;
+
+    for (i = 0; i < clone->nic_count; i++)
+        if (clone->nics[i].nic == nic)
+            return &clone->nics[i];
+    nics = reallocarray(clone->nics, clone->nic_count + 1, sizeof(*nics));
+    if (!nics)
+        return NULL;
+    clone->nics = nics;
+    nics += clone->nic_count++;
+    *nics = (struct xenfork__nic_spec){ .nic = nic, .link = -1 };
+    return nics;
+}
+
+XENFORK_API int xenfork_spec_set_name(xenfork_spec *spec, uint32_t clone,
+                                      const char *name)
+{
+    char *copy;
+
+    if (!is_index(spec, clone) || !name || !xenfork__name_is_valid(name))
+        return XENFORK_E_INVAL;
+    copy = strdup(name);
+    if (!copy)
+        return XENFORK_E_NOMEM;
+    free(spec->clones[clone].name);
+    spec->clones[clone].name = copy;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_uuid(xenfork_spec *spec, uint32_t clone,
+                                      const uint8_t uuid[16])
+{
+    static const uint8_t nil[16];
+
+    if (!is_index(spec, clone) || !uuid || !memcmp(uuid, nil, 16))
+        return XENFORK_E_INVAL;
+    memcpy(spec->clones[clone].uuid, uuid, 16);
+    spec->clones[clone].has_uuid = true;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone,
+                                         uint32_t nic, const uint8_t mac[6])
+{
+    struct xenfork__nic_spec *entry;
+
+    if (!is_index(spec, clone) || nic >= MAX_NICS || !mac ||
+        !xenfork__mac_is_valid(mac))
+        return XENFORK_E_INVAL;
+    entry = nic_entry(&spec->clones[clone], nic);
+    if (!entry)
+        return XENFORK_E_NOMEM;
+    memcpy(entry->mac, mac, 6);
+    entry->has_mac = true;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_nic_bridge(xenfork_spec *spec,
+                                            uint32_t clone, uint32_t nic,
+                                            const char *bridge)
+{
+    uint32_t i, end;
+
+    if (!clone_range(spec, clone, &i, &end) || nic >= MAX_NICS || !bridge ||
+        !xenfork__bridge_is_valid(bridge))
+        return XENFORK_E_INVAL;
+    for (; i < end; i++) {
+        struct xenfork__nic_spec *entry = nic_entry(&spec->clones[i], nic);
+        char *copy = entry ? strdup(bridge) : NULL;
+
+        if (!copy)
+            return XENFORK_E_NOMEM;
+        free(entry->bridge);
+        entry->bridge = copy;
+    }
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone,
+                                          uint32_t nic, int link)
+{
+    uint32_t i, end;
+
+    if (!clone_range(spec, clone, &i, &end) ||
+        (nic != XENFORK_ALL && nic >= MAX_NICS) ||
+        (link != XENFORK_LINK_HOLD && link != XENFORK_LINK_CONNECT))
+        return XENFORK_E_INVAL;
+    for (; i < end; i++) {
+        struct xenfork__nic_spec *entry;
+
+        if (nic == XENFORK_ALL) {
+            spec->clones[i].link = link;
+            continue;
+        }
+        entry = nic_entry(&spec->clones[i], nic);
+        if (!entry)
+            return XENFORK_E_NOMEM;
+        entry->link = link;
+    }
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone,
+                                        int is_paused)
+{
+    uint32_t i, end;
+
+    if (!clone_range(spec, clone, &i, &end))
+        return XENFORK_E_INVAL;
+    for (; i < end; i++)
+        spec->clones[i].is_paused = is_paused;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_reserve_percent(xenfork_spec *spec,
+                                                 uint32_t percent)
+{
+    if (!spec || percent > 100)
+        return XENFORK_E_INVAL;
+    spec->is_reserve_percent = true;
+    spec->reserve = percent;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_reserve_kib(xenfork_spec *spec,
+                                             uint64_t reserve_kib)
+{
+    if (!spec)
+        return XENFORK_E_INVAL;
+    spec->is_reserve_percent = false;
+    spec->reserve = reserve_kib;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_timeout_ms(xenfork_spec *spec,
+                                            uint32_t timeout_ms)
+{
+    if (!spec || timeout_ms < 1 || timeout_ms > MAX_TIMEOUT_MS)
+        return XENFORK_E_INVAL;
+    spec->timeout_ms = timeout_ms;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags)
+{
+    if (!spec || flags & ~(XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_KEEP_IMAGE))
+        return XENFORK_E_INVAL;
+    spec->flags = flags;
+    return 0;
+}
+
+const struct xenfork__nic_spec *
+xenfork__nic_spec(const struct xenfork__clone_spec *clone, uint32_t nic)
+{
+    uint32_t i;
+
+    for (i = 0; i < clone->nic_count; i++)
+        if (clone->nics[i].nic == nic)
+            return &clone->nics[i];
+    return NULL;
+}
+
+int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic)
+{
+    const struct xenfork__nic_spec *entry = xenfork__nic_spec(clone, nic);
+
+    return entry && entry->link >= 0 ? entry->link : clone->link;
+}
+
+uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages)
+{
+    uint64_t reserve = spec->is_reserve_percent
+                           ? (pages * spec->reserve + 99) / 100
+                           : spec->reserve / XENFORK__PAGE_KIB +
+                                 (spec->reserve % XENFORK__PAGE_KIB != 0);
+
+    return reserve < pages ? reserve : pages;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The journal of one fork: what it is about to make, written before it is
+ * made, so that whoever finds the journal without its owner can undo it.
+ * Domains are found by UUIDs that were chosen beforehand.
+ */
+#ifndef LIBFORK_TXN_H
+#define LIBFORK_TXN_H
+
+#include "ids.h"
+#include "internal.h"
+
+struct xenfork__txn;
+
+/* A new one; its owner is this process. */
+int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out);
+const char *xenfork__txn_id(const struct xenfork__txn *txn);
+
+/* Each of these is durable when it returns. */
+int xenfork__txn_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                        const uint8_t uuid[16], uint32_t domid,
+                        bool was_paused);
+int xenfork__txn_image(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t uuid[16]);
+int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn);
+int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
+int xenfork__txn_file(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                      const char *path);
+/* A clone with its name and MACs: nobody else chooses them meanwhile. */
+int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t uuid[16], const char *name,
+                       const uint8_t *macs, size_t mac_count);
+
+/* All is made: the journal goes.  Frees @txn on success. */
+int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn);
+/* Undo, source first.  Frees @txn.  RESIDUE: the journal stays */
+int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn);
+
+/* Roll back all whose owner is gone.  RESIDUE */
+int xenfork__txns_recover(xenfork_ctx *ctx);
+/* The same for one; already gone: success. */
+int xenfork__txn_recover(xenfork_ctx *ctx, const char *id);
+
+/* Is a name, or a MAC, one that a running fork has chosen? */
+int xenfork__txns_taken(xenfork_ctx *ctx, const char *name,
+                        const uint8_t *mac, bool *is_taken_out);
+
+#endif
