@@ -141,6 +141,7 @@ static void *answer_forever(void *unused)
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
+    read_domid();
     draw_token();
     printf("observe: token %s\n", state.token);
     fflush(stdout);
