@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reflinks: copies of files that share their blocks until written. */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC 0x58465342
+#endif
+
+#define REMEDY "keep the disk on XFS (made with reflink=1) or on btrfs"
+
+/* NULL: out of memory. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    if (!slash)
+        return strdup(".");
+    if (slash == path)
+        return strdup("/");
+    return strndup(path, (size_t)(slash - path));
+}
+
+static int sync_directory(const char *dir)
+{
+    cleanup_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 ? -1 : fsync(fd);
+}
+
+/* Fills dst, which is new; step_out: what failed. */
+static int fill(int src, int dst, bool is_sealed, const char **step_out)
+{
+    struct stat st;
+
+    *step_out = "examine";
+    if (fstat(src, &st) < 0)
+        return -1;
+    *step_out = "reflink";
+    if (!S_ISREG(st.st_mode)) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (ioctl(dst, FICLONE, src) < 0)
+        return -1;
+    *step_out = "set the owner of a reflink of";
+    if (fchown(dst, st.st_uid, st.st_gid) < 0)
+        return -1;
+    *step_out = "set the mode of a reflink of";
+    if (is_sealed && fchmod(dst, 0400) < 0)
+        return -1;
+    *step_out = "write out a reflink of";
+    return fsync(dst);
+}
+
+static int cannot(xenfork_ctx *ctx, int errnoval, const char *step,
+                  const char *src, const char *dst)
+{
+    xenfork__fail(ctx, XENFORK_E_DISK, errnoval, "cannot %s %s as %s", step,
+                  src, dst);
+    if (errnoval == EOPNOTSUPP || errnoval == EXDEV || errnoval == EINVAL ||
+        errnoval == ENOTTY)
+        xenfork__remedy(ctx, REMEDY);
+    return XENFORK_E_DISK;
+}
+
+int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
+                         bool is_sealed)
+{
+    cleanup_free char *dir = directory_of(dst);
+    cleanup_close int in = -1;
+    cleanup_close int out = -1;
+    const char *step = "open";
+    int e;
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+    LOG_DEBUG(ctx, "reflinking %s as %s", src, dst);
+    in = open(src, O_RDONLY | O_CLOEXEC);
+    if (in < 0)
+        return cannot(ctx, errno, step, src, dst);
+    out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (out < 0)
+        return cannot(ctx, errno, "create a reflink of", src, dst);
+    if (fill(in, out, is_sealed, &step) < 0 || sync_directory(dir) < 0) {
+        e = errno;
+        unlink(dst);
+        return cannot(ctx, e, step, src, dst);
+    }
+    return 0;
+}
+
+/* True reflink of a block, between files that have no name. */
+static bool probe(const char *dir)
+{
+    static const char block[4096];
+    cleanup_close int a = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    cleanup_close int b = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    return a >= 0 && b >= 0 &&
+           write(a, block, sizeof(block)) == (ssize_t)sizeof(block) &&
+           ioctl(b, FICLONE, a) == 0;
+}
+
+int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_free char *dir = directory_of(path);
+    struct statfs fs;
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+    if (statfs(dir, &fs) < 0)
+        return xenfork__miss(ctx, XENFORK_E_DISK,
+                             "cannot examine the file system of %s: %s", path,
+                             strerror(errno));
+    if (((unsigned long)fs.f_type == XFS_SUPER_MAGIC ||
+         (unsigned long)fs.f_type == BTRFS_SUPER_MAGIC) &&
+        probe(dir))
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "%s is on a file system that cannot "
+                  "reflink",
+                  path);
+    return xenfork__remedy(ctx, REMEDY);
+}

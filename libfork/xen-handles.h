@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the xen-*.c files share: handles, libxl operations, xenstore. */
+#ifndef LIBFORK_XEN_HANDLES_H
+#define LIBFORK_XEN_HANDLES_H
+
+#include "internal.h"
+
+#include <libxl.h>
+#include <libxl_event.h>
+#include <xencall.h>
+#include <xenctrl.h>
+#include <xenforeignmemory.h>
+#include <xenstore.h>
+#include <xentoollog.h>
+
+struct xenfork__xen {
+    xentoollog_logger drop;    /* drops all, where the caller has no logger */
+    xentoollog_logger *logger; /* for every Xen library; never NULL */
+    libxl_ctx *xl;
+    xc_interface *xch;
+    xencall_handle *call;
+    xenforeignmemory_handle *fmem;
+    struct xs_handle *xs;
+    bool is_watching; /* @releaseDomain, in wait_release */
+};
+
+/*
+ * Operations of libxl.  One that can start a process (hotplug script, save
+ * helper, device model, lock holder, destroyer) must not be called with a
+ * NULL ao_how: libxl leaves SIGCHLD alone here (xen-open.c), so it is
+ * xenfork__op_turn() that notices when a child has ended.
+ *
+ *     xenfork__op_init(&op);
+ *     r = libxl_domain_destroy(xl, domid, &op.how);
+ *     r = xenfork__op_wait(ctx, &op, r);
+ */
+struct xenfork__op {
+    libxl_asyncop_how how;
+    bool is_done;
+    int rc; /* libxl's, valid when done */
+};
+
+void xenfork__op_init(struct xenfork__op *op);
+/* Let libxl work once, for some milliseconds at most. */
+void xenfork__op_turn(xenfork_ctx *ctx);
+/* Until done; @r: what starting it returned.  Returns libxl's code. */
+int xenfork__op_wait(xenfork_ctx *ctx, struct xenfork__op *op, int r);
+
+/*
+ * xenstore, counted.  Paths are formatted.  Read and list: the caller frees;
+ * NULL with errno, ENOENT when there is no such node.
+ */
+char *xenfork__xs_read(xenfork_ctx *ctx, xs_transaction_t t, const char *fmt,
+                       ...) __attribute__((format(printf, 3, 4)));
+char **xenfork__xs_list(xenfork_ctx *ctx, unsigned int *count_out,
+                        const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Removes a node; true when it is not there either. */
+bool xenfork__xs_rm(xenfork_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A decimal number: 1, or 0 when there is none, or -1 with errno. */
+int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The text is a decimal number below 2^32 and nothing else. */
+bool xenfork__parse_u32(const char *text, uint32_t *value_out);
+
+/* The domain that we run in. */
+uint32_t xenfork__own_domid(xenfork_ctx *ctx);
+
+#endif

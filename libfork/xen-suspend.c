@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Suspension of a guest, and the way back.
+ *
+ * The protocol (libxl_dom_suspend.c, 4.17): the toolstack writes "suspend" to
+ * control/shutdown, the guest acknowledges by writing "", freezes itself and
+ * calls SCHEDOP_shutdown.  A request can be withdrawn until it has been
+ * acknowledged, and not after.
+ */
+#include "xen-handles.h"
+
+#include <string.h>
+#include <time.h>
+
+#define CONTROL        "/local/domain/%u/control/"
+#define SETTLE_MS      30000U /* Linux gives up freezing after 20 s */
+#define SETTLE_POLL_MS 20U
+
+int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out)
+{
+    cleanup_free char *value = xenfork__xs_read(
+        ctx, XBT_NULL, CONTROL "feature-suspend", domid);
+
+    if (!value && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot read what domain %u supports", domid);
+    *can_out = value && !strcmp(value, "1");
+    return 0;
+}
+
+static int is_suspended(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
+{
+    struct xenfork__dominfo info;
+    int rc;
+
+    rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc < 0)
+        return rc;
+    if (info.is_dying ||
+        (info.is_shutdown && info.shutdown_reason != XENFORK__SHUTDOWN_SUSPEND))
+        return xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
+                             "domain %u has shut down", domid);
+    *is_out = info.is_shutdown;
+    return 0;
+}
+
+/* In one transaction; EAGAIN: the guest was there at the same time. */
+static int try_withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
+{
+    struct xs_handle *xs = ctx->xen->xs;
+    cleanup_free char *value = NULL;
+    cleanup_free char *path = NULL;
+    xs_transaction_t t;
+    bool is_pending;
+    int e = 0;
+
+    if (asprintf(&path, CONTROL "shutdown", domid) < 0) {
+        path = NULL;
+        return ENOMEM;
+    }
+    t = xs_transaction_start(xs);
+    if (t == XBT_NULL)
+        return errno;
+    value = xenfork__xs_read(ctx, t, "%s", path);
+    if (!value && errno != ENOENT)
+        e = errno;
+    is_pending = value && !strcmp(value, "suspend");
+    if (is_pending && !xs_write(xs, t, path, "", 0))
+        e = errno;
+    if (!xs_transaction_end(xs, t, e != 0) && !e)
+        e = errno;
+    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, is_pending ? 3 : 2);
+    if (!e)
+        *is_done_out = is_pending;
+    return e;
+}
+
+static int withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
+{
+    int e;
+
+    do
+        e = try_withdraw(ctx, domid, is_done_out);
+    while (e == EAGAIN);
+    if (e)
+        return xenfork__fail(ctx, XENFORK_E_XEN, e,
+                             "cannot ask domain %u not to suspend", domid);
+    return 0;
+}
+
+/* A domain that is gone or has shut down otherwise has settled as well. */
+static int wait_shutdown(xenfork_ctx *ctx, uint32_t domid)
+{
+    const struct timespec pause = {.tv_nsec = SETTLE_POLL_MS * 1000000L};
+    uint64_t end_ns = xenfork__now_ns() + SETTLE_MS * 1000000ULL;
+    struct xenfork__dominfo info;
+    int rc;
+
+    for (;;) {
+        rc = xenfork__xen_info(ctx, domid, &info);
+        if (rc == XENFORK_E_NOTFOUND)
+            return 0;
+        if (rc < 0)
+            return rc;
+        if (info.is_shutdown || info.is_dying || info.is_paused)
+            return 0;
+        if (xenfork__now_ns() >= end_ns)
+            return 0;
+        nanosleep(&pause, NULL);
+    }
+}
+
+int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid)
+{
+    bool is_withdrawn = false;
+    int rc;
+
+    rc = withdraw(ctx, domid, &is_withdrawn);
+    if (rc < 0 || is_withdrawn)
+        return rc;
+    return wait_shutdown(ctx, domid);
+}
+
+int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct xenfork__op op;
+    int r;
+
+    LOG_DEBUG(ctx, "resuming domain %u", domid);
+    xenfork__op_init(&op);
+    r = libxl_domain_resume(ctx->xen->xl, domid, 1, &op.how);
+    r = xenfork__op_wait(ctx, &op, r);
+    if (r)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "cannot resume domain %u (libxl: %d)", domid, r);
+    return 0;
+}
+
+/* Why to stop waiting: 0 if not at all. */
+static int stop_reason(const xenfork_ctx *ctx, uint64_t end_ns)
+{
+    if (ctx->is_cancelled)
+        return XENFORK_E_CANCELLED;
+    return xenfork__now_ns() >= end_ns ? XENFORK_E_TIMEOUT : 0;
+}
+
+/*
+ * One request by libxl, aborted at the end of our time.  libxl waits 60 s for
+ * the acknowledgement and 60 s more for the suspension.  Having withdrawn the
+ * request after the first, it reports success by mistake, in 4.17 to 4.20
+ * (domain_suspend_common_pvcontrol_suspending): the hypervisor's word counts.
+ */
+static int request(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
+                   int *stop_out)
+{
+    libxl_ctx *xl = ctx->xen->xl;
+    struct xenfork__op op;
+    int r, stop = 0;
+
+    xenfork__op_init(&op);
+    r = libxl_domain_suspend_only(xl, domid, &op.how);
+    if (r)
+        return r;
+    while (!op.is_done && !stop) {
+        xenfork__op_turn(ctx);
+        stop = stop_reason(ctx, end_ns);
+    }
+    if (!op.is_done)
+        libxl_ao_abort(xl, &op.how);
+    *stop_out = stop;
+    return xenfork__op_wait(ctx, &op, 0);
+}
+
+/* It must run on: take the request back, or the suspension if it came. */
+static int run_on(xenfork_ctx *ctx, uint32_t domid)
+{
+    bool is_late = false;
+    int rc;
+
+    rc = xenfork__xen_settle_suspend(ctx, domid);
+    if (rc < 0)
+        return rc;
+    rc = is_suspended(ctx, domid, &is_late);
+    if (rc == XENFORK_E_NOTRUNNING || rc == XENFORK_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return rc;
+    return is_late ? xenfork__xen_resume(ctx, domid) : 0;
+}
+
+static int give_up(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms,
+                   int stop, int r)
+{
+    if (run_on(ctx, domid) < 0)
+        return xenfork__fail(ctx, XENFORK_E_RESIDUE, 0,
+                             "domain %u may stay suspended", domid);
+    if (stop == XENFORK_E_CANCELLED)
+        return xenfork__fail(ctx, stop, 0,
+                             "cancelled while domain %u was to suspend", domid);
+    if (!stop && r != ERROR_GUEST_TIMEDOUT && r != ERROR_TIMEDOUT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "cannot suspend domain %u (libxl: %d)", domid, r);
+    xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
+                  "domain %u did not suspend within %u ms", domid, timeout_ms);
+    return xenfork__remedy(
+        ctx, "look at the guest's console, or allow it more time");
+}
+
+int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
+{
+    uint64_t end_ns = xenfork__now_ns() + timeout_ms * 1000000ULL;
+    bool is_done = false;
+    int r, rc, stop = 0;
+
+    LOG_DEBUG(ctx, "suspending domain %u", domid);
+    do {
+        r = request(ctx, domid, end_ns, &stop);
+        rc = is_suspended(ctx, domid, &is_done);
+        if (rc < 0)
+            return rc;
+        /* libxl's first 60 s are over, the request withdrawn: ask again. */
+    } while (!is_done && !r && !stop);
+    if (is_done && stop != XENFORK_E_CANCELLED)
+        return 0;
+    return give_up(ctx, domid, timeout_ms, stop, r);
+}
