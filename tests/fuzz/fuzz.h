@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What libFuzzer calls, and replay.c where there is none. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+#endif
