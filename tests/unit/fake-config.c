@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fake's configurations, captured state, and libxl's restore. */
+#include "config.h"
+
+#include "fake-xen.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ids.h"
+#include "internal.h"
+#include "stream-parser.h"
+
+static char *copy_or_null(const char *text)
+{
+    char *copy = *text ? strdup(text) : NULL;
+
+    if (*text && !copy)
+        abort();
+    return copy;
+}
+
+/* One field a line; empty lines and quotes, as in libxl's pretty JSON. */
+static char *to_json(const struct fake_domain *d)
+{
+    char uuid[XENFORK__UUID_CHARS], mac[XENFORK__MAC_CHARS];
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    uint32_t i;
+
+    if (!f)
+        abort();
+    xenfork__uuid_print(d->uuid, uuid);
+    fprintf(f, "{\n  \"fake\": \"\\n\"\n\n%s\t%s\t%d\t%llu\t%u\t%s\t\n",
+            d->name, uuid, d->type, (unsigned long long)d->max_kib,
+            d->passthrough_count, d->unsupported);
+    for (i = 0; i < d->disk_count; i++) {
+        const struct fake_disk *k = &d->disks[i];
+
+        fprintf(f, "disk\t%s\t%s\t%s\t%s\t%s\t%d\t\n", k->vdev, k->path,
+                k->format, k->backend, k->script,
+                k->is_readwrite | k->is_cdrom << 1 | k->is_foreign << 2);
+    }
+    for (i = 0; i < d->nic_count; i++) {
+        xenfork__mac_print(d->nics[i].mac, mac);
+        fprintf(f, "nic\t%d\t%s\t%s\t\n", d->nics[i].devid, mac,
+                d->nics[i].bridge);
+    }
+    fputs("}\n", f);
+    if (fclose(f))
+        abort();
+    return text;
+}
+
+static char *field(char **line)
+{
+    char *text = strsep(line, "\t");
+
+    return text ? text : (char *)"";
+}
+
+static void parse_disk(struct xenfork__disk *disk, char *line)
+{
+    int flags;
+
+    disk->vdev = copy_or_null(field(&line));
+    disk->path = copy_or_null(field(&line));
+    disk->format = copy_or_null(field(&line));
+    disk->backend = copy_or_null(field(&line));
+    disk->script = copy_or_null(field(&line));
+    flags = atoi(field(&line));
+    disk->is_readwrite = flags & 1;
+    disk->is_cdrom = flags & 2;
+    disk->is_foreign = flags & 4;
+}
+
+static struct xenfork__config *from_json(const char *json)
+{
+    char *text = strdup(json), *rest = text, *line;
+    struct xenfork__config *c = calloc(1, sizeof(*c));
+
+    if (!text || !c)
+        abort();
+    c->json = strdup(json);
+    c->disks = calloc(FAKE_DISKS, sizeof(*c->disks));
+    c->nics = calloc(FAKE_NICS, sizeof(*c->nics));
+    strsep(&rest, "\n");
+    strsep(&rest, "\n");
+    strsep(&rest, "\n");
+    line = strsep(&rest, "\n");
+    c->name = copy_or_null(field(&line));
+    xenfork__uuid_parse(field(&line), c->uuid);
+    c->type = atoi(field(&line));
+    c->max_kib = strtoull(field(&line), NULL, 10);
+    c->passthrough_count = (uint32_t)atoi(field(&line));
+    c->unsupported = copy_or_null(field(&line));
+    while ((line = strsep(&rest, "\n")) && *line != '}') {
+        const char *what = field(&line);
+
+        if (!strcmp(what, "disk")) {
+            parse_disk(&c->disks[c->disk_count++], line);
+        } else {
+            struct xenfork__nic *nic = &c->nics[c->nic_count++];
+
+            nic->devid = atoi(field(&line));
+            xenfork__mac_parse(field(&line), nic->mac);
+            nic->bridge = copy_or_null(field(&line));
+        }
+    }
+    free(text);
+    return c;
+}
+
+int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
+                            struct xenfork__config **config_out)
+{
+    const struct fake_domain *d = fake_domain(domid);
+    char *json;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying || d->is_image)
+        return fake_leave(xenfork__fail(
+            ctx, XENFORK_E_XEN, 0, "no configuration of domain %u", domid));
+    json = to_json(d);
+    *config_out = from_json(json);
+    free(json);
+    return fake_leave(0);
+}
+
+int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
+                              struct xenfork__config **config_out)
+{
+    FAKE_ENTER(ctx);
+    if (strncmp(json, "{\n  \"fake\": \"\\n\"\n\n", 18) ||
+        !strstr(json, "}\n"))
+        return fake_leave(
+            xenfork__fail(ctx, XENFORK_E_XEN, 0, "malformed JSON"));
+    *config_out = from_json(json);
+    return fake_leave(0);
+}
+
+void xenfork__config_free(struct xenfork__config *config)
+{
+    uint32_t i;
+
+    if (!config)
+        return;
+    for (i = 0; i < config->disk_count; i++) {
+        free(config->disks[i].vdev);
+        free(config->disks[i].path);
+        free(config->disks[i].format);
+        free(config->disks[i].backend);
+        free(config->disks[i].script);
+    }
+    for (i = 0; i < config->nic_count; i++)
+        free(config->nics[i].bridge);
+    free(config->disks);
+    free(config->nics);
+    free(config->json);
+    free(config->name);
+    free(config->unsupported);
+    free(config);
+}
+
+int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out)
+{
+    uint8_t *macs;
+    size_t count = 0;
+    uint32_t i, n;
+
+    FAKE_ENTER(ctx);
+    macs = calloc(FAKE_DOMAINS * FAKE_NICS, 6);
+    if (!macs)
+        return fake_leave(xenfork__nomem(ctx));
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        for (n = 0; fake->domains[i].domid && n < fake->domains[i].nic_count;
+             n++)
+            memcpy(macs + 6 * count++, fake->domains[i].nics[n].mac, 6);
+    *macs_out = macs;
+    *count_out = count;
+    return fake_leave(0);
+}
+
+static uint8_t *bytes_of(size_t bytes, uint8_t first)
+{
+    uint8_t *p = malloc(bytes);
+    size_t i;
+
+    if (!p)
+        abort();
+    for (i = 0; i < bytes; i++)
+        p[i] = (uint8_t)(first + i);
+    return p;
+}
+
+int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid,
+                         const uint64_t *gfns, uint32_t count,
+                         struct xenfork__capture **capture_out)
+{
+    const struct fake_domain *d = fake_domain(domid);
+    struct xenfork__capture *c;
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d || !d->is_shutdown)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                                        "domain %u is not suspended", domid));
+    c = calloc(1, sizeof(*c));
+    if (!c)
+        return fake_leave(xenfork__nomem(ctx));
+    c->xen_major = 4;
+    c->xen_minor = 17;
+    /* xen_cpuid_leaf_t has 24 bytes, xen_msr_entry_t 16. */
+    c->cpuid = bytes_of(c->cpuid_bytes = 3 * 24, 1);
+    c->msrs = bytes_of(c->msrs_bytes = 16, 2);
+    c->tsc_mode = 2;
+    c->tsc_khz = 2000000;
+    c->tsc_incarnation = 1;
+    c->tsc_ns = 123456789012345;
+    c->context = bytes_of(c->context_bytes = 1021, 3); /* needs padding */
+    c->param_count = 3;
+    c->params = calloc(3, sizeof(*c->params));
+    c->page_gfns = calloc(count + 1, sizeof(*c->page_gfns));
+    c->pages = calloc(count + 1, XENFORK__PAGE_SIZE);
+    if (!c->params || !c->page_gfns || !c->pages)
+        abort();
+    for (i = 0; i < 3; i++)
+        c->params[i] = (struct xenfork__param){ .index = 1 + i,
+                                                .value = 0xfeff8 + i };
+    c->page_count = count;
+    for (i = 0; i < count; i++) {
+        uint64_t content = 0;
+
+        if (!fake_read(domid, gfns[i], &content))
+            fake_violation("capture of gfn %llx, a hole",
+                           (unsigned long long)gfns[i]);
+        c->page_gfns[i] = gfns[i];
+        memcpy(c->pages + i * XENFORK__PAGE_SIZE, &content, sizeof(content));
+    }
+    *capture_out = c;
+    return fake_leave(0);
+}
+
+void xenfork__capture_free(struct xenfork__capture *capture)
+{
+    if (!capture)
+        return;
+    free(capture->cpuid);
+    free(capture->msrs);
+    free(capture->context);
+    free(capture->params);
+    free(capture->page_gfns);
+    free(capture->pages);
+    free(capture);
+}
+
+static void copy_devices(struct fake_domain *d,
+                         const struct xenfork__config *source,
+                         const struct xenfork__clone_config *clone)
+{
+    uint32_t i;
+
+    for (i = 0; i < source->disk_count && i < FAKE_DISKS; i++) {
+        struct fake_disk *k = &d->disks[d->disk_count++];
+        const struct xenfork__disk *s = &source->disks[i];
+        const char *path = clone->disk_paths && clone->disk_paths[i]
+                               ? clone->disk_paths[i]
+                               : s->path;
+
+        fake_copy_string(k->vdev, sizeof(k->vdev), s->vdev);
+        fake_copy_string(k->path, sizeof(k->path), path);
+        fake_copy_string(k->format, sizeof(k->format), s->format);
+        fake_copy_string(k->backend, sizeof(k->backend), s->backend);
+        k->is_readwrite = s->is_readwrite;
+        k->is_cdrom = s->is_cdrom;
+        if (k->is_readwrite && !clone->disk_paths)
+            fake_violation("clone %s writes to its source's disk", d->name);
+        if (k->path[0] && access(k->path, R_OK))
+            fake_violation("disk %s of clone %s is absent", k->path,
+                           d->name);
+    }
+    for (i = 0; i < source->nic_count && i < FAKE_NICS; i++) {
+        struct fake_nic *n = &d->nics[d->nic_count++];
+
+        n->devid = clone->nics[i].devid;
+        memcpy(n->mac, clone->nics[i].mac, 6);
+        fake_copy_string(n->bridge, sizeof(n->bridge), clone->nics[i].bridge);
+        n->is_up = true; /* vif-bridge brings it up */
+    }
+}
+
+static bool read_all(int fd, uint8_t **data_out, size_t *bytes_out)
+{
+    uint8_t *data = NULL;
+    size_t used = 0;
+
+    for (;;) {
+        uint8_t *more = realloc(data, used + 65536);
+        ssize_t n = more ? read(fd, more + used, 65536) : -1;
+
+        if (more)
+            data = more;
+        if (n < 0) {
+            free(data);
+            return false;
+        }
+        used += (size_t)n;
+        if (!n)
+            break;
+    }
+    *data_out = data;
+    *bytes_out = used;
+    return true;
+}
+
+/* The special pages that the stream carries. */
+static const char *load_stream(struct fake_domain *d, int fd)
+{
+    struct stream *s;
+    uint8_t *data;
+    size_t bytes;
+    uint32_t i;
+    const char *why;
+
+    if (!read_all(fd, &data, &bytes))
+        return "the stream cannot be read";
+    s = stream_parse(data, bytes, &why);
+    if (!s) {
+        free(data);
+        return why;
+    }
+    for (i = 0; i < s->page_count; i++) {
+        uint64_t content;
+
+        memcpy(&content, s->pages + (size_t)i * 4096, sizeof(content));
+        if (!fake_add_page(d, s->gfns[i], content))
+            why = "no memory for special pages";
+    }
+    stream_free(s);
+    free(data);
+    return why;
+}
+
+int xenfork__xen_restore(xenfork_ctx *ctx,
+                         const struct xenfork__config *source,
+                         const struct xenfork__clone_config *clone,
+                         int stream_fd, uint32_t *domid_out)
+{
+    struct fake_domain *d;
+    const char *why;
+
+    FAKE_ENTER(ctx);
+    if (fake_domain_named(clone->name))
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                                        "name %s is taken", clone->name));
+    d = fake_new_domain();
+    fake_copy_string(d->name, sizeof(d->name), clone->name);
+    memcpy(d->uuid, clone->uuid, 16);
+    d->type = source->type;
+    d->is_paused = d->can_suspend = true;
+    d->max_vcpus = 2;
+    d->max_kib = source->max_kib;
+    d->max_pages = source->max_kib / XENFORK__PAGE_KIB + 64;
+    d->max_gfn = 0xfefff;
+    why = load_stream(d, stream_fd);
+    if (why) {
+        fake_drop_pages(d);
+        memset(d, 0, sizeof(*d));
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                                        "cannot restore %s: %s", clone->name,
+                                        why));
+    }
+    copy_devices(d, source, clone);
+    if (fake->crash_at == fake->calls)
+        d->name[0] = '\0'; /* killed in the middle: half-made */
+    *domid_out = d->domid;
+    return fake_leave(0);
+}

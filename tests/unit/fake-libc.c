@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The libc calls that make the state durable, counted, failed and killed
+ * like those to Xen: -Wl,--wrap.  Nothing reaches a disk: fsync does nothing.
+ */
+#include "config.h"
+
+#include "fake-xen.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __real_mkdir(const char *path, mode_t mode);
+int __wrap_mkdir(const char *path, mode_t mode);
+int __real_unlink(const char *path);
+int __wrap_unlink(const char *path);
+int __wrap_fsync(int fd);
+
+static bool is_failing(const char *name)
+{
+    if (!fake || !fake_step(name))
+        return false;
+    errno = EIO;
+    return true;
+}
+
+static int done(int r)
+{
+    return fake ? fake_leave(r) : r;
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+    return is_failing("rename") ? -1 : done(__real_rename(from, to));
+}
+
+int __wrap_mkdir(const char *path, mode_t mode)
+{
+    return is_failing("mkdir") ? -1 : done(__real_mkdir(path, mode));
+}
+
+int __wrap_unlink(const char *path)
+{
+    /* Of locks a failure is passed over, rightly: killed, never failed. */
+    if (fake)
+        fake_step("unlink");
+    return done(__real_unlink(path));
+}
+
+int __wrap_fsync(int fd)
+{
+    (void)fd;
+    return is_failing("fsync") ? -1 : done(0);
+}

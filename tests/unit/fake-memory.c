@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fake's memory: frames, sharing, claims, native forks. */
+#include "config.h"
+
+#include "fake-xen.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+static uint32_t new_frame(uint64_t content, uint64_t handle)
+{
+    uint32_t i;
+
+    for (i = 0; i < FAKE_FRAMES; i++)
+        if (!fake->frames[i].refs) {
+            fake->frames[i] = (struct fake_frame){
+                .refs = 1, .content = content, .handle = handle
+            };
+            return i;
+        }
+    abort();
+}
+
+static struct fake_frame *frame_of(const struct fake_page *page)
+{
+    return &fake->frames[page->frame];
+}
+
+/* The page at a gfn, or where it would have to go. */
+static uint32_t place(const struct fake_domain *d, uint64_t gfn)
+{
+    uint32_t low = 0, high = d->page_count;
+
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+
+        if (d->pages[middle].gfn < gfn)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct fake_page *fake_page(struct fake_domain *d, uint64_t gfn)
+{
+    uint32_t i = place(d, gfn);
+
+    return i < d->page_count && d->pages[i].gfn == gfn ? &d->pages[i] : NULL;
+}
+
+static struct fake_page *insert(struct fake_domain *d, uint64_t gfn,
+                                uint32_t frame)
+{
+    uint32_t i = place(d, gfn);
+
+    if (d->page_count == FAKE_PAGES)
+        abort();
+    memmove(&d->pages[i + 1], &d->pages[i],
+            (d->page_count - i) * sizeof(d->pages[0]));
+    d->page_count++;
+    d->pages[i] = (struct fake_page){ .gfn = gfn, .frame = frame };
+    return &d->pages[i];
+}
+
+uint64_t fake_private_pages(const struct fake_domain *d)
+{
+    uint64_t n = 0;
+    uint32_t i;
+
+    for (i = 0; i < d->page_count; i++)
+        n += !frame_of(&d->pages[i])->handle;
+    return n;
+}
+
+uint64_t fake_claimed(void)
+{
+    uint64_t n = 0;
+    uint32_t i;
+
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        if (fake->domains[i].domid)
+            n += fake->domains[i].claimed_pages;
+    return n;
+}
+
+/* A page for a domain: out of its claim, or out of what nobody claimed. */
+static bool take_page(struct fake_domain *d)
+{
+    if (fake_private_pages(d) >= d->max_pages || !fake->free_pages)
+        return false;
+    if (d->claimed_pages)
+        d->claimed_pages--;
+    else if (fake->free_pages <= fake_claimed())
+        return false;
+    fake->free_pages--;
+    return true;
+}
+
+bool fake_add_page(struct fake_domain *d, uint64_t gfn, uint64_t content)
+{
+    if (!take_page(d))
+        return false;
+    insert(d, gfn, new_frame(content, 0));
+    return true;
+}
+
+void fake_add_shared(struct fake_domain *d, uint64_t gfn, uint32_t frame)
+{
+    insert(d, gfn, frame);
+    fake->frames[frame].refs++;
+}
+
+void fake_drop_pages(struct fake_domain *d)
+{
+    uint32_t i;
+
+    for (i = 0; i < d->page_count; i++)
+        if (!--frame_of(&d->pages[i])->refs)
+            fake->free_pages++;
+    d->page_count = 0;
+}
+
+static struct fake_page *find_lazy(struct fake_domain *d, uint64_t gfn)
+{
+    struct fake_page *page = NULL;
+
+    for (; d && !page; d = fake_domain(d->parent))
+        page = fake_page(d, gfn);
+    return page;
+}
+
+bool fake_populate(struct fake_domain *d, uint64_t gfn)
+{
+    struct fake_page *page = fake_page(d, gfn);
+
+    if (page)
+        return true;
+    page = find_lazy(d, gfn);
+    if (!page)
+        return false;
+    if (!frame_of(page)->handle)
+        frame_of(page)->handle = fake->next_handle++;
+    fake_add_shared(d, gfn, page->frame);
+    return true;
+}
+
+bool fake_read(uint32_t domid, uint64_t gfn, uint64_t *content_out)
+{
+    struct fake_page *page = find_lazy(fake_domain(domid), gfn);
+
+    if (page)
+        *content_out = frame_of(page)->content;
+    return page;
+}
+
+void fake_write(uint32_t domid, uint64_t gfn, uint64_t content)
+{
+    struct fake_domain *d = fake_domain(domid);
+    struct fake_page *page;
+    struct fake_frame *frame;
+
+    if (!d || !fake_populate(d, gfn))
+        abort();
+    page = fake_page(d, gfn);
+    frame = frame_of(page);
+    if (frame->refs > 1) {
+        if (!take_page(d)) {
+            /* Nobody listens on the sharing ring. */
+            d->is_shutdown = true;
+            d->shutdown_reason = FAKE_SHUTDOWN_CRASH;
+            return;
+        }
+        frame->refs--;
+        page->frame = new_frame(content, 0);
+        return;
+    }
+    frame->handle = 0;
+    frame->content = content;
+}
+
+bool fake_same_memory(uint32_t a, uint32_t b)
+{
+    return fake_memory_hash(a) == fake_memory_hash(b);
+}
+
+uint64_t fake_memory_hash(uint32_t domid)
+{
+    uint64_t hash = FAKE_HASH_START, gfn, content;
+
+    /* Special pages are left out: each instance has its own. */
+    for (gfn = 0; gfn < 1024; gfn++)
+        if (fake_read(domid, gfn, &content)) {
+            hash = fake_hash(hash, &gfn, sizeof(gfn));
+            hash = fake_hash(hash, &content, sizeof(content));
+        }
+    return hash;
+}
+
+static int no_domain(xenfork_ctx *ctx, uint32_t domid)
+{
+    return fake_leave(
+        xenfork__fail(ctx, XENFORK_E_XEN, ESRCH, "no domain %u", domid));
+}
+
+int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out)
+{
+    FAKE_ENTER(ctx);
+    *pages_out = fake->free_pages - fake_claimed();
+    return fake_leave(0);
+}
+
+/* As domain_set_outstanding_pages(), xen/common/page_alloc.c */
+int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
+{
+    struct fake_domain *d = fake_domain(domid);
+    uint64_t owned;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    if (!pages) {
+        d->claimed_pages = 0;
+        return fake_leave(0);
+    }
+    owned = fake_private_pages(d);
+    if (d->claimed_pages || pages <= owned || pages > d->max_pages)
+        return fake_leave(xenfork__fail(
+            ctx, XENFORK_E_XEN, EINVAL,
+            "cannot claim %llu pages for domain %u: claimed %llu, owned "
+            "%llu, at most %llu",
+            (unsigned long long)pages, domid,
+            (unsigned long long)d->claimed_pages, (unsigned long long)owned,
+            (unsigned long long)d->max_pages));
+    if (pages - owned > fake->free_pages - fake_claimed())
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_HOSTMEM, ENOMEM,
+                                        "cannot claim for domain %u", domid));
+    d->claimed_pages = pages - owned;
+    return fake_leave(0);
+}
+
+int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid,
+                               uint64_t pages)
+{
+    struct fake_domain *d = fake_domain(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    d->max_pages = pages;
+    return fake_leave(0);
+}
+
+int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out)
+{
+    struct fake_domain *d = fake_domain(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    *gfn_out = d->max_gfn;
+    return fake_leave(0);
+}
+
+static void mark(struct fake_domain *d, uint64_t first, uint32_t count,
+                 bool *present)
+{
+    uint32_t i = place(d, first);
+
+    for (; i < d->page_count && d->pages[i].gfn < first + count; i++)
+        present[d->pages[i].gfn - first] = true;
+}
+
+int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
+                         uint32_t count, bool *present_out)
+{
+    struct fake_domain *d = fake_domain(domid), *a;
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    if (count > 1024)
+        fake_violation("present: %u gfns at once", count);
+    memset(present_out, 0, count * sizeof(*present_out));
+    for (a = d; a; a = fake_domain(a->parent))
+        mark(a, first, count, present_out);
+    for (i = 0; d->parent && i < count; i++)
+        if (present_out[i])
+            fake_populate(d, first + i);
+    return fake_leave(0);
+}
+
+int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
+                          const uint64_t *gfns, uint32_t count,
+                          uint64_t *handles_out)
+{
+    struct fake_domain *d = fake_domain(source);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, source);
+    if (count > XENFORK__BATCH)
+        fake_violation("nominate: %u gfns at once", count);
+    for (i = 0; i < count; i++) {
+        struct fake_page *page = fake_page(d, gfns[i]);
+
+        handles_out[i] = 0;
+        if (!page || page->is_unsharable)
+            continue;
+        if (!frame_of(page)->handle)
+            frame_of(page)->handle = fake->next_handle++;
+        handles_out[i] = frame_of(page)->handle;
+    }
+    return fake_leave(0);
+}
+
+int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
+                       const uint64_t *gfns, const uint64_t *handles,
+                       uint32_t count, bool *is_shared_out)
+{
+    struct fake_domain *s = fake_domain(source), *d = fake_domain(image);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!s || s->is_dying || !d || d->is_dying)
+        return no_domain(ctx, s ? image : source);
+    if (!s->is_shutdown)
+        fake_violation("pages shared while domain %u runs", source);
+    if (count > XENFORK__BATCH)
+        fake_violation("share: %u gfns at once", count);
+    for (i = 0; i < count; i++) {
+        struct fake_page *page = fake_page(s, gfns[i]);
+
+        is_shared_out[i] = false;
+        if (handles[i] && fake_page(d, gfns[i]))
+            fake_violation("gfn %llx shared, but the image has it",
+                           (unsigned long long)gfns[i]);
+        else if (handles[i] && page &&
+                 frame_of(page)->handle == handles[i]) {
+            fake_add_shared(d, gfns[i], page->frame);
+            is_shared_out[i] = true;
+        }
+    }
+    return fake_leave(0);
+}
+
+int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
+                      const uint64_t *gfns, uint32_t count)
+{
+    struct fake_domain *s = fake_domain(source), *d = fake_domain(image);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!s || s->is_dying || !d || d->is_dying)
+        return no_domain(ctx, s ? image : source);
+    if (!s->is_shutdown)
+        fake_violation("pages copied while domain %u runs", source);
+    if (count > XENFORK__BATCH)
+        fake_violation("copy: %u gfns at once", count);
+    for (i = 0; i < count; i++) {
+        struct fake_page *page = fake_page(s, gfns[i]);
+
+        if (!page || fake_page(d, gfns[i]) ||
+            !fake_add_page(d, gfns[i], frame_of(page)->content))
+            return fake_leave(xenfork__fail(
+                ctx, XENFORK_E_XEN, page ? ENOMEM : ENOENT,
+                "cannot copy gfn %llx", (unsigned long long)gfns[i]));
+    }
+    return fake_leave(0);
+}
+
+static const char *why_no_fork(struct fake_domain *p, struct fake_domain *c)
+{
+    uint64_t gfn;
+
+    if (!p->is_image || !p->is_paused || !p->is_loaded)
+        return "the parent is no image with vCPU state";
+    if (!c->is_paused || c->has_run || c->parent)
+        return "the clone ran, or is a fork already";
+    if (p->max_vcpus != c->max_vcpus)
+        return "vCPUs differ";
+    for (gfn = 0xfeff8; gfn <= 0xfefff; gfn++)
+        if (!fake_page(p, gfn) || !fake_page(c, gfn))
+            return "special pages are absent";
+    return NULL;
+}
+
+/* As fork() in xen/arch/x86/mm/mem_sharing.c */
+int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image,
+                             uint32_t clone)
+{
+    struct fake_domain *p = fake_domain(image), *c = fake_domain(clone);
+    const char *why;
+
+    FAKE_ENTER(ctx);
+    if (!p || p->is_dying || !c || c->is_dying)
+        return no_domain(ctx, p ? clone : image);
+    why = why_no_fork(p, c);
+    if (why)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, EINVAL,
+                                        "cannot fork domain %u: %s", image,
+                                        why));
+    c->parent = image;
+    c->max_pages = p->max_pages;
+    return fake_leave(0);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fake's host: reflinks are copies, keepers are only noted. */
+#include "config.h"
+
+#include "fake-xen.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
+                         bool is_sealed)
+{
+    cleanup_close int from = -1;
+    cleanup_close int to = -1;
+    char buffer[4096];
+    ssize_t n;
+
+    FAKE_ENTER(ctx);
+    if (fake->cannot_reflink)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, EOPNOTSUPP,
+                                        "cannot reflink %s", src));
+    from = open(src, O_RDONLY | O_CLOEXEC);
+    if (from >= 0)
+        to = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (to < 0)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                        "cannot reflink %s to %s", src, dst));
+    while ((n = read(from, buffer, sizeof(buffer))) > 0)
+        if (write(to, buffer, (size_t)n) != n)
+            break;
+    if (n || fchmod(to, is_sealed ? 0400 : 0600))
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                        "cannot write %s", dst));
+    return fake_leave(0);
+}
+
+int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
+{
+    FAKE_ENTER(ctx);
+    if (fake->cannot_reflink)
+        return fake_leave(
+            xenfork__miss(ctx, XENFORK_E_DISK, "no reflinks for %s", path));
+    return fake_leave(0);
+}
+
+int xenfork__sys_link(xenfork_ctx *ctx, const char *ifname, bool is_up)
+{
+    struct fake_domain *d = NULL;
+    uint32_t domid, i;
+    int devid;
+
+    FAKE_ENTER(ctx);
+    if (sscanf(ifname, "vif%u.%d", &domid, &devid) == 2)
+        d = fake_domain(domid);
+    for (i = 0; d && i < d->nic_count; i++)
+        if (d->nics[i].devid == devid) {
+            d->nics[i].is_up = is_up;
+            return fake_leave(0);
+        }
+    return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, ENODEV,
+                                    "no interface %s", ifname));
+}
+
+int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
+                        int *keeper_fd_out)
+{
+    struct fake_keeper *k;
+    int fds[2];
+
+    FAKE_ENTER(ctx);
+    if (fake->keeper_count == FAKE_KEEPERS ||
+        pipe2(fds, O_CLOEXEC | O_NONBLOCK))
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                                        "cannot start the keeper"));
+    k = &fake->keepers[fake->keeper_count++];
+    *k = (struct fake_keeper){ .fd = fds[0], .starter = getpid() };
+    fake_copy_string(k->txn_id, sizeof(k->txn_id), txn_id);
+    *keeper_fd_out = fds[1];
+    return fake_leave(0);
+}

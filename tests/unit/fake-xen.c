@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fake's domains: listed, paused, suspended, made, destroyed. */
+#include "config.h"
+
+#include "fake-xen.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+int xenfork__xen_open(xenfork_ctx *ctx)
+{
+    if (fake->cannot_open)
+        return xenfork__fail(ctx, XENFORK_E_PERM, EACCES,
+                             "cannot open Xen's interfaces");
+    return 0;
+}
+
+void xenfork__xen_close(xenfork_ctx *ctx)
+{
+    (void)ctx;
+}
+
+static int refuse(xenfork_ctx *ctx, const char *what, uint32_t domid)
+{
+    return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, EINVAL,
+                                    "cannot %s domain %u", what, domid));
+}
+
+/* Dying domains answer xenfork__xen_info() alone. */
+static struct fake_domain *alive(uint32_t domid)
+{
+    struct fake_domain *d = fake_domain(domid);
+
+    return d && !d->is_dying ? d : NULL;
+}
+
+int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
+                      struct xenfork__dominfo *info_out)
+{
+    const struct fake_domain *d = fake_domain(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return fake_leave(
+            xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no domain %u", domid));
+    *info_out = (struct xenfork__dominfo){
+        .domid = domid,
+        .is_hvm = d->type != XENFORK__TYPE_PV,
+        .is_paused = d->is_paused,
+        .is_shutdown = d->is_shutdown,
+        .is_dying = d->is_dying,
+        .shutdown_reason = d->shutdown_reason,
+        .private_pages = fake_private_pages(d),
+        .shared_pages = d->page_count - fake_private_pages(d),
+        .claimed_pages = d->claimed_pages,
+        .max_pages = d->max_pages,
+        .max_vcpus = d->max_vcpus,
+    };
+    memcpy(info_out->uuid, d->uuid, 16);
+    return fake_leave(0);
+}
+
+int xenfork__xen_by_uuid(xenfork_ctx *ctx, const uint8_t uuid[16],
+                         uint32_t *domid_out)
+{
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        if (alive(fake->domains[i].domid) &&
+            !memcmp(fake->domains[i].uuid, uuid, 16)) {
+            *domid_out = fake->domains[i].domid;
+            return fake_leave(0);
+        }
+    return fake_leave(
+        xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no domain with this UUID"));
+}
+
+int xenfork__xen_by_name(xenfork_ctx *ctx, const char *name,
+                         uint32_t *domid_out)
+{
+    const struct fake_domain *d = fake_domain_named(name);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return fake_leave(
+            xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no domain %s", name));
+    *domid_out = d->domid;
+    return fake_leave(0);
+}
+
+int xenfork__xen_name(xenfork_ctx *ctx, uint32_t domid, char **name_out)
+{
+    const struct fake_domain *d = alive(domid);
+    char *name;
+
+    FAKE_ENTER(ctx);
+    if (!d || !d->name[0])
+        return fake_leave(xenfork__miss(ctx, XENFORK_E_NOTFOUND,
+                                        "domain %u has no name", domid));
+    name = strdup(d->name);
+    if (!name)
+        return fake_leave(xenfork__nomem(ctx));
+    *name_out = name;
+    return fake_leave(0);
+}
+
+int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "pause", domid);
+    d->is_paused = true;
+    return fake_leave(0);
+}
+
+int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "unpause", domid);
+    if (d->is_image)
+        fake_violation("image %u unpaused", domid);
+    else if (!d->has_run && !d->parent)
+        fake_violation("clone %u unpaused without memory", domid);
+    d->is_paused = false;
+    d->has_run = true;
+    return fake_leave(0);
+}
+
+/* Clones that had not touched every page yet go wrong without a warning. */
+static void orphan(struct fake_domain *p)
+{
+    uint32_t i, n;
+
+    for (i = 0; i < FAKE_DOMAINS; i++) {
+        struct fake_domain *c = &fake->domains[i];
+
+        if (!c->domid || c->is_dying || c->parent != p->domid)
+            continue;
+        for (n = 0; n < p->page_count; n++)
+            if (!fake_page(c, p->pages[n].gfn)) {
+                c->is_shutdown = true;
+                c->shutdown_reason = FAKE_SHUTDOWN_CRASH;
+                fake_violation("image %u destroyed: clone %u is lost",
+                               p->domid, c->domid);
+                break;
+            }
+    }
+}
+
+/* A domain goes when no fork of it is left; then its own parent may. */
+static void bury(struct fake_domain *d)
+{
+    while (d && d->is_dying) {
+        uint32_t parent = d->parent, i;
+
+        for (i = 0; i < FAKE_DOMAINS; i++)
+            if (fake->domains[i].domid &&
+                fake->domains[i].parent == d->domid)
+                return;
+        memset(d, 0, sizeof(*d));
+        d = fake_domain(parent);
+    }
+}
+
+int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return fake_leave(0); /* somebody was faster */
+    orphan(d);
+    fake_drop_pages(d);
+    d->is_dying = true;
+    d->name[0] = '\0';
+    d->claimed_pages = 0;
+    d->nic_count = d->disk_count = 0;
+    bury(d);
+    return fake_leave(0);
+}
+
+int xenfork__xen_wait_release(xenfork_ctx *ctx, int wake_fd)
+{
+    struct pollfd fd = { .fd = wake_fd, .events = POLLIN };
+
+    FAKE_ENTER(ctx);
+    poll(&fd, 1, 0);
+    return fake_leave(0);
+}
+
+int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid)
+{
+    (void)domid;
+    FAKE_ENTER(ctx);
+    if (fake->cannot_share)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_HYPERVISOR, 0,
+                                        "no memory sharing"));
+    return fake_leave(0);
+}
+
+int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out)
+{
+    const struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "look at", domid);
+    *can_out = d->can_suspend;
+    return fake_leave(0);
+}
+
+int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid,
+                         uint32_t timeout_ms)
+{
+    struct fake_domain *d = alive(domid);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_shutdown || d->is_image || !timeout_ms)
+        return refuse(ctx, "suspend", domid);
+    if (fake->crash_at == fake->calls) {
+        /* Killed while it waits: the guest has the request. */
+        d->is_suspend_asked = true;
+        return fake_leave(0);
+    }
+    if (d->on_suspend == FAKE_CANCELS)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
+                                        "suspension cancelled"));
+    /* A paused guest cannot see the request. */
+    if (d->on_suspend == FAKE_IGNORES || d->is_paused)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
+                                        "domain %u did not suspend", domid));
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        if (fake->domains[i].domid && fake->domains[i].parent == domid)
+            fake_violation("domain %u runs, and is a parent", domid);
+    if (fake->race_gfn)
+        fake_write(domid, fake->race_gfn, fake->next_content++);
+    d->is_shutdown = true;
+    d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
+    d->suspensions++;
+    return fake_leave(0);
+}
+
+int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d || !d->is_shutdown ||
+        d->shutdown_reason != XENFORK__SHUTDOWN_SUSPEND)
+        return refuse(ctx, "resume", domid);
+    d->is_shutdown = false;
+    d->shutdown_reason = 0;
+    d->resumptions++;
+    return fake_leave(0);
+}
+
+int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "settle", domid);
+    /* It obeys before the request is withdrawn, unless it never does. */
+    if (d->is_suspend_asked && d->on_suspend == FAKE_OBEYS &&
+        !d->is_paused) {
+        d->is_shutdown = true;
+        d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
+        d->suspensions++;
+    }
+    d->is_suspend_asked = false;
+    return fake_leave(0);
+}
+
+int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
+                              const uint8_t uuid[16], const char *name,
+                              uint32_t *image_out)
+{
+    const struct fake_domain *s = alive(source);
+    struct fake_domain *d;
+
+    FAKE_ENTER(ctx);
+    if (!s)
+        return refuse(ctx, "make an image of", source);
+    d = fake_new_domain();
+    memcpy(d->uuid, uuid, 16);
+    fake_copy_string(d->name, sizeof(d->name), name);
+    d->type = s->type;
+    d->is_image = d->is_paused = true;
+    d->max_vcpus = s->max_vcpus;
+    d->max_pages = s->max_pages;
+    d->max_gfn = s->max_gfn;
+    *image_out = d->domid;
+    return fake_leave(0);
+}
+
+int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
+                            const struct xenfork__capture *capture)
+{
+    struct fake_domain *d = alive(image);
+    uint64_t gfn;
+
+    FAKE_ENTER(ctx);
+    if (!d || !d->is_image || !capture || !capture->context_bytes)
+        return refuse(ctx, "load", image);
+    for (gfn = 0xfeff8; gfn <= 0xfefff; gfn++)
+        if (!fake_page(d, gfn))
+            return refuse(ctx, "load without special pages", image);
+    d->is_loaded = true;
+    return fake_leave(0);
+}
+
+int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
+{
+    const struct fake_domain *d = alive(domid);
+
+    (void)timeout_ms;
+    FAKE_ENTER(ctx);
+    if (!d || !d->is_shutdown)
+        return refuse(ctx, "drain", domid);
+    if (d->never_drains)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
+                                        "rings of domain %u do not drain",
+                                        domid));
+    return fake_leave(0);
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A stateful fake of what the library asks of Xen and of the host: it stands
+ * in place of xen-*.c and sys-*.c.  The state lies in a shared mapping, so
+ * that it outlives a process that is really killed (fake_crash()).  Tests may
+ * look into it and change it.
+ */
+#ifndef FAKE_XEN_H
+#define FAKE_XEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "xen.h"
+#include "xenfork.h"
+
+#define FAKE_DOMAINS  48U
+#define FAKE_PAGES    320U
+#define FAKE_FRAMES   8192U
+#define FAKE_DISKS    4U
+#define FAKE_NICS     4U
+#define FAKE_KEEPERS  64U
+#define FAKE_LOG      8192U
+#define FAKE_NAME     96U
+#define FAKE_PATH     512U
+#define FAKE_FIRST_SPECIAL 0xf0000U /* gfns from here on are special pages */
+#define FAKE_HOST_PAGES    100000U
+#define FAKE_SHUTDOWN_CRASH 3      /* SHUTDOWN_crash, public/sched.h */
+
+/* What a guest does when asked to suspend. */
+#define FAKE_OBEYS   0
+#define FAKE_IGNORES 1 /* never answers: TIMEOUT */
+#define FAKE_CANCELS 2 /* CANCELLED, as if the user had pressed ^C */
+
+struct fake_frame {
+    uint32_t refs;     /* 0: free */
+    uint64_t content;
+    uint64_t handle;   /* 0: private to its only owner, not nominated */
+};
+
+struct fake_page {
+    uint64_t gfn;
+    uint32_t frame;
+    bool is_unsharable; /* nominating it fails: only a copy will do */
+};
+
+struct fake_disk {
+    char vdev[16], path[FAKE_PATH], format[16], backend[16];
+    char script[64];    /* "": none */
+    bool is_readwrite, is_cdrom, is_foreign;
+};
+
+struct fake_nic {
+    int devid;
+    uint8_t mac[6];
+    char bridge[16];
+    bool is_up;         /* host side of the link */
+};
+
+struct fake_domain {
+    uint32_t domid;     /* 0: unused slot */
+    uint8_t uuid[16];
+    char name[FAKE_NAME]; /* "": none (half-made, or dying) */
+    int type;
+    bool is_image;
+    bool is_paused, is_shutdown, is_dying;
+    int shutdown_reason;
+    bool has_run;       /* unpaused once, or the user's */
+    bool is_loaded;     /* an image that was given the vCPU state */
+    bool can_suspend;
+    int on_suspend;     /* FAKE_OBEYS, … */
+    bool is_suspend_asked; /* of a requester that was killed */
+    bool never_drains;
+    uint32_t suspensions, resumptions;
+    uint32_t max_vcpus;
+    uint64_t max_pages, claimed_pages, max_kib, max_gfn;
+    uint32_t parent;    /* native fork; 0: none */
+    uint32_t page_count;
+    struct fake_page pages[FAKE_PAGES]; /* gfn ascending */
+    uint32_t disk_count;
+    struct fake_disk disks[FAKE_DISKS];
+    uint32_t nic_count;
+    struct fake_nic nics[FAKE_NICS];
+    uint32_t passthrough_count;
+    char unsupported[32];
+};
+
+struct fake_keeper {
+    char txn_id[FAKE_NAME];
+    int fd;             /* our end; -1: nobody holds the other end any more */
+    pid_t starter;
+    bool is_committed;
+    bool is_gone;       /* told to undo, by closing without a word */
+};
+
+/* When the process is killed: before the call has had its effect, or after */
+#define FAKE_BEFORE 0
+#define FAKE_AFTER  1
+
+struct fake {
+    char dir[FAKE_PATH];  /* everything that tests write is in here */
+    bool cannot_open, cannot_share, cannot_reflink;
+    uint64_t free_pages;
+    uint64_t next_handle, next_content;
+    uint32_t next_domid;
+    struct fake_domain domains[FAKE_DOMAINS];
+    struct fake_frame frames[FAKE_FRAMES];
+    uint32_t keeper_count;
+    struct fake_keeper keepers[FAKE_KEEPERS];
+    char violation[256];  /* the first thing done that Xen punishes later */
+
+    uint32_t calls;       /* of functions that can fail, since armed */
+    const char *log[FAKE_LOG];
+    uint32_t fail_from, fail_to; /* calls that fail; 0: none */
+    int fail_code;
+    const char *fail_name;  /* every call of this function fails; NULL: none */
+    int fail_name_code;
+    uint32_t fail_name_skip; /* after so many that succeed */
+    uint32_t crash_at;
+    int crash_when;
+    char marked[65536];
+    uint64_t race_gfn;      /* the guest writes here between nominate, share */
+};
+
+extern struct fake *fake;
+
+/* Start afresh: no domains, an empty directory, nothing armed. */
+void fake_setup(void);
+/* Remove the directory. */
+void fake_teardown(void);
+
+/* A running guest: RAM with a hole, special pages; one NIC, one disk file. */
+uint32_t fake_add_guest(const char *name);
+struct fake_domain *fake_domain(uint32_t domid);
+struct fake_domain *fake_domain_named(const char *name);
+struct fake_page *fake_page(struct fake_domain *d, uint64_t gfn);
+uint64_t fake_private_pages(const struct fake_domain *d);
+uint64_t fake_claimed(void);
+/* As the guest sees it, through its ancestors; false: nothing there. */
+bool fake_read(uint32_t domid, uint64_t gfn, uint64_t *content_out);
+/* The guest writes: a shared page becomes its own. */
+void fake_write(uint32_t domid, uint64_t gfn, uint64_t content);
+/* Is every page of b, lazy ones included, the same as a's? */
+bool fake_same_memory(uint32_t a, uint32_t b);
+/* The state of a guest's memory, to compare with later. */
+uint64_t fake_memory_hash(uint32_t domid);
+
+/* Count calls from here on; nothing is injected. */
+void fake_disarm(void);
+uint32_t fake_calls(void);
+/* The nth call from now (from 1) fails with XENFORK_E_XEN. */
+void fake_fail_at(uint32_t n);
+/* The nth call and all later ones. */
+void fake_fail_from(uint32_t n);
+/* Every call of a function, "xenfork__xen_pause", after skip good ones. */
+void fake_fail_function(const char *name, int code, uint32_t skip);
+/* The process is killed at its nth call: see fake_crash(). */
+void fake_crash_at(uint32_t n, int when);
+
+/*
+ * Run a function in a process of its own that fake_crash_at() may kill, as
+ * kill -9 does: nothing is undone, locks and fds go.  Returns true if it was
+ * killed, otherwise *rc_out is what the function returned.
+ */
+bool fake_crash(int (*run)(void *opaque), void *opaque, int *rc_out);
+
+/*
+ * All state that a user could notice, in one canonical text; caller frees.
+ * Left out: nomination of a page that no second domain shares (harmless: the
+ * next write takes it back); numbers that only count (next domid, calls);
+ * keepers that were told to stop, or whose transaction is committed; the
+ * directories that the library makes once and leaves, empty, for ever.
+ */
+char *fake_snapshot(void);
+/* Remember the state as it is now, for fake_marked(). */
+void fake_mark(void);
+const char *fake_marked(void);
+/* Shows the first line that differs. */
+bool fake_is_same(const char *before, const char *what);
+
+/* For the fake itself. */
+int fake_enter(xenfork_ctx *ctx, const char *name);
+/* Count a call, die if it is time to; true: it shall fail. */
+bool fake_step(const char *name);
+int fake_leave(int rc);
+#define FAKE_ENTER(ctx)                                                        \
+    do {                                                                       \
+        int fake_rc = fake_enter(ctx, __func__);                               \
+        if (fake_rc < 0)                                                       \
+            return fake_rc;                                                    \
+    } while (0)
+void fake_violation(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+struct fake_domain *fake_new_domain(void);
+struct fake_page *fake_page_at(struct fake_domain *d, uint64_t gfn);
+void fake_copy_string(char *dst, size_t bytes, const char *src);
+/* false: no memory, or the domain may not own more. */
+bool fake_add_page(struct fake_domain *d, uint64_t gfn, uint64_t content);
+void fake_add_shared(struct fake_domain *d, uint64_t gfn, uint32_t frame);
+void fake_drop_pages(struct fake_domain *d);
+/* Put in the page that a fork has not touched yet. */
+bool fake_populate(struct fake_domain *d, uint64_t gfn);
+void fake_poll_keepers(void);
+uint64_t fake_hash(uint64_t hash, const void *data, size_t bytes);
+#define FAKE_HASH_START 0xcbf29ce484222325ULL
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Failure and crash sweeps over one operation of the library. */
+#ifndef SWEEP_H
+#define SWEEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xenfork.h"
+
+/* What an operation that was interrupted owes us. */
+#define SWEEP_UNDOES  0 /* the state from before, at once */
+#define SWEEP_REPEATS 1 /* called again, it gets to where it would have got */
+
+struct sweep {
+    const char *name;
+    int promise;
+    /* From a fresh fake to where the operation starts. */
+    void (*prepare)(void);
+    /* The operation, in a context of its own. */
+    int (*run)(void *opaque);
+};
+
+/* A context whose state directory is below the fake's directory. */
+xenfork_ctx *sweep_open(void);
+/* Run, and return the code; what is said of it must be consistent. */
+int sweep_end(xenfork_ctx *ctx, int rc);
+
+/* Fail call 1, 2, 3, … until it succeeds. */
+void sweep_failures(const struct sweep *sweep);
+/* Fail call n and all after it, the undoing too; then recover. */
+void sweep_residues(const struct sweep *sweep);
+/* Kill at call 1, 2, 3, …, before and after its effect; then recover. */
+void sweep_crashes(const struct sweep *sweep);
+
+#endif
