@@ -134,7 +134,7 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
 static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
                          const struct xenfork__config *config)
 {
-    const struct xenfork__disk_driver *driver;
+    const struct xenfork__disk_driver *driver = NULL;
     uint32_t i;
     int rc;
 

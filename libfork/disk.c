@@ -55,7 +55,7 @@ int xenfork__disks_prepare(xenfork_ctx *ctx, struct xenfork__txn *txn,
 
     for (i = 0; i < config->disk_count; i++) {
         const struct xenfork__disk *disk = &config->disks[i];
-        const struct xenfork__disk_driver *driver;
+        const struct xenfork__disk_driver *driver = NULL;
         cleanup_free char *path = NULL;
         int rc = xenfork__disk_choose(ctx, disk, &driver);
 
@@ -81,7 +81,7 @@ int xenfork__disks_cut(xenfork_ctx *ctx, const struct xenfork__config *config,
     for (i = 0; i < image->disk_count; i++) {
         const struct xenfork__node_disk *sealed = &image->disks[i];
         const struct xenfork__disk *disk = &config->disks[sealed->index];
-        const struct xenfork__disk_driver *driver;
+        const struct xenfork__disk_driver *driver = NULL;
         int rc = xenfork__disk_choose(ctx, disk, &driver);
 
         if (rc < 0 || (rc = driver->cut(ctx, disk->path, sealed->path)) < 0)

@@ -187,7 +187,7 @@ static int parse(xenfork_ctx *ctx, const char *path, char *text,
 int xenfork__record_read(xenfork_ctx *ctx, const char *path,
                          struct xenfork__record **out)
 {
-    struct xenfork__record *record;
+    struct xenfork__record *record = NULL;
     cleanup_free char *text = NULL;
     size_t bytes;
     int rc;

@@ -22,7 +22,16 @@ struct xenfork__xen {
     xenforeignmemory_handle *fmem;
     struct xs_handle *xs;
     bool is_watching; /* @releaseDomain, in wait_release */
+    struct xenfork__batch *batch; /* buffers of xen-memory.c; NULL at first */
 };
+
+void xenfork__batch_free(xenfork_ctx *ctx);
+
+/* Pages of a domain, one after the other; and one set to zero. */
+int xenfork__xen_read_pages(xenfork_ctx *ctx, uint32_t domid,
+                            const uint64_t *gfns, uint32_t count,
+                            uint8_t *pages_out);
+int xenfork__xen_clear_page(xenfork_ctx *ctx, uint32_t domid, uint64_t gfn);
 
 /*
  * Operations of libxl.  One that can start a process (hotplug script, save

@@ -134,6 +134,7 @@ void xenfork__xen_close(xenfork_ctx *ctx)
         xc_interface_close(xen->xch);
     if (xen->fmem)
         xenforeignmemory_close(xen->fmem);
+    xenfork__batch_free(ctx);
     if (xen->call)
         xencall_close(xen->call);
     free(xen);
