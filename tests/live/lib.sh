@@ -1,0 +1,168 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What live scripts share. A script begins with
+#     . "$(dirname "$0")/lib.sh"
+# reports with ok, fail, is, and ends with done_testing. Every wait has an end.
+
+LIVE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tests_run=0 tests_failed=0 ask_sequence=$RANDOM
+
+# Results, in TAP.
+
+diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+ok() {
+    tests_run=$((tests_run + 1))
+    printf 'ok %d - %s\n' "$tests_run" "$1"
+}
+
+# fail TEXT [DIAGNOSTIC…]
+fail() {
+    tests_run=$((tests_run + 1)) tests_failed=$((tests_failed + 1))
+    printf 'not ok %d - %s\n' "$tests_run" "$1"
+    [ $# -lt 2 ] || diag "${@:2}"
+}
+
+# check TEXT COMMAND [ARG…]: passes when the command succeeds
+check() {
+    local output
+    if output=$("${@:2}" 2>&1); then ok "$1"; else fail "$1" "status $?: ${*:2}" "$output"; fi
+}
+
+# is TEXT GOT WANTED
+is() {
+    if [ "$2" = "$3" ]; then ok "$1"; else fail "$1" "got:    $2" "wanted: $3"; fi
+}
+
+isnt() {
+    if [ "$2" != "$3" ]; then ok "$1"; else fail "$1" "got: $2"; fi
+}
+
+# at_least TEXT GOT MINIMUM, for whole numbers
+at_least() {
+    if [ "${2:--1}" -ge "$3" ]; then ok "$1"; else fail "$1" "got:      $2" "at least: $3"; fi
+}
+
+skip_all() {
+    printf '1..0 # SKIP %s\n' "$*"
+    exit 77
+}
+
+done_testing() {
+    printf '1..%d\n' "$tests_run"
+    if [ "$tests_run" -eq 0 ] || [ "$tests_failed" -gt 0 ]; then
+        diag "$tests_failed of $tests_run failed"
+        exit 1
+    fi
+    exit 0
+}
+
+bail_out() {
+    printf 'Bail out! %s\n' "$*"
+    exit 1
+}
+
+# json FILTER: of standard input, bare; empty where there is nothing
+json() { jq -r "$1 // empty"; }
+
+# wait_until SECONDS COMMAND [ARG…]
+wait_until() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
+
+# Guests.
+
+domid_of() { xl domid "$1" 2>/dev/null; }
+
+# domain DOM: its domid, whether DOM is a name or already a domid
+domain() {
+    case $1 in '' | *[!0-9]*) domid_of "$1" ;; *) printf '%s\n' "$1" ;; esac
+}
+
+# start_source [NAME [MEMORY [CONFIG-LINE…]]]: a guest like `source`, unless it runs already
+start_source() {
+    local name=${1:-source} memory=${2:-128} config disk
+    [ -z "$(domid_of "$name")" ] || return 0
+    config=$(mktemp) disk=/data/$name.img
+    [ -e "$disk" ] || cp --reflink=auto /usr/share/xenfork-guest/disk.img "$disk"
+    sed -e "s/^name = .*/name = \"$name\"/" -e "s|/data/source.img|$disk|" \
+        -e "s/^memory = .*/memory = $memory/" \
+        -e "s/^maxmem = .*/maxmem = $memory/" /etc/xen/source.cfg >"$config"
+    [ $# -le 2 ] || printf '%s\n' "${@:3}" >>"$config"
+    timeout 120 xl create -q "$config" || bail_out "cannot start $name"
+    rm -f "$config"
+    wait_tick "$name" 10 120 || bail_out "$name does not tick"
+}
+
+tick() { xenstore-read "/local/domain/$(domain "$1")/data/tick" 2>/dev/null; }
+
+tick_reached() { [ "$(tick "$1")" -ge "$2" ]; }
+
+# wait_tick DOM N [SECONDS]
+wait_tick() { wait_until "${3:-60}" tick_reached "$1" "$2"; }
+
+# ticks_on DOM [SECONDS]: whether the guest is alive: its tick advances
+ticks_on() {
+    local now
+    now=$(tick "$1") || return 1
+    wait_until "${2:-30}" tick_reached "$1" "$((now + 5))"
+}
+
+answered() { [ "$(xenstore-read "$1" 2>/dev/null | cut -d ' ' -f 1)" = "$2" ]; }
+
+# ask DOM COMMAND [ARG…]: the guest's answer in JSON, through xenstore
+ask() {
+    local data
+    data=/local/domain/$(domain "$1")/data
+    ask_sequence=$((ask_sequence + 1))
+    local sequence=$$.$BASHPID.$ask_sequence
+    xenstore-write "$data/ask" "$sequence ${*:2}" || return 1
+    if ! wait_until "${ASK_SECONDS:-30}" answered "$data/answer" "$sequence"; then
+        diag "no answer of $1 to: ${*:2}"
+        return 1
+    fi
+    xenstore-read "$data/answer" | cut -d ' ' -f 2-
+}
+
+# ask_net ADDRESS COMMAND [ARG…]: the same over TCP
+ask_net() {
+    printf '%s\n' "${*:2}" | timeout "${ASK_SECONDS:-30}" nc -q 30 -w 30 "$1" 77 | head -n 1
+}
+
+# field DOM NAME: of the guest's present view
+field() { ask "$1" view | json ".$2"; }
+
+# The host: what must be as before once all is undone.
+
+# snapshot_of_host [FOLDER…]: one line a thing
+snapshot_of_host() {
+    xl list | awk 'NR > 1 { print "domain", $1, $2 }'
+    # Domains that xl does not list properly are there all the same.
+    xenstore-list /local/domain 2>/dev/null | sort -n | sed 's/^/xenstore domain /'
+    xenstore-list /vm 2>/dev/null | sort | sed 's/^/xenstore vm /'
+    xenstore-list /libxl 2>/dev/null | sort -n | sed 's/^/xenstore libxl /'
+    local folder
+    for folder in "$@"; do
+        find "$folder" 2>/dev/null | sort | sed 's/^/file /'
+    done
+    losetup -n -O NAME,BACK-FILE -l | sort | sed 's/^/loop /'
+    awk '{ print "mount", $2 }' /proc/mounts | sort
+    find /sys/class/net -mindepth 1 -maxdepth 1 -name 'vif*' -printf 'interface %f\n' | sort
+    # Programs, not kernel threads nor this script's own.
+    ps -eo ppid=,comm=,args= | awk '$1 != 2 && $2 !~ /^(ps|awk|sort|bash|sh)$/ { print "process", $2 }' |
+        sort | uniq -c | sed 's/^ *//'
+}
+
+# same_host TEXT BEFORE AFTER
+same_host() {
+    if [ "$2" = "$3" ]; then
+        ok "$1"
+    else
+        fail "$1" "$(diff <(printf '%s\n' "$2") <(printf '%s\n' "$3"))"
+    fi
+}
