@@ -226,13 +226,12 @@ int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
         return fake_leave(0);
     }
     owned = fake_private_pages(d);
-    if (d->claimed_pages || pages <= owned || pages > d->max_pages)
+    d->claimed_pages = 0; /* as the adapter does */
+    if (pages <= owned || pages > d->max_pages)
         return fake_leave(xenfork__fail(
             ctx, XENFORK_E_XEN, EINVAL,
-            "cannot claim %llu pages for domain %u: claimed %llu, owned "
-            "%llu, at most %llu",
-            (unsigned long long)pages, domid,
-            (unsigned long long)d->claimed_pages, (unsigned long long)owned,
+            "cannot claim %llu pages for domain %u: owned %llu, at most %llu",
+            (unsigned long long)pages, domid, (unsigned long long)owned,
             (unsigned long long)d->max_pages));
     if (pages - owned > fake->free_pages - fake_claimed())
         return fake_leave(xenfork__fail(ctx, XENFORK_E_HOSTMEM, ENOMEM,
@@ -314,6 +313,30 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
         if (!frame_of(page)->handle)
             frame_of(page)->handle = fake->next_handle++;
         handles_out[i] = frame_of(page)->handle;
+    }
+    return fake_leave(0);
+}
+
+int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid,
+                         const uint64_t *gfns, uint32_t count)
+{
+    struct fake_domain *d = fake_domain(domid);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    if (count > XENFORK__BATCH)
+        fake_violation("unshare: %u gfns at once", count);
+    for (i = 0; i < count; i++) {
+        struct fake_page *page = fake_page(d, gfns[i]);
+
+        if (!page)
+            continue;
+        if (frame_of(page)->refs > 1)
+            fake_violation("gfn %llx unshared, but others have it",
+                           (unsigned long long)gfns[i]);
+        frame_of(page)->handle = 0;
     }
     return fake_leave(0);
 }

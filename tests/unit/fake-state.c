@@ -104,6 +104,7 @@ void fake_fail_function(const char *name, int code, uint32_t skip)
     fake->fail_name = name;
     fake->fail_name_code = code;
     fake->fail_name_skip = skip;
+    fake->fail_name_count = UINT32_MAX;
 }
 
 void fake_crash_at(uint32_t n, int when)
@@ -127,10 +128,11 @@ static bool is_failing(const char *name)
         return true;
     if (!fake->fail_name || strcmp(fake->fail_name, name))
         return false;
-    if (!fake->fail_name_skip)
-        return true;
-    fake->fail_name_skip--;
-    return false;
+    if (fake->fail_name_skip) {
+        fake->fail_name_skip--;
+        return false;
+    }
+    return fake->fail_name_count && fake->fail_name_count--;
 }
 
 bool fake_step(const char *name)
@@ -162,7 +164,7 @@ int fake_leave(int rc)
     return rc;
 }
 
-bool fake_crash(int (*run)(void *opaque), void *opaque, int *rc_out)
+int fake_run(int (*run)(void *opaque), void *opaque, int *rc_out)
 {
     int *rc = mmap(NULL, sizeof(*rc), PROT_READ | PROT_WRITE,
                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -190,6 +192,13 @@ bool fake_crash(int (*run)(void *opaque), void *opaque, int *rc_out)
     *rc_out = *rc;
     munmap(rc, sizeof(*rc));
     fake->crash_at = 0;
+    return status;
+}
+
+bool fake_crash(int (*run)(void *opaque), void *opaque, int *rc_out)
+{
+    int status = fake_run(run, opaque, rc_out);
+
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         return true;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)

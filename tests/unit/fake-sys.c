@@ -80,6 +80,11 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
     k = &fake->keepers[fake->keeper_count++];
     *k = (struct fake_keeper){ .fd = fds[0], .starter = getpid() };
     fake_copy_string(k->txn_id, sizeof(k->txn_id), txn_id);
+    if (fake->keeper_dies) {
+        close(fds[0]);
+        k->fd = -1;
+        k->is_gone = true;
+    }
     *keeper_fd_out = fds[1];
     return fake_leave(0);
 }

@@ -201,10 +201,10 @@ int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid)
 {
     (void)domid;
     FAKE_ENTER(ctx);
-    if (fake->cannot_share)
-        return fake_leave(xenfork__fail(ctx, XENFORK_E_HYPERVISOR, 0,
-                                        "no memory sharing"));
-    return fake_leave(0);
+    if (!fake->cannot_share)
+        return fake_leave(0);
+    xenfork__fail(ctx, XENFORK_E_HYPERVISOR, 0, "no memory sharing");
+    return fake_leave(xenfork__remedy(ctx, "boot another hypervisor"));
 }
 
 int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out)

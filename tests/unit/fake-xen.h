@@ -107,6 +107,7 @@ struct fake {
     uint32_t next_domid;
     struct fake_domain domains[FAKE_DOMAINS];
     struct fake_frame frames[FAKE_FRAMES];
+    bool keeper_dies;   /* as soon as it is started */
     uint32_t keeper_count;
     struct fake_keeper keepers[FAKE_KEEPERS];
     char violation[256];  /* the first thing done that Xen punishes later */
@@ -118,6 +119,7 @@ struct fake {
     const char *fail_name;  /* every call of this function fails; NULL: none */
     int fail_name_code;
     uint32_t fail_name_skip; /* after so many that succeed */
+    uint32_t fail_name_count; /* so many times */
     uint32_t crash_at;
     int crash_when;
     char marked[65536];
@@ -165,6 +167,8 @@ void fake_crash_at(uint32_t n, int when);
  * killed, otherwise *rc_out is what the function returned.
  */
 bool fake_crash(int (*run)(void *opaque), void *opaque, int *rc_out);
+/* The same; returns the process' status as of waitpid(2). */
+int fake_run(int (*run)(void *opaque), void *opaque, int *rc_out);
 
 /*
  * All state that a user could notice, in one canonical text; caller frees.

@@ -13,18 +13,7 @@
 #include <cmocka.h>
 
 #include "fake-xen.h"
-#include "internal.h"
-
-xenfork_ctx *sweep_open(void)
-{
-    xenfork_ctx *ctx;
-    char dir[FAKE_PATH + 8];
-
-    assert_int_equal(xenfork_open(&ctx, NULL, 0), 0);
-    snprintf(dir, sizeof(dir), "%s/state", fake->dir);
-    assert_int_equal(xenfork__set_state_dir(ctx, dir), 0);
-    return ctx;
-}
+#include "scene.h"
 
 int sweep_end(xenfork_ctx *ctx, int rc)
 {
@@ -41,15 +30,17 @@ int sweep_end(xenfork_ctx *ctx, int rc)
 
 static int recover(void *opaque)
 {
-    xenfork_ctx *ctx = sweep_open();
+    xenfork_ctx *ctx = scene_open();
 
     (void)opaque;
     return sweep_end(ctx, xenfork_recover(ctx));
 }
 
 /* What an injected failure of a function turns into. */
-static bool is_expected(const char *name, int rc)
+static bool is_expected(const struct sweep *sweep, const char *name, int rc)
 {
+    if (sweep->code)
+        return rc == sweep->code;
     if (!strncmp(name, "xenfork__", 9))
         return rc == XENFORK_E_XEN;
     return rc == XENFORK_E_STATE || rc == XENFORK_E_DISK;
@@ -107,6 +98,12 @@ static bool repeat(const struct sweep *sweep, const char *done,
     /* It may have been done already. */
     if (rc != 0 && rc != XENFORK_E_NOTFOUND)
         return complain(what, "repeated: returned", rc);
+    if (fake->violation[0]) {
+        print_error("%s: %s\n", what, fake->violation);
+        return false;
+    }
+    if (sweep->is_done)
+        return sweep->is_done() || complain(what, "not done, after", rc);
     return fake_is_same(done, what);
 }
 
@@ -136,7 +133,7 @@ static bool fail_one(const struct sweep *sweep, const char *name, uint32_t n,
     fake_fail_at(n);
     rc = sweep->run(NULL);
     fake_disarm();
-    if (!is_expected(name, rc))
+    if (!is_expected(sweep, name, rc))
         return complain(what, "returned", rc);
     return verify(sweep, wanted, what);
 }
@@ -149,7 +146,7 @@ static bool fail_on(const struct sweep *sweep, const char *name, uint32_t n,
     fake_fail_from(n);
     rc = sweep->run(NULL);
     fake_disarm();
-    if (rc != XENFORK_E_RESIDUE && !is_expected(name, rc))
+    if (rc != XENFORK_E_RESIDUE && !is_expected(sweep, name, rc))
         return complain(what, "returned", rc);
     /* Only RESIDUE may leave something. */
     if (rc != XENFORK_E_RESIDUE && sweep->promise == SWEEP_UNDOES &&
@@ -173,6 +170,8 @@ static bool kill_one(const struct sweep *sweep, uint32_t n, int when,
     rc = recover(NULL);
     if (rc < 0)
         return complain(what, "recover returned", rc);
+    if (sweep->promise == SWEEP_UNDOES && sweep->is_done && sweep->is_done())
+        return true;
     return verify(sweep, wanted, what);
 }
 

@@ -19,10 +19,15 @@ struct sweep {
     void (*prepare)(void);
     /* The operation, in a context of its own. */
     int (*run)(void *opaque);
+    /*
+     * SWEEP_UNDOES: was it killed when all was done?  Then it is not undone.
+     * SWEEP_REPEATS: is it where it should be?  NULL: as fake_mark()ed.
+     */
+    bool (*is_done)(void);
+    /* What every injected failure turns into; 0: what was injected. */
+    int code;
 };
 
-/* A context whose state directory is below the fake's directory. */
-xenfork_ctx *sweep_open(void);
 /* Run, and return the code; what is said of it must be consistent. */
 int sweep_end(xenfork_ctx *ctx, int rc);
 

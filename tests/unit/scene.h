@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Scenes that several tests start from: a source, its image, its clones. */
+#ifndef SCENE_H
+#define SCENE_H
+
+#include <stdint.h>
+
+#include "xenfork.h"
+
+/* A context whose state directory is below the fake's directory. */
+xenfork_ctx *scene_open(void);
+/* Fork in a context of its own, all by default but these. */
+int scene_fork(uint32_t domid, uint32_t count, uint32_t flags);
+/* A guest "src"; a fake made anew. */
+uint32_t scene_source(void);
+/* The image made last; XENFORK_DOMID_NONE: none. */
+uint32_t scene_image(void);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "record.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "scene.h"
+
+static char path[FAKE_PATH + 16];
+
+static int setup(void **state)
+{
+    fake_setup();
+    snprintf(path, sizeof(path), "%s/record", fake->dir);
+    *state = scene_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    xenfork_close(*state);
+    fake_teardown();
+    return 0;
+}
+
+static void put_file(const char *text, size_t bytes)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, bytes, f), bytes);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void test_round_trip(void **state)
+{
+    struct xenfork__record *record, *read;
+    xenfork_ctx *ctx = *state;
+    uint64_t n = 0;
+    struct stat st;
+
+    assert_int_equal(xenfork__record_new(ctx, &record), 0);
+    assert_int_equal(xenfork__record_set(ctx, record, "name", "old"), 0);
+    assert_int_equal(xenfork__record_set(ctx, record, "name", "a b"), 0);
+    assert_int_equal(xenfork__record_set(ctx, record, "empty", ""), 0);
+    assert_int_equal(xenfork__record_set(ctx, record, "odd",
+                                         "\nkey value\n\\n\\ \t\xff"), 0);
+    assert_int_equal(xenfork__record_set_u64(ctx, record, "big", UINT64_MAX),
+                     0);
+    assert_int_equal(xenfork__record_set_nth(ctx, record, "file", 1, "/x"),
+                     0);
+    assert_int_equal(xenfork__record_write(ctx, path, record), 0);
+    xenfork__record_free(record);
+
+    assert_int_equal(xenfork__record_read(ctx, path, &read), 0);
+    assert_string_equal(xenfork__record_get(read, "name"), "a b");
+    assert_string_equal(xenfork__record_get(read, "empty"), "");
+    assert_string_equal(xenfork__record_get(read, "odd"),
+                        "\nkey value\n\\n\\ \t\xff");
+    assert_null(xenfork__record_get(read, "key"));
+    assert_true(xenfork__record_get_u64(read, "big", &n));
+    assert_true(n == UINT64_MAX);
+    assert_string_equal(xenfork__record_get_nth(read, "file", 1), "/x");
+    assert_null(xenfork__record_get_nth(read, "file", 0));
+    xenfork__record_free(read);
+    /* Only root reads the state; nothing temporary stays beside it. */
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    strcat(path, ".new");
+    assert_int_equal(stat(path, &st), -1);
+}
+
+static void test_numbers(void **state)
+{
+    static const char *const bad[] = { "", "-1", " 1", "1 ", "0x10", "+1",
+                                       "1a", "18446744073709551616" };
+    struct xenfork__record *record;
+    uint64_t n = 7;
+    size_t i;
+
+    assert_int_equal(xenfork__record_new(*state, &record), 0);
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(xenfork__record_set(*state, record, "n", bad[i]), 0);
+        assert_false(xenfork__record_get_u64(record, "n", &n));
+    }
+    assert_false(xenfork__record_get_u64(record, "absent", &n));
+    assert_true(n == 7);
+    xenfork__record_free(record);
+}
+
+static void test_absent(void **state)
+{
+    struct xenfork__record *record = NULL;
+
+    assert_int_equal(xenfork__record_read(*state, path, &record),
+                     XENFORK_E_NOTFOUND);
+    assert_null(record);
+}
+
+static void test_unknown_keys(void **state)
+{
+    static const char text[] = "xenfork 1\nfrom.a.later.release 1\nname x\n";
+    struct xenfork__record *record;
+
+    put_file(text, sizeof(text) - 1);
+    assert_int_equal(xenfork__record_read(*state, path, &record), 0);
+    assert_string_equal(xenfork__record_get(record, "name"), "x");
+    xenfork__record_free(record);
+}
+
+static void test_hostile(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t bytes;
+    } bad[] = {
+#define BAD(text) { text, sizeof(text) - 1 }
+        BAD(""),
+        BAD("\n"),
+        BAD("name x\n"),                 /* no magic */
+        BAD("xenfork 2\nname x\n"),      /* a later format */
+        BAD("xenfork 1"),                /* cut in the first line */
+        BAD("xenfork 1\nname x"),        /* cut in a later one */
+        BAD("xenfork 1\nname\n"),        /* no value */
+        BAD("xenfork 1\n value\n"),      /* no key */
+        BAD("xenfork 1\nname a\\\n"),    /* half an escape */
+        BAD("xenfork 1\nname a\\t\n"),   /* an unknown one */
+        BAD("xenfork 1\nname a\nname b\n"),
+        BAD("xenfork 1\nname a\0b\n"),
+        BAD("\0\n"),
+    };
+    struct xenfork__record *record = NULL;
+    size_t i;
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        put_file(bad[i].text, bad[i].bytes);
+        assert_int_equal(xenfork__record_read(*state, path, &record),
+                         XENFORK_E_STATE);
+        assert_null(record);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(xenfork__record_read(*state, path, &record),
+                     XENFORK_E_STATE);
+}
+
+static void test_huge(void **state)
+{
+    struct xenfork__record *record = NULL;
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs("xenfork 1\nname ", f) >= 0);
+    assert_int_equal(fseek(f, 3L << 30, SEEK_SET), 0);
+    assert_true(fputs("\n", f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(xenfork__record_read(*state, path, &record),
+                     XENFORK_E_STATE);
+}
+
+/* What can be written can be read: a journal of 1024 clones with disks. */
+static void test_large(void **state)
+{
+    struct xenfork__record *record, *read;
+    char value[256];
+    uint32_t i;
+
+    memset(value, '/', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    assert_int_equal(xenfork__record_new(*state, &record), 0);
+    for (i = 0; i < 6 * XENFORK_MAX_CLONES; i++)
+        assert_int_equal(
+            xenfork__record_set_nth(*state, record, "file", i, value), 0);
+    assert_int_equal(xenfork__record_write(*state, path, record), 0);
+    xenfork__record_free(record);
+    assert_int_equal(xenfork__record_read(*state, path, &read), 0);
+    assert_string_equal(xenfork__record_get_nth(read, "file", i - 1), value);
+    xenfork__record_free(read);
+}
+
+static void test_no_directory(void **state)
+{
+    struct xenfork__record *record;
+
+    assert_int_equal(xenfork__record_new(*state, &record), 0);
+    snprintf(path, sizeof(path), "%s/none/record", fake->dir);
+    assert_int_equal(xenfork__record_write(*state, path, record),
+                     XENFORK_E_STATE);
+    assert_int_equal(xenfork_error_errno(*state), ENOENT);
+    xenfork__record_free(record);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_keys, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_huge, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_directory, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

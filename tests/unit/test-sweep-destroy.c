@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* destroy.c, hydrate.c, list.c, recover.c: the sweeps. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "scene.h"
+#include "sweep.h"
+
+static uint32_t source(void)
+{
+    return fake_domain_named("src")->domid;
+}
+
+static uint32_t clone_domid(void)
+{
+    const struct fake_domain *d = fake_domain_named("src-1");
+
+    return d ? d->domid : XENFORK_DOMID_NONE;
+}
+
+/* To be undone to the last file: what was before the fork. */
+static void prepare_clone(void)
+{
+    fake_add_guest("src");
+    fake_mark();
+    assert_int_equal(scene_fork(source(), 1, 0), 0);
+}
+
+static void prepare_two(void)
+{
+    fake_add_guest("src");
+    assert_int_equal(scene_fork(source(), 2, 0), 0);
+}
+
+static int destroy_clone(void *opaque)
+{
+    xenfork_ctx *ctx = scene_open();
+
+    (void)opaque;
+    return sweep_end(ctx, xenfork_clone_destroy(ctx, "src-1"));
+}
+
+/* The other clone goes on, and so does its image. */
+static bool is_other_left(void)
+{
+    const struct fake_domain *other = fake_domain_named("src-2");
+
+    return clone_domid() == XENFORK_DOMID_NONE && other &&
+           !other->is_shutdown && scene_image() != XENFORK_DOMID_NONE &&
+           fake_same_memory(scene_image(), other->domid);
+}
+
+static int hydrate(void *opaque)
+{
+    xenfork_ctx *ctx = scene_open();
+
+    (void)opaque;
+    return sweep_end(ctx, xenfork_hydrate(ctx, clone_domid(), 0));
+}
+
+static bool is_hydrated(void)
+{
+    xenfork_ctx *ctx = scene_open();
+    xenfork_list *list;
+    bool ok;
+
+    assert_int_equal(xenfork_list_all(ctx, &list), 0);
+    ok = xenfork_list_hydrated(list, 1) == 100 &&
+         xenfork_list_users(list, 0) == 0;
+    xenfork_list_free(list);
+    xenfork_close(ctx);
+    return ok && fake_domain(clone_domid())->page_count ==
+                     fake_domain(scene_image())->page_count;
+}
+
+static void image_name(char *name_out, size_t bytes)
+{
+    fake_copy_string(name_out, bytes, fake_domain(scene_image())->name);
+}
+
+/* An image whose clones are gone. */
+static void prepare_kept(void)
+{
+    fake_add_guest("src");
+    fake_mark();
+    assert_int_equal(scene_fork(source(), 1, XENFORK_FORK_KEEP_IMAGE), 0);
+    assert_int_equal(destroy_clone(NULL), 0);
+}
+
+static void prepare_hydrated(void)
+{
+    fake_add_guest("src");
+    assert_int_equal(scene_fork(source(), 1, XENFORK_FORK_KEEP_IMAGE), 0);
+    assert_int_equal(hydrate(NULL), 0);
+}
+
+static int destroy_image(void *opaque)
+{
+    xenfork_ctx *ctx = scene_open();
+    char name[FAKE_NAME] = "src@fork-1";
+
+    (void)opaque;
+    if (scene_image() != XENFORK_DOMID_NONE &&
+        !fake_domain(scene_image())->is_dying)
+        image_name(name, sizeof(name));
+    return sweep_end(ctx, xenfork_image_destroy(ctx, name));
+}
+
+static bool is_orphan_alive(void)
+{
+    const struct fake_domain *c = fake_domain(clone_domid());
+    const struct fake_domain *i = fake_domain(scene_image());
+
+    return c && !c->is_shutdown && (!i || i->is_dying) &&
+           fake_same_memory(clone_domid(), source());
+}
+
+static int recover(void *opaque)
+{
+    xenfork_ctx *ctx = scene_open();
+
+    (void)opaque;
+    return sweep_end(ctx, xenfork_recover(ctx));
+}
+
+/* Nothing may happen to a clone that is in use. */
+static void prepare_use(void)
+{
+    fake_add_guest("src");
+    assert_int_equal(scene_fork(source(), 1, 0), 0);
+    fake_mark();
+}
+
+/* The user destroyed the clone with xl: its image is not needed. */
+static void prepare_lost_clone(void)
+{
+    xenfork_ctx *ctx;
+
+    fake_add_guest("src");
+    assert_int_equal(scene_fork(source(), 1, 0), 0);
+    ctx = scene_open();
+    assert_int_equal(xenfork__xen_destroy(ctx, clone_domid()), 0);
+    xenfork_close(ctx);
+}
+
+static bool is_image_gone(void)
+{
+    return scene_image() == XENFORK_DOMID_NONE &&
+           !fake_domain(source())->claimed_pages;
+}
+
+static int killed_fork(void *opaque)
+{
+    (void)opaque;
+    return scene_fork(source(), 2, 0);
+}
+
+/* A fork killed when its first clone was there, the second half-made. */
+static void prepare_killed(void)
+{
+    uint32_t n, restores = 0;
+    int rc;
+
+    fake_add_guest("src");
+    fake_domain(source())->is_paused = true;
+    fake_mark();
+    assert_int_equal(scene_fork(source(), 2, 0), 0);
+    for (n = 0; restores < 2; n++)
+        restores += !strcmp(fake->log[n], "xenfork__xen_restore");
+    fake_setup();
+    fake_add_guest("src");
+    fake_domain(source())->is_paused = true;
+    fake_mark();
+    fake_crash_at(n, FAKE_AFTER);
+    assert_true(fake_crash(killed_fork, NULL, &rc));
+}
+
+static const struct sweep sweeps[] = {
+    { "destroy clone", SWEEP_REPEATS, prepare_clone, destroy_clone, NULL, 0 },
+    { "destroy one of two", SWEEP_REPEATS, prepare_two, destroy_clone,
+      is_other_left, 0 },
+    { "hydrate", SWEEP_REPEATS, prepare_clone, hydrate, is_hydrated, 0 },
+    { "destroy image", SWEEP_REPEATS, prepare_kept, destroy_image, NULL, 0 },
+    { "destroy hydrated", SWEEP_REPEATS, prepare_hydrated, destroy_image,
+      is_orphan_alive, 0 },
+    { "recover in use", SWEEP_REPEATS, prepare_use, recover, NULL, 0 },
+    { "recover lost clone", SWEEP_REPEATS, prepare_lost_clone, recover,
+      is_image_gone, 0 },
+    { "recover killed", SWEEP_REPEATS, prepare_killed, recover, NULL,
+      XENFORK_E_RESIDUE },
+};
+
+static void test_failures(void **state)
+{
+    sweep_failures(*state);
+}
+
+static void test_crashes(void **state)
+{
+    sweep_crashes(*state);
+}
+
+#define SWEEPS(n)                                                              \
+    { "sweep_" #n "_failures", test_failures, NULL, NULL,                      \
+      (void *)&sweeps[n] },                                                    \
+        { "sweep_" #n "_crashes", test_crashes, NULL, NULL,                    \
+          (void *)&sweeps[n] }
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    fake_teardown();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SWEEPS(0), SWEEPS(1), SWEEPS(2), SWEEPS(3),
+        SWEEPS(4), SWEEPS(5), SWEEPS(6), SWEEPS(7),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, group_teardown);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* fork.c, image.c, clone.c, txn.c, recover.c: the sweeps. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "scene.h"
+#include "sweep.h"
+
+static void prepare_running(void)
+{
+    fake_add_guest("src");
+}
+
+static void prepare_paused(void)
+{
+    fake_domain(fake_add_guest("src"))->is_paused = true;
+}
+
+static uint32_t source(void)
+{
+    return fake_domain_named("src")->domid;
+}
+
+/* An image that stays, made before by a fork with one clone. */
+static void prepare_image(void)
+{
+    fake_add_guest("src");
+    assert_int_equal(scene_fork(source(), 1, XENFORK_FORK_KEEP_IMAGE), 0);
+}
+
+static int fork_one(void *opaque)
+{
+    (void)opaque;
+    return scene_fork(source(), 1, 0);
+}
+
+static int fork_three(void *opaque)
+{
+    (void)opaque;
+    return scene_fork(source(), 3, 0);
+}
+
+static int fork_kept(void *opaque)
+{
+    (void)opaque;
+    return scene_fork(source(), 1, XENFORK_FORK_KEEP_IMAGE);
+}
+
+static int fork_image(void *opaque)
+{
+    (void)opaque;
+    return scene_fork(scene_image(), 2, 0);
+}
+
+/* Clones run last of all: then only the journal is left to remove. */
+static uint32_t running_clones(void)
+{
+    uint32_t i, n = 0;
+
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        n += fake->domains[i].domid && fake->domains[i].parent &&
+             fake->domains[i].has_run;
+    return n;
+}
+
+static bool is_one(void)
+{
+    return running_clones() == 1;
+}
+
+static bool is_two(void)
+{
+    return running_clones() == 2;
+}
+
+static bool is_three(void)
+{
+    return running_clones() == 3;
+}
+
+static const struct sweep sweeps[] = {
+    { "running", SWEEP_UNDOES, prepare_running, fork_one, is_one, 0 },
+    { "paused", SWEEP_UNDOES, prepare_paused, fork_one, is_one, 0 },
+    { "three", SWEEP_UNDOES, prepare_running, fork_three, is_three, 0 },
+    { "kept", SWEEP_UNDOES, prepare_running, fork_kept, is_one, 0 },
+    { "image", SWEEP_UNDOES, prepare_image, fork_image, is_three, 0 },
+    { "again", SWEEP_UNDOES, prepare_image, fork_one, is_two, 0 },
+};
+
+static void test_failures(void **state)
+{
+    sweep_failures(*state);
+}
+
+static void test_residues(void **state)
+{
+    sweep_residues(*state);
+}
+
+static void test_crashes(void **state)
+{
+    sweep_crashes(*state);
+}
+
+#define SWEEP(n, kind)                                                         \
+    {                                                                          \
+        "sweep_" #n "_" #kind, test_##kind, NULL, NULL, (void *)&sweeps[n]     \
+    }
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    fake_teardown();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SWEEP(0, failures), SWEEP(1, failures), SWEEP(2, failures),
+        SWEEP(3, failures), SWEEP(4, failures), SWEEP(5, failures),
+        SWEEP(0, residues), SWEEP(1, residues), SWEEP(2, residues),
+        SWEEP(4, residues), SWEEP(5, residues), SWEEP(0, crashes),
+        SWEEP(1, crashes),  SWEEP(2, crashes),  SWEEP(4, crashes),
+        SWEEP(5, crashes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, group_teardown);
+}
