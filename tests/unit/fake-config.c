@@ -134,8 +134,7 @@ int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
                               struct xenfork__config **config_out)
 {
     FAKE_ENTER(ctx);
-    if (strncmp(json, "{\n  \"fake\": \"\\n\"\n\n", 18) ||
-        !strstr(json, "}\n"))
+    if (strncmp(json, "{\n  \"fake\": \"\\n\"\n\n", 18) || !strstr(json, "}\n"))
         return fake_leave(
             xenfork__fail(ctx, XENFORK_E_XEN, 0, "malformed JSON"));
     *config_out = from_json(json);
@@ -196,9 +195,8 @@ static uint8_t *bytes_of(size_t bytes, uint8_t first)
     return p;
 }
 
-int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid,
-                         const uint64_t *gfns, uint32_t count,
-                         struct xenfork__capture **capture_out)
+int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count, struct xenfork__capture **capture_out)
 {
     const struct fake_domain *d = fake_domain(domid);
     struct xenfork__capture *c;
@@ -228,8 +226,8 @@ int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid,
     if (!c->params || !c->page_gfns || !c->pages)
         abort();
     for (i = 0; i < 3; i++)
-        c->params[i] = (struct xenfork__param){ .index = 1 + i,
-                                                .value = 0xfeff8 + i };
+        c->params[i] = (struct xenfork__param){.index = 1 + i,
+                                               .value = 0xfeff8 + i};
     c->page_count = count;
     for (i = 0; i < count; i++) {
         uint64_t content = 0;
@@ -279,8 +277,7 @@ static void copy_devices(struct fake_domain *d,
         if (k->is_readwrite && !clone->disk_paths)
             fake_violation("clone %s writes to its source's disk", d->name);
         if (k->path[0] && access(k->path, R_OK))
-            fake_violation("disk %s of clone %s is absent", k->path,
-                           d->name);
+            fake_violation("disk %s of clone %s is absent", k->path, d->name);
     }
     for (i = 0; i < source->nic_count && i < FAKE_NICS; i++) {
         struct fake_nic *n = &d->nics[d->nic_count++];
@@ -344,8 +341,7 @@ static const char *load_stream(struct fake_domain *d, int fd)
     return why;
 }
 
-int xenfork__xen_restore(xenfork_ctx *ctx,
-                         const struct xenfork__config *source,
+int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,
                          int stream_fd, uint32_t *domid_out)
 {
@@ -369,9 +365,8 @@ int xenfork__xen_restore(xenfork_ctx *ctx,
     if (why) {
         fake_drop_pages(d);
         memset(d, 0, sizeof(*d));
-        return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                                        "cannot restore %s: %s", clone->name,
-                                        why));
+        return fake_leave(xenfork__fail(
+            ctx, XENFORK_E_XEN, 0, "cannot restore %s: %s", clone->name, why));
     }
     copy_devices(d, source, clone);
     if (fake->crash_at == fake->calls)

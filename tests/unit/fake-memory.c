@@ -16,8 +16,7 @@ static uint32_t new_frame(uint64_t content, uint64_t handle)
     for (i = 0; i < FAKE_FRAMES; i++)
         if (!fake->frames[i].refs) {
             fake->frames[i] = (struct fake_frame){
-                .refs = 1, .content = content, .handle = handle
-            };
+                .refs = 1, .content = content, .handle = handle};
             return i;
         }
     abort();
@@ -61,7 +60,7 @@ static struct fake_page *insert(struct fake_domain *d, uint64_t gfn,
     memmove(&d->pages[i + 1], &d->pages[i],
             (d->page_count - i) * sizeof(d->pages[0]));
     d->page_count++;
-    d->pages[i] = (struct fake_page){ .gfn = gfn, .frame = frame };
+    d->pages[i] = (struct fake_page){.gfn = gfn, .frame = frame};
     return &d->pages[i];
 }
 
@@ -240,8 +239,7 @@ int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
     return fake_leave(0);
 }
 
-int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid,
-                               uint64_t pages)
+int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
 {
     struct fake_domain *d = fake_domain(domid);
 
@@ -317,30 +315,6 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
     return fake_leave(0);
 }
 
-int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid,
-                         const uint64_t *gfns, uint32_t count)
-{
-    struct fake_domain *d = fake_domain(domid);
-    uint32_t i;
-
-    FAKE_ENTER(ctx);
-    if (!d || d->is_dying)
-        return no_domain(ctx, domid);
-    if (count > XENFORK__BATCH)
-        fake_violation("unshare: %u gfns at once", count);
-    for (i = 0; i < count; i++) {
-        struct fake_page *page = fake_page(d, gfns[i]);
-
-        if (!page)
-            continue;
-        if (frame_of(page)->refs > 1)
-            fake_violation("gfn %llx unshared, but others have it",
-                           (unsigned long long)gfns[i]);
-        frame_of(page)->handle = 0;
-    }
-    return fake_leave(0);
-}
-
 int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
                        const uint64_t *gfns, const uint64_t *handles,
                        uint32_t count, bool *is_shared_out)
@@ -362,8 +336,7 @@ int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
         if (handles[i] && fake_page(d, gfns[i]))
             fake_violation("gfn %llx shared, but the image has it",
                            (unsigned long long)gfns[i]);
-        else if (handles[i] && page &&
-                 frame_of(page)->handle == handles[i]) {
+        else if (handles[i] && page && frame_of(page)->handle == handles[i]) {
             fake_add_shared(d, gfns[i], page->frame);
             is_shared_out[i] = true;
         }
@@ -413,8 +386,7 @@ static const char *why_no_fork(struct fake_domain *p, struct fake_domain *c)
 }
 
 /* As fork() in xen/arch/x86/mm/mem_sharing.c */
-int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image,
-                             uint32_t clone)
+int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone)
 {
     struct fake_domain *p = fake_domain(image), *c = fake_domain(clone);
     const char *why;

@@ -37,9 +37,9 @@ static void put_pages(FILE *f, const struct fake_domain *d)
                 (unsigned long long)fake->frames[page->frame].content);
         for (o = 0; is_shared(page) && o < FAKE_DOMAINS; o++) {
             struct fake_domain *other = &fake->domains[o];
-            const struct fake_page *theirs =
-                other->domid && other != d ? fake_page(other, page->gfn)
-                                           : NULL;
+            const struct fake_page *theirs = other->domid && other != d
+                                                 ? fake_page(other, page->gfn)
+                                                 : NULL;
 
             if (theirs && theirs->frame == page->frame)
                 fprintf(f, "+%u", other->domid);
@@ -57,14 +57,14 @@ static void put_domain(FILE *f, const struct fake_domain *d)
     uint32_t i;
 
     xenfork__uuid_print(d->uuid, uuid);
-    fprintf(f, "domain %u \"%s\" %s type %d%s%s%s%s%s%s%s reason %d "
-               "vcpus %u max %llu claimed %llu parent %u\n",
+    fprintf(f,
+            "domain %u \"%s\" %s type %d%s%s%s%s%s%s%s reason %d "
+            "vcpus %u max %llu claimed %llu parent %u\n",
             d->domid, d->name, uuid, d->type, d->is_image ? " image" : "",
             d->is_paused ? " paused" : "", d->is_shutdown ? " shutdown" : "",
             d->is_dying ? " dying" : "", d->has_run ? " ran" : "",
-            d->is_loaded ? " loaded" : "",
-            d->is_suspend_asked ? " asked" : "", d->shutdown_reason,
-            d->max_vcpus, (unsigned long long)d->max_pages,
+            d->is_loaded ? " loaded" : "", d->is_suspend_asked ? " asked" : "",
+            d->shutdown_reason, d->max_vcpus, (unsigned long long)d->max_pages,
             (unsigned long long)d->claimed_pages, d->parent);
     for (i = 0; i < d->disk_count; i++)
         fprintf(f, "  disk %s %s\n", d->disks[i].vdev, d->disks[i].path);
@@ -93,8 +93,8 @@ static uint64_t hash_file(const char *path)
 /* Directories that stay once they are made: harmless when empty. */
 static bool is_lasting(const char *name)
 {
-    static const char *const names[] = { "state", "locks", "txn", "images",
-                                         "clones", ".xenfork" };
+    static const char *const names[] = {"state",  "locks",  "txn",
+                                        "images", "clones", ".xenfork"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -151,10 +151,9 @@ int fake_enter(xenfork_ctx *ctx, const char *name)
 {
     if (!fake_step(name))
         return 0;
-    return xenfork__fail(ctx,
-                         fake->fail_name ? fake->fail_name_code
-                                         : fake->fail_code,
-                         EIO, "injected failure of %s", name);
+    return xenfork__fail(
+        ctx, fake->fail_name ? fake->fail_name_code : fake->fail_code, EIO,
+        "injected failure of %s", name);
 }
 
 int fake_leave(int rc)
@@ -290,12 +289,12 @@ uint32_t fake_add_guest(const char *name)
         fake_add_page(d, gfn, fake->next_content++);
         fake_page(d, gfn)->is_unsharable = gfn < 0xfeffb;
     }
-    fake_page(d, 5)->is_unsharable = true; /* vcpu_info */
+    fake_page(d, 5)->is_unsharable = true;  /* vcpu_info */
     fake_page(d, 40)->is_unsharable = true; /* a backend has it mapped */
     add_disk(d, "xvda");
     d->nic_count = 1;
     d->nics[0] = (struct fake_nic){
-        .mac = { 0x00, 0x16, 0x3e, 0x11, 0x22, (uint8_t)d->domid },
+        .mac = {0x00, 0x16, 0x3e, 0x11, 0x22, (uint8_t)d->domid},
         .bridge = "xenbr0",
         .is_up = true,
     };

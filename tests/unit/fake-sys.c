@@ -34,8 +34,8 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
         if (write(to, buffer, (size_t)n) != n)
             break;
     if (n || fchmod(to, is_sealed ? 0400 : 0600))
-        return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                                        "cannot write %s", dst));
+        return fake_leave(
+            xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot write %s", dst));
     return fake_leave(0);
 }
 
@@ -62,8 +62,8 @@ int xenfork__sys_link(xenfork_ctx *ctx, const char *ifname, bool is_up)
             d->nics[i].is_up = is_up;
             return fake_leave(0);
         }
-    return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, ENODEV,
-                                    "no interface %s", ifname));
+    return fake_leave(
+        xenfork__fail(ctx, XENFORK_E_XEN, ENODEV, "no interface %s", ifname));
 }
 
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
@@ -78,7 +78,7 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
         return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, errno,
                                         "cannot start the keeper"));
     k = &fake->keepers[fake->keeper_count++];
-    *k = (struct fake_keeper){ .fd = fds[0], .starter = getpid() };
+    *k = (struct fake_keeper){.fd = fds[0], .starter = getpid()};
     fake_copy_string(k->txn_id, sizeof(k->txn_id), txn_id);
     if (fake->keeper_dies) {
         close(fds[0]);

@@ -149,8 +149,9 @@ static void orphan(struct fake_domain *p)
             if (!fake_page(c, p->pages[n].gfn)) {
                 c->is_shutdown = true;
                 c->shutdown_reason = FAKE_SHUTDOWN_CRASH;
-                fake_violation("image %u destroyed: clone %u is lost",
-                               p->domid, c->domid);
+                if (c->has_run)
+                    fake_violation("image %u destroyed: clone %u is lost",
+                                   p->domid, c->domid);
                 break;
             }
     }
@@ -163,8 +164,7 @@ static void bury(struct fake_domain *d)
         uint32_t parent = d->parent, i;
 
         for (i = 0; i < FAKE_DOMAINS; i++)
-            if (fake->domains[i].domid &&
-                fake->domains[i].parent == d->domid)
+            if (fake->domains[i].domid && fake->domains[i].parent == d->domid)
                 return;
         memset(d, 0, sizeof(*d));
         d = fake_domain(parent);
@@ -190,7 +190,7 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
 
 int xenfork__xen_wait_release(xenfork_ctx *ctx, int wake_fd)
 {
-    struct pollfd fd = { .fd = wake_fd, .events = POLLIN };
+    struct pollfd fd = {.fd = wake_fd, .events = POLLIN};
 
     FAKE_ENTER(ctx);
     poll(&fd, 1, 0);
@@ -218,8 +218,7 @@ int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out)
     return fake_leave(0);
 }
 
-int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid,
-                         uint32_t timeout_ms)
+int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {
     struct fake_domain *d = alive(domid);
     uint32_t i;
@@ -233,8 +232,8 @@ int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid,
         return fake_leave(0);
     }
     if (d->on_suspend == FAKE_CANCELS)
-        return fake_leave(xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
-                                        "suspension cancelled"));
+        return fake_leave(
+            xenfork__fail(ctx, XENFORK_E_CANCELLED, 0, "suspension cancelled"));
     /* A paused guest cannot see the request. */
     if (d->on_suspend == FAKE_IGNORES || d->is_paused)
         return fake_leave(xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
@@ -272,8 +271,7 @@ int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid)
     if (!d)
         return refuse(ctx, "settle", domid);
     /* It obeys before the request is withdrawn, unless it never does. */
-    if (d->is_suspend_asked && d->on_suspend == FAKE_OBEYS &&
-        !d->is_paused) {
+    if (d->is_suspend_asked && d->on_suspend == FAKE_OBEYS && !d->is_paused) {
         d->is_shutdown = true;
         d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
         d->suspensions++;

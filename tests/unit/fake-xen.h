@@ -16,18 +16,18 @@
 #include "xen.h"
 #include "xenfork.h"
 
-#define FAKE_DOMAINS  48U
-#define FAKE_PAGES    320U
-#define FAKE_FRAMES   8192U
-#define FAKE_DISKS    4U
-#define FAKE_NICS     4U
-#define FAKE_KEEPERS  64U
-#define FAKE_LOG      8192U
-#define FAKE_NAME     96U
-#define FAKE_PATH     512U
-#define FAKE_FIRST_SPECIAL 0xf0000U /* gfns from here on are special pages */
-#define FAKE_HOST_PAGES    100000U
-#define FAKE_SHUTDOWN_CRASH 3      /* SHUTDOWN_crash, public/sched.h */
+#define FAKE_DOMAINS        48U
+#define FAKE_PAGES          320U
+#define FAKE_FRAMES         8192U
+#define FAKE_DISKS          4U
+#define FAKE_NICS           4U
+#define FAKE_KEEPERS        64U
+#define FAKE_LOG            8192U
+#define FAKE_NAME           96U
+#define FAKE_PATH           512U
+#define FAKE_FIRST_SPECIAL  0xf0000U /* gfns from here on are special pages */
+#define FAKE_HOST_PAGES     100000U
+#define FAKE_SHUTDOWN_CRASH 3 /* SHUTDOWN_crash, public/sched.h */
 
 /* What a guest does when asked to suspend. */
 #define FAKE_OBEYS   0
@@ -35,9 +35,9 @@
 #define FAKE_CANCELS 2 /* CANCELLED, as if the user had pressed ^C */
 
 struct fake_frame {
-    uint32_t refs;     /* 0: free */
+    uint32_t refs; /* 0: free */
     uint64_t content;
-    uint64_t handle;   /* 0: private to its only owner, not nominated */
+    uint64_t handle; /* 0: private to its only owner, not nominated */
 };
 
 struct fake_page {
@@ -48,7 +48,7 @@ struct fake_page {
 
 struct fake_disk {
     char vdev[16], path[FAKE_PATH], format[16], backend[16];
-    char script[64];    /* "": none */
+    char script[64]; /* "": none */
     bool is_readwrite, is_cdrom, is_foreign;
 };
 
@@ -56,27 +56,27 @@ struct fake_nic {
     int devid;
     uint8_t mac[6];
     char bridge[16];
-    bool is_up;         /* host side of the link */
+    bool is_up; /* host side of the link */
 };
 
 struct fake_domain {
-    uint32_t domid;     /* 0: unused slot */
+    uint32_t domid; /* 0: unused slot */
     uint8_t uuid[16];
     char name[FAKE_NAME]; /* "": none (half-made, or dying) */
     int type;
     bool is_image;
     bool is_paused, is_shutdown, is_dying;
     int shutdown_reason;
-    bool has_run;       /* unpaused once, or the user's */
-    bool is_loaded;     /* an image that was given the vCPU state */
+    bool has_run;   /* unpaused once, or the user's */
+    bool is_loaded; /* an image that was given the vCPU state */
     bool can_suspend;
-    int on_suspend;     /* FAKE_OBEYS, … */
+    int on_suspend;        /* FAKE_OBEYS, … */
     bool is_suspend_asked; /* of a requester that was killed */
     bool never_drains;
     uint32_t suspensions, resumptions;
     uint32_t max_vcpus;
     uint64_t max_pages, claimed_pages, max_kib, max_gfn;
-    uint32_t parent;    /* native fork; 0: none */
+    uint32_t parent; /* native fork; 0: none */
     uint32_t page_count;
     struct fake_page pages[FAKE_PAGES]; /* gfn ascending */
     uint32_t disk_count;
@@ -89,10 +89,10 @@ struct fake_domain {
 
 struct fake_keeper {
     char txn_id[FAKE_NAME];
-    int fd;             /* our end; -1: nobody holds the other end any more */
+    int fd; /* our end; -1: nobody holds the other end any more */
     pid_t starter;
     bool is_committed;
-    bool is_gone;       /* told to undo, by closing without a word */
+    bool is_gone; /* told to undo, by closing without a word */
 };
 
 /* When the process is killed: before the call has had its effect, or after */
@@ -100,30 +100,30 @@ struct fake_keeper {
 #define FAKE_AFTER  1
 
 struct fake {
-    char dir[FAKE_PATH];  /* everything that tests write is in here */
+    char dir[FAKE_PATH]; /* everything that tests write is in here */
     bool cannot_open, cannot_share, cannot_reflink;
     uint64_t free_pages;
     uint64_t next_handle, next_content;
     uint32_t next_domid;
     struct fake_domain domains[FAKE_DOMAINS];
     struct fake_frame frames[FAKE_FRAMES];
-    bool keeper_dies;   /* as soon as it is started */
+    bool keeper_dies; /* as soon as it is started */
     uint32_t keeper_count;
     struct fake_keeper keepers[FAKE_KEEPERS];
-    char violation[256];  /* the first thing done that Xen punishes later */
+    char violation[256]; /* the first thing done that Xen punishes later */
 
-    uint32_t calls;       /* of functions that can fail, since armed */
+    uint32_t calls; /* of functions that can fail, since armed */
     const char *log[FAKE_LOG];
     uint32_t fail_from, fail_to; /* calls that fail; 0: none */
     int fail_code;
-    const char *fail_name;  /* every call of this function fails; NULL: none */
+    const char *fail_name; /* every call of this function fails; NULL: none */
     int fail_name_code;
-    uint32_t fail_name_skip; /* after so many that succeed */
+    uint32_t fail_name_skip;  /* after so many that succeed */
     uint32_t fail_name_count; /* so many times */
     uint32_t crash_at;
     int crash_when;
     char marked[65536];
-    uint64_t race_gfn;      /* the guest writes here between nominate, share */
+    uint64_t race_gfn; /* the guest writes here between nominate, share */
 };
 
 extern struct fake *fake;
@@ -189,11 +189,11 @@ int fake_enter(xenfork_ctx *ctx, const char *name);
 /* Count a call, die if it is time to; true: it shall fail. */
 bool fake_step(const char *name);
 int fake_leave(int rc);
-#define FAKE_ENTER(ctx)                                                        \
-    do {                                                                       \
-        int fake_rc = fake_enter(ctx, __func__);                               \
-        if (fake_rc < 0)                                                       \
-            return fake_rc;                                                    \
+#define FAKE_ENTER(ctx)                          \
+    do {                                         \
+        int fake_rc = fake_enter(ctx, __func__); \
+        if (fake_rc < 0)                         \
+            return fake_rc;                      \
     } while (0)
 void fake_violation(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct fake_domain *fake_new_domain(void);

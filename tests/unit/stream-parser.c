@@ -174,7 +174,7 @@ static void check_sizes(struct cursor *c, const struct stream *s)
 struct stream *stream_parse(const uint8_t *data, size_t bytes,
                             const char **why_out)
 {
-    struct cursor c = { .at = data, .left = bytes };
+    struct cursor c = {.at = data, .left = bytes};
     struct stream *s = calloc(1, sizeof(*s));
     uint32_t type = 1;
 

@@ -17,9 +17,9 @@
 
 int sweep_end(xenfork_ctx *ctx, int rc)
 {
-    if (rc < 0 && (xenfork_error_code(ctx) != rc ||
-                   !xenfork_error_text(ctx)[0] ||
-                   strpbrk(xenfork_error_text(ctx), "\n")))
+    if (rc < 0 &&
+        (xenfork_error_code(ctx) != rc || !xenfork_error_text(ctx)[0] ||
+         strpbrk(xenfork_error_text(ctx), "\n")))
         fake_violation("returned %s, but said %s: \"%s\"",
                        xenfork_code_name(rc),
                        xenfork_code_name(xenfork_error_code(ctx)),
@@ -69,9 +69,8 @@ static void make_plan(const struct sweep *sweep, struct plan *plan)
     assert_in_range(plan->calls, 1, FAKE_LOG - 1);
     memcpy(plan->log, fake->log, sizeof(plan->log));
     for (first = 0; first < plan->calls; first = end) {
-        for (end = first; end < plan->calls &&
-                          plan->log[end] == plan->log[first];
-             end++)
+        for (end = first;
+             end < plan->calls && plan->log[end] == plan->log[first]; end++)
             ;
         for (i = first; i < end; i++)
             plan->is_point[i] = i < first + 4 || i + 4 >= end;
@@ -83,6 +82,21 @@ static bool complain(const char *what, const char *verb, int rc)
 {
     print_error("%s: %s %s\n", what, verb, xenfork_code_name(rc));
     return false;
+}
+
+/* Has it got to where it should?  Of SWEEP_UNDOES: though it was disturbed. */
+static bool is_done(const struct sweep *sweep, const char *wanted,
+                    const char *what)
+{
+    if (fake->violation[0]) {
+        print_error("%s: %s\n", what, fake->violation);
+        return false;
+    }
+    if (sweep->is_done)
+        return sweep->is_done() || complain(what, "not done, but", 0);
+    if (sweep->promise == SWEEP_UNDOES)
+        return complain(what, "returned", 0);
+    return fake_is_same(wanted, what);
 }
 
 /* The operation once more: now it must get there. */
@@ -98,13 +112,7 @@ static bool repeat(const struct sweep *sweep, const char *done,
     /* It may have been done already. */
     if (rc != 0 && rc != XENFORK_E_NOTFOUND)
         return complain(what, "repeated: returned", rc);
-    if (fake->violation[0]) {
-        print_error("%s: %s\n", what, fake->violation);
-        return false;
-    }
-    if (sweep->is_done)
-        return sweep->is_done() || complain(what, "not done, after", rc);
-    return fake_is_same(done, what);
+    return is_done(sweep, done, what);
 }
 
 static bool verify(const struct sweep *sweep, const char *wanted,
@@ -133,6 +141,8 @@ static bool fail_one(const struct sweep *sweep, const char *name, uint32_t n,
     fake_fail_at(n);
     rc = sweep->run(NULL);
     fake_disarm();
+    if (rc == 0)
+        return is_done(sweep, wanted, what);
     if (!is_expected(sweep, name, rc))
         return complain(what, "returned", rc);
     return verify(sweep, wanted, what);
@@ -175,19 +185,24 @@ static bool kill_one(const struct sweep *sweep, uint32_t n, int when,
     return verify(sweep, wanted, what);
 }
 
-enum how { FAIL_ONE, FAIL_ON, KILL_BEFORE, KILL_AFTER };
+enum how {
+    FAIL_ONE,
+    FAIL_ON,
+    KILL_BEFORE,
+    KILL_AFTER
+};
 
-static bool interrupt(const struct sweep *sweep, const char *name,
-                      uint32_t n, enum how how)
+static bool interrupt(const struct sweep *sweep, const char *name, uint32_t n,
+                      enum how how)
 {
-    static const char *const verbs[] = { "fail", "fail from", "kill before",
-                                         "kill after" };
+    static const char *const verbs[] = {"fail", "fail from", "kill before",
+                                        "kill after"};
     char *wanted = start(sweep);
     char what[256];
     bool ok;
 
-    snprintf(what, sizeof(what), "%s: %s call %u, %s", sweep->name,
-             verbs[how], n, name);
+    snprintf(what, sizeof(what), "%s: %s call %u, %s", sweep->name, verbs[how],
+             n, name);
     if (how == FAIL_ONE)
         ok = fail_one(sweep, name, n, wanted, what);
     else if (how == FAIL_ON)
@@ -200,8 +215,7 @@ static bool interrupt(const struct sweep *sweep, const char *name,
 }
 
 /* All points, so that one run shows all that is wrong. */
-static void sweep_all(const struct sweep *sweep, enum how first,
-                      enum how last)
+static void sweep_all(const struct sweep *sweep, enum how first, enum how last)
 {
     struct plan *plan = calloc(1, sizeof(*plan));
     uint32_t n, bad = 0, points = 0;

@@ -111,12 +111,10 @@ static void test_names(void **state)
                      XENFORK_E_NOTFOUND);
     assert_int_equal(xenfork_image_destroy(s->ctx, "nobody"),
                      XENFORK_E_NOTFOUND);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src"),
-                     XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src"), XENFORK_E_NOTOURS);
     assert_int_equal(xenfork_clone_destroy(s->ctx, image_name(s)),
                      XENFORK_E_NOTOURS);
-    assert_int_equal(xenfork_image_destroy(s->ctx, "src-1"),
-                     XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_image_destroy(s->ctx, "src-1"), XENFORK_E_NOTOURS);
     assert_int_equal(xenfork_hydrate(s->ctx, s->src, 0), XENFORK_E_NOTOURS);
     assert_int_equal(xenfork_hydrate(s->ctx, 4711, 0), XENFORK_E_NOTFOUND);
     assert_int_equal(xenfork_find(s->ctx, "src-1", &found), 0);
@@ -124,8 +122,7 @@ static void test_names(void **state)
     snprintf(domid, sizeof(domid), "%u", s->clone);
     assert_int_equal(xenfork_find(s->ctx, domid, &found), 0);
     assert_int_equal(found, s->clone);
-    assert_int_equal(xenfork_find(s->ctx, "4711", &found),
-                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_find(s->ctx, "4711", &found), XENFORK_E_NOTFOUND);
     assert_int_equal(xenfork_find(s->ctx, "nobody", &found),
                      XENFORK_E_NOTFOUND);
     assert_int_equal(found, s->clone);
@@ -148,8 +145,7 @@ static void test_stale_domid(void **state)
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
     fake->next_domid = s->clone; /* Xen starts over at some time */
     assert_int_equal(fake_add_guest("stranger"), s->clone);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, domid),
-                     XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, domid), XENFORK_E_NOTOURS);
     /* Its disks and its record are still there. */
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
     assert_non_null(fake_domain_named("stranger"));
@@ -267,8 +263,7 @@ static void test_hydrate_cancelled(void **state)
     struct scene *s = *state;
 
     xenfork_set_progress(s->ctx, cancel, s->ctx);
-    assert_int_equal(xenfork_hydrate(s->ctx, s->clone, 0),
-                     XENFORK_E_CANCELLED);
+    assert_int_equal(xenfork_hydrate(s->ctx, s->clone, 0), XENFORK_E_CANCELLED);
     assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)),
                      XENFORK_E_INUSE);
 }

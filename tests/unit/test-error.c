@@ -19,14 +19,14 @@ static void test_code_names(void **state)
         int code;
         const char *name;
     } codes[] = {
-        { 0, "OK" },
-#define CODE(name) { XENFORK_E_##name, #name }
-        CODE(NOMEM), CODE(INVAL), CODE(PERM), CODE(NOTFOUND), CODE(XEN),
-        CODE(HYPERVISOR), CODE(PV), CODE(HVM), CODE(PASSTHROUGH),
-        CODE(NOSUSPEND), CODE(TIMEOUT), CODE(NAMETAKEN), CODE(MACTAKEN),
-        CODE(UUIDTAKEN), CODE(HOSTMEM), CODE(INUSE), CODE(DISK), CODE(DEVICE),
-        CODE(NOTRUNNING), CODE(BUSY), CODE(CANCELLED), CODE(STATE),
-        CODE(NOTOURS), CODE(RESIDUE),
+        {0, "OK"},
+#define CODE(name) {XENFORK_E_##name, #name}
+        CODE(NOMEM),       CODE(INVAL),      CODE(PERM),       CODE(NOTFOUND),
+        CODE(XEN),         CODE(HYPERVISOR), CODE(PV),         CODE(HVM),
+        CODE(PASSTHROUGH), CODE(NOSUSPEND),  CODE(TIMEOUT),    CODE(NAMETAKEN),
+        CODE(MACTAKEN),    CODE(UUIDTAKEN),  CODE(HOSTMEM),    CODE(INUSE),
+        CODE(DISK),        CODE(DEVICE),     CODE(NOTRUNNING), CODE(BUSY),
+        CODE(CANCELLED),   CODE(STATE),      CODE(NOTOURS),    CODE(RESIDUE),
     };
     size_t i;
 
@@ -43,9 +43,9 @@ static void test_code_names(void **state)
 static void test_stage_names(void **state)
 {
     static const char *const names[] = {
-        "none",  "check",  "reserve", "prepare", "suspend", "capture",
-        "disks", "share",  "resume",  "seal",    "create",  "fork",
-        "attach", "unpause", "hydrate", "stun",  "total",
+        "none",   "check",   "reserve", "prepare", "suspend", "capture",
+        "disks",  "share",   "resume",  "seal",    "create",  "fork",
+        "attach", "unpause", "hydrate", "stun",    "total",
     };
     int i;
 
@@ -88,8 +88,8 @@ static void take_message(xentoollog_logger *logger, xentoollog_level level,
 }
 
 static void no_progress(xentoollog_logger *logger, const char *context,
-                        const char *doing_what, int percent,
-                        unsigned long done, unsigned long total)
+                        const char *doing_what, int percent, unsigned long done,
+                        unsigned long total)
 {
     (void)logger;
     (void)context;
@@ -106,8 +106,8 @@ static void no_destroy(xentoollog_logger *logger)
 
 static void test_made_once(void **state)
 {
-    struct counting_logger l = { .vtable = { take_message, no_progress,
-                                             no_destroy } };
+    struct counting_logger l = {
+        .vtable = {take_message, no_progress, no_destroy}};
     xenfork_ctx *ctx;
 
     (void)state;
@@ -115,8 +115,9 @@ static void test_made_once(void **state)
     assert_int_equal(xenfork_open(&ctx, &l.vtable, 0), 0);
     ctx->domid = 7;
     ctx->stage = XENFORK_STAGE_SHARE;
-    assert_int_equal(xenfork__fail(ctx, XENFORK_E_XEN, ENOENT, "cannot %s",
-                                   "this"), XENFORK_E_XEN);
+    assert_int_equal(
+        xenfork__fail(ctx, XENFORK_E_XEN, ENOENT, "cannot %s", "this"),
+        XENFORK_E_XEN);
     assert_int_equal(l.errors, 1);
     assert_int_equal(l.errnoval, ENOENT);
     assert_string_equal(l.text, "cannot this");
@@ -154,8 +155,7 @@ static void test_long_text(void **state)
     memset(longest, 'x', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = '\0';
     xenfork__fail(ctx, XENFORK_E_XEN, EIO, "%s", longest);
-    assert_int_equal(strlen(xenfork_error_text(ctx)),
-                     XENFORK__TEXT_BYTES - 1);
+    assert_int_equal(strlen(xenfork_error_text(ctx)), XENFORK__TEXT_BYTES - 1);
     xenfork_close(ctx);
     fake_teardown();
 }

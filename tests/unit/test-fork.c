@@ -60,8 +60,8 @@ static int fork_it(struct scene *s, uint32_t domid)
 
 static struct fake_domain *clone(const struct scene *s, uint32_t i)
 {
-    struct fake_domain *d =
-        fake_domain(xenfork_result_clone_domid(s->result, i));
+    struct fake_domain *d = fake_domain(
+        xenfork_result_clone_domid(s->result, i));
 
     assert_non_null(d);
     return d;
@@ -112,13 +112,13 @@ static void test_clones(void **state)
         assert_int_equal(c->max_pages, fake_domain(s->src)->max_pages);
     }
     assert_memory_not_equal(clone(s, 0)->uuid, clone(s, 1)->uuid, 16);
-    assert_memory_not_equal(clone(s, 0)->nics[0].mac,
-                            clone(s, 1)->nics[0].mac, 6);
+    assert_memory_not_equal(clone(s, 0)->nics[0].mac, clone(s, 1)->nics[0].mac,
+                            6);
     /* 61 pages of RAM and 8 special ones; 5 cannot be shared. */
-    assert_int_equal(xenfork_result_counter(s->result,
-                                            XENFORK_COUNT_PAGES_SHARED), 64);
-    assert_int_equal(xenfork_result_counter(s->result,
-                                            XENFORK_COUNT_PAGES_COPIED), 5);
+    assert_int_equal(
+        xenfork_result_counter(s->result, XENFORK_COUNT_PAGES_SHARED), 64);
+    assert_int_equal(
+        xenfork_result_counter(s->result, XENFORK_COUNT_PAGES_COPIED), 5);
 }
 
 static void test_source_runs_on(void **state)
@@ -200,16 +200,16 @@ static void test_readonly_disk_is_common(void **state)
 
 static void test_spec_is_obeyed(void **state)
 {
-    static const uint8_t uuid[16] = { 0xee, 1, 2 };
-    static const uint8_t mac[6] = { 0x02, 1, 2, 3, 4, 5 };
+    static const uint8_t uuid[16] = {0xee, 1, 2};
+    static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
     struct scene *s = *state;
 
     assert_int_equal(xenfork_spec_set_name(s->spec, 0, "one"), 0);
     assert_int_equal(xenfork_spec_set_uuid(s->spec, 0, uuid), 0);
     assert_int_equal(xenfork_spec_set_nic_mac(s->spec, 0, 0, mac), 0);
     assert_int_equal(xenfork_spec_set_nic_bridge(s->spec, 0, 0, "br9"), 0);
-    assert_int_equal(xenfork_spec_set_nic_link(s->spec, 0, 0,
-                                               XENFORK_LINK_CONNECT), 0);
+    assert_int_equal(
+        xenfork_spec_set_nic_link(s->spec, 0, 0, XENFORK_LINK_CONNECT), 0);
     assert_int_equal(xenfork_spec_set_paused(s->spec, 0, 1), 0);
     assert_int_equal(xenfork_spec_set_reserve_kib(s->spec, 40), 0);
     assert_int_equal(fork_it(s, s->src), 0);
@@ -316,15 +316,15 @@ static void test_getters_out_of_range(void **state)
     assert_int_equal(xenfork_result_ns(s->result, 2, 1), 0);
     assert_int_equal(xenfork_result_counter(s->result, XENFORK_COUNTS), 0);
     assert_int_equal(xenfork_result_counter(s->result, -1), 0);
-    assert_true(xenfork_result_ns(s->result, XENFORK_ALL,
-                                  XENFORK_STAGE_TOTAL) > 0);
+    assert_true(xenfork_result_ns(s->result, XENFORK_ALL, XENFORK_STAGE_TOTAL) >
+                0);
     xenfork_result_free(NULL);
 }
 
 static void test_inval(void **state)
 {
     struct scene *s = *state;
-    uint8_t mac[6] = { 2 };
+    uint8_t mac[6] = {2};
 
     refused(s, 0, XENFORK_E_INVAL);
     assert_int_equal(xenfork_fork(s->ctx, s->src, NULL, &s->result),
@@ -440,15 +440,15 @@ static void test_taken(void **state)
     refused(s, s->src, XENFORK_E_UUIDTAKEN);
     clean = s->spec;
     assert_int_equal(xenfork_spec_new(2, &s->spec), 0);
-    assert_int_equal(
-        xenfork_spec_set_nic_mac(s->spec, 1, 0, d->nics[0].mac), 0);
+    assert_int_equal(xenfork_spec_set_nic_mac(s->spec, 1, 0, d->nics[0].mac),
+                     0);
     refused(s, s->src, XENFORK_E_MACTAKEN);
     xenfork_spec_free(clean);
 }
 
 static void test_twice_in_one_spec(void **state)
 {
-    static const uint8_t uuid[16] = { 9 }, mac[6] = { 2, 9 };
+    static const uint8_t uuid[16] = {9}, mac[6] = {2, 9};
     struct scene *s = *state;
     uint32_t i;
 

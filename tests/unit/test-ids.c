@@ -12,11 +12,11 @@
 
 static void test_names(void **state)
 {
-    static const char *const good[] = { "a", "web-1", "A.b_c-9", "1a", "_",
-                                        ".", "0x10", "1.5" };
-    static const char *const bad[] = { "",     "1",    "0042", "a b", "a/b",
-                                       "a:b",  "-a",   "a\n",  "\xc3\xa4",
-                                       "a@b",  "a\tb", "a\\b" };
+    static const char *const good[] = {"a", "web-1", "A.b_c-9", "1a",
+                                       "_", ".",     "0x10",    "1.5"};
+    static const char *const bad[] = {"",         "1",   "0042", "a b",
+                                      "a/b",      "a:b", "-a",   "a\n",
+                                      "\xc3\xa4", "a@b", "a\tb", "a\\b"};
     char name[65];
     size_t i;
 
@@ -50,9 +50,9 @@ static void test_bridges(void **state)
 
 static void test_uuid_round_trip(void **state)
 {
-    static const uint8_t uuid[16] = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55,
-                                      0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb,
-                                      0xcc, 0xdd, 0xee, 0xff };
+    static const uint8_t uuid[16] = {0x00, 0x11, 0x22, 0x33, 0x44, 0x55,
+                                     0x66, 0x77, 0x88, 0x99, 0xaa, 0xbb,
+                                     0xcc, 0xdd, 0xee, 0xff};
     char text[XENFORK__UUID_CHARS];
     uint8_t read[16];
 
@@ -81,7 +81,7 @@ static void test_uuid_malformed(void **state)
         "0x112233-4455-6677-8899-aabbccddeeff",
         "../../../../etc/passwd/xxxxxxxxxxxxx",
     };
-    uint8_t uuid[16] = { 7 };
+    uint8_t uuid[16] = {7};
     size_t i;
 
     (void)state;
@@ -105,16 +105,21 @@ static void test_uuid_random(void **state)
 
 static void test_macs(void **state)
 {
-    static const uint8_t mac[6] = { 0x00, 0x16, 0x3e, 0xab, 0x00, 0x7f };
-    static const uint8_t group[6] = { 0x01, 0, 0x5e, 0, 0, 1 };
+    static const uint8_t mac[6] = {0x00, 0x16, 0x3e, 0xab, 0x00, 0x7f};
+    static const uint8_t group[6] = {0x01, 0, 0x5e, 0, 0, 1};
     static const uint8_t zero[6];
     static const char *const bad[] = {
-        "",           "00:16:3e:ab:00",     "00:16:3e:ab:00:7f:00",
-        "001163eab007f", "00-16-3e-ab-00-7f", "00:16:3e:ab:00:7g",
-        "0:16:3e:ab:00:07f", "00:16:3e:ab:00:7 ",
+        "",
+        "00:16:3e:ab:00",
+        "00:16:3e:ab:00:7f:00",
+        "001163eab007f",
+        "00-16-3e-ab-00-7f",
+        "00:16:3e:ab:00:7g",
+        "0:16:3e:ab:00:07f",
+        "00:16:3e:ab:00:7 ",
     };
     char text[XENFORK__MAC_CHARS];
-    uint8_t read[6] = { 9 };
+    uint8_t read[6] = {9};
     size_t i;
 
     (void)state;

@@ -52,12 +52,12 @@ static void test_round_trip(void **state)
     assert_int_equal(xenfork__record_set(ctx, record, "name", "old"), 0);
     assert_int_equal(xenfork__record_set(ctx, record, "name", "a b"), 0);
     assert_int_equal(xenfork__record_set(ctx, record, "empty", ""), 0);
-    assert_int_equal(xenfork__record_set(ctx, record, "odd",
-                                         "\nkey value\n\\n\\ \t\xff"), 0);
+    assert_int_equal(
+        xenfork__record_set(ctx, record, "odd", "\nkey value\n\\n\\ \t\xff"),
+        0);
     assert_int_equal(xenfork__record_set_u64(ctx, record, "big", UINT64_MAX),
                      0);
-    assert_int_equal(xenfork__record_set_nth(ctx, record, "file", 1, "/x"),
-                     0);
+    assert_int_equal(xenfork__record_set_nth(ctx, record, "file", 1, "/x"), 0);
     assert_int_equal(xenfork__record_write(ctx, path, record), 0);
     xenfork__record_free(record);
 
@@ -81,8 +81,8 @@ static void test_round_trip(void **state)
 
 static void test_numbers(void **state)
 {
-    static const char *const bad[] = { "", "-1", " 1", "1 ", "0x10", "+1",
-                                       "1a", "18446744073709551616" };
+    static const char *const bad[] = {
+        "", "-1", " 1", "1 ", "0x10", "+1", "1a", "18446744073709551616"};
     struct xenfork__record *record;
     uint64_t n = 7;
     size_t i;
@@ -123,17 +123,17 @@ static void test_hostile(void **state)
         const char *text;
         size_t bytes;
     } bad[] = {
-#define BAD(text) { text, sizeof(text) - 1 }
+#define BAD(text) {text, sizeof(text) - 1}
         BAD(""),
         BAD("\n"),
-        BAD("name x\n"),                 /* no magic */
-        BAD("xenfork 2\nname x\n"),      /* a later format */
-        BAD("xenfork 1"),                /* cut in the first line */
-        BAD("xenfork 1\nname x"),        /* cut in a later one */
-        BAD("xenfork 1\nname\n"),        /* no value */
-        BAD("xenfork 1\n value\n"),      /* no key */
-        BAD("xenfork 1\nname a\\\n"),    /* half an escape */
-        BAD("xenfork 1\nname a\\t\n"),   /* an unknown one */
+        BAD("name x\n"),               /* no magic */
+        BAD("xenfork 2\nname x\n"),    /* a later format */
+        BAD("xenfork 1"),              /* cut in the first line */
+        BAD("xenfork 1\nname x"),      /* cut in a later one */
+        BAD("xenfork 1\nname\n"),      /* no value */
+        BAD("xenfork 1\n value\n"),    /* no key */
+        BAD("xenfork 1\nname a\\\n"),  /* half an escape */
+        BAD("xenfork 1\nname a\\t\n"), /* an unknown one */
         BAD("xenfork 1\nname a\nname b\n"),
         BAD("xenfork 1\nname a\0b\n"),
         BAD("\0\n"),

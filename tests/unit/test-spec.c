@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-static const uint8_t uuid[16] = { 1, 2, 3 };
-static const uint8_t mac[6] = { 0x00, 0x16, 0x3e, 1, 2, 3 };
+static const uint8_t uuid[16] = {1, 2, 3};
+static const uint8_t mac[6] = {0x00, 0x16, 0x3e, 1, 2, 3};
 
 static int setup(void **state)
 {
@@ -54,8 +54,7 @@ static void test_defaults(void **state)
     assert_null(spec->clones[2].name);
     assert_false(spec->clones[2].has_uuid);
     assert_false(spec->clones[2].is_paused);
-    assert_int_equal(xenfork__nic_link(&spec->clones[2], 0),
-                     XENFORK_LINK_HOLD);
+    assert_int_equal(xenfork__nic_link(&spec->clones[2], 0), XENFORK_LINK_HOLD);
     assert_int_equal(spec->timeout_ms, 30000);
     assert_int_equal(spec->flags, 0);
     /* 25 per cent, rounded up. */
@@ -103,7 +102,7 @@ static void test_uuid(void **state)
 
 static void test_mac(void **state)
 {
-    static const uint8_t group[6] = { 0x01, 0x16, 0x3e, 1, 2, 3 };
+    static const uint8_t group[6] = {0x01, 0x16, 0x3e, 1, 2, 3};
     static const uint8_t zero[6];
     xenfork_spec *spec = *state;
 
@@ -130,8 +129,8 @@ static void test_bridge(void **state)
 
     assert_int_equal(
         xenfork_spec_set_nic_bridge(spec, XENFORK_ALL, 0, "xenbr0"), 0);
-    assert_int_equal(
-        xenfork_spec_set_nic_bridge(spec, 1, 0, "123456789012345"), 0);
+    assert_int_equal(xenfork_spec_set_nic_bridge(spec, 1, 0, "123456789012345"),
+                     0);
     assert_string_equal(xenfork__nic_spec(&spec->clones[0], 0)->bridge,
                         "xenbr0");
     assert_string_equal(xenfork__nic_spec(&spec->clones[1], 0)->bridge,
@@ -158,21 +157,18 @@ static void test_link(void **state)
     assert_int_equal(xenfork_spec_set_nic_link(spec, XENFORK_ALL, XENFORK_ALL,
                                                XENFORK_LINK_CONNECT),
                      0);
-    assert_int_equal(
-        xenfork_spec_set_nic_link(spec, 1, 2, XENFORK_LINK_HOLD), 0);
+    assert_int_equal(xenfork_spec_set_nic_link(spec, 1, 2, XENFORK_LINK_HOLD),
+                     0);
     assert_int_equal(xenfork__nic_link(&spec->clones[1], 0),
                      XENFORK_LINK_CONNECT);
-    assert_int_equal(xenfork__nic_link(&spec->clones[1], 2),
-                     XENFORK_LINK_HOLD);
+    assert_int_equal(xenfork__nic_link(&spec->clones[1], 2), XENFORK_LINK_HOLD);
     assert_int_equal(xenfork__nic_link(&spec->clones[0], 2),
                      XENFORK_LINK_CONNECT);
-    assert_int_equal(xenfork_spec_set_nic_link(spec, 0, 0, 2),
-                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_nic_link(spec, 0, 0, 2), XENFORK_E_INVAL);
     assert_int_equal(xenfork_spec_set_nic_link(spec, 0, 0, -1),
                      XENFORK_E_INVAL);
-    assert_int_equal(
-        xenfork_spec_set_nic_link(spec, 3, 0, XENFORK_LINK_HOLD),
-        XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_nic_link(spec, 3, 0, XENFORK_LINK_HOLD),
+                     XENFORK_E_INVAL);
 }
 
 static void test_paused(void **state)

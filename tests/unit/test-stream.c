@@ -34,20 +34,20 @@ static int teardown(void **state)
 static struct xenfork__capture small = {
     .xen_major = 4,
     .xen_minor = 17,
-    .cpuid = (uint8_t *)(char[]){ "cpuid-leaf-of-24-bytes.." },
+    .cpuid = (uint8_t *)(char[]){"cpuid-leaf-of-24-bytes.."},
     .cpuid_bytes = 24,
-    .msrs = (uint8_t *)(char[]){ "msr-entry-16-by." },
+    .msrs = (uint8_t *)(char[]){"msr-entry-16-by."},
     .msrs_bytes = 16,
     .tsc_mode = 2,
     .tsc_khz = 0x11223344,
     .tsc_incarnation = 5,
     .tsc_ns = 0x0102030405060708,
-    .context = (uint8_t *)(char[]){ "context-13-by" },
+    .context = (uint8_t *)(char[]){"context-13-by"},
     .context_bytes = 13,
     .param_count = 2,
-    .params = (struct xenfork__param[]){ { 1, 0xfeffc }, { 17, 0xfeffd } },
+    .params = (struct xenfork__param[]){{1, 0xfeffc}, {17, 0xfeffd}},
     .page_count = 2,
-    .page_gfns = (uint64_t[]){ 0xfeffc, 0xfeffd },
+    .page_gfns = (uint64_t[]){0xfeffc, 0xfeffd},
 };
 
 static void check_bytes(const uint8_t **at, const char *wanted, size_t bytes)
@@ -68,29 +68,63 @@ static void test_golden(void **state)
     memset(pages, 'p', 4096);
     memset(pages + 4096, 'q', 4096);
     small.pages = pages;
-    assert_int_equal(xenfork__stream_build(*state, &small, &stream, &bytes),
-                     0);
+    assert_int_equal(xenfork__stream_build(*state, &small, &stream, &bytes), 0);
     at = stream;
-    BYTES("LibxlFmt" "\0\0\0\2" "\0\0\0\0");
-    BYTES("\1\0\0\0" "\0\0\0\0");                    /* LIBXC_CONTEXT */
-    BYTES("\xff\xff\xff\xff\xff\xff\xff\xff" "XENF" "\0\0\0\3");
-    BYTES("\0\0" "\0\0" "\0\0\0\0");                 /* options, reserved */
-    BYTES("\2\0\0\0" "\14\0" "\0\0" "\4\0\0\0" "\21\0\0\0");
-    BYTES("\21\0\0\0" "\30\0\0\0" "cpuid-leaf-of-24-bytes..");
-    BYTES("\22\0\0\0" "\20\0\0\0" "msr-entry-16-by.");
-    BYTES("\20\0\0\0" "\0\0\0\0");                   /* STATIC_DATA_END */
-    BYTES("\1\0\0\0" "\30\40\0\0" "\2\0\0\0" "\0\0\0\0");
-    BYTES("\xfc\xef\x0f\0\0\0\0\0" "\xfd\xef\x0f\0\0\0\0\0");
+    BYTES("LibxlFmt"
+          "\0\0\0\2"
+          "\0\0\0\0");
+    BYTES("\1\0\0\0"
+          "\0\0\0\0"); /* LIBXC_CONTEXT */
+    BYTES("\xff\xff\xff\xff\xff\xff\xff\xff"
+          "XENF"
+          "\0\0\0\3");
+    BYTES("\0\0"
+          "\0\0"
+          "\0\0\0\0"); /* options, reserved */
+    BYTES("\2\0\0\0"
+          "\14\0"
+          "\0\0"
+          "\4\0\0\0"
+          "\21\0\0\0");
+    BYTES("\21\0\0\0"
+          "\30\0\0\0"
+          "cpuid-leaf-of-24-bytes..");
+    BYTES("\22\0\0\0"
+          "\20\0\0\0"
+          "msr-entry-16-by.");
+    BYTES("\20\0\0\0"
+          "\0\0\0\0"); /* STATIC_DATA_END */
+    BYTES("\1\0\0\0"
+          "\30\40\0\0"
+          "\2\0\0\0"
+          "\0\0\0\0");
+    BYTES("\xfc\xef\x0f\0\0\0\0\0"
+          "\xfd\xef\x0f\0\0\0\0\0");
     assert_memory_equal(at, pages, sizeof(pages));
     at += sizeof(pages);
-    BYTES("\10\0\0\0" "\30\0\0\0" "\2\0\0\0" "\x44\x33\x22\x11");
-    BYTES("\x08\x07\x06\x05\x04\x03\x02\x01" "\5\0\0\0" "\0\0\0\0");
-    BYTES("\11\0\0\0" "\15\0\0\0" "context-13-by" "\0\0\0");
-    BYTES("\12\0\0\0" "\50\0\0\0" "\2\0\0\0" "\0\0\0\0");
-    BYTES("\1\0\0\0\0\0\0\0" "\xfc\xef\x0f\0\0\0\0\0");
-    BYTES("\21\0\0\0\0\0\0\0" "\xfd\xef\x0f\0\0\0\0\0");
-    BYTES("\0\0\0\0" "\0\0\0\0");                    /* END */
-    BYTES("\0\0\0\0" "\0\0\0\0");                    /* libxl's END */
+    BYTES("\10\0\0\0"
+          "\30\0\0\0"
+          "\2\0\0\0"
+          "\x44\x33\x22\x11");
+    BYTES("\x08\x07\x06\x05\x04\x03\x02\x01"
+          "\5\0\0\0"
+          "\0\0\0\0");
+    BYTES("\11\0\0\0"
+          "\15\0\0\0"
+          "context-13-by"
+          "\0\0\0");
+    BYTES("\12\0\0\0"
+          "\50\0\0\0"
+          "\2\0\0\0"
+          "\0\0\0\0");
+    BYTES("\1\0\0\0\0\0\0\0"
+          "\xfc\xef\x0f\0\0\0\0\0");
+    BYTES("\21\0\0\0\0\0\0\0"
+          "\xfd\xef\x0f\0\0\0\0\0");
+    BYTES("\0\0\0\0"
+          "\0\0\0\0"); /* END */
+    BYTES("\0\0\0\0"
+          "\0\0\0\0"); /* libxl's END */
     assert_ptr_equal(at, stream + bytes);
     free(stream);
 }
@@ -103,8 +137,7 @@ static struct stream *build(xenfork_ctx *ctx,
     const char *why;
     size_t bytes;
 
-    assert_int_equal(xenfork__stream_build(ctx, capture, data_out, &bytes),
-                     0);
+    assert_int_equal(xenfork__stream_build(ctx, capture, data_out, &bytes), 0);
     s = stream_parse(*data_out, bytes, &why);
     if (!s)
         print_error("%s\n", why);
@@ -115,7 +148,7 @@ static struct stream *build(xenfork_ctx *ctx,
 /* What goes in comes out of the second reader. */
 static void test_parsed(void **state)
 {
-    uint64_t gfns[] = { 0xfeff8, 0xfeff9, 0xfefff };
+    uint64_t gfns[] = {0xfeff8, 0xfeff9, 0xfefff};
     struct xenfork__capture *capture;
     const uint8_t *body;
     struct stream *s;
@@ -124,8 +157,7 @@ static void test_parsed(void **state)
     uint32_t domid = fake_add_guest("src");
 
     fake_domain(domid)->is_shutdown = true;
-    assert_int_equal(xenfork__xen_capture(*state, domid, gfns, 3, &capture),
-                     0);
+    assert_int_equal(xenfork__xen_capture(*state, domid, gfns, 3, &capture), 0);
     s = build(*state, capture, &data);
     assert_int_equal(s->xen_major, 4);
     assert_int_equal(s->xen_minor, 17);
@@ -150,7 +182,7 @@ static void test_parsed(void **state)
 static void test_padding(void **state)
 {
     struct xenfork__capture c = small;
-    uint8_t context[32] = { 0 };
+    uint8_t context[32] = {0};
     struct stream *s;
     uint8_t *data;
     size_t n, bytes;

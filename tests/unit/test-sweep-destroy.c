@@ -185,18 +185,18 @@ static void prepare_killed(void)
 }
 
 static const struct sweep sweeps[] = {
-    { "destroy clone", SWEEP_REPEATS, prepare_clone, destroy_clone, NULL, 0 },
-    { "destroy one of two", SWEEP_REPEATS, prepare_two, destroy_clone,
-      is_other_left, 0 },
-    { "hydrate", SWEEP_REPEATS, prepare_clone, hydrate, is_hydrated, 0 },
-    { "destroy image", SWEEP_REPEATS, prepare_kept, destroy_image, NULL, 0 },
-    { "destroy hydrated", SWEEP_REPEATS, prepare_hydrated, destroy_image,
-      is_orphan_alive, 0 },
-    { "recover in use", SWEEP_REPEATS, prepare_use, recover, NULL, 0 },
-    { "recover lost clone", SWEEP_REPEATS, prepare_lost_clone, recover,
-      is_image_gone, 0 },
-    { "recover killed", SWEEP_REPEATS, prepare_killed, recover, NULL,
-      XENFORK_E_RESIDUE },
+    {"destroy clone", SWEEP_REPEATS, prepare_clone, destroy_clone, NULL, 0},
+    {"destroy one of two", SWEEP_REPEATS, prepare_two, destroy_clone,
+     is_other_left, 0},
+    {"hydrate", SWEEP_REPEATS, prepare_clone, hydrate, is_hydrated, 0},
+    {"destroy image", SWEEP_REPEATS, prepare_kept, destroy_image, NULL, 0},
+    {"destroy hydrated", SWEEP_REPEATS, prepare_hydrated, destroy_image,
+     is_orphan_alive, 0},
+    {"recover in use", SWEEP_REPEATS, prepare_use, recover, NULL, 0},
+    {"recover lost clone", SWEEP_REPEATS, prepare_lost_clone, recover,
+     is_image_gone, 0},
+    {"recover killed", SWEEP_REPEATS, prepare_killed, recover, NULL,
+     XENFORK_E_RESIDUE},
 };
 
 static void test_failures(void **state)
@@ -209,11 +209,11 @@ static void test_crashes(void **state)
     sweep_crashes(*state);
 }
 
-#define SWEEPS(n)                                                              \
-    { "sweep_" #n "_failures", test_failures, NULL, NULL,                      \
-      (void *)&sweeps[n] },                                                    \
-        { "sweep_" #n "_crashes", test_crashes, NULL, NULL,                    \
-          (void *)&sweeps[n] }
+#define SWEEPS(n)                                                             \
+    {"sweep_" #n "_failures", test_failures, NULL, NULL, (void *)&sweeps[n]}, \
+    {                                                                         \
+        "sweep_" #n "_crashes", test_crashes, NULL, NULL, (void *)&sweeps[n]  \
+    }
 
 static int group_teardown(void **state)
 {

@@ -87,12 +87,12 @@ static bool is_three(void)
 }
 
 static const struct sweep sweeps[] = {
-    { "running", SWEEP_UNDOES, prepare_running, fork_one, is_one, 0 },
-    { "paused", SWEEP_UNDOES, prepare_paused, fork_one, is_one, 0 },
-    { "three", SWEEP_UNDOES, prepare_running, fork_three, is_three, 0 },
-    { "kept", SWEEP_UNDOES, prepare_running, fork_kept, is_one, 0 },
-    { "image", SWEEP_UNDOES, prepare_image, fork_image, is_three, 0 },
-    { "again", SWEEP_UNDOES, prepare_image, fork_one, is_two, 0 },
+    {"running", SWEEP_UNDOES, prepare_running, fork_one, is_one, 0},
+    {"paused", SWEEP_UNDOES, prepare_paused, fork_one, is_one, 0},
+    {"three", SWEEP_UNDOES, prepare_running, fork_three, is_three, 0},
+    {"kept", SWEEP_UNDOES, prepare_running, fork_kept, is_one, 0},
+    {"image", SWEEP_UNDOES, prepare_image, fork_image, is_three, 0},
+    {"again", SWEEP_UNDOES, prepare_image, fork_one, is_two, 0},
 };
 
 static void test_failures(void **state)
@@ -110,9 +110,9 @@ static void test_crashes(void **state)
     sweep_crashes(*state);
 }
 
-#define SWEEP(n, kind)                                                         \
-    {                                                                          \
-        "sweep_" #n "_" #kind, test_##kind, NULL, NULL, (void *)&sweeps[n]     \
+#define SWEEP(n, kind)                                                     \
+    {                                                                      \
+        "sweep_" #n "_" #kind, test_##kind, NULL, NULL, (void *)&sweeps[n] \
     }
 
 static int group_teardown(void **state)
