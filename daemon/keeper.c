@@ -115,6 +115,7 @@ int main(int argc, char **argv)
         return 2;
     }
     become_daemon();
+    close_range(STDERR_FILENO + 1, ~0U, 0);
     if (xenfork_open(&ctx, NULL, 0) < 0)
         return 1;
     if ((argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0) ||
@@ -125,7 +126,7 @@ int main(int argc, char **argv)
             ;
         xenfork__recover(ctx);
     } else {
-        xenfork__txn_recover(ctx, txn);
+        xenfork__txn_recover(ctx, txn, true);
         xenfork__recover(ctx);
     }
     xenfork_close(ctx);

@@ -36,8 +36,10 @@ int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image,
                          uint64_t max_pages);
 
 /*
- * A source without images has its pages for itself again: no claim is needed
- * to write to a page with one sharer.  Clones keep theirs.
+ * A source with which nothing is shared any more needs no claim: a write to a
+ * page with one sharer only takes it back (mem_sharing.c, 4.17).  We leave
+ * that to its writes: taking back every page at once stops it for longer than
+ * the fork did.  A source that is a clone keeps its claim.
  */
 int xenfork__release_source(xenfork_ctx *ctx, const uint8_t source[16]);
 

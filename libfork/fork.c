@@ -125,7 +125,9 @@ static int stage_check(struct xenfork__job *job, uint32_t domid)
                              "domain 0 cannot be forked");
     if ((rc = xenfork__recover(ctx)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &job->info)) < 0 ||
-        (rc = take_lock(job)) < 0)
+        (rc = take_lock(job)) < 0 ||
+        (rc = xenfork__txns_settle(ctx, job->info.uuid)) < 0 ||
+        (rc = xenfork__xen_info(ctx, domid, &job->info)) < 0)
         return rc;
     job->max_pages = job->info.max_pages;
     rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, job->info.uuid,

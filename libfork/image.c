@@ -79,6 +79,19 @@ static int prepare(struct xenfork__job *job)
     return xenfork__pages_nominate(ctx, job->info.domid, &job->pages);
 }
 
+/* It runs on, and nothing is pending: @rc stays what went wrong. */
+static int not_suspended(struct xenfork__job *job, int rc)
+{
+    __auto_type error = job->ctx->error;
+
+    if (rc != XENFORK_E_RESIDUE &&
+        (!job->info.is_paused ||
+         xenfork__xen_pause(job->ctx, job->info.domid) == 0))
+        xenfork__txn_resumed(job->ctx, job->txn);
+    job->ctx->error = error;
+    return rc;
+}
+
 static int suspend(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;
@@ -94,7 +107,7 @@ static int suspend(struct xenfork__job *job)
         return rc;
     rc = xenfork__xen_suspend(ctx, source, job->spec->timeout_ms);
     if (rc < 0)
-        return rc;
+        return not_suspended(job, rc);
     return job->info.is_paused ? xenfork__xen_pause(ctx, source) : 0;
 }
 

@@ -10,19 +10,28 @@
 
 int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
 {
+    cleanup_nodes struct xenfork__nodes clones = { 0 };
     struct xenfork__dominfo info;
-    int rc = 0;
+    uint32_t live, dependent;
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
 
+    if (rc < 0)
+        return rc;
+    xenfork__image_users(ctx, image->uuid, &clones, &live, &dependent);
     if (xenfork__node_is_live(ctx, image, &info))
         rc = xenfork__xen_destroy(ctx, image->domid);
     if (rc < 0 || (rc = xenfork__disks_remove(ctx, image)) < 0 ||
         (rc = xenfork__node_remove(ctx, XENFORK_KIND_IMAGE,
                                    image->uuid)) < 0)
         return rc;
-    return xenfork__release_source(ctx, image->parent);
+    /* Hydrated clones go on sharing the source's pages. */
+    return live ? 0 : xenfork__release_source(ctx, image->parent);
 }
 
-/* Under the image's lock: is it still there, and still not needed? */
+/*
+ * Under the locks of the image and of the fork that made it: is it there,
+ * whole, and not needed?
+ */
 static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
     cleanup_nodes struct xenfork__nodes clones = { 0 };
@@ -33,7 +42,7 @@ static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
     rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, uuid, &image);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (image->is_kept)
+    if (image->is_kept || xenfork__txn_exists(ctx, image->txn))
         return 0;
     rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
     if (rc < 0)
@@ -66,12 +75,33 @@ int xenfork__images_sweep(xenfork_ctx *ctx)
     return rc;
 }
 
+/* Of a clone that is gone and had no disks nothing is left to speak of. */
+static int clones_sweep(xenfork_ctx *ctx)
+{
+    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    uint32_t domid;
+    size_t i;
+
+    for (i = 0; i < clones.count && rc >= 0; i++) {
+        const struct xenfork__node *clone = clones.nodes[i];
+
+        if (clone->disk_count || xenfork__txn_exists(ctx, clone->txn))
+            continue;
+        rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+        if (rc == XENFORK_E_NOTFOUND)
+            rc = xenfork__node_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);
+    }
+    return rc;
+}
+
 int xenfork__recover(xenfork_ctx *ctx)
 {
     int rc;
 
     if ((rc = xenfork__txns_recover(ctx)) < 0 ||
-        (rc = xenfork__images_sweep(ctx)) < 0)
+        (rc = xenfork__images_sweep(ctx)) < 0 ||
+        (rc = clones_sweep(ctx)) < 0)
         return rc;
     return xenfork__locks_sweep(ctx);
 }

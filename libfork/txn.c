@@ -36,7 +36,7 @@ static int save(xenfork_ctx *ctx, struct xenfork__txn *txn)
 }
 
 /* The handle of a journal: locked, its record not yet read or made. */
-static int txn_handle(xenfork_ctx *ctx, const char *id,
+static int txn_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
                       struct xenfork__txn **txn_out)
 {
     struct xenfork__txn *txn = calloc(1, sizeof(*txn));
@@ -46,7 +46,8 @@ static int txn_handle(xenfork_ctx *ctx, const char *id,
         return xenfork__nomem(ctx);
     snprintf(txn->id, sizeof(txn->id), "%s", id);
     txn->path = xenfork__state_path(ctx, TXN_DIR, txn->id, NULL);
-    rc = txn->path ? xenfork__lock_take(ctx, txn->id, false, &txn->lock)
+    rc = txn->path ? xenfork__lock_take(ctx, txn->id, is_waiting,
+                                         &txn->lock)
                    : xenfork__nomem(ctx);
     if (rc < 0) {
         txn_free(txn);
@@ -73,7 +74,7 @@ int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out)
     rc = xenfork__make_dir(ctx, dir);
     if (rc < 0)
         return rc;
-    rc = txn_handle(ctx, id, &txn);
+    rc = txn_handle(ctx, id, false, &txn);
     if (rc < 0)
         return rc;
     if ((rc = xenfork__record_new(ctx, &txn->record)) < 0 ||
@@ -312,12 +313,19 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc;
 }
 
-int xenfork__txn_recover(xenfork_ctx *ctx, const char *id)
+bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, TXN_DIR, id, NULL);
+
+    return !path || access(path, F_OK) == 0;
+}
+
+int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
 {
     struct xenfork__txn *txn;
     int rc;
 
-    rc = txn_handle(ctx, id, &txn);
+    rc = txn_handle(ctx, id, is_waiting, &txn);
     if (rc == XENFORK_E_BUSY)
         return 0; /* its owner lives */
     if (rc < 0)
@@ -352,8 +360,39 @@ int xenfork__txns_recover(xenfork_ctx *ctx)
         return rc;
     for (i = 0; i < count; i++)
         if (xenfork__uuid_parse(ids[i], uuid) &&
-            xenfork__txn_recover(ctx, ids[i]) < 0)
+            xenfork__txn_recover(ctx, ids[i], false) < 0)
             rc = XENFORK_E_RESIDUE;
+    xenfork__names_free(ids, count);
+    return rc;
+}
+
+/* Does a journal concern this source?  No: it has ended meanwhile. */
+static bool is_about(xenfork_ctx *ctx, const char *id,
+                     const uint8_t source[16])
+{
+    cleanup_free char *path = xenfork__state_path(ctx, TXN_DIR, id, NULL);
+    cleanup_record struct xenfork__record *record = NULL;
+    const char *text;
+    uint8_t uuid[16];
+
+    if (!path || xenfork__record_read(ctx, path, &record) < 0)
+        return false;
+    text = xenfork__record_get(record, "source");
+    return text && xenfork__uuid_parse(text, uuid) &&
+           !memcmp(uuid, source, 16);
+}
+
+int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t source[16])
+{
+    char **ids;
+    size_t count, i;
+    int rc = txn_ids(ctx, &ids, &count);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++)
+        if (is_about(ctx, ids[i], source))
+            rc = xenfork__txn_recover(ctx, ids[i], true);
     xenfork__names_free(ids, count);
     return rc;
 }

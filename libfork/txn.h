@@ -38,8 +38,19 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn);
 
 /* Roll back all whose owner is gone.  RESIDUE */
 int xenfork__txns_recover(xenfork_ctx *ctx);
-/* The same for one; already gone: success. */
-int xenfork__txn_recover(xenfork_ctx *ctx, const char *id);
+/*
+ * The same for one; already gone: success.  Whoever knows that its owner is
+ * gone waits for the lock: the kernel drops a killed process' pipes before
+ * its locks.
+ */
+int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
+/*
+ * Under the lock of a source, which the owner of its journal would hold: all
+ * that concern it are ownerless, and are rolled back, or being so; wait.
+ */
+int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t source[16]);
+/* Is it still to be committed or rolled back? */
+bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id);
 
 /* Is a name, or a MAC, one that a running fork has chosen? */
 int xenfork__txns_taken(xenfork_ctx *ctx, const char *name,

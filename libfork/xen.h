@@ -42,7 +42,7 @@ struct xenfork__dominfo {
 };
 #define XENFORK__SHUTDOWN_SUSPEND 2 /* SHUTDOWN_suspend, public/sched.h */
 
-/* NOTFOUND */
+/* NOTFOUND, not logged */
 int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
                       struct xenfork__dominfo *info_out);
 /* By handle, dying domains left out.  NOTFOUND, not logged */
@@ -57,7 +57,7 @@ int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid);
 int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid);
 /* Whatever is left of it goes: devices, hotplug, xenstore, memory. */
 int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid);
-/* Block until a domain is gone or shut down, or wake_fd is readable. */
+/* Block until a domain may be gone or shut down, or wake_fd is readable. */
 int xenfork__xen_wait_release(xenfork_ctx *ctx, int wake_fd);
 
 /* Memory sharing in the hypervisor?  HYPERVISOR; no domain is touched */
@@ -66,7 +66,10 @@ int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid);
 /* Suspension: xen-suspend.c */
 /* Has the guest said that it can suspend? */
 int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
-/* TIMEOUT: runs on, request withdrawn; CANCELLED: the same */
+/*
+ * TIMEOUT: runs on, request withdrawn; CANCELLED: the same.  NOTRUNNING: it
+ * shut down otherwise.  RESIDUE: it may be suspended still.
+ */
 int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid,
                          uint32_t timeout_ms);
 /* As if the suspension had been cancelled: nothing reconnects. */
@@ -207,7 +210,10 @@ struct xenfork__clone_config {
     char *const *disk_paths;           /* likewise; NULL: as the source's */
 };
 
-/* A paused domain made by libxl out of a pageless stream at fd's offset. */
+/*
+ * A paused domain made by libxl out of a pageless stream at fd's offset.
+ * RESIDUE: the half-made domain is still there.
+ */
 int xenfork__xen_restore(xenfork_ctx *ctx,
                          const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,

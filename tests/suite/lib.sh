@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Steps and counts of ./check.
+
+LOGS=${XDG_CACHE_HOME:-$HOME/.cache}/xenfork/check
+mkdir -p "$LOGS"
+passed=0 failed=0 skipped=0 retried=0
+
+say() { printf '%5d s  %s\n' "$SECONDS" "$*"; }
+
+# count PASSED FAILED SKIPPED
+count() {
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+# step NAME COMMAND…: one test that is a command; its output is shown when it fails
+step() {
+    local name=$1 log="$LOGS/${1//[ \/]/-}.log"
+    shift
+    if "$@" >"$log" 2>&1 </dev/null; then
+        say "ok      $name"
+        count 1 0 0
+    else
+        say "FAILED  $name: $log"
+        tail -n 40 "$log"
+        count 0 1 0
+        return 1
+    fi
+}
+
+# tap_counts FILE: "PASSED FAILED SKIPPED" of the TAP lines in a file
+tap_counts() {
+    awk '/^ok / { if (toupper($0) ~ /# SKIP/) s++; else p++ }
+         /^not ok / { f++ }
+         END { print p + 0, f + 0, s + 0 }' "$1"
+}
+
+finish() {
+    [ "$retried" -eq 0 ] || say "$retried runs were repeated after a known fault of the emulator"
+    say "done"
+    printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    [ "$failed" -eq 0 ] || exit 1
+    exit 0
+}

@@ -1,0 +1,107 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
+# tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# flavours: plain asan" with which builds.
+
+EMULATOR_FAULT=75
+
+# header SCRIPT KEY DEFAULT
+header() {
+    local value
+    value=$(sed -n "s/^# $2: *//p" "$1" | head -n 1)
+    printf '%s\n' "${value:-$3}"
+}
+
+# live_one SCRIPT XEN FLAVOUR RESULT: in the background; leaves "STATUS RETRIES SECONDS" in RESULT
+live_one() {
+    local script=$1 xen=$2 flavour=$3 result=$4 status=0 tries=0 start=$SECONDS options
+    read -ra options <<<"$(header "$script" live --source)"
+    [ "$flavour" != asan ] || options+=(--asan)
+    while :; do
+        status=0
+        "$TOP/tests/testbed/run" --xen "$xen" "${options[@]}" "$script" >"$result.log" 2>&1 </dev/null || status=$?
+        [ "$status" -eq "$EMULATOR_FAULT" ] && [ "$tries" -eq 0 ] || break
+        tries=1
+    done
+    printf "%s %s %s\n" "$status" "$tries" "$((SECONDS - start))" >"$result.new"
+    mv "$result.new" "$result"
+}
+
+# live_report NAME RESULT
+live_report() {
+    local status tries seconds numbers
+    read -r status tries seconds <"$2"
+    retried=$((retried + tries))
+    [ "$tries" -eq 0 ] || say "retry   $1: known fault of the emulator"
+    read -ra numbers <<<"$(tap_counts "$2.log")"
+    if [ "$status" -ne 0 ] && [ "${numbers[1]}" -eq 0 ] || [ $((numbers[0] + numbers[1] + numbers[2])) -eq 0 ]; then
+        numbers[1]=$((numbers[1] + 1))
+    fi
+    count "${numbers[@]}"
+    if [ "${numbers[1]}" -eq 0 ]; then
+        say "ok      $1: ${numbers[0]} passed, ${numbers[2]} skipped ($seconds s)"
+        grep -aE '^ok .*# SKIP' "$2.log" || true
+    else
+        say "FAILED  $1 (status $status): $2.log"
+        grep -aE -A12 '^not ok' "$2.log" | head -n 60 || true
+        tail -n 15 "$2.log"
+    fi
+}
+
+live_wanted() {
+    [ ${#tests[@]} -eq 0 ] && return
+    local name
+    for name in "${tests[@]}"; do
+        [ "${name##*/}" != "${1##*/}" ] || return 0
+    done
+    return 1
+}
+
+# Every script, hypervisor and flavour: one a line
+live_list() {
+    local script xen flavour
+    for script in "$TOP"/tests/live/*.t; do
+        live_wanted "$script" || continue
+        for xen in $(header "$script" xen '4.20 4.17'); do
+            [[ " $versions " = *" $xen "* ]] || continue
+            for flavour in $(header "$script" flavours plain); do
+                # The sanitizers find the same on every hypervisor.
+                [ "$flavour" = plain ] || [ "$xen" = 4.20 ] || continue
+                printf '%s %s %s\n' "$script" "$xen" "$flavour"
+            done
+        done
+    done
+}
+
+# Two at a time: each emulator keeps about one core busy.
+run_live() {
+    local script xen flavour name result running=() names=()
+    while read -r script xen flavour; do
+        name="live, Xen $xen, ${script##*/}${flavour/plain/}"
+        name=${name/.tasan/.t, ASan and UBSan}
+        result="$LOGS/live-$xen-$flavour-${script##*/}"
+        rm -f "$result"
+        if [ ${#running[@]} -ge "${XENFORK_CHECK_JOBS:-2}" ]; then
+            wait -n "${running[@]}" || true
+            live_collect
+        fi
+        live_one "$script" "$xen" "$flavour" "$result" &
+        running+=($!) names+=("$name|$result")
+    done < <(live_list)
+    while [ ${#running[@]} -gt 0 ]; do
+        wait -n "${running[@]}" || true
+        live_collect
+    done
+}
+
+# Report those that have ended.
+live_collect() {
+    local i
+    for i in "${!running[@]}"; do
+        [ -e "${names[i]##*|}" ] || continue
+        wait "${running[i]}" || true
+        live_report "${names[i]%%|*}" "${names[i]##*|}"
+        unset "running[i]" "names[i]"
+    done
+    running=(${running[@]+"${running[@]}"}) names=(${names[@]+"${names[@]}"})
+}

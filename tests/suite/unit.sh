@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# `make check` with each compiler and each Xen's headers, in the build roots.
+
+# make_check NAME XEN FLAVOUR TARGET
+make_check() {
+    local name=$1 log="$LOGS/${1//[ \/]/-}.log" start=$SECONDS status=0 numbers
+    "$TOP/tests/testbed/project" --xen "$2" --flavour "$3" "$4" >"$log" 2>&1 </dev/null || status=$?
+    # automake's summary, the last one when there are more
+    numbers=$(awk '/^# PASS:/ { p = $3 } /^# SKIP:/ { s = $3 } /^# FAIL:/ { f = $3 } /^# ERROR:/ { e = $3 }
+                   END { print p + 0, f + e + 0, s + 0 }' "$log")
+    # shellcheck disable=SC2086
+    set -- $numbers
+    if [ "$status" -ne 0 ] && [ "$2" -eq 0 ]; then
+        set -- "$1" 1 "$3"
+    fi
+    count "$@"
+    if [ "$status" -eq 0 ] && [ "$1" -gt 0 ]; then
+        say "ok      $name: $1 passed, $3 skipped ($((SECONDS - start)) s)"
+    else
+        say "FAILED  $name: $log"
+        grep -aE '^(not ok|FAIL|ERROR)|error:' "$log" | head -n 30 || tail -n 30 "$log"
+        [ "$2" -gt 0 ] || count 0 1 0
+    fi
+}
+
+run_unit() {
+    make_check 'unit, Debian 13, Xen 4.20, gcc, -Werror' 4.20 werror check
+    make_check 'unit, Debian 12, Xen 4.17, gcc' 4.17 plain check
+    make_check 'unit, Debian 13, clang, -Werror' 4.20 clang check
+    make_check 'unit, Debian 13, ASan and UBSan' 4.20 asan check
+    make_check 'distcheck, Debian 13' 4.20 release distcheck
+}
