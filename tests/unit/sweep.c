@@ -141,7 +141,8 @@ static bool fail_one(const struct sweep *sweep, const char *name, uint32_t n,
     fake_fail_at(n);
     rc = sweep->run(NULL);
     fake_disarm();
-    if (rc == 0)
+    /* Passed over: what is left, as lock files, the next call removes. */
+    if (rc == 0 && recover(NULL) == 0)
         return is_done(sweep, wanted, what);
     if (!is_expected(sweep, name, rc))
         return complain(what, "returned", rc);
