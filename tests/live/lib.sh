@@ -4,6 +4,7 @@
 #     . "$(dirname "$0")/lib.sh"
 # reports with ok, fail, is, and ends with done_testing. Every wait has an end.
 
+# shellcheck disable=SC2034  # for scripts
 LIVE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tests_run=0 tests_failed=0 ask_sequence=$RANDOM
 

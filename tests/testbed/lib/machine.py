@@ -38,7 +38,10 @@ class Qemu:
     def __init__(self, root):
         self.root = root
         self.libraries = f"{root}/usr/lib/x86_64-linux-gnu"
-        self.loader = [f"{self.libraries}/ld-linux-x86-64.so.2", "--library-path", self.libraries]
+        # Until Debian 12 some packages still bring files in /lib.
+        places = [self.libraries, f"{root}/lib/x86_64-linux-gnu"]
+        loader = next(f for f in (f"{place}/ld-linux-x86-64.so.2" for place in places) if os.path.exists(f))
+        self.loader = [loader, "--library-path", ":".join(places)]
 
     def argv(self, program, *arguments):
         return [*self.loader, f"{self.root}/usr/bin/{program}", *arguments]

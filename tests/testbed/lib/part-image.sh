@@ -28,7 +28,7 @@ make_image() {
         return
     fi
     kernel=$(need kernel trixie)
-    # Linux 6.12 halts at once as a PVH guest of Xen 4.17 here, so a guest has its own release's kernel.
+    # A guest has the kernel of its Xen's release.
     guest=$(need guest "$(release_of "$version")")
     root=$1/root
 

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# qemu RELEASE: that release's emulator, unpacked beside this machine's own. Debian 13's is about a third
-# faster than Debian 12's. lib/emulator.py runs it with its own dynamic loader and libraries.
+# qemu RELEASE: that release's emulator, unpacked beside this machine's own; lib/machine.py runs it with its
+# own dynamic loader and libraries. Each Xen gets its release's: Debian 13's is about a third faster than
+# Debian 12's, but a PVH guest of Xen 4.17 halts in its first instants under it.
 
 . "$TESTBED/lib/debian.sh"
 
