@@ -21,7 +21,6 @@
 
 #include "hydrate.h"
 #include "internal.h"
-#include "lock.h"
 #include "node.h"
 #include "recover.h"
 #include "txn.h"
@@ -71,18 +70,11 @@ static bool wait_for_word(void)
     return n == 1 && word == 'c';
 }
 
-/* Hydrate one clone, unless somebody works on it. */
-static void hydrate_one(xenfork_ctx *ctx, struct xenfork__node *clone)
+static bool is_live(xenfork_ctx *ctx, const struct xenfork__node *clone)
 {
-    cleanup_lock struct xenfork__lock *lock = NULL;
     struct xenfork__dominfo info;
-    char uuid[XENFORK__UUID_CHARS];
 
-    xenfork__uuid_print(clone->uuid, uuid);
-    if (clone->is_hydrating && clone->hydrated < 100 &&
-        xenfork__node_is_live(ctx, clone, &info) &&
-        xenfork__lock_take(ctx, uuid, false, &lock) == 0)
-        xenfork__hydrate(ctx, clone, PAGES_PER_SECOND);
+    return xenfork__node_info(ctx, clone, &info) == 0;
 }
 
 /* Hydrate the clones of this fork; how many of them are alive? */
@@ -95,12 +87,12 @@ static size_t keep(xenfork_ctx *ctx, const char *txn)
         return 0;
     for (i = 0; i < clones.count; i++) {
         struct xenfork__node *clone = clones.nodes[i];
-        struct xenfork__dominfo info;
 
-        if (strcmp(clone->txn, txn))
+        if (strcmp(clone->txn, txn) || !is_live(ctx, clone))
             continue;
-        hydrate_one(ctx, clone);
-        live += xenfork__node_is_live(ctx, clone, &info);
+        if (clone->is_hydrating && clone->hydrated < 100)
+            xenfork__hydrate(ctx, clone, PAGES_PER_SECOND);
+        live += is_live(ctx, clone);
     }
     return live;
 }

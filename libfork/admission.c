@@ -26,7 +26,8 @@ void xenfork__promise(const xenfork_spec *spec,
         return;
     out->source_pages = source->private_pages + source->shared_pages;
     if (out->source_pages > source->claimed_pages)
-        out->pages += out->source_pages - source->claimed_pages;
+        out->source_share = out->source_pages - source->claimed_pages;
+    out->pages += out->source_share;
     out->overhead_pages += domain + guest_pages / PAGES_PER_RECORD_PAGE;
 }
 
@@ -83,32 +84,61 @@ int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
     return 0;
 }
 
-int xenfork__promise_hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
-                          uint64_t pages, struct xenfork__promise *promise)
+/* The domain comes to claim @reserve pages beside those that it owns. */
+static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
+{
+    struct xenfork__dominfo info;
+    uint64_t total;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+
+    if (rc < 0)
+        return rc;
+    total = info.private_pages + reserve;
+    if (total > info.max_pages)
+        total = info.max_pages; /* Xen refuses a claim past it */
+    return xenfork__xen_claim(ctx, domid,
+                              total > info.private_pages ? total : 0);
+}
+
+/* @share of the image's claim goes over to a domain's, of @reserve in all. */
+static int hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
+                uint64_t reserve, uint64_t share,
+                struct xenfork__promise *promise)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    struct xenfork__dominfo info;
-    uint64_t total, rest;
+    uint64_t rest = promise->pages > share ? promise->pages - share : 0;
     int rc;
 
-    if (!pages)
-        return 0;
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
                                  &lock)) < 0 ||
-        (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
-        return rc;
-    rest = promise->pages > pages ? promise->pages - pages : 0;
-    total = info.private_pages + pages;
-    if (total > info.max_pages)
-        total = info.max_pages;
-    if ((rc = xenfork__xen_claim(ctx, image, 0)) < 0 ||
-        (rc = xenfork__xen_claim(ctx, domid, 0)) < 0 ||
-        (total > info.private_pages &&
-         (rc = xenfork__xen_claim(ctx, domid, total)) < 0) ||
+        (rc = xenfork__xen_claim(ctx, image, 0)) < 0 ||
+        (rc = claim_for(ctx, domid, reserve)) < 0 ||
         (rc = set_claim(ctx, image, rest)) < 0)
         return rc;
     promise->pages = rest;
     return 0;
+}
+
+int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
+                            struct xenfork__promise *promise)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, source, &info);
+
+    if (rc < 0 || promise->source_pages <= info.private_pages)
+        return rc;
+    return hand(ctx, image, source,
+                promise->source_pages - info.private_pages,
+                promise->source_share, promise);
+}
+
+int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
+                           struct xenfork__promise *promise)
+{
+    if (!promise->clone_pages)
+        return 0;
+    return hand(ctx, image, clone, promise->clone_pages,
+                promise->clone_pages, promise);
 }
 
 int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages)
@@ -118,33 +148,38 @@ int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages)
     return rc < 0 ? rc : xenfork__xen_set_max_pages(ctx, image, max_pages);
 }
 
-static bool has_uuid(const struct xenfork__nodes *nodes,
-                     const uint8_t uuid[16], bool is_parent)
+/* Is there an image of this source, but @except? */
+static bool has_image(const struct xenfork__nodes *images,
+                      const uint8_t source[16], const uint8_t *except)
 {
     size_t i;
 
-    for (i = 0; i < nodes->count; i++)
-        if (!memcmp(is_parent ? nodes->nodes[i]->parent
-                              : nodes->nodes[i]->uuid,
-                    uuid, 16))
+    for (i = 0; i < images->count; i++)
+        if (!memcmp(images->nodes[i]->parent, source, 16) &&
+            (!except || memcmp(images->nodes[i]->uuid, except, 16)))
             return true;
     return false;
 }
 
-int xenfork__release_source(xenfork_ctx *ctx, const uint8_t source[16])
+int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],
+                          const uint8_t *except)
 {
     cleanup_nodes struct xenfork__nodes images = { 0 };
-    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_node struct xenfork__node *clone = NULL;
+    struct xenfork__dominfo info;
     uint32_t domid;
     int rc;
 
-    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
-        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
-        return rc;
-    if (has_uuid(&images, source, true) || has_uuid(&clones, source, false))
-        return 0;
     rc = xenfork__xen_by_uuid(ctx, source, &domid);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
+        (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc;
+    if (has_image(&images, source, except))
+        return claim_for(ctx, domid, info.shared_pages);
+    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, source, &clone);
+    if (rc != XENFORK_E_NOTFOUND)
+        return rc;
     return xenfork__xen_claim(ctx, domid, 0);
 }

@@ -13,6 +13,7 @@
 
 struct xenfork__promise {
     uint64_t source_pages;    /* the source's memory in all */
+    uint64_t source_share;    /* of it: not yet claimed by the source */
     uint64_t clone_pages;     /* reserved for each clone */
     uint64_t pages;           /* to claim for all together */
     uint64_t overhead_pages;  /* Xen's own structures, not claimable */
@@ -25,22 +26,27 @@ void xenfork__promise(const xenfork_spec *spec,
 /* HOSTMEM (not logged): the host has less. */
 int xenfork__promise_check(xenfork_ctx *ctx,
                            const struct xenfork__promise *promise);
-/* Claim it all in the name of the image, which owns @owned pages so far. */
+/* Claim it all in the name of the image. */
 int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
                            const struct xenfork__promise *promise);
-/* Hand @pages of the image's claim to a domain that may own @max_pages. */
-int xenfork__promise_hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
-                          uint64_t pages, struct xenfork__promise *promise);
-/* Nothing more to hand out. */
+/* The source's share of the image's claim becomes its own. */
+int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
+                            struct xenfork__promise *promise);
+/* The same for a clone. */
+int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
+                           struct xenfork__promise *promise);
+/* Nothing more to hand out; the image's limit is @max_pages again. */
 int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image,
                          uint64_t max_pages);
 
 /*
- * A source with which nothing is shared any more needs no claim: a write to a
- * page with one sharer only takes it back (mem_sharing.c, 4.17).  We leave
- * that to its writes: taking back every page at once stops it for longer than
- * the fork did.  A source that is a clone keeps its claim.
+ * Make a source's claim what it has to be: all its memory while an image of
+ * it is there (but @except, NULL: none), else nothing: a write to a page with
+ * one sharer only takes it back (mem_sharing.c, 4.17).  We leave that to its
+ * writes: taking back every page at once stops it for longer than the fork
+ * did.  A source that is a clone keeps what it has.
  */
-int xenfork__release_source(xenfork_ctx *ctx, const uint8_t source[16]);
+int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],
+                          const uint8_t *except);
 
 #endif

@@ -72,8 +72,8 @@ static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
         /* The fork has copied the image's limit, which holds a claim. */
         (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0)
         return rc;
-    return xenfork__promise_hand(ctx, job->image->domid, domid,
-                                 job->promise.clone_pages, &job->promise);
+    return xenfork__promise_clone(ctx, job->image->domid, domid,
+                                  &job->promise);
 }
 
 /* The domain is paused still: no frame has passed. */

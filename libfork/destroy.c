@@ -8,6 +8,7 @@
 #include "lock.h"
 #include "node.h"
 #include "recover.h"
+#include "txn.h"
 
 static int not_ours(xenfork_ctx *ctx, const char *name, const char *what)
 {
@@ -36,10 +37,12 @@ static int take(xenfork_ctx *ctx, int kind, const char *name,
 
     if (rc < 0)
         return rc;
-    node = xenfork__nodes_find(&nodes, name);
-    if (!node)
+    rc = xenfork__nodes_find(ctx, &nodes, name, &node);
+    if (rc == XENFORK_E_NOTFOUND)
         return not_ours(ctx, name,
                         kind == XENFORK_KIND_IMAGE ? "an image" : "a clone");
+    if (rc < 0)
+        return rc;
     ctx->domid = node->domid;
     xenfork__uuid_print(node->uuid, uuid);
     rc = xenfork__lock_take(ctx, uuid, false, lock_out);
@@ -74,6 +77,9 @@ XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    rc = xenfork__recover(ctx);
+    if (rc < 0)
+        return rc;
     {
         cleanup_lock struct xenfork__lock *lock = NULL;
 
@@ -92,9 +98,9 @@ static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
 
     if (rc < 0)
         return rc;
-    xenfork__image_users(ctx, image->uuid, &clones, &live, &dependent);
-    if (!dependent)
-        return 0;
+    rc = xenfork__image_users(ctx, image->uuid, &clones, &live, &dependent);
+    if (rc < 0 || !dependent)
+        return rc;
     xenfork__fail(ctx, XENFORK_E_INUSE, 0,
                   "image %s is in use: %u clones depend on it", image->name,
                   dependent);
@@ -111,7 +117,8 @@ XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
-    if ((rc = take(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
+    if ((rc = xenfork__txns_recover(ctx)) < 0 ||
+        (rc = take(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
         (rc = check_users(ctx, image)) < 0)
         return rc;
     return xenfork__image_remove(ctx, image);

@@ -2,24 +2,7 @@
 /* Domains by name or number. */
 #include "internal.h"
 
-#include <string.h>
-
-#define DOMID_MAX 0x7fefU /* DOMID_FIRST_RESERVED - 1, xen/public/xen.h */
-
-static bool is_number(const char *name, uint32_t *number_out)
-{
-    unsigned long number;
-    char *end;
-
-    if (!name[0] || strspn(name, "0123456789") != strlen(name))
-        return false;
-    errno = 0;
-    number = strtoul(name, &end, 10);
-    if (errno || *end || number > DOMID_MAX)
-        return false;
-    *number_out = (uint32_t)number;
-    return true;
-}
+#include "ids.h"
 
 XENFORK_API int xenfork_find(xenfork_ctx *ctx, const char *name,
                              uint32_t *domid_out)
@@ -28,9 +11,10 @@ XENFORK_API int xenfork_find(xenfork_ctx *ctx, const char *name,
     uint32_t domid;
     int rc;
 
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name || !domid_out)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
-    if (is_number(name, &domid))
+    if (xenfork__domid_parse(name, &domid))
         rc = xenfork__xen_info(ctx, domid, &info);
     else
         rc = xenfork__xen_by_name(ctx, name, &domid);

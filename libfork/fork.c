@@ -3,6 +3,7 @@
 #include "job.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "check.h"
 #include "files.h"
@@ -154,6 +155,17 @@ static int begin(struct xenfork__job *job)
                                &job->keeper_fd);
 }
 
+/* The clones of an image that stands: their memory is claimed by it. */
+static int claim_image(struct xenfork__job *job)
+{
+    int rc = xenfork__txn_claim(job->ctx, job->txn, job->image->uuid,
+                                job->max_pages);
+
+    return rc < 0 ? rc
+                  : xenfork__promise_claim(job->ctx, job->image->domid,
+                                           &job->promise);
+}
+
 static int make_all(struct xenfork__job *job)
 {
     uint32_t i;
@@ -161,9 +173,7 @@ static int make_all(struct xenfork__job *job)
 
     if ((rc = begin(job)) < 0)
         return rc;
-    rc = job->image ? xenfork__promise_claim(job->ctx, job->image->domid,
-                                             &job->promise)
-                    : xenfork__image_make(job);
+    rc = job->image ? claim_image(job) : xenfork__image_make(job);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = xenfork__clone_make(job, i);
     if (rc < 0 ||
@@ -171,6 +181,26 @@ static int make_all(struct xenfork__job *job)
                                    job->max_pages)) < 0)
         return rc;
     return xenfork__clones_start(job);
+}
+
+/* Without the SIGPIPE that the caller would get when the keeper is gone. */
+static bool tell_keeper(int fd)
+{
+    struct timespec now = { 0 };
+    sigset_t pipe_set, old;
+    ssize_t n;
+    int e;
+
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    if (pthread_sigmask(SIG_BLOCK, &pipe_set, &old))
+        return false;
+    n = write(fd, "c", 1);
+    e = errno;
+    if (n < 0 && e == EPIPE && !sigismember(&old, SIGPIPE))
+        sigtimedwait(&pipe_set, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return n == 1;
 }
 
 static int commit(struct xenfork__job *job)
@@ -181,7 +211,7 @@ static int commit(struct xenfork__job *job)
         return rc;
     job->txn = NULL;
     /* A keeper that is gone is missed at the next call, not now. */
-    if (write(job->keeper_fd, "c", 1) != 1)
+    if (!tell_keeper(job->keeper_fd))
         LOG_WARN(job->ctx, "the keeper of image %s is gone: clones are not "
                            "hydrated, ignoring", job->image->name);
     return 0;
@@ -205,8 +235,9 @@ static int undo(struct xenfork__job *job, int rc)
     if (r == 0)
         return rc;
     ctx->error.code = XENFORK_E_RESIDUE;
-    return xenfork__remedy(ctx, "something is left: xl fork-list tries again "
-                                "to remove it");
+    xenfork__remedy(ctx, "undoing the fork failed too: the next fork tries "
+                         "again");
+    return XENFORK_E_RESIDUE;
 }
 
 static void job_free(struct xenfork__job *job)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "lock.h"
+
 #define BATCH 1024U
 
 static void pace(uint64_t start_ns, uint64_t done, uint32_t pages_per_second)
@@ -25,6 +27,24 @@ static void pace(uint64_t start_ns, uint64_t done, uint32_t pages_per_second)
     }
 }
 
+/* Unless the clone has been destroyed meanwhile: then NOTFOUND. */
+static int save(xenfork_ctx *ctx, struct xenfork__node *clone,
+                uint32_t percent)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc;
+
+    xenfork__uuid_print(clone->uuid, uuid);
+    if ((rc = xenfork__lock_take(ctx, uuid, true, &lock)) < 0 ||
+        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone->uuid,
+                                 &now)) < 0)
+        return rc;
+    now->hydrated = clone->hydrated = percent;
+    return xenfork__node_save(ctx, now);
+}
+
 /* Every twentieth part of the way is recorded; all of it only when true. */
 static int record(xenfork_ctx *ctx, struct xenfork__node *clone,
                   uint64_t done, uint64_t total)
@@ -32,25 +52,7 @@ static int record(xenfork_ctx *ctx, struct xenfork__node *clone,
     uint32_t percent = (uint32_t)(done * 99 / total);
 
     xenfork__progress(ctx, 0, done, total);
-    if (percent < clone->hydrated + 5)
-        return 0;
-    clone->hydrated = percent;
-    return xenfork__node_save(ctx, clone);
-}
-
-/* All the memory that the image had is there. */
-static int finish(xenfork_ctx *ctx, struct xenfork__node *clone)
-{
-    struct xenfork__dominfo info;
-    int rc = xenfork__xen_info(ctx, clone->domid, &info);
-
-    if (rc < 0)
-        return rc;
-    LOG_DEBUG(ctx, "domain %u: hydrated, %llu of %llu pages", clone->domid,
-              (unsigned long long)(info.private_pages + info.shared_pages),
-              (unsigned long long)clone->pages);
-    clone->hydrated = 100;
-    return xenfork__node_save(ctx, clone);
+    return percent < clone->hydrated + 5 ? 0 : save(ctx, clone, percent);
 }
 
 int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
@@ -80,7 +82,7 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
             return rc;
         pace(start_ns, seen, pages_per_second);
     }
-    return finish(ctx, clone);
+    return save(ctx, clone, 100);
 }
 
 XENFORK_API int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,

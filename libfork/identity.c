@@ -184,9 +184,20 @@ int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
     return check_nics(ctx, spec, clone, config, taken);
 }
 
+/* Is a name asked for, for whichever clone? */
+static bool is_asked(const xenfork_spec *spec, const char *name)
+{
+    uint32_t i;
+
+    for (i = 0; i < spec->count; i++)
+        if (spec->clones[i].name && !strcmp(spec->clones[i].name, name))
+            return true;
+    return false;
+}
+
 /* STEM-1, STEM-2 and on; cut so that the number fits. */
-static int make_name(xenfork_ctx *ctx, const char *stem, uint32_t *number,
-                     char **name_out)
+static int make_name(xenfork_ctx *ctx, const xenfork_spec *spec,
+                     const char *stem, uint32_t *number, char **name_out)
 {
     while (++*number < MAX_NUMBER) {
         cleanup_free char *name = NULL;
@@ -201,7 +212,7 @@ static int make_name(xenfork_ctx *ctx, const char *stem, uint32_t *number,
         rc = name_is_taken(ctx, name, &is_taken);
         if (rc < 0)
             return rc;
-        if (!is_taken) {
+        if (!is_taken && !is_asked(spec, name)) {
             *name_out = steal_ptr(name);
             return 0;
         }
@@ -288,7 +299,7 @@ static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
         return rc;
     if (c->name && !(id->name = strdup(c->name)))
         return xenfork__nomem(ctx);
-    if (!c->name && (rc = make_name(ctx, stem, number, &id->name)) < 0)
+    if (!c->name && (rc = make_name(ctx, spec, stem, number, &id->name)) < 0)
         return rc;
     if (c->has_uuid)
         memcpy(id->uuid, c->uuid, 16);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "ids.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+
+#define DOMID_MAX 0x7fefU /* DOMID_FIRST_RESERVED - 1, xen/public/xen.h */
 
 bool xenfork__name_is_valid(const char *name)
 {
@@ -28,6 +32,21 @@ bool xenfork__bridge_is_valid(const char *bridge)
         if (bridge[i] <= ' ' || bridge[i] == '/' || bridge[i] == ':' ||
             bridge[i] == 0x7f)
             return false;
+    return true;
+}
+
+bool xenfork__domid_parse(const char *text, uint32_t *domid_out)
+{
+    unsigned long number;
+    char *end;
+
+    if (!text[0] || strspn(text, "0123456789") != strlen(text))
+        return false;
+    errno = 0;
+    number = strtoul(text, &end, 10);
+    if (errno || *end || number > DOMID_MAX)
+        return false;
+    *domid_out = (uint32_t)number;
     return true;
 }
 

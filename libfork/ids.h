@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Names, UUIDs and MACs: checked, printed, drawn. */
+/* Names, numbers, UUIDs and MACs: checked, printed, drawn. */
 #ifndef LIBFORK_IDS_H
 #define LIBFORK_IDS_H
 
@@ -14,6 +14,9 @@
 /* A domain name that we make: [A-Za-z0-9._-]{1,63}, not a number. */
 bool xenfork__name_is_valid(const char *name);
 bool xenfork__bridge_is_valid(const char *bridge);
+
+/* A domid in decimal; false also for numbers that no domain has. */
+bool xenfork__domid_parse(const char *text, uint32_t *domid_out);
 
 bool xenfork__uuid_parse(const char *text, uint8_t uuid_out[16]);
 void xenfork__uuid_print(const uint8_t uuid[16],

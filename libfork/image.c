@@ -11,17 +11,41 @@
 
 #define DRAIN_TIMEOUT_MS 10000U
 
-/* "web1@fork-5": after the domid, so that it is unique. */
-static int name_image(struct xenfork__job *job, uint32_t domid)
+/* Does an image or another domain have this name? */
+static int is_taken(struct xenfork__job *job,
+                    const struct xenfork__nodes *images, const char *name,
+                    bool *is_taken_out)
 {
-    char *name;
+    uint32_t domid;
+    size_t i;
+    int rc = xenfork__xen_by_name(job->ctx, name, &domid);
 
-    if (asprintf(&name, "%.*s@fork-%u", (int)XENFORK__NAME_MAX - 16,
-                 job->config->name, domid) < 0)
-        return xenfork__nomem(job->ctx);
-    free(job->image->name);
-    job->image->name = name;
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *is_taken_out = rc == 0;
+    for (i = 0; i < images->count; i++)
+        *is_taken_out |= !strcmp(images->nodes[i]->name, name);
     return 0;
+}
+
+/* "web1@fork-1" and on: nobody else forks this source meanwhile. */
+static int name_image(struct xenfork__job *job)
+{
+    cleanup_nodes struct xenfork__nodes images = { 0 };
+    bool taken = true;
+    uint32_t n;
+    int rc = xenfork__nodes_load(job->ctx, XENFORK_KIND_IMAGE, &images);
+
+    for (n = 1; rc >= 0 && taken; n++) {
+        free(job->image->name);
+        if (asprintf(&job->image->name, "%.*s@fork-%u",
+                     (int)XENFORK__NAME_MAX - 16, job->config->name, n) < 0) {
+            job->image->name = NULL;
+            return xenfork__nomem(job->ctx);
+        }
+        rc = is_taken(job, &images, job->image->name, &taken);
+    }
+    return rc;
 }
 
 static int new_node(struct xenfork__job *job)
@@ -43,7 +67,7 @@ static int new_node(struct xenfork__job *job)
     if (!xenfork__uuid_random(image->uuid))
         return xenfork__fail(job->ctx, XENFORK_E_XEN, errno,
                              "cannot draw a random UUID");
-    return name_image(job, job->info.domid);
+    return name_image(job);
 }
 
 static int reserve(struct xenfork__job *job)
@@ -156,17 +180,12 @@ static int resume(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;
     uint32_t source = job->info.domid;
-    struct xenfork__dominfo info;
     int rc;
 
     xenfork__job_enter_firm(job, XENFORK_STAGE_RESUME, XENFORK_ALL);
-    if ((rc = xenfork__xen_info(ctx, source, &info)) < 0)
-        return rc;
-    if (job->promise.source_pages > info.private_pages &&
-        (rc = xenfork__promise_hand(ctx, job->image->domid, source,
-                                    job->promise.source_pages -
-                                        info.private_pages,
-                                    &job->promise)) < 0)
+    rc = xenfork__promise_source(ctx, job->image->domid, source,
+                                 &job->promise);
+    if (rc < 0)
         return rc;
     if ((rc = xenfork__xen_resume(ctx, source)) < 0)
         return rc;

@@ -52,9 +52,10 @@ static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
 {
     struct xenfork__dominfo info;
     uint32_t domid = node->domid;
-    int rc = 0;
+    int rc;
 
-    if (!xenfork__node_is_live(ctx, node, &info)) {
+    rc = xenfork__node_info(ctx, node, &info);
+    if (rc == XENFORK_E_NOTFOUND) {
         rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
         if (rc == 0)
             rc = xenfork__xen_info(ctx, domid, &info);
@@ -88,9 +89,10 @@ static int add(xenfork_ctx *ctx, xenfork_list *list,
     rc = look(ctx, entry->node, entry);
     if (rc < 0)
         return rc;
-    if (entry->node->kind == XENFORK_KIND_IMAGE)
-        xenfork__image_users(ctx, entry->node->uuid, clones, &live,
-                             &entry->users);
+    if (entry->node->kind == XENFORK_KIND_IMAGE &&
+        (rc = xenfork__image_users(ctx, entry->node->uuid, clones, &live,
+                                   &entry->users)) < 0)
+        return rc;
     list->count++;
     return 0;
 }

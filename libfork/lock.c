@@ -37,6 +37,9 @@ static int lock_file(xenfork_ctx *ctx, const char *path, bool is_waiting,
         } while (r && errno == EINTR && !ctx->is_cancelled);
         if (r && errno == EWOULDBLOCK)
             return xenfork__miss(ctx, XENFORK_E_BUSY, "%s is locked", path);
+        if (r && errno == EINTR)
+            return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
+                                 "cancelled while waiting for %s", path);
         if (r)
             return xenfork__fail(ctx, XENFORK_E_STATE, errno,
                                  "cannot lock %s", path);

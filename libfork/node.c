@@ -304,35 +304,64 @@ void xenfork__nodes_free(struct xenfork__nodes *nodes)
     errno = e;
 }
 
-struct xenfork__node *xenfork__nodes_find(const struct xenfork__nodes *nodes,
-                                          const char *name)
+/* The UUID of the domain with this number. */
+static int uuid_of_domid(xenfork_ctx *ctx, const char *name,
+                         char uuid_out[XENFORK__UUID_CHARS])
 {
-    size_t i;
+    struct xenfork__dominfo info;
+    uint32_t domid;
+    int rc;
 
+    if (!xenfork__domid_parse(name, &domid))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is no number",
+                             name);
+    rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc == 0)
+        xenfork__uuid_print(info.uuid, uuid_out);
+    return rc;
+}
+
+int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
+                        const char *name, struct xenfork__node **node_out)
+{
+    char wanted[XENFORK__UUID_CHARS] = "";
+    size_t i;
+    int rc = uuid_of_domid(ctx, name, wanted);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
     for (i = 0; i < nodes->count; i++) {
         struct xenfork__node *node = nodes->nodes[i];
         char uuid[XENFORK__UUID_CHARS];
-        char domid[16];
 
         xenfork__uuid_print(node->uuid, uuid);
-        snprintf(domid, sizeof(domid), "%u", node->domid);
         if (!strcmp(name, node->name) || !strcasecmp(name, uuid) ||
-            !strcmp(name, domid))
-            return node;
+            !strcmp(wanted, uuid)) {
+            *node_out = node;
+            return 0;
+        }
     }
-    return NULL;
+    return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no record of %s", name);
 }
 
-bool xenfork__node_is_live(xenfork_ctx *ctx, const struct xenfork__node *node,
-                           struct xenfork__dominfo *info_out)
+int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
+                       struct xenfork__dominfo *info_out)
 {
-    return xenfork__xen_info(ctx, node->domid, info_out) == 0 &&
-           !info_out->is_dying && !memcmp(info_out->uuid, node->uuid, 16);
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, node->domid, &info);
+
+    if (rc < 0)
+        return rc;
+    if (info.is_dying || memcmp(info.uuid, node->uuid, 16))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is gone",
+                             node->name);
+    *info_out = info;
+    return 0;
 }
 
-void xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
-                          const struct xenfork__nodes *clones,
-                          uint32_t *live_out, uint32_t *dependent_out)
+int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
+                         const struct xenfork__nodes *clones,
+                         uint32_t *live_out, uint32_t *dependent_out)
 {
     uint32_t live = 0, dependent = 0;
     size_t i;
@@ -340,14 +369,20 @@ void xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
     for (i = 0; i < clones->count; i++) {
         const struct xenfork__node *clone = clones->nodes[i];
         struct xenfork__dominfo info;
+        int rc;
 
-        if (memcmp(clone->parent, image, 16) ||
-            !xenfork__node_is_live(ctx, clone, &info))
+        if (memcmp(clone->parent, image, 16))
             continue;
+        rc = xenfork__node_info(ctx, clone, &info);
+        if (rc == XENFORK_E_NOTFOUND)
+            continue;
+        if (rc < 0)
+            return rc;
         live++;
         if (clone->hydrated < 100)
             dependent++;
     }
     *live_out = live;
     *dependent_out = dependent;
+    return 0;
 }

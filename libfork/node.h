@@ -59,16 +59,16 @@ struct xenfork__nodes {
 int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
                         struct xenfork__nodes *nodes_out);
 void xenfork__nodes_free(struct xenfork__nodes *nodes);
-/* By name, UUID, or domid in decimal.  NULL: none */
-struct xenfork__node *xenfork__nodes_find(const struct xenfork__nodes *nodes,
-                                          const char *name);
-/* Is the node's domain alive, the one that was made? */
-bool xenfork__node_is_live(xenfork_ctx *ctx, const struct xenfork__node *node,
-                           struct xenfork__dominfo *info_out);
+/* By name, UUID, or the domid that it has now.  NOTFOUND, not logged */
+int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
+                        const char *name, struct xenfork__node **node_out);
+/* The domain that was made.  NOTFOUND, not logged: it is gone */
+int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
+                       struct xenfork__dominfo *info_out);
 /* Live clones of an image; those among them not hydrated. */
-void xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
-                          const struct xenfork__nodes *clones,
-                          uint32_t *live_out, uint32_t *dependent_out);
+int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
+                         const struct xenfork__nodes *clones,
+                         uint32_t *live_out, uint32_t *dependent_out);
 
 static inline void xenfork__node_cleanup(struct xenfork__node **node)
 {

@@ -7,7 +7,7 @@
 #include "files.h"
 
 #define MAGIC     "xenfork 1"
-#define MAX_BYTES (1U << 20)
+#define MAX_BYTES (16U << 20)
 
 struct pair {
     char *key, *value;
@@ -241,5 +241,8 @@ int xenfork__record_write(xenfork_ctx *ctx, const char *path,
     }
     if (fclose(f))
         return xenfork__nomem(ctx);
+    if (bytes > MAX_BYTES)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is too large",
+                             path);
     return xenfork__file_write(ctx, path, text, bytes);
 }

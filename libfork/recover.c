@@ -13,19 +13,24 @@ int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
     cleanup_nodes struct xenfork__nodes clones = { 0 };
     struct xenfork__dominfo info;
     uint32_t live, dependent;
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    int rc;
 
-    if (rc < 0)
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
+        (rc = xenfork__image_users(ctx, image->uuid, &clones, &live,
+                                   &dependent)) < 0)
         return rc;
-    xenfork__image_users(ctx, image->uuid, &clones, &live, &dependent);
-    if (xenfork__node_is_live(ctx, image, &info))
+    rc = xenfork__node_info(ctx, image, &info);
+    if (rc == 0)
         rc = xenfork__xen_destroy(ctx, image->domid);
-    if (rc < 0 || (rc = xenfork__disks_remove(ctx, image)) < 0 ||
-        (rc = xenfork__node_remove(ctx, XENFORK_KIND_IMAGE,
-                                   image->uuid)) < 0)
+    else if (rc == XENFORK_E_NOTFOUND)
+        rc = 0;
+    if (rc < 0 || (rc = xenfork__disks_remove(ctx, image)) < 0)
         return rc;
     /* Hydrated clones go on sharing the source's pages. */
-    return live ? 0 : xenfork__release_source(ctx, image->parent);
+    if (!live && (rc = xenfork__claim_settle(ctx, image->parent,
+                                             image->uuid)) < 0)
+        return rc;
+    return xenfork__node_remove(ctx, XENFORK_KIND_IMAGE, image->uuid);
 }
 
 /*
@@ -44,10 +49,10 @@ static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if (image->is_kept || xenfork__txn_exists(ctx, image->txn))
         return 0;
-    rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
-    if (rc < 0)
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
+        (rc = xenfork__image_users(ctx, uuid, &clones, &live,
+                                   &dependent)) < 0)
         return rc;
-    xenfork__image_users(ctx, uuid, &clones, &live, &dependent);
     return live ? 0 : xenfork__image_remove(ctx, image);
 }
 

@@ -79,6 +79,7 @@ int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out)
         return rc;
     if ((rc = xenfork__record_new(ctx, &txn->record)) < 0 ||
         (rc = save(ctx, txn)) < 0) {
+        unlink(txn->path);
         txn_free(txn);
         return rc;
     }
@@ -121,6 +122,18 @@ int xenfork__txn_image(xenfork_ctx *ctx, struct xenfork__txn *txn,
     int rc = set_uuid(ctx, txn, "image", uuid);
 
     return rc < 0 ? rc : save(ctx, txn);
+}
+
+int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t image[16], uint64_t max_pages)
+{
+    int rc;
+
+    if ((rc = set_uuid(ctx, txn, "claim.image", image)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, txn->record, "claim.max_pages",
+                                      max_pages)) < 0)
+        return rc;
+    return save(ctx, txn);
 }
 
 static int set_suspended(xenfork_ctx *ctx, struct xenfork__txn *txn,
@@ -286,20 +299,37 @@ static int undo_files(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc;
 }
 
-/* What the source has claimed in our name, unless another image needs it. */
-static int undo_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
+/* Of an image that stood before us. */
+static int undo_image_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    uint64_t max_pages;
+    uint8_t uuid[16];
+    uint32_t domid;
+    int rc;
+
+    if (!uuid_of(txn, "claim.image", UINT32_MAX, uuid) ||
+        !xenfork__record_get_u64(txn->record, "claim.max_pages", &max_pages))
+        return 0;
+    rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return xenfork__promise_end(ctx, domid, max_pages);
+}
+
+static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     uint8_t uuid[16];
 
     if (!uuid_of(txn, "source", UINT32_MAX, uuid))
         return 0;
-    return xenfork__release_source(ctx, uuid);
+    return xenfork__claim_settle(ctx, uuid, NULL);
 }
 
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {
-        undo_source, undo_nodes, undo_files, undo_claim
+        undo_source,      undo_nodes,        undo_files,
+        undo_image_claim, undo_source_claim,
     };
     size_t i;
     int rc = 0;
@@ -309,6 +339,8 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
             rc = XENFORK_E_RESIDUE;
     if (rc == 0 && xenfork__file_remove(ctx, txn->path) < 0)
         rc = XENFORK_E_RESIDUE;
+    if (rc < 0)
+        xenfork__fail(ctx, rc, 0, "fork %s cannot be undone whole", txn->id);
     txn_free(txn);
     return rc;
 }
@@ -349,19 +381,38 @@ static int txn_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out)
     return xenfork__dir_names(ctx, dir, ids_out, count_out);
 }
 
+/* "UUID.new": its writer was killed, or writes it now. */
+static int sweep_half_written(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, TXN_DIR, name, NULL);
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char id[XENFORK__UUID_CHARS];
+    int rc;
+
+    snprintf(id, sizeof(id), "%s", name);
+    rc = xenfork__lock_take(ctx, id, false, &lock);
+    if (rc < 0)
+        return rc == XENFORK_E_BUSY ? 0 : rc;
+    return path ? xenfork__file_remove(ctx, path) : xenfork__nomem(ctx);
+}
+
 int xenfork__txns_recover(xenfork_ctx *ctx)
 {
     char **ids;
     size_t count, i;
-    int rc = txn_ids(ctx, &ids, &count);
+    int r, rc = txn_ids(ctx, &ids, &count);
     uint8_t uuid[16];
 
     if (rc < 0)
         return rc;
-    for (i = 0; i < count; i++)
-        if (xenfork__uuid_parse(ids[i], uuid) &&
-            xenfork__txn_recover(ctx, ids[i], false) < 0)
+    for (i = 0; i < count; i++) {
+        if (xenfork__uuid_parse(ids[i], uuid))
+            r = xenfork__txn_recover(ctx, ids[i], false);
+        else
+            r = sweep_half_written(ctx, ids[i]);
+        if (r < 0)
             rc = XENFORK_E_RESIDUE;
+    }
     xenfork__names_free(ids, count);
     return rc;
 }

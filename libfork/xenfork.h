@@ -204,15 +204,16 @@ void xenfork_spec_free(xenfork_spec *spec);
  * spec, do not block, and return 0, XENFORK_E_INVAL (index out of range,
  * malformed value) or XENFORK_E_NOMEM.  Since: 0.1
  */
-/* 1 to 63 characters out of [A-Za-z0-9._-], not all digits. */
+/* 1 to 63 characters out of [A-Za-z0-9._-], not all digits, no '-' first. */
 int xenfork_spec_set_name(xenfork_spec *spec, uint32_t clone,
                           const char *name);
+/* Not all zero. */
 int xenfork_spec_set_uuid(xenfork_spec *spec, uint32_t clone,
                           const uint8_t uuid[16]);
 /* Unicast, not all zero; one clone only. */
 int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                              const uint8_t mac[6]);
-/* 1 to 15 characters, no white space, no '/'. */
+/* 1 to 15 characters, no white space, '/' or ':', not "." or "..". */
 int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
                                 uint32_t nic, const char *bridge);
 /* @nic: XENFORK_ALL for every NIC; @link: XENFORK_LINK_*. */
@@ -402,7 +403,7 @@ int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
 
 /**
  * Roll back what killed processes left half-made, and remove images that
- * nothing needs any more.  Every operation does this first by itself.
+ * nothing needs any more.  Forks and clone destructions begin with it.
  *
  * Return:   0, or a negative XENFORK_E_*.
  * Errors:   XEN; STATE; RESIDUE something could not be undone.
