@@ -132,7 +132,10 @@ ask() {
 
 # ask_net ADDRESS COMMAND [ARG…]: the same over TCP
 ask_net() {
-    printf '%s\n' "${*:2}" | timeout "${ASK_SECONDS:-30}" nc -q 30 -w 30 "$1" 77 | head -n 1
+    # shellcheck disable=SC2016  # expanded inside; nc would wait on after the answer
+    timeout "${ASK_SECONDS:-30}" bash -c '
+        exec 3<>"/dev/tcp/$1/77" && printf "%s\n" "$2" >&3 && IFS= read -r answer <&3 &&
+            printf "%s\n" "$answer"' ask_net "$1" "${*:2}"
 }
 
 # field DOM NAME: of the guest's present view
@@ -155,8 +158,10 @@ snapshot_of_host() {
     awk '{ print "mount", $2 }' /proc/mounts | sort
     find /sys/class/net -mindepth 1 -maxdepth 1 -name 'vif*' -printf 'interface %f\n' | sort
     # Programs, not kernel threads nor this script's own.
-    ps -eo ppid=,comm=,args= | awk '$1 != 2 && $2 !~ /^(ps|awk|sort|bash|sh)$/ { print "process", $2 }' |
-        sort | uniq -c | sed 's/^ *//'
+    local processes own=${0##*/}
+    processes=$(ps -eo ppid=,comm=)
+    awk -v own="${own:0:15}" '$1 != 2 && $2 != own && $2 !~ /^(ps|bash|sh|kthreadd)$/ { print "process", $2 }' \
+        <<<"$processes" | sort | uniq -c | sed 's/^ *//'
 }
 
 # same_host TEXT BEFORE AFTER
