@@ -2,6 +2,7 @@
 /* A fork from beginning to end: check, image, clones, commit; or undo. */
 #include "job.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 

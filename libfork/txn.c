@@ -414,7 +414,9 @@ int xenfork__txns_recover(xenfork_ctx *ctx)
             rc = XENFORK_E_RESIDUE;
     }
     xenfork__names_free(ids, count);
-    return rc;
+    return rc < 0 ? xenfork__fail(ctx, rc, 0, "what a killed fork has left "
+                                              "cannot all be undone")
+                  : 0;
 }
 
 /* Does a journal concern this source?  No: it has ended meanwhile. */
