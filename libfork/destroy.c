@@ -57,6 +57,7 @@ static int take(xenfork_ctx *ctx, int kind, const char *name,
 /* First the domain, then its disks, last the record that names them. */
 static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
 {
+    cleanup_lock struct xenfork__lock *lock = NULL;
     uint32_t domid;
     int rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
 
@@ -64,7 +65,10 @@ static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
         rc = xenfork__xen_destroy(ctx, domid);
     else if (rc == XENFORK_E_NOTFOUND)
         rc = 0;
-    if (rc < 0 || (rc = xenfork__disks_remove(ctx, node)) < 0)
+    if (rc < 0 || (rc = xenfork__disks_remove(ctx, node)) < 0 ||
+        /* Nor may somebody who hydrates it write the record anew. */
+        (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
+                                 &lock)) < 0)
         return rc;
     return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
 }

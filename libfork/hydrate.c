@@ -33,11 +33,10 @@ static int save(xenfork_ctx *ctx, struct xenfork__node *clone,
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_node struct xenfork__node *now = NULL;
-    char uuid[XENFORK__UUID_CHARS];
     int rc;
 
-    xenfork__uuid_print(clone->uuid, uuid);
-    if ((rc = xenfork__lock_take(ctx, uuid, true, &lock)) < 0 ||
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
+                                 &lock)) < 0 ||
         (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone->uuid,
                                  &now)) < 0)
         return rc;

@@ -8,7 +8,10 @@
 
 #include "internal.h"
 
-/* The registry: names, MACs and UUIDs are chosen and freed under it. */
+/*
+ * The registry: names, MACs and UUIDs are chosen under it, claims handed over,
+ * records of clones changed and removed.  Never held for long.
+ */
 #define XENFORK__LOCK_REGISTRY "registry"
 
 struct xenfork__lock;
