@@ -46,6 +46,22 @@ static void add_clone(struct table *table, const xenfork_result *result,
     } while (++nic < count);
 }
 
+/* The command that connects a held NIC, with the first one as example. */
+static void print_connect(const xenfork_result *result)
+{
+    uint32_t clone;
+    uint32_t nic;
+
+    for (clone = 0; clone < xenfork_result_count(result); clone++)
+        for (nic = 0; nic < xenfork_result_nic_count(result, clone); nic++)
+            if (xenfork_result_nic_is_held(result, clone, nic)) {
+                printf("A held NIC forwards nothing.  To connect it: "
+                       "ip link set %s up\n",
+                       xenfork_result_nic_vif(result, clone, nic));
+                return;
+            }
+}
+
 bool fork_print(const char *source, const xenfork_result *result)
 {
     static const char *const headings[] = {"NAME", ">ID", "MAC",
@@ -62,7 +78,10 @@ bool fork_print(const char *source, const xenfork_result *result)
            ms(xenfork_result_ns(result, XENFORK_ALL, XENFORK_STAGE_STUN)));
     for (i = 0; i < count; i++)
         add_clone(table, result, i);
-    return table_print(table);
+    if (!table_print(table))
+        return false;
+    print_connect(result);
+    return output_flush();
 }
 
 static void add_timings(struct table *table, const xenfork_result *result,

@@ -39,13 +39,14 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 73
+plan 74
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
 check 'nothing on stderr' is "$(cat "$dir/err")" ''
 check 'the stun is told' out_has 'stood still for 210 ms'
 check 'a held NIC' out_has '^web1-1   5  00:16:3e:00:00:01  vif5.0  held$'
+check 'how to connect it' out_has 'To connect it: ip link set vif5.0 up$'
 asks 'new 1; flags 0; fork 3' -v fork 3
 asks 'new 1; name 0 test; flags 0; fork 3' fork web1 test
 asks 'new 2; name 0 w-1; name 1 w-2; flags 0; fork 3' fork -n 2 web1 w
