@@ -215,7 +215,8 @@ int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
 
     if (!check->count)
         return 0;
-    xenfork__fail(ctx, f->code, 0, "%s", f->text);
+    xenfork__fail(ctx, f->code, 0, "domain %u cannot be forked: %s",
+                  ctx->domid, f->text);
     return xenfork__remedy(ctx, "%s", f->remedy);
 }
 

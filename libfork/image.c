@@ -98,9 +98,10 @@ static int prepare(struct xenfork__job *job)
                                  XENFORK_ALL)) < 0 ||
         (rc = xenfork__disks_prepare(ctx, job->txn, job->config,
                                      job->image)) < 0 ||
-        (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0)
+        (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0 ||
+        (rc = xenfork__txn_pausing(ctx, job->txn)) < 0)
         return rc;
-    return xenfork__pages_nominate(ctx, job->info.domid, &job->pages);
+    return xenfork__pages_nominate(ctx, &job->info, &job->pages);
 }
 
 /* It runs on, and nothing is pending: @rc stays what went wrong. */

@@ -71,16 +71,31 @@ static uint32_t batch_at(const struct xenfork__pages *pages, size_t first)
     return left < XENFORK__BATCH ? (uint32_t)left : XENFORK__BATCH;
 }
 
-int xenfork__pages_nominate(xenfork_ctx *ctx, uint32_t source,
+static int nominate_batch(xenfork_ctx *ctx,
+                          const struct xenfork__dominfo *source,
+                          struct xenfork__pages *pages, size_t first)
+{
+    int rc, r;
+
+    if (!source->is_paused &&
+        (rc = xenfork__xen_pause(ctx, source->domid)) < 0)
+        return rc;
+    rc = xenfork__xen_nominate(ctx, source->domid, pages->gfns + first,
+                               batch_at(pages, first),
+                               pages->handles + first);
+    r = source->is_paused ? 0 : xenfork__xen_unpause(ctx, source->domid);
+    return rc < 0 ? rc : r;
+}
+
+int xenfork__pages_nominate(xenfork_ctx *ctx,
+                            const struct xenfork__dominfo *source,
                             struct xenfork__pages *pages)
 {
     size_t first;
     int rc = 0;
 
     for (first = 0; first < pages->count && rc >= 0; first += XENFORK__BATCH)
-        rc = xenfork__xen_nominate(ctx, source, pages->gfns + first,
-                                   batch_at(pages, first),
-                                   pages->handles + first);
+        rc = nominate_batch(ctx, source, pages, first);
     return rc;
 }
 

@@ -21,8 +21,13 @@ void xenfork__pages_free(struct xenfork__pages *pages);
 /* Every gfn that holds memory.  Of a clone: hydrates it. */
 int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
                         struct xenfork__pages *pages_out);
-/* While the source runs: halves what is left to do when it does not. */
-int xenfork__pages_nominate(xenfork_ctx *ctx, uint32_t source,
+/*
+ * While the source runs: halves what is left to do when it does not.  It is
+ * paused for each batch, a millisecond or less: for each page of a running
+ * domain Xen interrupts every CPU that it runs on, which costs more.
+ */
+int xenfork__pages_nominate(xenfork_ctx *ctx,
+                            const struct xenfork__dominfo *source,
                             struct xenfork__pages *pages);
 /* The special pages among them: first index, and how many. */
 uint32_t xenfork__pages_special(const struct xenfork__pages *pages,

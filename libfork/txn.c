@@ -136,6 +136,13 @@ int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return save(ctx, txn);
 }
 
+int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    int rc = xenfork__record_set_u64(ctx, txn->record, "source.pausing", true);
+
+    return rc < 0 ? rc : save(ctx, txn);
+}
+
 static int set_suspended(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          bool is_suspended)
 {
@@ -220,31 +227,54 @@ static bool flag_of(const struct xenfork__txn *txn, const char *key)
     return xenfork__record_get_u64(txn->record, key, &value) && value;
 }
 
-/* The source runs on as before. */
-static int undo_source(xenfork_ctx *ctx, struct xenfork__txn *txn)
+/* Suspended by us, or about to be: it runs on. */
+static int undo_suspension(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                           uint32_t domid)
 {
     struct xenfork__dominfo info;
-    uint8_t uuid[16];
-    uint32_t domid;
     int rc;
 
-    if (!flag_of(txn, "source.suspended") ||
-        !uuid_of(txn, "source", UINT32_MAX, uuid))
-        return 0;
-    rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
-    if (rc == XENFORK_E_NOTFOUND)
-        return 0;
-    if (rc < 0 || (rc = xenfork__xen_settle_suspend(ctx, domid)) < 0 ||
+    if ((rc = xenfork__xen_settle_suspend(ctx, domid)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
         return rc;
     if (flag_of(txn, "source.was_paused") && !info.is_paused &&
         (rc = xenfork__xen_pause(ctx, domid)) < 0)
         return rc;
-    if (!info.is_shutdown ||
-        info.shutdown_reason != XENFORK__SHUTDOWN_SUSPEND)
-        return xenfork__txn_resumed(ctx, txn);
-    rc = xenfork__xen_resume(ctx, domid);
-    return rc < 0 ? rc : xenfork__txn_resumed(ctx, txn);
+    if (info.is_shutdown &&
+        info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND &&
+        (rc = xenfork__xen_resume(ctx, domid)) < 0)
+        return rc;
+    return xenfork__txn_resumed(ctx, txn);
+}
+
+/* Paused by us. */
+static int undo_pause(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                      uint32_t domid)
+{
+    struct xenfork__dominfo info;
+    int rc;
+
+    if (flag_of(txn, "source.was_paused"))
+        return 0;
+    rc = xenfork__xen_info(ctx, domid, &info);
+    return rc == 0 && info.is_paused ? xenfork__xen_unpause(ctx, domid) : rc;
+}
+
+/* The source runs on as before. */
+static int undo_source(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    uint8_t uuid[16];
+    uint32_t domid;
+    int rc;
+
+    if (!uuid_of(txn, "source", UINT32_MAX, uuid))
+        return 0;
+    rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (flag_of(txn, "source.suspended"))
+        return undo_suspension(ctx, txn, domid);
+    return flag_of(txn, "source.pausing") ? undo_pause(ctx, txn, domid) : 0;
 }
 
 static int undo_domain(xenfork_ctx *ctx, const uint8_t uuid[16])

@@ -25,6 +25,8 @@ int xenfork__txn_image(xenfork_ctx *ctx, struct xenfork__txn *txn,
 /* An image that stands raises a claim; its limit is @max_pages without. */
 int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t image[16], uint64_t max_pages);
+/* The source is paused now and then. */
+int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_file(xenfork_ctx *ctx, struct xenfork__txn *txn,

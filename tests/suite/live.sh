@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
-# tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# flavours: plain asan" with which builds.
+# tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# flavours: plain asan" with which builds, and
+# "# alone: yes" when it measures time and so needs the machine for itself.
 
 EMULATOR_FAULT=75
 
@@ -57,11 +58,12 @@ live_wanted() {
     return 1
 }
 
-# Every script, hypervisor and flavour: one a line
+# live_list ALONE: script, hypervisor and flavour, one a line
 live_list() {
     local script xen flavour
     for script in "$TOP"/tests/live/*.t; do
         live_wanted "$script" || continue
+        [ "$(header "$script" alone no)" = "$1" ] || continue
         for xen in $(header "$script" xen '4.20 4.17'); do
             [[ " $versions " = *" $xen "* ]] || continue
             for flavour in $(header "$script" flavours plain); do
@@ -73,21 +75,27 @@ live_list() {
     done
 }
 
-# Two at a time: each emulator keeps about one core busy.
 run_live() {
+    live_run yes 1
+    # Each emulator keeps about one core busy.
+    live_run no "${XENFORK_CHECK_JOBS:-2}"
+}
+
+# live_run ALONE JOBS
+live_run() {
     local script xen flavour name result running=() names=()
     while read -r script xen flavour; do
         name="live, Xen $xen, ${script##*/}${flavour/plain/}"
         name=${name/.tasan/.t, ASan and UBSan}
         result="$LOGS/live-$xen-$flavour-${script##*/}"
         rm -f "$result"
-        if [ ${#running[@]} -ge "${XENFORK_CHECK_JOBS:-2}" ]; then
+        if [ ${#running[@]} -ge "$2" ]; then
             wait -n "${running[@]}" || true
             live_collect
         fi
         live_one "$script" "$xen" "$flavour" "$result" &
         running+=($!) names+=("$name|$result")
-    done < <(live_list)
+    done < <(live_list "$1")
     while [ ${#running[@]} -gt 0 ]; do
         wait -n "${running[@]}" || true
         live_collect
