@@ -364,6 +364,7 @@ static void test_devices(void **state)
 
     d->passthrough_count = 1;
     refused(s, s->src, XENFORK_E_PASSTHROUGH);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "domain 1 "));
     d->passthrough_count = 0;
     fake_copy_string(d->unsupported, sizeof(d->unsupported), "vtpm");
     refused(s, s->src, XENFORK_E_DEVICE);
