@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Domains that xl fork refuses, each with its own code and text; nothing is touched.
+# Those that need no kernel of theirs to run stay paused; dom0 says for them that they can suspend.
+# live: --source --timeout 400
+. "$(dirname "$0")/lib.sh"
+. "$LIVE/refuse.sh"
+
+# paused NAME TYPE [CONFIG-LINE…]
+paused() {
+    local config
+    config=$(mktemp)
+    cat >"$config" <<END
+name = "$1"
+type = "$2"
+memory = 96
+cpus = "1-2"
+END
+    [ "$2" = hvm ] || cat >>"$config" <<END
+kernel = "/usr/share/xenfork-guest/vmlinuz"
+ramdisk = "/usr/share/xenfork-guest/initrd"
+END
+    [ $# -le 2 ] || printf '%s\n' "${@:3}" >>"$config"
+    timeout 60 xl create -p -q "$config" || return
+    xenstore-write "/local/domain/$(domid_of "$1")/control/feature-suspend" 1
+    rm -f "$config"
+}
+
+# created NAME …: or the script ends there
+created() { paused "$@" || bail_out "cannot create $1"; remember "$1"; }
+
+created pv pv
+refused "PV domain" PV "PV guest" 'type="pvh"' pv k
+xl destroy pv
+
+if paused hvm hvm 'vga = "none"' 'vnc = 0' 'serial = "none"'; then
+    remember hvm
+    refused "HVM domain" HVM "HVM guest" 'type="pvh"' hvm k
+    xl destroy hvm
+else
+    ok "HVM domain # SKIP no device model for HVM domains here"
+fi
+
+# No PCI device is there to assign; hardware's I/O ports are the same to us.
+created ports pvh 'ioports = [ "2f8-2ff" ]'
+refused "passthrough device" PASSTHROUGH "passthrough device" "detach" ports k
+xl destroy ports
+
+created young pvh
+xenstore-rm "/local/domain/$(domid_of young)/control/feature-suspend"
+refused "guest that has not booted" NOSUSPEND "does not say that it can suspend" "booted" young k
+xl destroy young
+
+truncate -s 4M /root/ext4.img /tmp/tmpfs.img /data/block.img
+qemu-img create -q -f qcow2 /data/disk.qcow2 4M
+block=$(losetup -f --show /data/block.img)
+created disks pvh "disk = [ 'format=raw,vdev=xvda,access=rw,target=/root/ext4.img'," \
+    "  'format=raw,vdev=xvdb,access=rw,target=/tmp/tmpfs.img'," \
+    "  'format=qcow2,vdev=xvdc,access=rw,target=/data/disk.qcow2'," \
+    "  'format=raw,vdev=xvdd,access=rw,target=$block' ]"
+refused "disk on ext4" DISK "disk xvda \(/root/ext4.img\) cannot be forked: its file system has no reflinks" \
+    "XFS or btrfs" disks k
+is "every disk is named" "$(xl fork-check --json disks | json '.reasons[] | select(.code == "DISK") | .text')" \
+    "disk xvda (/root/ext4.img) cannot be forked: its file system has no reflinks
+disk xvdb (/tmp/tmpfs.img) cannot be forked: its file system has no reflinks
+disk xvdc (/data/disk.qcow2) cannot be forked: its format is not raw
+disk xvdd ($block) cannot be forked: it is no regular file"
+xl destroy disks
+losetup -d "$block"
+
+start_source off 96 'vif = []' 'on_poweroff = "preserve"'
+ask off poweroff >/dev/null
+is_off() { [[ $(xl list off | awk 'NR == 2 { print $5 }') == *s* ]]; }
+wait_until 30 is_off || bail_out "off does not power off"
+remember off
+refused "shut-down domain" NOTRUNNING "shut down" "start it" off k
+xl destroy off
+
+# A panic that lasts: the kernel has said that it can suspend, and answers nothing.
+start_source stuck 96 'vif = []' 'extra = "console=hvc0 quiet panic=3000"'
+ask stuck crash >/dev/null
+sleep 2
+if ticks_on stuck 5; then bail_out "stuck does tick"; fi
+remember stuck
+start=$SECONDS
+says "guest that does not answer" 1 "did not suspend within 3000 ms" "console" xl fork --timeout 3 stuck k
+took=$((SECONDS - start))
+diag "it took $took s"
+at_least "not before its time" "$took" 3
+# It got as far as its preparation.
+rmdir /data/.xenfork
+untouched "guest that does not answer"
+xl destroy stuck
+
+check "the source ticks on" ticks_on source
+done_testing

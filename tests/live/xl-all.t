@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# xl's commands on all domains, with an image and a clone around that depends on it.
+# live: --source --timeout 400
+. "$(dirname "$0")/lib.sh"
+
+flags_of() { xl list "$1" 2>/dev/null | awk 'NR == 2 { print $5 }'; }
+image() { xl fork-list --json | json '.[] | select(.kind == "image") | .name'; }
+state_of() { xl fork-list --json | json ".[] | select(.name == \"$1\") | .state"; }
+no_images() { [ "$(xl fork-list --json | json length)" = 0 ]; }
+is_off() { case $(flags_of "$1") in '' | *s*) ;; *) false ;; esac; }
+
+# names TEXT NAMES COMMAND…: it succeeds, and names them all
+names() {
+    local text=$1 wanted=$2 name output status=0
+    shift 2
+    output=$(timeout 60 "$@" 2>&1) || status=$?
+    for name in $wanted; do
+        [[ $output == *"$name"* ]] || status="$status, without $name"
+    done
+    if [ "$status" = 0 ]; then ok "$text"; else fail "$text" "status $status" "$output"; fi
+}
+
+forked() { # NAME
+    timeout 120 xl fork --no-hydrate source "$1" >/dev/null || bail_out "cannot fork"
+    wait_tick "$1" "$(($(tick source) + 1))" 60 || bail_out "$1 does not tick"
+}
+
+forked k
+image=$(image)
+is "the image tells what it is" "$image" source@fork-1
+is "it is paused, and has not run" "$(xl list "$image" | awk 'NR == 2 { print $5, $6 }')" "--p--- 0.0"
+all="Domain-0 source $image k"
+names "xl list" "$all" xl list
+names "xl list -v" "$all" xl list -v
+names "xl vcpu-list" "$all" xl vcpu-list
+names "xl vcpu-list of the image" "$image" xl vcpu-list "$image"
+names "xl sched-credit2" "source k" xl sched-credit2
+names "xl uptime" "source k" xl uptime
+names "xentop" "source $image k" xentop -b -i 1 -f
+check "xl domid of the image" xl domid "$image"
+check "xl domname of the image" xl domname "$(domid_of "$image")"
+is "xl list -l is JSON with source and clone" \
+    "$(timeout 60 xl list -l 2>/dev/null | json '.[].config.c_info.name' | tr '\n' ' ')" "Domain-0 source k "
+check "xl list -l of the image does not fall over" timeout 60 xl list -l "$image"
+check "the source ticks on" ticks_on source
+check "so does the clone" ticks_on k
+
+# The guest's kernel reboots by itself. Nobody restarts a clone: it stays, shut down.
+before=$(domid_of source)
+status=0
+text=$(timeout 60 xl reboot -a 2>&1) || status=$?
+is "xl reboot -a succeeds" "$status" 0
+diag "$text"
+check "the clone reboots" wait_until 60 is_off k
+is "the image stays while its clone is there" "$(state_of "$image")" ready
+rebooted() { [ -n "$(domid_of source)" ] && [ "$(domid_of source)" != "$before" ]; }
+check "the source is started anew" wait_until 60 rebooted
+check "it ticks" wait_tick source 10 90
+check "the clone is destroyed" timeout 60 xl fork-destroy k
+check "its image goes with it" wait_until 20 no_images
+
+# The guest's kernel leaves poweroff to user space, which has none here: it is asked as well.
+forked k2
+image=$(image)
+domid=$(domid_of k2)
+start=$SECONDS
+timeout 90 xl shutdown -a -w >/tmp/shutdown.log 2>&1 &
+shutdown=$!
+wait_until 20 grep -q "domain $domid$" /tmp/shutdown.log
+sleep 1
+ask k2 poweroff >/dev/null
+ask source poweroff >/dev/null
+wait "$shutdown"
+status=$?
+diag "$(cat /tmp/shutdown.log)" "after $((SECONDS - start)) s"
+is "xl shutdown -a -w ends by itself" "$status" 0
+check "the source is gone" wait_until 20 is_off source
+check "the clone is shut down" is_off k2
+if grep -q "domain $(domid_of "$image")$" /tmp/shutdown.log; then
+    fail "the image is passed over" "$(cat /tmp/shutdown.log)"
+else
+    ok "the image is passed over"
+fi
+is "the image stays while its clone is there" "$(state_of "$image")" ready
+check "the clone is destroyed" timeout 60 xl fork-destroy k2
+check "its image goes with it" wait_until 20 no_images
+done_testing

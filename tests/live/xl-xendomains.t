@@ -1,0 +1,55 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Debian's xendomains at shutdown and boot, with an image and a clone around that depends on it.
+# live: --source --timeout 500
+. "$(dirname "$0")/lib.sh"
+
+nothing_of_ours() { [ "$(xl fork-list --json | json length)" = 0 ]; }
+no_images() { ! xl fork-list --json | grep -q '"kind": "image"'; }
+no_domains() { [ "$(xl list | wc -l)" -eq 2 ]; }
+
+# xendomains ACTION: bounded, far below its own 300 s for each domain
+xendomains() {
+    local start=$SECONDS status=0 output
+    output=$(timeout 150 /etc/init.d/xendomains "$1" 2>&1) || status=$?
+    diag "$output" "after $((SECONDS - start)) s"
+    is "xendomains $1 ends by itself${2:+, $2}" "$status" 0
+}
+
+configure() { printf 'XENDOMAINS_%s\n' "$@" >/etc/default/xendomains; }
+defaults=$(sed -n 's/^XENDOMAINS_//p' /etc/default/xendomains)
+diag "Debian's defaults:" "$defaults"
+
+timeout 120 xl fork --no-hydrate source k >/dev/null || bail_out "cannot fork"
+wait_tick k "$(($(tick source) + 1))" 60 || bail_out "k does not tick"
+source_token=$(field source token)
+ask k mark saved >/dev/null
+
+xendomains stop "saving, as by default"
+check "no domain is left" wait_until 30 no_domains
+check "the image has gone with its clone" wait_until 30 no_images
+is "source and clone were saved" "$(ls /var/lib/xen/save | tr '\n' ' ')" "k source "
+
+xendomains start
+check "the clone is back" ticks_on k
+check "the source is back" ticks_on source
+is "as the same guest" "$(field source token)" "$source_token"
+is "with the same memory" "$(field k mark)" saved
+is "its disk is whole" "$(ask k verify | json .errors)" 0
+is "the clone is still known" "$(xl fork-list --json | json '.[] | .name + " " + .state')" "k running"
+
+# Shutdown alone. The guest's kernel leaves poweroff to user space, which has none here: it is asked as well.
+timeout 120 xl fork --no-hydrate source k2 >/dev/null || bail_out "cannot fork"
+wait_tick k2 "$(($(tick source) + 1))" 60 || bail_out "k2 does not tick"
+configure 'SAVE=' 'STOP_MAXWAIT=20'
+(sleep 8; for guest in k2 k source; do ask "$guest" poweroff; done) >/dev/null 2>&1 &
+xendomains stop "shutting down"
+wait
+check "it went through all domains" test "$(xl list | grep -c '^source ')" -eq 0
+check "xl fork-list works" timeout 20 xl fork-list
+for clone in k k2; do
+    check "$clone is destroyed" timeout 60 xl fork-destroy "$clone"
+done
+check "no domain is left" wait_until 30 no_domains
+check "nothing of ours is left" wait_until 20 nothing_of_ours
+done_testing
