@@ -80,7 +80,7 @@ static bool is_live(xenfork_ctx *ctx, const struct xenfork__node *clone)
 /* Hydrate the clones of this fork; how many of them are alive? */
 static size_t keep(xenfork_ctx *ctx, const char *txn)
 {
-    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_nodes struct xenfork__nodes clones = {0};
     size_t i, live = 0;
 
     if (xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones) < 0)
@@ -110,8 +110,7 @@ int main(int argc, char **argv)
     close_range(STDERR_FILENO + 1, ~0U, 0);
     if (xenfork_open(&ctx, NULL, 0) < 0)
         return 1;
-    if ((argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0) ||
-        !say_ready())
+    if ((argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0) || !say_ready())
         return 1;
     if (wait_for_word()) {
         while (keep(ctx, txn) && xenfork__xen_wait_release(ctx, -1) == 0)

@@ -18,7 +18,7 @@ void xenfork__promise(const xenfork_spec *spec,
     /* HAP: libxl gives 4 KiB a MiB and 1 MiB a vCPU, libxl_utils.c, 4.17 */
     uint64_t domain = DOMAIN_PAGES + guest_pages / 256;
 
-    *out = (struct xenfork__promise){ 0 };
+    *out = (struct xenfork__promise){0};
     out->clone_pages = xenfork__reserve_pages(spec, guest_pages);
     out->pages = out->clone_pages * spec->count;
     out->overhead_pages = spec->count * domain;
@@ -109,8 +109,8 @@ static int hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
     uint64_t rest = promise->pages > share ? promise->pages - share : 0;
     int rc;
 
-    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
-                                 &lock)) < 0 ||
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
         (rc = xenfork__xen_claim(ctx, image, 0)) < 0 ||
         (rc = claim_for(ctx, domid, reserve)) < 0 ||
         (rc = set_claim(ctx, image, rest)) < 0)
@@ -127,8 +127,7 @@ int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
 
     if (rc < 0 || promise->source_pages <= info.private_pages)
         return rc;
-    return hand(ctx, image, source,
-                promise->source_pages - info.private_pages,
+    return hand(ctx, image, source, promise->source_pages - info.private_pages,
                 promise->source_share, promise);
 }
 
@@ -137,8 +136,8 @@ int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
 {
     if (!promise->clone_pages)
         return 0;
-    return hand(ctx, image, clone, promise->clone_pages,
-                promise->clone_pages, promise);
+    return hand(ctx, image, clone, promise->clone_pages, promise->clone_pages,
+                promise);
 }
 
 int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages)
@@ -164,7 +163,7 @@ static bool has_image(const struct xenfork__nodes *images,
 int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],
                           const uint8_t *except)
 {
-    cleanup_nodes struct xenfork__nodes images = { 0 };
+    cleanup_nodes struct xenfork__nodes images = {0};
     cleanup_node struct xenfork__node *clone = NULL;
     struct xenfork__dominfo info;
     uint32_t domid;

@@ -12,11 +12,11 @@
 #include "spec.h"
 
 struct xenfork__promise {
-    uint64_t source_pages;    /* the source's memory in all */
-    uint64_t source_share;    /* of it: not yet claimed by the source */
-    uint64_t clone_pages;     /* reserved for each clone */
-    uint64_t pages;           /* to claim for all together */
-    uint64_t overhead_pages;  /* Xen's own structures, not claimable */
+    uint64_t source_pages;   /* the source's memory in all */
+    uint64_t source_share;   /* of it: not yet claimed by the source */
+    uint64_t clone_pages;    /* reserved for each clone */
+    uint64_t pages;          /* to claim for all together */
+    uint64_t overhead_pages; /* Xen's own structures, not claimable */
 };
 
 /* What a fork needs.  @source NULL: clones of an image that stands. */
@@ -36,8 +36,7 @@ int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
 int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
                            struct xenfork__promise *promise);
 /* Nothing more to hand out; the image's limit is @max_pages again. */
-int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image,
-                         uint64_t max_pages);
+int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages);
 
 /*
  * Make a source's claim what it has to be: all its memory while an image of

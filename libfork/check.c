@@ -73,8 +73,7 @@ static int note(xenfork_ctx *ctx, xenfork_check *check, int rc)
     if (!findings || !text || !remedy)
         return xenfork__nomem(ctx);
     findings[check->count++] = (struct finding){
-        .code = rc, .text = steal_ptr(text), .remedy = steal_ptr(remedy)
-    };
+        .code = rc, .text = steal_ptr(text), .remedy = steal_ptr(remedy)};
     return 0;
 }
 
@@ -105,7 +104,8 @@ static int check_type(xenfork_ctx *ctx, xenfork_check *check,
     if (config->type == XENFORK__TYPE_HVM)
         return refuse(ctx, check, XENFORK_E_HVM,
                       "it is an HVM guest; forking those is not supported "
-                      "yet", "run it as type=\"pvh\"");
+                      "yet",
+                      "run it as type=\"pvh\"");
     return 0;
 }
 
@@ -141,12 +141,15 @@ static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
     if (config->passthrough_count &&
         (rc = refuse(ctx, check, XENFORK_E_PASSTHROUGH,
                      "it has a passthrough device, which cannot be in two "
-                     "domains", "detach it (xl pci-detach, xl "
+                     "domains",
+                     "detach it (xl pci-detach, xl "
                      "usbdev-detach), then fork")) < 0)
         return rc;
     if (config->unsupported) {
-        xenfork__miss(ctx, XENFORK_E_DEVICE, "it has a device that cannot "
-                      "be forked: %s", config->unsupported);
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "it has a device that cannot "
+                      "be forked: %s",
+                      config->unsupported);
         rc = note(ctx, check, xenfork__remedy(ctx, "detach it, then fork"));
         if (rc < 0)
             return rc;
@@ -164,13 +167,13 @@ static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
                             const xenfork_spec *spec,
                             const struct xenfork__config *config)
 {
-    struct xenfork__taken taken = { 0 };
+    struct xenfork__taken taken = {0};
     uint32_t i;
     int rc = xenfork__taken_load(ctx, &taken);
 
     for (i = 0; i < spec->count && rc >= 0; i++)
-        rc = note(ctx, check, xenfork__identity_check(ctx, spec, i, config,
-                                                      &taken));
+        rc = note(ctx, check,
+                  xenfork__identity_check(ctx, spec, i, config, &taken));
     xenfork__taken_free(&taken);
     return rc;
 }
@@ -186,8 +189,7 @@ static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
     return note(ctx, check, xenfork__promise_check(ctx, &promise));
 }
 
-int xenfork__check_source(xenfork_ctx *ctx,
-                          const struct xenfork__dominfo *info,
+int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                           const struct xenfork__config *config,
                           const xenfork_spec *spec, xenfork_check **check_out)
 {
@@ -215,8 +217,8 @@ int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
 
     if (!check->count)
         return 0;
-    xenfork__fail(ctx, f->code, 0, "domain %u cannot be forked: %s",
-                  ctx->domid, f->text);
+    xenfork__fail(ctx, f->code, 0, "domain %u cannot be forked: %s", ctx->domid,
+                  f->text);
     return xenfork__remedy(ctx, "%s", f->remedy);
 }
 
@@ -240,8 +242,8 @@ XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
     if (!spec)
         rc = xenfork_spec_new(1, &standard);
     if (rc == 0)
-        rc = xenfork__check_source(ctx, &info, config,
-                                   spec ? spec : standard, check_out);
+        rc = xenfork__check_source(ctx, &info, config, spec ? spec : standard,
+                                   check_out);
     xenfork_spec_free(standard);
     xenfork__config_free(config);
     return rc;

@@ -44,17 +44,17 @@ static inline void xenfork__close_dir(DIR **d)
     errno = e;
 }
 
-#define cleanup_free __attribute__((cleanup(xenfork__free_ptr)))
+#define cleanup_free  __attribute__((cleanup(xenfork__free_ptr)))
 #define cleanup_close __attribute__((cleanup(xenfork__close_fd)))
-#define cleanup_file __attribute__((cleanup(xenfork__close_file)))
-#define cleanup_dir __attribute__((cleanup(xenfork__close_dir)))
+#define cleanup_file  __attribute__((cleanup(xenfork__close_file)))
+#define cleanup_dir   __attribute__((cleanup(xenfork__close_dir)))
 
 /* Hand out a pointer: the cleanup variable no longer owns it. */
-#define steal_ptr(p)                                                           \
-    __extension__({                                                            \
-        __auto_type steal_ptr_tmp = (p);                                       \
-        (p) = NULL;                                                            \
-        steal_ptr_tmp;                                                         \
+#define steal_ptr(p)                     \
+    __extension__({                      \
+        __auto_type steal_ptr_tmp = (p); \
+        (p) = NULL;                      \
+        steal_ptr_tmp;                   \
     })
 
 /* The same for a file descriptor. */

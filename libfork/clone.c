@@ -42,8 +42,8 @@ static int create(struct xenfork__job *job, uint32_t i,
     int rc;
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
-        (rc = xenfork__disks_clone(ctx, job->txn, job->config, job->image,
-                                   node, &paths)) < 0)
+        (rc = xenfork__disks_clone(ctx, job->txn, job->config, job->image, node,
+                                   &paths)) < 0)
         return rc;
     stream = xenfork__node_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
                                 XENFORK__FILE_STREAM);
@@ -53,13 +53,13 @@ static int create(struct xenfork__job *job, uint32_t i,
     if (fd < 0)
         return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
                              stream);
-    return xenfork__xen_restore(ctx, job->config,
-                                &(struct xenfork__clone_config){
-                                    .name = node->name,
-                                    .uuid = node->uuid,
-                                    .nics = job->ids[i].nics,
-                                    .disk_paths = paths },
-                                fd, &node->domid);
+    return xenfork__xen_restore(
+        ctx, job->config,
+        &(struct xenfork__clone_config){.name = node->name,
+                                        .uuid = node->uuid,
+                                        .nics = job->ids[i].nics,
+                                        .disk_paths = paths},
+        fd, &node->domid);
 }
 
 static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
@@ -72,8 +72,7 @@ static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
         /* The fork has copied the image's limit, which holds a claim. */
         (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0)
         return rc;
-    return xenfork__promise_clone(ctx, job->image->domid, domid,
-                                  &job->promise);
+    return xenfork__promise_clone(ctx, job->image->domid, domid, &job->promise);
 }
 
 /* The domain is paused still: no frame has passed. */
@@ -112,8 +111,7 @@ int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
     uint64_t start_ns = xenfork__now_ns();
     int rc;
 
-    if ((rc = new_node(job, i, &node)) < 0 ||
-        (rc = create(job, i, node)) < 0 ||
+    if ((rc = new_node(job, i, &node)) < 0 || (rc = create(job, i, node)) < 0 ||
         (rc = fork_memory(job, i, node->domid)) < 0 ||
         (rc = attach(job, i, node->domid)) < 0 ||
         (rc = xenfork__node_save(job->ctx, node)) < 0)
@@ -133,8 +131,7 @@ int xenfork__clones_start(struct xenfork__job *job)
     for (i = 0; i < job->spec->count && rc >= 0; i++) {
         xenfork__job_enter_firm(job, XENFORK_STAGE_UNPAUSE, i);
         if (!job->spec->clones[i].is_paused)
-            rc = xenfork__xen_unpause(job->ctx,
-                                      job->result->clones[i].domid);
+            rc = xenfork__xen_unpause(job->ctx, job->result->clones[i].domid);
     }
     return rc;
 }

@@ -79,8 +79,7 @@ void xenfork__progress(xenfork_ctx *ctx, uint32_t clone, uint64_t done,
         ctx->progress(ctx->progress_opaque, ctx->stage, clone, done, total);
 }
 
-int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone,
-                   uint64_t total)
+int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone, uint64_t total)
 {
     ctx->stage = stage;
     if (ctx->is_cancelled)

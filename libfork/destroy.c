@@ -30,7 +30,7 @@ static int take(xenfork_ctx *ctx, int kind, const char *name,
                 struct xenfork__node **node_out,
                 struct xenfork__lock **lock_out)
 {
-    cleanup_nodes struct xenfork__nodes nodes = { 0 };
+    cleanup_nodes struct xenfork__nodes nodes = {0};
     struct xenfork__node *node;
     char uuid[XENFORK__UUID_CHARS];
     int rc = xenfork__nodes_load(ctx, kind, &nodes);
@@ -67,8 +67,7 @@ static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
         rc = 0;
     if (rc < 0 || (rc = xenfork__disks_remove(ctx, node)) < 0 ||
         /* Nor may somebody who hydrates it write the record anew. */
-        (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
-                                 &lock)) < 0)
+        (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
         return rc;
     return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
 }
@@ -96,7 +95,7 @@ XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
 
 static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
 {
-    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_nodes struct xenfork__nodes clones = {0};
     uint32_t live, dependent;
     int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
 

@@ -5,8 +5,7 @@
 
 /* In order of preference. */
 static const struct xenfork__disk_driver *const drivers[] = {
-    &xenfork__disk_share, &xenfork__disk_reflink
-};
+    &xenfork__disk_share, &xenfork__disk_reflink};
 
 int xenfork__disk_choose(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                          const struct xenfork__disk_driver **driver_out)
@@ -44,8 +43,7 @@ static char *share_path(const struct xenfork__disk *disk,
 }
 
 const struct xenfork__disk_driver xenfork__disk_share = {
-    .name = "share", .probe = share_probe, .path = share_path
-};
+    .name = "share", .probe = share_probe, .path = share_path};
 
 int xenfork__disks_prepare(xenfork_ctx *ctx, struct xenfork__txn *txn,
                            const struct xenfork__config *config,
@@ -66,8 +64,7 @@ int xenfork__disks_prepare(xenfork_ctx *ctx, struct xenfork__txn *txn,
             continue;
         if ((rc = xenfork__txn_file(ctx, txn, path)) < 0 ||
             (rc = driver->prepare(ctx, disk->path, path)) < 0 ||
-            (rc = xenfork__node_add_disk(ctx, image, i, disk->vdev,
-                                         path)) < 0)
+            (rc = xenfork__node_add_disk(ctx, image, i, disk->vdev, path)) < 0)
             return rc;
     }
     return 0;
@@ -127,8 +124,7 @@ int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
             return xenfork__fail(ctx, XENFORK_E_STATE, 0,
                                  "image %s records a disk that it has not",
                                  image->name);
-        rc = clone_one(ctx, txn, &config->disks[sealed->index], sealed,
-                       clone);
+        rc = clone_one(ctx, txn, &config->disks[sealed->index], sealed, clone);
         if (rc < 0)
             return rc;
     }

@@ -4,16 +4,17 @@
 
 #include <string.h>
 
-static void vlog(xenfork_ctx *ctx, xentoollog_level level, int errnoval,
-                 const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+vlog(xenfork_ctx *ctx, xentoollog_level level, int errnoval, const char *fmt,
+     va_list ap)
 {
     if (ctx->logger)
         xtl_logv(ctx->logger, level, errnoval > 0 ? errnoval : -1, "xenfork",
                  fmt, ap);
 }
 
-static void vstore(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
-                   va_list ap)
+static void __attribute__((format(printf, 4, 0)))
+vstore(xenfork_ctx *ctx, int code, int errnoval, const char *fmt, va_list ap)
 {
     size_t used;
 
@@ -25,8 +26,8 @@ static void vstore(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
     vsnprintf(ctx->error.text, sizeof(ctx->error.text), fmt, ap);
     used = strlen(ctx->error.text);
     if (errnoval > 0 && used < sizeof(ctx->error.text))
-        snprintf(ctx->error.text + used, sizeof(ctx->error.text) - used,
-                 ": %s", strerror(errnoval));
+        snprintf(ctx->error.text + used, sizeof(ctx->error.text) - used, ": %s",
+                 strerror(errnoval));
 }
 
 int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
@@ -111,11 +112,11 @@ XENFORK_API const char *xenfork_error_remedy(const xenfork_ctx *ctx)
 XENFORK_API const char *xenfork_code_name(int code)
 {
     static const char *const names[] = {
-        "OK",       "NOMEM",      "INVAL",    "PERM",        "NOTFOUND",
-        "XEN",      "HYPERVISOR", "PV",       "HVM",         "PASSTHROUGH",
-        "NOSUSPEND", "TIMEOUT",   "NAMETAKEN", "MACTAKEN",   "UUIDTAKEN",
-        "HOSTMEM",  "INUSE",      "DISK",     "DEVICE",      "NOTRUNNING",
-        "BUSY",     "CANCELLED",  "STATE",    "NOTOURS",     "RESIDUE",
+        "OK",        "NOMEM",      "INVAL",     "PERM",     "NOTFOUND",
+        "XEN",       "HYPERVISOR", "PV",        "HVM",      "PASSTHROUGH",
+        "NOSUSPEND", "TIMEOUT",    "NAMETAKEN", "MACTAKEN", "UUIDTAKEN",
+        "HOSTMEM",   "INUSE",      "DISK",      "DEVICE",   "NOTRUNNING",
+        "BUSY",      "CANCELLED",  "STATE",     "NOTOURS",  "RESIDUE",
     };
 
     if (code > 0 || code < XENFORK_E_RESIDUE)
@@ -126,9 +127,9 @@ XENFORK_API const char *xenfork_code_name(int code)
 XENFORK_API const char *xenfork_stage_name(int stage)
 {
     static const char *const names[XENFORK_STAGES] = {
-        "none",   "check", "reserve", "prepare", "suspend", "capture",
-        "disks",  "share", "resume",  "seal",    "create",  "fork",
-        "attach", "unpause", "hydrate", "stun",  "total",
+        "none",   "check",   "reserve", "prepare", "suspend", "capture",
+        "disks",  "share",   "resume",  "seal",    "create",  "fork",
+        "attach", "unpause", "hydrate", "stun",    "total",
     };
 
     if (stage < 0 || stage >= XENFORK_STAGES)
@@ -139,8 +140,8 @@ XENFORK_API const char *xenfork_stage_name(int stage)
 XENFORK_API const char *xenfork_count_name(int counter)
 {
     static const char *const names[XENFORK_COUNTS] = {
-        "pages_shared", "pages_copied", "hypercalls", "processes",
-        "xenstore_ops",
+        "pages_shared", "pages_copied", "hypercalls",
+        "processes",    "xenstore_ops",
     };
 
     if (counter < 0 || counter >= XENFORK_COUNTS)

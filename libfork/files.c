@@ -62,8 +62,7 @@ int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
     if (fd < 0 || fstat(fd, &st))
         return fail_on(ctx, "read", path);
     if (st.st_size < 0 || (uint64_t)st.st_size > max_bytes)
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is too large",
-                             path);
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is too large", path);
     text = malloc((size_t)st.st_size + 1);
     if (!text)
         return xenfork__nomem(ctx);

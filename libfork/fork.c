@@ -78,7 +78,7 @@ static int load_image_config(struct xenfork__job *job)
 
 static int check_image(struct xenfork__job *job)
 {
-    struct xenfork__taken taken = { 0 };
+    struct xenfork__taken taken = {0};
     uint32_t i;
     int rc;
 
@@ -177,9 +177,8 @@ static int make_all(struct xenfork__job *job)
     rc = job->image ? claim_image(job) : xenfork__image_make(job);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = xenfork__clone_make(job, i);
-    if (rc < 0 ||
-        (rc = xenfork__promise_end(job->ctx, job->image->domid,
-                                   job->max_pages)) < 0)
+    if (rc < 0 || (rc = xenfork__promise_end(job->ctx, job->image->domid,
+                                             job->max_pages)) < 0)
         return rc;
     return xenfork__clones_start(job);
 }
@@ -187,7 +186,7 @@ static int make_all(struct xenfork__job *job)
 /* Without the SIGPIPE that the caller would get when the keeper is gone. */
 static bool tell_keeper(int fd)
 {
-    struct timespec now = { 0 };
+    struct timespec now = {0};
     sigset_t pipe_set, old;
     ssize_t n;
     int e;
@@ -213,8 +212,10 @@ static int commit(struct xenfork__job *job)
     job->txn = NULL;
     /* A keeper that is gone is missed at the next call, not now. */
     if (!tell_keeper(job->keeper_fd))
-        LOG_WARN(job->ctx, "the keeper of image %s is gone: clones are not "
-                           "hydrated, ignoring", job->image->name);
+        LOG_WARN(job->ctx,
+                 "the keeper of image %s is gone: clones are not "
+                 "hydrated, ignoring",
+                 job->image->name);
     return 0;
 }
 
@@ -269,7 +270,7 @@ XENFORK_API int xenfork_fork(xenfork_ctx *ctx, uint32_t domid,
                              const xenfork_spec *spec,
                              xenfork_result **result_out)
 {
-    struct xenfork__job job = { .ctx = ctx, .spec = spec, .keeper_fd = -1 };
+    struct xenfork__job job = {.ctx = ctx, .spec = spec, .keeper_fd = -1};
     uint64_t start_ns = xenfork__now_ns();
     int rc;
 

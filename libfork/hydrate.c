@@ -20,33 +20,32 @@ static void pace(uint64_t start_ns, uint64_t done, uint32_t pages_per_second)
         return;
     due = start_ns + done * 1000000000U / pages_per_second;
     if (due > now) {
-        struct timespec t = { .tv_sec = (time_t)((due - now) / 1000000000U),
-                              .tv_nsec = (long)((due - now) % 1000000000U) };
+        struct timespec t = {.tv_sec = (time_t)((due - now) / 1000000000U),
+                             .tv_nsec = (long)((due - now) % 1000000000U)};
 
         nanosleep(&t, NULL);
     }
 }
 
 /* Unless the clone has been destroyed meanwhile: then NOTFOUND. */
-static int save(xenfork_ctx *ctx, struct xenfork__node *clone,
-                uint32_t percent)
+static int save(xenfork_ctx *ctx, struct xenfork__node *clone, uint32_t percent)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_node struct xenfork__node *now = NULL;
     int rc;
 
-    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
-                                 &lock)) < 0 ||
-        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone->uuid,
-                                 &now)) < 0)
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
+        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone->uuid, &now)) <
+            0)
         return rc;
     now->hydrated = clone->hydrated = percent;
     return xenfork__node_save(ctx, now);
 }
 
 /* Every twentieth part of the way is recorded; all of it only when true. */
-static int record(xenfork_ctx *ctx, struct xenfork__node *clone,
-                  uint64_t done, uint64_t total)
+static int record(xenfork_ctx *ctx, struct xenfork__node *clone, uint64_t done,
+                  uint64_t total)
 {
     uint32_t percent = (uint32_t)(done * 99 / total);
 
@@ -70,8 +69,7 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
         uint32_t i;
 
         if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) < 0 ||
-            (rc = xenfork__xen_present(ctx, clone->domid, gfn, n,
-                                       present)) < 0)
+            (rc = xenfork__xen_present(ctx, clone->domid, gfn, n, present)) < 0)
             return rc;
         for (i = 0; i < n; i++)
             seen += present[i];

@@ -32,13 +32,13 @@ int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out)
 void xenfork__taken_free(struct xenfork__taken *taken)
 {
     free(taken->macs);
-    *taken = (struct xenfork__taken){ 0 };
+    *taken = (struct xenfork__taken){0};
 }
 
 /* A live domain's, a running fork's, or a record's whose domain is gone. */
 static int name_is_taken(xenfork_ctx *ctx, const char *name, bool *taken_out)
 {
-    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_nodes struct xenfork__nodes clones = {0};
     uint32_t domid;
     size_t i;
     int rc = xenfork__xen_by_name(ctx, name, &domid);
@@ -82,14 +82,15 @@ static int check_name(xenfork_ctx *ctx, const xenfork_spec *spec,
     if (rc < 0)
         return rc;
     for (i = 0; i < clone; i++)
-        is_taken |= spec->clones[i].name &&
-                    !strcmp(spec->clones[i].name, name);
+        is_taken |= spec->clones[i].name && !strcmp(spec->clones[i].name, name);
     if (!is_taken)
         return 0;
     xenfork__miss(ctx, XENFORK_E_NAMETAKEN, "the name %s is taken", name);
-    return xenfork__remedy(ctx, "choose another name; if the clone is gone "
-                                "and its disks are not needed, xl "
-                                "fork-destroy %s", name);
+    return xenfork__remedy(ctx,
+                           "choose another name; if the clone is gone "
+                           "and its disks are not needed, xl "
+                           "fork-destroy %s",
+                           name);
 }
 
 static int check_uuid(xenfork_ctx *ctx, const xenfork_spec *spec,
@@ -318,12 +319,12 @@ int xenfork__identities_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     struct xenfork__identity *ids;
-    struct xenfork__taken taken = { 0 };
+    struct xenfork__taken taken = {0};
     uint32_t i, number = 0;
     int rc;
 
-    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
-                                 &lock)) < 0 ||
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
         (rc = xenfork__taken_load(ctx, &taken)) < 0)
         return rc;
     ids = calloc(spec->count, sizeof(*ids));

@@ -138,8 +138,7 @@ bool xenfork__mac_parse(const char *text, uint8_t mac_out[6])
     return true;
 }
 
-void xenfork__mac_print(const uint8_t mac[6],
-                        char text_out[XENFORK__MAC_CHARS])
+void xenfork__mac_print(const uint8_t mac[6], char text_out[XENFORK__MAC_CHARS])
 {
     snprintf(text_out, XENFORK__MAC_CHARS, "%02x:%02x:%02x:%02x:%02x:%02x",
              mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
@@ -156,10 +155,9 @@ bool xenfork__mac_is_among(const uint8_t mac[6], const uint8_t *macs,
     return false;
 }
 
-bool xenfork__mac_random(const uint8_t *macs, size_t count,
-                         uint8_t mac_out[6])
+bool xenfork__mac_random(const uint8_t *macs, size_t count, uint8_t mac_out[6])
 {
-    uint8_t mac[6] = { 0x00, 0x16, 0x3e };
+    uint8_t mac[6] = {0x00, 0x16, 0x3e};
     unsigned int tries;
 
     for (tries = 0; tries < 1000; tries++) {

@@ -31,7 +31,6 @@ void xenfork__mac_print(const uint8_t mac[6],
 bool xenfork__mac_is_among(const uint8_t mac[6], const uint8_t *macs,
                            size_t count);
 /* In Xen's prefix 00:16:3e, none of @macs (count * 6 bytes). */
-bool xenfork__mac_random(const uint8_t *macs, size_t count,
-                         uint8_t mac_out[6]);
+bool xenfork__mac_random(const uint8_t *macs, size_t count, uint8_t mac_out[6]);
 
 #endif

@@ -31,7 +31,7 @@ static int is_taken(struct xenfork__job *job,
 /* "web1@fork-1" and on: nobody else forks this source meanwhile. */
 static int name_image(struct xenfork__job *job)
 {
-    cleanup_nodes struct xenfork__nodes images = { 0 };
+    cleanup_nodes struct xenfork__nodes images = {0};
     bool taken = true;
     uint32_t n;
     int rc = xenfork__nodes_load(job->ctx, XENFORK_KIND_IMAGE, &images);
@@ -75,16 +75,15 @@ static int reserve(struct xenfork__job *job)
     xenfork_ctx *ctx = job->ctx;
     int rc;
 
-    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_RESERVE,
-                                 XENFORK_ALL)) < 0 ||
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_RESERVE, XENFORK_ALL)) <
+            0 ||
         (rc = new_node(job)) < 0 ||
         (rc = xenfork__txn_source(ctx, job->txn, job->info.uuid,
-                                  job->info.domid,
-                                  job->info.is_paused)) < 0 ||
+                                  job->info.domid, job->info.is_paused)) < 0 ||
         (rc = xenfork__txn_image(ctx, job->txn, job->image->uuid)) < 0 ||
-        (rc = xenfork__xen_image_create(ctx, job->info.domid,
-                                        job->image->uuid, job->image->name,
-                                        &job->image->domid)) < 0)
+        (rc = xenfork__xen_image_create(ctx, job->info.domid, job->image->uuid,
+                                        job->image->name, &job->image->domid)) <
+            0)
         return rc;
     return xenfork__promise_claim(ctx, job->image->domid, &job->promise);
 }
@@ -94,10 +93,10 @@ static int prepare(struct xenfork__job *job)
     xenfork_ctx *ctx = job->ctx;
     int rc;
 
-    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_PREPARE,
-                                 XENFORK_ALL)) < 0 ||
-        (rc = xenfork__disks_prepare(ctx, job->txn, job->config,
-                                     job->image)) < 0 ||
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_PREPARE, XENFORK_ALL)) <
+            0 ||
+        (rc = xenfork__disks_prepare(ctx, job->txn, job->config, job->image)) <
+            0 ||
         (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0 ||
         (rc = xenfork__txn_pausing(ctx, job->txn)) < 0)
         return rc;
@@ -123,8 +122,8 @@ static int suspend(struct xenfork__job *job)
     uint32_t source = job->info.domid;
     int rc;
 
-    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SUSPEND,
-                                 XENFORK_ALL)) < 0 ||
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SUSPEND, XENFORK_ALL)) <
+            0 ||
         (rc = xenfork__txn_suspending(ctx, job->txn)) < 0)
         return rc;
     /* A paused guest must run to reach suspension; paused again at once. */
@@ -146,18 +145,16 @@ static int capture(struct xenfork__job *job)
     if (rc < 0)
         return rc;
     return xenfork__xen_capture(job->ctx, job->info.domid,
-                                job->pages.gfns + first, count,
-                                &job->capture);
+                                job->pages.gfns + first, count, &job->capture);
 }
 
 static int cut_disks(struct xenfork__job *job)
 {
     int rc;
 
-    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_DISKS,
-                                 XENFORK_ALL)) < 0 ||
-        (rc = xenfork__xen_drain(job->ctx, job->info.domid,
-                                 DRAIN_TIMEOUT_MS)) < 0)
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_DISKS, XENFORK_ALL)) < 0 ||
+        (rc = xenfork__xen_drain(job->ctx, job->info.domid, DRAIN_TIMEOUT_MS)) <
+            0)
         return rc;
     return xenfork__disks_cut(job->ctx, job->config, job->image);
 }
@@ -184,8 +181,7 @@ static int resume(struct xenfork__job *job)
     int rc;
 
     xenfork__job_enter_firm(job, XENFORK_STAGE_RESUME, XENFORK_ALL);
-    rc = xenfork__promise_source(ctx, job->image->domid, source,
-                                 &job->promise);
+    rc = xenfork__promise_source(ctx, job->image->domid, source, &job->promise);
     if (rc < 0)
         return rc;
     if ((rc = xenfork__xen_resume(ctx, source)) < 0)
@@ -196,9 +192,8 @@ static int resume(struct xenfork__job *job)
 static int write_file(struct xenfork__job *job, const char *name,
                       const void *data, size_t bytes)
 {
-    cleanup_free char *path =
-        xenfork__node_path(job->ctx, XENFORK_KIND_IMAGE, job->image->uuid,
-                           name);
+    cleanup_free char *path = xenfork__node_path(job->ctx, XENFORK_KIND_IMAGE,
+                                                 job->image->uuid, name);
 
     if (!path)
         return xenfork__nomem(job->ctx);
@@ -213,10 +208,9 @@ static int seal(struct xenfork__job *job)
     int rc;
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SEAL, XENFORK_ALL)) < 0 ||
-        (rc = xenfork__xen_image_load(ctx, job->image->domid,
-                                      job->capture)) < 0 ||
-        (rc = xenfork__stream_build(ctx, job->capture, &stream,
-                                    &bytes)) < 0 ||
+        (rc = xenfork__xen_image_load(ctx, job->image->domid, job->capture)) <
+            0 ||
+        (rc = xenfork__stream_build(ctx, job->capture, &stream, &bytes)) < 0 ||
         (rc = xenfork__node_save(ctx, job->image)) < 0 ||
         (rc = write_file(job, XENFORK__FILE_STREAM, stream, bytes)) < 0)
         return rc;

@@ -17,7 +17,7 @@
 #include "xen.h"
 #include "xenfork.h"
 
-#define XENFORK_API __attribute__((visibility("default")))
+#define XENFORK_API   __attribute__((visibility("default")))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define XENFORK__TEXT_BYTES 512U
@@ -29,8 +29,8 @@ struct xenfork_ctx {
     volatile sig_atomic_t is_cancelled;
     xenfork_progress_fn *progress;
     void *progress_opaque;
-    int stage;                 /* where we are, for errors */
-    uint32_t domid;            /* what we are about, for errors */
+    int stage;      /* where we are, for errors */
+    uint32_t domid; /* what we are about, for errors */
     struct {
         int code, stage, errnoval;
         uint32_t domid;
@@ -56,8 +56,8 @@ int xenfork__nomem(xenfork_ctx *ctx);
 void xenfork__log(xenfork_ctx *ctx, xentoollog_level level, const char *fmt,
                   ...) __attribute__((format(printf, 3, 4)));
 
-#define LOG_WARN(ctx, ...) xenfork__log(ctx, XTL_WARN, __VA_ARGS__)
-#define LOG_INFO(ctx, ...) xenfork__log(ctx, XTL_INFO, __VA_ARGS__)
+#define LOG_WARN(ctx, ...)  xenfork__log(ctx, XTL_WARN, __VA_ARGS__)
+#define LOG_INFO(ctx, ...)  xenfork__log(ctx, XTL_INFO, __VA_ARGS__)
 #define LOG_DEBUG(ctx, ...) xenfork__log(ctx, XTL_DEBUG, __VA_ARGS__)
 
 /* An operation of the public interface begins: on this domain. */
@@ -76,8 +76,7 @@ static inline void xenfork__test_hook(xenfork_ctx *ctx, int stage)
 #endif
 
 /* Enter a stage: for errors and progress; CANCELLED if asked to stop. */
-int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone,
-                   uint64_t total);
+int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone, uint64_t total);
 /* The same where stopping is no longer possible. */
 void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone);
 void xenfork__progress(xenfork_ctx *ctx, uint32_t clone, uint64_t done,

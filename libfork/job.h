@@ -16,19 +16,19 @@
 struct xenfork__job {
     xenfork_ctx *ctx;
     const xenfork_spec *spec;
-    struct xenfork__dominfo info;   /* of what is forked, before the fork */
+    struct xenfork__dominfo info; /* of what is forked, before the fork */
     struct xenfork__config *config;
-    struct xenfork__lock *lock;     /* of what is forked */
+    struct xenfork__lock *lock; /* of what is forked */
     struct xenfork__txn *txn;
     struct xenfork__node *image;
-    struct xenfork__identity *ids;  /* one for each clone */
+    struct xenfork__identity *ids; /* one for each clone */
     struct xenfork__promise promise;
     struct xenfork__pages pages;
     struct xenfork__capture *capture;
-    uint64_t max_pages;             /* that the guest may own */
+    uint64_t max_pages; /* that the guest may own */
     int keeper_fd;
     xenfork_result *result;
-    uint64_t *ns;                   /* where the time goes that now passes */
+    uint64_t *ns; /* where the time goes that now passes */
     uint64_t mark_ns;
 };
 

@@ -84,7 +84,7 @@ static int add(xenfork_ctx *ctx, xenfork_list *list,
     uint32_t live;
     int rc;
 
-    *entry = (struct entry){ .node = nodes->nodes[i] };
+    *entry = (struct entry){.node = nodes->nodes[i]};
     xenfork__uuid_print(entry->node->uuid, entry->uuid);
     rc = look(ctx, entry->node, entry);
     if (rc < 0)
@@ -118,8 +118,7 @@ static int fill(xenfork_ctx *ctx, xenfork_list *list,
     for (i = 0; i < images->count && rc >= 0; i++) {
         rc = add(ctx, list, images, i, clones);
         for (c = 0; c < clones->count && rc >= 0; c++)
-            if (!memcmp(clones->nodes[c]->parent, images->nodes[i]->uuid,
-                        16))
+            if (!memcmp(clones->nodes[c]->parent, images->nodes[i]->uuid, 16))
                 rc = add(ctx, list, clones, c, clones);
     }
     for (c = 0; c < clones->count && rc >= 0; c++)
@@ -130,8 +129,8 @@ static int fill(xenfork_ctx *ctx, xenfork_list *list,
 
 XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
 {
-    cleanup_nodes struct xenfork__nodes images = { 0 };
-    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_nodes struct xenfork__nodes images = {0};
+    cleanup_nodes struct xenfork__nodes clones = {0};
     xenfork_list *list;
     int rc;
 

@@ -41,8 +41,8 @@ static int lock_file(xenfork_ctx *ctx, const char *path, bool is_waiting,
             return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
                                  "cancelled while waiting for %s", path);
         if (r)
-            return xenfork__fail(ctx, XENFORK_E_STATE, errno,
-                                 "cannot lock %s", path);
+            return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot lock %s",
+                                 path);
         if (is_current(fd, path)) {
             *fd_out = steal_fd(&fd);
             return 0;

@@ -37,8 +37,7 @@ int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
     if (!disks || !v || !p)
         return xenfork__nomem(ctx);
     disks[node->disk_count++] = (struct xenfork__node_disk){
-        .index = index, .vdev = steal_ptr(v), .path = steal_ptr(p)
-    };
+        .index = index, .vdev = steal_ptr(v), .path = steal_ptr(p)};
     return 0;
 }
 
@@ -93,18 +92,16 @@ static int to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
 
     if ((rc = xenfork__record_set(ctx, record, "name", node->name)) < 0 ||
         (rc = set_uuid(ctx, record, "uuid", node->uuid)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "domid",
-                                      node->domid)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "domid", node->domid)) < 0 ||
         (rc = set_uuid(ctx, record, "parent", node->parent)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "parent.name",
                                   node->parent_name)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "txn", node->txn)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "created",
                                       node->created_s)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "pages",
-                                      node->pages)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "kept",
-                                      node->is_kept)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "pages", node->pages)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "kept", node->is_kept)) <
+            0 ||
         (rc = xenfork__record_set_u64(ctx, record, "hydrating",
                                       node->is_hydrating)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "hydrated",
@@ -217,8 +214,8 @@ int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
 {
     cleanup_record struct xenfork__record *record = NULL;
     cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
-    cleanup_free char *path =
-        xenfork__node_path(ctx, kind, uuid, XENFORK__FILE_RECORD);
+    cleanup_free char *path = xenfork__node_path(ctx, kind, uuid,
+                                                 XENFORK__FILE_RECORD);
     int rc;
 
     if (!node || !path)
@@ -228,8 +225,7 @@ int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
         return rc;
     node->kind = kind;
     if (!from_record(ctx, node, record) || memcmp(node->uuid, uuid, 16))
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed",
-                             path);
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
     *node_out = steal_ptr(node);
     return 0;
 }
@@ -255,7 +251,7 @@ int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
                         struct xenfork__nodes *nodes_out)
 {
     cleanup_free char *dir = xenfork__state_path(ctx, kind_dir(kind), NULL);
-    cleanup_nodes struct xenfork__nodes all = { 0 };
+    cleanup_nodes struct xenfork__nodes all = {0};
     char **names;
     size_t count, i;
     int rc;
@@ -288,7 +284,7 @@ int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
         qsort(all.nodes, all.count, sizeof(struct xenfork__node *),
               by_creation);
     *nodes_out = all;
-    all = (struct xenfork__nodes){ 0 };
+    all = (struct xenfork__nodes){0};
     return 0;
 }
 
@@ -300,7 +296,7 @@ void xenfork__nodes_free(struct xenfork__nodes *nodes)
     for (i = 0; i < nodes->count; i++)
         xenfork__node_free(nodes->nodes[i]);
     free(nodes->nodes);
-    *nodes = (struct xenfork__nodes){ 0 };
+    *nodes = (struct xenfork__nodes){0};
     errno = e;
 }
 
@@ -313,8 +309,7 @@ static int uuid_of_domid(xenfork_ctx *ctx, const char *name,
     int rc;
 
     if (!xenfork__domid_parse(name, &domid))
-        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is no number",
-                             name);
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is no number", name);
     rc = xenfork__xen_info(ctx, domid, &info);
     if (rc == 0)
         xenfork__uuid_print(info.uuid, uuid_out);
@@ -353,8 +348,7 @@ int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
     if (rc < 0)
         return rc;
     if (info.is_dying || memcmp(info.uuid, node->uuid, 16))
-        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is gone",
-                             node->name);
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is gone", node->name);
     *info_out = info;
     return 0;
 }

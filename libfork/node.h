@@ -11,24 +11,24 @@
 #include "internal.h"
 
 struct xenfork__node_disk {
-    uint32_t index;           /* in the configuration */
+    uint32_t index; /* in the configuration */
     char *vdev;
-    char *path;               /* the sealed file; the clone's own */
+    char *path; /* the sealed file; the clone's own */
 };
 
 struct xenfork__node {
-    int kind;                 /* XENFORK_KIND_* */
+    int kind; /* XENFORK_KIND_* */
     uint8_t uuid[16];
     char *name;
-    uint32_t domid;           /* when it was made */
-    uint8_t parent[16];       /* an image's source, a clone's image */
+    uint32_t domid;     /* when it was made */
+    uint8_t parent[16]; /* an image's source, a clone's image */
     char *parent_name;
     char txn[XENFORK__UUID_CHARS]; /* that made it */
     uint64_t created_s;
-    uint64_t pages;           /* guest memory */
-    bool is_kept;             /* image: outlives its clones */
-    bool is_hydrating;        /* clone: wants hydration */
-    uint32_t hydrated;        /* clone: per cent */
+    uint64_t pages;    /* guest memory */
+    bool is_kept;      /* image: outlives its clones */
+    bool is_hydrating; /* clone: wants hydration */
+    uint32_t hydrated; /* clone: per cent */
     uint32_t disk_count;
     struct xenfork__node_disk *disks;
 };
@@ -39,8 +39,7 @@ struct xenfork__node {
 
 void xenfork__node_free(struct xenfork__node *node);
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
-                           uint32_t index, const char *vdev,
-                           const char *path);
+                           uint32_t index, const char *vdev, const char *path);
 /* A path in the node's directory; file NULL: the directory.  Caller frees */
 char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
                          const uint8_t uuid[16], const char *file);
@@ -77,7 +76,7 @@ static inline void xenfork__node_cleanup(struct xenfork__node **node)
     xenfork__node_free(*node);
     errno = e;
 }
-#define cleanup_node __attribute__((cleanup(xenfork__node_cleanup)))
+#define cleanup_node  __attribute__((cleanup(xenfork__node_cleanup)))
 #define cleanup_nodes __attribute__((cleanup(xenfork__nodes_free)))
 
 #endif

@@ -11,7 +11,7 @@ void xenfork__pages_free(struct xenfork__pages *pages)
 
     free(pages->gfns);
     free(pages->handles);
-    *pages = (struct xenfork__pages){ 0 };
+    *pages = (struct xenfork__pages){0};
     errno = e;
 }
 
@@ -39,7 +39,7 @@ static int append(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
 int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
                         struct xenfork__pages *pages_out)
 {
-    cleanup_pages struct xenfork__pages pages = { 0 };
+    cleanup_pages struct xenfork__pages pages = {0};
     uint64_t gfn, max_gfn;
     int rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn);
 
@@ -60,7 +60,7 @@ int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
             return rc;
     }
     *pages_out = pages;
-    pages = (struct xenfork__pages){ 0 };
+    pages = (struct xenfork__pages){0};
     return 0;
 }
 
@@ -77,12 +77,10 @@ static int nominate_batch(xenfork_ctx *ctx,
 {
     int rc, r;
 
-    if (!source->is_paused &&
-        (rc = xenfork__xen_pause(ctx, source->domid)) < 0)
+    if (!source->is_paused && (rc = xenfork__xen_pause(ctx, source->domid)) < 0)
         return rc;
     rc = xenfork__xen_nominate(ctx, source->domid, pages->gfns + first,
-                               batch_at(pages, first),
-                               pages->handles + first);
+                               batch_at(pages, first), pages->handles + first);
     r = source->is_paused ? 0 : xenfork__xen_unpause(ctx, source->domid);
     return rc < 0 ? rc : r;
 }
@@ -104,8 +102,7 @@ uint32_t xenfork__pages_special(const struct xenfork__pages *pages,
 {
     size_t first = 0, end;
 
-    while (first < pages->count &&
-           pages->gfns[first] < XENFORK__SPECIAL_FIRST)
+    while (first < pages->count && pages->gfns[first] < XENFORK__SPECIAL_FIRST)
         first++;
     for (end = first;
          end < pages->count && pages->gfns[end] < XENFORK__SPECIAL_END; end++)
@@ -225,8 +222,8 @@ static int difference(xenfork_ctx *ctx, const struct xenfork__pages *all,
 static int share_newcomers(xenfork_ctx *ctx, uint32_t source, uint32_t image,
                            const struct xenfork__pages *listed)
 {
-    cleanup_pages struct xenfork__pages all = { 0 };
-    cleanup_pages struct xenfork__pages fresh = { 0 };
+    cleanup_pages struct xenfork__pages all = {0};
+    cleanup_pages struct xenfork__pages fresh = {0};
     struct xenfork__dominfo info;
     int rc = xenfork__xen_info(ctx, source, &info);
 

@@ -11,8 +11,8 @@
 
 struct xenfork__pages {
     size_t count, room;
-    uint64_t *gfns;           /* ascending */
-    uint64_t *handles;        /* 0: not sharable when last tried */
+    uint64_t *gfns;    /* ascending */
+    uint64_t *handles; /* 0: not sharable when last tried */
 };
 
 void xenfork__pages_free(struct xenfork__pages *pages);

@@ -42,8 +42,7 @@ void xenfork__record_free(struct xenfork__record *record)
     free(record);
 }
 
-static struct pair *find(const struct xenfork__record *record,
-                         const char *key)
+static struct pair *find(const struct xenfork__record *record, const char *key)
 {
     size_t i;
 
@@ -107,7 +106,7 @@ int xenfork__record_set(xenfork_ctx *ctx, struct xenfork__record *record,
             return xenfork__nomem(ctx);
         record->pairs = p;
         p += record->count++;
-        *p = (struct pair){ .key = steal_ptr(k) };
+        *p = (struct pair){.key = steal_ptr(k)};
     }
     free(p->value);
     p->value = steal_ptr(v);
@@ -157,8 +156,8 @@ static int parse_line(xenfork_ctx *ctx, const char *path, char *line,
     char *value = strchr(line, ' ');
 
     if (!value || value == line)
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                             "malformed line in %s", path);
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "malformed line in %s",
+                             path);
     *value++ = '\0';
     if (!unescape(value) || find(record, line))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
@@ -196,8 +195,7 @@ int xenfork__record_read(xenfork_ctx *ctx, const char *path,
     if (rc < 0)
         return rc;
     if (strlen(text) != bytes || !bytes || text[bytes - 1] != '\n')
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is truncated",
-                             path);
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is truncated", path);
     rc = xenfork__record_new(ctx, &record);
     if (rc < 0)
         return rc;
@@ -242,7 +240,6 @@ int xenfork__record_write(xenfork_ctx *ctx, const char *path,
     if (fclose(f))
         return xenfork__nomem(ctx);
     if (bytes > MAX_BYTES)
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is too large",
-                             path);
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is too large", path);
     return xenfork__file_write(ctx, path, text, bytes);
 }

@@ -10,7 +10,7 @@
 
 int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
 {
-    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_nodes struct xenfork__nodes clones = {0};
     struct xenfork__dominfo info;
     uint32_t live, dependent;
     int rc;
@@ -27,8 +27,8 @@ int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
     if (rc < 0 || (rc = xenfork__disks_remove(ctx, image)) < 0)
         return rc;
     /* Hydrated clones go on sharing the source's pages. */
-    if (!live && (rc = xenfork__claim_settle(ctx, image->parent,
-                                             image->uuid)) < 0)
+    if (!live &&
+        (rc = xenfork__claim_settle(ctx, image->parent, image->uuid)) < 0)
         return rc;
     return xenfork__node_remove(ctx, XENFORK_KIND_IMAGE, image->uuid);
 }
@@ -39,7 +39,7 @@ int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
  */
 static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
-    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_nodes struct xenfork__nodes clones = {0};
     cleanup_node struct xenfork__node *image = NULL;
     uint32_t live, dependent;
     int rc;
@@ -50,15 +50,14 @@ static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
     if (image->is_kept || xenfork__txn_exists(ctx, image->txn))
         return 0;
     if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
-        (rc = xenfork__image_users(ctx, uuid, &clones, &live,
-                                   &dependent)) < 0)
+        (rc = xenfork__image_users(ctx, uuid, &clones, &live, &dependent)) < 0)
         return rc;
     return live ? 0 : xenfork__image_remove(ctx, image);
 }
 
 int xenfork__images_sweep(xenfork_ctx *ctx)
 {
-    cleanup_nodes struct xenfork__nodes images = { 0 };
+    cleanup_nodes struct xenfork__nodes images = {0};
     int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images);
     size_t i;
 
@@ -83,7 +82,7 @@ int xenfork__images_sweep(xenfork_ctx *ctx)
 /* Of a clone that is gone and had no disks nothing is left to speak of. */
 static int clones_sweep(xenfork_ctx *ctx)
 {
-    cleanup_nodes struct xenfork__nodes clones = { 0 };
+    cleanup_nodes struct xenfork__nodes clones = {0};
     int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
     uint32_t domid;
     size_t i;
@@ -105,8 +104,7 @@ int xenfork__recover(xenfork_ctx *ctx)
     int rc;
 
     if ((rc = xenfork__txns_recover(ctx)) < 0 ||
-        (rc = xenfork__images_sweep(ctx)) < 0 ||
-        (rc = clones_sweep(ctx)) < 0)
+        (rc = xenfork__images_sweep(ctx)) < 0 || (rc = clones_sweep(ctx)) < 0)
         return rc;
     return xenfork__locks_sweep(ctx);
 }

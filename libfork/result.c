@@ -38,8 +38,8 @@ static const struct xenfork__clone_result *at(const xenfork_result *result,
     return clone < result->count ? &result->clones[clone] : NULL;
 }
 
-static const struct xenfork__nic_result *
-nic_at(const xenfork_result *result, uint32_t clone, uint32_t nic)
+static const struct xenfork__nic_result *nic_at(const xenfork_result *result,
+                                                uint32_t clone, uint32_t nic)
 {
     const struct xenfork__clone_result *c = at(result, clone);
 
@@ -56,8 +56,7 @@ XENFORK_API uint32_t xenfork_result_image_domid(const xenfork_result *result)
     return result->image_domid;
 }
 
-XENFORK_API const char *
-xenfork_result_image_name(const xenfork_result *result)
+XENFORK_API const char *xenfork_result_image_name(const xenfork_result *result)
 {
     return result->image_name;
 }
@@ -70,16 +69,16 @@ XENFORK_API uint32_t xenfork_result_clone_domid(const xenfork_result *result,
     return c ? c->domid : XENFORK_DOMID_NONE;
 }
 
-XENFORK_API const char *
-xenfork_result_clone_name(const xenfork_result *result, uint32_t clone)
+XENFORK_API const char *xenfork_result_clone_name(const xenfork_result *result,
+                                                  uint32_t clone)
 {
     const struct xenfork__clone_result *c = at(result, clone);
 
     return c ? c->name : NULL;
 }
 
-XENFORK_API const char *
-xenfork_result_clone_uuid(const xenfork_result *result, uint32_t clone)
+XENFORK_API const char *xenfork_result_clone_uuid(const xenfork_result *result,
+                                                  uint32_t clone)
 {
     const struct xenfork__clone_result *c = at(result, clone);
 
@@ -133,7 +132,6 @@ XENFORK_API uint64_t xenfork_result_ns(const xenfork_result *result,
 XENFORK_API uint64_t xenfork_result_counter(const xenfork_result *result,
                                             int counter)
 {
-    return counter >= 0 && counter < XENFORK_COUNTS
-               ? result->counters[counter]
-               : 0;
+    return counter >= 0 && counter < XENFORK_COUNTS ? result->counters[counter]
+                                                    : 0;
 }

@@ -64,8 +64,8 @@ static bool clone_range(const xenfork_spec *spec, uint32_t clone,
     return true;
 }
 
-static struct xenfork__nic_spec *
-nic_entry(struct xenfork__clone_spec *clone, uint32_t nic)
+static struct xenfork__nic_spec *nic_entry(struct xenfork__clone_spec *clone,
+                                           uint32_t nic)
 {
     struct xenfork__nic_spec *nics;
     uint32_t i;
@@ -78,7 +78,7 @@ nic_entry(struct xenfork__clone_spec *clone, uint32_t nic)
         return NULL;
     clone->nics = nics;
     nics += clone->nic_count++;
-    *nics = (struct xenfork__nic_spec){ .nic = nic, .link = -1 };
+    *nics = (struct xenfork__nic_spec){.nic = nic, .link = -1};
     return nics;
 }
 
@@ -125,9 +125,8 @@ XENFORK_API int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone,
     return 0;
 }
 
-XENFORK_API int xenfork_spec_set_nic_bridge(xenfork_spec *spec,
-                                            uint32_t clone, uint32_t nic,
-                                            const char *bridge)
+XENFORK_API int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
+                                            uint32_t nic, const char *bridge)
 {
     uint32_t i, end;
 
@@ -219,8 +218,8 @@ XENFORK_API int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags)
     return 0;
 }
 
-const struct xenfork__nic_spec *
-xenfork__nic_spec(const struct xenfork__clone_spec *clone, uint32_t nic)
+const struct xenfork__nic_spec *xenfork__nic_spec(
+    const struct xenfork__clone_spec *clone, uint32_t nic)
 {
     uint32_t i;
 

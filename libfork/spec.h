@@ -9,16 +9,16 @@ struct xenfork__nic_spec {
     uint32_t nic;
     bool has_mac;
     uint8_t mac[6];
-    char *bridge;             /* NULL: the source's */
-    int link;                 /* XENFORK_LINK_*; -1: the clone's default */
+    char *bridge; /* NULL: the source's */
+    int link;     /* XENFORK_LINK_*; -1: the clone's default */
 };
 
 struct xenfork__clone_spec {
-    char *name;               /* NULL: made up */
+    char *name; /* NULL: made up */
     bool has_uuid;
     uint8_t uuid[16];
     bool is_paused;
-    int link;                 /* XENFORK_LINK_* */
+    int link; /* XENFORK_LINK_* */
     uint32_t nic_count;
     struct xenfork__nic_spec *nics;
 };
@@ -27,14 +27,14 @@ struct xenfork_spec {
     uint32_t count;
     struct xenfork__clone_spec *clones;
     bool is_reserve_percent;
-    uint64_t reserve;         /* per cent, or KiB */
+    uint64_t reserve; /* per cent, or KiB */
     uint32_t timeout_ms;
     uint32_t flags;
 };
 
 /* The entry for a NIC; NULL: nothing was asked for it. */
-const struct xenfork__nic_spec *
-xenfork__nic_spec(const struct xenfork__clone_spec *clone, uint32_t nic);
+const struct xenfork__nic_spec *xenfork__nic_spec(
+    const struct xenfork__clone_spec *clone, uint32_t nic);
 int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic);
 /* Pages to claim for a clone of a domain with this many. */
 uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages);

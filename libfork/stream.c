@@ -142,8 +142,7 @@ static void put_params(FILE *f, const struct xenfork__capture *capture)
 
     if (!capture->param_count)
         return;
-    put_record_header(f, XC_HVM_PARAMS,
-                      8 + (size_t)capture->param_count * 16);
+    put_record_header(f, XC_HVM_PARAMS, 8 + (size_t)capture->param_count * 16);
     put32(f, capture->param_count);
     put32(f, 0);
     for (i = 0; i < capture->param_count; i++) {

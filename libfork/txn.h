@@ -58,7 +58,7 @@ int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t source[16]);
 bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id);
 
 /* Is a name, or a MAC, one that a running fork has chosen? */
-int xenfork__txns_taken(xenfork_ctx *ctx, const char *name,
-                        const uint8_t *mac, bool *is_taken_out);
+int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *mac,
+                        bool *is_taken_out);
 
 #endif

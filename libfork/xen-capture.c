@@ -115,8 +115,7 @@ static int capture_params(xenfork_ctx *ctx, uint32_t domid,
                                  domid, param_indices[i]);
         if (value)
             c->params[c->param_count++] = (struct xenfork__param){
-                .index = param_indices[i], .value = value
-            };
+                .index = param_indices[i], .value = value};
     }
     return 0;
 }
@@ -131,9 +130,8 @@ static int capture_tsc(xenfork_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-static int capture_pages(xenfork_ctx *ctx, uint32_t domid,
-                         const uint64_t *gfns, uint32_t count,
-                         struct xenfork__capture *c)
+static int capture_pages(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count, struct xenfork__capture *c)
 {
     c->page_gfns = calloc(count + 1, sizeof(*gfns));
     c->pages = calloc(count + 1, XENFORK__PAGE_SIZE);
@@ -144,9 +142,8 @@ static int capture_pages(xenfork_ctx *ctx, uint32_t domid,
     return xenfork__xen_read_pages(ctx, domid, gfns, count, c->pages);
 }
 
-int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid,
-                         const uint64_t *gfns, uint32_t count,
-                         struct xenfork__capture **capture_out)
+int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count, struct xenfork__capture **capture_out)
 {
     struct xenfork__capture *c = calloc(1, sizeof(*c));
     int rc;

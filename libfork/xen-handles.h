@@ -21,7 +21,7 @@ struct xenfork__xen {
     xencall_handle *call;
     xenforeignmemory_handle *fmem;
     struct xs_handle *xs;
-    bool is_watching; /* @releaseDomain, in wait_release */
+    bool is_watching;             /* @releaseDomain, in wait_release */
     struct xenfork__batch *batch; /* buffers of xen-memory.c; NULL at first */
 };
 

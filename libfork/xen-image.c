@@ -5,8 +5,7 @@
 #include <string.h>
 #include <xenguest.h>
 
-static int get_info(xenfork_ctx *ctx, uint32_t domid,
-                    xc_domaininfo_t *info_out)
+static int get_info(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *info_out)
 {
     xc_domaininfo_t info;
 
@@ -43,10 +42,9 @@ static int create(xenfork_ctx *ctx, const xc_domaininfo_t *source,
         config.flags |= XEN_DOMCTL_CDF_hap;
     memcpy(config.handle, uuid, sizeof(config.handle));
     if (xc_domain_create(ctx->xen->xch, &image, &config))
-        return xenfork__fail(ctx,
-                             errno == ENOMEM ? XENFORK_E_HOSTMEM
-                                             : XENFORK_E_XEN,
-                             errno, "cannot create the image domain");
+        return xenfork__fail(
+            ctx, errno == ENOMEM ? XENFORK_E_HOSTMEM : XENFORK_E_XEN, errno,
+            "cannot create the image domain");
     *image_out = image;
     return 0;
 }
@@ -66,8 +64,8 @@ static int copy_policy(xenfork_ctx *ctx, uint32_t source, uint32_t image)
     return rc;
 }
 
-static int equip(xenfork_ctx *ctx, uint32_t source,
-                 const xc_domaininfo_t *info, uint32_t image)
+static int equip(xenfork_ctx *ctx, uint32_t source, const xc_domaininfo_t *info,
+                 uint32_t image)
 {
     xc_interface *xch = ctx->xen->xch;
     uint64_t pool_bytes;
@@ -76,7 +74,8 @@ static int equip(xenfork_ctx *ctx, uint32_t source,
         xc_set_paging_mempool_size(xch, image, pool_bytes))
         return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
                              "domain %u: cannot get page tables like "
-                             "domain %u's", image, source);
+                             "domain %u's",
+                             image, source);
     if (xc_domain_max_vcpus(xch, image, info->max_vcpu_id + 1) ||
         xc_domain_setmaxmem(xch, image, info->max_pages * XENFORK__PAGE_KIB))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
@@ -109,16 +108,16 @@ static int introduce(xenfork_ctx *ctx, uint32_t image, const char *name)
     const struct {
         const char *dir, *node, *value;
     } nodes[] = {
-        { "/local/domain", "name", name },
-        { "/libxl", "type", "pvh" },
+        {"/local/domain", "name", name},
+        {"/libxl", "type", "pvh"},
     };
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(nodes); i++) {
         cleanup_free char *path = NULL;
 
-        if (asprintf(&path, "%s/%u/%s", nodes[i].dir, image,
-                     nodes[i].node) < 0) {
+        if (asprintf(&path, "%s/%u/%s", nodes[i].dir, image, nodes[i].node) <
+            0) {
             path = NULL;
             return xenfork__nomem(ctx);
         }
@@ -135,7 +134,7 @@ int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
                               const uint8_t uuid[16], const char *name,
                               uint32_t *image_out)
 {
-    xc_domaininfo_t info = { 0 };
+    xc_domaininfo_t info = {0};
     uint32_t image = XENFORK_DOMID_NONE;
     int rc;
 

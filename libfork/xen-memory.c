@@ -36,7 +36,7 @@ void xenfork__batch_free(xenfork_ctx *ctx)
 
 int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out)
 {
-    xc_physinfo_t info = { 0 };
+    xc_physinfo_t info = {0};
 
     if (xc_physinfo(ctx->xen->xch, &info))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
@@ -68,8 +68,7 @@ int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
                                 "(--reserve)");
 }
 
-int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid,
-                               uint64_t pages)
+int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
 {
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
     if (xc_domain_setmaxmem(ctx->xen->xch, domid, pages * XENFORK__PAGE_KIB))
@@ -85,8 +84,7 @@ int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out)
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
     if (xc_domain_maximum_gpfn(ctx->xen->xch, domid, &max) < 0)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "domain %u: cannot read its highest page",
-                             domid);
+                             "domain %u: cannot read its highest page", domid);
     *gfn_out = max;
     return 0;
 }
@@ -123,8 +121,7 @@ int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
 }
 
 /* Run the first @count of the batch's sharing operations. */
-static int multicall(xenfork_ctx *ctx, struct xenfork__batch *b,
-                     uint32_t count)
+static int multicall(xenfork_ctx *ctx, struct xenfork__batch *b, uint32_t count)
 {
     uint32_t i;
 
@@ -200,13 +197,12 @@ int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
 
         is_shared_out[which[i]] = r == 0;
         if (r && r != XENMEM_SHARING_OP_S_HANDLE_INVALID)
-            rc = xenfork__fail(ctx,
-                               r == -ENOMEM ? XENFORK_E_HOSTMEM
-                                            : XENFORK_E_XEN,
-                               r < -10 && r > -4096 ? (int)-r : 0,
-                               "domain %u: cannot share page %llx with "
-                               "domain %u", source,
-                               (unsigned long long)gfns[which[i]], image);
+            rc = xenfork__fail(
+                ctx, r == -ENOMEM ? XENFORK_E_HOSTMEM : XENFORK_E_XEN,
+                r < -10 && r > -4096 ? (int)-r : 0,
+                "domain %u: cannot share page %llx with "
+                "domain %u",
+                source, (unsigned long long)gfns[which[i]], image);
     }
     return rc;
 }

@@ -19,7 +19,7 @@
 
 #define XENFORK__PAGE_SIZE 4096U
 #define XENFORK__PAGE_KIB  4U
-#define XENFORK__BATCH     512U  /* gfns in one multicall */
+#define XENFORK__BATCH     512U /* gfns in one multicall */
 
 /* Handles */
 int xenfork__xen_open(xenfork_ctx *ctx);
@@ -29,15 +29,15 @@ void xenfork__xen_close(xenfork_ctx *ctx);
 struct xenfork__dominfo {
     uint32_t domid;
     uint8_t uuid[16];
-    bool is_hvm;              /* an HVM container: PVH or HVM */
-    bool is_paused;           /* by a toolstack */
+    bool is_hvm;    /* an HVM container: PVH or HVM */
+    bool is_paused; /* by a toolstack */
     bool is_shutdown;
     bool is_dying;
-    int shutdown_reason;      /* XENFORK__SHUTDOWN_*; valid if is_shutdown */
-    uint64_t private_pages;   /* Xen's tot_pages */
-    uint64_t shared_pages;    /* Xen's shr_pages */
-    uint64_t claimed_pages;   /* claimed and not yet used */
-    uint64_t max_pages;       /* what the domain may own */
+    int shutdown_reason;    /* XENFORK__SHUTDOWN_*; valid if is_shutdown */
+    uint64_t private_pages; /* Xen's tot_pages */
+    uint64_t shared_pages;  /* Xen's shr_pages */
+    uint64_t claimed_pages; /* claimed and not yet used */
+    uint64_t max_pages;     /* what the domain may own */
     uint32_t max_vcpus;
 };
 #define XENFORK__SHUTDOWN_SUSPEND 2 /* SHUTDOWN_suspend, public/sched.h */
@@ -70,8 +70,7 @@ int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
  * TIMEOUT: runs on, request withdrawn; CANCELLED: the same.  NOTRUNNING: it
  * shut down otherwise.  RESIDUE: it may be suspended still.
  */
-int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid,
-                         uint32_t timeout_ms);
+int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
 /* As if the suspension had been cancelled: nothing reconnects. */
 int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
 /*
@@ -88,33 +87,33 @@ int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid);
 
 struct xenfork__disk {
     char *vdev;
-    char *path;               /* NULL: empty drive */
-    char *format;             /* libxl's words: "raw", "qcow2", … */
-    char *backend;            /* "phy", "qdisk", "tap", "standalone", … */
-    char *script;             /* NULL: libxl's own */
+    char *path;    /* NULL: empty drive */
+    char *format;  /* libxl's words: "raw", "qcow2", … */
+    char *backend; /* "phy", "qdisk", "tap", "standalone", … */
+    char *script;  /* NULL: libxl's own */
     bool is_readwrite;
     bool is_cdrom;
-    bool is_foreign;          /* backend in another domain */
+    bool is_foreign; /* backend in another domain */
 };
 
 struct xenfork__nic {
     int devid;
     uint8_t mac[6];
-    char *bridge;             /* NULL: libxl's default */
+    char *bridge; /* NULL: libxl's default */
 };
 
 struct xenfork__config {
-    char *json;               /* libxl's own record, opaque to us */
+    char *json; /* libxl's own record, opaque to us */
     char *name;
     uint8_t uuid[16];
-    int type;                 /* XENFORK__TYPE_* */
-    uint64_t max_kib;         /* memory that the guest may have */
+    int type;         /* XENFORK__TYPE_* */
+    uint64_t max_kib; /* memory that the guest may have */
     uint32_t disk_count;
     struct xenfork__disk *disks;
     uint32_t nic_count;
     struct xenfork__nic *nics;
     uint32_t passthrough_count;
-    char *unsupported;        /* a device kind we cannot fork; NULL: none */
+    char *unsupported; /* a device kind we cannot fork; NULL: none */
 };
 
 int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
@@ -137,31 +136,30 @@ int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
 
 /* State of a suspended domain: xen-capture.c */
 struct xenfork__param {
-    uint64_t index;           /* HVM_PARAM_* */
+    uint64_t index; /* HVM_PARAM_* */
     uint64_t value;
 };
 
 struct xenfork__capture {
     uint32_t xen_major, xen_minor;
-    uint8_t *cpuid;           /* xen_cpuid_leaf_t[] as in the stream */
+    uint8_t *cpuid; /* xen_cpuid_leaf_t[] as in the stream */
     size_t cpuid_bytes;
-    uint8_t *msrs;            /* xen_msr_entry_t[] as in the stream */
+    uint8_t *msrs; /* xen_msr_entry_t[] as in the stream */
     size_t msrs_bytes;
     uint32_t tsc_mode, tsc_khz, tsc_incarnation;
     uint64_t tsc_ns;
-    uint8_t *context;         /* HVM context */
+    uint8_t *context; /* HVM context */
     size_t context_bytes;
     uint32_t param_count;
     struct xenfork__param *params;
-    uint32_t page_count;      /* special pages, gfn ascending */
+    uint32_t page_count; /* special pages, gfn ascending */
     uint64_t *page_gfns;
-    uint8_t *pages;           /* page_count * 4096 bytes */
+    uint8_t *pages; /* page_count * 4096 bytes */
 };
 
 /* gfns: the special pages that the stream has to carry. */
-int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid,
-                         const uint64_t *gfns, uint32_t count,
-                         struct xenfork__capture **capture_out);
+int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count, struct xenfork__capture **capture_out);
 void xenfork__capture_free(struct xenfork__capture *capture);
 /* Give the image the vCPU state; its special pages are there already. */
 int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
@@ -199,23 +197,21 @@ int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
 int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
                       const uint64_t *gfns, uint32_t count);
 /* image -> clone, one hypercall; the clone is paused and never ran. */
-int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image,
-                             uint32_t clone);
+int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone);
 
 /* Clones: xen-restore.c */
 struct xenfork__clone_config {
     const char *name;
     const uint8_t *uuid;
-    const struct xenfork__nic *nics;   /* as many as the source has */
-    char *const *disk_paths;           /* likewise; NULL: as the source's */
+    const struct xenfork__nic *nics; /* as many as the source has */
+    char *const *disk_paths;         /* likewise; NULL: as the source's */
 };
 
 /*
  * A paused domain made by libxl out of a pageless stream at fd's offset.
  * RESIDUE: the half-made domain is still there.
  */
-int xenfork__xen_restore(xenfork_ctx *ctx,
-                         const struct xenfork__config *source,
+int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,
                          int stream_fd, uint32_t *domid_out);
 

@@ -82,12 +82,12 @@ typedef struct xenfork_list xenfork_list;
 #define XENFORK_STAGES        17
 
 /* Counters of a fork. */
-#define XENFORK_COUNT_PAGES_SHARED  0 /* source pages shared with the image */
-#define XENFORK_COUNT_PAGES_COPIED  1 /* source pages that had to be copied */
-#define XENFORK_COUNT_HYPERCALLS    2 /* memory operations, batched or not */
-#define XENFORK_COUNT_PROCESSES     3 /* started by us; libxl's not counted */
-#define XENFORK_COUNT_XENSTORE_OPS  4 /* done by us; libxl's not counted */
-#define XENFORK_COUNTS              5
+#define XENFORK_COUNT_PAGES_SHARED 0 /* source pages shared with the image */
+#define XENFORK_COUNT_PAGES_COPIED 1 /* source pages that had to be copied */
+#define XENFORK_COUNT_HYPERCALLS   2 /* memory operations, batched or not */
+#define XENFORK_COUNT_PROCESSES    3 /* started by us; libxl's not counted */
+#define XENFORK_COUNT_XENSTORE_OPS 4 /* done by us; libxl's not counted */
+#define XENFORK_COUNTS             5
 
 /**
  * Open a context: the handles to Xen and to the state directory.
@@ -205,8 +205,7 @@ void xenfork_spec_free(xenfork_spec *spec);
  * malformed value) or XENFORK_E_NOMEM.  Since: 0.1
  */
 /* 1 to 63 characters out of [A-Za-z0-9._-], not all digits, no '-' first. */
-int xenfork_spec_set_name(xenfork_spec *spec, uint32_t clone,
-                          const char *name);
+int xenfork_spec_set_name(xenfork_spec *spec, uint32_t clone, const char *name);
 /* Not all zero. */
 int xenfork_spec_set_uuid(xenfork_spec *spec, uint32_t clone,
                           const uint8_t uuid[16]);
@@ -292,12 +291,11 @@ const char *xenfork_result_clone_name(const xenfork_result *result,
 const char *xenfork_result_clone_uuid(const xenfork_result *result,
                                       uint32_t clone);
 /* NICs of a clone: how many; name of the host side; MAC; nonzero: held. */
-uint32_t xenfork_result_nic_count(const xenfork_result *result,
-                                  uint32_t clone);
-const char *xenfork_result_nic_vif(const xenfork_result *result,
-                                   uint32_t clone, uint32_t nic);
-const char *xenfork_result_nic_mac(const xenfork_result *result,
-                                   uint32_t clone, uint32_t nic);
+uint32_t xenfork_result_nic_count(const xenfork_result *result, uint32_t clone);
+const char *xenfork_result_nic_vif(const xenfork_result *result, uint32_t clone,
+                                   uint32_t nic);
+const char *xenfork_result_nic_mac(const xenfork_result *result, uint32_t clone,
+                                   uint32_t nic);
 int xenfork_result_nic_is_held(const xenfork_result *result, uint32_t clone,
                                uint32_t nic);
 /* Nanoseconds that a stage took; @clone XENFORK_ALL: the fork itself. */

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Undoing what a journal says was begun: by its owner, or for a dead one. */
+#include "txn-private.h"
+
+#include <string.h>
+
+#include "admission.h"
+#include "files.h"
+#include "node.h"
+
+static bool uuid_of(const struct xenfork__txn *txn, const char *key, uint32_t n,
+                    uint8_t uuid_out[16])
+{
+    const char *text = n == UINT32_MAX
+                           ? xenfork__record_get(txn->record, key)
+                           : xenfork__record_get_nth(txn->record, key, n);
+
+    return text && xenfork__uuid_parse(text, uuid_out);
+}
+
+static bool flag_of(const struct xenfork__txn *txn, const char *key)
+{
+    uint64_t value;
+
+    return xenfork__record_get_u64(txn->record, key, &value) && value;
+}
+
+/* Suspended by us, or about to be: it runs on. */
+static int undo_suspension(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                           uint32_t domid)
+{
+    struct xenfork__dominfo info;
+    int rc;
+
+    if ((rc = xenfork__xen_settle_suspend(ctx, domid)) < 0 ||
+        (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc;
+    if (flag_of(txn, "source.was_paused") && !info.is_paused &&
+        (rc = xenfork__xen_pause(ctx, domid)) < 0)
+        return rc;
+    if (info.is_shutdown && info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND &&
+        (rc = xenfork__xen_resume(ctx, domid)) < 0)
+        return rc;
+    return xenfork__txn_resumed(ctx, txn);
+}
+
+/* Paused by us. */
+static int undo_pause(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                      uint32_t domid)
+{
+    struct xenfork__dominfo info;
+    int rc;
+
+    if (flag_of(txn, "source.was_paused"))
+        return 0;
+    rc = xenfork__xen_info(ctx, domid, &info);
+    return rc == 0 && info.is_paused ? xenfork__xen_unpause(ctx, domid) : rc;
+}
+
+/* The source runs on as before. */
+static int undo_source(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    uint8_t uuid[16];
+    uint32_t domid;
+    int rc;
+
+    if (!uuid_of(txn, "source", UINT32_MAX, uuid))
+        return 0;
+    rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (flag_of(txn, "source.suspended"))
+        return undo_suspension(ctx, txn, domid);
+    return flag_of(txn, "source.pausing") ? undo_pause(ctx, txn, domid) : 0;
+}
+
+static int undo_domain(xenfork_ctx *ctx, const uint8_t uuid[16])
+{
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
+
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    return rc < 0 ? rc : xenfork__xen_destroy(ctx, domid);
+}
+
+/* A domain that was begun, and what is kept of it. */
+static int undo_node(xenfork_ctx *ctx, int kind, const uint8_t uuid[16])
+{
+    int rc = undo_domain(ctx, uuid);
+    int r = xenfork__node_remove(ctx, kind, uuid);
+
+    return rc < 0 ? rc : r;
+}
+
+static int undo_nodes(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    uint8_t uuid[16];
+    uint32_t n;
+    int rc = 0, r;
+
+    for (n = 0; n < XENFORK__TXN_MAX_NTH && uuid_of(txn, "clone", n, uuid);
+         n++) {
+        r = undo_node(ctx, XENFORK_KIND_CLONE, uuid);
+        rc = rc < 0 ? rc : r;
+    }
+    if (uuid_of(txn, "image", UINT32_MAX, uuid)) {
+        r = undo_node(ctx, XENFORK_KIND_IMAGE, uuid);
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
+static int undo_files(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    const char *path;
+    uint32_t n;
+    int rc = 0, r;
+
+    for (n = 0; n < XENFORK__TXN_MAX_NTH; n++) {
+        path = xenfork__record_get_nth(txn->record, "file", n);
+        if (!path)
+            break;
+        r = xenfork__file_remove(ctx, path);
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
+/* Of an image that stood before us. */
+static int undo_image_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    uint64_t max_pages;
+    uint8_t uuid[16];
+    uint32_t domid;
+    int rc;
+
+    if (!uuid_of(txn, "claim.image", UINT32_MAX, uuid) ||
+        !xenfork__record_get_u64(txn->record, "claim.max_pages", &max_pages))
+        return 0;
+    rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return xenfork__promise_end(ctx, domid, max_pages);
+}
+
+static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    uint8_t uuid[16];
+
+    if (!uuid_of(txn, "source", UINT32_MAX, uuid))
+        return 0;
+    return xenfork__claim_settle(ctx, uuid, NULL);
+}
+
+int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {
+        undo_source,      undo_nodes,        undo_files,
+        undo_image_claim, undo_source_claim,
+    };
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < ARRAY_SIZE(steps); i++)
+        if (steps[i](ctx, txn) < 0)
+            rc = XENFORK_E_RESIDUE;
+    if (rc == 0 && xenfork__file_remove(ctx, txn->path) < 0)
+        rc = XENFORK_E_RESIDUE;
+    if (rc < 0)
+        xenfork__fail(ctx, rc, 0, "fork %s cannot be undone whole", txn->id);
+    xenfork__txn_free(txn);
+    return rc;
+}
+
+int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
+{
+    struct xenfork__txn *txn;
+    int rc;
+
+    rc = xenfork__txn_handle(ctx, id, is_waiting, &txn);
+    if (rc == XENFORK_E_BUSY)
+        return 0; /* its owner lives */
+    if (rc < 0)
+        return rc;
+    rc = xenfork__record_read(ctx, txn->path, &txn->record);
+    if (rc < 0) {
+        xenfork__txn_free(txn);
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    }
+    LOG_WARN(ctx, "rolling back fork %s, whose process is gone", id);
+    return xenfork__txn_rollback(ctx, txn);
+}
+
+/* "UUID.new": its writer was killed, or writes it now. */
+static int sweep_half_written(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, name,
+                                                  NULL);
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char id[XENFORK__UUID_CHARS];
+    int rc;
+
+    snprintf(id, sizeof(id), "%s", name);
+    rc = xenfork__lock_take(ctx, id, false, &lock);
+    if (rc < 0)
+        return rc == XENFORK_E_BUSY ? 0 : rc;
+    return path ? xenfork__file_remove(ctx, path) : xenfork__nomem(ctx);
+}
+
+int xenfork__txns_recover(xenfork_ctx *ctx)
+{
+    char **ids;
+    size_t count, i;
+    int r, rc = xenfork__txn_ids(ctx, &ids, &count);
+    uint8_t uuid[16];
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count; i++) {
+        if (xenfork__uuid_parse(ids[i], uuid))
+            r = xenfork__txn_recover(ctx, ids[i], false);
+        else
+            r = sweep_half_written(ctx, ids[i]);
+        if (r < 0)
+            rc = XENFORK_E_RESIDUE;
+    }
+    xenfork__names_free(ids, count);
+    return rc < 0 ? xenfork__fail(ctx, rc, 0,
+                                  "what a killed fork has left "
+                                  "cannot all be undone")
+                  : 0;
+}
+
+/* Does a journal concern this source?  No: it has ended meanwhile. */
+static bool is_about(xenfork_ctx *ctx, const char *id, const uint8_t source[16])
+{
+    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, id,
+                                                  NULL);
+    cleanup_record struct xenfork__record *record = NULL;
+    const char *text;
+    uint8_t uuid[16];
+
+    if (!path || xenfork__record_read(ctx, path, &record) < 0)
+        return false;
+    text = xenfork__record_get(record, "source");
+    return text && xenfork__uuid_parse(text, uuid) && !memcmp(uuid, source, 16);
+}
+
+int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t source[16])
+{
+    char **ids;
+    size_t count, i;
+    int rc = xenfork__txn_ids(ctx, &ids, &count);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++)
+        if (is_about(ctx, ids[i], source))
+            rc = xenfork__txn_recover(ctx, ids[i], true);
+    xenfork__names_free(ids, count);
+    return rc;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a journal consists of: for txn.c, which writes it, and rollback.c. */
+#ifndef LIBFORK_TXN_PRIVATE_H
+#define LIBFORK_TXN_PRIVATE_H
+
+#include "lock.h"
+#include "record.h"
+#include "txn.h"
+
+#define XENFORK__TXN_DIR     "txn"
+#define XENFORK__TXN_MAX_NTH 65536U
+
+struct xenfork__txn {
+    char id[XENFORK__UUID_CHARS];
+    char *path;
+    struct xenfork__lock *lock;
+    struct xenfork__record *record;
+    uint32_t files, clones, macs;
+};
+
+/* A journal, locked; its record is not yet read or made. */
+int xenfork__txn_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
+                        struct xenfork__txn **txn_out);
+void xenfork__txn_free(struct xenfork__txn *txn);
+/* The names in the journals' directory.  Caller frees */
+int xenfork__txn_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out);
+
+#endif
