@@ -141,6 +141,11 @@ ask_net() {
 # field DOM NAME: of the guest's present view
 field() { ask "$1" view | json ".$2"; }
 
+# info NAME FILTER: of what xl fork-info says of an image or a clone
+info() { xl fork-info --json "$1" | json ".[0]$2"; }
+
+is_empty() { [ -z "$(ls -A "$1")" ]; }
+
 # The host: what must be as before once all is undone.
 
 # snapshot_of_host [FOLDER…]: one line a thing
