@@ -31,8 +31,7 @@ next_is_destroy() {
     text=$(timeout 60 xl fork-destroy nothing 2>&1) || status=$?
     is "$1: the next call says what it is asked to" "$status $(grep -c '^xl: there is no clone named nothing$' <<<"$text")" "1 1"
     # Not by waiting: it was this call.
-    same_host "$1: the host is as before" "$host_before" "$(host)"
-    same_memory "$1: so is its memory"
+    all_as_before "$1"
     check "$1: the source ticks on" ticks_on source
     same_source "$1"
 }

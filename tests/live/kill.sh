@@ -52,13 +52,18 @@ same_source() {
     esac
 }
 
+# all_as_before TEXT: now
+all_as_before() {
+    same_host "$1: the host is as before" "$host_before" "$(host)"
+    same_memory "$1: so is its memory"
+}
+
 # undone TEXT: nobody calls us, and soon all is as before
 undone() {
     local start=$SECONDS
     wait_until "$UNDO_SECONDS" as_before
     diag "$1: undone after $((SECONDS - start)) s"
-    same_host "$1: the host is as before" "$host_before" "$(host)"
-    same_memory "$1: so is its memory"
+    all_as_before "$1"
 }
 
 # killed_at STAGE [NAME]: a fork that dies there
