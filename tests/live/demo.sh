@@ -7,6 +7,7 @@ set -u
 
 CLONES=(source-1 source-2 source-3)
 ADDRESS=10.0.0.2 RATE=10
+RECORDS_MIB=5 # Xen keeps 128 bytes for each page that was shared, until it is written: 4 MiB for this guest
 SETTLE_SECONDS=180 # where several emulators share a machine, all is many times slower
 
 bold='' good='' bad='' dim='' plain=''
@@ -164,7 +165,7 @@ sed 's/^/  /' "$work/list"
 note '.fork_list = $list[0]' --slurpfile list <(xl fork-list --json)
 note '.host_free_mib.with_clones = $free' --argjson free "$(free_mib)"
 must 'xl fork-destroy' timeout 120 xl fork-destroy "${CLONES[@]}"
-wait_until 20 is_free_again "$(($(fact .host_free_mib.before) - 1))"
+wait_until "$SETTLE_SECONDS" is_free_again "$(($(fact .host_free_mib.before) - RECORDS_MIB))"
 note '.host_free_mib.after = $free' --argjson free "$(free_mib)"
 
 heading 'Host memory:'
@@ -174,7 +175,8 @@ fact '.host_free_mib as $free | ([.fork_list[].private_kib] | add / 1024 | round
     "  they, and the source, may yet write (--reserve)."'
 shows 'three clones took less than three full copies would' \
     facts_say '.host_free_mib | .before - .with_clones < 3 * 128'
-shows 'all of it came back' facts_say '.host_free_mib | .after >= .before - 1'
+shows "all of it came back, but for Xen's records of pages that the source has not yet written anew" \
+    facts_say ".host_free_mib | .after >= .before - $RECORDS_MIB"
 
 heading 'A fork beside other ways to get this guest, one after the other in this boot:'
 timed fork timed xl fork source timed
