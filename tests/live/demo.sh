@@ -188,7 +188,7 @@ timed restore source xl restore /data/save
 must 'the restored guest is the same' [ "$(view_of source | jq -r .token)" = "$(fact .source.token)" ]
 must 'xl destroy' xl destroy source
 timed create source xl create -q /etc/xen/source.cfg
-fact 'def s: . * 10 | round / 10 | "\(.) s"; def bar: ("#" * ([. * 2 | round, 40] | min));
+fact 'def s: . * 10 | round | "\(. / 10 | floor).\(. % 10) s";
     .times_s as $t | (["", "COMMAND", "IT ANSWERS AFTER", "MEANWHILE"] | @tsv),
     (["xl fork", ($t.fork.command | s), ($t.fork.answers | s), "the source runs on, less its stun"] | @tsv),
     (["xl restore", ($t.restore.command | s), ($t.restore.answers | s),
