@@ -65,7 +65,7 @@ must() {
 # What is measured.
 
 now() { printf '%s\n' "$EPOCHREALTIME"; }
-since() { jq -n --argjson start "$1" --argjson end "$(now)" '$end - $start'; }
+since() { jq -n --argjson began "$1" --argjson now "$(now)" '$now - $began'; }
 free_mib() { xl info | awk '$1 == "free_memory" { print $3 }'; }
 answers() { ASK_SECONDS=$SETTLE_SECONDS ask "$1" view | jq -e .token; }
 disk_of() { xl fork-list --json | jq -r --arg name "$1" '.[] | select(.name == $name).disks[0].path'; }
@@ -99,10 +99,10 @@ fork_once() {
     start=$(now)
     xl fork --json source "$1" >"$work/fork" 2>"$work/fork.log" || give_up "xl fork source $1" "$work/fork.log"
     note '.clones += [{name: $name, domid: $fork[0].clones[0].domid, image: $fork[0].image.name,
-            nics: $fork[0].clones[0].nics, start: $start, end: $end,
+            nics: $fork[0].clones[0].nics, began: $began, ended: $ended,
             stun_ms: ($fork[0].timings_ns.stun / 1e6 | round)}]' --arg name "$1" \
-        --argjson start "$start" --argjson end "$(now)" --slurpfile fork "$work/fork"
-    quote "xl fork source $1     $(fact '.clones[-1] | "\((.end - .start) * 10 | round / 10) s, of which the source stood still for \(.stun_ms) ms"')"
+        --argjson began "$start" --argjson ended "$(now)" --slurpfile fork "$work/fork"
+    quote "xl fork source $1     $(fact '.clones[-1] | "\((.ended - .began) * 10 | round / 10) s, of which the source stood still for \(.stun_ms) ms"')"
 }
 
 # The tale.
@@ -124,8 +124,8 @@ wait "$load" || give_up 'the echo load ran'
 note '.echo = ($load[0] | del(.requests)) | .clones as $clones
     # A lost request is excused when its fork was under way, and all that this fork lost lie within its stun.
     | .echo.lost_outside_of_stun = ([.echo.lost_at[] as $at | $at
-        | select([$clones[] | select(.start <= $at and $at <= .end)] == [])] | length)
-        + ([$clones[] | . as $clone | [$load[0].lost_at[] | select($clone.start <= . and . <= $clone.end)]
+        | select([$clones[] | select(.began <= $at and $at <= .ended)] == [])] | length)
+        + ([$clones[] | . as $clone | [$load[0].lost_at[] | select($clone.began <= . and . <= $clone.ended)]
             | select(length > 0 and (max - min) * 1000 > $clone.stun_ms + 1000 / $rate) | length] | add // 0)' \
     --slurpfile load "$work/load" --argjson rate "$RATE"
 shows "$(fact '.echo | "\(.received) of \(.sent) echo requests were answered" +
