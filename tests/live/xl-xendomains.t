@@ -38,6 +38,10 @@ is "with the same memory" "$(field k mark)" saved
 is "its disk is whole" "$(ask k verify | json .errors)" 0
 is "the clone is still known" "$(xl fork-list --json | json '.[] | .name + " " + .state')" "k running"
 
+# Linux says that it can suspend when it boots, and libxl makes the node anew for what it restores.
+check "a restored domain can be forked" timeout 60 xl -N fork source k2
+xenstore-write "/local/domain/$(domid_of source)/control/feature-suspend" 1
+
 # Shutdown alone. The guest's kernel leaves poweroff to user space, which has none here: it is asked as well.
 timeout 120 xl fork --no-hydrate source k2 >/dev/null || bail_out "cannot fork"
 wait_tick k2 "$(($(tick source) + 1))" 60 || bail_out "k2 does not tick"
