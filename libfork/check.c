@@ -125,7 +125,7 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
         rc = refuse(ctx, check, XENFORK_E_NOSUSPEND,
                     "the guest does not say that it can suspend "
                     "(control/feature-suspend)",
-                    "wait until it has booted; its kernel needs Xen's PV "
+                    "its kernel needs Xen's PV "
                     "drivers and suspend support (CONFIG_HIBERNATE_CALLBACKS "
                     "in Linux)");
     return rc;

@@ -16,15 +16,37 @@
 #define SETTLE_MS      30000U /* Linux gives up freezing after 20 s */
 #define SETTLE_POLL_MS 20U
 
-int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out)
+/* "1", "0", or "": the guest has said nothing of it.  Caller frees. */
+static int feature(xenfork_ctx *ctx, uint32_t domid, const char *name,
+                   char **value_out)
 {
-    cleanup_free char *value = xenfork__xs_read(
-        ctx, XBT_NULL, CONTROL "feature-suspend", domid);
+    char *value =
+        xenfork__xs_read(ctx, XBT_NULL, CONTROL "feature-%s", domid, name);
 
-    if (!value && errno != ENOENT)
+    if (!value && errno == ENOENT)
+        value = strdup("");
+    if (!value)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot read what domain %u supports", domid);
-    *can_out = value && !strcmp(value, "1");
+    *value_out = value;
+    return 0;
+}
+
+/*
+ * Linux writes all that it supports once, when it boots (drivers/xen/manage.c,
+ * setup_shutdown_watcher()): of a restored domain, or a clone, it says
+ * nothing any more.  Such a guest is asked, and has the timeout to obey.
+ */
+int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out)
+{
+    cleanup_free char *can_suspend = NULL;
+    cleanup_free char *can_power_off = NULL;
+    int rc;
+
+    if ((rc = feature(ctx, domid, "suspend", &can_suspend)) < 0 ||
+        (rc = feature(ctx, domid, "poweroff", &can_power_off)) < 0)
+        return rc;
+    *can_out = can_suspend[0] ? !strcmp(can_suspend, "1") : !can_power_off[0];
     return 0;
 }
 

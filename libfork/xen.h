@@ -64,7 +64,7 @@ int xenfork__xen_wait_release(xenfork_ctx *ctx, int wake_fd);
 int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid);
 
 /* Suspension: xen-suspend.c */
-/* Has the guest said that it can suspend? */
+/* False: the guest has said what it can do, and this is not among it. */
 int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
 /*
  * TIMEOUT: runs on, request withdrawn; CANCELLED: the same.  NOTRUNNING: it

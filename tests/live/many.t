@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Eight clones at once, a clone of a clone, and its clone; hydrated clones that outlive their image.
+# Eight clones at once; hydrated clones that outlive their image.
 # live: --source --timeout 500
 . "$(dirname "$0")/lib.sh"
 
@@ -16,17 +16,8 @@ for n in 1 2 3 4 5 6 7 8; do
 done
 is 'MACs all differ' "$(for n in 1 2 3 4 5 6 7 8; do field "source-$n" mac; done | sort -u | wc -l)" 8
 
-# Nested, at once: the first clone need not be hydrated for it.
-check 'fork a clone' xl fork source-8 child
-check 'fork that clone'"'"'s clone' xl fork child grandchild
-for name in child grandchild; do
-    check "$name ticks" wait_until 90 ticks_on "$name"
-    is "$name: token" "$(field "$name" token)" "$token"
-    is "$name: disk" "$(ask "$name" verify | json .errors)" 0
-done
-
 # Hydration goes on by itself, and shows.
-for name in source-1 source-8 child; do
+for name in source-1 source-8; do
     check "$name gets hydrated" wait_until 180 hydrated "$name"
 done
 at_least 'a hydrated clone is mostly shared' "$(info source-1 '.shared_kib / 1024 | floor')" 64
@@ -39,12 +30,5 @@ check 'a clone goes on without it' ticks_on source-1
 check 'another too' ticks_on source-5
 is 'its disk is whole' "$(ask source-1 verify | json .errors)" 0
 
-# Behind our back.
-image=$(info child .image)
-check 'plain xl destroy of an image' xl destroy "$image"
-check 'its hydrated clone goes on' ticks_on child
-is 'we see that it is gone' "$(xl fork-list --json | json ".[] | select(.name == \"$image\") | .state")" lost
-ask child dirty 24 >/dev/null
-check 'it writes to all its memory, and goes on' ticks_on child
 check 'the source goes on' ticks_on source
 done_testing
