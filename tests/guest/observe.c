@@ -12,6 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+/* dom0 has one emulated CPU for the disks and the xenstore of all guests. */
+#define TICK_MS    250
+#define PUBLISH_MS 1000
+#define ASK_MS     250
+
 struct state state = { .lock = PTHREAD_MUTEX_INITIALIZER,
                        .domid = DOMID_UNKNOWN };
 
@@ -74,13 +79,15 @@ static void *tick_forever(void *unused)
                 state.mark_acked = record.tick;
         }
         pthread_mutex_unlock(&state.lock);
-        sleep_ms(100);
+        sleep_ms(TICK_MS);
     }
     return NULL;
 }
 
+/* What stays the same in one domain is written once. */
 static void publish(void)
 {
+    static uint32_t published = DOMID_UNKNOWN;
     uint64_t tick, acked;
     uint32_t domid;
     char text[64];
@@ -92,11 +99,14 @@ static void publish(void)
     domid = state.domid;
     pthread_mutex_unlock(&state.lock);
 
-    snprintf(text, sizeof text, "%u", domid);
-    store_write("data/domid", text);
-    read_mac(text, sizeof text);
-    store_write("data/mac", text);
-    store_write("data/token", state.token);
+    if (domid != published) {
+        snprintf(text, sizeof text, "%u", domid);
+        if (store_write("data/domid", text) == 0 &&
+            store_write("data/token", state.token) == 0)
+            published = domid;
+        read_mac(text, sizeof text);
+        store_write("data/mac", text);
+    }
     snprintf(text, sizeof text, "%llu", (unsigned long long)acked);
     store_write("data/acked", text);
     snprintf(text, sizeof text, "%llu", (unsigned long long)tick);
@@ -108,7 +118,7 @@ static void *publish_forever(void *unused)
     (void)unused;
     for (;;) {
         publish();
-        sleep_ms(500);
+        sleep_ms(PUBLISH_MS);
     }
     return NULL;
 }
@@ -119,7 +129,7 @@ static void *answer_forever(void *unused)
     static char last[512];
 
     (void)unused;
-    for (;; sleep_ms(100)) {
+    for (;; sleep_ms(ASK_MS)) {
         char ask[512], answer[ANSWER_BYTES], reply[ANSWER_BYTES + 512], *space;
 
         if (store_read("data/ask", ask, sizeof ask) < 0)

@@ -117,7 +117,7 @@ fork_once() {
 # The tale.
 
 note '.xen = $xen | .source.memory_mib = 128' --arg xen "$(xl info | awk '$1 == "xen_version" { print $3 }')"
-must 'the source runs' wait_tick source 10 "$SETTLE_SECONDS"
+must 'the source runs' wait_tick source 4 "$SETTLE_SECONDS"
 note '.source += $view | .source += {name: "source", disk: "/data/source.img"}' --argjson view "$(view_of source)"
 note '.host_free_mib.before = $free' --argjson free "$(free_mib)"
 

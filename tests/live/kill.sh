@@ -23,7 +23,7 @@ as_before() { [ "$(host)" = "$host_before" ]; }
 
 # remember: the host and the source as they must be afterwards
 remember() {
-    wait_tick source 10 60 || bail_out "the source does not tick"
+    wait_tick source 4 60 || bail_out "the source does not tick"
     domid_before=$(domid_of source) token_before=$(field source token)
     free_before=$(free_mib) host_before=$(host)
     [ -n "$token_before" ] || bail_out "the source has no token"

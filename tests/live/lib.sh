@@ -97,7 +97,7 @@ start_source() {
     [ $# -le 2 ] || printf '%s\n' "${@:3}" >>"$config"
     timeout 120 xl create -q "$config" || bail_out "cannot start $name"
     rm -f "$config"
-    wait_tick "$name" 10 120 || bail_out "$name does not tick"
+    wait_tick "$name" 4 120 || bail_out "$name does not tick"
 }
 
 tick() { xenstore-read "/local/domain/$(domain "$1")/data/tick" 2>/dev/null; }
@@ -111,7 +111,7 @@ wait_tick() { wait_until "${3:-60}" tick_reached "$1" "$2"; }
 ticks_on() {
     local now
     now=$(tick "$1") || return 1
-    wait_until "${2:-30}" tick_reached "$1" "$((now + 5))"
+    wait_until "${2:-30}" tick_reached "$1" "$((now + 3))"
 }
 
 answered() { [ "$(xenstore-read "$1" 2>/dev/null | cut -d ' ' -f 1)" = "$2" ]; }

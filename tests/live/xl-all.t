@@ -56,7 +56,7 @@ check "the clone reboots" wait_until 60 is_off k
 is "the image stays while its clone is there" "$(state_of "$image")" ready
 rebooted() { [ -n "$(domid_of source)" ] && [ "$(domid_of source)" != "$before" ]; }
 check "the source is started anew" wait_until 60 rebooted
-check "it ticks" wait_tick source 10 90
+check "it ticks" wait_tick source 4 90
 check "the clone is destroyed" timeout 60 xl fork-destroy k
 check "its image goes with it" wait_until 20 no_images
 
