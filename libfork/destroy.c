@@ -105,8 +105,8 @@ static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
     if (rc < 0 || !dependent)
         return rc;
     xenfork__fail(ctx, XENFORK_E_INUSE, 0,
-                  "image %s is in use: %u clones depend on it", image->name,
-                  dependent);
+                  "image %s is in use: clones that depend on it: %u",
+                  image->name, dependent);
     return xenfork__remedy(ctx, "wait until they are hydrated (xl fork-info), "
                                 "or destroy them");
 }

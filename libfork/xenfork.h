@@ -77,7 +77,7 @@ typedef struct xenfork_list xenfork_list;
 #define XENFORK_STAGE_ATTACH  12 /* per clone: NICs held or connected */
 #define XENFORK_STAGE_UNPAUSE 13 /* per clone: starts to run */
 #define XENFORK_STAGE_HYDRATE 14 /* background: clone made independent */
-#define XENFORK_STAGE_STUN    15 /* a sum: suspended until resumed */
+#define XENFORK_STAGE_STUN    15 /* a sum: asked to suspend until it runs */
 #define XENFORK_STAGE_TOTAL   16 /* a sum: the whole call, or one clone */
 #define XENFORK_STAGES        17
 

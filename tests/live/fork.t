@@ -30,7 +30,7 @@ wait "$load_pid" # what follows keeps dom0's only CPU busy
 
 # The clone's disk at the instant of the fork: it has not run yet.
 disk=$(info clone '.disks[0].path')
-sealed=$(ls /data/.xenfork/*.raw | grep -v "^$disk$")
+sealed=$(find /data/.xenfork -name '*.raw' ! -path "$disk")
 seen=$("$LIVE/check-disk" "$disk")
 is 'clone disk: no damage' "$(json '.errors | length' <<<"$seen")" 0
 at_least 'clone disk: every write acknowledged before the fork' "$(json .highest <<<"$seen")" "$before"

@@ -3,6 +3,7 @@
 # Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
 # tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# flavours: plain asan" with which builds, and
 # "# alone: yes" when it measures time and so needs the machine for itself.
+# shellcheck disable=SC2154  # tests, versions: of check
 
 EMULATOR_FAULT=75
 

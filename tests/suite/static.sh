@@ -12,12 +12,16 @@ shell_files() {
 }
 
 check_shell() {
-    (cd "$TOP" && shell_files | xargs -0 shellcheck -x -S warning)
+    # shellcheck source=/dev/null
+    (. "$TOP/tests/testbed/lib/cache.sh"
+        root=$(need buildroot trixie)
+        shell_files | xargs -0 "$TESTBED/lib/in-root" "$root" -r "$TOP:/tree" \
+            env -C /tree shellcheck -x -S warning)
 }
 
 # Nothing of this machine, no registry's host name.
 check_names() {
-    ! git -C "$TOP" grep -nE '(^|[^.a-z])(deb|security|snapshot|ftp)\.debian\.org|/work/|registry\.npmjs' -- \
+    ! git -C "$TOP" grep -nE '(^|[^.a-z])(deb|security|snapshot|ftp)\.debian\.org|/work/(main|shared|\.)|registry\.npmjs' -- \
         ':!tests/suite/static.sh' ':!LICENSE'
 }
 
