@@ -81,9 +81,9 @@ is 'the sealed disk is as it was' "$(sha256sum <"$sealed")" "$seal_sum"
 is 'its TCP connection survived' "$(json .tcp.ok <"$load")" true
 diag "echo: sent $(json .sent <"$load"), lost $(json .lost <"$load"), longest gap $(json .longest_gap_ms <"$load") ms"
 # All that is lost was sent within one span of the stun's length, while the fork ran.
-spread=$(jq --argjson begin "$begin" --argjson end "$end" --argjson stun "${stun_ms:-0}" '
+spread=$(jq --argjson begin "$begin" --argjson finish "$end" --argjson stun "${stun_ms:-0}" '
     if .lost == 0 then "ok"
-    elif (.lost_at | min) < $begin or (.lost_at | max) > $end then "outside of the fork"
+    elif (.lost_at | min) < $begin or (.lost_at | max) > $finish then "outside of the fork"
     elif ((.lost_at | max) - (.lost_at | min)) * 1000 > $stun + 50 then "longer than the stun"
     else "ok" end' "$load")
 is 'no echo request was lost but within the stun' "$spread" '"ok"'
