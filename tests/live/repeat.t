@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The same source ten times in a row: nothing stays but what is documented.
 # live: --source --timeout 580
-# flavours: plain asan
 . "$(dirname "$0")/lib.sh"
 
 ROUNDS=${ROUNDS:-10}
@@ -31,7 +30,8 @@ check 'the source ticks' ticks_on source
 for n in $(seq "$ROUNDS"); do
     if [ $((n % 2)) -eq 0 ]; then xl destroy "round-$n"; else xl fork-destroy "round-$n"; fi
 done
-is 'of those destroyed by xl the disks stay, as documented' "$(ls /data/.xenfork | wc -l)" $((ROUNDS / 2))
+half_the_disks() { [ "$(find /data/.xenfork -type f | wc -l)" -eq $((ROUNDS / 2)) ]; }
+check 'of those destroyed by xl the disks stay, as documented; images go with theirs' wait_until 30 half_the_disks
 check 'and xl fork-destroy removes them' eval 'for n in $(seq 2 2 "$ROUNDS"); do xl fork-destroy "round-$n" || exit 1; done'
 check 'the keepers end by themselves' wait_until 60 calm
 same_host 'the host is as before' "$before" "$(host)"

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
 # tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# flavours: plain asan" with which builds, and
-# "# alone: yes" when it measures time and so needs the machine for itself.
+# "# alone: yes" when it measures time and so needs the machine for itself. "# not-yet: VERSIONS" are those on which
+# nobody has seen it pass so far: it is not run there, and counted as skipped.
 # shellcheck disable=SC2154  # tests, versions: of check
 
 EMULATOR_FAULT=75
@@ -67,6 +68,7 @@ live_list() {
         [ "$(header "$script" alone no)" = "$1" ] || continue
         for xen in $(header "$script" xen '4.20 4.17'); do
             [[ " $versions " = *" $xen "* ]] || continue
+            [[ " $(header "$script" not-yet '') " != *" $xen "* ]] || continue
             for flavour in $(header "$script" flavours plain); do
                 # The sanitizers find the same on every hypervisor.
                 [ "$flavour" = plain ] || [ "$xen" = 4.20 ] || continue
@@ -76,10 +78,24 @@ live_list() {
     done
 }
 
+# Those not run, by name.
+live_not_yet() {
+    local script xen
+    for script in "$TOP"/tests/live/*.t; do
+        live_wanted "$script" || continue
+        for xen in $(header "$script" not-yet ''); do
+            [[ " $versions " = *" $xen "* ]] || continue
+            say "skipped live, Xen $xen, ${script##*/}: not seen to pass there yet"
+            count 0 0 1
+        done
+    done
+}
+
 run_live() {
+    live_not_yet
     live_run yes 1
-    # Each emulator keeps about one core busy.
-    live_run no "${XENFORK_CHECK_JOBS:-2}"
+    # An emulator keeps two cores busy: side by side each takes more than twice as long.
+    live_run no "${XENFORK_CHECK_JOBS:-1}"
 }
 
 # live_run ALONE JOBS
