@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # xl's commands on all domains, with an image and a clone around that depends on it.
 # live: --source --timeout 400
+# not-yet: 4.17
 . "$(dirname "$0")/lib.sh"
 
 flags_of() { xl list "$1" 2>/dev/null | awk 'NR == 2 { print $5 }'; }
