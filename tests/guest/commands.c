@@ -152,9 +152,45 @@ static void dirty(const char *text, char *answer, size_t answer_bytes)
     snprintf(answer, answer_bytes, "{\"dirty_mib\":%lu}", mib);
 }
 
+/* Values of any kind under data/fork, among them requests, as fast as it goes. */
+static void *flood_forever(void *argument)
+{
+    static const char *const keys[] = {"freeze", "ack", "freeze/x", "noise"};
+    unsigned long left = *(const unsigned long *)argument;
+    char path[64], value[96];
+    uint32_t random = 1;
+
+    for (; left > 0; left--) {
+        size_t bytes;
+
+        random = random * 1103515245 + 12345;
+        bytes = (random >> 8) % (sizeof value - 1);
+        snprintf(path, sizeof path, "data/fork/%s", keys[(random >> 20) % 4]);
+        for (size_t i = 0; i < bytes; i++)
+            value[i] = (char)(33 + (random + i * 7) % 90);
+        value[bytes] = '\0';
+        store_write(path, (random >> 16) % 3 ? value : "1");
+    }
+    store_write("data/flooded", "1");
+    return NULL;
+}
+
+static void flood(const char *text, char *answer, size_t answer_bytes)
+{
+    static unsigned long writes;
+
+    writes = strtoul(text, NULL, 10);
+    start_thread(flood_forever, &writes);
+    snprintf(answer, answer_bytes, "{\"flood\":%lu}", writes);
+}
+
 static void *end_machine(void *how)
 {
     sleep_ms(500); /* let the answer out */
+    if (*(const char *)how == 'r') {
+        sync();
+        reboot(RB_AUTOBOOT);
+    }
     if (*(const char *)how == 'c') {
         int fd = open("/proc/sysrq-trigger", O_WRONLY | O_CLOEXEC);
 
@@ -163,6 +199,26 @@ static void *end_machine(void *how)
     }
     sync();
     reboot(RB_POWER_OFF);
+    return NULL;
+}
+
+/* One line that a program of the guest says. */
+static void ask_program(const char *path, char *answer, size_t answer_bytes)
+{
+    FILE *program = popen(path, "re");
+
+    if (!program || !fgets(answer, (int)answer_bytes, program))
+        snprintf(answer, answer_bytes, "{\"error\":\"no answer of %s\"}", path);
+    answer[strcspn(answer, "\n")] = '\0';
+    if (program)
+        pclose(program);
+}
+
+static void *freeze_machine(void *unused)
+{
+    (void)unused;
+    if (system("/bin/freeze") < 0)
+        perror("observe: freeze");
     return NULL;
 }
 
@@ -180,9 +236,24 @@ void run_command(const char *line, char *answer, size_t answer_bytes)
         mark(line + used, answer, answer_bytes);
     else if (!strcmp(word, "dirty"))
         dirty(line + used, answer, answer_bytes);
-    else if (!strcmp(word, "poweroff") || !strcmp(word, "crash")) {
+    else if (!strcmp(word, "read"))
+        probe_read(line + used, answer, answer_bytes);
+    else if (!strcmp(word, "write"))
+        probe_write(line + used, answer, answer_bytes);
+    else if (!strcmp(word, "sh"))
+        probe_shell(line + used, answer, answer_bytes);
+    else if (!strcmp(word, "identity"))
+        ask_program("/bin/identity", answer, answer_bytes);
+    else if (!strcmp(word, "flood"))
+        flood(line + used, answer, answer_bytes);
+    else if (!strcmp(word, "freeze")) {
+        snprintf(answer, answer_bytes, "{\"freeze\":true}");
+        start_thread(freeze_machine, NULL);
+    } else if (!strcmp(word, "poweroff") || !strcmp(word, "crash") ||
+              !strcmp(word, "reboot")) {
         snprintf(answer, answer_bytes, "{\"%s\":true}", word);
-        start_thread(end_machine, word[0] == 'c' ? "c" : "p");
+        start_thread(end_machine, word[0] == 'c' ? "c"
+                                  : word[0] == 'r' ? "r" : "p");
     } else if (!strcmp(word, "exit")) {
         snprintf(answer, answer_bytes, "{\"exit\":true}");
         _exit((int)strtol(line + used, NULL, 10));

@@ -15,7 +15,7 @@
 /* dom0 has one emulated CPU for the disks and the xenstore of all guests. */
 #define TICK_MS    250
 #define PUBLISH_MS 1000
-#define ASK_MS     250
+#define ASK_MS     2000 /* when a watch tells nothing */
 
 struct state state = { .lock = PTHREAD_MUTEX_INITIALIZER,
                        .domid = DOMID_UNKNOWN };
@@ -88,14 +88,13 @@ static void *tick_forever(void *unused)
 static void publish(void)
 {
     static uint32_t published = DOMID_UNKNOWN;
-    uint64_t tick, acked;
+    uint64_t tick;
     uint32_t domid;
     char text[64];
 
     read_domid();
     pthread_mutex_lock(&state.lock);
     tick = state.tick;
-    acked = state.acked;
     domid = state.domid;
     pthread_mutex_unlock(&state.lock);
 
@@ -107,8 +106,6 @@ static void publish(void)
         read_mac(text, sizeof text);
         store_write("data/mac", text);
     }
-    snprintf(text, sizeof text, "%llu", (unsigned long long)acked);
-    store_write("data/acked", text);
     snprintf(text, sizeof text, "%llu", (unsigned long long)tick);
     store_write("data/tick", text);
 }
@@ -128,8 +125,10 @@ static void *answer_forever(void *unused)
 {
     static char last[512];
 
+    int fd = store_watch("data/ask");
+
     (void)unused;
-    for (;; sleep_ms(ASK_MS)) {
+    for (;; store_wait(fd, ASK_MS)) {
         char ask[512], answer[ANSWER_BYTES], reply[ANSWER_BYTES + 512], *space;
 
         if (store_read("data/ask", ask, sizeof ask) < 0)

@@ -38,6 +38,10 @@ void start_thread(void *(*run)(void *), void *argument);
 /* store.c: one xenstore operation on a freshly opened connection, ended after 5 s at the latest */
 int store_read(const char *path, char *value, size_t value_bytes);
 int store_write(const char *path, const char *value);
+/* A descriptor that is readable when what lies there may have changed; or negative */
+int store_watch(const char *path);
+/* Until then, or for so long; what told it is taken. */
+void store_wait(int fd, int timeout_ms);
 
 /* disk.c */
 #define DATA_FILE "/mnt/data"
@@ -50,6 +54,11 @@ uint32_t crc32_of(const void *data, size_t bytes);
 void run_command(const char *line, char *answer, size_t answer_bytes);
 void read_mac(char *mac, size_t mac_bytes);
 void read_domid(void);
+
+/* probe.c: commands as above */
+void probe_read(const char *path, char *answer, size_t answer_bytes);
+void probe_write(const char *line, char *answer, size_t answer_bytes);
+void probe_shell(const char *line, char *answer, size_t answer_bytes);
 
 /* net.c */
 void net_start(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * xenstore through the kernel's device, spoken directly (Xen: xen/include/public/io/xs_wire.h). Each
- * operation opens the device anew, so nothing is left over from before a fork, and gives up in time.
+ * operation but a watch opens the device anew, so nothing is left over from before a fork, and gives up in time.
  */
 #include "observe.h"
 
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define XS_READ 2
+#define XS_WATCH 4
 #define XS_WRITE 11
 #define XS_ERROR 16
 #define STORE_DEVICE "/dev/xen/xenbus"
@@ -60,7 +61,11 @@ static int exchange(int fd, struct message *message)
     if ((rc = read_exactly(fd, message->payload, message->len)) < 0)
         return rc;
     message->payload[message->len] = '\0';
-    return message->type == XS_ERROR ? -ENOENT : 0;
+    if (message->type != XS_ERROR)
+        return 0;
+    return !strcmp(message->payload, "ENOENT")   ? -ENOENT
+           : !strcmp(message->payload, "EACCES") ? -EACCES
+                                                 : -EIO;
 }
 
 static int transact(struct message *message)
@@ -101,4 +106,34 @@ int store_write(const char *path, const char *value)
     memcpy(message.payload + path_bytes, value, value_bytes);
     message.len = (uint32_t)(path_bytes + value_bytes);
     return transact(&message);
+}
+
+int store_watch(const char *path)
+{
+    struct message message = { .type = XS_WATCH };
+    size_t path_bytes = strlen(path) + 1;
+    int fd, rc;
+
+    fd = open(STORE_DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    memcpy(message.payload, path, path_bytes);
+    memcpy(message.payload + path_bytes, "w", 2);
+    message.len = (uint32_t)path_bytes + 2;
+    rc = exchange(fd, &message);
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+void store_wait(int fd, int timeout_ms)
+{
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    char events[PAYLOAD_BYTES];
+
+    /* Without a descriptor it is a pause. */
+    if (poll(&ready, 1, timeout_ms) > 0)
+        while (read(fd, events, sizeof events) > 0)
+            ;
 }

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "hooks.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GRACE_MS 2000 /* from SIGTERM to SIGKILL */
+
+bool hook_name_is_valid(const char *name)
+{
+    if (!*name)
+        return false;
+    for (; *name; name++)
+        if (!isalnum((unsigned char)*name) && *name != '-' && *name != '_')
+            return false;
+    return true;
+}
+
+static int is_hook(const struct dirent *entry)
+{
+    return hook_name_is_valid(entry->d_name);
+}
+
+static void set_environment(const char *role, const struct instance *instance)
+{
+    size_t i;
+
+    setenv("XENFORK_ROLE", role, 1);
+    setenv("XENFORK_GENERATION", instance->generation, 1);
+    setenv("XENFORK_SOURCE", instance->source, 1);
+    setenv("XENFORK_INDEX", instance->index, 1);
+    setenv("XENFORK_NAME", instance->name, 1);
+    setenv("PATH",
+           "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
+           "/bin",
+           0);
+    for (i = 0; i < instance->param_count; i++) {
+        char name[sizeof(PARAM_PREFIX) + PARAM_KEY_MAX];
+
+        param_variable(instance->params[i].key, name);
+        setenv(name, instance->params[i].value, 1);
+    }
+}
+
+/* Standard output is the agent's own: source or clone, and nothing else. */
+static void set_streams(void)
+{
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (null >= 0)
+        dup2(null, STDIN_FILENO);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+}
+
+__attribute__((noreturn)) static void become_hook(
+    const char *path, const char *role, const struct instance *instance)
+{
+    sigset_t none;
+
+    setpgid(0, 0);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    set_environment(role, instance);
+    set_streams();
+    execl(path, path, (char *)NULL);
+    complain("%s: %s", path, strerror(errno));
+    _exit(126);
+}
+
+/* Whether the child has ended by then.  SIGCHLD is blocked. */
+static bool wait_child(pid_t pid, int *status_out, long long deadline_ms)
+{
+    sigset_t child;
+
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    for (;;) {
+        pid_t r = waitpid(pid, status_out, WNOHANG);
+        long long left_ms = deadline_ms - now_ms();
+        struct timespec left;
+
+        if (r == pid)
+            return true;
+        if (r < 0 && errno != EINTR) {
+            *status_out = -1;
+            return true;
+        }
+        if (left_ms <= 0)
+            return false;
+        left.tv_sec = (time_t)(left_ms / 1000);
+        left.tv_nsec = (long)(left_ms % 1000) * 1000000;
+        sigtimedwait(&child, NULL, &left);
+    }
+}
+
+static bool has_succeeded(const char *path, int status)
+{
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    if (WIFSIGNALED(status))
+        complain("%s: killed by signal %d", path, WTERMSIG(status));
+    else
+        complain("%s: failed with status %d", path, WEXITSTATUS(status));
+    return false;
+}
+
+static bool run_hook(const struct options *options, const char *path,
+                     const char *role, const struct instance *instance)
+{
+    long long limit_ms = (long long)options->hook_timeout_s * 1000;
+    pid_t pid = fork();
+    int status;
+
+    if (pid < 0) {
+        complain("%s: %s", path, strerror(errno));
+        return false;
+    }
+    if (pid == 0)
+        become_hook(path, role, instance);
+    setpgid(pid, pid); /* whichever of the two comes first */
+    if (wait_child(pid, &status, now_ms() + limit_ms))
+        return has_succeeded(path, status);
+    complain("%s: not done within %u s; ending it", path,
+             options->hook_timeout_s);
+    kill(-pid, SIGTERM);
+    if (!wait_child(pid, &status, now_ms() + GRACE_MS)) {
+        kill(-pid, SIGKILL);
+        /* Not for ever: it may hang in the kernel. */
+        wait_child(pid, &status, now_ms() + GRACE_MS);
+    }
+    return false;
+}
+
+static bool is_program(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+           access(path, X_OK) == 0;
+}
+
+int hooks_run(const struct options *options, const char *directory,
+              const char *role, const struct instance *instance)
+{
+    char path[PATH_MAX];
+    struct dirent **entries;
+    int count, failed = 0, i;
+
+    if (snprintf(path, sizeof(path), "%s/%s", options->config_dir, directory) >=
+        (int)sizeof(path))
+        return -ENAMETOOLONG;
+    count = scandir(path, &entries, is_hook, alphasort);
+    if (count < 0)
+        return errno == ENOENT ? 0 : -errno;
+    for (i = 0; i < count; i++) {
+        if (snprintf(path, sizeof(path), "%s/%s/%s", options->config_dir,
+                     directory, entries[i]->d_name) < (int)sizeof(path) &&
+            is_program(path) && !run_hook(options, path, role, instance))
+            failed++;
+        free(entries[i]);
+    }
+    free(entries);
+    return failed;
+}
