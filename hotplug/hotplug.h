@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xenfork-hotplug: what Xen's scripts `block` and `vif-bridge` do for a device,
+ * without starting a process.  libxl runs it in their place for the devices of
+ * clones that come and, when we destroy them, go.  Whatever is not the plain
+ * case is left to the script.
+ */
+#ifndef HOTPLUG_HOTPLUG_H
+#define HOTPLUG_HOTPLUG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum outcome {
+    OUTCOME_DONE,
+    OUTCOME_STOCK, /* the script decides; nothing is done that it would mind */
+    OUTCOME_FAILED /* reported in xenstore, as the script would */
+};
+
+struct device {
+    const char *path;   /* its backend, relative to our domain: XENBUS_PATH */
+    const char *script; /* "block" or "vif-bridge" */
+    const char *vif;    /* the interface's name; NULL: a disk */
+    uint32_t domid, devid;
+    bool is_held; /* a link that must not come up */
+};
+
+/*
+ * From libxl's environment (get_hotplug_env(), libxl_linux.c, 4.17 and 4.20).
+ * False: not a device of ours.
+ */
+bool device_parse(struct device *device, const char *type, const char *path,
+                  const char *vif);
+
+/* block add, block remove; vif-bridge online and offline, type_if=vif */
+enum outcome block_add(const struct device *device);
+enum outcome block_remove(const struct device *device);
+enum outcome vif_online(const struct device *device);
+enum outcome vif_offline(const struct device *device);
+
+/* Below the device's backend. */
+char *device_read(const struct device *device, const char *key);
+bool device_write(const struct device *device, const char *key,
+                  const char *value);
+enum outcome device_fail(const struct device *device, const char *text);
+
+#endif

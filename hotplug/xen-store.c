@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xenstore, for as long as we run. */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <xenstore.h>
+
+#include "cleanup.h"
+#include "host.h"
+
+static struct xs_handle *store(void)
+{
+    static struct xs_handle *handle;
+
+    if (!handle)
+        handle = xs_open(0);
+    return handle;
+}
+
+char *store_read(const char *path)
+{
+    return store() ? xs_read(store(), XBT_NULL, path, NULL) : NULL;
+}
+
+bool store_write(const char *path, const char *value)
+{
+    return store() &&
+           xs_write(store(), XBT_NULL, path, value, (unsigned)strlen(value));
+}
+
+static bool is_there(xs_transaction_t t, const char *path)
+{
+    cleanup_free char *value = xs_read(store(), t, path, NULL);
+
+    return value != NULL;
+}
+
+static bool set(xs_transaction_t t, const char *path, const char *value)
+{
+    return !is_there(t, path) ||
+           xs_write(store(), t, path, value, (unsigned)strlen(value));
+}
+
+bool store_update(const char *path, const char *other, const char *value)
+{
+    xs_transaction_t t;
+
+    do {
+        t = store() ? xs_transaction_start(store()) : XBT_NULL;
+        if (t == XBT_NULL)
+            return false;
+        if (!set(t, path, value) || !set(t, other, value)) {
+            xs_transaction_end(store(), t, true);
+            return false;
+        }
+        if (xs_transaction_end(store(), t, false))
+            return true;
+    } while (errno == EAGAIN);
+    return false;
+}
