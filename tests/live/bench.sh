@@ -30,6 +30,12 @@ for n in $(seq "$runs"); do
     printf '  private KiB of the clone 10 s after it ticked: %s\n' "$(info clone .private_kib)"
     xl fork-destroy clone
 done
+# The same with Xen's hotplug scripts, in a build with test hooks.
+before=$(processes)
+timed "xl fork, Xen's scripts" eval 'XENFORK_TEST_HOTPLUG=stock xl fork --json bench clone >'"$out"
+printf '  processes in dom0: %s\n' "$(($(processes) - before))"
+jq -r '"  clone create \(.clones[0].timings_ns.create / 1e6 | round) ms"' "$out"
+xl fork-destroy clone
 before=$(processes)
 xl fork -n 2 bench >/dev/null
 two=$(($(processes) - before))

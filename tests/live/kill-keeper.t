@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # kill -9 of a fork and of its keeper as well, from suspend to resume: the next call cleans up.
 # live: --source
-# not-yet: 4.17
+# full: 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/kill.sh"
 

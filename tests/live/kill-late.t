@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # kill -9 of a fork at each stage that concerns a clone: the source runs on, and nothing is left.
 # live: --source --timeout 600
-# not-yet: 4.17
+# full: 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/kill.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # kill-random.t [SEED]: kill -9 of a fork at random times: the source runs on, and nothing is left.
 # live: --source
-# not-yet: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/kill.sh"
 

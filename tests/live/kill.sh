@@ -3,7 +3,7 @@
 # What the scripts on killed forks share: kill.t, kill-late.t, kill-keeper.t, kill-random.t.
 #
 # A killed fork leaves the host as it was, with these exceptions, which any fork leaves: the empty directories
-# locks, images, clones and txn of the state, and .xenfork beside a source's disks. And Xen's own exception: before
+# locks, images, clones, frozen and txn of the state, and .xenfork beside a source's disks. And Xen's own exception: before
 # 4.20 the process that `xl create` leaves to watch a domain ends when the domain is suspended.
 
 # Domains of clones go with their devices: that takes hotplug scripts, in the emulator some 15 s.
@@ -11,7 +11,7 @@ UNDO_SECONDS=60
 
 host() {
     snapshot_of_host /var/lib/xenfork /data /var/lib/xen |
-        grep -vE '^file (/var/lib/xenfork(/(locks|images|clones|txn))?|/data/\.xenfork)$|^[0-9]+ process xl$'
+        grep -vE '^file (/var/lib/xenfork(/(locks|images|clones|frozen|txn))?|/data/\.xenfork)$|^[0-9]+ process xl$'
 }
 
 flags_of() { xl list "$1" | awk 'NR == 2 { print $5 }'; }
@@ -22,10 +22,13 @@ claimed_mib() { xl info outstanding_claims; }
 
 as_before() { [ "$(host)" = "$host_before" ]; }
 
+# What the source is told of itself: with its first fork it gets a role, and keeps it.
+told() { xenstore-ls "/local/domain/$(domid_of source)/fork" 2>/dev/null; }
+
 # remember: the host and the source as they must be afterwards
 remember() {
     wait_tick source 4 60 || bail_out "the source does not tick"
-    domid_before=$(domid_of source) token_before=$(field source token)
+    domid_before=$(domid_of source) token_before=$(field source token) told_before=$(told)
     free_before=$(free_mib) host_before=$(host)
     [ -n "$token_before" ] || bail_out "the source has no token"
     [ "$(claimed_mib)" = 0 ] || bail_out "memory is claimed already"
@@ -81,6 +84,7 @@ kill_stage() {
     check "$1: the source ticks on" ticks_on source 20
     undone "$1"
     same_source "$1"
+    is "$1: it is told what it was told before" "$(told)" "$told_before"
 }
 
 # fork_works NAME: a fork like any other, and its end

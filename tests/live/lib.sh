@@ -78,7 +78,9 @@ wait_until() {
 
 # Guests.
 
-domid_of() { xl domid "$1" 2>/dev/null; }
+STORE=/usr/libexec/xenfork/test-store
+
+domid_of() { "$STORE" domid "$1"; }
 
 # domain DOM: its domid, whether DOM is a name or already a domid
 domain() {
@@ -100,34 +102,25 @@ start_source() {
     wait_tick "$name" 4 120 || bail_out "$name does not tick"
 }
 
-tick() { xenstore-read "/local/domain/$(domain "$1")/data/tick" 2>/dev/null; }
-
-tick_reached() { [ "$(tick "$1")" -ge "$2" ]; }
+tick() { "$STORE" read "$1" data/tick; }
 
 # wait_tick DOM N [SECONDS]
-wait_tick() { wait_until "${3:-60}" tick_reached "$1" "$2"; }
+wait_tick() { "$STORE" at-least "$1" data/tick "$2" "${3:-60}"; }
 
 # ticks_on DOM [SECONDS]: whether the guest is alive: its tick advances
 ticks_on() {
     local now
     now=$(tick "$1") || return 1
-    wait_until "${2:-30}" tick_reached "$1" "$((now + 3))"
+    wait_tick "$1" "$((now + 3))" "${2:-30}"
 }
-
-answered() { [ "$(xenstore-read "$1" 2>/dev/null | cut -d ' ' -f 1)" = "$2" ]; }
 
 # ask DOM COMMAND [ARG…]: the guest's answer in JSON, through xenstore
 ask() {
-    local data
-    data=/local/domain/$(domain "$1")/data
     ask_sequence=$((ask_sequence + 1))
-    local sequence=$$.$BASHPID.$ask_sequence
-    xenstore-write "$data/ask" "$sequence ${*:2}" || return 1
-    if ! wait_until "${ASK_SECONDS:-30}" answered "$data/answer" "$sequence"; then
+    if ! "$STORE" ask "$1" "$$.$BASHPID.$ask_sequence" "${ASK_SECONDS:-30}" "${@:2}"; then
         diag "no answer of $1 to: ${*:2}"
         return 1
     fi
-    xenstore-read "$data/answer" | cut -d ' ' -f 2-
 }
 
 # ask_net ADDRESS COMMAND [ARG…]: the same over TCP
@@ -138,8 +131,26 @@ ask_net() {
             printf "%s\n" "$answer"' ask_net "$1" "${*:2}"
 }
 
+# start_agent DOM: a guest has none until it is asked to: what its clones' agents do keeps the emulator busy
+start_agent() {
+    ask "$1" 'sh xenfork-agent watch >/run/observe/agent.log 2>&1 &' >/dev/null || bail_out "no agent in $1"
+}
+
 # field DOM NAME: of the guest's present view
 field() { ask "$1" view | json ".$2"; }
+
+# clock_behind DOM: "LOW HIGH", how many seconds its clock is behind dom0's, at least and at most
+clock_behind() {
+    local before time after
+    before=$(date +%s.%N) time=$(field "$1" time) after=$(date +%s.%N)
+    awk -v before="$before" -v time="$time" -v after="$after" 'BEGIN { print before - time, after - time }'
+}
+
+# same_clock DOM DOM: to a second, as far as can be seen
+same_clock() {
+    awk -v one="$(clock_behind "$1")" -v two="$(clock_behind "$2")" 'BEGIN {
+        split(one, a); split(two, b); exit !(a[1] <= b[2] + 1 && b[1] <= a[2] + 1) }'
+}
 
 # info NAME FILTER: of what xl fork-info says of an image or a clone
 info() { xl fork-info --json "$1" | json ".[0]$2"; }

@@ -3,7 +3,8 @@
 # Domains that xl fork refuses, each with its own code and text; nothing is touched.
 # Those that need no kernel of theirs to run stay paused; dom0 says for them that they can suspend.
 # live: --source --timeout 400
-# not-yet: 4.17
+# full: 4.17
+# asan: yes
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/refuse.sh"
 

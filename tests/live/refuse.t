@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What xl fork refuses because of what is asked, each with its own code and text; nothing is touched.
 # live: --source
+# full: 4.17
+# asan: yes
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/refuse.sh"
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # xl destroy of an image behind our back, with a clone that depends on it: that is seen, and what follows works.
 # live: --source
-# not-yet: 4.17
 . "$(dirname "$0")/lib.sh"
 
 nothing_of_ours() { [ "$(xl fork-list --json | json length)" = 0 ]; }

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
-# tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# flavours: plain asan" with which builds, and
-# "# alone: yes" when it measures time and so needs the machine for itself. "# not-yet: VERSIONS" are those on which
-# nobody has seen it pass so far: it is not run there, and counted as skipped.
-# shellcheck disable=SC2154  # tests, versions: of check
+# tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# asan: yes" that 4.20 has the build with sanitizers,
+# which find the same on all, "# full: VERSIONS" that it runs on these only with --full, and "# alone: yes" that it measures time and so needs the machine for itself.
+# "# not-yet: VERSIONS" are those on which nobody has seen it pass so far: it is not run there, and counted as skipped.
+# shellcheck disable=SC2154  # full, tests, versions: of check
 
 EMULATOR_FAULT=75
 
@@ -69,13 +69,21 @@ live_list() {
         for xen in $(header "$script" xen '4.20 4.17'); do
             [[ " $versions " = *" $xen "* ]] || continue
             [[ " $(header "$script" not-yet '') " != *" $xen "* ]] || continue
-            for flavour in $(header "$script" flavours plain); do
-                # The sanitizers find the same on every hypervisor.
-                [ "$flavour" = plain ] || [ "$xen" = 4.20 ] || continue
-                printf '%s %s %s\n' "$script" "$xen" "$flavour"
-            done
+            [ "$full" = yes ] || [[ " $(header "$script" full '') " != *" $xen "* ]] || continue
+            flavour=plain
+            [ "$xen$(header "$script" asan no)" != 4.20yes ] || flavour=asan
+            printf '%s %s %s\n' "$script" "$xen" "$flavour"
         done
     done
+}
+
+# Those that --full would run too.
+live_left() {
+    local all=()
+    [ "$full" = no ] || return 0
+    mapfile -t all < <(comm -13 <({ live_list yes; live_list no; } | sort) \
+        <({ full=yes; live_list yes; live_list no; } | sort) | awk '{ sub(".*/", "", $1); print $1 " on " $2 ";" }')
+    [ ${#all[@]} -eq 0 ] || say "left to --full: ${all[*]}"
 }
 
 # Those not run, by name.
@@ -92,6 +100,7 @@ live_not_yet() {
 }
 
 run_live() {
+    live_left
     live_not_yet
     live_run yes 1
     # An emulator keeps two cores busy: side by side each takes more than twice as long.
