@@ -2,8 +2,10 @@
 /*
  * xenfork-keeper: started by the library for one fork, before the source is
  * touched.  When the forking process goes without a word, it undoes the
- * fork; after commit it hydrates the clones, and stays until they are gone
- * to remove what nobody needs any more.
+ * fork; after commit it hydrates the clones, connects those that have
+ * acknowledged, and stays until they are gone to remove what nobody needs any
+ * more.  Of a freeze the same, but that it stays until the thaw, and answers
+ * for the guest, which cannot.
  *
  * stdin: a pipe; "c" means committed, end of file without it means undo.
  * stdout: a pipe; "r" is written when it is ready.
@@ -17,16 +19,20 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "frozen.h"
 #include "hydrate.h"
 #include "internal.h"
 #include "node.h"
+#include "ready.h"
 #include "recover.h"
 #include "txn.h"
 
 /* 256 MiB a second: quick, and no burden on the host. */
 #define PAGES_PER_SECOND 65536U
+#define BUSY_POLL_MS     200L
 
 /* In a session of its own: a key pressed at the fork's terminal is not ours. */
 static void become_daemon(void)
@@ -97,10 +103,107 @@ static size_t keep(xenfork_ctx *ctx, const char *txn)
     return live;
 }
 
+/*
+ * Saved or migrated it can be as it is; to shut down it has to run.  False:
+ * it runs, or nothing can be done for it.
+ */
+static bool answer_for(xenfork_ctx *ctx, uint32_t domid)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_POLL_MS * 1000000L};
+    bool wants_to_run = false;
+    int rc;
+
+    if (xenfork__xen_frozen_request(ctx, domid, &wants_to_run) < 0)
+        return false;
+    if (!wants_to_run)
+        return true;
+    /* A fork of it that runs now comes to its end first. */
+    while ((rc = xenfork_thaw(ctx, domid)) == XENFORK_E_BUSY)
+        nanosleep(&pause, NULL);
+    return rc < 0 && rc != XENFORK_E_NOTFROZEN && rc != XENFORK_E_NOTFOUND;
+}
+
+/* Answer for the source that this freeze froze; is it frozen still? */
+static size_t keep_frozen(xenfork_ctx *ctx, const char *txn)
+{
+    cleanup_nodes struct xenfork__nodes frozen = {0};
+    size_t i;
+
+    if (xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &frozen) < 0)
+        return 0;
+    for (i = 0; i < frozen.count; i++) {
+        const struct xenfork__node *source = frozen.nodes[i];
+        struct xenfork__dominfo info;
+
+        if (strcmp(source->txn, txn))
+            continue;
+        return xenfork__xen_watch_frozen(ctx, source->domid) == 0 &&
+               xenfork__frozen_info(ctx, source, &info) == 0 &&
+               answer_for(ctx, source->domid);
+    }
+    return 0;
+}
+
+struct keeper {
+    xenfork_ctx *ctx;
+    struct xenfork__ready ready;
+};
+
+/* Hydration takes its time: clones that acknowledge meanwhile do not wait. */
+static void serve(void *opaque, int stage, uint32_t index, uint64_t done,
+                  uint64_t total)
+{
+    struct keeper *keeper = opaque;
+    const struct xenfork__ready_clone *clone;
+
+    (void)stage;
+    (void)index;
+    (void)done;
+    (void)total;
+    if (keeper->ready.waiting)
+        xenfork__ready_turn(keeper->ctx, &keeper->ready, -1, 0, &clone);
+}
+
+/* Until a domain may have gone.  What cannot be connected is not our end. */
+static bool wait_release(struct keeper *keeper)
+{
+    const struct xenfork__ready_clone *clone;
+    struct xenfork__ready *ready = &keeper->ready;
+
+    while (!ready->is_released) {
+        size_t before = ready->waiting;
+
+        if (xenfork__ready_turn(keeper->ctx, ready, -1, -1, &clone) < 0 &&
+            ready->waiting == before)
+            return false;
+    }
+    ready->is_released = false;
+    return xenfork__ready_sweep(keeper->ctx, ready) == 0;
+}
+
+/* What could not be hydrated, when the lock goes, is for xenforkd, too. */
+static void keep_clones(xenfork_ctx *ctx, const char *txn,
+                        struct xenfork__lock *lock)
+{
+    struct keeper keeper = {.ctx = ctx};
+    size_t live;
+
+    if (xenfork__ready_add_all(ctx, &keeper.ready, txn) == 0)
+        xenfork_set_progress(ctx, serve, &keeper);
+    live = keep(ctx, txn);
+    xenfork__lock_drop(lock);
+    while (live && wait_release(&keeper))
+        live = keep(ctx, txn);
+    xenfork_set_progress(ctx, NULL, NULL);
+    xenfork__ready_free(ctx, &keeper.ready);
+}
+
 int main(int argc, char **argv)
 {
+    struct xenfork__lock *lock = NULL;
     xenfork_ctx *ctx;
     const char *txn = argv[argc - 1];
+    uint32_t domid;
 
     if (argc != 2 && !(argc == 4 && !strcmp(argv[1], "--state-dir"))) {
         fprintf(stderr, "usage: xenfork-keeper [--state-dir DIR] FORK\n");
@@ -110,10 +213,13 @@ int main(int argc, char **argv)
     close_range(STDERR_FILENO + 1, ~0U, 0);
     if (xenfork_open(&ctx, NULL, 0) < 0)
         return 1;
-    if ((argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0) || !say_ready())
+    if ((argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0) ||
+        xenfork__hydrate_lock(ctx, txn, false, &lock) < 0 || !say_ready())
         return 1;
     if (wait_for_word()) {
-        while (keep(ctx, txn) && xenfork__xen_wait_release(ctx, -1) == 0)
+        keep_clones(ctx, txn, lock);
+        while (keep_frozen(ctx, txn) &&
+               xenfork__xen_wait_event(ctx, -1, -1, &domid) == 0)
             ;
         xenfork__recover(ctx);
     } else {

@@ -189,6 +189,16 @@ static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
     return note(ctx, check, xenfork__promise_check(ctx, &promise));
 }
 
+static int check_clones(xenfork_ctx *ctx, xenfork_check *check,
+                        const xenfork_spec *spec,
+                        const struct xenfork__dominfo *info,
+                        const struct xenfork__config *config)
+{
+    int rc = check_identities(ctx, check, spec, config);
+
+    return rc < 0 ? rc : check_memory(ctx, check, spec, info);
+}
+
 int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                           const struct xenfork__config *config,
                           const xenfork_spec *spec, xenfork_check **check_out)
@@ -202,8 +212,7 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         (rc = check_type(ctx, check, config)) < 0 ||
         (rc = check_guest(ctx, check, info, config)) < 0 ||
         (rc = check_devices(ctx, check, config)) < 0 ||
-        (rc = check_identities(ctx, check, spec, config)) < 0 ||
-        (rc = check_memory(ctx, check, spec, info)) < 0) {
+        (spec && (rc = check_clones(ctx, check, spec, info, config)) < 0)) {
         xenfork_check_free(check);
         return rc;
     }

@@ -6,7 +6,7 @@
 #include "internal.h"
 #include "spec.h"
 
-/* All reasons. */
+/* All reasons; spec NULL: but those that clones would give. */
 int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                           const struct xenfork__config *config,
                           const xenfork_spec *spec, xenfork_check **check_out);

@@ -7,12 +7,14 @@
 #include <time.h>
 
 #include "disk.h"
+#include "guest.h"
 
 static int new_node(struct xenfork__job *job, uint32_t i,
                     struct xenfork__node **node_out)
 {
     cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
     const struct xenfork__identity *id = &job->ids[i];
+    int rc;
 
     if (!node)
         return xenfork__nomem(job->ctx);
@@ -28,8 +30,17 @@ static int new_node(struct xenfork__job *job, uint32_t i,
     node->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
     if (!node->name || !node->parent_name)
         return xenfork__nomem(job->ctx);
+    rc = xenfork__generation_new(job->ctx, node->generation);
+    if (rc < 0)
+        return rc;
     *node_out = steal_ptr(node);
     return 0;
+}
+
+static bool is_held(const struct xenfork__job *job, uint32_t i, uint32_t nic)
+{
+    return xenfork__nic_link(&job->spec->clones[i], nic) !=
+           XENFORK_LINK_CONNECT;
 }
 
 static int create(struct xenfork__job *job, uint32_t i,
@@ -39,8 +50,11 @@ static int create(struct xenfork__job *job, uint32_t i,
     cleanup_free char *stream = NULL;
     cleanup_free char **paths = NULL;
     cleanup_close int fd = -1;
+    uint32_t n;
     int rc;
 
+    for (n = 0; n < job->ids[i].nic_count; n++)
+        job->ids[i].nics[n].is_held = is_held(job, i, n);
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
         (rc = xenfork__disks_clone(ctx, job->txn, job->config, job->image, node,
                                    &paths)) < 0)
@@ -75,33 +89,48 @@ static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
     return xenfork__promise_clone(ctx, job->image->domid, domid, &job->promise);
 }
 
-/* The domain is paused still: no frame has passed. */
-static int attach(struct xenfork__job *job, uint32_t i, uint32_t domid)
+/* Where Xen's own script has been run, a held link is up: no frame has passed.
+ */
+static int attach_nics(struct xenfork__job *job, uint32_t i,
+                       struct xenfork__node *node)
 {
     struct xenfork__clone_result *result = &job->result->clones[i];
     const struct xenfork__identity *id = &job->ids[i];
     uint32_t n;
-    int rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i);
+    int rc;
 
-    if (rc < 0)
-        return rc;
     result->nics = calloc(id->nic_count + 1, sizeof(*result->nics));
     if (!result->nics)
         return xenfork__nomem(job->ctx);
     for (n = 0; n < id->nic_count; n++) {
         struct xenfork__nic_result *nic = &result->nics[n];
+        int link = xenfork__nic_link(&job->spec->clones[i], n);
 
-        snprintf(nic->vif, sizeof(nic->vif), "vif%u.%d", domid,
-                 id->nics[n].devid);
+        xenfork__vif_print(node->domid, id->nics[n].devid, nic->vif);
         xenfork__mac_print(id->nics[n].mac, nic->mac);
-        nic->is_held = xenfork__nic_link(&job->spec->clones[i], n) ==
-                       XENFORK_LINK_HOLD;
+        nic->is_held = is_held(job, i, n);
         result->nic_count = n + 1;
-        if (nic->is_held &&
-            (rc = xenfork__sys_link(job->ctx, nic->vif, false)) < 0)
+        rc = xenfork__node_add_nic(job->ctx, node, id->nics[n].devid,
+                                   id->nics[n].mac, link);
+        if (rc < 0 ||
+            (nic->is_held && (rc = xenfork__sys_hold(job->ctx, nic->vif)) < 0))
             return rc;
     }
     return 0;
+}
+
+/* The domain is paused still: no frame has passed, and it has read nothing. */
+static int attach(struct xenfork__job *job, uint32_t i,
+                  struct xenfork__node *node)
+{
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i)) < 0 ||
+        (rc = attach_nics(job, i, node)) < 0)
+        return rc;
+    return xenfork__guest_clone(job->ctx, node->domid, node->generation,
+                                job->image->parent_name, i,
+                                &job->spec->clones[i]);
 }
 
 int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
@@ -113,12 +142,13 @@ int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
 
     if ((rc = new_node(job, i, &node)) < 0 || (rc = create(job, i, node)) < 0 ||
         (rc = fork_memory(job, i, node->domid)) < 0 ||
-        (rc = attach(job, i, node->domid)) < 0 ||
+        (rc = attach(job, i, node)) < 0 ||
         (rc = xenfork__node_save(job->ctx, node)) < 0)
         return rc;
     result->domid = node->domid;
     snprintf(result->name, sizeof(result->name), "%s", node->name);
     xenfork__uuid_print(node->uuid, result->uuid);
+    strcpy(result->generation, node->generation);
     result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;
     return 0;
 }
@@ -130,6 +160,7 @@ int xenfork__clones_start(struct xenfork__job *job)
 
     for (i = 0; i < job->spec->count && rc >= 0; i++) {
         xenfork__job_enter_firm(job, XENFORK_STAGE_UNPAUSE, i);
+        job->result->clones[i].start_ns = xenfork__now_ns();
         if (!job->spec->clones[i].is_paused)
             rc = xenfork__xen_unpause(job->ctx, job->result->clones[i].domid);
     }

@@ -117,9 +117,10 @@ XENFORK_API const char *xenfork_code_name(int code)
         "NOSUSPEND", "TIMEOUT",    "NAMETAKEN", "MACTAKEN", "UUIDTAKEN",
         "HOSTMEM",   "INUSE",      "DISK",      "DEVICE",   "NOTRUNNING",
         "BUSY",      "CANCELLED",  "STATE",     "NOTOURS",  "RESIDUE",
+        "NOTFROZEN",
     };
 
-    if (code > 0 || code < XENFORK_E_RESIDUE)
+    if (code > 0 || code < XENFORK_E_NOTFROZEN)
         return "UNKNOWN";
     return names[-code];
 }
@@ -129,7 +130,7 @@ XENFORK_API const char *xenfork_stage_name(int stage)
     static const char *const names[XENFORK_STAGES] = {
         "none",   "check",   "reserve", "prepare", "suspend", "capture",
         "disks",  "share",   "resume",  "seal",    "create",  "fork",
-        "attach", "unpause", "hydrate", "stun",    "total",
+        "attach", "unpause", "hydrate", "stun",    "total",   "ready",
     };
 
     if (stage < 0 || stage >= XENFORK_STAGES)

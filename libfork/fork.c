@@ -2,13 +2,13 @@
 /* A fork from beginning to end: check, image, clones, commit; or undo. */
 #include "job.h"
 
-#include <pthread.h>
 #include <string.h>
-#include <time.h>
 
 #include "check.h"
 #include "files.h"
+#include "frozen.h"
 #include "recover.h"
+#include "source.h"
 
 #define MAX_CONFIG_BYTES (4U << 20)
 
@@ -39,21 +39,6 @@ void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
 {
     aim(job, clone);
     xenfork__enter_firm(job->ctx, stage, clone);
-}
-
-static int take_lock(struct xenfork__job *job)
-{
-    char uuid[XENFORK__UUID_CHARS];
-    int rc;
-
-    xenfork__uuid_print(job->info.uuid, uuid);
-    rc = xenfork__lock_take(job->ctx, uuid, false, &job->lock);
-    if (rc != XENFORK_E_BUSY)
-        return rc;
-    xenfork__fail(job->ctx, rc, 0,
-                  "domain %u: another xenfork operation is on it",
-                  job->info.domid);
-    return xenfork__remedy(job->ctx, "try again when it has ended");
 }
 
 /* An image is forked: its configuration is in the state. */
@@ -113,6 +98,26 @@ static int check_source(struct xenfork__job *job)
     return rc;
 }
 
+/* The image that a frozen source has is forked in its stead. */
+static int check_frozen(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    int rc = xenfork__frozen_image(ctx, job->frozen, &job->image);
+
+    if (rc == XENFORK_E_NOTFOUND) {
+        /* It is as good as running, and nobody needs to pause it. */
+        job->info.is_shutdown = false;
+        job->info.is_paused = true;
+        return check_source(job);
+    }
+    if (rc < 0 ||
+        (rc = xenfork__xen_info(ctx, job->image->domid, &job->info)) < 0 ||
+        (rc = xenfork__source_lock(ctx, &job->info, &job->image_lock)) < 0)
+        return rc;
+    job->max_pages = job->info.max_pages;
+    return check_image(job);
+}
+
 /* What is forked, and may it be? */
 static int stage_check(struct xenfork__job *job, uint32_t domid)
 {
@@ -127,15 +132,17 @@ static int stage_check(struct xenfork__job *job, uint32_t domid)
                              "domain 0 cannot be forked");
     if ((rc = xenfork__recover(ctx)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &job->info)) < 0 ||
-        (rc = take_lock(job)) < 0 ||
-        (rc = xenfork__txns_settle(ctx, job->info.uuid)) < 0 ||
-        (rc = xenfork__xen_info(ctx, domid, &job->info)) < 0)
+        (rc = xenfork__source_lock(ctx, &job->info, &job->lock)) < 0)
         return rc;
     job->max_pages = job->info.max_pages;
     rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, job->info.uuid,
                             &job->image);
     if (rc == 0)
         return check_image(job);
+    if (rc == XENFORK_E_NOTFOUND)
+        rc = xenfork__frozen_load(ctx, job->info.uuid, &job->frozen);
+    if (rc == 0)
+        return check_frozen(job);
     return rc == XENFORK_E_NOTFOUND ? check_source(job) : rc;
 }
 
@@ -183,63 +190,13 @@ static int make_all(struct xenfork__job *job)
     return xenfork__clones_start(job);
 }
 
-/* Without the SIGPIPE that the caller would get when the keeper is gone. */
-static bool tell_keeper(int fd)
-{
-    struct timespec now = {0};
-    sigset_t pipe_set, old;
-    ssize_t n;
-    int e;
-
-    sigemptyset(&pipe_set);
-    sigaddset(&pipe_set, SIGPIPE);
-    if (pthread_sigmask(SIG_BLOCK, &pipe_set, &old))
-        return false;
-    n = write(fd, "c", 1);
-    e = errno;
-    if (n < 0 && e == EPIPE && !sigismember(&old, SIGPIPE))
-        sigtimedwait(&pipe_set, NULL, &now);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return n == 1;
-}
-
 static int commit(struct xenfork__job *job)
 {
-    int rc = xenfork__txn_commit(job->ctx, job->txn);
+    int rc = xenfork__source_commit(job->ctx, job->txn, job->keeper_fd);
 
-    if (rc < 0)
-        return rc;
-    job->txn = NULL;
-    /* A keeper that is gone is missed at the next call, not now. */
-    if (!tell_keeper(job->keeper_fd))
-        LOG_WARN(job->ctx,
-                 "the keeper of image %s is gone: clones are not "
-                 "hydrated, ignoring",
-                 job->image->name);
-    return 0;
-}
-
-/* The error stays the one that made us undo. */
-static int undo(struct xenfork__job *job, int rc)
-{
-    xenfork_ctx *ctx = job->ctx;
-    int r;
-
-    if (!job->txn)
-        return rc;
-    LOG_INFO(ctx, "domain %u: undoing the fork", ctx->domid);
-    {
-        __auto_type error = ctx->error;
-
-        r = xenfork__txn_rollback(ctx, job->txn);
-        ctx->error = error;
-    }
-    if (r == 0)
-        return rc;
-    ctx->error.code = XENFORK_E_RESIDUE;
-    xenfork__remedy(ctx, "undoing the fork failed too: the next fork tries "
-                         "again");
-    return XENFORK_E_RESIDUE;
+    if (rc == 0)
+        job->txn = NULL;
+    return rc;
 }
 
 static void job_free(struct xenfork__job *job)
@@ -249,6 +206,8 @@ static void job_free(struct xenfork__job *job)
     xenfork__capture_free(job->capture);
     xenfork__config_free(job->config);
     xenfork__node_free(job->image);
+    xenfork__node_free(job->frozen);
+    xenfork__lock_drop(job->image_lock);
     xenfork__lock_drop(job->lock);
     xenfork_result_free(job->result);
     if (job->keeper_fd >= 0)
@@ -285,7 +244,8 @@ XENFORK_API int xenfork_fork(xenfork_ctx *ctx, uint32_t domid,
     if ((rc = stage_check(&job, domid)) == 0 && (rc = make_all(&job)) == 0)
         rc = commit(&job);
     if (rc < 0) {
-        rc = undo(&job, rc);
+        if (job.txn)
+            rc = xenfork__source_undo(ctx, job.txn, rc);
     } else {
         fill_result(&job, start_ns);
         *result_out = steal_ptr(job.result);

@@ -8,9 +8,18 @@
 #include <string.h>
 #include <time.h>
 
-#include "lock.h"
+#include "ids.h"
 
 #define BATCH 1024U
+
+int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
+                          struct xenfork__lock **lock_out)
+{
+    char name[sizeof("hydrate-") + XENFORK__UUID_CHARS];
+
+    snprintf(name, sizeof(name), "hydrate-%s", txn);
+    return xenfork__lock_take(ctx, name, is_waiting, lock_out);
+}
 
 static void pace(uint64_t start_ns, uint64_t done, uint32_t pages_per_second)
 {

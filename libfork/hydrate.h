@@ -3,10 +3,18 @@
 #define LIBFORK_HYDRATE_H
 
 #include "internal.h"
+#include "lock.h"
 #include "node.h"
 
 /* Put in what is missing; record the progress.  The node is changed. */
 int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
                      uint32_t pages_per_second);
+
+/*
+ * Who hydrates the clones of a fork holds this lock: first its keeper, then
+ * xenforkd, if the keeper was killed.  BUSY (not logged)
+ */
+int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
+                          struct xenfork__lock **lock_out);
 
 #endif

@@ -24,9 +24,47 @@ void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count)
     free(ids);
 }
 
+static int take_mac(xenfork_ctx *ctx, struct xenfork__taken *taken,
+                    const uint8_t mac[6])
+{
+    uint8_t *macs = reallocarray(taken->macs, taken->mac_count + 1, 6);
+
+    if (!macs)
+        return xenfork__nomem(ctx);
+    taken->macs = macs;
+    memcpy(macs + 6 * taken->mac_count++, mac, 6);
+    return 0;
+}
+
+/* Of images, and of clones, which may be saved and come back. */
+static int take_recorded(xenfork_ctx *ctx, int kind,
+                         struct xenfork__taken *taken)
+{
+    cleanup_nodes struct xenfork__nodes nodes = {0};
+    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+    uint32_t n;
+    size_t i;
+
+    for (i = 0; i < nodes.count; i++)
+        for (n = 0; n < nodes.nodes[i]->nic_count && rc >= 0; n++)
+            rc = take_mac(ctx, taken, nodes.nodes[i]->nics[n].mac);
+    return rc;
+}
+
 int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out)
 {
-    return xenfork__xen_macs(ctx, &taken_out->macs, &taken_out->mac_count);
+    static const int kinds[] = {XENFORK_KIND_IMAGE, XENFORK_KIND_CLONE};
+    struct xenfork__taken taken = {0};
+    size_t i;
+    int rc = xenfork__xen_macs(ctx, &taken.macs, &taken.mac_count);
+
+    for (i = 0; i < ARRAY_SIZE(kinds) && rc >= 0; i++)
+        rc = take_recorded(ctx, kinds[i], &taken);
+    if (rc < 0)
+        xenfork__taken_free(&taken);
+    else
+        *taken_out = taken;
+    return rc;
 }
 
 void xenfork__taken_free(struct xenfork__taken *taken)
@@ -222,14 +260,15 @@ static int make_name(xenfork_ctx *ctx, const xenfork_spec *spec,
                          "no name is left after %s-%u", stem, MAX_NUMBER - 1);
 }
 
-static int choose_mac(xenfork_ctx *ctx, const struct xenfork__taken *taken,
-                      uint8_t mac_out[6])
+static int choose_mac(xenfork_ctx *ctx, const uint8_t prefix[3],
+                      const struct xenfork__taken *taken, uint8_t mac_out[6])
 {
     bool is_taken;
     int rc;
 
     do {
-        if (!xenfork__mac_random(taken->macs, taken->mac_count, mac_out))
+        if (!xenfork__mac_random(prefix, taken->macs, taken->mac_count,
+                                 mac_out))
             return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                                  "cannot draw a MAC");
         rc = mac_is_taken(ctx, mac_out, taken, &is_taken);
@@ -237,7 +276,8 @@ static int choose_mac(xenfork_ctx *ctx, const struct xenfork__taken *taken,
     return rc;
 }
 
-static int choose_nics(xenfork_ctx *ctx, const struct xenfork__clone_spec *c,
+static int choose_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
+                       const struct xenfork__clone_spec *c,
                        const struct xenfork__config *config,
                        struct xenfork__taken *taken,
                        struct xenfork__identity *id)
@@ -253,7 +293,6 @@ static int choose_nics(xenfork_ctx *ctx, const struct xenfork__clone_spec *c,
         const char *bridge = entry && entry->bridge ? entry->bridge
                                                     : config->nics[n].bridge;
         struct xenfork__nic *nic = &id->nics[n];
-        uint8_t *macs;
 
         nic->devid = config->nics[n].devid;
         if (bridge && !(nic->bridge = strdup(bridge)))
@@ -262,12 +301,9 @@ static int choose_nics(xenfork_ctx *ctx, const struct xenfork__clone_spec *c,
         if (entry && entry->has_mac)
             memcpy(nic->mac, entry->mac, 6);
         else
-            rc = choose_mac(ctx, taken, nic->mac);
-        macs = reallocarray(taken->macs, taken->mac_count + 1, 6);
-        if (!macs)
-            return xenfork__nomem(ctx);
-        taken->macs = macs;
-        memcpy(macs + 6 * taken->mac_count++, nic->mac, 6);
+            rc = choose_mac(ctx, spec->mac_prefix, taken, nic->mac);
+        if (rc >= 0)
+            rc = take_mac(ctx, taken, nic->mac);
     }
     return rc;
 }
@@ -307,7 +343,7 @@ static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
     else if (!xenfork__uuid_random(id->uuid))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot draw a random UUID");
-    rc = choose_nics(ctx, c, config, taken, id);
+    rc = choose_nics(ctx, spec, c, config, taken, id);
     return rc < 0 ? rc : journal(ctx, txn, id);
 }
 

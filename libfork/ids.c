@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "xenfork.h"
+
 #define DOMID_MAX 0x7fefU /* DOMID_FIRST_RESERVED - 1, xen/public/xen.h */
 
 bool xenfork__name_is_valid(const char *name)
@@ -18,6 +20,16 @@ bool xenfork__name_is_valid(const char *name)
     /* xl takes a number for a domid; a leading '-' for an option. */
     return n >= 1 && n <= XENFORK__NAME_MAX && strspn(name, allowed) == n &&
            name[0] != '-' && strspn(name, "0123456789") != n;
+}
+
+bool xenfork__param_key_is_valid(const char *key)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t n = strlen(key);
+
+    return n >= 1 && n <= XENFORK_MAX_PARAM_KEY && strspn(key, allowed) == n &&
+           key[0] != '.';
 }
 
 bool xenfork__bridge_is_valid(const char *bridge)
@@ -116,6 +128,19 @@ bool xenfork__uuid_random(uint8_t uuid_out[16])
     return true;
 }
 
+bool xenfork__random_hex(char *text_out, size_t bytes)
+{
+    uint8_t random[128];
+    size_t i;
+    bool ok = bytes <= sizeof(random) &&
+              getrandom(random, bytes, 0) == (ssize_t)bytes;
+
+    for (i = 0; ok && i < bytes; i++)
+        snprintf(text_out + 2 * i, 3, "%02x", random[i]);
+    explicit_bzero(random, sizeof(random));
+    return ok;
+}
+
 bool xenfork__mac_is_valid(const uint8_t mac[6])
 {
     static const uint8_t zero[6];
@@ -144,6 +169,12 @@ void xenfork__mac_print(const uint8_t mac[6], char text_out[XENFORK__MAC_CHARS])
              mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
+void xenfork__vif_print(uint32_t domid, int devid,
+                        char text_out[XENFORK__VIF_CHARS])
+{
+    snprintf(text_out, XENFORK__VIF_CHARS, "vif%u.%d", domid, devid);
+}
+
 bool xenfork__mac_is_among(const uint8_t mac[6], const uint8_t *macs,
                            size_t count)
 {
@@ -155,9 +186,10 @@ bool xenfork__mac_is_among(const uint8_t mac[6], const uint8_t *macs,
     return false;
 }
 
-bool xenfork__mac_random(const uint8_t *macs, size_t count, uint8_t mac_out[6])
+bool xenfork__mac_random(const uint8_t prefix[3], const uint8_t *macs,
+                         size_t count, uint8_t mac_out[6])
 {
-    uint8_t mac[6] = {0x00, 0x16, 0x3e};
+    uint8_t mac[6] = {prefix[0], prefix[1], prefix[2]};
     unsigned int tries;
 
     for (tries = 0; tries < 1000; tries++) {

@@ -10,10 +10,14 @@
 #define XENFORK__NAME_MAX   63U
 #define XENFORK__UUID_CHARS 37U /* with dashes and the final NUL */
 #define XENFORK__MAC_CHARS  18U
+#define XENFORK__VIF_CHARS  16U
 
 /* A domain name that we make: [A-Za-z0-9._-]{1,63}, not a number. */
 bool xenfork__name_is_valid(const char *name);
 bool xenfork__bridge_is_valid(const char *bridge);
+
+/* Of a clone's parameter: [A-Za-z0-9._-]{1,64}, no leading dot. */
+bool xenfork__param_key_is_valid(const char *key);
 
 /* A domid in decimal; false also for numbers that no domain has. */
 bool xenfork__domid_parse(const char *text, uint32_t *domid_out);
@@ -24,13 +28,20 @@ void xenfork__uuid_print(const uint8_t uuid[16],
 /* Random, version 4.  False: the system has no entropy source. */
 bool xenfork__uuid_random(uint8_t uuid_out[16]);
 
+/* From the system's entropy source, as hexadecimal digits.  False: none */
+bool xenfork__random_hex(char *text_out, size_t bytes);
+
 bool xenfork__mac_is_valid(const uint8_t mac[6]);
 bool xenfork__mac_parse(const char *text, uint8_t mac_out[6]);
 void xenfork__mac_print(const uint8_t mac[6],
                         char text_out[XENFORK__MAC_CHARS]);
+/* The host side of a NIC, as libxl names it. */
+void xenfork__vif_print(uint32_t domid, int devid,
+                        char text_out[XENFORK__VIF_CHARS]);
 bool xenfork__mac_is_among(const uint8_t mac[6], const uint8_t *macs,
                            size_t count);
-/* In Xen's prefix 00:16:3e, none of @macs (count * 6 bytes). */
-bool xenfork__mac_random(const uint8_t *macs, size_t count, uint8_t mac_out[6]);
+/* With this prefix, none of @macs (count * 6 bytes). */
+bool xenfork__mac_random(const uint8_t prefix[3], const uint8_t *macs,
+                         size_t count, uint8_t mac_out[6]);
 
 #endif

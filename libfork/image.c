@@ -7,6 +7,8 @@
 
 #include "disk.h"
 #include "files.h"
+#include "guest.h"
+#include "source.h"
 #include "stream.h"
 
 #define DRAIN_TIMEOUT_MS 10000U
@@ -51,6 +53,8 @@ static int name_image(struct xenfork__job *job)
 static int new_node(struct xenfork__job *job)
 {
     struct xenfork__node *image = calloc(1, sizeof(*image));
+    uint32_t n;
+    int rc = 0;
 
     if (!image)
         return xenfork__nomem(job->ctx);
@@ -60,6 +64,8 @@ static int new_node(struct xenfork__job *job)
     memcpy(image->parent, job->info.uuid, 16);
     image->parent_name = strdup(job->config->name);
     strcpy(image->txn, xenfork__txn_id(job->txn));
+    if (job->frozen)
+        strcpy(image->freeze, job->frozen->txn);
     image->created_s = (uint64_t)time(NULL);
     image->is_kept = job->spec->flags & XENFORK_FORK_KEEP_IMAGE;
     if (!image->parent_name)
@@ -67,7 +73,11 @@ static int new_node(struct xenfork__job *job)
     if (!xenfork__uuid_random(image->uuid))
         return xenfork__fail(job->ctx, XENFORK_E_XEN, errno,
                              "cannot draw a random UUID");
-    return name_image(job);
+    for (n = 0; n < job->config->nic_count && rc >= 0; n++)
+        rc = xenfork__node_add_nic(job->ctx, image, job->config->nics[n].devid,
+                                   job->config->nics[n].mac,
+                                   XENFORK_LINK_CONNECT);
+    return rc < 0 ? rc : name_image(job);
 }
 
 static int reserve(struct xenfork__job *job)
@@ -80,6 +90,7 @@ static int reserve(struct xenfork__job *job)
         (rc = new_node(job)) < 0 ||
         (rc = xenfork__txn_source(ctx, job->txn, job->info.uuid,
                                   job->info.domid, job->info.is_paused)) < 0 ||
+        (rc = xenfork__guest_source(ctx, job->txn, job->info.domid)) < 0 ||
         (rc = xenfork__txn_image(ctx, job->txn, job->image->uuid)) < 0 ||
         (rc = xenfork__xen_image_create(ctx, job->info.domid, job->image->uuid,
                                         job->image->name, &job->image->domid)) <
@@ -103,36 +114,17 @@ static int prepare(struct xenfork__job *job)
     return xenfork__pages_nominate(ctx, &job->info, &job->pages);
 }
 
-/* It runs on, and nothing is pending: @rc stays what went wrong. */
-static int not_suspended(struct xenfork__job *job, int rc)
-{
-    __auto_type error = job->ctx->error;
-
-    if (rc != XENFORK_E_RESIDUE &&
-        (!job->info.is_paused ||
-         xenfork__xen_pause(job->ctx, job->info.domid) == 0))
-        xenfork__txn_resumed(job->ctx, job->txn);
-    job->ctx->error = error;
-    return rc;
-}
-
 static int suspend(struct xenfork__job *job)
 {
-    xenfork_ctx *ctx = job->ctx;
-    uint32_t source = job->info.domid;
     int rc;
 
-    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SUSPEND, XENFORK_ALL)) <
-            0 ||
-        (rc = xenfork__txn_suspending(ctx, job->txn)) < 0)
-        return rc;
-    /* A paused guest must run to reach suspension; paused again at once. */
-    if (job->info.is_paused && (rc = xenfork__xen_unpause(ctx, source)) < 0)
-        return rc;
-    rc = xenfork__xen_suspend(ctx, source, job->spec->timeout_ms);
+    if (job->frozen)
+        return 0;
+    rc = xenfork__job_enter(job, XENFORK_STAGE_SUSPEND, XENFORK_ALL);
     if (rc < 0)
-        return not_suspended(job, rc);
-    return job->info.is_paused ? xenfork__xen_pause(ctx, source) : 0;
+        return rc;
+    return xenfork__source_suspend(job->ctx, job->txn, &job->info,
+                                   job->spec->timeout_ms);
 }
 
 static int capture(struct xenfork__job *job)
@@ -173,7 +165,7 @@ static int share(struct xenfork__job *job)
     return rc;
 }
 
-/* The source keeps the right to its memory, then it runs on. */
+/* The source keeps the right to its memory; unless frozen, it runs on. */
 static int resume(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;
@@ -182,7 +174,7 @@ static int resume(struct xenfork__job *job)
 
     xenfork__job_enter_firm(job, XENFORK_STAGE_RESUME, XENFORK_ALL);
     rc = xenfork__promise_source(ctx, job->image->domid, source, &job->promise);
-    if (rc < 0)
+    if (rc < 0 || job->frozen)
         return rc;
     if ((rc = xenfork__xen_resume(ctx, source)) < 0)
         return rc;
@@ -230,6 +222,7 @@ int xenfork__image_make(struct xenfork__job *job)
         (rc = cut_disks(job)) < 0 || (rc = share(job)) < 0 ||
         (rc = resume(job)) < 0)
         return rc;
-    job->result->ns[XENFORK_STAGE_STUN] = xenfork__now_ns() - stun_ns;
+    if (!job->frozen)
+        job->result->ns[XENFORK_STAGE_STUN] = xenfork__now_ns() - stun_ns;
     return seal(job);
 }

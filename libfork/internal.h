@@ -20,7 +20,8 @@
 #define XENFORK_API   __attribute__((visibility("default")))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-#define XENFORK__TEXT_BYTES 512U
+#define XENFORK__TEXT_BYTES     512U
+#define XENFORK__MAX_TIMEOUT_MS 3600000U
 
 struct xenfork_ctx {
     xentoollog_logger *logger; /* the caller's; NULL: none */

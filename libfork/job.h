@@ -18,7 +18,9 @@ struct xenfork__job {
     const xenfork_spec *spec;
     struct xenfork__dominfo info; /* of what is forked, before the fork */
     struct xenfork__config *config;
-    struct xenfork__lock *lock; /* of what is forked */
+    struct xenfork__lock *lock;       /* of what is forked */
+    struct xenfork__node *frozen;     /* its record; NULL: it runs */
+    struct xenfork__lock *image_lock; /* of a frozen source's image */
     struct xenfork__txn *txn;
     struct xenfork__node *image;
     struct xenfork__identity *ids; /* one for each clone */

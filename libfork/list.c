@@ -4,11 +4,11 @@
 
 #include <string.h>
 
+#include "frozen.h"
 #include "ids.h"
-#include "node.h"
 
 struct entry {
-    struct xenfork__node *node;
+    struct xenfork__node *node; /* one of the list's */
     char uuid[XENFORK__UUID_CHARS];
     uint32_t domid;
     const char *state;
@@ -17,18 +17,18 @@ struct entry {
 };
 
 struct xenfork_list {
+    struct xenfork__nodes frozen, images, clones;
     uint32_t count;
     struct entry *entries;
 };
 
 XENFORK_API void xenfork_list_free(xenfork_list *list)
 {
-    uint32_t i;
-
     if (!list)
         return;
-    for (i = 0; i < list->count; i++)
-        xenfork__node_free(list->entries[i].node);
+    xenfork__nodes_free(&list->frozen);
+    xenfork__nodes_free(&list->images);
+    xenfork__nodes_free(&list->clones);
     free(list->entries);
     free(list);
 }
@@ -38,6 +38,8 @@ static const char *state_of(const struct xenfork__node *node,
 {
     if (node->kind == XENFORK_KIND_IMAGE)
         return "ready";
+    if (node->kind == XENFORK_KIND_FROZEN)
+        return "frozen";
     if (info->is_shutdown)
         return "shutdown";
     return info->is_paused ? "paused" : "running";
@@ -76,21 +78,19 @@ static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
     return 0;
 }
 
-static int add(xenfork_ctx *ctx, xenfork_list *list,
-               struct xenfork__nodes *nodes, size_t i,
-               const struct xenfork__nodes *clones)
+static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
 {
     struct entry *entry = &list->entries[list->count];
     uint32_t live;
     int rc;
 
-    *entry = (struct entry){.node = nodes->nodes[i]};
+    *entry = (struct entry){.node = node};
     xenfork__uuid_print(entry->node->uuid, entry->uuid);
     rc = look(ctx, entry->node, entry);
     if (rc < 0)
         return rc;
     if (entry->node->kind == XENFORK_KIND_IMAGE &&
-        (rc = xenfork__image_users(ctx, entry->node->uuid, clones, &live,
+        (rc = xenfork__image_users(ctx, entry->node->uuid, &list->clones, &live,
                                    &entry->users)) < 0)
         return rc;
     list->count++;
@@ -108,50 +108,98 @@ static bool has_image(const struct xenfork__nodes *images,
     return false;
 }
 
-/* Each image, then its clones; at last clones whose image is gone. */
-static int fill(xenfork_ctx *ctx, xenfork_list *list,
-                struct xenfork__nodes *images, struct xenfork__nodes *clones)
+/* A frozen source shows the image that its forks are made from. */
+static int name_image(xenfork_ctx *ctx, const xenfork_list *list,
+                      struct xenfork__node *frozen)
 {
+    size_t i;
+
+    for (i = 0; i < list->images.count; i++) {
+        const struct xenfork__node *image = list->images.nodes[i];
+        char *name;
+
+        if (!xenfork__frozen_is_image(frozen, image))
+            continue;
+        name = strdup(image->name);
+        if (!name)
+            return xenfork__nomem(ctx);
+        free(frozen->parent_name);
+        frozen->parent_name = name;
+    }
+    return 0;
+}
+
+/* Those that are frozen still: the others' records mean nothing. */
+static int add_frozen(xenfork_ctx *ctx, xenfork_list *list)
+{
+    struct xenfork__dominfo info;
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < list->frozen.count && rc >= 0; i++) {
+        rc = xenfork__frozen_info(ctx, list->frozen.nodes[i], &info);
+        if (rc == 0)
+            rc = name_image(ctx, list, list->frozen.nodes[i]);
+        if (rc == 0)
+            rc = add(ctx, list, list->frozen.nodes[i]);
+        else if (rc == XENFORK_E_NOTFOUND)
+            rc = 0;
+    }
+    return rc;
+}
+
+/* Each image, then its clones; at last clones whose image is gone. */
+static int add_images(xenfork_ctx *ctx, xenfork_list *list)
+{
+    const struct xenfork__nodes *images = &list->images;
+    const struct xenfork__nodes *clones = &list->clones;
     size_t i, c;
     int rc = 0;
 
     for (i = 0; i < images->count && rc >= 0; i++) {
-        rc = add(ctx, list, images, i, clones);
+        rc = add(ctx, list, images->nodes[i]);
         for (c = 0; c < clones->count && rc >= 0; c++)
             if (!memcmp(clones->nodes[c]->parent, images->nodes[i]->uuid, 16))
-                rc = add(ctx, list, clones, c, clones);
+                rc = add(ctx, list, clones->nodes[c]);
     }
     for (c = 0; c < clones->count && rc >= 0; c++)
         if (!has_image(images, clones->nodes[c]))
-            rc = add(ctx, list, clones, c, clones);
+            rc = add(ctx, list, clones->nodes[c]);
     return rc;
+}
+
+static int fill(xenfork_ctx *ctx, xenfork_list *list)
+{
+    int rc;
+
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &list->frozen)) <
+            0 ||
+        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &list->images)) <
+            0 ||
+        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &list->clones)) < 0)
+        return rc;
+    list->entries = calloc(list->frozen.count + list->images.count +
+                               list->clones.count + 1,
+                           sizeof(*list->entries));
+    if (!list->entries)
+        return xenfork__nomem(ctx);
+    rc = add_frozen(ctx, list);
+    return rc < 0 ? rc : add_images(ctx, list);
 }
 
 XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
 {
-    cleanup_nodes struct xenfork__nodes images = {0};
-    cleanup_nodes struct xenfork__nodes clones = {0};
-    xenfork_list *list;
+    xenfork_list *list = calloc(1, sizeof(*list));
     int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
-    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
-        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
-        return rc;
-    list = calloc(1, sizeof(*list));
     if (!list)
         return xenfork__nomem(ctx);
-    list->entries = calloc(images.count + clones.count + 1,
-                           sizeof(*list->entries));
-    rc = list->entries ? fill(ctx, list, &images, &clones)
-                       : xenfork__nomem(ctx);
+    rc = fill(ctx, list);
     if (rc < 0) {
-        free(list->entries);
-        free(list);
+        xenfork_list_free(list);
         return rc;
     }
-    /* The entries own the nodes now. */
-    images.count = clones.count = 0;
     *list_out = list;
     return 0;
 }
@@ -274,6 +322,53 @@ XENFORK_API int xenfork_list_is_kept(const xenfork_list *list, uint32_t index)
     const struct xenfork__node *n = node_at(list, index);
 
     return n && n->is_kept;
+}
+
+XENFORK_API const char *xenfork_list_generation(const xenfork_list *list,
+                                                uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n && n->generation[0] ? n->generation : NULL;
+}
+
+XENFORK_API int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n && n->is_ready;
+}
+
+static const struct xenfork__node_nic *nic_at(const xenfork_list *list,
+                                              uint32_t index, uint32_t nic)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n && nic < n->nic_count ? &n->nics[nic] : NULL;
+}
+
+XENFORK_API uint32_t xenfork_list_nic_count(const xenfork_list *list,
+                                            uint32_t index)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n ? n->nic_count : 0;
+}
+
+XENFORK_API const char *xenfork_list_nic_mac(const xenfork_list *list,
+                                             uint32_t index, uint32_t nic)
+{
+    const struct xenfork__node_nic *n = nic_at(list, index, nic);
+
+    return n ? n->mac_text : NULL;
+}
+
+XENFORK_API int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
+                                      uint32_t nic)
+{
+    const struct xenfork__node_nic *n = nic_at(list, index, nic);
+
+    return n ? n->link : XENFORK_LINK_HOLD;
 }
 
 XENFORK_API uint32_t xenfork_list_disk_count(const xenfork_list *list,

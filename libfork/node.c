@@ -7,6 +7,7 @@
 #include "record.h"
 
 #define MAX_DISKS 256U
+#define MAX_NICS  256U
 
 void xenfork__node_free(struct xenfork__node *node)
 {
@@ -19,6 +20,7 @@ void xenfork__node_free(struct xenfork__node *node)
         free(node->disks[i].path);
     }
     free(node->disks);
+    free(node->nics);
     free(node->name);
     free(node->parent_name);
     free(node);
@@ -41,9 +43,32 @@ int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
     return 0;
 }
 
+int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
+                          int devid, const uint8_t mac[6], int link)
+{
+    struct xenfork__node_nic *nics = reallocarray(
+        node->nics, node->nic_count + 1, sizeof(*nics));
+
+    if (!nics)
+        return xenfork__nomem(ctx);
+    node->nics = nics;
+    nics += node->nic_count++;
+    *nics = (struct xenfork__node_nic){.devid = devid, .link = link};
+    memcpy(nics->mac, mac, sizeof(nics->mac));
+    xenfork__mac_print(mac, nics->mac_text);
+    return 0;
+}
+
 static const char *kind_dir(int kind)
 {
-    return kind == XENFORK_KIND_IMAGE ? "images" : "clones";
+    switch (kind) {
+    case XENFORK_KIND_IMAGE:
+        return "images";
+    case XENFORK_KIND_CLONE:
+        return "clones";
+    default:
+        return "frozen";
+    }
 }
 
 char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
@@ -85,6 +110,37 @@ static int disks_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
     return 0;
 }
 
+/* "DEVID MAC LINK" */
+static int nics_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
+                          struct xenfork__record *record)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < node->nic_count && rc >= 0; i++) {
+        char text[48];
+
+        snprintf(text, sizeof(text), "%d %s %d", node->nics[i].devid,
+                 node->nics[i].mac_text, node->nics[i].link);
+        rc = xenfork__record_set_nth(ctx, record, "nic", i, text);
+    }
+    return rc;
+}
+
+static int identity_to_record(xenfork_ctx *ctx,
+                              const struct xenfork__node *node,
+                              struct xenfork__record *record)
+{
+    int rc;
+
+    if ((rc = xenfork__record_set(ctx, record, "generation",
+                                  node->generation)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "ready", node->is_ready)) <
+            0)
+        return rc;
+    return nics_to_record(ctx, node, record);
+}
+
 static int to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                      struct xenfork__record *record)
 {
@@ -97,6 +153,7 @@ static int to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
         (rc = xenfork__record_set(ctx, record, "parent.name",
                                   node->parent_name)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "txn", node->txn)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "freeze", node->freeze)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "created",
                                       node->created_s)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "pages", node->pages)) < 0 ||
@@ -105,7 +162,8 @@ static int to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
         (rc = xenfork__record_set_u64(ctx, record, "hydrating",
                                       node->is_hydrating)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "hydrated",
-                                      node->hydrated)) < 0)
+                                      node->hydrated)) < 0 ||
+        (rc = identity_to_record(ctx, node, record)) < 0)
         return rc;
     return disks_to_record(ctx, node, record);
 }
@@ -188,15 +246,59 @@ static bool disks_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
     return false;
 }
 
+/* Into one of the node's arrays. */
+static bool get_id(const struct xenfork__record *record, const char *key,
+                   char out[XENFORK__UUID_CHARS])
+{
+    const char *value = xenfork__record_get(record, key);
+
+    if (!value || strlen(value) >= XENFORK__UUID_CHARS)
+        return false;
+    strcpy(out, value);
+    return true;
+}
+
+static bool nic_from_text(xenfork_ctx *ctx, struct xenfork__node *node,
+                          const char *text)
+{
+    char mac_text[XENFORK__MAC_CHARS];
+    uint8_t mac[6];
+    int devid, link;
+
+    return sscanf(text, "%d %17s %d", &devid, mac_text, &link) == 3 &&
+           xenfork__mac_parse(mac_text, mac) && link >= XENFORK_LINK_HOLD &&
+           link <= XENFORK_LINK_AUTO &&
+           xenfork__node_add_nic(ctx, node, devid, mac, link) == 0;
+}
+
+/* Records of before there was any of it are good, too. */
+static bool identity_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
+                                 const struct xenfork__record *record)
+{
+    const char *generation = xenfork__record_get(record, "generation");
+    const char *text;
+    uint32_t i;
+
+    if (!generation)
+        return true;
+    if (strlen(generation) >= sizeof(node->generation) ||
+        !get_bool(record, "ready", &node->is_ready))
+        return false;
+    strcpy(node->generation, generation);
+    for (i = 0; i < MAX_NICS; i++) {
+        text = xenfork__record_get_nth(record, "nic", i);
+        if (!text || !nic_from_text(ctx, node, text))
+            return !text;
+    }
+    return true;
+}
+
 static bool from_record(xenfork_ctx *ctx, struct xenfork__node *node,
                         const struct xenfork__record *record)
 {
-    const char *txn = xenfork__record_get(record, "txn");
-
-    if (!txn || strlen(txn) >= sizeof(node->txn))
-        return false;
-    strcpy(node->txn, txn);
-    return get_string(record, "name", &node->name) &&
+    return get_id(record, "txn", node->txn) &&
+           get_id(record, "freeze", node->freeze) &&
+           get_string(record, "name", &node->name) &&
            get_uuid(record, "uuid", node->uuid) &&
            get_u32(record, "domid", &node->domid) &&
            get_uuid(record, "parent", node->parent) &&
@@ -206,6 +308,7 @@ static bool from_record(xenfork_ctx *ctx, struct xenfork__node *node,
            get_bool(record, "kept", &node->is_kept) &&
            get_bool(record, "hydrating", &node->is_hydrating) &&
            get_u32(record, "hydrated", &node->hydrated) &&
+           identity_from_record(ctx, node, record) &&
            disks_from_record(ctx, node, record);
 }
 

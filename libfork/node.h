@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is kept of images and clones: STATE/images/UUID and STATE/clones/UUID,
- * each a directory with a record; an image's holds its stream and its
- * configuration too.
+ * What is kept of images, clones and frozen sources: STATE/images/UUID,
+ * STATE/clones/UUID and STATE/frozen/UUID, each a directory with a record; an
+ * image's holds its stream and its configuration too.
  */
 #ifndef LIBFORK_NODE_H
 #define LIBFORK_NODE_H
@@ -16,6 +16,13 @@ struct xenfork__node_disk {
     char *path; /* the sealed file; the clone's own */
 };
 
+struct xenfork__node_nic {
+    int devid;
+    uint8_t mac[6];
+    char mac_text[XENFORK__MAC_CHARS];
+    int link; /* XENFORK_LINK_*; AUTO: to be connected at the ack */
+};
+
 struct xenfork__node {
     int kind; /* XENFORK_KIND_* */
     uint8_t uuid[16];
@@ -23,14 +30,19 @@ struct xenfork__node {
     uint32_t domid;     /* when it was made */
     uint8_t parent[16]; /* an image's source, a clone's image */
     char *parent_name;
-    char txn[XENFORK__UUID_CHARS]; /* that made it */
+    char txn[XENFORK__UUID_CHARS];    /* that made it */
+    char freeze[XENFORK__UUID_CHARS]; /* an image's: see frozen.h; or "" */
     uint64_t created_s;
-    uint64_t pages;    /* guest memory */
-    bool is_kept;      /* image: outlives its clones */
-    bool is_hydrating; /* clone: wants hydration */
-    uint32_t hydrated; /* clone: per cent */
+    uint64_t pages;                       /* guest memory */
+    bool is_kept;                         /* image: outlives its clones */
+    bool is_hydrating;                    /* clone: wants hydration */
+    uint32_t hydrated;                    /* clone: per cent */
+    char generation[XENFORK__UUID_CHARS]; /* clone */
+    bool is_ready; /* clone: has acknowledged its generation */
     uint32_t disk_count;
     struct xenfork__node_disk *disks;
+    uint32_t nic_count; /* the clone's own; an image's source's */
+    struct xenfork__node_nic *nics;
 };
 
 #define XENFORK__FILE_RECORD "record"
@@ -40,6 +52,8 @@ struct xenfork__node {
 void xenfork__node_free(struct xenfork__node *node);
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
                            uint32_t index, const char *vdev, const char *path);
+int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
+                          int devid, const uint8_t mac[6], int link);
 /* A path in the node's directory; file NULL: the directory.  Caller frees */
 char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
                          const uint8_t uuid[16], const char *file);

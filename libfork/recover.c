@@ -5,6 +5,7 @@
 
 #include "admission.h"
 #include "disk.h"
+#include "frozen.h"
 #include "lock.h"
 #include "txn.h"
 
@@ -42,6 +43,7 @@ static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
     cleanup_nodes struct xenfork__nodes clones = {0};
     cleanup_node struct xenfork__node *image = NULL;
     uint32_t live, dependent;
+    bool is_needed;
     int rc;
 
     rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, uuid, &image);
@@ -49,6 +51,9 @@ static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if (image->is_kept || xenfork__txn_exists(ctx, image->txn))
         return 0;
+    rc = xenfork__frozen_needs(ctx, image, &is_needed);
+    if (rc < 0 || is_needed)
+        return rc;
     if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
         (rc = xenfork__image_users(ctx, uuid, &clones, &live, &dependent)) < 0)
         return rc;
@@ -104,6 +109,7 @@ int xenfork__recover(xenfork_ctx *ctx)
     int rc;
 
     if ((rc = xenfork__txns_recover(ctx)) < 0 ||
+        (rc = xenfork__frozen_sweep(ctx)) < 0 ||
         (rc = xenfork__images_sweep(ctx)) < 0 || (rc = clones_sweep(ctx)) < 0)
         return rc;
     return xenfork__locks_sweep(ctx);

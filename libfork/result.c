@@ -85,6 +85,22 @@ XENFORK_API const char *xenfork_result_clone_uuid(const xenfork_result *result,
     return c ? c->uuid : NULL;
 }
 
+XENFORK_API const char *xenfork_result_clone_generation(
+    const xenfork_result *result, uint32_t clone)
+{
+    const struct xenfork__clone_result *c = at(result, clone);
+
+    return c ? c->generation : NULL;
+}
+
+XENFORK_API int xenfork_result_clone_is_ready(const xenfork_result *result,
+                                              uint32_t clone)
+{
+    const struct xenfork__clone_result *c = at(result, clone);
+
+    return c && c->is_ready;
+}
+
 XENFORK_API uint32_t xenfork_result_nic_count(const xenfork_result *result,
                                               uint32_t clone)
 {

@@ -7,7 +7,7 @@
 #include "internal.h"
 
 struct xenfork__nic_result {
-    char vif[16];
+    char vif[XENFORK__VIF_CHARS];
     char mac[XENFORK__MAC_CHARS];
     bool is_held;
 };
@@ -16,6 +16,9 @@ struct xenfork__clone_result {
     uint32_t domid;
     char name[XENFORK__NAME_MAX + 1];
     char uuid[XENFORK__UUID_CHARS];
+    char generation[XENFORK__UUID_CHARS];
+    bool is_ready;
+    uint64_t start_ns; /* when it began to run */
     uint32_t nic_count;
     struct xenfork__nic_result *nics;
     uint64_t ns[XENFORK_STAGES];

@@ -74,6 +74,32 @@ static int undo_source(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return flag_of(txn, "source.pausing") ? undo_pause(ctx, txn, domid) : 0;
 }
 
+static int undo_frozen(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    uint8_t uuid[16];
+
+    if (!flag_of(txn, "source.freezing") ||
+        !uuid_of(txn, "source", UINT32_MAX, uuid))
+        return 0;
+    return xenfork__node_remove(ctx, XENFORK_KIND_FROZEN, uuid);
+}
+
+/* It is nobody's source yet. */
+static int undo_published(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    uint8_t uuid[16];
+    uint32_t domid;
+    int rc;
+
+    if (!flag_of(txn, "source.published") ||
+        !uuid_of(txn, "source", UINT32_MAX, uuid))
+        return 0;
+    rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return xenfork__xen_guest_retract(ctx, domid);
+}
+
 static int undo_domain(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
     uint32_t domid;
@@ -156,8 +182,8 @@ static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {
-        undo_source,      undo_nodes,        undo_files,
-        undo_image_claim, undo_source_claim,
+        undo_source, undo_frozen,      undo_published,    undo_nodes,
+        undo_files,  undo_image_claim, undo_source_claim,
     };
     size_t i;
     int rc = 0;

@@ -7,12 +7,13 @@
 
 #define DEFAULT_RESERVE_PERCENT 25U
 #define DEFAULT_TIMEOUT_MS      30000U
-#define MAX_TIMEOUT_MS          3600000U
 #define MAX_NICS                64U
 
 XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
 {
+    static const uint8_t xen_prefix[3] = {0x00, 0x16, 0x3e};
     xenfork_spec *spec;
+    uint32_t i;
 
     if (count < 1 || count > XENFORK_MAX_CLONES || !spec_out)
         return XENFORK_E_INVAL;
@@ -25,11 +26,20 @@ XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
         return XENFORK_E_NOMEM;
     }
     spec->count = count;
+    for (i = 0; i < count; i++)
+        spec->clones[i].link = XENFORK_LINK_AUTO;
     spec->is_reserve_percent = true;
     spec->reserve = DEFAULT_RESERVE_PERCENT;
     spec->timeout_ms = DEFAULT_TIMEOUT_MS;
+    memcpy(spec->mac_prefix, xen_prefix, sizeof(spec->mac_prefix));
     *spec_out = spec;
     return 0;
+}
+
+static void free_pair(struct xenfork__pair *pair)
+{
+    free(pair->key);
+    free(pair->value);
 }
 
 XENFORK_API void xenfork_spec_free(xenfork_spec *spec)
@@ -41,7 +51,10 @@ XENFORK_API void xenfork_spec_free(xenfork_spec *spec)
     for (i = 0; i < spec->count; i++) {
         for (n = 0; n < spec->clones[i].nic_count; n++)
             free(spec->clones[i].nics[n].bridge);
+        for (n = 0; n < spec->clones[i].param_count; n++)
+            free_pair(&spec->clones[i].params[n]);
         free(spec->clones[i].nics);
+        free(spec->clones[i].params);
         free(spec->clones[i].name);
     }
     free(spec->clones);
@@ -125,6 +138,17 @@ XENFORK_API int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone,
     return 0;
 }
 
+XENFORK_API int xenfork_spec_set_mac_prefix(xenfork_spec *spec,
+                                            const uint8_t prefix[3])
+{
+    static const uint8_t zero[3];
+
+    if (!spec || !prefix || prefix[0] & 1 || !memcmp(prefix, zero, 3))
+        return XENFORK_E_INVAL;
+    memcpy(spec->mac_prefix, prefix, sizeof(spec->mac_prefix));
+    return 0;
+}
+
 XENFORK_API int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
                                             uint32_t nic, const char *bridge)
 {
@@ -151,8 +175,8 @@ XENFORK_API int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone,
     uint32_t i, end;
 
     if (!clone_range(spec, clone, &i, &end) ||
-        (nic != XENFORK_ALL && nic >= MAX_NICS) ||
-        (link != XENFORK_LINK_HOLD && link != XENFORK_LINK_CONNECT))
+        (nic != XENFORK_ALL && nic >= MAX_NICS) || link < XENFORK_LINK_HOLD ||
+        link > XENFORK_LINK_AUTO)
         return XENFORK_E_INVAL;
     for (; i < end; i++) {
         struct xenfork__nic_spec *entry;
@@ -165,6 +189,60 @@ XENFORK_API int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone,
         if (!entry)
             return XENFORK_E_NOMEM;
         entry->link = link;
+    }
+    return 0;
+}
+
+/* The pair with this key, made if need be; NULL: out of memory, or too many. */
+static int param_entry(struct xenfork__clone_spec *clone, const char *key,
+                       struct xenfork__pair **entry_out)
+{
+    struct xenfork__pair *params;
+    uint32_t i;
+
+    for (i = 0; i < clone->param_count; i++) {
+        if (!strcmp(clone->params[i].key, key)) {
+            *entry_out = &clone->params[i];
+            return 0;
+        }
+    }
+    if (clone->param_count == XENFORK_MAX_PARAMS)
+        return XENFORK_E_INVAL;
+    params = reallocarray(clone->params, clone->param_count + 1,
+                          sizeof(*params));
+    if (!params)
+        return XENFORK_E_NOMEM;
+    clone->params = params;
+    params += clone->param_count;
+    *params = (struct xenfork__pair){.key = strdup(key)};
+    if (!params->key)
+        return XENFORK_E_NOMEM;
+    clone->param_count++;
+    *entry_out = params;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone,
+                                       const char *key, const char *value)
+{
+    uint32_t i, end;
+
+    if (!clone_range(spec, clone, &i, &end) || !key || !value ||
+        !xenfork__param_key_is_valid(key) ||
+        strlen(value) > XENFORK_MAX_PARAM_VALUE)
+        return XENFORK_E_INVAL;
+    for (; i < end; i++) {
+        struct xenfork__pair *entry;
+        char *copy = strdup(value);
+        int rc = copy ? param_entry(&spec->clones[i], key, &entry)
+                      : XENFORK_E_NOMEM;
+
+        if (rc < 0) {
+            free(copy);
+            return rc;
+        }
+        free(entry->value);
+        entry->value = copy;
     }
     return 0;
 }
@@ -204,7 +282,7 @@ XENFORK_API int xenfork_spec_set_reserve_kib(xenfork_spec *spec,
 XENFORK_API int xenfork_spec_set_timeout_ms(xenfork_spec *spec,
                                             uint32_t timeout_ms)
 {
-    if (!spec || timeout_ms < 1 || timeout_ms > MAX_TIMEOUT_MS)
+    if (!spec || timeout_ms < 1 || timeout_ms > XENFORK__MAX_TIMEOUT_MS)
         return XENFORK_E_INVAL;
     spec->timeout_ms = timeout_ms;
     return 0;

@@ -21,6 +21,8 @@ struct xenfork__clone_spec {
     int link; /* XENFORK_LINK_* */
     uint32_t nic_count;
     struct xenfork__nic_spec *nics;
+    uint32_t param_count;
+    struct xenfork__pair *params;
 };
 
 struct xenfork_spec {
@@ -29,6 +31,7 @@ struct xenfork_spec {
     bool is_reserve_percent;
     uint64_t reserve; /* per cent, or KiB */
     uint32_t timeout_ms;
+    uint8_t mac_prefix[3]; /* of made-up MACs */
     uint32_t flags;
 };
 

@@ -118,9 +118,24 @@ int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return save(ctx, txn);
 }
 
+int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    int rc = xenfork__record_set_u64(ctx, txn->record, "source.published",
+                                     true);
+
+    return rc < 0 ? rc : save(ctx, txn);
+}
+
 int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     int rc = xenfork__record_set_u64(ctx, txn->record, "source.pausing", true);
+
+    return rc < 0 ? rc : save(ctx, txn);
+}
+
+int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    int rc = xenfork__record_set_u64(ctx, txn->record, "source.freezing", true);
 
     return rc < 0 ? rc : save(ctx, txn);
 }

@@ -25,10 +25,14 @@ int xenfork__txn_image(xenfork_ctx *ctx, struct xenfork__txn *txn,
 /* An image that stands raises a claim; its limit is @max_pages without. */
 int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t image[16], uint64_t max_pages);
+/* What the source is told of itself: it had not been told before. */
+int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* The source is paused now and then. */
 int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
+/* A record is made of it that it is frozen. */
+int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_file(xenfork_ctx *ctx, struct xenfork__txn *txn,
                       const char *path);
 /* A clone with its name and MACs: nobody else chooses them meanwhile. */

@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define MAX_MACS 65536U
-
 static void free_disk(struct xenfork__disk *disk)
 {
     free(disk->vdev);
@@ -293,81 +291,4 @@ int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
         rc = convert(ctx, &config, config_out);
     libxl_domain_config_dispose(&config);
     return rc;
-}
-
-struct macs {
-    uint8_t *bytes;
-    size_t count;
-    size_t room;
-};
-
-static bool add_mac(struct macs *macs, const char *text)
-{
-    unsigned int b[6];
-    size_t i, room;
-    uint8_t *bytes;
-
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x", &b[0], &b[1], &b[2], &b[3],
-               &b[4], &b[5]) != 6)
-        return true;
-    if (macs->count == macs->room) {
-        room = macs->room * 2 + 16;
-        bytes = realloc(macs->bytes, room * 6);
-        if (!bytes)
-            return false;
-        macs->bytes = bytes;
-        macs->room = room;
-    }
-    for (i = 0; i < 6; i++)
-        macs->bytes[macs->count * 6 + i] = (uint8_t)b[i];
-    macs->count++;
-    return true;
-}
-
-static bool add_nic(xenfork_ctx *ctx, struct macs *macs, const char *domid,
-                    const char *devid)
-{
-    cleanup_free char *text = xenfork__xs_read(
-        ctx, XBT_NULL, "/libxl/%s/device/vif/%s/mac", domid, devid);
-    cleanup_free char *backend = NULL;
-
-    if (!text) {
-        backend = xenfork__xs_read(
-            ctx, XBT_NULL, "/libxl/%s/device/vif/%s/backend", domid, devid);
-        if (backend)
-            text = xenfork__xs_read(ctx, XBT_NULL, "%s/mac", backend);
-    }
-    return !text || add_mac(macs, text);
-}
-
-static bool add_domain(xenfork_ctx *ctx, struct macs *macs, const char *domid)
-{
-    unsigned int i, count = 0;
-    cleanup_free char **devids = xenfork__xs_list(
-        ctx, &count, "/libxl/%s/device/vif", domid);
-
-    for (i = 0; devids && i < count && macs->count < MAX_MACS; i++)
-        if (!add_nic(ctx, macs, domid, devids[i]))
-            return false;
-    return true;
-}
-
-int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out)
-{
-    unsigned int i, count = 0;
-    cleanup_free char **domids = xenfork__xs_list(ctx, &count, "/libxl");
-    struct macs macs = {NULL, 0, 0};
-
-    if (!domids && errno != ENOENT)
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "cannot list the domains' network interfaces");
-    for (i = 0; domids && i < count && macs.count < MAX_MACS; i++) {
-        if (!add_domain(ctx, &macs, domids[i])) {
-            free(macs.bytes);
-            return xenfork__nomem(ctx);
-        }
-    }
-    *macs_out = macs.bytes;
-    *count_out = macs.count;
-    return 0;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Domains: found, described, paused, destroyed, waited for. */
 #include "xen-handles.h"
+#include "xen-hotplug.h"
 
 #include <libxl_utils.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #define LIST_BATCH 64U
@@ -179,6 +181,7 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
                              "cannot read the type of domain %u", domid);
     if (!type)
         return destroy_bare(ctx, domid);
+    xenfork__hotplug_use_at_end(ctx, domid);
     xenfork__op_init(&op);
     r = libxl_domain_destroy(ctx->xen->xl, domid, &op.how);
     r = xenfork__op_wait(ctx, &op, r);
@@ -206,27 +209,64 @@ static int start_watch(xenfork_ctx *ctx)
     return 0;
 }
 
-/* Returns early at times (a signal, the watch's first event): look again. */
-int xenfork__xen_wait_release(xenfork_ctx *ctx, int wake_fd)
+/* The next event that is there already; false with errno: none, EAGAIN. */
+static bool next_event(struct xs_handle *xs, uint32_t *domid_out)
+{
+    cleanup_free char **event = xs_check_watch(xs);
+    uint32_t domid;
+
+    if (!event)
+        return false;
+    /* Of a guest, the token is its domid: xenfork__xen_guest_watch(). */
+    *domid_out = xenfork__parse_u32(event[XS_WATCH_TOKEN], &domid)
+                     ? domid
+                     : XENFORK_DOMID_NONE;
+    return true;
+}
+
+/* No cancellation is missed: signals come in only while we sleep. */
+static int sleep_on(xenfork_ctx *ctx, int wake_fd, int timeout_ms)
+{
+    struct pollfd fds[2] = {
+        {.fd = xs_fileno(ctx->xen->xs), .events = POLLIN},
+        {.fd = wake_fd, .events = POLLIN},
+    };
+    struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                               .tv_nsec = timeout_ms % 1000 * 1000000L};
+    sigset_t all, old;
+    int r = 0, e;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    if (!ctx->is_cancelled)
+        r = ppoll(fds, ARRAY_SIZE(fds), timeout_ms < 0 ? NULL : &timeout, &old);
+    e = errno;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r < 0 && e != EINTR)
+        return xenfork__fail(ctx, XENFORK_E_XEN, e,
+                             "cannot wait for events from xenstore");
+    return 0;
+}
+
+/* NONE may come early (a signal, the watch's first event): look again. */
+int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
+                            uint32_t *domid_out)
 {
     struct xs_handle *xs = ctx->xen->xs;
-    struct pollfd fds[2] = {{.fd = -1, .events = POLLIN},
-                            {.fd = wake_fd, .events = POLLIN}};
-    char **event;
+    uint32_t domid = XENFORK_DOMID_NONE;
     int rc;
 
     rc = start_watch(ctx);
     if (rc < 0)
         return rc;
-    fds[0].fd = xs_fileno(xs);
-    if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "cannot wait for events from xenstore");
-    while ((event = xs_check_watch(xs)))
-        free(event);
-    if (errno != EAGAIN)
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "cannot read events from xenstore");
+    if (!next_event(xs, &domid)) {
+        if (errno == EAGAIN && (rc = sleep_on(ctx, wake_fd, timeout_ms)) < 0)
+            return rc;
+        if (!next_event(xs, &domid) && errno != EAGAIN)
+            return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                                 "cannot read events from xenstore");
+    }
+    *domid_out = domid;
     return 0;
 }
 

@@ -21,7 +21,7 @@ struct xenfork__xen {
     xencall_handle *call;
     xenforeignmemory_handle *fmem;
     struct xs_handle *xs;
-    bool is_watching;             /* @releaseDomain, in wait_release */
+    bool is_watching;             /* @releaseDomain, in wait_event */
     struct xenfork__batch *batch; /* buffers of xen-memory.c; NULL at first */
 };
 
@@ -64,12 +64,19 @@ char *xenfork__xs_read(xenfork_ctx *ctx, xs_transaction_t t, const char *fmt,
 char **xenfork__xs_list(xenfork_ctx *ctx, unsigned int *count_out,
                         const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+bool xenfork__xs_write(xenfork_ctx *ctx, xs_transaction_t t, const char *value,
+                       const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Removes a node; true when it is not there either. */
 bool xenfork__xs_rm(xenfork_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* A decimal number: 1, or 0 when there is none, or -1 with errno. */
 int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Below libxl's own directory of a domain, which goes with the domain. */
+#define XENFORK__MARK           "xenfork"
+#define XENFORK__MARK_SUSPENDED "suspended"
 
 /* The text is a decimal number below 2^32 and nothing else. */
 bool xenfork__parse_u32(const char *text, uint32_t *value_out);

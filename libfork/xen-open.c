@@ -222,6 +222,19 @@ char **xenfork__xs_list(xenfork_ctx *ctx, unsigned int *count_out,
     return path ? xs_directory(ctx->xen->xs, XBT_NULL, path, count_out) : NULL;
 }
 
+bool xenfork__xs_write(xenfork_ctx *ctx, xs_transaction_t t, const char *value,
+                       const char *fmt, ...)
+{
+    cleanup_free char *path = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    path = make_path(ctx, fmt, ap);
+    va_end(ap);
+    return path &&
+           xs_write(ctx->xen->xs, t, path, value, (unsigned int)strlen(value));
+}
+
 bool xenfork__xs_rm(xenfork_ctx *ctx, const char *fmt, ...)
 {
     cleanup_free char *path = NULL;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Clones: domains that libxl restores from a stream without pages. */
-#include "xen-handles.h"
+#include "xen-hotplug.h"
 
 #include <string.h>
 
@@ -24,11 +24,21 @@ static bool apply_nic(libxl_device_nic *nic, const struct xenfork__nic *by)
     return !by->bridge || replace(&nic->bridge, by->bridge);
 }
 
+/* Windows takes a new one for what it is: it has been copied. */
+static bool renew_genid(libxl_ctx *xl, libxl_domain_config *config)
+{
+    libxl_ms_vm_genid *id = &config->b_info.u.hvm.ms_vm_genid;
+
+    return config->c_info.type != LIBXL_DOMAIN_TYPE_HVM ||
+           libxl_ms_vm_genid_is_zero(id) ||
+           libxl_ms_vm_genid_generate(xl, id) == 0;
+}
+
 /*
  * What makes the clone another domain than the source.  All the rest stays,
  * xsdata and on_* policies too: they are what the user configured.
  */
-static bool apply(libxl_domain_config *config,
+static bool apply(libxl_ctx *xl, libxl_domain_config *config,
                   const struct xenfork__clone_config *clone)
 {
     int i;
@@ -37,6 +47,8 @@ static bool apply(libxl_domain_config *config,
         return false;
     memcpy(libxl_uuid_bytearray(&config->c_info.uuid), clone->uuid, 16);
     config->c_info.domid = (libxl_domid)INVALID_DOMID; /* any that is free */
+    if (!renew_genid(xl, config))
+        return false;
     for (i = 0; i < config->num_nics; i++)
         if (!apply_nic(&config->nics[i], &clone->nics[i]))
             return false;
@@ -76,7 +88,8 @@ static bool is_removed(xenfork_ctx *ctx, uint32_t domid, const uint8_t *uuid)
  * We do not balloon and our memory is claimed before: we need no such lock.
  */
 static int restore(xenfork_ctx *ctx, libxl_domain_config *config,
-                   const uint8_t *uuid, int stream_fd, uint32_t *domid_out)
+                   const struct xenfork__clone_config *clone, int stream_fd,
+                   uint32_t *domid_out)
 {
     libxl_domain_restore_params params;
     uint32_t domid = (uint32_t)INVALID_DOMID;
@@ -89,9 +102,11 @@ static int restore(xenfork_ctx *ctx, libxl_domain_config *config,
     xenfork__op_init(&op);
     r = libxl_domain_create_restore(ctx->xen->xl, config, &domid, stream_fd, -1,
                                     &params, &op.how, NULL);
+    if (!r)
+        xenfork__hotplug_use(ctx, config, clone->nics);
     r = xenfork__op_wait(ctx, &op, r);
     libxl_domain_restore_params_dispose(&params);
-    if (r && !is_removed(ctx, domid, uuid))
+    if (r && !is_removed(ctx, domid, clone->uuid))
         rc = xenfork__fail(ctx, XENFORK_E_RESIDUE, 0,
                            "domain %u is left of the clone %s", domid,
                            config->c_info.name);
@@ -99,6 +114,8 @@ static int restore(xenfork_ctx *ctx, libxl_domain_config *config,
         rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
                            "cannot create the clone %s (libxl: %d)",
                            config->c_info.name, r);
+    else if ((rc = xenfork__hotplug_check(ctx, domid)) < 0)
+        rc = is_removed(ctx, domid, clone->uuid) ? rc : XENFORK_E_RESIDUE;
     else
         *domid_out = domid;
     return rc;
@@ -123,10 +140,10 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
         rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
                            "the configuration of %s is not its own",
                            source->name);
-    else if (!apply(&config, clone))
+    else if (!apply(ctx->xen->xl, &config, clone))
         rc = xenfork__nomem(ctx);
     else
-        rc = restore(ctx, &config, clone->uuid, stream_fd, domid_out);
+        rc = restore(ctx, &config, clone, stream_fd, domid_out);
     libxl_domain_config_dispose(&config);
     return rc;
 }

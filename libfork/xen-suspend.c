@@ -20,8 +20,8 @@
 static int feature(xenfork_ctx *ctx, uint32_t domid, const char *name,
                    char **value_out)
 {
-    char *value =
-        xenfork__xs_read(ctx, XBT_NULL, CONTROL "feature-%s", domid, name);
+    char *value = xenfork__xs_read(ctx, XBT_NULL, CONTROL "feature-%s", domid,
+                                   name);
 
     if (!value && errno == ENOENT)
         value = strdup("");
@@ -141,6 +141,13 @@ int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid)
     if (rc < 0 || is_withdrawn)
         return rc;
     return wait_shutdown(ctx, domid);
+}
+
+int xenfork__xen_acknowledge_suspend(xenfork_ctx *ctx, uint32_t domid)
+{
+    bool was_asked = false;
+
+    return withdraw(ctx, domid, &was_asked);
 }
 
 int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid)

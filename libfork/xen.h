@@ -57,11 +57,51 @@ int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid);
 int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid);
 /* Whatever is left of it goes: devices, hotplug, xenstore, memory. */
 int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid);
-/* Block until a domain may be gone or shut down, or wake_fd is readable. */
-int xenfork__xen_wait_release(xenfork_ctx *ctx, int wake_fd);
+/*
+ * Block until a domain may be gone or shut down, a watched guest may have
+ * acknowledged (domid_out: which; otherwise XENFORK_DOMID_NONE), wake_fd is
+ * readable, a signal has come, or timeout_ms (-1: none) is over.
+ */
+int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
+                            uint32_t *domid_out);
 
 /* Memory sharing in the hypervisor?  HYPERVISOR; no domain is touched */
 int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid);
+
+/* What a guest reads of itself, below fork/ in xenstore: xen-guest.c */
+struct xenfork__pair {
+    char *key, *value;
+};
+
+#define XENFORK__ROLE_SOURCE "source"
+#define XENFORK__ROLE_CLONE  "clone"
+
+struct xenfork__guest {
+    const char *role; /* XENFORK__ROLE_* */
+    const char *generation;
+    const char *source; /* the rest is for clones.  NULL: no such node */
+    uint32_t index;
+    const char *entropy;
+    uint32_t param_count;
+    const struct xenfork__pair *params;
+};
+
+/* All of it at once; this guest may read it, and nobody else. */
+int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
+                               const struct xenfork__guest *guest);
+/* Absent already: success. */
+int xenfork__xen_guest_retract(xenfork_ctx *ctx, uint32_t domid);
+/* Caller frees.  NOTFOUND, not logged: it has none */
+int xenfork__xen_guest_generation(xenfork_ctx *ctx, uint32_t domid,
+                                  char **generation_out);
+/* Has the guest acknowledged this generation, and no other? */
+int xenfork__xen_guest_has_acked(xenfork_ctx *ctx, uint32_t domid,
+                                 const char *generation, bool *has_out);
+/* It has used it. */
+int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid);
+/* xenfork__xen_wait_event() tells of this guest; at first at once. */
+int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid);
+void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid);
 
 /* Suspension: xen-suspend.c */
 /* False: the guest has said what it can do, and this is not among it. */
@@ -79,6 +119,29 @@ int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
  * not is then seen in xenfork__xen_info().
  */
 int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid);
+/*
+ * Leave word that we suspended it, before we do: on Xen before 4.20 the
+ * watcher of `xl create` ends when it sees that.  Goes with the domain.
+ */
+int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid);
+/* As a guest does that obeys: the request is taken, whatever it was. */
+int xenfork__xen_acknowledge_suspend(xenfork_ctx *ctx, uint32_t domid);
+
+/* What a guest is told of its freezing: xen-freeze.c */
+#define XENFORK__ROLE_FROZEN "frozen"
+int xenfork__xen_guest_role(xenfork_ctx *ctx, uint32_t domid, const char *role);
+/* If it has asked to be frozen: that is over; @error NULL: all went well */
+int xenfork__xen_guest_answer(xenfork_ctx *ctx, uint32_t domid,
+                              const char *error);
+/*
+ * What is asked of a frozen guest, which cannot answer.  To suspend: done for
+ * it, because it is suspended; so it can be saved and migrated.  To shut
+ * down, or the like: wants_out is true, it has to run.
+ */
+int xenfork__xen_frozen_request(xenfork_ctx *ctx, uint32_t domid,
+                                bool *wants_out);
+/* xenfork__xen_wait_event() wakes for what happens to it, too. */
+int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid);
 
 /* Configuration: xen-config.c */
 #define XENFORK__TYPE_PV  1
@@ -100,6 +163,7 @@ struct xenfork__nic {
     int devid;
     uint8_t mac[6];
     char *bridge; /* NULL: libxl's default */
+    bool is_held; /* a clone's: its link is to be down from the start */
 };
 
 struct xenfork__config {
@@ -122,7 +186,10 @@ int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
                               struct xenfork__config **config_out);
 void xenfork__config_free(struct xenfork__config *config);
-/* MACs of every domain's NICs: count * 6 bytes; caller frees. */
+/*
+ * MACs of every domain's NICs, and of those in libxl's records on disk:
+ * count * 6 bytes; caller frees.
+ */
 int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out);
 
 /* The image domain: xen-image.c */
@@ -215,6 +282,14 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,
                          int stream_fd, uint32_t *domid_out);
 
+/* NICs of a live domain: xen-nic.c */
+/* Its bridge as recorded; caller frees.  *bridge_out NULL: none */
+int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            char **bridge_out);
+/* Record another, where libxl and hotplug scripts look for it. */
+int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
+                                const char *bridge);
+
 /* Disks of a suspended domain: xen-ring.c */
 /* Until every block ring is empty.  TIMEOUT */
 int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
@@ -225,8 +300,19 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
                          bool is_sealed);
 /* Can files in this file's directory be reflinked?  DISK: no, not logged */
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path);
-/* Link state of a host network interface. */
-int xenfork__sys_link(xenfork_ctx *ctx, const char *ifname, bool is_up);
+/*
+ * The host side of a NIC: what the guest says is dropped at once (and not
+ * kept, to be said later).
+ */
+int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname);
+bool xenfork__sys_is_held(const char *ifname);
+/* It forwards; bridge NULL: it has none. */
+int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname,
+                         const char *bridge);
+/* To another bridge, unless it is held. */
+int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge);
+/* NOTFOUND: no bridge of this host, with remedy */
+int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge);
 /*
  * Start xenfork-keeper for a transaction.  It undoes the transaction when
  * this process goes without a word, and keeps its clones after commit.

@@ -60,6 +60,7 @@ typedef struct xenfork_list xenfork_list;
 #define XENFORK_E_STATE       (-22) /* the state directory is unusable */
 #define XENFORK_E_NOTOURS     (-23) /* no image or clone of xenfork's */
 #define XENFORK_E_RESIDUE     (-24) /* failed, and undoing it failed too */
+#define XENFORK_E_NOTFROZEN   (-25) /* the domain is not frozen */
 
 /* Stages of a fork, in order; also the phases that are timed. */
 #define XENFORK_STAGE_NONE    0
@@ -79,7 +80,8 @@ typedef struct xenfork_list xenfork_list;
 #define XENFORK_STAGE_HYDRATE 14 /* background: clone made independent */
 #define XENFORK_STAGE_STUN    15 /* a sum: asked to suspend until it runs */
 #define XENFORK_STAGE_TOTAL   16 /* a sum: the whole call, or one clone */
-#define XENFORK_STAGES        17
+#define XENFORK_STAGE_READY   17 /* per clone: runs until acknowledged */
+#define XENFORK_STAGES        18
 
 /* Counters of a fork. */
 #define XENFORK_COUNT_PAGES_SHARED 0 /* source pages shared with the image */
@@ -173,10 +175,16 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 /*
  * What to make.  A spec starts with these defaults: names SOURCE-1, SOURCE-2
  * and on, skipping those taken; random UUIDs and MACs; the source's bridges;
- * NICs held; clones started; 25 % reserved; 30 s to reach suspension.
+ * NICs held until the agent in the clone has acknowledged; no parameters;
+ * clones started; 25 % reserved; 30 s to reach suspension.
  */
-#define XENFORK_LINK_HOLD    0 /* host side of the NIC stays down */
+#define XENFORK_LINK_HOLD    0 /* forwards nothing */
 #define XENFORK_LINK_CONNECT 1 /* forwards from the start */
+#define XENFORK_LINK_AUTO    2 /* held until the clone has acknowledged */
+
+#define XENFORK_MAX_PARAMS      64U   /* of a clone */
+#define XENFORK_MAX_PARAM_KEY   64U   /* bytes */
+#define XENFORK_MAX_PARAM_VALUE 1024U /* bytes */
 
 #define XENFORK_FORK_NO_HYDRATE (1U << 0) /* clones go on needing the image */
 #define XENFORK_FORK_KEEP_IMAGE (1U << 1) /* the image outlives its clones */
@@ -212,12 +220,21 @@ int xenfork_spec_set_uuid(xenfork_spec *spec, uint32_t clone,
 /* Unicast, not all zero; one clone only. */
 int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                              const uint8_t mac[6]);
+/* Of MACs that are made up; unicast, not all zero.  By default 00:16:3e. */
+int xenfork_spec_set_mac_prefix(xenfork_spec *spec, const uint8_t prefix[3]);
 /* 1 to 15 characters, no white space, '/' or ':', not "." or "..". */
 int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
                                 uint32_t nic, const char *bridge);
 /* @nic: XENFORK_ALL for every NIC; @link: XENFORK_LINK_*. */
 int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                               int link);
+/*
+ * A parameter that this clone alone reads, in fork/params/KEY of its part of
+ * xenstore.  @key: 1 to 64 out of [A-Za-z0-9._-], no '.' first; @value: at most
+ * 1024 bytes.  At most 64 keys; the same key again replaces its value.
+ */
+int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
+                           const char *value);
 /* Nonzero: the clone stays paused. */
 int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone, int is_paused);
 /* Memory claimed for each clone, per cent of its memory, 0 to 100. */
@@ -279,6 +296,41 @@ int xenfork_fork(xenfork_ctx *ctx, uint32_t domid, const xenfork_spec *spec,
 /** Free a result.  NULL is accepted.  Since: 0.1 */
 void xenfork_result_free(xenfork_result *result);
 
+/**
+ * Freeze a domain: bring it to suspension, and leave it there.
+ *
+ * Forks of a frozen domain are all made from one image, which the first of
+ * them makes; all clones resume from the instant of the freeze.
+ *
+ * @domid       the domain; frozen already: success.
+ * @timeout_ms  longest wait for suspension, 1 to 3600000 ms.
+ * Return:      0, or a negative XENFORK_E_*.
+ * Errors:      as of xenfork_fork(), but none about clones or free memory.
+ * Effects:     it executes nothing until xenfork_thaw().  Destroyed, or made
+ *              to run otherwise, it is frozen no more.  On failure, or when
+ *              the caller is killed: it runs as before.  A guest that asked
+ *              by data/fork/freeze is answered there.
+ * Blocking:    yes, up to timeout_ms.
+ * Source:      libxl_domain_suspend_only, Xen 4.17.
+ * Since:       0.1
+ */
+int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
+
+/**
+ * Let a frozen domain run on.
+ *
+ * @domid    the domain.
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   NOTFOUND; NOTFROZEN; BUSY; XEN; STATE; RESIDUE.
+ * Effects:  it runs on as if it had never been suspended; paused before the
+ *           freeze means paused after.  Its image goes as soon as no clone
+ *           needs it.  When it fails half-way, it can be repeated.
+ * Blocking: yes: below a second.
+ * Source:   libxl_domain_resume, Xen 4.17.
+ * Since:    0.1
+ */
+int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid);
+
 /* What a fork made.  Since: 0.1 */
 uint32_t xenfork_result_count(const xenfork_result *result);
 uint32_t xenfork_result_image_domid(const xenfork_result *result);
@@ -290,6 +342,14 @@ const char *xenfork_result_clone_name(const xenfork_result *result,
 /* In the usual form with dashes, lower case. */
 const char *xenfork_result_clone_uuid(const xenfork_result *result,
                                       uint32_t clone);
+/* Random, new for each clone; what the clone acknowledges. */
+const char *xenfork_result_clone_generation(const xenfork_result *result,
+                                            uint32_t clone);
+/*
+ * Nonzero: xenfork_wait_ready() has seen it acknowledge; so it has reseeded
+ * its random numbers.
+ */
+int xenfork_result_clone_is_ready(const xenfork_result *result, uint32_t clone);
 /* NICs of a clone: how many; name of the host side; MAC; nonzero: held. */
 uint32_t xenfork_result_nic_count(const xenfork_result *result, uint32_t clone);
 const char *xenfork_result_nic_vif(const xenfork_result *result, uint32_t clone,
@@ -304,13 +364,72 @@ uint64_t xenfork_result_ns(const xenfork_result *result, uint32_t clone,
 /* XENFORK_COUNT_*. */
 uint64_t xenfork_result_counter(const xenfork_result *result, int counter);
 
-#define XENFORK_KIND_IMAGE 1
-#define XENFORK_KIND_CLONE 2
+/**
+ * Wait until every clone of a fork has acknowledged: its agent has adapted
+ * it to what it is now, and written its generation to data/fork/ack.
+ *
+ * @result      of xenfork_fork(); says afterwards which clones are ready, the
+ *              time of each (XENFORK_STAGE_READY, from its start), and which
+ *              NICs are held still.
+ * @timeout_ms  longest wait, 1 to 3600000 ms.
+ * Return:      0, or a negative XENFORK_E_*.
+ * Errors:      INVAL; TIMEOUT some have not, or are gone; CANCELLED; XEN;
+ * STATE; NOMEM. Ownership:   the result stays the caller's. Effects:     of a
+ * clone that acknowledges, the entropy it was given is removed from xenstore,
+ * and NICs with XENFORK_LINK_AUTO are connected. Without this call the helper
+ * process of the fork does so.  The clones stay, whatever is returned.
+ * Blocking:    yes, up to timeout_ms.  xenfork_cancel() from another thread is
+ *              noticed at the next event only.
+ * Source:      xs_watch, tools/include/xenstore.h, Xen 4.17.
+ * Since:       0.1
+ */
+int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
+                       uint32_t timeout_ms);
 
 /**
- * List images and clones, with their memory.
+ * Hold or connect NICs of a clone.
  *
- * @list_out  images, each followed by its clones, in order of creation.
+ * @clone   name, UUID or domid.
+ * @nic     index in its configuration; XENFORK_ALL: every NIC.
+ * @link    XENFORK_LINK_HOLD or XENFORK_LINK_CONNECT.
+ * Return:  0, or a negative XENFORK_E_*.
+ * Errors:  INVAL no such NIC; NOTFOUND; NOTOURS not a clone; NOTRUNNING it has
+ * no domain; XEN; STATE; NOMEM. Effects: what a held NIC's guest says is lost.
+ * A later acknowledgement does not change what was asked for here. Blocking: no
+ * more than moments. Source:  br_handle_frame, net/bridge/br_input.c,
+ * Linux 6.1. Since:   0.1
+ */
+int xenfork_nic_link(xenfork_ctx *ctx, const char *clone, uint32_t nic,
+                     int link);
+
+/**
+ * Move a NIC of a clone to another bridge; a held one gets there when it is
+ * connected.
+ *
+ * @clone   name, UUID or domid.
+ * @nic     index in its configuration; XENFORK_ALL: the only one.
+ * @bridge  a bridge of this host.
+ * Return:  0, or a negative XENFORK_E_*.
+ * Errors:  INVAL no such NIC, or not the only one; NOTFOUND no such bridge or
+ *          domain; NOTOURS not a clone; NOTRUNNING it has no domain; DEVICE the
+ *          NIC is on no bridge; XEN; STATE; NOMEM; RESIDUE.
+ * Effects: recorded in the domain's configuration: it is there after a restart.
+ * Blocking: no more than moments.
+ * Source:  RTM_SETLINK, rtnetlink(7); libxl_userdata_store, Xen 4.17.
+ * Since:   0.1
+ */
+int xenfork_nic_bridge(xenfork_ctx *ctx, const char *clone, uint32_t nic,
+                       const char *bridge);
+
+#define XENFORK_KIND_IMAGE  1
+#define XENFORK_KIND_CLONE  2
+#define XENFORK_KIND_FROZEN 3 /* a frozen source */
+
+/**
+ * List frozen sources, images and clones, with their memory.
+ *
+ * @list_out  frozen sources; then images, each followed by its clones; all in
+ *            order of creation.
  * Return:    0, or a negative XENFORK_E_*.
  * Errors:    XEN; STATE; NOMEM.
  * Ownership: the caller frees it, with xenfork_list_free().
@@ -330,11 +449,14 @@ int xenfork_list_kind(const xenfork_list *list, uint32_t index);
 uint32_t xenfork_list_domid(const xenfork_list *list, uint32_t index);
 const char *xenfork_list_name(const xenfork_list *list, uint32_t index);
 const char *xenfork_list_uuid(const xenfork_list *list, uint32_t index);
-/* The image a clone was made from; the source an image was made from. */
+/*
+ * The image a clone was made from; the source an image was made from; the
+ * image that forks of a frozen source are made from, "" when there is none.
+ */
 const char *xenfork_list_parent(const xenfork_list *list, uint32_t index);
 /*
  * One word: "running", "paused", "shutdown", "gone"; images "ready", "lost"
- * (destroyed behind our back).
+ * (destroyed behind our back); frozen sources "frozen".
  */
 const char *xenfork_list_state(const xenfork_list *list, uint32_t index);
 /* Seconds since the Epoch. */
@@ -348,6 +470,15 @@ uint32_t xenfork_list_hydrated(const xenfork_list *list, uint32_t index);
 uint32_t xenfork_list_users(const xenfork_list *list, uint32_t index);
 /* Nonzero: the image was asked to outlive its clones. */
 int xenfork_list_is_kept(const xenfork_list *list, uint32_t index);
+/* Clones: the generation; nonzero: it has acknowledged that. */
+const char *xenfork_list_generation(const xenfork_list *list, uint32_t index);
+int xenfork_list_is_ready(const xenfork_list *list, uint32_t index);
+/* NICs: how many; MAC; XENFORK_LINK_*, AUTO: held until acknowledged. */
+uint32_t xenfork_list_nic_count(const xenfork_list *list, uint32_t index);
+const char *xenfork_list_nic_mac(const xenfork_list *list, uint32_t index,
+                                 uint32_t nic);
+int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
+                          uint32_t nic);
 /* Disk files of the entry. */
 uint32_t xenfork_list_disk_count(const xenfork_list *list, uint32_t index);
 const char *xenfork_list_disk_vdev(const xenfork_list *list, uint32_t index,

@@ -52,20 +52,31 @@ static int hex_byte(const char *text)
     return low < 0 ? -1 : high * 16 + low;
 }
 
-bool parse_mac(const char *text, uint8_t mac_out[6])
+/* COUNT bytes, at most 6. */
+static bool parse_bytes(const char *text, int count, uint8_t *bytes_out)
 {
-    uint8_t mac[6];
+    uint8_t bytes[6];
     int i;
 
-    for (i = 0; i < 6; i++, text += 3) {
+    for (i = 0; i < count; i++, text += 3) {
         int byte = hex_byte(text);
 
-        if (byte < 0 || text[2] != (i < 5 ? ':' : '\0'))
+        if (byte < 0 || text[2] != (i < count - 1 ? ':' : '\0'))
             return false;
-        mac[i] = byte;
+        bytes[i] = byte;
     }
-    memcpy(mac_out, mac, sizeof(mac));
+    memcpy(bytes_out, bytes, count);
     return true;
+}
+
+bool parse_mac(const char *text, uint8_t mac_out[6])
+{
+    return parse_bytes(text, 6, mac_out);
+}
+
+bool parse_mac_prefix(const char *text, uint8_t prefix_out[3])
+{
+    return parse_bytes(text, 3, prefix_out);
 }
 
 bool parse_uuid(const char *text, uint8_t uuid_out[16])
@@ -96,6 +107,8 @@ bool parse_link(const char *text, int *link_out)
         *link_out = XENFORK_LINK_HOLD;
     else if (strcmp(text, "connect") == 0)
         *link_out = XENFORK_LINK_CONNECT;
+    else if (strcmp(text, "auto") == 0)
+        *link_out = XENFORK_LINK_AUTO;
     else
         return false;
     return true;

@@ -16,6 +16,9 @@ extern const struct cmd cmd_fork;
 extern const struct cmd cmd_fork_check;
 extern const struct cmd cmd_fork_list;
 extern const struct cmd cmd_fork_info;
+extern const struct cmd cmd_fork_freeze;
+extern const struct cmd cmd_fork_thaw;
+extern const struct cmd cmd_fork_net;
 extern const struct cmd cmd_fork_destroy;
 extern const struct cmd cmd_fork_image_destroy;
 

@@ -2,38 +2,13 @@
 /* xl fork-destroy */
 #include "config.h"
 
-#include <stddef.h>
-
 #include "cmd.h"
-#include "exitcodes.h"
-#include "options.h"
-#include "session.h"
+#include "run.h"
 
-/* What cannot be destroyed does not keep the others from it. */
 static int main_fork_destroy(int argc, char **argv)
 {
-    struct simple_options options;
-    xenfork_ctx *ctx = NULL;
-    int status;
-    int i;
-
-    if (!parse_simple(argc, argv, &cmd_fork_destroy, 0, 1, ANY_NUMBER,
-                      &options))
-        return options.status;
-    status = session_open(&ctx);
-    if (status != EXIT_DONE)
-        return status;
-    for (i = 0; i < options.count; i++) {
-        int rc = xenfork_clone_destroy(ctx, options.names[i]);
-        int failed = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
-
-        if (failed > status)
-            status = failed;
-        if (rc == XENFORK_E_CANCELLED)
-            break;
-    }
-    session_close(ctx);
-    return status;
+    return run_named(argc, argv, &cmd_fork_destroy, ANY_NUMBER,
+                     xenfork_clone_destroy);
 }
 
 const struct cmd cmd_fork_destroy = {

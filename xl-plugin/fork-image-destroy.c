@@ -2,30 +2,13 @@
 /* xl fork-image-destroy */
 #include "config.h"
 
-#include <stddef.h>
-
 #include "cmd.h"
-#include "exitcodes.h"
-#include "options.h"
-#include "session.h"
+#include "run.h"
 
 static int main_fork_image_destroy(int argc, char **argv)
 {
-    struct simple_options options;
-    xenfork_ctx *ctx = NULL;
-    int status;
-    int rc;
-
-    if (!parse_simple(argc, argv, &cmd_fork_image_destroy, 0, 1, 1, &options))
-        return options.status;
-    status = session_open(&ctx);
-    if (status != EXIT_DONE)
-        return status;
-    rc = xenfork_image_destroy(ctx, options.names[0]);
-    if (rc < 0)
-        status = session_failed(ctx, rc);
-    session_close(ctx);
-    return status;
+    return run_named(argc, argv, &cmd_fork_image_destroy, 1,
+                     xenfork_image_destroy);
 }
 
 const struct cmd cmd_fork_image_destroy = {

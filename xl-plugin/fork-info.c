@@ -10,9 +10,8 @@
 #include "cmd.h"
 #include "exitcodes.h"
 #include "list-output.h"
-#include "options.h"
 #include "output.h"
-#include "session.h"
+#include "run.h"
 
 /* Is this entry the one called NAME: name, UUID or domid? */
 static bool is_called(const xenfork_list *list, uint32_t index,
@@ -47,14 +46,61 @@ static void print_created(uint64_t created)
     printf("  made      %s\n", text);
 }
 
+static void print_heading(const xenfork_list *list, uint32_t index, int kind)
+{
+    const char *name = xenfork_list_name(list, index);
+    const char *parent = xenfork_list_parent(list, index);
+
+    if (kind == XENFORK_KIND_FROZEN)
+        printf("%s: frozen source, %s%s\n", name,
+               *parent ? "forked from " : "not forked yet", parent);
+    else
+        printf("%s: %s of %s\n", name,
+               kind == XENFORK_KIND_CLONE ? "clone" : "image", parent);
+}
+
+/* Who needs whom. */
+static void print_needs(const xenfork_list *list, uint32_t index, int kind)
+{
+    uint32_t hydrated = xenfork_list_hydrated(list, index);
+
+    if (kind == XENFORK_KIND_CLONE)
+        printf("  hydrated  %u%%%s\n", hydrated,
+               hydrated < 100 ? ", needs its image" : "");
+    else if (kind == XENFORK_KIND_IMAGE)
+        printf("  users     %u clones need it%s\n",
+               xenfork_list_users(list, index),
+               xenfork_list_is_kept(list, index) ? "; kept without any" : "");
+}
+
+static void print_identity(const xenfork_list *list, uint32_t index)
+{
+    static const char *const links[] = {
+        [XENFORK_LINK_HOLD] = "held",
+        [XENFORK_LINK_CONNECT] = "connected",
+        [XENFORK_LINK_AUTO] = "held until it has acknowledged",
+    };
+    const char *generation = xenfork_list_generation(list, index);
+    bool is_ready = xenfork_list_is_ready(list, index);
+    uint32_t nic;
+
+    if (generation)
+        printf("  identity  generation %s, %s\n", generation,
+               is_ready ? "acknowledged" : "not acknowledged");
+    printf("  rng       %s\n", is_ready ? "reseeded" : "not reseeded");
+    for (nic = 0; nic < xenfork_list_nic_count(list, index); nic++)
+        printf("  nic       %u %s %s\n", nic,
+               xenfork_list_nic_mac(list, index, nic),
+               links[xenfork_list_nic_link(list, index, nic)]);
+}
+
 static void print_entry(const xenfork_list *list, uint32_t index)
 {
-    bool is_clone = xenfork_list_kind(list, index) == XENFORK_KIND_CLONE;
     uint32_t domid = xenfork_list_domid(list, index);
+    int kind = xenfork_list_kind(list, index);
     uint32_t disk;
 
-    printf("%s: %s of %s\n", xenfork_list_name(list, index),
-           is_clone ? "clone" : "image", xenfork_list_parent(list, index));
+    print_heading(list, index, kind);
     if (domid != XENFORK_DOMID_NONE)
         printf("  domid     %u\n", domid);
     printf("  uuid      %s\n", xenfork_list_uuid(list, index));
@@ -64,14 +110,9 @@ static void print_entry(const xenfork_list *list, uint32_t index)
            xenfork_list_total_kib(list, index) / 1024.0,
            xenfork_list_shared_kib(list, index) / 1024.0,
            xenfork_list_private_kib(list, index) / 1024.0);
-    if (is_clone)
-        printf("  hydrated  %u%%%s\n", xenfork_list_hydrated(list, index),
-               xenfork_list_hydrated(list, index) < 100 ? ", needs its image"
-                                                        : "");
-    else
-        printf("  users     %u clones need it%s\n",
-               xenfork_list_users(list, index),
-               xenfork_list_is_kept(list, index) ? "; kept without any" : "");
+    print_needs(list, index, kind);
+    if (kind == XENFORK_KIND_CLONE)
+        print_identity(list, index);
     for (disk = 0; disk < xenfork_list_disk_count(list, index); disk++)
         printf("  disk      %s %s\n", xenfork_list_disk_vdev(list, index, disk),
                xenfork_list_disk_path(list, index, disk));
@@ -132,39 +173,22 @@ static int print_info(const xenfork_list *list,
 
 static int main_fork_info(int argc, char **argv)
 {
-    struct simple_options options;
-    xenfork_list *list = NULL;
-    xenfork_ctx *ctx = NULL;
-    int status;
-    int rc;
-
-    if (!parse_simple(argc, argv, &cmd_fork_info, WITH_JSON, 1, 1, &options))
-        return options.status;
-    status = session_open(&ctx);
-    if (status != EXIT_DONE)
-        return status;
-    rc = xenfork_list_all(ctx, &list);
-    if (rc < 0)
-        status = session_failed(ctx, rc);
-    else
-        status = print_info(list, &options);
-    xenfork_list_free(list);
-    session_close(ctx);
-    return status;
+    return run_list(argc, argv, &cmd_fork_info, 1, print_info);
 }
 
 const struct cmd cmd_fork_info = {
     .name = "fork-info",
     .run = main_fork_info,
     .usage = "[--json] DOMAIN|IMAGE",
-    .help = "Show all about a clone, an image, or the images of a domain\n"
-            "\n"
-            "Images and clones go by name, UUID or domid; a forked domain,\n"
-            "which may be gone, by name.\n"
-            "\n"
-            "      --json     print a list of what is found as JSON\n"
-            "  -v, --verbose  say what is done; twice: every call to Xen\n"
-            "  -h, --help     this text\n"
-            "\n"
-            "Exit status: 0 done; 1 failed or not found; 2 usage.\n",
+    .help =
+        "Show all about a clone, an image, a frozen source, or a domain's images\n"
+        "\n"
+        "Images and clones go by name, UUID or domid; a forked domain,\n"
+        "which may be gone, by name.\n"
+        "\n"
+        "      --json     print a list of what is found as JSON\n"
+        "  -v, --verbose  say what is done; twice: every call to Xen\n"
+        "  -h, --help     this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed or not found; 2 usage.\n",
 };

@@ -7,9 +7,8 @@
 #include "cmd.h"
 #include "exitcodes.h"
 #include "list-output.h"
-#include "options.h"
 #include "output.h"
-#include "session.h"
+#include "run.h"
 
 static bool print_table(const xenfork_list *list)
 {
@@ -22,7 +21,8 @@ static bool print_table(const xenfork_list *list)
     if (!table)
         return false;
     for (i = 0; i < xenfork_list_count(list); i++) {
-        bool is_clone = xenfork_list_kind(list, i) == XENFORK_KIND_CLONE;
+        int kind = xenfork_list_kind(list, i);
+        bool is_clone = kind == XENFORK_KIND_CLONE;
 
         table_cell(table, "%s%s", is_clone ? "  " : "",
                    xenfork_list_name(list, i));
@@ -35,7 +35,9 @@ static bool print_table(const xenfork_list *list)
             table_cell(table, "%u%%", xenfork_list_hydrated(list, i));
         else
             table_cell(table, "-");
-        table_cell(table, "%s", xenfork_list_parent(list, i));
+        table_cell(table, "%s",
+                   kind == XENFORK_KIND_FROZEN ? "-"
+                                               : xenfork_list_parent(list, i));
     }
     return table_print(table);
 }
@@ -54,34 +56,23 @@ static bool print_json(const xenfork_list *list)
     return json_print(json);
 }
 
+static int print(const xenfork_list *list, const struct simple_options *options)
+{
+    return (options->is_json ? print_json(list) : print_table(list))
+               ? EXIT_DONE
+               : EXIT_FAILED;
+}
+
 static int main_fork_list(int argc, char **argv)
 {
-    struct simple_options options;
-    xenfork_list *list = NULL;
-    xenfork_ctx *ctx = NULL;
-    int status;
-    int rc;
-
-    if (!parse_simple(argc, argv, &cmd_fork_list, WITH_JSON, 0, 0, &options))
-        return options.status;
-    status = session_open(&ctx);
-    if (status != EXIT_DONE)
-        return status;
-    rc = xenfork_list_all(ctx, &list);
-    if (rc < 0)
-        status = session_failed(ctx, rc);
-    else if (!(options.is_json ? print_json(list) : print_table(list)))
-        status = EXIT_FAILED;
-    xenfork_list_free(list);
-    session_close(ctx);
-    return status;
+    return run_list(argc, argv, &cmd_fork_list, 0, print);
 }
 
 const struct cmd cmd_fork_list = {
     .name = "fork-list",
     .run = main_fork_list,
     .usage = "[--json]",
-    .help = "List images and clones, with their memory\n"
+    .help = "List frozen sources, images and clones, with their memory\n"
             "\n"
             "Each image is followed by its clones.  MIB is what the guest was\n"
             "given; SHARED is backed by pages shared with others, PRIVATE by\n"

@@ -20,9 +20,27 @@ static const char *link_name(const xenfork_result *result, uint32_t clone,
                                                           : "connected";
 }
 
+static const char *rng_name(const xenfork_result *result, uint32_t clone)
+{
+    return xenfork_result_clone_is_ready(result, clone) ? "reseeded"
+                                                        : "not reseeded";
+}
+
+/* How long it ran until it had acknowledged. */
+static void add_ready(struct table *table, const xenfork_result *result,
+                      uint32_t clone)
+{
+    if (xenfork_result_clone_is_ready(result, clone))
+        table_cell(table, "%.2f s",
+                   ms(xenfork_result_ns(result, clone, XENFORK_STAGE_READY)) /
+                       1000);
+    else
+        table_cell(table, "no");
+}
+
 /* A clone has a row for each NIC, and one row if it has none. */
 static void add_clone(struct table *table, const xenfork_result *result,
-                      uint32_t clone)
+                      uint32_t clone, bool has_waited)
 {
     uint32_t count = xenfork_result_nic_count(result, clone);
     uint32_t nic = 0;
@@ -43,6 +61,10 @@ static void add_clone(struct table *table, const xenfork_result *result,
             table_cell(table, "-");
             table_cell(table, "-");
         }
+        if (has_waited && !nic)
+            add_ready(table, result, clone);
+        else if (has_waited)
+            table_cell(table, "%s", "");
     } while (++nic < count);
 }
 
@@ -55,19 +77,41 @@ static void print_connect(const xenfork_result *result)
     for (clone = 0; clone < xenfork_result_count(result); clone++)
         for (nic = 0; nic < xenfork_result_nic_count(result, clone); nic++)
             if (xenfork_result_nic_is_held(result, clone, nic)) {
-                printf("A held NIC forwards nothing.  To connect it: "
-                       "ip link set %s up\n",
-                       xenfork_result_nic_vif(result, clone, nic));
+                printf("A held NIC forwards nothing.  It waits for the agent "
+                       "in the guest, but not\nwith --net hold.  To connect it "
+                       "by hand: xl fork-net %s connect\n",
+                       xenfork_result_clone_name(result, clone));
                 return;
             }
 }
 
-bool fork_print(const char *source, const xenfork_result *result)
+/* Those clones whose random numbers are as the source's, and the others. */
+static void print_rng(const xenfork_result *result, bool is_ready)
 {
-    static const char *const headings[] = {"NAME", ">ID", "MAC",
-                                           "VIF",  "NET", NULL};
+    uint32_t found = 0;
+    uint32_t i;
+
+    for (i = 0; i < xenfork_result_count(result); i++) {
+        if (xenfork_result_clone_is_ready(result, i) != is_ready)
+            continue;
+        if (found++ == 0)
+            printf("rng: %s: ", rng_name(result, i));
+        printf("%s%s", found > 1 ? ", " : "",
+               xenfork_result_clone_name(result, i));
+    }
+    if (found)
+        printf("\n");
+}
+
+bool fork_print(const char *source, const xenfork_result *result,
+                bool has_waited)
+{
+    static const char *const headings[] = {"NAME", ">ID",    "MAC", "VIF",
+                                           "NET",  ">READY", NULL};
+    static const char *const fewer[] = {"NAME", ">ID", "MAC",
+                                        "VIF",  "NET", NULL};
     uint32_t count = xenfork_result_count(result);
-    struct table *table = table_new(headings);
+    struct table *table = table_new(has_waited ? headings : fewer);
     uint32_t i;
 
     if (!table)
@@ -77,9 +121,13 @@ bool fork_print(const char *source, const xenfork_result *result)
                1000,
            ms(xenfork_result_ns(result, XENFORK_ALL, XENFORK_STAGE_STUN)));
     for (i = 0; i < count; i++)
-        add_clone(table, result, i);
+        add_clone(table, result, i, has_waited);
     if (!table_print(table))
         return false;
+    if (has_waited) {
+        print_rng(result, true);
+        print_rng(result, false);
+    }
     print_connect(result);
     return output_flush();
 }
@@ -147,6 +195,10 @@ static void json_clone(struct json *json, const xenfork_result *result,
     json_string(json, "name", xenfork_result_clone_name(result, clone));
     json_domid(json, "domid", xenfork_result_clone_domid(result, clone));
     json_string(json, "uuid", xenfork_result_clone_uuid(result, clone));
+    json_string(json, "generation",
+                xenfork_result_clone_generation(result, clone));
+    json_bool(json, "ready", xenfork_result_clone_is_ready(result, clone));
+    json_string(json, "rng", rng_name(result, clone));
     json_open_list(json, "nics");
     for (nic = 0; nic < count; nic++) {
         json_open_map(json, NULL);

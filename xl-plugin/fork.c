@@ -13,13 +13,16 @@
 #include "args.h"
 #include "check-output.h"
 #include "cmd.h"
+#include "daemon-hint.h"
 #include "exitcodes.h"
 #include "fork-output.h"
+#include "params.h"
 #include "progress.h"
 #include "session.h"
 
 #define NICS_MAX    256 /* --nic options */
 #define TIMEOUT_MAX 3600
+#define WAIT_S      60 /* --wait without a number */
 
 struct options {
     const char *domain;
@@ -31,6 +34,12 @@ struct options {
     int link; /* of all NICs; LINK_UNSET: the library's default */
     struct nic_arg nics[NICS_MAX];
     uint32_t nic_count;
+    bool has_mac_prefix;
+    uint8_t mac_prefix[3];
+    const char *params[XENFORK_MAX_PARAMS];
+    uint32_t param_count;
+    const char *params_file;
+    uint64_t wait_s; /* 0: do not */
     bool has_uuid;
     uint8_t uuid[16];
     bool is_paused;
@@ -45,6 +54,10 @@ enum {
     OPT_RESERVE,
     OPT_TIMEOUT,
     OPT_UUID,
+    OPT_MAC_PREFIX,
+    OPT_PARAM,
+    OPT_PARAMS_FILE,
+    OPT_WAIT,
     OPT_NO_HYDRATE,
     OPT_KEEP_IMAGE,
     OPT_JSON,
@@ -59,6 +72,10 @@ static const struct option long_options[] = {
     {"reserve", required_argument, NULL, OPT_RESERVE},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"uuid", required_argument, NULL, OPT_UUID},
+    {"mac-prefix", required_argument, NULL, OPT_MAC_PREFIX},
+    {"param", required_argument, NULL, OPT_PARAM},
+    {"params-file", required_argument, NULL, OPT_PARAMS_FILE},
+    {"wait", optional_argument, NULL, OPT_WAIT},
     {"no-hydrate", no_argument, NULL, OPT_NO_HYDRATE},
     {"keep-image", no_argument, NULL, OPT_KEEP_IMAGE},
     {"json", no_argument, NULL, OPT_JSON},
@@ -76,6 +93,30 @@ static bool parse_count(uint32_t *count_out)
         return false;
     *count_out = count;
     return true;
+}
+
+/* What the clones are told, and how long they have to answer. */
+static bool parse_guest_value(int opt, struct options *options)
+{
+    switch (opt) {
+    case OPT_MAC_PREFIX:
+        return options->has_mac_prefix = parse_mac_prefix(optarg,
+                                                          options->mac_prefix);
+    case OPT_PARAM:
+        if (options->param_count == XENFORK_MAX_PARAMS)
+            return false;
+        options->params[options->param_count++] = optarg;
+        return true;
+    case OPT_PARAMS_FILE:
+        options->params_file = optarg;
+        return true;
+    case OPT_WAIT:
+        options->wait_s = WAIT_S;
+        return !optarg ||
+               parse_number(optarg, 1, TIMEOUT_MAX, &options->wait_s);
+    default:
+        return false;
+    }
 }
 
 /* One option's value; false if it is malformed. */
@@ -114,7 +155,7 @@ static bool parse_value(int opt, struct options *options)
         verbosity++;
         return true;
     default:
-        return false;
+        return parse_guest_value(opt, options);
     }
 }
 
@@ -125,6 +166,10 @@ static int check_options(const struct options *options)
 
     if (options->has_uuid && options->count > 1) {
         fprintf(stderr, "xl: --uuid is for one clone\n");
+        return cmd_usage(&cmd_fork);
+    }
+    if (options->wait_s && options->is_paused) {
+        fprintf(stderr, "xl: --wait: paused clones do not acknowledge\n");
         return cmd_usage(&cmd_fork);
     }
     for (i = 0; i < options->nic_count; i++) {
@@ -219,6 +264,30 @@ static int set_reserve(xenfork_spec *spec, const struct reserve_arg *reserve)
     return xenfork_spec_set_reserve_kib(spec, reserve->value);
 }
 
+/* The rest of what a clone is to be; names the option that is refused. */
+static int fill_guest(xenfork_spec *spec, const struct options *options,
+                      const char **option_out)
+{
+    uint32_t i;
+    int rc = 0;
+
+    if (options->has_mac_prefix) {
+        *option_out = "--mac-prefix";
+        rc = xenfork_spec_set_mac_prefix(spec, options->mac_prefix);
+    }
+    for (i = 0; rc == 0 && i < options->param_count; i++) {
+        *option_out = "--param";
+        rc = params_set(spec, options->params[i]);
+    }
+    if (rc == 0 && options->params_file) {
+        *option_out = "--params-file";
+        rc = params_load(spec, options->params_file, options->count)
+                 ? 0
+                 : XENFORK_E_INVAL;
+    }
+    return rc;
+}
+
 /* Names the option that the library refuses. */
 static int fill_spec(xenfork_spec *spec, const struct options *options,
                      const char **option_out)
@@ -257,7 +326,7 @@ static int fill_spec(xenfork_spec *spec, const struct options *options,
         *option_out = "--no-hydrate, --keep-image";
         rc = xenfork_spec_set_flags(spec, options->flags);
     }
-    return rc;
+    return rc ? rc : fill_guest(spec, options, option_out);
 }
 
 static int make_spec(const struct options *options, xenfork_spec **spec_out)
@@ -290,9 +359,29 @@ static int print_result(const struct options *options, uint32_t domid,
     if (options->is_json)
         ok = fork_print_json(options->domain, domid, result);
     else
-        ok = fork_print(options->domain, result) &&
+        ok = fork_print(options->domain, result, options->wait_s) &&
              (!options->has_timings || fork_print_timings(result));
     return ok ? EXIT_DONE : EXIT_RESIDUE;
+}
+
+/* Those that are not ready, by name; the clones stay. */
+static int wait_ready(xenfork_ctx *ctx, const struct options *options,
+                      xenfork_result *result)
+{
+    uint32_t i;
+    int rc;
+
+    if (!options->wait_s)
+        return EXIT_DONE;
+    rc = xenfork_wait_ready(ctx, result, options->wait_s * 1000);
+    if (rc == 0)
+        return EXIT_DONE;
+    session_failed(ctx, rc);
+    for (i = 0; i < xenfork_result_count(result); i++)
+        if (!xenfork_result_clone_is_ready(result, i))
+            fprintf(stderr, "xl: %s has not acknowledged\n",
+                    xenfork_result_clone_name(result, i));
+    return EXIT_FAILED;
 }
 
 static int fork_domain(xenfork_ctx *ctx, const struct options *options,
@@ -300,6 +389,7 @@ static int fork_domain(xenfork_ctx *ctx, const struct options *options,
 {
     xenfork_result *result = NULL;
     uint32_t domid;
+    int waited;
     int status;
     int rc;
 
@@ -316,9 +406,11 @@ static int fork_domain(xenfork_ctx *ctx, const struct options *options,
     progress_end();
     if (rc < 0)
         return session_failed(ctx, rc);
+    waited = wait_ready(ctx, options, result);
     status = print_result(options, domid, result);
     xenfork_result_free(result);
-    return status;
+    hint_daemon();
+    return status == EXIT_DONE ? waited : status;
 }
 
 static int main_fork(int argc, char **argv)
@@ -355,10 +447,21 @@ const struct cmd cmd_fork = {
         "\n"
         "  -n, --count=N      make N clones of the same instant (default 1)\n"
         "      --paused       do not start the clones\n"
-        "      --net=LINK     all NICs: hold (the default) or connect\n"
+        "      --net=LINK     all NICs: auto (the default: held until the\n"
+        "                     clone's agent has acknowledged), hold or connect\n"
         "      --nic=NIC,...  one NIC, counted from 0: mac=MAC, bridge=NAME,\n"
-        "                     link=hold|connect, clone=N (only for clone N);\n"
-        "                     may be given more than once\n"
+        "                     link=auto|hold|connect, clone=N (only for clone\n"
+        "                     N); may be given more than once\n"
+        "      --mac-prefix=XX:XX:XX\n"
+        "                     of MACs that are made up (default: 00:16:3e)\n"
+        "      --param=KEY=VALUE\n"
+        "                     a parameter that the clones can read; may be\n"
+        "                     given more than once\n"
+        "      --params-file=FILE\n"
+        "                     JSON: a list with an object for each clone, of\n"
+        "                     parameters that it alone can read\n"
+        "      --wait[=S]     until every clone's agent has acknowledged, at\n"
+        "                     most S seconds (default 60)\n"
         "      --uuid=UUID    the clone's UUID (default: random)\n"
         "      --reserve=MEM  memory set aside for each clone: full, 25%\n"
         "                     (the default) or MiB\n"

@@ -9,19 +9,29 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <xenfork.h>
 
+#include "xl-plugin/daemon-hint.h"
+
 #define MADE 1700000000
 
 static int dummy;
 static uint32_t clones;
+static bool has_waited;
 static xenfork_progress_fn *draw;
 
 static void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* $FAKE_PID_FILE: whether the daemon runs is asked only where it is set. */
+static void __attribute__((constructor)) set_pid_file(void)
+{
+    daemon_pid_file = getenv("FAKE_PID_FILE");
+}
 
 static void note(const char *format, ...)
 {
@@ -116,6 +126,8 @@ const char *xenfork_code_name(int code)
 
 const char *xenfork_stage_name(int stage)
 {
+    if (stage == XENFORK_STAGE_READY)
+        return "ready";
     return stage == XENFORK_STAGE_STUN ? "stun" : "total";
 }
 
@@ -173,6 +185,13 @@ int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone, uint32_t nic,
     return 0;
 }
 
+int xenfork_spec_set_mac_prefix(xenfork_spec *spec, const uint8_t prefix[3])
+{
+    (void)spec;
+    note("prefix %02x..%02x", prefix[0], prefix[2]);
+    return prefix[0] & 1 ? XENFORK_E_INVAL : 0;
+}
+
 int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
                                 uint32_t nic, const char *bridge)
 {
@@ -187,6 +206,14 @@ int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
     (void)spec;
     note("link %s %s %d", show(clone), show(nic), link);
     return 0;
+}
+
+int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
+                           const char *value)
+{
+    (void)spec;
+    note("param %s %s=%.40s", show(clone), key, value);
+    return *key && strcmp(key, "bad") ? 0 : XENFORK_E_INVAL;
 }
 
 int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone, int is_paused)
@@ -326,6 +353,30 @@ const char *xenfork_result_clone_uuid(const xenfork_result *result,
     return "01234567-89ab-cdef-0123-456789abcdef";
 }
 
+/* The first clone acknowledges, the second does not. */
+int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
+                       uint32_t timeout_ms)
+{
+    (void)ctx;
+    (void)result;
+    note("wait %" PRIu32, timeout_ms);
+    has_waited = true;
+    return clones > 1 ? XENFORK_E_TIMEOUT : 0;
+}
+
+const char *xenfork_result_clone_generation(const xenfork_result *result,
+                                            uint32_t clone)
+{
+    (void)result;
+    return clone ? "generation-2" : "generation-1";
+}
+
+int xenfork_result_clone_is_ready(const xenfork_result *result, uint32_t clone)
+{
+    (void)result;
+    return has_waited && !clone;
+}
+
 uint32_t xenfork_result_nic_count(const xenfork_result *result, uint32_t clone)
 {
     (void)result;
@@ -360,9 +411,10 @@ uint64_t xenfork_result_ns(const xenfork_result *result, uint32_t clone,
                            int stage)
 {
     (void)result;
-    (void)clone;
     if (stage == XENFORK_STAGE_STUN)
         return 210000000;
+    if (stage == XENFORK_STAGE_READY && has_waited && !clone)
+        return 340000000;
     return stage == XENFORK_STAGE_TOTAL ? 1500000000 : 0;
 }
 
@@ -477,6 +529,58 @@ int xenfork_list_is_kept(const xenfork_list *list, uint32_t index)
     return 1;
 }
 
+const char *xenfork_list_generation(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    return index ? "generation-1" : NULL;
+}
+
+int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    return index != 0;
+}
+
+uint32_t xenfork_list_nic_count(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    return index ? 3 : 0;
+}
+
+const char *xenfork_list_nic_mac(const xenfork_list *list, uint32_t index,
+                                 uint32_t nic)
+{
+    (void)list;
+    (void)index;
+    (void)nic;
+    return "00:16:3e:00:00:01";
+}
+
+/* One of each. */
+int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
+                          uint32_t nic)
+{
+    (void)list;
+    (void)index;
+    return (int)nic;
+}
+
+int xenfork_nic_link(xenfork_ctx *ctx, const char *clone, uint32_t nic,
+                     int link)
+{
+    (void)ctx;
+    note("nic-link %s %s %d", clone, show(nic), link);
+    return fails(clone);
+}
+
+int xenfork_nic_bridge(xenfork_ctx *ctx, const char *clone, uint32_t nic,
+                       const char *bridge)
+{
+    (void)ctx;
+    note("nic-bridge %s %s %s", clone, show(nic), bridge);
+    return fails(clone);
+}
+
 uint32_t xenfork_list_disk_count(const xenfork_list *list, uint32_t index)
 {
     (void)list;
@@ -513,4 +617,18 @@ int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
     (void)ctx;
     note("image-destroy %s", name);
     return fails(name);
+}
+
+int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
+{
+    (void)ctx;
+    note("freeze %" PRIu32 " %" PRIu32, domid, timeout_ms);
+    return fails("freeze");
+}
+
+int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid)
+{
+    (void)ctx;
+    note("thaw %" PRIu32, domid);
+    return fails("thaw");
 }

@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 24
+plan 29
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked'
@@ -36,6 +36,9 @@ check 'list: clone' out_has \
 run "$xl" fork-list --json
 check 'list: JSON, gone domain' out_has '"domid": null'
 check 'list: JSON, memory' out_has '"private_kib": 4096'
+check 'list: JSON, generation' out_has '"generation": "generation-1"'
+check 'list: JSON, NICs' is "$(grep '"link":' "$dir/out" | tr -d ' \n')" \
+    '"link":"hold""link":"connect""link":"auto"'
 check 'list: JSON, disk' out_has '"path": "/disks/web1-1.img"'
 FAKE_FAIL=list:-5 run "$xl" fork-list
 check 'list: failure' is "$status" 1
@@ -44,6 +47,11 @@ check 'list: stdout is full' is "$status" 1
 
 run "$xl" fork-info web1-1
 check 'info: clone' out_has '^web1-1: clone of web1-image$'
+check 'info: identity' out_has \
+    '^  identity  generation generation-1, acknowledged$'
+check 'info: random numbers' out_has '^  rng       reseeded$'
+check 'info: a NIC' out_has \
+    '^  nic       2 00:16:3e:00:00:01 held until it has acknowledged$'
 check 'info: memory' out_has '128.0 MiB: 124.0 shared, 4.0 private'
 run "$xl" fork-info 4
 check 'info: image by domid' out_has '^web1-image: image of web1$'

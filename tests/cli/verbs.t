@@ -22,7 +22,7 @@ wrong() {
     : >"$FAKE_LOG"
     run "$xl" "$@"
     check "usage error: $*" is "$status $(wc -c <"$dir/out") \
-$(grep -c -e fork -e check -e destroy "$FAKE_LOG")" '2 0 0'
+$(grep -c -e fork -e check -e destroy -e nic- -e freeze -e thaw "$FAKE_LOG")" '2 0 0'
 }
 
 # fails CODE STATUS ARGUMENT...
@@ -39,14 +39,20 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 74
+plan 161
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
 check 'nothing on stderr' is "$(cat "$dir/err")" ''
 check 'the stun is told' out_has 'stood still for 210 ms'
 check 'a held NIC' out_has '^web1-1   5  00:16:3e:00:00:01  vif5.0  held$'
-check 'how to connect it' out_has 'To connect it: ip link set vif5.0 up$'
+check 'how to connect it' out_has 'To connect it by hand: xl fork-net web1-1 connect$'
+FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork web1
+check 'without xenforkd: it is done' is "$status" 0
+check 'without xenforkd: what is missing' is \
+    "$(grep -c 'xenforkd is not running: nobody applies' "$dir/err")" 1
+FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork-check web1
+check 'a check says nothing of it' is "$(cat "$dir/err")" ''
 asks 'new 1; flags 0; fork 3' -v fork 3
 asks 'new 1; name 0 test; flags 0; fork 3' fork web1 test
 asks 'new 2; name 0 w-1; name 1 w-2; flags 0; fork 3' fork -n 2 web1 w
@@ -55,6 +61,33 @@ check 'a clone without NICs' out_has '^web1-2   6  -  *-  *-$'
 asks 'new 1; paused all 1; flags 0; fork 3' fork --paused web1
 asks 'new 1; link all all 1; flags 0; fork 3' fork --net connect web1
 asks 'new 1; link all all 0; flags 0; fork 3' fork --net hold web1
+asks 'new 1; flags 0; prefix 02..56; fork 3' fork --mac-prefix 02:34:56 web1
+asks 'new 1; link all all 2; flags 0; fork 3' fork --net auto web1
+asks 'new 1; link all 1 2; flags 0; fork 3' fork --nic 1,link=auto web1
+asks 'new 1; flags 0; param all a=b=c d; param all e=; fork 3' \
+    fork --param 'a=b=c d' --param e= web1
+printf '%s' '[{"s": "a \"b\"\u00e4", "n": 1.50},' ' {"t": true, "f": false}]' \
+    >"$dir/params"
+asks 'new 2; flags 0; param all s=x; param 0 s=a "b"ä; param 0 n=1.50; param 1 t=true; param 1 f=false; fork 3' \
+    fork -n 2 --params-file "$dir/params" --param s=x web1
+asks 'new 1; flags 0; fork 3; wait 60000' fork --wait web1
+check 'ready: exit status' is "$status" 0
+check 'ready: the time' out_has '^web1-1 .* held  *0.34 s$'
+check 'ready: reseeded' out_has '^rng: reseeded: web1-1$'
+asks 'new 2; flags 0; fork 3; wait 5000' fork --wait=5 -n 2 web1
+check 'not ready: exit status' is "$status" 1
+check 'not ready: the table' out_has '^web1-2 .* no$'
+check 'not ready: not reseeded' out_has '^rng: not reseeded: web1-2$'
+check 'not ready: by name' grep -q '^xl: web1-2 has not acknowledged$' "$dir/err"
+asks 'new 2; flags 0; fork 3; wait 5000' fork --json --wait=5 -n 2 web1
+check 'JSON: ready' is "$(grep -c '"rng": "reseeded"' "$dir/out") \
+$(grep -c '"ready": false' "$dir/out") $(grep -c '"ready": 340000000' "$dir/out")" \
+    '1 1 1'
+check 'JSON: generation' out_has '"generation": "generation-2"'
+asks 'nic-link web1-1 all 1' fork-net web1-1 connect
+asks 'nic-link 7 2 0' fork-net 7 hold --nic=2
+asks 'nic-bridge web1-1 all br1' fork-net web1-1 bridge=br1
+asks 'nic-bridge web1-1 0 br1' fork-net --nic 0 web1-1 bridge=br1
 asks 'new 1; mac 0 0 00..0f; bridge all 0 br1; link all 0 1; flags 0; fork 3' \
     fork --nic 0,mac=00:16:3E:00:00:0f,bridge=br1,link=connect web1
 asks 'new 2; bridge 1 0 a; mac 1 1 02..01; flags 0; fork 3' \
@@ -78,6 +111,13 @@ check 'JSON: a clone' out_has '"uuid": "01234567-89ab-cdef-0123-456789abcdef"'
 check 'JSON: timings' out_has '"stun": 210000000'
 asks 'new 1; flags 0; check 3 spec' -N fork web1
 check '-N: does not fork' out_has '^web1 can be forked$'
+
+asks 'freeze 3 30000' fork-freeze web1
+asks 'freeze 3 90000' fork-freeze --timeout=90 web1
+asks 'thaw 3' fork-thaw 3
+fails freeze:-11 1 fork-freeze web1
+fails freeze:-24 3 fork-freeze web1
+fails thaw:-25 1 fork-thaw web1
 
 wrong fork
 wrong fork web1 a b
@@ -105,12 +145,64 @@ wrong fork --reserve % web1
 wrong fork --timeout 0 web1
 wrong fork --timeout 3601 web1
 wrong fork web1 a234567890123456789012345678901234567890123456789012345678901234
+wrong fork --mac-prefix 02:34 web1
+wrong fork --mac-prefix 02:34:56:78:9a:bc web1
+wrong fork --mac-prefix 03:34:56 web1
+wrong fork --param a web1
+wrong fork --param =b web1
+wrong fork --param bad=b web1
+wrong fork --param 1234567890123456789012345678901234567890123456789012345678901234x=b web1
+wrong fork --wait=0 web1
+wrong fork --wait=3601 web1
+wrong fork --wait= web1
+wrong fork --wait --paused web1
+wrong fork --params-file "$dir/none" web1
+wrong fork --params-file "$dir/params" web1
+wrong fork --params-file "$dir/params" -n 3 web1
+while read -r text; do
+    printf '%s' "$text" >"$dir/params"
+    wrong fork --params-file "$dir/params" web1
+    check "$text: said" grep -q "^xl: $dir/params: " "$dir/err"
+done <<'END'
+{"a": "b"}
+"a"
+[]
+[{"a": "b"}
+[{"a": "b"}] x
+[["a"]]
+[{"a": null}]
+[{"a": {"b": "c"}}]
+[{"a": ["b"]}]
+[{"a": "b\u0000c"}]
+[{"a\u0000": "b"}]
+[{"bad": "b"}]
+[{"": "b"}]
+END
+printf '[{"a": "%01025d"}]' 1 >"$dir/params"
+wrong fork --params-file "$dir/params" web1
+printf '[{"a": "%01024d"}]' 1 >"$dir/params"
+run "$xl" fork --params-file "$dir/params" web1
+check '1024 bytes' is "$status" 0
+wrong fork-net web1-1
+wrong fork-net connect
+wrong fork-net web1-1 auto
+wrong fork-net web1-1 bridge=
+wrong fork-net web1-1 up
+wrong fork-net --nic x web1-1 connect
+wrong fork-net web1-1 connect hold
 wrong fork-list x
 wrong fork-check
 wrong fork-info
 wrong fork-destroy
 wrong fork-image-destroy
 wrong fork-image-destroy a b
+wrong fork-freeze
+wrong fork-freeze a b
+wrong fork-freeze --timeout 0 web1
+wrong fork-freeze --timeout 3601 web1
+wrong fork-freeze --timeout
+wrong fork-thaw
+wrong fork-thaw a b
 wrong fork-nonsense
 wrong -N fork-destroy a
 
@@ -120,6 +212,7 @@ fails fork:-24 3 fork web1
 check 'the error is told once' is "$(cat "$dir/err")" \
     "$(printf 'xl: the fake fails\nxl: try the real one')"
 fails none:-1 1 fork nobody
+fails web1-1:-23 1 fork-net web1-1 hold
 
 # A terminal on stderr: the bar is drawn, and wiped before the result
 if command -v script >/dev/null; then

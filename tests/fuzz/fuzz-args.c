@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         reserve.value > 100)
         abort();
     parse_mac(text, mac);
+    parse_mac_prefix(text, mac);
     parse_uuid(text, uuid);
     parse_link(text, &link);
     free(text);

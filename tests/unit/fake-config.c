@@ -285,7 +285,10 @@ static void copy_devices(struct fake_domain *d,
         n->devid = clone->nics[i].devid;
         memcpy(n->mac, clone->nics[i].mac, 6);
         fake_copy_string(n->bridge, sizeof(n->bridge), clone->nics[i].bridge);
-        n->is_up = true; /* vif-bridge brings it up */
+        /* vif-bridge brings it up, xenfork-hotplug obeys. */
+        n->is_up = n->was_up = fake->has_stock_scripts ||
+                               !clone->nics[i].is_held;
+        fake_copy_string(n->on, sizeof(n->on), n->bridge);
     }
 }
 

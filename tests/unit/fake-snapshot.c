@@ -51,6 +51,20 @@ static void put_pages(FILE *f, const struct fake_domain *d)
             d->page_count);
 }
 
+static void put_guest(FILE *f, const struct fake_guest *guest)
+{
+    uint32_t i;
+
+    if (guest->role[0])
+        fprintf(f, "  fork %s %s \"%s\" %u %s\n", guest->role,
+                guest->generation, guest->source, guest->index, guest->entropy);
+    for (i = 0; i < guest->param_count; i++)
+        fprintf(f, "  param %s\n", guest->params[i]);
+    if (guest->ack[0] || guest->is_watched)
+        fprintf(f, "  ack \"%s\"%s\n", guest->ack,
+                guest->is_watched ? " watched" : "");
+}
+
 static void put_domain(FILE *f, const struct fake_domain *d)
 {
     char uuid[XENFORK__UUID_CHARS], mac[XENFORK__MAC_CHARS];
@@ -66,13 +80,16 @@ static void put_domain(FILE *f, const struct fake_domain *d)
             d->is_loaded ? " loaded" : "", d->is_suspend_asked ? " asked" : "",
             d->shutdown_reason, d->max_vcpus, (unsigned long long)d->max_pages,
             (unsigned long long)d->claimed_pages, d->parent);
+    fprintf(f, "  asks \"%s\" told \"%s\"\n", d->asks, d->told);
     for (i = 0; i < d->disk_count; i++)
         fprintf(f, "  disk %s %s\n", d->disks[i].vdev, d->disks[i].path);
     for (i = 0; i < d->nic_count; i++) {
         xenfork__mac_print(d->nics[i].mac, mac);
-        fprintf(f, "  nic %d %s %s %s\n", d->nics[i].devid, mac,
-                d->nics[i].bridge, d->nics[i].is_up ? "up" : "down");
+        fprintf(f, "  nic %d %s %s %s %s\n", d->nics[i].devid, mac,
+                d->nics[i].bridge, d->nics[i].is_up ? "up" : "down",
+                d->nics[i].on);
     }
+    put_guest(f, &d->guest);
     put_pages(f, d);
 }
 
@@ -93,8 +110,8 @@ static uint64_t hash_file(const char *path)
 /* Directories that stay once they are made: harmless when empty. */
 static bool is_lasting(const char *name)
 {
-    static const char *const names[] = {"state",  "locks",  "txn",
-                                        "images", "clones", ".xenfork"};
+    static const char *const names[] = {"state",  "locks",  "txn",     "images",
+                                        "clones", "frozen", ".xenfork"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)

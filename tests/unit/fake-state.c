@@ -296,6 +296,7 @@ uint32_t fake_add_guest(const char *name)
     d->nics[0] = (struct fake_nic){
         .mac = {0x00, 0x16, 0x3e, 0x11, 0x22, (uint8_t)d->domid},
         .bridge = "xenbr0",
+        .on = "xenbr0",
         .is_up = true,
     };
     return d->domid;

@@ -48,22 +48,78 @@ int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
     return fake_leave(0);
 }
 
-int xenfork__sys_link(xenfork_ctx *ctx, const char *ifname, bool is_up)
+static struct fake_nic *nic_of(const char *ifname)
 {
     struct fake_domain *d = NULL;
     uint32_t domid, i;
     int devid;
 
-    FAKE_ENTER(ctx);
     if (sscanf(ifname, "vif%u.%d", &domid, &devid) == 2)
         d = fake_domain(domid);
     for (i = 0; d && i < d->nic_count; i++)
-        if (d->nics[i].devid == devid) {
-            d->nics[i].is_up = is_up;
-            return fake_leave(0);
-        }
+        if (d->nics[i].devid == devid)
+            return &d->nics[i];
+    return NULL;
+}
+
+static int no_interface(xenfork_ctx *ctx, const char *ifname)
+{
     return fake_leave(
         xenfork__fail(ctx, XENFORK_E_XEN, ENODEV, "no interface %s", ifname));
+}
+
+int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname)
+{
+    struct fake_nic *nic = nic_of(ifname);
+
+    FAKE_ENTER(ctx);
+    if (!nic)
+        return no_interface(ctx, ifname);
+    nic->is_up = false;
+    nic->on[0] = '\0';
+    return fake_leave(0);
+}
+
+bool xenfork__sys_is_held(const char *ifname)
+{
+    const struct fake_nic *nic = nic_of(ifname);
+
+    return nic && !nic->is_up;
+}
+
+int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname,
+                         const char *bridge)
+{
+    struct fake_nic *nic = nic_of(ifname);
+
+    FAKE_ENTER(ctx);
+    if (!nic)
+        return no_interface(ctx, ifname);
+    nic->is_up = true;
+    fake_copy_string(nic->on, sizeof(nic->on), bridge);
+    return fake_leave(0);
+}
+
+int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge)
+{
+    struct fake_nic *nic = nic_of(ifname);
+
+    FAKE_ENTER(ctx);
+    if (!nic)
+        return no_interface(ctx, ifname);
+    if (nic->is_up)
+        fake_copy_string(nic->on, sizeof(nic->on), bridge);
+    return fake_leave(0);
+}
+
+/* All whose names begin so. */
+int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge)
+{
+    FAKE_ENTER(ctx);
+    if (strncmp(bridge, "xenbr", 5))
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0,
+                                        "there is no bridge %s", bridge));
+    return fake_leave(0);
 }
 
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,

@@ -4,7 +4,6 @@
 
 #include "fake-xen.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +127,8 @@ int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
         return refuse(ctx, "unpause", domid);
     if (d->is_image)
         fake_violation("image %u unpaused", domid);
+    else if (!d->has_run && strcmp(d->guest.role, XENFORK__ROLE_CLONE))
+        fake_violation("clone %u unpaused without an identity", domid);
     else if (!d->has_run && !d->parent)
         fake_violation("clone %u unpaused without memory", domid);
     d->is_paused = false;
@@ -184,16 +185,8 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
     d->name[0] = '\0';
     d->claimed_pages = 0;
     d->nic_count = d->disk_count = 0;
+    memset(&d->guest, 0, sizeof(d->guest));
     bury(d);
-    return fake_leave(0);
-}
-
-int xenfork__xen_wait_release(xenfork_ctx *ctx, int wake_fd)
-{
-    struct pollfd fd = {.fd = wake_fd, .events = POLLIN};
-
-    FAKE_ENTER(ctx);
-    poll(&fd, 1, 0);
     return fake_leave(0);
 }
 
@@ -277,6 +270,46 @@ int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid)
         d->suspensions++;
     }
     d->is_suspend_asked = false;
+    return fake_leave(0);
+}
+
+int xenfork__xen_guest_role(xenfork_ctx *ctx, uint32_t domid, const char *role)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "name the role of", domid);
+    fake_copy_string(d->guest.role, sizeof(d->guest.role), role);
+    return fake_leave(0);
+}
+
+int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "mark", domid);
+    d->is_marked = true;
+    return fake_leave(0);
+}
+
+int xenfork__xen_guest_answer(xenfork_ctx *ctx, uint32_t domid,
+                              const char *error)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "answer", domid);
+    if (!error)
+        d->told[0] = '\0';
+    if (strcmp(d->asks, "1"))
+        return fake_leave(0);
+    if (error)
+        fake_copy_string(d->told, sizeof(d->told), error);
+    strcpy(d->asks, "0");
     return fake_leave(0);
 }
 

@@ -22,6 +22,7 @@
 #define FAKE_DISKS          4U
 #define FAKE_NICS           4U
 #define FAKE_KEEPERS        64U
+#define FAKE_PARAMS         4U
 #define FAKE_LOG            8192U
 #define FAKE_NAME           96U
 #define FAKE_PATH           512U
@@ -56,7 +57,19 @@ struct fake_nic {
     int devid;
     uint8_t mac[6];
     char bridge[16];
-    bool is_up; /* host side of the link */
+    bool is_up;  /* host side of the link */
+    bool was_up; /* when libxl had made it */
+    char on[16]; /* the bridge that it forwards to, when up */
+};
+
+/* What a domain has below fork/, and whether we wait for its answer. */
+struct fake_guest {
+    char role[16]; /* "": nothing there */
+    char generation[40], source[FAKE_NAME], entropy[136];
+    uint32_t index, param_count;
+    char params[FAKE_PARAMS][1200]; /* "KEY=VALUE" */
+    char ack[64];
+    bool is_watched, has_event;
 };
 
 struct fake_domain {
@@ -73,6 +86,9 @@ struct fake_domain {
     int on_suspend;        /* FAKE_OBEYS, … */
     bool is_suspend_asked; /* of a requester that was killed */
     bool never_drains;
+    bool is_marked;       /* as once suspended by us: harmless for ever */
+    char asks[16];        /* data/fork/freeze */
+    char told[FAKE_PATH]; /* fork/error */
     uint32_t suspensions, resumptions;
     uint32_t max_vcpus;
     uint64_t max_pages, claimed_pages, max_kib, max_gfn;
@@ -85,6 +101,7 @@ struct fake_domain {
     struct fake_nic nics[FAKE_NICS];
     uint32_t passthrough_count;
     char unsupported[32];
+    struct fake_guest guest;
 };
 
 struct fake_keeper {
@@ -102,6 +119,7 @@ struct fake_keeper {
 struct fake {
     char dir[FAKE_PATH]; /* everything that tests write is in here */
     bool cannot_open, cannot_share, cannot_reflink;
+    bool has_stock_scripts; /* hotplug scripts that hold no link */
     uint64_t free_pages;
     uint64_t next_handle, next_content;
     uint32_t next_domid;
@@ -123,7 +141,8 @@ struct fake {
     uint32_t crash_at;
     int crash_when;
     char marked[65536];
-    uint64_t race_gfn; /* the guest writes here between nominate, share */
+    void (*on_wait)(void); /* what happens while somebody waits */
+    uint64_t race_gfn;     /* the guest writes here between nominate, share */
 };
 
 extern struct fake *fake;
@@ -148,6 +167,9 @@ void fake_write(uint32_t domid, uint64_t gfn, uint64_t content);
 bool fake_same_memory(uint32_t a, uint32_t b);
 /* The state of a guest's memory, to compare with later. */
 uint64_t fake_memory_hash(uint32_t domid);
+
+/* The guest writes data/fork/ack; NULL: the generation that it was given. */
+void fake_ack(uint32_t domid, const char *text);
 
 /* Count calls from here on; nothing is injected. */
 void fake_disarm(void);

@@ -27,6 +27,7 @@ static void test_code_names(void **state)
         CODE(MACTAKEN),    CODE(UUIDTAKEN),  CODE(HOSTMEM),    CODE(INUSE),
         CODE(DISK),        CODE(DEVICE),     CODE(NOTRUNNING), CODE(BUSY),
         CODE(CANCELLED),   CODE(STATE),      CODE(NOTOURS),    CODE(RESIDUE),
+        CODE(NOTFROZEN),
     };
     size_t i;
 
@@ -45,7 +46,7 @@ static void test_stage_names(void **state)
     static const char *const names[] = {
         "none",   "check",   "reserve", "prepare", "suspend", "capture",
         "disks",  "share",   "resume",  "seal",    "create",  "fork",
-        "attach", "unpause", "hydrate", "stun",    "total",
+        "attach", "unpause", "hydrate", "stun",    "total",   "ready",
     };
     int i;
 

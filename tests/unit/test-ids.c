@@ -138,12 +138,13 @@ static void test_macs(void **state)
 
 static void test_mac_random(void **state)
 {
+    static const uint8_t prefix[3] = {0x00, 0x16, 0x3e};
     uint8_t macs[6 * 64], mac[6];
     size_t i;
 
     (void)state;
     for (i = 0; i < 64; i++) {
-        assert_true(xenfork__mac_random(macs, i, mac));
+        assert_true(xenfork__mac_random(prefix, macs, i, mac));
         assert_false(xenfork__mac_is_among(mac, macs, i));
         assert_memory_equal(mac, "\x00\x16\x3e", 3);
         assert_true(mac[3] < 0x80);

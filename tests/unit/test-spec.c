@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -54,7 +55,8 @@ static void test_defaults(void **state)
     assert_null(spec->clones[2].name);
     assert_false(spec->clones[2].has_uuid);
     assert_false(spec->clones[2].is_paused);
-    assert_int_equal(xenfork__nic_link(&spec->clones[2], 0), XENFORK_LINK_HOLD);
+    assert_int_equal(xenfork__nic_link(&spec->clones[2], 0), XENFORK_LINK_AUTO);
+    assert_int_equal(spec->clones[2].param_count, 0);
     assert_int_equal(spec->timeout_ms, 30000);
     assert_int_equal(spec->flags, 0);
     /* 25 per cent, rounded up. */
@@ -123,6 +125,23 @@ static void test_mac(void **state)
                      XENFORK_E_INVAL);
 }
 
+static void test_mac_prefix(void **state)
+{
+    static const uint8_t own[3] = {0x02, 1, 2}, multicast[3] = {0x03, 1, 2};
+    static const uint8_t xen[3] = {0x00, 0x16, 0x3e}, zero[3];
+    xenfork_spec *spec = *state;
+
+    assert_memory_equal(spec->mac_prefix, xen, 3);
+    assert_int_equal(xenfork_spec_set_mac_prefix(spec, multicast),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_mac_prefix(spec, zero), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_mac_prefix(spec, NULL), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_mac_prefix(NULL, own), XENFORK_E_INVAL);
+    assert_memory_equal(spec->mac_prefix, xen, 3);
+    assert_int_equal(xenfork_spec_set_mac_prefix(spec, own), 0);
+    assert_memory_equal(spec->mac_prefix, own, 3);
+}
+
 static void test_bridge(void **state)
 {
     xenfork_spec *spec = *state;
@@ -164,11 +183,76 @@ static void test_link(void **state)
     assert_int_equal(xenfork__nic_link(&spec->clones[1], 2), XENFORK_LINK_HOLD);
     assert_int_equal(xenfork__nic_link(&spec->clones[0], 2),
                      XENFORK_LINK_CONNECT);
-    assert_int_equal(xenfork_spec_set_nic_link(spec, 0, 0, 2), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_nic_link(spec, 0, 0, XENFORK_LINK_AUTO),
+                     0);
+    assert_int_equal(xenfork__nic_link(&spec->clones[0], 0), XENFORK_LINK_AUTO);
+    assert_int_equal(xenfork_spec_set_nic_link(spec, 0, 0, 3), XENFORK_E_INVAL);
     assert_int_equal(xenfork_spec_set_nic_link(spec, 0, 0, -1),
                      XENFORK_E_INVAL);
     assert_int_equal(xenfork_spec_set_nic_link(spec, 3, 0, XENFORK_LINK_HOLD),
                      XENFORK_E_INVAL);
+}
+
+static const char *param(const xenfork_spec *spec, uint32_t clone,
+                         const char *key)
+{
+    uint32_t i;
+
+    for (i = 0; i < spec->clones[clone].param_count; i++)
+        if (!strcmp(spec->clones[clone].params[i].key, key))
+            return spec->clones[clone].params[i].value;
+    return NULL;
+}
+
+static void test_param(void **state)
+{
+    xenfork_spec *spec = *state;
+
+    assert_int_equal(xenfork_spec_set_param(spec, XENFORK_ALL, "a", "all"), 0);
+    assert_int_equal(xenfork_spec_set_param(spec, 1, "a", "one \"'\n="), 0);
+    assert_int_equal(xenfork_spec_set_param(spec, 1, "b", ""), 0);
+    assert_string_equal(param(spec, 0, "a"), "all");
+    assert_string_equal(param(spec, 1, "a"), "one \"'\n=");
+    assert_string_equal(param(spec, 1, "b"), "");
+    assert_null(param(spec, 2, "b"));
+    assert_int_equal(spec->clones[1].param_count, 2);
+    assert_int_equal(xenfork_spec_set_param(spec, 3, "a", ""), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_param(spec, 0, NULL, ""),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_param(spec, 0, "a", NULL),
+                     XENFORK_E_INVAL);
+}
+
+static void test_param_bounds(void **state)
+{
+    static const char *const bad[] = {"",    ".", ".a",  "a/b",
+                                      "a b", "=", "a\n", "\xc3\xa4"};
+    xenfork_spec *spec = *state;
+    char key[66], value[1026];
+    size_t i;
+
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(xenfork_spec_set_param(spec, 0, bad[i], "v"),
+                         XENFORK_E_INVAL);
+    memset(key, 'k', sizeof(key));
+    memset(value, 'v', sizeof(value));
+    key[65] = value[1025] = '\0';
+    assert_int_equal(xenfork_spec_set_param(spec, 0, key, "v"),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_param(spec, 0, "a", value),
+                     XENFORK_E_INVAL);
+    assert_int_equal(spec->clones[0].param_count, 0);
+    key[64] = value[1024] = '\0';
+    assert_int_equal(xenfork_spec_set_param(spec, 0, key, value), 0);
+    for (i = 1; i < XENFORK_MAX_PARAMS; i++) {
+        snprintf(key, sizeof(key), "A-z_0.%zu", i);
+        assert_int_equal(xenfork_spec_set_param(spec, 0, key, "v"), 0);
+    }
+    assert_int_equal(xenfork_spec_set_param(spec, 0, "more", "v"),
+                     XENFORK_E_INVAL);
+    /* One that is there already is no more. */
+    assert_int_equal(xenfork_spec_set_param(spec, 0, key, "w"), 0);
+    assert_string_equal(param(spec, 0, key), "w");
 }
 
 static void test_paused(void **state)
@@ -233,10 +317,11 @@ static void test_flags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_count),   TEST(test_defaults), TEST(test_name),
-        TEST(test_uuid),    TEST(test_mac),      TEST(test_bridge),
-        TEST(test_link),    TEST(test_paused),   TEST(test_reserve),
-        TEST(test_timeout), TEST(test_flags),
+        TEST(test_count),        TEST(test_defaults),   TEST(test_name),
+        TEST(test_uuid),         TEST(test_mac),        TEST(test_bridge),
+        TEST(test_link),         TEST(test_paused),     TEST(test_reserve),
+        TEST(test_timeout),      TEST(test_flags),      TEST(test_param),
+        TEST(test_param_bounds), TEST(test_mac_prefix),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

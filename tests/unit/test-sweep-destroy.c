@@ -27,11 +27,20 @@ static uint32_t clone_domid(void)
     return d ? d->domid : XENFORK_DOMID_NONE;
 }
 
+/* A source keeps what it is told of itself at its first fork. */
+static void mark_source(void)
+{
+    struct fake_guest *guest = &fake_domain(fake_add_guest("src"))->guest;
+
+    fake_copy_string(guest->role, sizeof(guest->role), "source");
+    fake_copy_string(guest->generation, sizeof(guest->generation), "first");
+    fake_mark();
+}
+
 /* To be undone to the last file: what was before the fork. */
 static void prepare_clone(void)
 {
-    fake_add_guest("src");
-    fake_mark();
+    mark_source();
     assert_int_equal(scene_fork(source(), 1, 0), 0);
 }
 
@@ -90,8 +99,7 @@ static void image_name(char *name_out, size_t bytes)
 /* An image whose clones are gone. */
 static void prepare_kept(void)
 {
-    fake_add_guest("src");
-    fake_mark();
+    mark_source();
     assert_int_equal(scene_fork(source(), 1, XENFORK_FORK_KEEP_IMAGE), 0);
     assert_int_equal(destroy_clone(NULL), 0);
 }

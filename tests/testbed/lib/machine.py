@@ -13,8 +13,8 @@ import time
 PAYLOAD_BYTES = 256 << 20
 DATA_BYTES = 1 << 30
 XEN_OPTIONS = ("console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 dom0_vcpus_pin "
-               "loglvl=info guest_loglvl=all")
-DOM0_OPTIONS = "console=hvc0 root=/dev/vda quiet panic=5"
+               "loglvl=info guest_loglvl=all spec-ctrl=no")
+DOM0_OPTIONS = "console=hvc0 root=/dev/vda quiet panic=5 mitigations=off"
 
 
 class HarnessError(Exception):

@@ -7,7 +7,7 @@ key_guest() {
     part_path buildroot "$1"
     part_path kernel "$1"
     cat "$TESTBED/lib/initrd"
-    digest "$TOP/tests/guest"
+    digest "$TOP/tests/guest" "$TOP/guest"/*.[ch] "$TOP/guest/post-fork.d"
 }
 
 make_guest() {
@@ -15,12 +15,16 @@ make_guest() {
     kernel=$(need kernel "$2")
     root=$(need buildroot "$2")
     # shellcheck disable=SC2016  # expanded inside
-    "$TESTBED/lib/in-root" "$root" -r "$TOP/tests/guest:/guest" -w "$1:/out" sh -euc '
-        gcc -static -O2 -Wall -Wextra -Werror -pthread -s -o /out/observe /guest/*.c
+    "$TESTBED/lib/in-root" "$root" -r "$TOP/tests/guest:/guest" -r "$TOP/guest:/agent" \
+        -w "$1:/out" sh -euc '
+        cp -r /guest/root /out/root
+        gcc -static -O2 -Wall -Wextra -Werror -pthread -s -o /out/root/bin/observe /guest/*.c
+        gcc -static -O2 -Wall -Wextra -Werror -s -o /out/root/bin/xenfork-agent /agent/*.c
+        cp /agent/post-fork.d/* /out/root/etc/xenfork/post-fork.d/
         mkdir /tmp/disk
         head -c 16777216 /dev/zero | tr "\000" "\377" >/tmp/disk/data
         mkfs.ext4 -q -b 4096 -d /tmp/disk /out/disk.img 64M'
     cp "$kernel/vmlinuz" "$1/vmlinuz"
-    "$TESTBED/lib/initrd" "$kernel" "$1/initrd" "$TOP/tests/guest/init" "$1/observe" \
+    "$TESTBED/lib/initrd" "$kernel" "$1/initrd" "$TOP/tests/guest/init" "$1/root" \
         "${GUEST_MODULES[@]}"
 }

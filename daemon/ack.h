@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Clones that acknowledge.  Their keeper, and xl fork --wait, see to that;
+ * this is for those whose keeper was killed.  Done twice it is done once.
+ */
+#ifndef DAEMON_ACK_H
+#define DAEMON_ACK_H
+
+#include "serve.h"
+
+/* It may have: to be looked at, when the keeper has had its time. */
+void ack_expect(struct guest *guest, uint64_t now_ms);
+/* Look, if it is time to, and start a worker, if there is something to do. */
+void ack_look(struct daemon *daemon, struct guest *guest, uint64_t now_ms);
+/* The worker has ended; NULL: the guest is gone. */
+void ack_ended(struct guest *guest, int status, uint64_t now_ms);
+/* When ack_look() has something to look at. */
+uint64_t ack_wake_ms(const struct guests *guests);
+
+#endif

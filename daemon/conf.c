@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A line: blank, a comment, or KEY = VALUE, where VALUE is a decimal number
+ * or a word in double quotes.  All that is not understood is an error: a
+ * daemon that ignores a line does something else than its user believes.
+ */
+#include "config.h"
+
+#include "conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "log.h"
+
+#define BLANKS      " \t\r"
+#define WORD_BYTES  64U
+#define NUMBER_MAX  4000000000U
+#define KIND_NUMBER 0
+#define KIND_BOOL   1
+#define KIND_LEVEL  2
+
+struct key {
+    const char *name;
+    int kind; /* KIND_* */
+    size_t offset;
+    uint32_t min, max;
+};
+
+#define NUMBER(name, field, min, max)                               \
+    {                                                               \
+        name, KIND_NUMBER, offsetof(struct config, field), min, max \
+    }
+#define BOOL(name, field)                                     \
+    {                                                         \
+        name, KIND_BOOL, offsetof(struct config, field), 0, 1 \
+    }
+
+static const struct key keys[] = {
+    {"log_level", KIND_LEVEL, offsetof(struct config, log_level), 0, 0},
+    BOOL("freeze", is_freeze_allowed),
+    NUMBER("freeze_timeout", freeze_timeout_s, 1, 3600),
+    NUMBER("freeze_burst", freeze_burst, 1, 100),
+    NUMBER("freeze_interval", freeze_interval_s, 1, 3600),
+    NUMBER("freeze_workers", freeze_workers, 1, 64),
+    BOOL("policies", has_policies),
+    NUMBER("policy_timeout", policy_timeout_s, 10, 86400),
+    NUMBER("policy_workers", policy_workers, 1, 64),
+    BOOL("hydrate", has_hydration),
+    NUMBER("hydrate_rate", hydrate_mib_s, 0, 65536),
+};
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
+const char *config_key_name(size_t i)
+{
+    return i < KEYS ? keys[i].name : NULL;
+}
+
+struct parser {
+    const char *file;
+    uint32_t line;
+    bool is_seen[KEYS];
+    struct config config;
+    char *message;
+};
+
+void config_default(struct config *config)
+{
+    *config = (struct config){
+        .log_level = LOG_LEVEL_INFO,
+        .is_freeze_allowed = true,
+        .freeze_timeout_s = 30,
+        .freeze_burst = 3,
+        .freeze_interval_s = 10,
+        .freeze_workers = 8,
+        .has_policies = true,
+        .policy_timeout_s = 600,
+        .policy_workers = 4,
+        .has_hydration = true,
+        .hydrate_mib_s = 256,
+    };
+}
+
+static bool wrong(struct parser *parser, const char *what, const char *word)
+    __attribute__((noinline));
+
+static bool wrong(struct parser *parser, const char *what, const char *word)
+{
+    char clean[WORD_BYTES];
+
+    log_clean(word, strlen(word), clean, sizeof(clean));
+    snprintf(parser->message, CONFIG_MESSAGE, "%s:%u: %s%s%s", parser->file,
+             parser->line, what, *clean ? ": " : "", clean);
+    return false;
+}
+
+static bool wrong_file(const struct parser *parser, const char *what)
+{
+    snprintf(parser->message, CONFIG_MESSAGE, "%s: %s", parser->file, what);
+    return false;
+}
+
+/* Digits, and nothing else. */
+static bool parse_number(const char *text, uint64_t *value_out)
+{
+    uint64_t value = 0;
+    const char *p;
+
+    for (p = text; *p >= '0' && *p <= '9' && value <= NUMBER_MAX; p++)
+        value = value * 10 + (uint64_t)(*p - '0');
+    if (p == text || *p)
+        return false;
+    *value_out = value;
+    return true;
+}
+
+static bool set_number(struct parser *parser, const struct key *key,
+                       const char *text)
+{
+    uint64_t value;
+    char what[96];
+
+    if (!parse_number(text, &value) || value < key->min || value > key->max) {
+        snprintf(what, sizeof(what), "%s must be a number from %u to %u",
+                 key->name, key->min, key->max);
+        return wrong(parser, what, text);
+    }
+    if (key->kind == KIND_BOOL)
+        *(bool *)((char *)&parser->config + key->offset) = value;
+    else
+        *(uint32_t *)((char *)&parser->config + key->offset) = (uint32_t)value;
+    return true;
+}
+
+/* In double quotes; cuts them off. */
+static bool set_level(struct parser *parser, const struct key *key, char *text)
+{
+    size_t n = strlen(text);
+    uint32_t level;
+
+    if (n >= 2 && text[0] == '"' && text[n - 1] == '"') {
+        text[n - 1] = '\0';
+        if (log_level_parse(text + 1, &level)) {
+            *(uint32_t *)((char *)&parser->config + key->offset) = level;
+            return true;
+        }
+        text[n - 1] = '"';
+    }
+    return wrong(parser,
+                 "log_level must be \"error\", \"warning\", \"info\" or "
+                 "\"debug\"",
+                 text);
+}
+
+static bool set(struct parser *parser, const char *name, char *text)
+{
+    size_t i;
+
+    for (i = 0; i < KEYS && strcmp(keys[i].name, name); i++)
+        ;
+    if (i == KEYS)
+        return wrong(parser, "unknown key", name);
+    if (parser->is_seen[i])
+        return wrong(parser, "key given twice", name);
+    parser->is_seen[i] = true;
+    return keys[i].kind == KIND_LEVEL ? set_level(parser, &keys[i], text)
+                                      : set_number(parser, &keys[i], text);
+}
+
+/* Without what is blank at both ends; changes the text. */
+static char *trim(char *text)
+{
+    size_t n;
+
+    text += strspn(text, BLANKS);
+    n = strlen(text);
+    while (n && strchr(BLANKS, text[n - 1]))
+        text[--n] = '\0';
+    return text;
+}
+
+/* No value holds a '#': one begins a comment wherever it stands. */
+static bool parse_line(struct parser *parser, char *line)
+{
+    char *text, *equals;
+
+    line[strcspn(line, "#")] = '\0';
+    text = trim(line);
+    if (!*text)
+        return true;
+    equals = strchr(text, '=');
+    if (!equals)
+        return wrong(parser, "not of the form KEY = VALUE", text);
+    *equals = '\0';
+    return set(parser, trim(text), trim(equals + 1));
+}
+
+bool config_parse(const char *file, const char *text, size_t bytes,
+                  struct config *config, char message_out[CONFIG_MESSAGE])
+{
+    struct parser parser = {.file = file, .message = message_out};
+    cleanup_free char *copy = NULL;
+    char *line, *rest;
+
+    config_default(&parser.config);
+    if (bytes > CONFIG_MAX_BYTES)
+        return wrong_file(&parser, "the file is too long");
+    if (memchr(text, '\0', bytes))
+        return wrong_file(&parser, "the file holds a NUL");
+    copy = strndup(text, bytes);
+    if (!copy)
+        return wrong_file(&parser, "out of memory");
+    rest = copy;
+    while ((line = strsep(&rest, "\n"))) {
+        parser.line++;
+        if (!parse_line(&parser, line))
+            return false;
+    }
+    *config = parser.config;
+    return true;
+}
+
+bool config_load(const char *file, struct config *config,
+                 char message_out[CONFIG_MESSAGE])
+{
+    cleanup_free char *text = malloc(CONFIG_MAX_BYTES + 1);
+    cleanup_file FILE *stream = fopen(file, "re");
+    size_t bytes;
+
+    if (!text || !stream) {
+        snprintf(message_out, CONFIG_MESSAGE, "%s: cannot be opened: %s", file,
+                 strerror(text ? errno : ENOMEM));
+        return false;
+    }
+    bytes = fread(text, 1, CONFIG_MAX_BYTES + 1, stream);
+    if (ferror(stream)) {
+        snprintf(message_out, CONFIG_MESSAGE, "%s: cannot be read: %s", file,
+                 strerror(errno));
+        return false;
+    }
+    return config_parse(file, text, bytes, config, message_out);
+}

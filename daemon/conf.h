@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* /etc/xen/xenfork.conf: KEY = VALUE, as in xl.conf. */
+#ifndef DAEMON_CONF_H
+#define DAEMON_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct config {
+    uint32_t log_level; /* LOG_LEVEL_* */
+    bool is_freeze_allowed;
+    uint32_t freeze_timeout_s;
+    uint32_t freeze_burst;      /* requests that a guest may make at once */
+    uint32_t freeze_interval_s; /* then one in so many seconds */
+    uint32_t freeze_workers;
+    bool has_policies;
+    uint32_t policy_timeout_s;
+    uint32_t policy_workers;
+    bool has_hydration;
+    uint32_t hydrate_mib_s; /* 0: as fast as it goes */
+};
+
+#define CONFIG_MAX_BYTES 65536U
+#define CONFIG_MESSAGE   256U
+
+void config_default(struct config *config);
+/*
+ * On top of the defaults.  False: message_out tells file, line and what is
+ * wrong; config is untouched.
+ */
+bool config_parse(const char *file, const char *text, size_t bytes,
+                  struct config *config, char message_out[CONFIG_MESSAGE]);
+/* The same from a file. */
+bool config_load(const char *file, struct config *config,
+                 char message_out[CONFIG_MESSAGE]);
+/* The keys that there are, from 0; NULL: no more. */
+const char *config_key_name(size_t i);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the daemon remembers of each domain.  A guest can set one flag; how
+ * often it is looked at, and when, is ours to say: in turn, and with tokens
+ * that come back slowly.
+ */
+#ifndef DAEMON_GUESTS_H
+#define DAEMON_GUESTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define GUESTS_NEVER UINT64_MAX
+
+struct guest {
+    uint32_t domid;
+    bool is_present;    /* in the last list of domains */
+    bool is_requesting; /* its key may have changed */
+    bool is_looked;     /* at, at looked_ms */
+    uint64_t looked_ms;
+    bool is_freezing; /* a worker is at it */
+    bool has_failed;  /* its last freeze did */
+    uint32_t tokens;
+    uint64_t refilled_ms; /* when the last token came */
+    bool is_noted;        /* a line was logged at noted_ms */
+    uint64_t noted_ms;
+    bool is_acking; /* may have acknowledged; looked at at ack_ms */
+    uint64_t ack_ms;
+    uint32_t ack_looks;    /* that were in vain */
+    uint32_t ack_attempts; /* to see to it, that failed */
+    bool is_connecting;    /* a worker is at it */
+    bool is_shutdown;      /* and not merely suspended, or paused */
+    bool is_suspended;
+    bool is_settled; /* its policy has been applied */
+    bool is_settling;
+    uint32_t attempts; /* to apply it, that failed */
+    uint64_t retry_ms; /* not before */
+};
+
+struct guests {
+    struct guest **all;
+    size_t count;
+    size_t turn; /* who is served next */
+    uint32_t burst;
+    uint64_t interval_ms; /* for a token to come back */
+};
+
+void guests_init(struct guests *guests, uint32_t burst, uint64_t interval_ms);
+void guests_free(struct guests *guests);
+struct guest *guests_find(const struct guests *guests, uint32_t domid);
+/* NULL: out of memory. */
+struct guest *guests_add(struct guests *guests, uint32_t domid,
+                         uint64_t now_ms);
+void guests_remove(struct guests *guests, uint32_t domid);
+
+/*
+ * The next one in turn that asks and may be served; NULL: none.
+ * may_failed: those whose last attempt failed may be served, too.
+ */
+struct guest *guests_next(struct guests *guests, uint64_t now_ms,
+                          bool may_failed);
+/*
+ * Its key was looked at: not again at once.  Asking, or writing what means
+ * nothing, costs a token; a failed freeze all of them.
+ */
+void guests_charge(struct guests *guests, struct guest *guest, uint64_t now_ms);
+void guests_result(struct guest *guest, bool is_failed, uint64_t now_ms);
+/* When guests_next() may find somebody that it does not find now. */
+uint64_t guests_wake_ms(const struct guests *guests, uint64_t now_ms);
+/* May a line be logged about it?  Once a minute. */
+bool guests_may_note(struct guest *guest, uint64_t now_ms);
+
+#endif

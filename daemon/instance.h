@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One daemon at a time: a locked file, gone with its holder. */
+#ifndef DAEMON_INSTANCE_H
+#define DAEMON_INSTANCE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Take the lock.  Returns a descriptor to keep open, or -1 with errno;
+ * EAGAIN: another daemon runs.
+ */
+int instance_take(const char *path);
+/* Write our pid into it, for people to read. */
+bool instance_sign(int fd);
+/* Asks without taking: false also when that cannot be told. */
+bool instance_is_running(const char *path);
+
+#endif

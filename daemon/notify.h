@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What systemd wants to hear from a service, sd_notify(3), by hand. */
+#ifndef DAEMON_NOTIFY_H
+#define DAEMON_NOTIFY_H
+
+#include <stdbool.h>
+
+/* "READY=1" and the like.  False: nobody listens, or cannot. */
+bool notify(const char *message);
+
+#endif

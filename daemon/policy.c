@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "policy.h"
+
+#include <string.h>
+
+#include "ids.h"
+#include "lock.h"
+#include "log.h"
+#include "node.h"
+#include "restart.h"
+#include "watcher.h"
+
+static const char *const action_names[] = {
+    [HOST_ACTION_DESTROY] = "destroy",
+    [HOST_ACTION_RESTART] = "restart",
+    [HOST_ACTION_RENAME] = "rename-restart",
+    [HOST_ACTION_PRESERVE] = "preserve",
+    [HOST_ACTION_COREDUMP_DESTROY] = "coredump-destroy",
+    [HOST_ACTION_COREDUMP_RESTART] = "coredump-restart",
+    [HOST_ACTION_SOFT_RESET] = "soft-reset",
+};
+
+static const char *const reason_names[HOST_REASONS] = {
+    [HOST_REASON_POWEROFF] = "poweroff",
+    [HOST_REASON_REBOOT] = "reboot",
+    [HOST_REASON_SUSPEND] = "suspend",
+    [HOST_REASON_CRASH] = "crash",
+    [HOST_REASON_WATCHDOG] = "watchdog",
+    [HOST_REASON_SOFT_RESET] = "soft-reset",
+};
+
+const char *policy_action_name(int action)
+{
+    if (action <= 0 || (size_t)action >= ARRAY_SIZE(action_names))
+        return "unknown";
+    return action_names[action];
+}
+
+const char *policy_reason_name(int reason)
+{
+    if (reason < 0 || reason >= HOST_REASONS)
+        return "unknown";
+    return reason_names[reason];
+}
+
+int policy_action(const struct host_config *config, int reason)
+{
+    if (reason < 0 || reason >= HOST_REASONS || reason == HOST_REASON_SUSPEND)
+        return HOST_ACTION_DESTROY;
+    return config->actions[reason];
+}
+
+int policy_owner(const struct policy_facts *facts)
+{
+    if (!strcmp(facts->mark, HOST_MARK_KEEP) || facts->is_foreign ||
+        facts->has_watcher)
+        return POLICY_OTHERS;
+    if (facts->is_recorded && facts->is_as_recorded)
+        return POLICY_CLONE;
+    if (!strcmp(facts->mark, HOST_MARK_WATCH))
+        return facts->is_recorded ? POLICY_CLONE : POLICY_SOURCE;
+    /*
+     * The watcher of `xl create` and `xl restore` is gone because we
+     * suspended the domain; where it survives, it is gone because its user
+     * wanted it so (xl create -e).
+     */
+    if (facts->watcher_survives || !facts->was_suspended)
+        return POLICY_OTHERS;
+    return facts->is_recorded ? POLICY_CLONE : POLICY_SOURCE;
+}
+
+static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                  const char *name, int *owner_out)
+{
+    cleanup_node struct xenfork__node *node = NULL;
+    struct policy_facts facts = {0};
+    char mark[16];
+    int rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info->uuid, &node);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    facts.is_recorded = node;
+    facts.is_as_recorded = node && node->domid == info->domid;
+    facts.mark = mark;
+    if ((rc = host_mark(ctx, info->domid, mark)) < 0 ||
+        (rc = host_was_suspended(ctx, info->domid, &facts.was_suspended)) < 0 ||
+        (rc = host_is_foreign(ctx, info->domid, &facts.is_foreign)) < 0 ||
+        (rc = host_watcher_survives(ctx, &facts.watcher_survives)) < 0)
+        return rc;
+    /* Of a clone as we made it xl knows nothing, though the name may recur. */
+    facts.has_watcher = !facts.is_as_recorded && watcher_lives("/proc", name);
+    *owner_out = policy_owner(&facts);
+    return 0;
+}
+
+/* A clone that powered off leaves nothing; of others only the domain goes. */
+static int destroy(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                   int owner, struct xenfork__lock **lock)
+{
+    char uuid[XENFORK__UUID_CHARS];
+    int rc;
+
+    if (owner != POLICY_CLONE)
+        return xenfork__xen_destroy(ctx, info->domid);
+    xenfork__uuid_print(info->uuid, uuid);
+    xenfork__lock_drop(steal_ptr(*lock));
+    rc = xenfork_clone_destroy(ctx, uuid);
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+/* What a dump is for is a crash; xl goes on without one, and so do we. */
+static int dump(xenfork_ctx *ctx, uint32_t domid, const char *name, int action)
+{
+    if (action != HOST_ACTION_COREDUMP_DESTROY &&
+        action != HOST_ACTION_COREDUMP_RESTART)
+        return action;
+    if (host_core_dump(ctx, domid, name) < 0)
+        log_warning("policy", "domid=%u coredump=failed", domid);
+    return action == HOST_ACTION_COREDUMP_DESTROY ? HOST_ACTION_DESTROY
+                                                  : HOST_ACTION_RESTART;
+}
+
+static int act(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+               const struct host_config *config, int owner,
+               struct xenfork__lock **lock)
+{
+    int action = policy_action(config, info->shutdown_reason);
+    char quoted[LOG_QUOTED];
+    int rc;
+
+    log_info("policy", "domid=%u name=%s kind=%s reason=%s action=%s",
+             info->domid, log_quote(config->name, strlen(config->name), quoted),
+             owner == POLICY_CLONE ? "clone" : "source",
+             policy_reason_name(info->shutdown_reason),
+             policy_action_name(action));
+    switch (dump(ctx, info->domid, config->name, action)) {
+    case HOST_ACTION_DESTROY:
+        return destroy(ctx, info, owner, lock);
+    case HOST_ACTION_RESTART:
+        return restart_begin(ctx, info, config, RESTART_DESTROY);
+    case HOST_ACTION_RENAME:
+        return restart_begin(ctx, info, config, RESTART_PRESERVE);
+    case HOST_ACTION_SOFT_RESET:
+        rc = host_soft_reset(ctx, config->json, info->domid);
+        return rc < 0 ? rc : xenfork__xen_unpause(ctx, info->domid);
+    default:
+        return 0;
+    }
+}
+
+static bool is_dead(xenfork_ctx *ctx, uint32_t domid,
+                    struct xenfork__dominfo *info_out, int *rc_out)
+{
+    *rc_out = xenfork__xen_info(ctx, domid, info_out);
+    if (*rc_out == XENFORK_E_NOTFOUND)
+        *rc_out = 0;
+    else if (*rc_out == 0)
+        return info_out->is_shutdown && !info_out->is_dying &&
+               info_out->shutdown_reason != HOST_REASON_SUSPEND;
+    return false;
+}
+
+int policy_apply(xenfork_ctx *ctx, uint32_t domid)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct host_config *config = NULL;
+    struct xenfork__dominfo info;
+    cleanup_free char *name = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc, owner = POLICY_OTHERS;
+
+    if (!is_dead(ctx, domid, &info, &rc))
+        return rc;
+    xenfork__uuid_print(info.uuid, uuid);
+    /* A fork of it that is under way ends first. */
+    rc = xenfork__lock_take(ctx, uuid, true, &lock);
+    if (rc < 0 || !is_dead(ctx, domid, &info, &rc))
+        return rc;
+    rc = xenfork__xen_name(ctx, domid, &name);
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0; /* half destroyed */
+    if (rc < 0 || (rc = gather(ctx, &info, name, &owner)) < 0)
+        return rc;
+    if (owner == POLICY_OTHERS)
+        return 0;
+    rc = host_config_get(ctx, domid, &config);
+    if (rc == 0)
+        rc = act(ctx, &info, config, owner, &lock);
+    host_config_free(config);
+    return rc;
+}

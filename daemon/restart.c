@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "restart.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "files.h"
+#include "hydrate.h"
+#include "ids.h"
+#include "lock.h"
+#include "log.h"
+#include "nic.h"
+#include "node.h"
+#include "record.h"
+
+#define MAX_CONFIG_BYTES (4U << 20)
+#define MAX_NICS         256U
+#define TRIES            3
+#define PAUSE_S          2 /* as xl: some backends take their time to go */
+
+struct restart {
+    char uuid_text[XENFORK__UUID_CHARS];
+    uint8_t uuid[16];
+    uint32_t domid; /* what has shut down */
+    int mode;       /* RESTART_* */
+    uint32_t made;  /* what comes in its place; DOMID_NONE: not yet */
+    uint32_t held_count;
+    int held[MAX_NICS]; /* devids of NICs */
+    char *json;
+};
+
+static void restart_cleanup(struct restart *restart)
+{
+    free(restart->json);
+}
+#define cleanup_restart __attribute__((cleanup(restart_cleanup)))
+
+static char *path_of(const xenfork_ctx *ctx, const struct restart *restart,
+                     const char *file)
+{
+    return xenfork__state_path(ctx, RESTART_DIR, restart->uuid_text, file,
+                               NULL);
+}
+
+static int to_record(xenfork_ctx *ctx, const struct restart *restart,
+                     struct xenfork__record *record)
+{
+    uint32_t i;
+    int rc;
+
+    if ((rc = xenfork__record_set_u64(ctx, record, "domid", restart->domid)) <
+            0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "mode",
+                                      (uint64_t)restart->mode)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "made", restart->made)) < 0)
+        return rc;
+    for (i = 0; i < restart->held_count; i++) {
+        char devid[16];
+
+        snprintf(devid, sizeof(devid), "%d", restart->held[i]);
+        rc = xenfork__record_set_nth(ctx, record, "held", i, devid);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int save(xenfork_ctx *ctx, const struct restart *restart)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *path = path_of(ctx, restart, XENFORK__FILE_RECORD);
+    int rc;
+
+    if (!path)
+        return xenfork__nomem(ctx);
+    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
+        (rc = to_record(ctx, restart, record)) < 0)
+        return rc;
+    return xenfork__record_write(ctx, path, record);
+}
+
+static bool get_u32(const struct xenfork__record *record, const char *key,
+                    uint32_t *out)
+{
+    uint64_t value;
+
+    if (!xenfork__record_get_u64(record, key, &value) || value > UINT32_MAX)
+        return false;
+    *out = (uint32_t)value;
+    return true;
+}
+
+static bool from_record(struct restart *restart,
+                        const struct xenfork__record *record)
+{
+    uint32_t mode, devid;
+    char key[32];
+
+    if (!get_u32(record, "domid", &restart->domid) ||
+        !get_u32(record, "mode", &mode) || mode > RESTART_PRESERVE ||
+        !get_u32(record, "made", &restart->made))
+        return false;
+    restart->mode = (int)mode;
+    for (;;) {
+        snprintf(key, sizeof(key), "held.%u", restart->held_count);
+        if (!xenfork__record_get(record, key))
+            return true;
+        if (restart->held_count == MAX_NICS || !get_u32(record, key, &devid))
+            return false;
+        restart->held[restart->held_count++] = (int)devid;
+    }
+}
+
+/* NOTFOUND: none was begun, or it was before anything was done. */
+static int load(xenfork_ctx *ctx, struct restart *restart)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *path = path_of(ctx, restart, XENFORK__FILE_RECORD);
+    cleanup_free char *json = path_of(ctx, restart, XENFORK__FILE_CONFIG);
+    size_t bytes;
+    int rc;
+
+    if (!path || !json)
+        return xenfork__nomem(ctx);
+    rc = xenfork__record_read(ctx, path, &record);
+    if (rc < 0)
+        return rc;
+    if (!from_record(restart, record))
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
+    rc = xenfork__file_read(ctx, json, MAX_CONFIG_BYTES, &restart->json,
+                            &bytes);
+    if (rc == XENFORK_E_NOTFOUND)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is lost", json);
+    return rc;
+}
+
+/* The record first: without it there is nothing to do. */
+static int drop(xenfork_ctx *ctx, const struct restart *restart)
+{
+    cleanup_free char *dir = path_of(ctx, restart, NULL);
+    cleanup_free char *record = path_of(ctx, restart, XENFORK__FILE_RECORD);
+    int rc;
+
+    if (!dir || !record)
+        return xenfork__nomem(ctx);
+    rc = xenfork__file_remove(ctx, record);
+    return rc < 0 ? rc : xenfork__dir_remove(ctx, dir);
+}
+
+/* The configuration first: a record says that all is there. */
+static int begin(xenfork_ctx *ctx, const struct restart *restart)
+{
+    cleanup_free char *dir = path_of(ctx, restart, NULL);
+    cleanup_free char *json = path_of(ctx, restart, XENFORK__FILE_CONFIG);
+    int rc;
+
+    if (!dir || !json)
+        return xenfork__nomem(ctx);
+    if ((rc = xenfork__make_dir(ctx, dir)) < 0 ||
+        (rc = xenfork__file_write(ctx, json, restart->json,
+                                  strlen(restart->json))) < 0)
+        return rc;
+    return save(ctx, restart);
+}
+
+/* What is kept must not go on needing the image, which may go. */
+static int hydrate(xenfork_ctx *ctx, const struct restart *restart)
+{
+    cleanup_node struct xenfork__node *node = NULL;
+    int rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, restart->uuid, &node);
+
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return rc;
+    if (node->domid != restart->domid || node->hydrated == 100)
+        return 0;
+    return xenfork__hydrate(ctx, node, 0);
+}
+
+static int preserve(xenfork_ctx *ctx, const struct restart *restart)
+{
+    time_t now = time(NULL);
+    char suffix[24];
+    struct tm tm;
+    int rc;
+
+    if (!gmtime_r(&now, &tm) ||
+        !strftime(suffix, sizeof(suffix), "-%Y%m%dT%H%MZ", &tm))
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0, "cannot tell the time");
+    /* Nobody is to apply its policy a second time. */
+    if ((rc = hydrate(ctx, restart)) < 0 ||
+        (rc = host_set_mark(ctx, restart->domid, HOST_MARK_KEEP)) < 0)
+        return rc;
+    return host_preserve(ctx, restart->domid, restart->json, suffix);
+}
+
+/* What has shut down goes, unless it went before; is it another by now? */
+static int retire(xenfork_ctx *ctx, const struct restart *restart)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, restart->domid, &info);
+
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return rc;
+    if (info.is_dying || memcmp(info.uuid, restart->uuid, 16))
+        return 0;
+    return restart->mode == RESTART_PRESERVE
+               ? preserve(ctx, restart)
+               : xenfork__xen_destroy(ctx, restart->domid);
+}
+
+/*
+ * A domain that has the UUID already: half-made by somebody who was killed,
+ * and then it never ran; or its user was faster.
+ */
+static int clear_place(xenfork_ctx *ctx, const struct restart *restart,
+                       bool *is_free_out)
+{
+    struct xenfork__dominfo info;
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, restart->uuid, &domid);
+
+    *is_free_out = true;
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (info.is_paused)
+        return xenfork__xen_destroy(ctx, domid);
+    *is_free_out = false;
+    return 0;
+}
+
+static int create(xenfork_ctx *ctx, struct restart *restart)
+{
+    const struct timespec pause = {.tv_sec = PAUSE_S};
+    uint32_t domid;
+    int rc, i;
+
+    rc = host_create(ctx, restart->json, &domid);
+    for (i = 1; i < TRIES && rc == XENFORK_E_XEN; i++) {
+        nanosleep(&pause, NULL);
+        rc = host_create(ctx, restart->json, &domid);
+    }
+    if (rc < 0)
+        return rc;
+    restart->made = domid;
+    return save(ctx, restart);
+}
+
+/* A clone's record is about the new domain now, which needs no image. */
+static int update_record(xenfork_ctx *ctx, const struct restart *restart)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *node = NULL;
+    int rc;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
+        return rc;
+    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, restart->uuid, &node);
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return rc;
+    node->domid = restart->made;
+    node->is_hydrating = false;
+    node->hydrated = 100;
+    memset(node->parent, 0, sizeof(node->parent));
+    return xenfork__node_save(ctx, node);
+}
+
+/* Paused still: no frame has passed. */
+static int hold_nics(xenfork_ctx *ctx, const struct restart *restart)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < restart->held_count && rc >= 0; i++)
+        rc = xenfork__nic_hold(ctx, restart->made, restart->held[i]);
+    return rc;
+}
+
+static int start(xenfork_ctx *ctx, const struct restart *restart)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, restart->made, &info);
+
+    /* Destroyed by its user meanwhile. */
+    if (rc == XENFORK_E_NOTFOUND ||
+        (rc == 0 && (info.is_dying || memcmp(info.uuid, restart->uuid, 16))))
+        return drop(ctx, restart);
+    if (rc < 0 ||
+        (rc = host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0 ||
+        (rc = update_record(ctx, restart)) < 0)
+        return rc;
+    if (info.is_paused && ((rc = hold_nics(ctx, restart)) < 0 ||
+                           (rc = xenfork__xen_unpause(ctx, restart->made)) < 0))
+        return rc;
+    log_info("restart", "uuid=%s domid=%u result=ok", restart->uuid_text,
+             restart->made);
+    return drop(ctx, restart);
+}
+
+static int run(xenfork_ctx *ctx, struct restart *restart)
+{
+    bool is_free;
+    int rc;
+
+    if (restart->made == XENFORK_DOMID_NONE) {
+        if ((rc = retire(ctx, restart)) < 0 ||
+            (rc = clear_place(ctx, restart, &is_free)) < 0)
+            return rc;
+        if (!is_free) {
+            log_warning("restart",
+                        "uuid=%s result=dropped reason=\"a domain "
+                        "has the UUID already\"",
+                        restart->uuid_text);
+            return drop(ctx, restart);
+        }
+        if ((rc = create(ctx, restart)) < 0)
+            return rc;
+    }
+    return start(ctx, restart);
+}
+
+int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                  const struct host_config *config, int mode)
+{
+    cleanup_restart struct restart restart = {
+        .domid = info->domid, .mode = mode, .made = XENFORK_DOMID_NONE};
+    uint32_t i;
+    int rc;
+
+    memcpy(restart.uuid, info->uuid, 16);
+    xenfork__uuid_print(info->uuid, restart.uuid_text);
+    restart.json = strdup(config->json);
+    if (!restart.json)
+        return xenfork__nomem(ctx);
+    /* A clone takes a few MiB, what it comes back as all of its memory. */
+    rc = host_check_memory(ctx, config->json,
+                           mode == RESTART_DESTROY ? info->domid
+                                                   : XENFORK_DOMID_NONE);
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < config->nic_count && restart.held_count < MAX_NICS; i++)
+        if (xenfork__nic_is_held(info->domid, config->nics[i]))
+            restart.held[restart.held_count++] = config->nics[i];
+    rc = begin(ctx, &restart);
+    return rc < 0 ? rc : run(ctx, &restart);
+}
+
+int restart_resume(xenfork_ctx *ctx, const char *uuid)
+{
+    cleanup_restart struct restart restart = {0};
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    int rc;
+
+    if (!xenfork__uuid_parse(uuid, restart.uuid))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no UUID");
+    xenfork__uuid_print(restart.uuid, restart.uuid_text);
+    rc = xenfork__lock_take(ctx, restart.uuid_text, true, &lock);
+    if (rc < 0)
+        return rc;
+    rc = load(ctx, &restart);
+    /* Killed before it was journaled: nothing was done. */
+    if (rc == XENFORK_E_NOTFOUND)
+        return drop(ctx, &restart);
+    return rc < 0 ? rc : run(ctx, &restart);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "serve.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "ack.h"
+#include "log.h"
+#include "state.h"
+
+#define RECOVER_DELAY_MS 500U   /* events come in swarms */
+#define STATE_DELAY_MS   1000U  /* a record follows its directory */
+#define RETRY_MS         60000U /* after a worker failed */
+#define RETRY_DOUBLES    5U     /* and so often twice as long, for a policy */
+#define LOOK_AGAIN_MS    1000U  /* after Xen or xenstore did not answer */
+#define KILL_GRACE_MS    30000U /* for undoing, after a freeze's timeout */
+#define RECOVER_LIMIT_MS 600000U
+#define HYDRATE_FORKS    32U
+#define ACK_WORKERS      4U
+#define ACK_LIMIT_MS     60000U
+#define REQUEST_BYTES    64U /* of what a guest wrote; one counts */
+
+void serve_configure(struct daemon *daemon, const struct config *config)
+{
+    struct workers *workers = &daemon->workers;
+
+    daemon->config = *config;
+    log_set_level(config->log_level);
+    daemon->guests.burst = config->freeze_burst;
+    daemon->guests.interval_ms = config->freeze_interval_s * 1000ULL;
+    workers_limit(workers, WORKER_FREEZE,
+                  config->is_freeze_allowed ? config->freeze_workers : 0,
+                  config->freeze_timeout_s * 1000ULL + KILL_GRACE_MS);
+    workers_limit(workers, WORKER_POLICY,
+                  config->has_policies ? config->policy_workers : 0,
+                  config->policy_timeout_s * 1000ULL);
+    workers_limit(workers, WORKER_RESTART,
+                  config->has_policies ? config->policy_workers : 0,
+                  config->policy_timeout_s * 1000ULL);
+    workers_limit(workers, WORKER_HYDRATE,
+                  config->has_hydration ? HYDRATE_FORKS : 0, WORKER_NO_END);
+    workers_limit(workers, WORKER_RECOVER, 1, RECOVER_LIMIT_MS);
+    workers_limit(workers, WORKER_ACK, ACK_WORKERS, ACK_LIMIT_MS);
+}
+
+bool serve_init(struct daemon *daemon, xenfork_ctx *ctx,
+                const struct config *config, worker_spawn_fn *spawn,
+                void *opaque, uint64_t now_ms)
+{
+    *daemon = (struct daemon){.ctx = ctx,
+                              .domains_ms = now_ms,
+                              .recover_ms = now_ms,
+                              .state_ms = SERVE_NEVER};
+    guests_init(&daemon->guests, config->freeze_burst,
+                config->freeze_interval_s * 1000ULL);
+    if (!workers_init(&daemon->workers, spawn, opaque))
+        return false;
+    serve_configure(daemon, config);
+    return true;
+}
+
+void serve_free(struct daemon *daemon)
+{
+    guests_free(&daemon->guests);
+    workers_free(&daemon->workers);
+}
+
+/* Not later than that. */
+static void at_latest(uint64_t *when_ms, uint64_t ms)
+{
+    if (*when_ms > ms)
+        *when_ms = ms;
+}
+
+void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
+                 uint64_t now_ms)
+{
+    struct guest *guest = guests_find(&daemon->guests, domid);
+
+    if (events & HOST_EVENT_DOMAINS) {
+        at_latest(&daemon->domains_ms, now_ms);
+        at_latest(&daemon->recover_ms, now_ms + RECOVER_DELAY_MS);
+    }
+    if (guest && (events & HOST_EVENT_REQUEST))
+        guest->is_requesting = true;
+    if (guest && (events & HOST_EVENT_ACK))
+        ack_expect(guest, now_ms);
+}
+
+void serve_state_changed(struct daemon *daemon, uint64_t now_ms)
+{
+    at_latest(&daemon->state_ms, now_ms + STATE_DELAY_MS);
+}
+
+static const char *target_of(uint32_t domid, char text[WORKER_TARGET_BYTES])
+{
+    snprintf(text, WORKER_TARGET_BYTES, "%u", domid);
+    return text;
+}
+
+static struct guest *guest_of(const struct daemon *daemon, const char *target)
+{
+    uint32_t domid;
+
+    return xenfork__domid_parse(target, &domid)
+               ? guests_find(&daemon->guests, domid)
+               : NULL;
+}
+
+/* The library has said why it failed, if it could. */
+static void freeze_ended(struct daemon *daemon, const struct worker *worker,
+                         int status, uint64_t now_ms)
+{
+    struct guest *guest = guest_of(daemon, worker->target);
+
+    if (!guest)
+        return;
+    guests_result(guest, status != 0, now_ms);
+    if (WIFSIGNALED(status))
+        xenfork__xen_guest_answer(daemon->ctx, guest->domid,
+                                  worker->is_killed
+                                      ? "freezing took too long"
+                                      : "freezing was broken off");
+}
+
+/* Not for ever at the same pace: it may dump its core each time. */
+static void policy_failed(struct guest *guest, uint64_t now_ms)
+{
+    guest->retry_ms = now_ms + ((uint64_t)RETRY_MS << guest->attempts);
+    if (guest->attempts < RETRY_DOUBLES)
+        guest->attempts++;
+}
+
+static void policy_ended(struct daemon *daemon, const struct worker *worker,
+                         int status, uint64_t now_ms)
+{
+    struct guest *guest = guest_of(daemon, worker->target);
+
+    if (!guest)
+        return;
+    guest->is_settling = false;
+    guest->is_settled = status == 0;
+    if (status)
+        policy_failed(guest, now_ms);
+}
+
+void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms)
+{
+    struct worker worker;
+
+    if (!workers_ended(&daemon->workers, pid, &worker))
+        return;
+    log_event(status ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "worker",
+              "kind=%s target=%s result=%s ms=%llu",
+              worker_kind_name(worker.kind), worker.target,
+              status ? "failed" : "ok",
+              (unsigned long long)(now_ms - worker.started_ms));
+    at_latest(&daemon->domains_ms, now_ms);
+    switch (worker.kind) {
+    case WORKER_FREEZE:
+        freeze_ended(daemon, &worker, status, now_ms);
+        break;
+    case WORKER_POLICY:
+        policy_ended(daemon, &worker, status, now_ms);
+        if (status)
+            serve_state_changed(daemon, now_ms);
+        break;
+    case WORKER_ACK:
+        ack_ended(guest_of(daemon, worker.target), status, now_ms);
+        break;
+    case WORKER_RESTART:
+        if (status)
+            daemon->restart_ms = now_ms + RETRY_MS;
+        at_latest(&daemon->state_ms, status ? now_ms + RETRY_MS : now_ms);
+        break;
+    case WORKER_RECOVER:
+        serve_state_changed(daemon, now_ms);
+        break;
+    default:
+        /* Others may have waited for its place. */
+        at_latest(&daemon->state_ms, status ? now_ms + RETRY_MS : now_ms);
+    }
+}
+
+/*
+ * A watch says at once how things are: a request that waits is seen.  NULL:
+ * later.
+ */
+static struct guest *add(struct daemon *daemon, uint32_t domid, uint64_t now_ms)
+{
+    struct guest *guest = guests_add(&daemon->guests, domid, now_ms);
+
+    if (guest && host_watch_guest(daemon->ctx, domid) < 0) {
+        guests_remove(&daemon->guests, domid);
+        guest = NULL;
+    }
+    if (!guest)
+        at_latest(&daemon->domains_ms, now_ms + LOOK_AGAIN_MS);
+    return guest;
+}
+
+static void meet(struct daemon *daemon, const struct host_domain *domain,
+                 uint64_t now_ms)
+{
+    struct guest *guest = guests_find(&daemon->guests, domain->domid);
+
+    if (!guest && !(guest = add(daemon, domain->domid, now_ms)))
+        return;
+    guest->is_present = true;
+    guest->is_suspended = domain->is_shutdown &&
+                          domain->reason == HOST_REASON_SUSPEND;
+    guest->is_shutdown = domain->is_shutdown && !guest->is_suspended;
+    if (!guest->is_shutdown) {
+        guest->is_settled = false;
+        guest->attempts = 0;
+        guest->retry_ms = 0;
+    }
+}
+
+/* One worker looks after it until it says that all is done. */
+static void settle(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
+{
+    char target[WORKER_TARGET_BYTES];
+
+    if (!guest->is_shutdown || guest->is_settled || guest->is_settling ||
+        guest->retry_ms > now_ms)
+        return;
+    if (!workers_has_room(&daemon->workers, WORKER_POLICY))
+        return;
+    if (workers_start(&daemon->workers, WORKER_POLICY,
+                      target_of(guest->domid, target), now_ms) == 0)
+        guest->is_settling = true;
+    else
+        guest->retry_ms = now_ms + RETRY_MS;
+}
+
+static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
+{
+    cleanup_free struct host_domain *domains = NULL;
+    struct guests *guests = &daemon->guests;
+    size_t count, i;
+
+    daemon->domains_ms = SERVE_NEVER;
+    if (host_domains(daemon->ctx, &domains, &count) < 0) {
+        daemon->domains_ms = now_ms + LOOK_AGAIN_MS;
+        return;
+    }
+    for (i = 0; i < guests->count; i++)
+        guests->all[i]->is_present = false;
+    for (i = 0; i < count; i++)
+        meet(daemon, &domains[i], now_ms);
+    for (i = guests->count; i-- > 0;) {
+        uint32_t domid = guests->all[i]->domid;
+
+        if (guests->all[i]->is_present)
+            continue;
+        host_unwatch_guest(daemon->ctx, domid);
+        guests_remove(guests, domid);
+    }
+}
+
+/* Of what a guest writes only the exact value counts. */
+static bool is_request(struct daemon *daemon, struct guest *guest,
+                       uint64_t now_ms)
+{
+    char value[REQUEST_BYTES], quoted[LOG_QUOTED];
+    size_t bytes;
+
+    /* No key, or "0", which is what we answer. */
+    if (host_request(daemon->ctx, guest->domid, value, sizeof(value), &bytes) <
+            0 ||
+        !bytes || (bytes == 1 && value[0] == '0'))
+        return false;
+    guests_charge(&daemon->guests, guest, now_ms);
+    if (bytes == 1 && value[0] == '1')
+        return true;
+    if (guests_may_note(guest, now_ms))
+        log_info("request", "domid=%u result=ignored bytes=%zu value=%s",
+                 guest->domid, bytes,
+                 log_quote(value,
+                           bytes < sizeof(value) ? bytes : sizeof(value) - 1,
+                           quoted));
+    return false;
+}
+
+/*
+ * Frozen already, or on its way to another host?  The list of domains may
+ * not know: Xen tells when a domain suspends, not when it goes on.
+ */
+static bool is_running(const struct daemon *daemon, uint32_t domid)
+{
+    struct xenfork__dominfo info;
+
+    return xenfork__xen_info(daemon->ctx, domid, &info) == 0 &&
+           !info.is_shutdown && !info.is_dying;
+}
+
+static void serve_guest(struct daemon *daemon, struct guest *guest,
+                        uint64_t now_ms)
+{
+    char target[WORKER_TARGET_BYTES];
+
+    guest->is_requesting = false;
+    if (!is_request(daemon, guest, now_ms))
+        return;
+    if ((guest->is_suspended || guest->is_shutdown) &&
+        !is_running(daemon, guest->domid))
+        return;
+    log_info("freeze", "domid=%u result=begun", guest->domid);
+    if (workers_start(&daemon->workers, WORKER_FREEZE,
+                      target_of(guest->domid, target), now_ms) == 0)
+        guest->is_freezing = true;
+    else
+        xenfork__xen_guest_answer(daemon->ctx, guest->domid,
+                                  "no process could be started");
+}
+
+/*
+ * Guests that failed before get at most half of the places: those whose
+ * attempts last their full timeout cannot take all.
+ */
+static bool may_failed(const struct daemon *daemon)
+{
+    const struct guests *guests = &daemon->guests;
+    uint32_t busy = 0;
+    size_t i;
+
+    for (i = 0; i < guests->count; i++)
+        busy += guests->all[i]->is_freezing && guests->all[i]->has_failed;
+    return busy < (daemon->config.freeze_workers + 1) / 2;
+}
+
+static void look_at_requests(struct daemon *daemon, uint64_t now_ms)
+{
+    size_t left = daemon->guests.count;
+    struct guest *guest;
+
+    while (left-- && workers_has_room(&daemon->workers, WORKER_FREEZE) &&
+           (guest = guests_next(&daemon->guests, now_ms, may_failed(daemon))))
+        serve_guest(daemon, guest, now_ms);
+}
+
+struct look {
+    struct daemon *daemon;
+    int kind;
+    uint64_t now_ms;
+    bool is_partial; /* something was left for later */
+};
+
+static void start_found(void *opaque, const char *uuid)
+{
+    struct look *look = opaque;
+    struct workers *workers = &look->daemon->workers;
+
+    /* Without room: the end of the next worker is the time to look again. */
+    if (workers_has_room(workers, look->kind) &&
+        !workers_is_at(workers, look->kind, uuid) &&
+        workers_start(workers, look->kind, uuid, look->now_ms) < 0)
+        look->is_partial = true;
+}
+
+static void look_at_state(struct daemon *daemon, uint64_t now_ms)
+{
+    struct look look = {
+        .daemon = daemon, .kind = WORKER_RESTART, .now_ms = now_ms};
+
+    daemon->state_ms = SERVE_NEVER;
+    if (daemon->restart_ms > now_ms)
+        at_latest(&daemon->state_ms, daemon->restart_ms);
+    else if (state_restarts(daemon->ctx, start_found, &look) < 0)
+        look.is_partial = true;
+    look.kind = WORKER_HYDRATE;
+    if (state_hydrations(daemon->ctx, start_found, &look) < 0 ||
+        look.is_partial)
+        at_latest(&daemon->state_ms, now_ms + RETRY_MS);
+}
+
+static void recover(struct daemon *daemon, uint64_t now_ms)
+{
+    daemon->recover_ms = SERVE_NEVER;
+    if (workers_start(&daemon->workers, WORKER_RECOVER, "all", now_ms) < 0)
+        daemon->recover_ms = now_ms + RETRY_MS;
+}
+
+void serve_turn(struct daemon *daemon, uint64_t now_ms)
+{
+    size_t i;
+
+    workers_expire(&daemon->workers, now_ms);
+    if (daemon->is_ending)
+        return;
+    if (daemon->domains_ms <= now_ms)
+        look_at_domains(daemon, now_ms);
+    look_at_requests(daemon, now_ms);
+    for (i = 0; i < daemon->guests.count; i++) {
+        settle(daemon, daemon->guests.all[i], now_ms);
+        ack_look(daemon, daemon->guests.all[i], now_ms);
+    }
+    if (daemon->recover_ms <= now_ms &&
+        workers_has_room(&daemon->workers, WORKER_RECOVER))
+        recover(daemon, now_ms);
+    if (daemon->state_ms <= now_ms)
+        look_at_state(daemon, now_ms);
+}
+
+static uint64_t settle_wake_ms(const struct daemon *daemon)
+{
+    uint64_t wake_ms = SERVE_NEVER;
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++) {
+        const struct guest *guest = daemon->guests.all[i];
+
+        if (guest->is_shutdown && !guest->is_settled && !guest->is_settling &&
+            guest->retry_ms)
+            at_latest(&wake_ms, guest->retry_ms);
+    }
+    return wake_ms;
+}
+
+/* What waits for a free place is woken by the worker that makes it. */
+uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
+{
+    uint64_t wake_ms = workers_wake_ms(&daemon->workers);
+
+    if (daemon->is_ending)
+        return wake_ms;
+    if (workers_has_room(&daemon->workers, WORKER_FREEZE))
+        at_latest(&wake_ms, guests_wake_ms(&daemon->guests, now_ms));
+    if (workers_has_room(&daemon->workers, WORKER_POLICY))
+        at_latest(&wake_ms, settle_wake_ms(daemon));
+    if (workers_has_room(&daemon->workers, WORKER_ACK))
+        at_latest(&wake_ms, ack_wake_ms(&daemon->guests));
+    if (workers_has_room(&daemon->workers, WORKER_RECOVER))
+        at_latest(&wake_ms, daemon->recover_ms);
+    at_latest(&wake_ms, daemon->domains_ms);
+    at_latest(&wake_ms, daemon->state_ms);
+    return wake_ms;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the daemon does about events: which worker, when.  Nothing here
+ * blocks, but on xenstore or a record for one small operation at a time.
+ */
+#ifndef DAEMON_SERVE_H
+#define DAEMON_SERVE_H
+
+#include "conf.h"
+#include "guests.h"
+#include "host.h"
+#include "ids.h"
+#include "worker.h"
+
+#define SERVE_NEVER UINT64_MAX
+
+struct daemon {
+    xenfork_ctx *ctx;
+    struct config config;
+    struct guests guests;
+    struct workers workers;
+    bool is_ending;      /* nothing new is begun */
+    uint64_t domains_ms; /* when to look which domains there are */
+    uint64_t recover_ms; /* when to look after what others left */
+    uint64_t state_ms;   /* when to look into the state directory */
+    uint64_t restart_ms; /* no restart before, after one failed */
+};
+
+/* False: out of memory. */
+bool serve_init(struct daemon *daemon, xenfork_ctx *ctx,
+                const struct config *config, worker_spawn_fn *spawn,
+                void *opaque, uint64_t now_ms);
+void serve_free(struct daemon *daemon);
+/* Another configuration, from now on. */
+void serve_configure(struct daemon *daemon, const struct config *config);
+
+/* Something has happened; remembered, not acted upon. */
+void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
+                 uint64_t now_ms);
+void serve_state_changed(struct daemon *daemon, uint64_t now_ms);
+/* A child has ended; status as of waitpid(2). */
+void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms);
+/* Do what is to be done. */
+void serve_turn(struct daemon *daemon, uint64_t now_ms);
+/* When the next turn is needed without an event. */
+uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms);
+
+#endif

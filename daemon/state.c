@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "state.h"
+
+#include <string.h>
+#include <sys/inotify.h>
+
+#include "files.h"
+#include "node.h"
+#include "restart.h"
+
+int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, RESTART_DIR, NULL);
+    char **names;
+    size_t count, i;
+    int rc;
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+    rc = xenfork__dir_names(ctx, dir, &names, &count);
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count; i++) {
+        uint8_t uuid[16];
+
+        if (xenfork__uuid_parse(names[i], uuid))
+            found(opaque, names[i]);
+    }
+    xenfork__names_free(names, count);
+    return 0;
+}
+
+static bool wants_hydration(const struct xenfork__node *clone)
+{
+    return clone->is_hydrating && clone->hydrated < 100;
+}
+
+/* Has an earlier one among them named the same fork? */
+static bool is_named(const struct xenfork__nodes *clones, size_t before,
+                     const char *txn)
+{
+    size_t i;
+
+    for (i = 0; i < before; i++)
+        if (wants_hydration(clones->nodes[i]) &&
+            !strcmp(clones->nodes[i]->txn, txn))
+            return true;
+    return false;
+}
+
+int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    size_t i;
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < clones.count; i++) {
+        const struct xenfork__node *clone = clones.nodes[i];
+        struct xenfork__dominfo info;
+
+        /* Only the record of one that is gone: nothing to hydrate. */
+        if (wants_hydration(clone) && !is_named(&clones, i, clone->txn) &&
+            xenfork__node_info(ctx, clone, &info) != XENFORK_E_NOTFOUND)
+            found(opaque, clone->txn);
+    }
+    return 0;
+}
+
+int state_watch(xenfork_ctx *ctx)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, "clones", NULL);
+    cleanup_close int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+    if (!dir || fd < 0 || xenfork__make_dir(ctx, dir) < 0 ||
+        inotify_add_watch(fd, dir, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
+        return -1;
+    return steal_fd(&fd);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the state directory holds for the daemon to do. */
+#ifndef DAEMON_STATE_H
+#define DAEMON_STATE_H
+
+#include "ids.h"
+#include "internal.h"
+
+/* Called with the UUID that names a thing to do. */
+typedef void state_found_fn(void *opaque, const char *uuid);
+
+/* Restarts that were begun; by UUID of the domain. */
+int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
+/* Forks with clones that want hydration; by the fork's UUID, each once. */
+int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
+/*
+ * An inotify descriptor that becomes readable when clones are made;
+ * negative: none, clones are then noticed with the next domain event.
+ */
+int state_watch(xenfork_ctx *ctx);
+
+#endif

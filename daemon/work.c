@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "work.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "host.h"
+#include "hydrate.h"
+#include "ids.h"
+#include "lock.h"
+#include "log.h"
+#include "node.h"
+#include "policy.h"
+#include "ready.h"
+#include "restart.h"
+#include "txn.h"
+#include "worker.h"
+
+#define BUSY_PAUSE_MS 100U
+#define PAGES_PER_MIB 256U
+
+/*
+ * While it is being forked: it shall be frozen after that, not be told that
+ * it cannot.  Somebody who is faster then is told so.
+ */
+static void wait_for_fork(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000000L};
+    uint64_t end_ns = xenfork__now_ns() + timeout_ms * 1000000ULL;
+    struct xenfork__dominfo info;
+    char uuid[XENFORK__UUID_CHARS];
+
+    if (xenfork__xen_info(ctx, domid, &info) < 0)
+        return;
+    xenfork__uuid_print(info.uuid, uuid);
+    do {
+        cleanup_lock struct xenfork__lock *lock = NULL;
+
+        if (xenfork__lock_take(ctx, uuid, false, &lock) != XENFORK_E_BUSY)
+            return;
+        nanosleep(&pause, NULL);
+    } while (xenfork__now_ns() < end_ns);
+}
+
+static int work_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
+{
+    uint64_t start_ns = xenfork__now_ns();
+    char quoted[LOG_QUOTED];
+    char text[XENFORK__TEXT_BYTES];
+    int rc = host_forget_error(ctx, domid);
+
+    if (rc == 0) {
+        wait_for_fork(ctx, domid, timeout_ms);
+        rc = xenfork_freeze(ctx, domid, timeout_ms);
+    }
+    if (rc == 0) {
+        log_info(
+            "freeze", "domid=%u result=ok ms=%llu", domid,
+            (unsigned long long)((xenfork__now_ns() - start_ns) / 1000000U));
+        return 0;
+    }
+    snprintf(text, sizeof(text), "%s", xenfork_error_text(ctx));
+    log_warning("freeze", "domid=%u result=failed code=%s reason=%s", domid,
+                xenfork_code_name(rc), log_quote(text, strlen(text), quoted));
+    /* What failed before it began, the library has not told the guest. */
+    xenfork__xen_guest_answer(ctx, domid, text);
+    return rc;
+}
+
+static int hydrate_one(xenfork_ctx *ctx, struct xenfork__node *clone,
+                       uint32_t pages_per_second)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__node_info(ctx, clone, &info);
+
+    if (rc == 0)
+        rc = xenfork__hydrate(ctx, clone, pages_per_second);
+    if (rc == 0)
+        log_info("hydrate", "domid=%u result=ok", clone->domid);
+    /* Destroyed, before or meanwhile. */
+    if (rc < 0 && xenfork__node_info(ctx, clone, &info) == XENFORK_E_NOTFOUND)
+        return 0;
+    return rc;
+}
+
+/* Waits for the fork's keeper to have done it, or to be gone. */
+static int work_hydrate(xenfork_ctx *ctx, const char *txn,
+                        uint32_t pages_per_second)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    size_t i;
+    int rc, r;
+
+    if ((rc = xenfork__hydrate_lock(ctx, txn, true, &lock)) < 0)
+        return rc;
+    /* Neither committed nor undone yet: later. */
+    if (xenfork__txn_exists(ctx, txn))
+        return XENFORK_E_BUSY;
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
+        return rc;
+    for (i = 0; i < clones.count; i++) {
+        struct xenfork__node *clone = clones.nodes[i];
+
+        if (strcmp(clone->txn, txn) || !clone->is_hydrating ||
+            clone->hydrated == 100)
+            continue;
+        r = hydrate_one(ctx, clone, pages_per_second);
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
+static int work_ack(xenfork_ctx *ctx, uint32_t domid)
+{
+    int rc = xenfork__ready_accept(ctx, domid);
+
+    if (rc == 0)
+        log_info("ack", "domid=%u result=ok", domid);
+    return rc;
+}
+
+static int work_on_domain(xenfork_ctx *ctx, int kind, uint32_t domid,
+                          uint32_t value)
+{
+    switch (kind) {
+    case WORKER_FREEZE:
+        return work_freeze(ctx, domid, value * 1000U);
+    case WORKER_POLICY:
+        return policy_apply(ctx, domid);
+    default:
+        return work_ack(ctx, domid);
+    }
+}
+
+int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
+{
+    uint32_t domid = 0;
+    uint8_t uuid[16];
+    int rc;
+
+    switch (kind) {
+    case WORKER_FREEZE:
+    case WORKER_POLICY:
+    case WORKER_ACK:
+        if (!xenfork__domid_parse(target, &domid) || !domid)
+            return 2;
+        rc = work_on_domain(ctx, kind, domid, value);
+        break;
+    case WORKER_RESTART:
+    case WORKER_HYDRATE:
+        if (!xenfork__uuid_parse(target, uuid))
+            return 2;
+        rc = kind == WORKER_RESTART
+                 ? restart_resume(ctx, target)
+                 : work_hydrate(ctx, target, value * PAGES_PER_MIB);
+        break;
+    default:
+        rc = xenfork_recover(ctx);
+    }
+    return rc < 0;
+}

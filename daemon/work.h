@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a worker process does: one job, then it ends. */
+#ifndef DAEMON_WORK_H
+#define DAEMON_WORK_H
+
+#include "internal.h"
+
+/*
+ * kind: WORKER_*; value: a freeze's timeout in seconds, hydration's MiB a
+ * second.  Returns an exit status: 0 done, 1 failed, 2 usage.
+ */
+int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value);
+
+#endif

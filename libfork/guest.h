@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What guests are told of themselves, in their part of xenstore. */
+#ifndef LIBFORK_GUEST_H
+#define LIBFORK_GUEST_H
+
+#include "ids.h"
+#include "internal.h"
+#include "spec.h"
+#include "txn.h"
+
+int xenfork__generation_new(xenfork_ctx *ctx, char out[XENFORK__UUID_CHARS]);
+/* Of a domain that has no role yet; journaled.  Otherwise nothing is done. */
+int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                          uint32_t domid);
+/* Of a clone that is paused and has never run, with fresh entropy. */
+int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
+                         const char *generation, const char *source,
+                         uint32_t index,
+                         const struct xenfork__clone_spec *spec);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xenfork-hotplug in place of Xen's scripts, while libxl makes a clone.
+ *
+ * libxl puts the configuration of a new domain aside before it does anything
+ * (do_domain_create(), libxl_create.c, 4.17 and 4.20): that copy becomes the
+ * domain's record.  It works with ours, and comes to the devices only when the
+ * stream has been read by its helper process.  In between, scripts are
+ * replaced in ours: the record never names them, and xenfork-hotplug sets
+ * xenstore right before it does anything else.
+ *
+ * When a domain goes libxl has xenstore alone tell it what to run
+ * (libxl__get_hotplug_script_info(), libxl_linux.c).
+ */
+#include "xen-hotplug.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "hotplug.h"
+
+#define HELPER          XENFORK_LIBEXEC_DIR "/xenfork-hotplug"
+#define HELPER_HOLD     HELPER "-hold"
+#define RECORD          "libxl-json"
+#define MAX_DEVID_CHARS 12U
+
+/* libxl takes a relative name for one in its folder. */
+static bool is_stock(const char *script, const char *name)
+{
+    const char *dir = XEN_SCRIPT_DIR "/";
+
+    if (!script || !strcmp(script, name))
+        return true;
+    return !strncmp(script, dir, strlen(dir)) &&
+           !strcmp(script + strlen(dir), name);
+}
+
+static bool is_plain_disk(const libxl_device_disk *disk)
+{
+    struct stat file;
+
+    return disk->backend == LIBXL_DISK_BACKEND_PHY && !disk->backend_domid &&
+           !disk->backend_domname && is_stock(disk->script, "block") &&
+           disk->pdev_path && !stat(disk->pdev_path, &file) &&
+           S_ISREG(file.st_mode);
+}
+
+static bool is_plain_nic(const libxl_device_nic *nic)
+{
+    return !nic->backend_domid && !nic->backend_domname && !nic->ifname &&
+           is_stock(nic->script, "vif-bridge");
+}
+
+/* Or is it udev that runs them, which knows nothing of how they are called? */
+static bool runs_scripts(const libxl_domain_config *config)
+{
+    libxl_defbool runs = config->c_info.run_hotplug_scripts;
+
+    return libxl_defbool_is_default(runs) || libxl_defbool_val(runs);
+}
+
+/* Out of memory: the script is run. */
+static void set_script(char **script, const char *by)
+{
+    char *copy = strdup(by);
+
+    if (!copy)
+        return;
+    free(*script);
+    *script = copy;
+}
+
+void xenfork__hotplug_use(xenfork_ctx *ctx, libxl_domain_config *config,
+                          const struct xenfork__nic *nics)
+{
+    unsigned int known = xenfork__hotplug_look(ctx);
+    int i;
+
+    if (!runs_scripts(config) || access(HELPER, X_OK) ||
+        access(HELPER_HOLD, X_OK))
+        return;
+    for (i = 0; (known & XENFORK__HOTPLUG_BLOCK) && i < config->num_disks; i++)
+        if (is_plain_disk(&config->disks[i]))
+            set_script(&config->disks[i].script, HELPER);
+    for (i = 0; (known & XENFORK__HOTPLUG_BRIDGE) && i < config->num_nics; i++)
+        if (is_plain_nic(&config->nics[i]))
+            set_script(&config->nics[i].script,
+                       nics[i].is_held ? HELPER_HOLD : HELPER);
+}
+
+/* Against a libxl that makes its copy later: no clone is to depend on us. */
+int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid)
+{
+    cleanup_free uint8_t *record = NULL;
+    int bytes = 0, r;
+
+    r = libxl_userdata_retrieve(ctx->xen->xl, domid, RECORD, &record, &bytes);
+    if (r || !record)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "cannot read libxl's record of domain %u "
+                             "(libxl: %d)",
+                             domid, r);
+    if (memmem(record, (size_t)bytes, HELPER, strlen(HELPER)))
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "libxl's record of domain %u names " HELPER,
+                             domid);
+    return 0;
+}
+
+static void set_for_end(xenfork_ctx *ctx, uint32_t domid, const char *kind,
+                        const char *devid, const char *stock)
+{
+    cleanup_free char *backend = xenfork__xs_read(
+        ctx, XBT_NULL, "/libxl/%u/device/%s/%s/backend", domid, kind, devid);
+    cleanup_free char *script = NULL;
+    char ours[96];
+
+    /* Another domain's devices have no scripts here. */
+    snprintf(ours, sizeof(ours), "/local/domain/0/backend/%s/%u/%s", kind,
+             domid, devid);
+    if (!backend || strcmp(backend, ours))
+        return;
+    script = xenfork__xs_read(ctx, XBT_NULL, "%s/script", ours);
+    if (script && is_stock(script, stock))
+        xenfork__xs_write(ctx, XBT_NULL, HELPER, "%s/script", ours);
+}
+
+static void set_all_for_end(xenfork_ctx *ctx, uint32_t domid, const char *kind,
+                            const char *stock)
+{
+    unsigned int count = 0, i;
+    cleanup_free char **devids = xenfork__xs_list(
+        ctx, &count, "/libxl/%u/device/%s", domid, kind);
+
+    for (i = 0; devids && i < count; i++)
+        if (strlen(devids[i]) < MAX_DEVID_CHARS)
+            set_for_end(ctx, domid, kind, devids[i], stock);
+}
+
+void xenfork__hotplug_use_at_end(xenfork_ctx *ctx, uint32_t domid)
+{
+    unsigned int known = xenfork__hotplug_look(ctx);
+
+    if (access(HELPER, X_OK))
+        return;
+    if (known & XENFORK__HOTPLUG_BLOCK)
+        set_all_for_end(ctx, domid, "vbd", "block");
+    if (known & XENFORK__HOTPLUG_BRIDGE)
+        set_all_for_end(ctx, domid, "vif", "vif-bridge");
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The scripts that libxl runs for the devices of a clone. */
+#ifndef LIBFORK_XEN_HOTPLUG_H
+#define LIBFORK_XEN_HOTPLUG_H
+
+#include "xen-handles.h"
+
+/*
+ * Replace them where that makes no difference but to time.  Between the start
+ * of libxl's operation, which fills in what the configuration leaves to it,
+ * and its next turn.
+ */
+void xenfork__hotplug_use(xenfork_ctx *ctx, libxl_domain_config *config,
+                          const struct xenfork__nic *nics);
+/*
+ * Before libxl takes a domain apart: it reads in xenstore what to run.  When
+ * anything fails, that is Xen's script.
+ */
+void xenfork__hotplug_use_at_end(xenfork_ctx *ctx, uint32_t domid);
+/* The domain's record must name what the source's does. */
+int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid);
+
+#endif

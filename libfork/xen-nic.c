@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The bridge of a live domain's NIC, as libxl has it in its records. */
+#include "xen-handles.h"
+
+#include <string.h>
+
+/* The backend's part of xenstore; NULL with errno. */
+static char *backend_of(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
+                        int devid)
+{
+    return xenfork__xs_read(ctx, t, "/libxl/%u/device/vif/%d/backend", domid,
+                            devid);
+}
+
+int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            char **bridge_out)
+{
+    cleanup_free char *backend = backend_of(ctx, XBT_NULL, domid, devid);
+    char *bridge;
+
+    if (!backend)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "domain %u: cannot find its NIC %d in xenstore",
+                             domid, devid);
+    bridge = xenfork__xs_read(ctx, XBT_NULL, "%s/bridge", backend);
+    if (!bridge && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "domain %u: cannot read the bridge of NIC %d",
+                             domid, devid);
+    *bridge_out = bridge;
+    return 0;
+}
+
+/*
+ * The backend's node is the one that the hotplug scripts read when the NIC
+ * goes; the other is libxl's own copy (libxl__device_generic_add, 4.17).
+ */
+static int try_store(xenfork_ctx *ctx, uint32_t domid, int devid,
+                     const char *bridge)
+{
+    struct xs_handle *xs = ctx->xen->xs;
+    xs_transaction_t t = xs_transaction_start(xs);
+    cleanup_free char *backend = NULL;
+    int e = 0;
+
+    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 2);
+    if (t == XBT_NULL)
+        return errno;
+    backend = backend_of(ctx, t, domid, devid);
+    if (!backend || !xenfork__xs_write(ctx, t, bridge, "%s/bridge", backend) ||
+        !xenfork__xs_write(ctx, t, bridge, "/libxl/%u/device/vif/%d/bridge",
+                           domid, devid))
+        e = errno;
+    if (!xs_transaction_end(xs, t, e != 0) && !e)
+        e = errno;
+    return e;
+}
+
+static bool change(libxl_domain_config *config, int devid, const char *bridge)
+{
+    int i;
+
+    for (i = 0; i < config->num_nics; i++) {
+        if (config->nics[i].devid != devid)
+            continue;
+        free(config->nics[i].bridge);
+        config->nics[i].bridge = strdup(bridge);
+        return config->nics[i].bridge;
+    }
+    return true;
+}
+
+static int store_json(xenfork_ctx *ctx, uint32_t domid,
+                      libxl_domain_config *config)
+{
+    cleanup_free char *json = libxl_domain_config_to_json(ctx->xen->xl, config);
+    int r = json ? libxl_userdata_store(ctx->xen->xl, domid, "libxl-json",
+                                        (const uint8_t *)json,
+                                        (int)strlen(json) + 1)
+                 : ERROR_FAIL;
+
+    if (r)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "domain %u: cannot store its configuration "
+                             "(libxl: %d)",
+                             domid, r);
+    return 0;
+}
+
+/*
+ * libxl has no call that changes a NIC and records it.  Of its configuration
+ * only what we understand whole goes back: what libxl_domain_config_from_json
+ * of the same libxl has read.
+ */
+static int record(xenfork_ctx *ctx, uint32_t domid, int devid,
+                  const char *bridge)
+{
+    libxl_domain_config config;
+    cleanup_free uint8_t *data = NULL;
+    cleanup_free char *json = NULL;
+    int bytes = 0, r, rc;
+
+    r = libxl_userdata_retrieve(ctx->xen->xl, domid, "libxl-json", &data,
+                                &bytes);
+    if (r || bytes <= 0)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "domain %u: cannot read its configuration "
+                             "(libxl: %d)",
+                             domid, r);
+    json = strndup((const char *)data, (size_t)bytes);
+    if (!json)
+        return xenfork__nomem(ctx);
+    libxl_domain_config_init(&config);
+    r = libxl_domain_config_from_json(ctx->xen->xl, &config, json);
+    if (r)
+        rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                           "domain %u: malformed configuration (libxl: %d)",
+                           domid, r);
+    else if (!change(&config, devid, bridge))
+        rc = xenfork__nomem(ctx);
+    else
+        rc = store_json(ctx, domid, &config);
+    libxl_domain_config_dispose(&config);
+    return rc;
+}
+
+int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
+                                const char *bridge)
+{
+    int e;
+
+    LOG_DEBUG(ctx, "domain %u: NIC %d is on %s from now on", domid, devid,
+              bridge);
+    do
+        e = try_store(ctx, domid, devid, bridge);
+    while (e == EAGAIN);
+    if (e)
+        return xenfork__fail(ctx, XENFORK_E_XEN, e,
+                             "domain %u: cannot write the bridge of NIC %d",
+                             domid, devid);
+    return record(ctx, domid, devid, bridge);
+}

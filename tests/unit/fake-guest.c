@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The fake's xenstore: what guests are told, and answer; their bridges. */
+#include "config.h"
+
+#include "fake-xen.h"
+
+#include <string.h>
+
+#include "internal.h"
+
+static struct fake_guest *guest_of(uint32_t domid)
+{
+    struct fake_domain *d = fake_domain(domid);
+
+    return d && !d->is_dying ? &d->guest : NULL;
+}
+
+static int no_domain(xenfork_ctx *ctx, uint32_t domid)
+{
+    return fake_leave(
+        xenfork__fail(ctx, XENFORK_E_XEN, ENOENT, "no domain %u", domid));
+}
+
+void fake_ack(uint32_t domid, const char *text)
+{
+    struct fake_guest *guest = guest_of(domid);
+
+    if (!guest)
+        return;
+    fake_copy_string(guest->ack, sizeof(guest->ack),
+                     text ? text : guest->generation);
+    guest->has_event = guest->is_watched;
+}
+
+int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
+                               const struct xenfork__guest *guest)
+{
+    struct fake_domain *d = fake_domain(domid);
+    struct fake_guest *to = guest_of(domid);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!to || guest->param_count > FAKE_PARAMS)
+        return no_domain(ctx, domid);
+    if (guest->source && (!d->is_paused || d->has_run))
+        fake_violation("clone %u is told too late who it is", domid);
+    fake_copy_string(to->role, sizeof(to->role), guest->role);
+    fake_copy_string(to->generation, sizeof(to->generation), guest->generation);
+    fake_copy_string(to->source, sizeof(to->source), guest->source);
+    fake_copy_string(to->entropy, sizeof(to->entropy), guest->entropy);
+    to->index = guest->index;
+    for (i = 0; i < guest->param_count; i++)
+        snprintf(to->params[i], sizeof(to->params[i]), "%s=%s",
+                 guest->params[i].key, guest->params[i].value);
+    to->param_count = guest->param_count;
+    return fake_leave(0);
+}
+
+int xenfork__xen_guest_retract(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_guest *guest = guest_of(domid);
+
+    FAKE_ENTER(ctx);
+    if (guest)
+        memset(guest, 0, sizeof(*guest));
+    return fake_leave(0);
+}
+
+int xenfork__xen_guest_generation(xenfork_ctx *ctx, uint32_t domid,
+                                  char **generation_out)
+{
+    const struct fake_guest *guest = guest_of(domid);
+    char *copy;
+
+    FAKE_ENTER(ctx);
+    if (!guest || !guest->role[0])
+        return fake_leave(xenfork__miss(ctx, XENFORK_E_NOTFOUND,
+                                        "domain %u has no generation", domid));
+    copy = strdup(guest->generation);
+    if (!copy)
+        return fake_leave(xenfork__nomem(ctx));
+    *generation_out = copy;
+    return fake_leave(0);
+}
+
+int xenfork__xen_guest_has_acked(xenfork_ctx *ctx, uint32_t domid,
+                                 const char *generation, bool *has_out)
+{
+    const struct fake_guest *guest = guest_of(domid);
+
+    FAKE_ENTER(ctx);
+    if (!guest)
+        return no_domain(ctx, domid);
+    *has_out = !strcmp(guest->ack, generation);
+    return fake_leave(0);
+}
+
+int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_guest *guest = guest_of(domid);
+
+    FAKE_ENTER(ctx);
+    if (!guest)
+        return no_domain(ctx, domid);
+    guest->entropy[0] = '\0';
+    return fake_leave(0);
+}
+
+int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_guest *guest = guest_of(domid);
+
+    FAKE_ENTER(ctx);
+    if (guest)
+        guest->is_watched = guest->has_event = true;
+    return fake_leave(0);
+}
+
+void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_guest *guest = guest_of(domid);
+
+    (void)ctx;
+    if (guest)
+        guest->is_watched = guest->has_event = false;
+}
+
+int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
+                            uint32_t *domid_out)
+{
+    uint32_t i;
+
+    (void)wake_fd;
+    (void)timeout_ms;
+    FAKE_ENTER(ctx);
+    if (fake->on_wait)
+        fake->on_wait();
+    *domid_out = XENFORK_DOMID_NONE;
+    for (i = 0; i < FAKE_DOMAINS; i++) {
+        struct fake_domain *d = &fake->domains[i];
+
+        if (!d->domid || !d->guest.has_event)
+            continue;
+        d->guest.has_event = false;
+        *domid_out = d->domid;
+        break;
+    }
+    return fake_leave(0);
+}
+
+static struct fake_nic *nic_of(uint32_t domid, int devid)
+{
+    struct fake_domain *d = fake_domain(domid);
+    uint32_t i;
+
+    for (i = 0; d && i < d->nic_count; i++)
+        if (d->nics[i].devid == devid)
+            return &d->nics[i];
+    return NULL;
+}
+
+int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            char **bridge_out)
+{
+    const struct fake_nic *nic = nic_of(domid, devid);
+    char *copy = NULL;
+
+    FAKE_ENTER(ctx);
+    if (!nic)
+        return no_domain(ctx, domid);
+    if (nic->bridge[0] && !(copy = strdup(nic->bridge)))
+        return fake_leave(xenfork__nomem(ctx));
+    *bridge_out = copy;
+    return fake_leave(0);
+}
+
+int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
+                                const char *bridge)
+{
+    struct fake_nic *nic = nic_of(domid, devid);
+
+    FAKE_ENTER(ctx);
+    if (!nic)
+        return no_domain(ctx, domid);
+    fake_copy_string(nic->bridge, sizeof(nic->bridge), bridge);
+    return fake_leave(0);
+}

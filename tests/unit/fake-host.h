@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A stateful fake of daemon/host.h, beside that of Xen: it stands in place of
+ * daemon/host.c.  Its state lies in a shared mapping, as the other's.
+ */
+#ifndef FAKE_HOST_H
+#define FAKE_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/host.h"
+#include "fake-xen.h"
+
+#define FAKE_REQUEST_BYTES 4096U
+
+struct fake_host_domain {
+    uint32_t domid; /* 0: unused */
+    bool is_watched;
+    uint32_t events;                  /* HOST_EVENT_* */
+    char request[FAKE_REQUEST_BYTES]; /* data/fork/freeze; "": none */
+    uint32_t reads;                   /* of it */
+    int actions[HOST_REASONS];
+    char mark[16];
+    bool is_foreign;
+    uint32_t dumps, soft_resets;
+};
+
+struct fake_host {
+    bool has_domain_event;
+    bool watcher_survives, has_watcher;
+    bool has_no_memory;
+    uint32_t created;  /* domains, by host_create() */
+    uint32_t listings; /* of all domains */
+    struct fake_host_domain domains[FAKE_DOMAINS];
+};
+
+extern struct fake_host *fake_host;
+
+/* After fake_setup(), scene_source() and the like. */
+void fake_host_setup(void);
+void fake_host_teardown(void);
+/* Made when first asked for, with the actions of xl's manual. */
+struct fake_host_domain *fake_host_domain(uint32_t domid);
+/* The guest writes data/fork/freeze. */
+void fake_request(uint32_t domid, const char *text);
+/* The guest writes data/fork/ack; NULL: the generation that it was given. */
+void fake_host_ack(uint32_t domid, const char *text);
+/* It shuts down by itself; HOST_REASON_* */
+void fake_shut_down(uint32_t domid, int reason);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the tests of forks start from: a source, and what is asked for. */
+#ifndef FORK_SCENE_H
+#define FORK_SCENE_H
+
+#include <stdint.h>
+
+#include "xenfork.h"
+
+struct fork_scene {
+    uint32_t src;
+    xenfork_ctx *ctx;
+    xenfork_spec *spec; /* two clones */
+    xenfork_result *result;
+};
+
+/* Before and after each test of cmocka's. */
+int fork_setup(void **state);
+int fork_teardown(void **state);
+int fork_it(struct fork_scene *s, uint32_t domid);
+
+#endif

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* guest.c, ready.c, wait.c: who clones are told to be, and what they answer. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "files.h"
+#include "internal.h"
+#include "node.h"
+#include "ready.h"
+#include "scene.h"
+
+#define SOON_MS 20U
+
+struct scene {
+    uint32_t src;
+    xenfork_ctx *ctx;
+    xenfork_spec *spec;
+    xenfork_result *result;
+};
+
+static struct scene s;
+
+static int setup(void **state)
+{
+    (void)state;
+    s.src = scene_source();
+    s.ctx = scene_open();
+    s.result = NULL;
+    return xenfork_spec_new(2, &s.spec);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    xenfork_result_free(s.result);
+    xenfork_spec_free(s.spec);
+    xenfork_close(s.ctx);
+    assert_string_equal(fake->violation, "");
+    fake_teardown();
+    return 0;
+}
+
+static void fork_it(void)
+{
+    assert_int_equal(xenfork_fork(s.ctx, s.src, s.spec, &s.result), 0);
+}
+
+static struct fake_domain *clone(uint32_t i)
+{
+    return fake_domain(xenfork_result_clone_domid(s.result, i));
+}
+
+static struct xenfork__node *node(uint32_t i)
+{
+    struct xenfork__node *n;
+
+    assert_int_equal(
+        xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, clone(i)->uuid, &n), 0);
+    return n;
+}
+
+static void test_clones_are_told(void **state)
+{
+    char first[40];
+    uint32_t i;
+
+    (void)state;
+    assert_int_equal(xenfork_spec_set_param(s.spec, XENFORK_ALL, "a", "1 \"2"),
+                     0);
+    assert_int_equal(xenfork_spec_set_param(s.spec, 1, "b", ""), 0);
+    fork_it();
+    for (i = 0; i < 2; i++) {
+        const struct fake_guest *g = &clone(i)->guest;
+
+        assert_string_equal(g->role, "clone");
+        assert_string_equal(g->source, "src");
+        assert_int_equal(g->index, i);
+        assert_int_equal(strlen(g->generation), 36);
+        assert_string_equal(xenfork_result_clone_generation(s.result, i),
+                            g->generation);
+        assert_int_equal(strlen(g->entropy), 128);
+        assert_int_equal(strspn(g->entropy, "0123456789abcdef"), 128);
+        assert_int_equal(g->param_count, 1 + i);
+        assert_string_equal(g->params[0], "a=1 \"2");
+    }
+    assert_string_equal(clone(1)->guest.params[1], "b=");
+    assert_string_not_equal(clone(0)->guest.entropy, clone(1)->guest.entropy);
+    fake_copy_string(first, sizeof(first), clone(0)->guest.generation);
+    assert_string_not_equal(first, clone(1)->guest.generation);
+    assert_null(xenfork_result_clone_generation(s.result, 2));
+}
+
+static void test_source_is_told_once(void **state)
+{
+    const struct fake_guest *g = &fake_domain(s.src)->guest;
+    char generation[40];
+
+    (void)state;
+    fork_it();
+    assert_string_equal(g->role, "source");
+    assert_int_equal(strlen(g->generation), 36);
+    assert_string_equal(g->entropy, "");
+    assert_string_equal(g->source, "");
+    fake_copy_string(generation, sizeof(generation), g->generation);
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    assert_string_equal(g->generation, generation);
+}
+
+/* It was a clone before it was a source, and stays one. */
+static void test_clone_as_source(void **state)
+{
+    char generation[40];
+
+    (void)state;
+    fork_it();
+    fake_copy_string(generation, sizeof(generation),
+                     clone(0)->guest.generation);
+    assert_int_equal(scene_fork(clone(0)->domid, 1, 0), 0);
+    assert_string_equal(clone(0)->guest.role, "clone");
+    assert_string_equal(clone(0)->guest.generation, generation);
+}
+
+/* One that fails takes nothing from a source that had it before. */
+static void test_failed_fork_retracts_its_own(void **state)
+{
+    char *before;
+
+    (void)state;
+    fake_fail_function("xenfork__xen_fork_memory", XENFORK_E_XEN, 0);
+    before = fake_snapshot();
+    assert_int_equal(scene_fork(s.src, 1, 0), XENFORK_E_XEN);
+    assert_true(fake_is_same(before, "first fork"));
+    free(before);
+    fake_disarm();
+    fork_it();
+    fake_fail_function("xenfork__xen_fork_memory", XENFORK_E_XEN, 0);
+    before = fake_snapshot();
+    assert_int_equal(scene_fork(s.src, 1, 0), XENFORK_E_XEN);
+    assert_true(fake_is_same(before, "second fork"));
+    free(before);
+    assert_string_equal(fake_domain(s.src)->guest.role, "source");
+}
+
+static void ack_all(void)
+{
+    fake_ack(clone(0)->domid, NULL);
+    fake_ack(clone(1)->domid, NULL);
+}
+
+static void test_wait(void **state)
+{
+    struct xenfork__node *n;
+    uint32_t i;
+
+    (void)state;
+    fork_it();
+    assert_false(xenfork_result_clone_is_ready(s.result, 0));
+    fake->on_wait = ack_all;
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 5000), 0);
+    for (i = 0; i < 2; i++) {
+        assert_true(xenfork_result_clone_is_ready(s.result, i));
+        assert_true(xenfork_result_ns(s.result, i, XENFORK_STAGE_READY) > 0);
+        assert_string_equal(clone(i)->guest.entropy, "");
+        assert_true(clone(i)->nics[0].is_up);
+        assert_string_equal(clone(i)->nics[0].on, "xenbr0");
+        assert_false(xenfork_result_nic_is_held(s.result, i, 0));
+        assert_false(clone(i)->guest.is_watched);
+        n = node(i);
+        assert_true(n->is_ready);
+        assert_int_equal(n->nics[0].link, XENFORK_LINK_CONNECT);
+        xenfork__node_free(n);
+    }
+    /* Once is enough. */
+    fake->on_wait = NULL;
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 5000), 0);
+    assert_false(xenfork_result_clone_is_ready(s.result, 2));
+}
+
+static void test_ack_before_wait(void **state)
+{
+    (void)state;
+    fork_it();
+    ack_all();
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 5000), 0);
+}
+
+static void ack_one(void)
+{
+    fake_ack(clone(1)->domid, NULL);
+}
+
+static void test_wait_in_vain(void **state)
+{
+    (void)state;
+    fork_it();
+    fake->on_wait = ack_one;
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, SOON_MS),
+                     XENFORK_E_TIMEOUT);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), "src-1"));
+    assert_non_null(strstr(xenfork_error_remedy(s.ctx), "src-1"));
+    assert_int_equal(xenfork_error_stage(s.ctx), XENFORK_STAGE_READY);
+    assert_false(xenfork_result_clone_is_ready(s.result, 0));
+    assert_true(xenfork_result_clone_is_ready(s.result, 1));
+    assert_true(xenfork_result_nic_is_held(s.result, 0, 0));
+    assert_false(clone(0)->nics[0].is_up);
+    assert_int_equal(strlen(clone(0)->guest.entropy), 128);
+    assert_false(clone(0)->guest.is_watched);
+}
+
+static uint32_t turns;
+
+/* Everything but the truth: another's generation, a part of it, more. */
+static void ack_wrongly(void)
+{
+    char text[64];
+
+    switch (turns++ % 4) {
+    case 0:
+        fake_ack(clone(0)->domid, clone(1)->guest.generation);
+        break;
+    case 1:
+        snprintf(text, sizeof(text), "%.35s", clone(0)->guest.generation);
+        fake_ack(clone(0)->domid, text);
+        break;
+    case 2:
+        snprintf(text, sizeof(text), "%s ", clone(0)->guest.generation);
+        fake_ack(clone(0)->domid, text);
+        break;
+    default:
+        fake_ack(clone(0)->domid, "1");
+    }
+    fake_ack(clone(1)->domid, clone(0)->guest.generation);
+}
+
+/* Such guests are not listened to for ever. */
+static void test_wrong_acks(void **state)
+{
+    (void)state;
+    turns = 0;
+    fork_it();
+    fake->on_wait = ack_wrongly;
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 60000),
+                     XENFORK_E_TIMEOUT);
+    assert_in_range(turns, 64, 1000);
+    assert_false(clone(0)->nics[0].is_up);
+    assert_false(clone(1)->nics[0].is_up);
+}
+
+static void destroy_first(void)
+{
+    xenfork_ctx *ctx = scene_open();
+
+    fake->on_wait = ack_one;
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-1"), 0);
+    xenfork_close(ctx);
+}
+
+static void test_clone_goes_meanwhile(void **state)
+{
+    (void)state;
+    fork_it();
+    fake->on_wait = destroy_first;
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 60000),
+                     XENFORK_E_TIMEOUT);
+    assert_false(xenfork_result_clone_is_ready(s.result, 0));
+    assert_true(xenfork_result_clone_is_ready(s.result, 1));
+}
+
+static void cancel(void)
+{
+    xenfork_cancel(s.ctx);
+}
+
+static void test_cancel(void **state)
+{
+    (void)state;
+    fork_it();
+    fake->on_wait = cancel;
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 60000),
+                     XENFORK_E_CANCELLED);
+    assert_false(clone(0)->is_dying);
+    assert_false(clone(0)->guest.is_watched);
+}
+
+static void test_inval(void **state)
+{
+    (void)state;
+    fork_it();
+    assert_int_equal(xenfork_wait_ready(s.ctx, NULL, 1), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 0), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 3600001),
+                     XENFORK_E_INVAL);
+}
+
+/* What the user has said counts. */
+static void test_links(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        xenfork_spec_set_nic_link(s.spec, 0, XENFORK_ALL, XENFORK_LINK_HOLD),
+        0);
+    fork_it();
+    assert_int_equal(
+        xenfork_nic_link(s.ctx, "src-2", XENFORK_ALL, XENFORK_LINK_HOLD), 0);
+    fake->on_wait = ack_all;
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 5000), 0);
+    assert_false(clone(0)->nics[0].is_up);
+    assert_true(xenfork_result_nic_is_held(s.result, 0, 0));
+    assert_false(clone(1)->nics[0].is_up);
+    assert_true(xenfork_result_clone_is_ready(s.result, 1));
+}
+
+/* As the keeper does it. */
+static void test_turns(void **state)
+{
+    const struct xenfork__ready_clone *one;
+    struct xenfork__ready ready = {0};
+    struct xenfork__node *n;
+
+    (void)state;
+    fork_it();
+    n = node(0);
+    assert_int_equal(xenfork__ready_add_all(s.ctx, &ready, n->txn), 0);
+    xenfork__node_free(n);
+    assert_int_equal(ready.waiting, 2);
+    /* The first events of the watches. */
+    assert_int_equal(xenfork__ready_turn(s.ctx, &ready, -1, 0, &one), 0);
+    assert_null(one);
+    assert_int_equal(xenfork__ready_turn(s.ctx, &ready, -1, 0, &one), 0);
+    assert_false(ready.is_released);
+    fake_ack(clone(1)->domid, NULL);
+    assert_int_equal(xenfork__ready_turn(s.ctx, &ready, -1, 0, &one), 0);
+    assert_int_equal(one->domid, clone(1)->domid);
+    assert_int_equal(ready.waiting, 1);
+    assert_true(clone(1)->nics[0].is_up);
+    assert_false(clone(0)->nics[0].is_up);
+    assert_int_equal(xenfork__ready_turn(s.ctx, &ready, -1, 0, &one), 0);
+    assert_true(ready.is_released);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork__ready_sweep(s.ctx, &ready), 0);
+    assert_int_equal(ready.waiting, 0);
+    xenfork__ready_free(s.ctx, &ready);
+}
+
+/* The bridge is gone: said, and recorded as it is. */
+static void test_cannot_connect(void **state)
+{
+    struct xenfork__node *n;
+
+    (void)state;
+    fork_it();
+    ack_all();
+    fake_fail_function("xenfork__sys_connect", XENFORK_E_XEN, 0);
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, 5000), XENFORK_E_XEN);
+    fake_disarm();
+    n = node(0);
+    assert_int_equal(n->nics[0].link, XENFORK_LINK_AUTO);
+    xenfork__node_free(n);
+    assert_true(xenfork_result_nic_is_held(s.result, 0, 0));
+    assert_int_equal(xenfork_nic_link(s.ctx, "src-1", 0, XENFORK_LINK_CONNECT),
+                     0);
+    assert_true(clone(0)->nics[0].is_up);
+}
+
+/* As xenforkd does it, when the keeper was killed. */
+static void test_due(void **state)
+{
+    struct xenfork__node *n;
+    char *txn;
+    bool due;
+
+    (void)state;
+    fork_it();
+    assert_int_equal(xenfork__ready_is_due(s.ctx, clone(0)->domid, &due), 0);
+    assert_false(due);
+    ack_all();
+    assert_int_equal(xenfork__ready_is_due(s.ctx, clone(0)->domid, &due), 0);
+    assert_true(due);
+    /* Not while the fork may yet be undone. */
+    n = node(0);
+    txn = xenfork__state_path(s.ctx, "txn", n->txn, NULL);
+    assert_int_equal(xenfork__make_dir(s.ctx, txn), 0);
+    assert_int_equal(xenfork__ready_is_due(s.ctx, clone(0)->domid, &due),
+                     XENFORK_E_BUSY);
+    assert_int_equal(xenfork__ready_accept(s.ctx, clone(0)->domid),
+                     XENFORK_E_BUSY);
+    assert_false(clone(0)->nics[0].is_up);
+    assert_int_equal(xenfork__dir_remove(s.ctx, txn), 0);
+    free(txn);
+    xenfork__node_free(n);
+    assert_int_equal(xenfork__ready_accept(s.ctx, clone(0)->domid), 0);
+    assert_true(clone(0)->nics[0].is_up);
+    assert_false(clone(1)->nics[0].is_up);
+    assert_int_equal(xenfork__ready_is_due(s.ctx, clone(0)->domid, &due), 0);
+    assert_false(due);
+    /* No clone; no domain. */
+    assert_int_equal(xenfork__ready_is_due(s.ctx, s.src, &due), 0);
+    assert_false(due);
+    assert_int_equal(xenfork__ready_accept(s.ctx, 12345), 0);
+}
+
+/* The record of a clone as it was written before there were generations. */
+static void age_record(const char *path)
+{
+    FILE *from = fopen(path, "re"), *to;
+    char line[512], copy[FAKE_PATH + 8];
+
+    snprintf(copy, sizeof(copy), "%s/aged", fake->dir);
+    to = fopen(copy, "we");
+    assert_non_null(from);
+    assert_non_null(to);
+    while (fgets(line, sizeof(line), from))
+        if (strncmp(line, "generation ", 11) && strncmp(line, "ready ", 6) &&
+            strncmp(line, "nic.", 4))
+            fputs(line, to);
+    fclose(from);
+    assert_int_equal(fclose(to), 0);
+    assert_int_equal(rename(copy, path), 0);
+}
+
+static void test_old_record(void **state)
+{
+    struct xenfork__ready ready = {0};
+    struct xenfork__node *n;
+    char *path;
+
+    (void)state;
+    fork_it();
+    path = xenfork__node_path(s.ctx, XENFORK_KIND_CLONE, clone(0)->uuid,
+                              XENFORK__FILE_RECORD);
+    age_record(path);
+    free(path);
+    n = node(0);
+    assert_string_equal(n->generation, "");
+    assert_int_equal(n->nic_count, 0);
+    assert_int_equal(xenfork__ready_add(s.ctx, &ready, n), 0);
+    assert_int_equal(ready.waiting, 0);
+    xenfork__ready_free(s.ctx, &ready);
+    xenfork__node_free(n);
+    assert_int_equal(xenfork_nic_link(s.ctx, "src-1", 0, XENFORK_LINK_CONNECT),
+                     0);
+    assert_true(clone(0)->nics[0].is_up);
+}
+
+static void test_list(void **state)
+{
+    xenfork_list *list;
+    char mac[XENFORK__MAC_CHARS];
+
+    (void)state;
+    fork_it();
+    fake->on_wait = ack_one;
+    assert_int_equal(xenfork_wait_ready(s.ctx, s.result, SOON_MS),
+                     XENFORK_E_TIMEOUT);
+    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_int_equal(xenfork_list_count(list), 3);
+    assert_null(xenfork_list_generation(list, 0));
+    assert_string_equal(xenfork_list_generation(list, 1),
+                        clone(0)->guest.generation);
+    assert_false(xenfork_list_is_ready(list, 1));
+    assert_true(xenfork_list_is_ready(list, 2));
+    assert_int_equal(xenfork_list_nic_count(list, 1), 1);
+    xenfork__mac_print(clone(0)->nics[0].mac, mac);
+    assert_string_equal(xenfork_list_nic_mac(list, 1, 0), mac);
+    assert_int_equal(xenfork_list_nic_link(list, 1, 0), XENFORK_LINK_AUTO);
+    assert_int_equal(xenfork_list_nic_link(list, 2, 0), XENFORK_LINK_CONNECT);
+    assert_null(xenfork_list_nic_mac(list, 1, 1));
+    assert_null(xenfork_list_generation(list, 3));
+    xenfork_list_free(list);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_clones_are_told),
+        TEST(test_source_is_told_once),
+        TEST(test_clone_as_source),
+        TEST(test_failed_fork_retracts_its_own),
+        TEST(test_wait),
+        TEST(test_ack_before_wait),
+        TEST(test_wait_in_vain),
+        TEST(test_wrong_acks),
+        TEST(test_clone_goes_meanwhile),
+        TEST(test_cancel),
+        TEST(test_inval),
+        TEST(test_links),
+        TEST(test_turns),
+        TEST(test_cannot_connect),
+        TEST(test_due),
+        TEST(test_old_record),
+        TEST(test_list),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

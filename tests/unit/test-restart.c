@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* restart.c: what is found half done, and what others did meanwhile. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "daemon/log.h"
+#include "daemon/restart.h"
+#include "daemon/state.h"
+#include "fake-host.h"
+#include "files.h"
+#include "node.h"
+#include "scene.h"
+
+static struct {
+    xenfork_ctx *ctx;
+    uint32_t clone;
+    uint8_t uuid[16];
+    char uuid_text[XENFORK__UUID_CHARS];
+    uint32_t pauses;
+    bool may_not_unlink_record;
+} s;
+
+int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
+{
+    (void)left;
+    assert_int_equal(t->tv_sec, 2);
+    s.pauses++;
+    return 0;
+}
+
+int __real_unlinkat(int fd, const char *path, int flags);
+int __wrap_unlinkat(int fd, const char *path, int flags);
+int __wrap_unlinkat(int fd, const char *path, int flags)
+{
+    if (s.may_not_unlink_record)
+        assert_string_not_equal(path, XENFORK__FILE_RECORD);
+    return __real_unlinkat(fd, path, flags);
+}
+
+static int setup(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    memset(&s, 0, sizeof(s));
+    scene_source();
+    fake_host_setup();
+    log_set_level(LOG_LEVEL_ERROR);
+    assert_int_equal(scene_fork(fake_domain_named("src")->domid, 1, 0), 0);
+    d = fake_domain_named("src-1");
+    s.clone = d->domid;
+    memcpy(s.uuid, d->uuid, 16);
+    xenfork__uuid_print(s.uuid, s.uuid_text);
+    s.ctx = scene_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    xenfork_close(s.ctx);
+    s.may_not_unlink_record = false;
+    assert_string_equal(fake->violation, "");
+    fake_host_teardown();
+    fake_teardown();
+    return 0;
+}
+
+static int begin(int mode)
+{
+    struct xenfork__dominfo info;
+    struct host_config *config;
+    int rc;
+
+    fake_shut_down(s.clone, HOST_REASON_REBOOT);
+    assert_int_equal(xenfork__xen_info(s.ctx, s.clone, &info), 0);
+    assert_int_equal(host_config_get(s.ctx, s.clone, &config), 0);
+    rc = restart_begin(s.ctx, &info, config, mode);
+    host_config_free(config);
+    return rc;
+}
+
+/* Begun, and the domain is gone; what comes in its place is not made. */
+static void begin_half(int mode)
+{
+    fake_fail_function("host_create", XENFORK_E_XEN, 0);
+    assert_int_equal(begin(mode), XENFORK_E_XEN);
+    fake_disarm();
+    assert_null(fake_domain_named("src-1"));
+}
+
+static void count_one(void *opaque, const char *uuid)
+{
+    assert_string_equal(uuid, s.uuid_text);
+    ++*(uint32_t *)opaque;
+}
+
+static uint32_t pending(void)
+{
+    uint32_t count = 0;
+
+    assert_int_equal(state_restarts(s.ctx, count_one, &count), 0);
+    return count;
+}
+
+static void write_file(const char *file, const char *text)
+{
+    char *dir = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text, NULL);
+    char *path = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text, file,
+                                     NULL);
+
+    assert_int_equal(xenfork__make_dir(s.ctx, dir), 0);
+    assert_int_equal(xenfork__file_write(s.ctx, path, text, strlen(text)), 0);
+    free(dir);
+    free(path);
+}
+
+static void test_all_of_it(void **state)
+{
+    struct xenfork__node *node;
+    struct fake_domain *d;
+
+    (void)state;
+    s.may_not_unlink_record = true;
+    assert_int_equal(begin(RESTART_DESTROY), 0);
+    d = fake_domain_named("src-1");
+    assert_memory_equal(d->uuid, s.uuid, 16);
+    assert_null(fake_domain(s.clone));
+    assert_false(d->is_paused);
+    assert_int_equal(pending(), 0);
+    assert_int_equal(
+        xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &node), 0);
+    assert_int_equal(node->domid, d->domid);
+    assert_false(node->is_hydrating);
+    xenfork__node_free(node);
+}
+
+static void test_nics(void **state)
+{
+    (void)state;
+    fake_domain(s.clone)->nic_count = 2;
+    fake_domain(s.clone)->nics[1] = (struct fake_nic){.devid = 1,
+                                                      .is_up = true};
+    assert_false(fake_domain(s.clone)->nics[0].is_up);
+    assert_int_equal(begin(RESTART_DESTROY), 0);
+    assert_false(fake_domain_named("src-1")->nics[0].is_up);
+    assert_true(fake_domain_named("src-1")->nics[1].is_up);
+}
+
+/* Backends take their time to go: three attempts, with pauses. */
+static void test_attempts(void **state)
+{
+    (void)state;
+    fake_fail_function("host_create", XENFORK_E_XEN, 0);
+    fake->fail_name_count = 2;
+    assert_int_equal(begin(RESTART_DESTROY), 0);
+    assert_int_equal(s.pauses, 2);
+    assert_int_equal(fake_host->created, 1);
+}
+
+static void test_resume(void **state)
+{
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    assert_int_equal(s.pauses, 2);
+    assert_int_equal(pending(), 1);
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_false(fake_domain_named("src-1")->is_paused);
+    assert_int_equal(pending(), 0);
+    /* Twice is once. */
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_int_equal(fake_host->created, 1);
+}
+
+/* Its user was faster: his domain runs on, and no second one is made. */
+static void test_user_was_faster(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    d = fake_new_domain();
+    memcpy(d->uuid, s.uuid, 16);
+    strcpy(d->name, "mine");
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_ptr_equal(fake_domain_named("mine"), d);
+    assert_int_equal(fake_host->created, 0);
+    assert_int_equal(pending(), 0);
+}
+
+/* Made by somebody who was killed: it never ran. */
+static void test_half_made(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    d = fake_new_domain();
+    memcpy(d->uuid, s.uuid, 16);
+    strcpy(d->name, "src-1");
+    d->is_paused = true;
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_int_equal(fake_host->created, 1);
+    assert_false(fake_domain_named("src-1")->is_paused);
+}
+
+/* It was made, and its user has destroyed it before it ran. */
+static void test_user_destroyed_it(void **state)
+{
+    (void)state;
+    fake_fail_function("host_set_mark", XENFORK_E_XEN, 0);
+    assert_int_equal(begin(RESTART_DESTROY), XENFORK_E_XEN);
+    fake_disarm();
+    assert_int_equal(pending(), 1);
+    assert_int_equal(
+        xenfork__xen_destroy(s.ctx, fake_domain_named("src-1")->domid), 0);
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_null(fake_domain_named("src-1"));
+    assert_int_equal(pending(), 0);
+}
+
+/* What is kept must not go on needing the image. */
+static void test_preserve(void **state)
+{
+    uint32_t image = scene_image();
+
+    (void)state;
+    assert_int_equal(fake_domain(s.clone)->parent, image);
+    assert_int_equal(begin(RESTART_PRESERVE), 0);
+    assert_int_equal(xenfork__xen_destroy(s.ctx, image), 0);
+    assert_true(fake_domain(s.clone)->shutdown_reason == HOST_REASON_REBOOT);
+    assert_string_equal(fake_host_domain(s.clone)->mark, HOST_MARK_KEEP);
+    assert_memory_not_equal(fake_domain(s.clone)->uuid, s.uuid, 16);
+    assert_int_not_equal(fake_domain_named("src-1")->domid, s.clone);
+}
+
+/* Killed before anything was done. */
+static void test_no_record(void **state)
+{
+    (void)state;
+    write_file(XENFORK__FILE_CONFIG, "src-1");
+    assert_int_equal(pending(), 1);
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_int_equal(pending(), 0);
+    assert_int_equal(fake_domain_named("src-1")->domid, s.clone);
+}
+
+static const char *const malformed[] = {
+    "",
+    "xenfork 1\n",
+    "xenfork 1\ndomid 3\nmode 0\n",
+    "xenfork 1\ndomid 3\nmode 2\nmade 4294967295\n",
+    "xenfork 1\ndomid 4294967296\nmode 0\nmade 4294967295\n",
+    "xenfork 1\ndomid 3\nmode 0\nmade nobody\n",
+    "xenfork 1\ndomid 3\nmode 0\nmade 4294967295\nheld.0 x\n",
+};
+
+/* Said, and nothing is touched. */
+static void test_malformed(void **state)
+{
+    size_t i;
+
+    (void)state;
+    write_file(XENFORK__FILE_CONFIG, "src-1");
+    for (i = 0; i < ARRAY_SIZE(malformed); i++) {
+        write_file(XENFORK__FILE_RECORD, malformed[i]);
+        assert_int_equal(restart_resume(s.ctx, s.uuid_text), XENFORK_E_STATE);
+        assert_int_equal(pending(), 1);
+    }
+    assert_int_equal(fake_domain_named("src-1")->domid, s.clone);
+    assert_int_equal(restart_resume(s.ctx, "../clones"), XENFORK_E_INVAL);
+    /* The last of these, had it been good, is one. */
+    write_file(XENFORK__FILE_RECORD,
+               "xenfork 1\ndomid 12345\nmode 0\nmade 4294967295\n");
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_all_of_it),         TEST(test_nics),
+        TEST(test_attempts),          TEST(test_resume),
+        TEST(test_user_was_faster),   TEST(test_half_made),
+        TEST(test_user_destroyed_it), TEST(test_preserve),
+        TEST(test_no_record),         TEST(test_malformed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

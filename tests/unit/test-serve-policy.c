@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* serve.c: domains that shut down, and what others have left to do. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "daemon/restart.h"
+#include "fake-host.h"
+#include "files.h"
+#include "scene.h"
+#include "serving.h"
+
+static void test_policy(void **state)
+{
+    (void)state;
+    start_up();
+    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    s.now_ms += 100;
+    turn();
+    assert_int_equal(started(WORKER_POLICY, text_of(s.a)), 1);
+    assert_int_equal(started(WORKER_POLICY, NULL), 1);
+    end(WORKER_POLICY, 0);
+    fake_host->has_domain_event = true;
+    sleep_until(s.now_ms + 100000);
+    assert_int_equal(started(WORKER_POLICY, NULL), 1);
+    /* Somebody else has begun it anew, and it ends again. */
+    fake_domain(s.a)->is_shutdown = false;
+    fake_host->has_domain_event = true;
+    turn();
+    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    turn();
+    assert_int_equal(started(WORKER_POLICY, NULL), 2);
+}
+
+/* Again, but less and less often. */
+static void test_policy_fails(void **state)
+{
+    uint64_t begun;
+
+    (void)state;
+    start_up();
+    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    s.now_ms += 100;
+    turn();
+    end(WORKER_POLICY, FAILED);
+    sleep_until(s.now_ms + 59999);
+    assert_int_equal(started(WORKER_POLICY, NULL), 1);
+    sleep_until(s.now_ms + 1);
+    assert_int_equal(started(WORKER_POLICY, NULL), 2);
+    for (begun = s.now_ms; s.now_ms < begun + 86400000;) {
+        if (workers_is_at(&s.daemon.workers, WORKER_POLICY, text_of(s.a)))
+            end(WORKER_POLICY, FAILED);
+        sleep_until(s.now_ms + 1000);
+    }
+    assert_in_range(started(WORKER_POLICY, NULL), 24, 60);
+}
+
+/* No process can be started: neither forgotten, nor tried without rest. */
+static void test_no_process_for_policy(void **state)
+{
+    (void)state;
+    start_up();
+    s.spawn_error = -EAGAIN;
+    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    s.now_ms += 100;
+    turn();
+    sleep_until(s.now_ms + 2000);
+    assert_int_equal(s.count, 1);
+    s.spawn_error = 0;
+    sleep_until(s.now_ms + 60000);
+    assert_int_equal(started(WORKER_POLICY, NULL), 1);
+    assert_int_equal(started(WORKER_RECOVER, NULL), 2);
+}
+
+/* For a moment Xen did not answer. */
+static void test_no_list(void **state)
+{
+    (void)state;
+    start_up();
+    fake_request(s.b, "1");
+    turn();
+    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    fake_host->has_domain_event = false;
+    fake_fail_function("host_domains", XENFORK_E_XEN, 0);
+    end(WORKER_FREEZE, 0);
+    sleep_until(s.now_ms + 100);
+    assert_int_equal(started(WORKER_POLICY, NULL), 0);
+    fake_disarm();
+    assert_true(serve_wake_ms(&s.daemon, s.now_ms) < s.now_ms + 5000);
+    sleep_until(s.now_ms + 5000);
+    assert_int_equal(started(WORKER_POLICY, NULL), 1);
+}
+
+static void test_no_watch(void **state)
+{
+    uint32_t domid;
+
+    (void)state;
+    start_up();
+    domid = fake_add_guest("late");
+    fake_request(domid, "1");
+    fake_host->has_domain_event = true;
+    fake_fail_function("host_watch_guest", XENFORK_E_XEN, 0);
+    s.now_ms += 100;
+    turn();
+    fake_disarm();
+    sleep_until(s.now_ms + 5000);
+    turn();
+    assert_int_equal(started(WORKER_FREEZE, text_of(domid)), 1);
+}
+
+/* Events come in swarms. */
+static void test_recover_once(void **state)
+{
+    uint32_t i;
+
+    (void)state;
+    start_up();
+    for (i = 0; i < 300; i++) {
+        fake_host->has_domain_event = true;
+        turn();
+        s.now_ms++;
+    }
+    sleep_until(s.now_ms + 10000);
+    assert_int_equal(started(WORKER_RECOVER, NULL), 2);
+}
+
+static void begin_restart(const char *uuid)
+{
+    char *dir = xenfork__state_path(s.ctx, RESTART_DIR, uuid, NULL);
+
+    assert_non_null(dir);
+    assert_int_equal(xenfork__make_dir(s.ctx, dir), 0);
+    free(dir);
+}
+
+#define UUID "00000000-0000-4000-8000-00000000000"
+
+/* What another daemon began, and did not finish. */
+static void test_restarts(void **state)
+{
+    (void)state;
+    begin_restart(UUID "1");
+    begin_restart(UUID "2");
+    begin_restart("nonsense");
+    turn();
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 2000);
+    assert_int_equal(started(WORKER_RESTART, NULL), 2);
+    assert_int_equal(started(WORKER_RESTART, UUID "2"), 1);
+    serve_state_changed(&s.daemon, s.now_ms);
+    sleep_until(s.now_ms + 2000);
+    assert_int_equal(started(WORKER_RESTART, NULL), 2);
+}
+
+/* Again, in its time; though clones are made meanwhile. */
+static void test_restart_fails(void **state)
+{
+    uint64_t failed_ms;
+
+    (void)state;
+    begin_restart(UUID "1");
+    turn();
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 2000);
+    end(WORKER_RESTART, FAILED);
+    failed_ms = s.now_ms;
+    serve_state_changed(&s.daemon, s.now_ms);
+    sleep_until(s.now_ms + 30000);
+    serve_state_changed(&s.daemon, s.now_ms);
+    sleep_until(failed_ms + 59999);
+    assert_int_equal(started(WORKER_RESTART, NULL), 1);
+    sleep_until(failed_ms + 60000);
+    assert_int_equal(started(WORKER_RESTART, NULL), 2);
+}
+
+/* More of them than places. */
+static void test_hydrations(void **state)
+{
+    (void)state;
+    assert_int_equal(scene_fork(s.a, 2, 0), 0);
+    assert_int_equal(scene_fork(s.a, 2, 0), 0);
+    assert_int_equal(scene_fork(s.a, 1, XENFORK_FORK_NO_HYDRATE), 0);
+    workers_limit(&s.daemon.workers, WORKER_HYDRATE, 1, WORKER_NO_END);
+    turn();
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 100000);
+    assert_int_equal(started(WORKER_HYDRATE, NULL), 1);
+    /* As the worker does it, of which the fake knows nothing. */
+    assert_int_equal(
+        xenfork_hydrate(s.ctx, fake_domain_named("src-1")->domid, 0), 0);
+    assert_int_equal(
+        xenfork_hydrate(s.ctx, fake_domain_named("src-2")->domid, 0), 0);
+    end(WORKER_HYDRATE, 0);
+    assert_int_equal(started(WORKER_HYDRATE, NULL), 2);
+    assert_string_not_equal(s.started[s.count - 1].target,
+                            s.started[s.count - 2].target);
+}
+
+static void test_no_process_for_hydration(void **state)
+{
+    (void)state;
+    assert_int_equal(scene_fork(s.a, 1, 0), 0);
+    turn();
+    s.spawn_error = -ENOMEM;
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 2000);
+    s.spawn_error = 0;
+    sleep_until(s.now_ms + 60000);
+    assert_int_equal(started(WORKER_HYDRATE, NULL), 1);
+}
+
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, serving_setup, serving_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_policy),
+        TEST(test_policy_fails),
+        TEST(test_no_process_for_policy),
+        TEST(test_no_list),
+        TEST(test_no_watch),
+        TEST(test_recover_once),
+        TEST(test_restarts),
+        TEST(test_restart_fails),
+        TEST(test_hydrations),
+        TEST(test_no_process_for_hydration),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

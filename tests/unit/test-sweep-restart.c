@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* restart.c: failed, and killed, at every call; the next one finishes it. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "daemon/log.h"
+#include "daemon/policy.h"
+#include "daemon/restart.h"
+#include "daemon/state.h"
+#include "fake-host.h"
+#include "node.h"
+#include "scene.h"
+#include "sweep.h"
+
+static int mode;
+
+/* Nobody waits: -Wl,--wrap. */
+int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
+{
+    (void)t;
+    (void)left;
+    return 0;
+}
+
+/* What is in a directory is removed in no order that can be relied upon. */
+int __real_unlinkat(int fd, const char *path, int flags);
+int __wrap_unlinkat(int fd, const char *path, int flags);
+int __wrap_unlinkat(int fd, const char *path, int flags)
+{
+    int r;
+
+    if (fake && fake_step("unlinkat")) {
+        errno = EIO;
+        return -1;
+    }
+    r = __real_unlinkat(fd, path, flags);
+    return fake ? fake_leave(r) : r;
+}
+
+static void prepare(int action)
+{
+    struct fake_domain *clone;
+
+    fake_host_setup();
+    log_set_level(LOG_LEVEL_ERROR);
+    fake_add_guest("src");
+    assert_int_equal(scene_fork(fake_domain_named("src")->domid, 1, 0), 0);
+    clone = fake_domain_named("src-1");
+    fake_host_domain(clone->domid)->actions[HOST_REASON_REBOOT] = action;
+    fake_shut_down(clone->domid, HOST_REASON_REBOOT);
+    mode = action;
+}
+
+static void prepare_restart(void)
+{
+    prepare(HOST_ACTION_RESTART);
+}
+
+static void prepare_rename(void)
+{
+    prepare(HOST_ACTION_RENAME);
+}
+
+struct found {
+    xenfork_ctx *ctx;
+    int rc;
+};
+
+static void resume(void *opaque, const char *uuid)
+{
+    struct found *found = opaque;
+    int rc = restart_resume(found->ctx, uuid);
+
+    found->rc = found->rc < 0 ? found->rc : rc;
+}
+
+/* As the daemon does it: what was begun, then what has shut down. */
+static int run(void *opaque)
+{
+    struct found found = {.ctx = scene_open()};
+    uint32_t i;
+    int rc = state_restarts(found.ctx, resume, &found);
+
+    (void)opaque;
+    rc = rc < 0 ? rc : found.rc;
+    for (i = 0; i < FAKE_DOMAINS && rc >= 0; i++) {
+        const struct fake_domain *d = &fake->domains[i];
+
+        if (d->domid && d->is_shutdown && !d->is_image)
+            rc = policy_apply(found.ctx, d->domid);
+    }
+    return sweep_end(found.ctx, rc);
+}
+
+static uint32_t names_like(const char *name)
+{
+    uint32_t i, n = 0;
+
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        n += fake->domains[i].domid && !fake->domains[i].is_dying &&
+             !strncmp(fake->domains[i].name, name, strlen(name));
+    return n;
+}
+
+static void count_one(void *opaque, const char *uuid)
+{
+    (void)uuid;
+    ++*(uint32_t *)opaque;
+}
+
+/* One domain runs under the clone's name, recorded; nothing is pending. */
+static bool is_done(void)
+{
+    const struct fake_domain *d = fake_domain_named("src-1");
+    struct xenfork__node *node = NULL;
+    xenfork_ctx *ctx = scene_open();
+    uint32_t pending = 0;
+    bool ok;
+
+    ok = d && !d->is_paused && !d->is_shutdown && !d->parent &&
+         !d->nics[0].is_up &&
+         !strcmp(fake_host_domain(d->domid)->mark, HOST_MARK_WATCH) &&
+         names_like("src-1") == (mode == HOST_ACTION_RENAME ? 2 : 1) &&
+         xenfork__node_load(ctx, XENFORK_KIND_CLONE, d->uuid, &node) == 0 &&
+         node->domid == d->domid && node->hydrated == 100 &&
+         state_restarts(ctx, count_one, &pending) == 0 && !pending;
+    xenfork__node_free(node);
+    xenfork_close(ctx);
+    return ok;
+}
+
+static const struct sweep sweeps[] = {
+    {"restart", SWEEP_REPEATS, prepare_restart, run, is_done, 0},
+    {"rename-restart", SWEEP_REPEATS, prepare_rename, run, is_done, 0},
+};
+
+static void test_failures(void **state)
+{
+    sweep_failures(*state);
+}
+
+static void test_crashes(void **state)
+{
+    sweep_crashes(*state);
+}
+
+#define SWEEPS(n)                                                             \
+    {"sweep_" #n "_failures", test_failures, NULL, NULL, (void *)&sweeps[n]}, \
+    {                                                                         \
+        "sweep_" #n "_crashes", test_crashes, NULL, NULL, (void *)&sweeps[n]  \
+    }
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    fake_host_teardown();
+    fake_teardown();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SWEEPS(0),
+        SWEEPS(1),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, group_teardown);
+}

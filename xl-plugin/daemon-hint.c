@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A fork works without the daemon; what comes after it does not, wholly. */
+#include "config.h"
+
+#include "daemon-hint.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "daemon/instance.h"
+
+const char *daemon_pid_file = XENFORK_PID_FILE;
+
+void hint_daemon(void)
+{
+    if (!daemon_pid_file || instance_is_running(daemon_pid_file))
+        return;
+    fputs(
+        "xl: xenforkd is not running: nobody applies on_poweroff, on_reboot "
+        "and on_crash\n"
+        "to clones, or freezes a guest that asks for it by data/fork/freeze\n",
+        stderr);
+}

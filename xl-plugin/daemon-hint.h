@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef XL_DAEMON_HINT_H
+#define XL_DAEMON_HINT_H
+
+extern const char *daemon_pid_file; /* NULL: do not ask */
+
+/* On stderr, if xenforkd does not run: what is missing without it. */
+void hint_daemon(void);
+
+#endif

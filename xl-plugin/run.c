@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "run.h"
+
+#include <stddef.h>
+
+#include "exitcodes.h"
+#include "session.h"
+
+/* What fails for one name does not keep the others from it. */
+int run_named(int argc, char **argv, const struct cmd *cmd, int max,
+              int (*operate)(xenfork_ctx *ctx, const char *name))
+{
+    struct simple_options options;
+    xenfork_ctx *ctx = NULL;
+    int status, worst;
+    int i, rc;
+
+    if (!parse_simple(argc, argv, cmd, 0, 1, max, &options))
+        return options.status;
+    worst = session_open(&ctx);
+    if (worst != EXIT_DONE)
+        return worst;
+    for (i = 0; i < options.count; i++) {
+        rc = operate(ctx, options.names[i]);
+        status = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
+        if (status > worst)
+            worst = status;
+        if (rc == XENFORK_E_CANCELLED)
+            break;
+    }
+    session_close(ctx);
+    return worst;
+}
+
+int run_list(int argc, char **argv, const struct cmd *cmd, int names,
+             int (*print)(const xenfork_list *list,
+                          const struct simple_options *options))
+{
+    struct simple_options options;
+    xenfork_list *list = NULL;
+    xenfork_ctx *ctx = NULL;
+    int status;
+    int rc;
+
+    if (!parse_simple(argc, argv, cmd, WITH_JSON, names, names, &options))
+        return options.status;
+    status = session_open(&ctx);
+    if (status != EXIT_DONE)
+        return status;
+    rc = xenfork_list_all(ctx, &list);
+    status = rc < 0 ? session_failed(ctx, rc) : print(list, &options);
+    xenfork_list_free(list);
+    session_close(ctx);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How simple verbs run: options, session, one thing done, exit status. */
+#ifndef RUN_H
+#define RUN_H
+
+#include <xenfork.h>
+
+#include "options.h"
+
+/* On each of 1 to @max names; the exit status is the worst. */
+int run_named(int argc, char **argv, const struct cmd *cmd, int max,
+              int (*operate)(xenfork_ctx *ctx, const char *name));
+
+/* On the list; print returns the exit status. */
+int run_list(int argc, char **argv, const struct cmd *cmd, int names,
+             int (*print)(const xenfork_list *list,
+                          const struct simple_options *options));
+
+#endif
