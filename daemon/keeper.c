@@ -224,6 +224,7 @@ int main(int argc, char **argv)
         xenfork__recover(ctx);
     } else {
         xenfork__txn_recover(ctx, txn, true);
+        xenfork__lock_drop(lock);
         xenfork__recover(ctx);
     }
     xenfork_close(ctx);
