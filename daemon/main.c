@@ -128,14 +128,14 @@ static int run_worker(const struct arguments *arguments)
     return status;
 }
 
-static int refuse_second(void)
+static int refuse(int error)
 {
-    if (errno == EAGAIN) {
+    if (error == EAGAIN) {
         fputs("xenforkd: another one is running\n", stderr);
         return EXIT_RUNNING;
     }
     fprintf(stderr, "xenforkd: cannot lock %s: %s\n", XENFORK_PID_FILE,
-            strerror(errno));
+            strerror(error));
     return 1;
 }
 
@@ -144,15 +144,15 @@ static int run_daemon(const struct arguments *arguments,
                       const struct config *config)
 {
     cleanup_close int lock = instance_take(XENFORK_PID_FILE);
-    cleanup_free char *config_file = realpath(arguments->loop.config_file,
-                                              NULL);
+    cleanup_free char *config_file = NULL;
     struct loop_options loop = arguments->loop;
     xenfork_ctx *ctx;
     int status;
 
     if (lock < 0)
-        return refuse_second();
+        return refuse(errno);
     /* It is read again later, from another working directory. */
+    config_file = realpath(arguments->loop.config_file, NULL);
     if (config_file)
         loop.config_file = config_file;
     if (!arguments->loop.is_foreground && go_to_background() < 0) {
