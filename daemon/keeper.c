@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "frozen.h"
+#include "answer.h"
 #include "hydrate.h"
 #include "internal.h"
 #include "node.h"
@@ -32,7 +32,6 @@
 
 /* 256 MiB a second: quick, and no burden on the host. */
 #define PAGES_PER_SECOND 65536U
-#define BUSY_POLL_MS     200L
 
 /* In a session of its own: a key pressed at the fork's terminal is not ours. */
 static void become_daemon(void)
@@ -103,47 +102,6 @@ static size_t keep(xenfork_ctx *ctx, const char *txn)
     return live;
 }
 
-/*
- * Saved or migrated it can be as it is; to shut down it has to run.  False:
- * it runs, or nothing can be done for it.
- */
-static bool answer_for(xenfork_ctx *ctx, uint32_t domid)
-{
-    const struct timespec pause = {.tv_nsec = BUSY_POLL_MS * 1000000L};
-    bool wants_to_run = false;
-    int rc;
-
-    if (xenfork__xen_frozen_request(ctx, domid, &wants_to_run) < 0)
-        return false;
-    if (!wants_to_run)
-        return true;
-    /* A fork of it that runs now comes to its end first. */
-    while ((rc = xenfork_thaw(ctx, domid)) == XENFORK_E_BUSY)
-        nanosleep(&pause, NULL);
-    return rc < 0 && rc != XENFORK_E_NOTFROZEN && rc != XENFORK_E_NOTFOUND;
-}
-
-/* Answer for the source that this freeze froze; is it frozen still? */
-static size_t keep_frozen(xenfork_ctx *ctx, const char *txn)
-{
-    cleanup_nodes struct xenfork__nodes frozen = {0};
-    size_t i;
-
-    if (xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &frozen) < 0)
-        return 0;
-    for (i = 0; i < frozen.count; i++) {
-        const struct xenfork__node *source = frozen.nodes[i];
-        struct xenfork__dominfo info;
-
-        if (strcmp(source->txn, txn))
-            continue;
-        return xenfork__xen_watch_frozen(ctx, source->domid) == 0 &&
-               xenfork__frozen_info(ctx, source, &info) == 0 &&
-               answer_for(ctx, source->domid);
-    }
-    return 0;
-}
-
 struct keeper {
     xenfork_ctx *ctx;
     struct xenfork__ready ready;
@@ -203,7 +161,6 @@ int main(int argc, char **argv)
     struct xenfork__lock *lock = NULL;
     xenfork_ctx *ctx;
     const char *txn = argv[argc - 1];
-    uint32_t domid;
 
     if (argc != 2 && !(argc == 4 && !strcmp(argv[1], "--state-dir"))) {
         fprintf(stderr, "usage: xenfork-keeper [--state-dir DIR] FORK\n");
@@ -218,9 +175,7 @@ int main(int argc, char **argv)
         return 1;
     if (wait_for_word()) {
         keep_clones(ctx, txn, lock);
-        while (keep_frozen(ctx, txn) &&
-               xenfork__xen_wait_event(ctx, -1, -1, &domid) == 0)
-            ;
+        xenfork__answer(ctx, txn, false);
         xenfork__recover(ctx);
     } else {
         xenfork__txn_recover(ctx, txn, true);

@@ -121,6 +121,7 @@ static void stop(struct loop *loop)
     log_info("stop", "workers=%u", workers_total(&loop->daemon.workers));
     notify("STOPPING=1");
     loop->daemon.is_ending = true;
+    workers_end(&loop->daemon.workers, WORKER_ANSWER);
     loop->stop_ms = now_ms() + STOP_MS;
 }
 

@@ -19,6 +19,7 @@
 #define KILL_GRACE_MS    30000U /* for undoing, after a freeze's timeout */
 #define RECOVER_LIMIT_MS 600000U
 #define HYDRATE_FORKS    32U
+#define ANSWERED_FREEZES 32U
 #define ACK_WORKERS      4U
 #define ACK_LIMIT_MS     60000U
 #define REQUEST_BYTES    64U /* of what a guest wrote; one counts */
@@ -42,6 +43,7 @@ void serve_configure(struct daemon *daemon, const struct config *config)
                   config->policy_timeout_s * 1000ULL);
     workers_limit(workers, WORKER_HYDRATE,
                   config->has_hydration ? HYDRATE_FORKS : 0, WORKER_NO_END);
+    workers_limit(workers, WORKER_ANSWER, ANSWERED_FREEZES, WORKER_NO_END);
     workers_limit(workers, WORKER_RECOVER, 1, RECOVER_LIMIT_MS);
     workers_limit(workers, WORKER_ACK, ACK_WORKERS, ACK_LIMIT_MS);
 }
@@ -373,8 +375,10 @@ static void look_at_state(struct daemon *daemon, uint64_t now_ms)
     else if (state_restarts(daemon->ctx, start_found, &look) < 0)
         look.is_partial = true;
     look.kind = WORKER_HYDRATE;
-    if (state_hydrations(daemon->ctx, start_found, &look) < 0 ||
-        look.is_partial)
+    if (state_hydrations(daemon->ctx, start_found, &look) < 0)
+        look.is_partial = true;
+    look.kind = WORKER_ANSWER;
+    if (state_frozen(daemon->ctx, start_found, &look) < 0 || look.is_partial)
         at_latest(&daemon->state_ms, now_ms + RETRY_MS);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/inotify.h>
 
 #include "files.h"
+#include "frozen.h"
 #include "node.h"
 #include "restart.h"
 
@@ -70,13 +71,38 @@ int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
     return 0;
 }
 
+int state_frozen(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
+{
+    cleanup_nodes struct xenfork__nodes frozen = {0};
+    size_t i;
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &frozen);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < frozen.count; i++) {
+        struct xenfork__dominfo info;
+
+        if (xenfork__frozen_info(ctx, frozen.nodes[i], &info) !=
+            XENFORK_E_NOTFOUND)
+            found(opaque, frozen.nodes[i]->txn);
+    }
+    return 0;
+}
+
+static bool watch(xenfork_ctx *ctx, int fd, const char *name)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, name, NULL);
+
+    return dir && xenfork__make_dir(ctx, dir) == 0 &&
+           inotify_add_watch(fd, dir, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) >=
+               0;
+}
+
 int state_watch(xenfork_ctx *ctx)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, "clones", NULL);
     cleanup_close int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
-    if (!dir || fd < 0 || xenfork__make_dir(ctx, dir) < 0 ||
-        inotify_add_watch(fd, dir, IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
+    if (fd < 0 || !watch(ctx, fd, "clones") || !watch(ctx, fd, "frozen"))
         return -1;
     return steal_fd(&fd);
 }

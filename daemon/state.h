@@ -13,9 +13,12 @@ typedef void state_found_fn(void *opaque, const char *uuid);
 int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
 /* Forks with clones that want hydration; by the fork's UUID, each once. */
 int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
+/* Frozen sources; by the freeze's UUID. */
+int state_frozen(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
 /*
- * An inotify descriptor that becomes readable when clones are made;
- * negative: none, clones are then noticed with the next domain event.
+ * An inotify descriptor that becomes readable when clones are made, or
+ * sources frozen; negative: none, that is then noticed with the next domain
+ * event.
  */
 int state_watch(xenfork_ctx *ctx);
 

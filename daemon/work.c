@@ -3,9 +3,13 @@
 
 #include "work.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
+#include "answer.h"
 #include "host.h"
 #include "hydrate.h"
 #include "ids.h"
@@ -113,6 +117,18 @@ static int work_hydrate(xenfork_ctx *ctx, const char *txn,
     return rc;
 }
 
+/*
+ * Waits for the freeze's keeper to have done it, or to be gone.  The next
+ * daemon has a worker of its own for it: this one goes with its daemon.
+ */
+static int work_answer(xenfork_ctx *ctx, const char *txn)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+        return xenfork__fail(ctx, XENFORK_E_STATE, errno,
+                             "cannot end with the daemon");
+    return xenfork__answer(ctx, txn, true);
+}
+
 static int work_ack(xenfork_ctx *ctx, uint32_t domid)
 {
     int rc = xenfork__ready_accept(ctx, domid);
@@ -135,6 +151,19 @@ static int work_on_domain(xenfork_ctx *ctx, int kind, uint32_t domid,
     }
 }
 
+static int work_on_record(xenfork_ctx *ctx, int kind, const char *uuid,
+                          uint32_t value)
+{
+    switch (kind) {
+    case WORKER_RESTART:
+        return restart_resume(ctx, uuid);
+    case WORKER_HYDRATE:
+        return work_hydrate(ctx, uuid, value * PAGES_PER_MIB);
+    default:
+        return work_answer(ctx, uuid);
+    }
+}
+
 int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
 {
     uint32_t domid = 0;
@@ -151,11 +180,10 @@ int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
         break;
     case WORKER_RESTART:
     case WORKER_HYDRATE:
+    case WORKER_ANSWER:
         if (!xenfork__uuid_parse(target, uuid))
             return 2;
-        rc = kind == WORKER_RESTART
-                 ? restart_resume(ctx, target)
-                 : work_hydrate(ctx, target, value * PAGES_PER_MIB);
+        rc = work_on_record(ctx, kind, target, value);
         break;
     default:
         rc = xenfork_recover(ctx);

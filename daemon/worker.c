@@ -17,6 +17,7 @@ static const char *const names[WORKER_KINDS] = {
     [WORKER_FREEZE] = "freeze",   [WORKER_POLICY] = "policy",
     [WORKER_RESTART] = "restart", [WORKER_HYDRATE] = "hydrate",
     [WORKER_RECOVER] = "recover", [WORKER_ACK] = "ack",
+    [WORKER_ANSWER] = "answer",
 };
 
 const char *worker_kind_name(int kind)
@@ -157,6 +158,15 @@ bool workers_ended(struct workers *workers, pid_t pid,
         return true;
     }
     return false;
+}
+
+void workers_end(struct workers *workers, int kind)
+{
+    size_t i;
+
+    for (i = 0; i < workers->room; i++)
+        if (workers->all[i].pid && workers->all[i].kind == kind)
+            kill(workers->all[i].pid, SIGTERM);
 }
 
 void workers_expire(struct workers *workers, uint64_t now_ms)

@@ -17,7 +17,8 @@
 #define WORKER_HYDRATE 3 /* the clones of a fork whose keeper has gone */
 #define WORKER_RECOVER 4 /* xenfork_recover() */
 #define WORKER_ACK     5 /* of a clone whose keeper has gone */
-#define WORKER_KINDS   6
+#define WORKER_ANSWER  6 /* for a frozen source whose keeper has gone */
+#define WORKER_KINDS   7
 
 #define WORKER_OPERANDS     3   /* TARGET LEVEL VALUE */
 #define WORKER_TARGET_BYTES 40U /* a domid, or a UUID */
@@ -65,6 +66,8 @@ int workers_start(struct workers *workers, int kind, const char *target,
 /* The worker that was this process, taken off the list; false: none was. */
 bool workers_ended(struct workers *workers, pid_t pid,
                    struct worker *worker_out);
+/* Those that have no end of their own, and may be broken off. */
+void workers_end(struct workers *workers, int kind);
 /* Kill those whose time is over. */
 void workers_expire(struct workers *workers, uint64_t now_ms);
 /* When workers_expire() has something to do; UINT64_MAX: never. */

@@ -93,5 +93,8 @@ isnt 'it has not acknowledged' "$(info k .ready)" true
 xenstore-write "$(key k data/fork/ack)" "$(info k .generation)"
 check 'when it does, that is seen to without its keeper' wait_until 20 ready
 check 'the clone is destroyed' xl fork-destroy k
+check 'frozen from the host' xl fork-freeze source
+pkill -9 -x xenfork-keeper
+check 'xl shutdown of a frozen domain without its keeper' timeout 100 xl shutdown -w source
 stops 'SIGTERM ends it'
 done_testing

@@ -35,7 +35,12 @@ done
 wait_until "$UNDO_SECONDS" as_before
 same_source 'killed by time'
 
+# What keepers hold while they work is there before and after.
+has_lock() { [ -n "$(find /var/lib/xenfork/locks -name "$1-*")" ]; }
+has_no_lock() { ! has_lock "$1"; }
+
 check 'xl fork-freeze' xl fork-freeze source
+check 'its keeper answers for it' wait_until 20 has_lock answer
 frozen_before=$(host)
 as_frozen() { [ "$(host)" = "$frozen_before" ]; }
 for stage in reserve prepare capture disks share resume seal create fork attach; do
@@ -45,6 +50,7 @@ for stage in reserve prepare capture disks share resume seal create fork attach;
     check "$stage: the source is frozen" is_frozen
 done
 check 'a fork that is not killed' xl fork source kept
+check 'it is hydrated' wait_until 60 has_no_lock hydrate
 later_before=$(host)
 as_later() { [ "$(host)" = "$later_before" ]; }
 for stage in check create attach; do

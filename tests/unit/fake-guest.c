@@ -148,6 +148,23 @@ int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
     return fake_leave(0);
 }
 
+int xenfork__xen_frozen_request(xenfork_ctx *ctx, uint32_t domid,
+                                bool *wants_out)
+{
+    const struct fake_domain *d = fake_domain(domid);
+
+    FAKE_ENTER(ctx);
+    *wants_out = d && d->wants_to_run;
+    return fake_leave(0);
+}
+
+int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid)
+{
+    (void)domid;
+    FAKE_ENTER(ctx);
+    return fake_leave(0);
+}
+
 static struct fake_nic *nic_of(uint32_t domid, int devid)
 {
     struct fake_domain *d = fake_domain(domid);

@@ -88,6 +88,7 @@ struct fake_domain {
     bool never_drains;
     bool is_marked;       /* as once suspended by us: harmless for ever */
     char asks[16];        /* data/fork/freeze */
+    bool wants_to_run;    /* control/shutdown, of a frozen one */
     char told[FAKE_PATH]; /* fork/error */
     uint32_t suspensions, resumptions;
     uint32_t max_vcpus;

@@ -217,6 +217,29 @@ static void test_no_process_for_hydration(void **state)
     assert_int_equal(started(WORKER_HYDRATE, NULL), 1);
 }
 
+/* Its keeper may be killed: somebody waits to take its place. */
+static void test_frozen(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork_freeze(s.ctx, s.a, 1000), 0);
+    turn();
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 2000);
+    assert_int_equal(started(WORKER_ANSWER, NULL), 1);
+    serve_state_changed(&s.daemon, s.now_ms);
+    sleep_until(s.now_ms + 2000);
+    assert_int_equal(started(WORKER_ANSWER, NULL), 1);
+    end(WORKER_ANSWER, FAILED);
+    sleep_until(s.now_ms + 59999);
+    assert_int_equal(started(WORKER_ANSWER, NULL), 1);
+    sleep_until(s.now_ms + 1);
+    assert_int_equal(started(WORKER_ANSWER, NULL), 2);
+    assert_int_equal(xenfork_thaw(s.ctx, s.a), 0);
+    end(WORKER_ANSWER, 0);
+    sleep_until(s.now_ms + 2000);
+    assert_int_equal(started(WORKER_ANSWER, NULL), 2);
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, serving_setup, serving_teardown)
 
@@ -232,6 +255,7 @@ int main(void)
         TEST(test_restarts),
         TEST(test_restart_fails),
         TEST(test_hydrations),
+        TEST(test_frozen),
         TEST(test_no_process_for_hydration),
     };
 

@@ -62,6 +62,7 @@ static void test_usage(void **state)
         assert_int_equal(work(s.ctx, WORKER_ACK, wrong[i], 0), 2);
         assert_int_equal(work(s.ctx, WORKER_RESTART, wrong[i], 0), 2);
         assert_int_equal(work(s.ctx, WORKER_HYDRATE, wrong[i], 0), 2);
+        assert_int_equal(work(s.ctx, WORKER_ANSWER, wrong[i], 0), 2);
     }
 }
 
@@ -163,6 +164,59 @@ static void test_hydrate_too_early(void **state)
     xenfork__node_free(node);
 }
 
+static char *frozen_txn(void)
+{
+    struct xenfork__node *node;
+    char *txn;
+
+    assert_int_equal(xenfork__node_load(s.ctx, XENFORK_KIND_FROZEN,
+                                        fake_domain(s.src)->uuid, &node),
+                     0);
+    txn = strdup(node->txn);
+    assert_non_null(txn);
+    xenfork__node_free(node);
+    return txn;
+}
+
+/* As xl shutdown does, in the third event. */
+static void shut_down_at_last(void)
+{
+    static uint32_t events;
+
+    if (++events == 3)
+        fake_domain(s.src)->wants_to_run = true;
+}
+
+static void test_answer(void **state)
+{
+    char *txn;
+
+    (void)state;
+    assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
+    txn = frozen_txn();
+    fake->on_wait = shut_down_at_last;
+    assert_int_equal(work(s.ctx, WORKER_ANSWER, txn, 0), 0);
+    fake->on_wait = NULL;
+    assert_false(fake_domain(s.src)->is_shutdown);
+    /* It runs: there is nothing to answer any more. */
+    assert_int_equal(work(s.ctx, WORKER_ANSWER, txn, 0), 0);
+    free(txn);
+}
+
+static void test_answer_fails(void **state)
+{
+    char *txn;
+
+    (void)state;
+    assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
+    txn = frozen_txn();
+    fake_fail_function("xenfork__xen_wait_event", XENFORK_E_XEN, 0);
+    assert_int_equal(work(s.ctx, WORKER_ANSWER, txn, 0), 1);
+    fake_disarm();
+    assert_true(fake_domain(s.src)->is_shutdown);
+    free(txn);
+}
+
 static void test_ack(void **state)
 {
     struct fake_domain *clone;
@@ -210,6 +264,8 @@ int main(void)
         TEST(test_freeze_of_what_is_forked),
         TEST(test_hydrate),
         TEST(test_hydrate_too_early),
+        TEST(test_answer),
+        TEST(test_answer_fails),
         TEST(test_ack),
         TEST(test_recover),
     };
