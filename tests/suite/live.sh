@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
 # tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# asan: yes" that 4.20 has the build with sanitizers,
-# which find the same on all, "# full: VERSIONS" that it runs on these only with --full, and "# alone: yes" that it measures time and so needs the machine for itself.
+# which find the same on all, "# full: VERSIONS" that it runs on these only with --full, and "# alone: yes" that it
+# measures time and so needs the machine for itself.
 # "# not-yet: VERSIONS" are those on which nobody has seen it pass so far: it is not run there, and counted as skipped.
 # shellcheck disable=SC2154  # full, tests, versions: of check
 
@@ -60,9 +61,14 @@ live_wanted() {
     return 1
 }
 
-# live_list ALONE: script, hypervisor and flavour, one a line
+# live_list ALONE: script, hypervisor and flavour, one a line; those that may take longest first
 live_list() {
-    local script xen flavour
+    live_choose "$1" | sort -s -k 1,1nr | cut -d ' ' -f 2-
+}
+
+# live_choose ALONE: the same, each after its timeout
+live_choose() {
+    local script xen flavour timeout
     for script in "$TOP"/tests/live/*.t; do
         live_wanted "$script" || continue
         [ "$(header "$script" alone no)" = "$1" ] || continue
@@ -72,7 +78,8 @@ live_list() {
             [ "$full" = yes ] || [[ " $(header "$script" full '') " != *" $xen "* ]] || continue
             flavour=plain
             [ "$xen$(header "$script" asan no)" != 4.20yes ] || flavour=asan
-            printf '%s %s %s\n' "$script" "$xen" "$flavour"
+            timeout=$(header "$script" live '' | sed -n 's/.*--timeout \([0-9]*\).*/\1/p')
+            printf '%s %s %s %s\n' "${timeout:-300}" "$script" "$xen" "$flavour"
         done
     done
 }
@@ -103,8 +110,7 @@ run_live() {
     live_left
     live_not_yet
     live_run yes 1
-    # An emulator keeps two cores busy: side by side each takes more than twice as long.
-    live_run no "${XENFORK_CHECK_JOBS:-1}"
+    live_run no "${XENFORK_CHECK_JOBS:-2}"
 }
 
 # live_run ALONE JOBS
