@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* dom0 has one emulated CPU for the disks and the xenstore of all guests. */
-#define TICK_MS    250
+#define TICK_MS    500
 #define PUBLISH_MS 1000
 #define ASK_MS     2000 /* when a watch tells nothing */
 

@@ -20,7 +20,7 @@
 struct state {
     pthread_mutex_t lock;
     char token[33];      /* drawn once at boot */
-    uint64_t tick;       /* about four a second */
+    uint64_t tick;       /* about two a second */
     uint64_t acked;      /* highest tick known to be on disk */
     uint32_t domid;      /* as last read from xenstore */
     unsigned resumed;    /* how often domid was seen to change */

@@ -127,7 +127,7 @@ says 'nobody' 1 'no domain nobody' xl fork-net nobody hold
 acknowledge_soon() { wait_until 60 ticks_on "$1" && acknowledge "$1"; }
 acknowledge_soon w-1 >/dev/null &
 status=0
-xl fork -n 4 --nic 0,link=connect,clone=3 --nic 0,link=hold,clone=4 --wait=30 --json source w >/data/wait.json 2>/data/wait.err ||
+xl fork -n 4 --nic 0,link=connect,clone=3 --nic 0,link=hold,clone=4 --wait=60 --json source w >/data/wait.json 2>/data/wait.err ||
     status=$?
 wait $!
 is '--wait: not all are ready' "$status" 1
