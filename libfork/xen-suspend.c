@@ -235,12 +235,32 @@ static int give_up(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms,
         ctx, "look at the guest's console, or allow it more time");
 }
 
+/* libxl would put its request in the place of one that the guest has yet to
+ * see. */
+static int refuse_pending(xenfork_ctx *ctx, uint32_t domid)
+{
+    cleanup_free char *asked = xenfork__xs_read(ctx, XBT_NULL,
+                                                CONTROL "shutdown", domid);
+
+    if (!asked && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot read what is asked of domain %u", domid);
+    if (!asked || !*asked)
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_BUSY, 0,
+                  "domain %u has been asked to %.16s, and has not answered yet",
+                  domid, asked);
+    return xenfork__remedy(ctx, "wait until it has done so");
+}
+
 int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {
     uint64_t end_ns = xenfork__now_ns() + timeout_ms * 1000000ULL;
     bool is_done = false;
     int r, rc, stop = 0;
 
+    if ((rc = refuse_pending(ctx, domid)) < 0)
+        return rc;
     LOG_DEBUG(ctx, "suspending domain %u", domid);
     do {
         r = request(ctx, domid, end_ns, &stop);

@@ -107,8 +107,9 @@ void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid);
 /* False: the guest has said what it can do, and this is not among it. */
 int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
 /*
- * TIMEOUT: runs on, request withdrawn; CANCELLED: the same.  NOTRUNNING: it
- * shut down otherwise.  RESIDUE: it may be suspended still.
+ * TIMEOUT: runs on, request withdrawn; CANCELLED: the same.  BUSY: has been
+ * asked for something else, to shut down for example.  NOTRUNNING: it shut
+ * down otherwise.  RESIDUE: it may be suspended still.
  */
 int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
 /* As if the suspension had been cancelled: nothing reconnects. */

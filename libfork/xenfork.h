@@ -374,10 +374,12 @@ uint64_t xenfork_result_counter(const xenfork_result *result, int counter);
  * @timeout_ms  longest wait, 1 to 3600000 ms.
  * Return:      0, or a negative XENFORK_E_*.
  * Errors:      INVAL; TIMEOUT some have not, or are gone; CANCELLED; XEN;
- * STATE; NOMEM. Ownership:   the result stays the caller's. Effects:     of a
- * clone that acknowledges, the entropy it was given is removed from xenstore,
- * and NICs with XENFORK_LINK_AUTO are connected. Without this call the helper
- * process of the fork does so.  The clones stay, whatever is returned.
+ *              STATE; NOMEM.
+ * Ownership:   the result stays the caller's.
+ * Effects:     of a clone that acknowledges, the entropy it was given is
+ *              removed from xenstore, and NICs with XENFORK_LINK_AUTO are
+ *              connected.  Without this call the helper process of the fork
+ *              does so.  The clones stay, whatever is returned.
  * Blocking:    yes, up to timeout_ms.  xenfork_cancel() from another thread is
  *              noticed at the next event only.
  * Source:      xs_watch, tools/include/xenstore.h, Xen 4.17.
@@ -393,11 +395,13 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
  * @nic     index in its configuration; XENFORK_ALL: every NIC.
  * @link    XENFORK_LINK_HOLD or XENFORK_LINK_CONNECT.
  * Return:  0, or a negative XENFORK_E_*.
- * Errors:  INVAL no such NIC; NOTFOUND; NOTOURS not a clone; NOTRUNNING it has
- * no domain; XEN; STATE; NOMEM. Effects: what a held NIC's guest says is lost.
- * A later acknowledgement does not change what was asked for here. Blocking: no
- * more than moments. Source:  br_handle_frame, net/bridge/br_input.c,
- * Linux 6.1. Since:   0.1
+ * Errors:  INVAL no such NIC; NOTFOUND; NOTOURS not a clone; NOTRUNNING it
+ *          has no domain; XEN; STATE; NOMEM.
+ * Effects: what a held NIC's guest says is lost.  A later acknowledgement does
+ *          not change what was asked for here.
+ * Blocking: no more than moments.
+ * Source:  br_handle_frame, net/bridge/br_input.c, Linux 6.1.
+ * Since:   0.1
  */
 int xenfork_nic_link(xenfork_ctx *ctx, const char *clone, uint32_t nic,
                      int link);

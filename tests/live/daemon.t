@@ -48,6 +48,10 @@ sleep 1
 isnt 'without a daemon nobody obeys' "$(role_of source)" frozen
 starts 'it starts again'
 check 'the request that waited is served' wait_until 20 is_frozen source
+kill_daemon KILL
+wait_until 10 daemon_is_gone
+starts 'killed and started again'
+check 'what was frozen is frozen' is_frozen source
 check 'thawed' xl fork-thaw source
 is 'the key says so' "$(requested source)" 0
 check 'it ticks on' ticks_on source
@@ -66,6 +70,15 @@ request stuck 1
 refused() { [ "$(requested stuck)" = 0 ]; }
 check 'a guest that does not answer has failed' wait_until 30 refused
 check 'the reason is told' grep -q 'did not suspend' <<<"$(xenstore-read "$(key stuck fork/error)")"
+
+# What the host has asked of a guest is not taken back.
+xl shutdown stuck >/dev/null
+is 'a domain that is to shut down is not forked' "$(xl fork stuck 2>&1 | grep -c 'has been asked to poweroff')" 1
+is 'and is to shut down still' "$(xenstore-read "$(key stuck control/shutdown)")" poweroff
+start_source late 96 'vif = []'
+xl shutdown late >/dev/null
+request late 1
+check 'a guest that asks while it shuts down, shuts down' wait_until 60 is_no_domain late
 
 # Another configuration, without and with a mistake.
 printf 'freeze = 0\n' >/tmp/short.conf
