@@ -4,6 +4,7 @@
 # a machine of its own, on the network with its own address; nobody hears one with its source's.
 # live: --source --timeout 1200
 # not-yet: 4.17
+# alone: yes
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 
