@@ -10,6 +10,7 @@
 
 #include "ids.h"
 #include "xen-handles.h"
+#include "xen-hotplug.h"
 
 #define TOKEN_DOMAINS "domains"
 #define FREEZE_KEY    "/local/domain/%u/data/fork/freeze"
@@ -349,15 +350,16 @@ int host_check_memory(xenfork_ctx *ctx, const char *json, uint32_t replaced)
     return rc;
 }
 
-/* libxl destroys what it could not finish; we what it could not destroy. */
+/* On failure libxl has destroyed what it could not finish. */
 int host_create(xenfork_ctx *ctx, const char *json, uint32_t *domid_out)
 {
     uint32_t domid = (uint32_t)INVALID_DOMID;
-    libxl_domain_config config;
+    libxl_domain_config config, by;
     struct xenfork__op op;
     int r, rc = parse(ctx, json, &config);
 
     if (rc == 0) {
+        xenfork__hotplug_use(ctx, &config, NULL);
         xenfork__op_init(&op);
         r = libxl_domain_create_new(ctx->xen->xl, &config, &domid, &op.how,
                                     NULL);
@@ -368,8 +370,16 @@ int host_create(xenfork_ctx *ctx, const char *json, uint32_t *domid_out)
                                config.c_info.name, r);
     }
     libxl_domain_config_dispose(&config);
+    if (rc < 0)
+        return rc;
+    rc = parse(ctx, json, &by);
+    if (rc == 0)
+        rc = xenfork__hotplug_mend(ctx, domid, &by);
+    libxl_domain_config_dispose(&by);
     if (rc == 0)
         *domid_out = domid;
+    else
+        xenfork__xen_destroy(ctx, domid);
     return rc;
 }
 

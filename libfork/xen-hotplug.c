@@ -86,7 +86,71 @@ void xenfork__hotplug_use(xenfork_ctx *ctx, libxl_domain_config *config,
     for (i = 0; (known & XENFORK__HOTPLUG_BRIDGE) && i < config->num_nics; i++)
         if (is_plain_nic(&config->nics[i]))
             set_script(&config->nics[i].script,
-                       nics[i].is_held ? HELPER_HOLD : HELPER);
+                       nics && nics[i].is_held ? HELPER_HOLD : HELPER);
+}
+
+/* @by NULL: it had none. */
+static bool mend(char **script, const char *by)
+{
+    char *copy = NULL;
+
+    if (!*script || strcmp(*script, HELPER))
+        return true;
+    if (by && !(copy = strdup(by)))
+        return false;
+    free(*script);
+    *script = copy;
+    return true;
+}
+
+static bool mend_all(libxl_domain_config *record, const libxl_domain_config *by)
+{
+    bool ok = record->num_disks == by->num_disks &&
+              record->num_nics == by->num_nics;
+    int i;
+
+    for (i = 0; ok && i < record->num_disks; i++)
+        ok = mend(&record->disks[i].script, by->disks[i].script);
+    for (i = 0; ok && i < record->num_nics; i++)
+        ok = mend(&record->nics[i].script, by->nics[i].script);
+    return ok;
+}
+
+/* As libxl__get_domain_configuration() and ..set..(), 4.17: with the NUL. */
+static int mend_record(xenfork_ctx *ctx, uint32_t domid,
+                       const libxl_domain_config *by)
+{
+    libxl_ctx *xl = ctx->xen->xl;
+    cleanup_free uint8_t *text = NULL;
+    cleanup_free char *mended = NULL;
+    libxl_domain_config record;
+    int r, bytes = 0;
+
+    r = libxl_userdata_retrieve(xl, domid, RECORD, &text, &bytes);
+    if (r || !text || bytes < 1 || text[bytes - 1])
+        return r ? r : ERROR_FAIL;
+    libxl_domain_config_init(&record);
+    r = libxl_domain_config_from_json(xl, &record, (const char *)text);
+    if (!r && mend_all(&record, by))
+        mended = libxl_domain_config_to_json(xl, &record);
+    libxl_domain_config_dispose(&record);
+    if (!mended)
+        return r ? r : ERROR_FAIL;
+    return libxl_userdata_store(xl, domid, RECORD, (const uint8_t *)mended,
+                                (int)strlen(mended) + 1);
+}
+
+int xenfork__hotplug_mend(xenfork_ctx *ctx, uint32_t domid,
+                          const libxl_domain_config *config)
+{
+    int r = mend_record(ctx, domid, config);
+
+    if (r)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "cannot mend libxl's record of domain %u "
+                             "(libxl: %d)",
+                             domid, r);
+    return xenfork__hotplug_check(ctx, domid);
 }
 
 /* Against a libxl that makes its copy later: no clone is to depend on us. */

@@ -45,6 +45,7 @@ is 'its disk is whole' "$(ask s-2 verify | json .errors)" 0
 is 'it shares nothing' "$(info s-2 .shared_kib)" 0
 is 'it needs no image' "$(info s-2 .hydrated_percent)" 100
 is 'its NIC is held still' "$(basename "$(readlink "/sys/class/net/vif$(domid_of s-2).0/master")")" xenfork-held
+is "its record is as xl's" "$(grep -al xenfork-hotplug /var/lib/xen/*)" ''
 domid=$(domid_of s-2)
 ended s-2 reboot
 check 'reboot: again' comes_back s-2 "$domid"
