@@ -16,7 +16,7 @@ paused() {
 name = "$1"
 type = "$2"
 memory = 96
-cpus = "1-2"
+cpus = "1"
 END
     [ "$2" = hvm ] || cat >>"$config" <<END
 kernel = "/usr/share/xenfork-guest/vmlinuz"

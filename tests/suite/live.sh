@@ -3,7 +3,8 @@
 # Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
 # tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# asan: yes" that 4.20 has the build with sanitizers,
 # which find the same on all, "# full: VERSIONS" that it runs on these only with --full, and "# alone: yes" that it
-# measures time and so needs the machine for itself.
+# has the machine for itself: it measures time, or has many guests run at once, which takes several times as long
+# beside another emulator.
 # "# not-yet: VERSIONS" are those on which nobody has seen it pass so far: it is not run there, and counted as skipped.
 # shellcheck disable=SC2154  # full, tests, versions: of check
 

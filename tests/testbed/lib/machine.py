@@ -53,9 +53,12 @@ class Qemu:
 
 
 def hardware(xen, image, memory_mib):
-    """The part of the command line that a snapshot depends on."""
+    """The part of the command line that a snapshot depends on.
+
+    Two CPUs: on a machine of two cores a third would have each wait for the others when Xen interrupts them.
+    """
     return ["-M", "q35", "-accel", "tcg,thread=multi,tb-size=512", "-cpu", "qemu64,+svm,+npt",
-            "-smp", "3", "-m", str(memory_mib), "-display", "none", "-no-reboot", "-nodefaults",
+            "-smp", "2", "-m", str(memory_mib), "-display", "none", "-no-reboot", "-nodefaults",
             "-audiodev", "none,id=silent",
             "-kernel", f"{xen}/xen", "-append", XEN_OPTIONS,
             "-initrd", f"{image}/vmlinuz {DOM0_OPTIONS},{image}/initrd",
