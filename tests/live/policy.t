@@ -3,7 +3,6 @@
 # What a clone's or a source's configuration wants done when it shuts down is done, once, as xl create does it.
 # live: --source --timeout 1200
 # alone: yes
-# not-yet: 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 
