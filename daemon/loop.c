@@ -9,7 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#include "host.h"
+#include "xen-host.h"
 #include "log.h"
 #include "notify.h"
 #include "serve.h"
@@ -147,7 +147,7 @@ static int take_events(struct loop *loop)
     int i, rc;
 
     for (i = 0; i < EVENTS_MAX; i++) {
-        rc = host_event(loop->daemon.ctx, &events, &domid);
+        rc = xenfork__host_event(loop->daemon.ctx, &events, &domid);
         if (rc < 0)
             return rc;
         if (events == HOST_EVENT_NONE)
@@ -188,7 +188,7 @@ static bool is_over(const struct loop *loop)
 static int run(struct loop *loop)
 {
     struct pollfd fds[] = {
-        {.fd = host_fd(loop->daemon.ctx), .events = POLLIN},
+        {.fd = xenfork__host_fd(loop->daemon.ctx), .events = POLLIN},
         {.fd = loop->signal_fd, .events = POLLIN},
         {.fd = loop->state_fd, .events = POLLIN},
     };
@@ -234,7 +234,7 @@ int loop_run(xenfork_ctx *ctx, const struct loop_options *options,
     int status;
 
     loop.signal_fd = open_signals();
-    if (loop.signal_fd < 0 || host_watch(ctx) < 0 ||
+    if (loop.signal_fd < 0 || xenfork__host_watch(ctx) < 0 ||
         !serve_init(&loop.daemon, ctx, config, spawn, &loop, now_ms())) {
         log_error("start", "result=failed");
         return 1;

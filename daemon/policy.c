@@ -84,10 +84,12 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     facts.is_recorded = node;
     facts.is_as_recorded = node && node->domid == info->domid;
     facts.mark = mark;
-    if ((rc = host_mark(ctx, info->domid, mark)) < 0 ||
-        (rc = host_was_suspended(ctx, info->domid, &facts.was_suspended)) < 0 ||
-        (rc = host_is_foreign(ctx, info->domid, &facts.is_foreign)) < 0 ||
-        (rc = host_watcher_survives(ctx, &facts.watcher_survives)) < 0)
+    if ((rc = xenfork__host_mark(ctx, info->domid, mark)) < 0 ||
+        (rc = xenfork__host_was_suspended(ctx, info->domid,
+                                          &facts.was_suspended)) < 0 ||
+        (rc = xenfork__host_is_foreign(ctx, info->domid, &facts.is_foreign)) <
+            0 ||
+        (rc = xenfork__host_watcher_survives(ctx, &facts.watcher_survives)) < 0)
         return rc;
     /* Of a clone as we made it xl knows nothing, though the name may recur. */
     facts.has_watcher = !facts.is_as_recorded && watcher_lives("/proc", name);
@@ -116,7 +118,7 @@ static int dump(xenfork_ctx *ctx, uint32_t domid, const char *name, int action)
     if (action != HOST_ACTION_COREDUMP_DESTROY &&
         action != HOST_ACTION_COREDUMP_RESTART)
         return action;
-    if (host_core_dump(ctx, domid, name) < 0)
+    if (xenfork__host_core_dump(ctx, domid, name) < 0)
         log_warning("policy", "domid=%u coredump=failed", domid);
     return action == HOST_ACTION_COREDUMP_DESTROY ? HOST_ACTION_DESTROY
                                                   : HOST_ACTION_RESTART;
@@ -143,7 +145,7 @@ static int act(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     case HOST_ACTION_RENAME:
         return restart_begin(ctx, info, config, RESTART_PRESERVE);
     case HOST_ACTION_SOFT_RESET:
-        rc = host_soft_reset(ctx, config->json, info->domid);
+        rc = xenfork__host_soft_reset(ctx, config->json, info->domid);
         return rc < 0 ? rc : xenfork__xen_unpause(ctx, info->domid);
     default:
         return 0;
@@ -185,9 +187,9 @@ int policy_apply(xenfork_ctx *ctx, uint32_t domid)
         return rc;
     if (owner == POLICY_OTHERS)
         return 0;
-    rc = host_config_get(ctx, domid, &config);
+    rc = xenfork__host_config_get(ctx, domid, &config);
     if (rc == 0)
         rc = act(ctx, &info, config, owner, &lock);
-    host_config_free(config);
+    xenfork__host_config_free(config);
     return rc;
 }

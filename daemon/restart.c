@@ -192,9 +192,9 @@ static int preserve(xenfork_ctx *ctx, const struct restart *restart)
         return xenfork__fail(ctx, XENFORK_E_XEN, 0, "cannot tell the time");
     /* Nobody is to apply its policy a second time. */
     if ((rc = hydrate(ctx, restart)) < 0 ||
-        (rc = host_set_mark(ctx, restart->domid, HOST_MARK_KEEP)) < 0)
+        (rc = xenfork__host_set_mark(ctx, restart->domid, HOST_MARK_KEEP)) < 0)
         return rc;
-    return host_preserve(ctx, restart->domid, restart->json, suffix);
+    return xenfork__host_preserve(ctx, restart->domid, restart->json, suffix);
 }
 
 /* What has shut down goes, unless it went before; is it another by now? */
@@ -242,10 +242,10 @@ static int create(xenfork_ctx *ctx, struct restart *restart)
     uint32_t domid;
     int rc, i;
 
-    rc = host_create(ctx, restart->json, &domid);
+    rc = xenfork__host_create(ctx, restart->json, &domid);
     for (i = 1; i < TRIES && rc == XENFORK_E_XEN; i++) {
         nanosleep(&pause, NULL);
-        rc = host_create(ctx, restart->json, &domid);
+        rc = xenfork__host_create(ctx, restart->json, &domid);
     }
     if (rc < 0)
         return rc;
@@ -295,7 +295,8 @@ static int start(xenfork_ctx *ctx, const struct restart *restart)
         (rc == 0 && (info.is_dying || memcmp(info.uuid, restart->uuid, 16))))
         return drop(ctx, restart);
     if (rc < 0 ||
-        (rc = host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0 ||
+        (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) <
+            0 ||
         (rc = update_record(ctx, restart)) < 0)
         return rc;
     if (info.is_paused && ((rc = hold_nics(ctx, restart)) < 0 ||
@@ -342,9 +343,9 @@ int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     if (!restart.json)
         return xenfork__nomem(ctx);
     /* A clone takes a few MiB, what it comes back as all of its memory. */
-    rc = host_check_memory(ctx, config->json,
-                           mode == RESTART_DESTROY ? info->domid
-                                                   : XENFORK_DOMID_NONE);
+    rc = xenfork__host_check_memory(
+        ctx, config->json,
+        mode == RESTART_DESTROY ? info->domid : XENFORK_DOMID_NONE);
     if (rc < 0)
         return rc;
     for (i = 0; i < config->nic_count && restart.held_count < MAX_NICS; i++)

@@ -7,7 +7,7 @@
 #ifndef DAEMON_RESTART_H
 #define DAEMON_RESTART_H
 
-#include "host.h"
+#include "xen-host.h"
 
 #define RESTART_DIR "restarts"
 

@@ -195,7 +195,7 @@ static struct guest *add(struct daemon *daemon, uint32_t domid, uint64_t now_ms)
 {
     struct guest *guest = guests_add(&daemon->guests, domid, now_ms);
 
-    if (guest && host_watch_guest(daemon->ctx, domid) < 0) {
+    if (guest && xenfork__host_watch_guest(daemon->ctx, domid) < 0) {
         guests_remove(&daemon->guests, domid);
         guest = NULL;
     }
@@ -246,7 +246,7 @@ static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
     size_t count, i;
 
     daemon->domains_ms = SERVE_NEVER;
-    if (host_domains(daemon->ctx, &domains, &count) < 0) {
+    if (xenfork__host_domains(daemon->ctx, &domains, &count) < 0) {
         daemon->domains_ms = now_ms + LOOK_AGAIN_MS;
         return;
     }
@@ -259,7 +259,7 @@ static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
 
         if (guests->all[i]->is_present)
             continue;
-        host_unwatch_guest(daemon->ctx, domid);
+        xenfork__host_unwatch_guest(daemon->ctx, domid);
         guests_remove(guests, domid);
     }
 }
@@ -272,8 +272,8 @@ static bool is_request(struct daemon *daemon, struct guest *guest,
     size_t bytes;
 
     /* No key, or "0", which is what we answer. */
-    if (host_request(daemon->ctx, guest->domid, value, sizeof(value), &bytes) <
-            0 ||
+    if (xenfork__host_request(daemon->ctx, guest->domid, value, sizeof(value),
+                              &bytes) < 0 ||
         !bytes || (bytes == 1 && value[0] == '0'))
         return false;
     guests_charge(&daemon->guests, guest, now_ms);

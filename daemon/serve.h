@@ -8,7 +8,7 @@
 
 #include "conf.h"
 #include "guests.h"
-#include "host.h"
+#include "xen-host.h"
 #include "ids.h"
 #include "worker.h"
 

@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "answer.h"
-#include "host.h"
+#include "xen-host.h"
 #include "hydrate.h"
 #include "ids.h"
 #include "lock.h"
@@ -53,7 +53,7 @@ static int work_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     uint64_t start_ns = xenfork__now_ns();
     char quoted[LOG_QUOTED];
     char text[XENFORK__TEXT_BYTES];
-    int rc = host_forget_error(ctx, domid);
+    int rc = xenfork__host_forget_error(ctx, domid);
 
     if (rc == 0) {
         wait_for_fork(ctx, domid, timeout_ms);

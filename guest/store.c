@@ -112,17 +112,20 @@ static int wait_for(int fd, short events, long long deadline_ms)
     return r == 0 ? -ETIMEDOUT : 0;
 }
 
-static int read_exactly(int fd, void *buffer, size_t bytes, long long deadline)
+/* POLLIN: read them; POLLOUT: write them. */
+static int transfer(int fd, short direction, void *bytes, size_t count,
+                    long long deadline)
 {
-    char *at = buffer;
+    char *at = bytes;
 
-    while (bytes > 0) {
-        ssize_t r = read(fd, at, bytes);
+    while (count > 0) {
+        ssize_t r = direction == POLLIN ? read(fd, at, count)
+                                        : write(fd, at, count);
 
-        if (r == 0)
+        if (r == 0 && direction == POLLIN)
             return -EPIPE;
         if (r < 0 && errno == EAGAIN) {
-            int rc = wait_for(fd, POLLIN, deadline);
+            int rc = wait_for(fd, direction, deadline);
 
             if (rc < 0)
                 return rc;
@@ -130,30 +133,7 @@ static int read_exactly(int fd, void *buffer, size_t bytes, long long deadline)
             return -errno;
         } else if (r > 0) {
             at += r;
-            bytes -= (size_t)r;
-        }
-    }
-    return 0;
-}
-
-static int write_exactly(int fd, const void *buffer, size_t bytes,
-                         long long deadline)
-{
-    const char *at = buffer;
-
-    while (bytes > 0) {
-        ssize_t r = write(fd, at, bytes);
-
-        if (r < 0 && errno == EAGAIN) {
-            int rc = wait_for(fd, POLLOUT, deadline);
-
-            if (rc < 0)
-                return rc;
-        } else if (r < 0 && errno != EINTR) {
-            return -errno;
-        } else if (r > 0) {
-            at += r;
-            bytes -= (size_t)r;
+            count -= (size_t)r;
         }
     }
     return 0;
@@ -161,14 +141,14 @@ static int write_exactly(int fd, const void *buffer, size_t bytes,
 
 static int receive(int fd, struct message *message, long long deadline)
 {
-    int rc = read_exactly(fd, &message->header, sizeof(message->header),
-                          deadline);
+    int rc = transfer(fd, POLLIN, &message->header, sizeof(message->header),
+                      deadline);
 
     if (rc < 0)
         return rc;
     if (message->header.len > STORE_PAYLOAD_MAX)
         return -EPROTO;
-    rc = read_exactly(fd, message->payload, message->header.len, deadline);
+    rc = transfer(fd, POLLIN, message->payload, message->header.len, deadline);
     if (rc < 0)
         return rc;
     message->payload[message->header.len] = '\0';
@@ -204,7 +184,8 @@ static int exchange(struct store *store, struct message *message)
         return -EPIPE;
     sent.req_id = message->header.req_id = store->next_id++;
     /* One message is one write(), as /dev/xen/xenbus likes it best. */
-    rc = write_exactly(store->fd, message, sizeof(sent) + sent.len, deadline);
+    rc = transfer(store->fd, POLLOUT, message, sizeof(sent) + sent.len,
+                  deadline);
     if (rc < 0)
         return broken(store, rc);
     for (;;) {

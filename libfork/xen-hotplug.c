@@ -22,7 +22,6 @@
 
 #define HELPER          XENFORK_LIBEXEC_DIR "/xenfork-hotplug"
 #define HELPER_HOLD     HELPER "-hold"
-#define RECORD          "libxl-json"
 #define MAX_DEVID_CHARS 12U
 
 /* libxl takes a relative name for one in its folder. */
@@ -103,69 +102,37 @@ static bool mend(char **script, const char *by)
     return true;
 }
 
-static bool mend_all(libxl_domain_config *record, const libxl_domain_config *by)
+static bool mend_all(libxl_domain_config *record, const void *opaque)
 {
-    bool ok = record->num_disks == by->num_disks &&
-              record->num_nics == by->num_nics;
+    const libxl_domain_config *by = opaque;
     int i;
 
-    for (i = 0; ok && i < record->num_disks; i++)
-        ok = mend(&record->disks[i].script, by->disks[i].script);
-    for (i = 0; ok && i < record->num_nics; i++)
-        ok = mend(&record->nics[i].script, by->nics[i].script);
-    return ok;
-}
-
-/* As libxl__get_domain_configuration() and ..set..(), 4.17: with the NUL. */
-static int mend_record(xenfork_ctx *ctx, uint32_t domid,
-                       const libxl_domain_config *by)
-{
-    libxl_ctx *xl = ctx->xen->xl;
-    cleanup_free uint8_t *text = NULL;
-    cleanup_free char *mended = NULL;
-    libxl_domain_config record;
-    int r, bytes = 0;
-
-    r = libxl_userdata_retrieve(xl, domid, RECORD, &text, &bytes);
-    if (r || !text || bytes < 1 || text[bytes - 1])
-        return r ? r : ERROR_FAIL;
-    libxl_domain_config_init(&record);
-    r = libxl_domain_config_from_json(xl, &record, (const char *)text);
-    if (!r && mend_all(&record, by))
-        mended = libxl_domain_config_to_json(xl, &record);
-    libxl_domain_config_dispose(&record);
-    if (!mended)
-        return r ? r : ERROR_FAIL;
-    return libxl_userdata_store(xl, domid, RECORD, (const uint8_t *)mended,
-                                (int)strlen(mended) + 1);
+    for (i = 0; i < record->num_disks && i < by->num_disks; i++)
+        if (!mend(&record->disks[i].script, by->disks[i].script))
+            return false;
+    for (i = 0; i < record->num_nics && i < by->num_nics; i++)
+        if (!mend(&record->nics[i].script, by->nics[i].script))
+            return false;
+    return true;
 }
 
 int xenfork__hotplug_mend(xenfork_ctx *ctx, uint32_t domid,
                           const libxl_domain_config *config)
 {
-    int r = mend_record(ctx, domid, config);
+    int rc = xenfork__stored_change(ctx, domid, mend_all, config);
 
-    if (r)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "cannot mend libxl's record of domain %u "
-                             "(libxl: %d)",
-                             domid, r);
-    return xenfork__hotplug_check(ctx, domid);
+    return rc < 0 ? rc : xenfork__hotplug_check(ctx, domid);
 }
 
-/* Against a libxl that makes its copy later: no clone is to depend on us. */
+/* Against a libxl that makes its copy later: no domain is to depend on us. */
 int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid)
 {
-    cleanup_free uint8_t *record = NULL;
-    int bytes = 0, r;
+    cleanup_free char *record = NULL;
+    int rc = xenfork__stored_read(ctx, domid, &record);
 
-    r = libxl_userdata_retrieve(ctx->xen->xl, domid, RECORD, &record, &bytes);
-    if (r || !record)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "cannot read libxl's record of domain %u "
-                             "(libxl: %d)",
-                             domid, r);
-    if (memmem(record, (size_t)bytes, HELPER, strlen(HELPER)))
+    if (rc < 0)
+        return rc;
+    if (strstr(record, HELPER))
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,
                              "libxl's record of domain %u names " HELPER,
                              domid);

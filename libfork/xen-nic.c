@@ -56,72 +56,24 @@ static int try_store(xenfork_ctx *ctx, uint32_t domid, int devid,
     return e;
 }
 
-static bool change(libxl_domain_config *config, int devid, const char *bridge)
+struct move {
+    int devid;
+    const char *bridge;
+};
+
+static bool change(libxl_domain_config *config, const void *opaque)
 {
+    const struct move *move = opaque;
     int i;
 
     for (i = 0; i < config->num_nics; i++) {
-        if (config->nics[i].devid != devid)
+        if (config->nics[i].devid != move->devid)
             continue;
         free(config->nics[i].bridge);
-        config->nics[i].bridge = strdup(bridge);
+        config->nics[i].bridge = strdup(move->bridge);
         return config->nics[i].bridge;
     }
     return true;
-}
-
-static int store_json(xenfork_ctx *ctx, uint32_t domid,
-                      libxl_domain_config *config)
-{
-    cleanup_free char *json = libxl_domain_config_to_json(ctx->xen->xl, config);
-    int r = json ? libxl_userdata_store(ctx->xen->xl, domid, "libxl-json",
-                                        (const uint8_t *)json,
-                                        (int)strlen(json) + 1)
-                 : ERROR_FAIL;
-
-    if (r)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "domain %u: cannot store its configuration "
-                             "(libxl: %d)",
-                             domid, r);
-    return 0;
-}
-
-/*
- * libxl has no call that changes a NIC and records it.  Of its configuration
- * only what we understand whole goes back: what libxl_domain_config_from_json
- * of the same libxl has read.
- */
-static int record(xenfork_ctx *ctx, uint32_t domid, int devid,
-                  const char *bridge)
-{
-    libxl_domain_config config;
-    cleanup_free uint8_t *data = NULL;
-    cleanup_free char *json = NULL;
-    int bytes = 0, r, rc;
-
-    r = libxl_userdata_retrieve(ctx->xen->xl, domid, "libxl-json", &data,
-                                &bytes);
-    if (r || bytes <= 0)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "domain %u: cannot read its configuration "
-                             "(libxl: %d)",
-                             domid, r);
-    json = strndup((const char *)data, (size_t)bytes);
-    if (!json)
-        return xenfork__nomem(ctx);
-    libxl_domain_config_init(&config);
-    r = libxl_domain_config_from_json(ctx->xen->xl, &config, json);
-    if (r)
-        rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                           "domain %u: malformed configuration (libxl: %d)",
-                           domid, r);
-    else if (!change(&config, devid, bridge))
-        rc = xenfork__nomem(ctx);
-    else
-        rc = store_json(ctx, domid, &config);
-    libxl_domain_config_dispose(&config);
-    return rc;
 }
 
 int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
@@ -138,5 +90,6 @@ int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
         return xenfork__fail(ctx, XENFORK_E_XEN, e,
                              "domain %u: cannot write the bridge of NIC %d",
                              domid, devid);
-    return record(ctx, domid, devid, bridge);
+    return xenfork__stored_change(
+        ctx, domid, change, &(struct move){.devid = devid, .bridge = bridge});
 }

@@ -5,7 +5,6 @@
 # which find the same on all, "# full: VERSIONS" that it runs on these only with --full, and "# alone: yes" that it
 # has the machine for itself: it measures time, or has many guests run at once, which takes several times as long
 # beside another emulator.
-# "# not-yet: VERSIONS" are those on which nobody has seen it pass so far: it is not run there, and counted as skipped.
 # shellcheck disable=SC2154  # full, tests, versions: of check
 
 EMULATOR_FAULT=75
@@ -75,7 +74,6 @@ live_choose() {
         [ "$(header "$script" alone no)" = "$1" ] || continue
         for xen in $(header "$script" xen '4.20 4.17'); do
             [[ " $versions " = *" $xen "* ]] || continue
-            [[ " $(header "$script" not-yet '') " != *" $xen "* ]] || continue
             [ "$full" = yes ] || [[ " $(header "$script" full '') " != *" $xen "* ]] || continue
             flavour=plain
             [ "$xen$(header "$script" asan no)" != 4.20yes ] || flavour=asan
@@ -94,22 +92,8 @@ live_left() {
     [ ${#all[@]} -eq 0 ] || say "left to --full: ${all[*]}"
 }
 
-# Those not run, by name.
-live_not_yet() {
-    local script xen
-    for script in "$TOP"/tests/live/*.t; do
-        live_wanted "$script" || continue
-        for xen in $(header "$script" not-yet ''); do
-            [[ " $versions " = *" $xen "* ]] || continue
-            say "skipped live, Xen $xen, ${script##*/}: not seen to pass there yet"
-            count 0 0 1
-        done
-    done
-}
-
 run_live() {
     live_left
-    live_not_yet
     live_run yes 1
     live_run no "${XENFORK_CHECK_JOBS:-2}"
 }

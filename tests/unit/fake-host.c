@@ -100,20 +100,20 @@ static int refuse(xenfork_ctx *ctx, const char *what, uint32_t domid)
                                     "cannot %s domain %u", what, domid));
 }
 
-int host_fd(xenfork_ctx *ctx)
+int xenfork__host_fd(xenfork_ctx *ctx)
 {
     (void)ctx;
     return -1;
 }
 
-int host_watch(xenfork_ctx *ctx)
+int xenfork__host_watch(xenfork_ctx *ctx)
 {
     FAKE_ENTER(ctx);
     fake_host->has_domain_event = true;
     return fake_leave(0);
 }
 
-int host_watch_guest(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid)
 {
     FAKE_ENTER(ctx);
     fake_host_domain(domid)->is_watched = true;
@@ -121,14 +121,15 @@ int host_watch_guest(xenfork_ctx *ctx, uint32_t domid)
     return fake_leave(0);
 }
 
-void host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid)
+void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid)
 {
     (void)ctx;
     fake_host_domain(domid)->is_watched = false;
     fake_host_domain(domid)->events = 0;
 }
 
-int host_event(xenfork_ctx *ctx, uint32_t *events_out, uint32_t *domid_out)
+int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
+                        uint32_t *domid_out)
 {
     uint32_t i;
 
@@ -153,8 +154,8 @@ int host_event(xenfork_ctx *ctx, uint32_t *events_out, uint32_t *domid_out)
     return fake_leave(0);
 }
 
-int host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
-                 size_t *count_out)
+int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
+                          size_t *count_out)
 {
     struct host_domain *domains;
     size_t n = 0, i;
@@ -177,8 +178,8 @@ int host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
     return fake_leave(0);
 }
 
-int host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
-                 size_t value_bytes, size_t *bytes_out)
+int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
+                          size_t value_bytes, size_t *bytes_out)
 {
     struct fake_host_domain *d = fake_host_domain(domid);
     const char *text = d->request;
@@ -193,7 +194,7 @@ int host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
     return fake_leave(0);
 }
 
-int host_forget_error(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid)
 {
     FAKE_ENTER(ctx);
     if (!alive(domid))
@@ -202,7 +203,7 @@ int host_forget_error(xenfork_ctx *ctx, uint32_t domid)
     return fake_leave(0);
 }
 
-void host_config_free(struct host_config *config)
+void xenfork__host_config_free(struct host_config *config)
 {
     if (!config)
         return;
@@ -224,8 +225,8 @@ static char *to_json(const struct fake_domain *d)
     return json;
 }
 
-int host_config_get(xenfork_ctx *ctx, uint32_t domid,
-                    struct host_config **config_out)
+int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
+                             struct host_config **config_out)
 {
     const struct fake_domain *d = alive(domid);
     struct host_config *config;
@@ -250,35 +251,35 @@ int host_config_get(xenfork_ctx *ctx, uint32_t domid,
     return fake_leave(0);
 }
 
-int host_watcher_survives(xenfork_ctx *ctx, bool *survives_out)
+int xenfork__host_watcher_survives(xenfork_ctx *ctx, bool *survives_out)
 {
     FAKE_ENTER(ctx);
     *survives_out = fake_host->watcher_survives;
     return fake_leave(0);
 }
 
-int host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
+int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
 {
     FAKE_ENTER(ctx);
     *is_out = fake_host_domain(domid)->is_foreign;
     return fake_leave(0);
 }
 
-int host_was_suspended(xenfork_ctx *ctx, uint32_t domid, bool *was_out)
+int xenfork__host_was_suspended(xenfork_ctx *ctx, uint32_t domid, bool *was_out)
 {
     FAKE_ENTER(ctx);
     *was_out = alive(domid) && alive(domid)->is_marked;
     return fake_leave(0);
 }
 
-int host_mark(xenfork_ctx *ctx, uint32_t domid, char mark_out[16])
+int xenfork__host_mark(xenfork_ctx *ctx, uint32_t domid, char mark_out[16])
 {
     FAKE_ENTER(ctx);
     fake_copy_string(mark_out, 16, fake_host_domain(domid)->mark);
     return fake_leave(0);
 }
 
-int host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark)
+int xenfork__host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark)
 {
     FAKE_ENTER(ctx);
     if (!alive(domid))
@@ -287,7 +288,8 @@ int host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark)
     return fake_leave(0);
 }
 
-int host_check_memory(xenfork_ctx *ctx, const char *json, uint32_t replaced)
+int xenfork__host_check_memory(xenfork_ctx *ctx, const char *json,
+                               uint32_t replaced)
 {
     (void)json;
     (void)replaced;
@@ -299,7 +301,8 @@ int host_check_memory(xenfork_ctx *ctx, const char *json, uint32_t replaced)
 }
 
 /* Two that have one UUID would share their disks. */
-int host_create(xenfork_ctx *ctx, const char *json, uint32_t *domid_out)
+int xenfork__host_create(xenfork_ctx *ctx, const char *json,
+                         uint32_t *domid_out)
 {
     char name[FAKE_NAME], uuid_text[XENFORK__UUID_CHARS];
     struct fake_domain *d;
@@ -329,7 +332,7 @@ int host_create(xenfork_ctx *ctx, const char *json, uint32_t *domid_out)
     return fake_leave(0);
 }
 
-int host_soft_reset(xenfork_ctx *ctx, const char *json, uint32_t domid)
+int xenfork__host_soft_reset(xenfork_ctx *ctx, const char *json, uint32_t domid)
 {
     struct fake_domain *d = alive(domid);
 
@@ -343,7 +346,7 @@ int host_soft_reset(xenfork_ctx *ctx, const char *json, uint32_t domid)
     return fake_leave(0);
 }
 
-int host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name)
+int xenfork__host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name)
 {
     FAKE_ENTER(ctx);
     if (!alive(domid) || strcmp(alive(domid)->name, name))
@@ -352,8 +355,8 @@ int host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name)
     return fake_leave(0);
 }
 
-int host_preserve(xenfork_ctx *ctx, uint32_t domid, const char *json,
-                  const char *suffix)
+int xenfork__host_preserve(xenfork_ctx *ctx, uint32_t domid, const char *json,
+                           const char *suffix)
 {
     struct fake_domain *d = alive(domid);
     char name[FAKE_NAME];

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/host.h"
+#include "xen-host.h"
 #include "fake-xen.h"
 
 #define FAKE_REQUEST_BYTES 4096U
@@ -31,7 +31,7 @@ struct fake_host {
     bool has_domain_event;
     bool watcher_survives, has_watcher;
     bool has_no_memory;
-    uint32_t created;  /* domains, by host_create() */
+    uint32_t created;  /* domains, by xenfork__host_create() */
     uint32_t listings; /* of all domains */
     struct fake_host_domain domains[FAKE_DOMAINS];
 };

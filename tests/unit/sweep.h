@@ -38,4 +38,18 @@ void sweep_residues(const struct sweep *sweep);
 /* Kill at call 1, 2, 3, …, before and after its effect; then recover. */
 void sweep_crashes(const struct sweep *sweep);
 
+/* The same as tests of cmocka, whose state is the sweep. */
+void sweep_test_failures(void **state);
+void sweep_test_residues(void **state);
+void sweep_test_crashes(void **state);
+int sweep_group_teardown(void **state);
+
+/* KIND: failures, residues or crashes of sweeps[N] */
+#define SWEEP(n, kind)                                        \
+    {                                                         \
+        "sweep_" #n "_" #kind, sweep_test_##kind, NULL, NULL, \
+            (void *)&sweeps[n]                                \
+    }
+#define SWEEPS(n) SWEEP(n, failures), SWEEP(n, crashes)
+
 #endif

@@ -218,7 +218,7 @@ static void test_core_dumps(void **state)
 static void test_no_dump(void **state)
 {
     (void)state;
-    fake_fail_function("host_core_dump", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__host_core_dump", XENFORK_E_XEN, 0);
     assert_int_equal(
         shut_down(s.clone, HOST_REASON_CRASH, HOST_ACTION_COREDUMP_RESTART), 0);
     assert_int_equal(fake_host->created, 1);

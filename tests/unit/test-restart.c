@@ -84,16 +84,16 @@ static int begin(int mode)
 
     fake_shut_down(s.clone, HOST_REASON_REBOOT);
     assert_int_equal(xenfork__xen_info(s.ctx, s.clone, &info), 0);
-    assert_int_equal(host_config_get(s.ctx, s.clone, &config), 0);
+    assert_int_equal(xenfork__host_config_get(s.ctx, s.clone, &config), 0);
     rc = restart_begin(s.ctx, &info, config, mode);
-    host_config_free(config);
+    xenfork__host_config_free(config);
     return rc;
 }
 
 /* Begun, and the domain is gone; what comes in its place is not made. */
 static void begin_half(int mode)
 {
-    fake_fail_function("host_create", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__host_create", XENFORK_E_XEN, 0);
     assert_int_equal(begin(mode), XENFORK_E_XEN);
     fake_disarm();
     assert_null(fake_domain_named("src-1"));
@@ -161,7 +161,7 @@ static void test_nics(void **state)
 static void test_attempts(void **state)
 {
     (void)state;
-    fake_fail_function("host_create", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__host_create", XENFORK_E_XEN, 0);
     fake->fail_name_count = 2;
     assert_int_equal(begin(RESTART_DESTROY), 0);
     assert_int_equal(s.pauses, 2);
@@ -218,7 +218,7 @@ static void test_half_made(void **state)
 static void test_user_destroyed_it(void **state)
 {
     (void)state;
-    fake_fail_function("host_set_mark", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__host_set_mark", XENFORK_E_XEN, 0);
     assert_int_equal(begin(RESTART_DESTROY), XENFORK_E_XEN);
     fake_disarm();
     assert_int_equal(pending(), 1);

@@ -88,7 +88,7 @@ static void test_no_list(void **state)
     turn();
     fake_shut_down(s.a, HOST_REASON_REBOOT);
     fake_host->has_domain_event = false;
-    fake_fail_function("host_domains", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__host_domains", XENFORK_E_XEN, 0);
     end(WORKER_FREEZE, 0);
     sleep_until(s.now_ms + 100);
     assert_int_equal(started(WORKER_POLICY, NULL), 0);
@@ -107,7 +107,7 @@ static void test_no_watch(void **state)
     domid = fake_add_guest("late");
     fake_request(domid, "1");
     fake_host->has_domain_event = true;
-    fake_fail_function("host_watch_guest", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__host_watch_guest", XENFORK_E_XEN, 0);
     s.now_ms += 100;
     turn();
     fake_disarm();

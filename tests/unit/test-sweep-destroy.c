@@ -207,29 +207,6 @@ static const struct sweep sweeps[] = {
      XENFORK_E_RESIDUE},
 };
 
-static void test_failures(void **state)
-{
-    sweep_failures(*state);
-}
-
-static void test_crashes(void **state)
-{
-    sweep_crashes(*state);
-}
-
-#define SWEEPS(n)                                                             \
-    {"sweep_" #n "_failures", test_failures, NULL, NULL, (void *)&sweeps[n]}, \
-    {                                                                         \
-        "sweep_" #n "_crashes", test_crashes, NULL, NULL, (void *)&sweeps[n]  \
-    }
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    fake_teardown();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,5 +214,5 @@ int main(void)
         SWEEPS(4), SWEEPS(5), SWEEPS(6), SWEEPS(7),
     };
 
-    return cmocka_run_group_tests(tests, NULL, group_teardown);
+    return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
 }

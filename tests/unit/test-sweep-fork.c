@@ -95,33 +95,6 @@ static const struct sweep sweeps[] = {
     {"again", SWEEP_UNDOES, prepare_image, fork_one, is_two, 0},
 };
 
-static void test_failures(void **state)
-{
-    sweep_failures(*state);
-}
-
-static void test_residues(void **state)
-{
-    sweep_residues(*state);
-}
-
-static void test_crashes(void **state)
-{
-    sweep_crashes(*state);
-}
-
-#define SWEEP(n, kind)                                                     \
-    {                                                                      \
-        "sweep_" #n "_" #kind, test_##kind, NULL, NULL, (void *)&sweeps[n] \
-    }
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    fake_teardown();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,5 +106,5 @@ int main(void)
         SWEEP(5, crashes),
     };
 
-    return cmocka_run_group_tests(tests, NULL, group_teardown);
+    return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
 }

@@ -118,29 +118,6 @@ static const struct sweep sweeps[] = {
     {"due", SWEEP_REPEATS, prepare_acked, accept_due, is_accepted, 0},
 };
 
-static void test_failures(void **state)
-{
-    sweep_failures(*state);
-}
-
-static void test_crashes(void **state)
-{
-    sweep_crashes(*state);
-}
-
-#define SWEEPS(n)                                                             \
-    {"sweep_" #n "_failures", test_failures, NULL, NULL, (void *)&sweeps[n]}, \
-    {                                                                         \
-        "sweep_" #n "_crashes", test_crashes, NULL, NULL, (void *)&sweeps[n]  \
-    }
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    fake_teardown();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,5 +127,5 @@ int main(void)
         SWEEPS(3),
     };
 
-    return cmocka_run_group_tests(tests, NULL, group_teardown);
+    return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
 }

@@ -143,28 +143,10 @@ static const struct sweep sweeps[] = {
     {"rename-restart", SWEEP_REPEATS, prepare_rename, run, is_done, 0},
 };
 
-static void test_failures(void **state)
-{
-    sweep_failures(*state);
-}
-
-static void test_crashes(void **state)
-{
-    sweep_crashes(*state);
-}
-
-#define SWEEPS(n)                                                             \
-    {"sweep_" #n "_failures", test_failures, NULL, NULL, (void *)&sweeps[n]}, \
-    {                                                                         \
-        "sweep_" #n "_crashes", test_crashes, NULL, NULL, (void *)&sweeps[n]  \
-    }
-
 static int group_teardown(void **state)
 {
-    (void)state;
     fake_host_teardown();
-    fake_teardown();
-    return 0;
+    return sweep_group_teardown(state);
 }
 
 int main(void)

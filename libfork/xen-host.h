@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What the daemon asks of Xen, beyond what the library's own adapters give
- * (xen.h).  Implemented by host.c, the daemon's only file that knows libxl
- * and libxenstore, and by tests/unit/fake-host.c.
+ * (xen.h).  Implemented by xen-host-*.c, which only xenforkd is linked with,
+ * and by tests/unit/fake-host.c.
  *
  * Functions return 0 or a negative XENFORK_E_*, as those of the library do,
  * and have made the error in the context.
  */
-#ifndef DAEMON_HOST_H
-#define DAEMON_HOST_H
+#ifndef LIBFORK_XEN_HOST_H
+#define LIBFORK_XEN_HOST_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,15 +24,16 @@
 #define HOST_EVENT_OTHER   (1U << 3)
 
 /* To poll for input; negative: no connection. */
-int host_fd(xenfork_ctx *ctx);
-int host_watch(xenfork_ctx *ctx);
-int host_watch_guest(xenfork_ctx *ctx, uint32_t domid);
-void host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__host_fd(xenfork_ctx *ctx);
+int xenfork__host_watch(xenfork_ctx *ctx);
+int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid);
+void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid);
 /*
  * The next event that has come; HOST_EVENT_*, several at once.  XEN: the
  * connection broke
  */
-int host_event(xenfork_ctx *ctx, uint32_t *events_out, uint32_t *domid_out);
+int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
+                        uint32_t *domid_out);
 
 struct host_domain {
     uint32_t domid;
@@ -40,17 +41,17 @@ struct host_domain {
     int reason; /* HOST_REASON_*; valid if is_shutdown */
 };
 /* Every domain but ours and dying ones; caller frees. */
-int host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
-                 size_t *count_out);
+int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
+                          size_t *count_out);
 
 /*
  * data/fork/freeze of a guest: at most value_bytes - 1 bytes of it, with a
  * NUL after them.  bytes_out: its length; 0 also when there is no such key.
  */
-int host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
-                 size_t value_bytes, size_t *bytes_out);
+int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
+                          size_t value_bytes, size_t *bytes_out);
 /* A new attempt begins: what fork/error says is over. */
-int host_forget_error(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
 
 /* Reasons of a shutdown: SHUTDOWN_*, public/sched.h. */
 #define HOST_REASON_POWEROFF   0
@@ -77,33 +78,37 @@ struct host_config {
     uint32_t nic_count;
     int *nics; /* their devids */
 };
-int host_config_get(xenfork_ctx *ctx, uint32_t domid,
-                    struct host_config **config_out);
-void host_config_free(struct host_config *config);
+int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
+                             struct host_config **config_out);
+void xenfork__host_config_free(struct host_config *config);
 
 /* Does `xl create` of this Xen go on watching a domain that suspends? */
-int host_watcher_survives(xenfork_ctx *ctx, bool *survives_out);
+int xenfork__host_watcher_survives(xenfork_ctx *ctx, bool *survives_out);
 /* Is another toolstack (libvirt) its master? */
-int host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out);
+int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out);
 /* Has the library suspended it, once? */
-int host_was_suspended(xenfork_ctx *ctx, uint32_t domid, bool *was_out);
+int xenfork__host_was_suspended(xenfork_ctx *ctx, uint32_t domid,
+                                bool *was_out);
 /*
  * /libxl/D/xenforkd: "watch": xenforkd is its watcher; "keep": preserved,
  * nobody is.  It goes with the domain.  "" when there is none.
  */
 #define HOST_MARK_WATCH "watch"
 #define HOST_MARK_KEEP  "keep"
-int host_mark(xenfork_ctx *ctx, uint32_t domid, char mark_out[16]);
-int host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark);
+int xenfork__host_mark(xenfork_ctx *ctx, uint32_t domid, char mark_out[16]);
+int xenfork__host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark);
 
 /* HOSTMEM: there is not enough for it once domain @replaced is gone. */
-int host_check_memory(xenfork_ctx *ctx, const char *json, uint32_t replaced);
+int xenfork__host_check_memory(xenfork_ctx *ctx, const char *json,
+                               uint32_t replaced);
 /* A paused domain out of a configuration; on failure nothing is left. */
-int host_create(xenfork_ctx *ctx, const char *json, uint32_t *domid_out);
-int host_soft_reset(xenfork_ctx *ctx, const char *json, uint32_t domid);
-int host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name);
+int xenfork__host_create(xenfork_ctx *ctx, const char *json,
+                         uint32_t *domid_out);
+int xenfork__host_soft_reset(xenfork_ctx *ctx, const char *json,
+                             uint32_t domid);
+int xenfork__host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name);
 /* Another name (with the suffix) and another UUID, unless it has them. */
-int host_preserve(xenfork_ctx *ctx, uint32_t domid, const char *json,
-                  const char *suffix);
+int xenfork__host_preserve(xenfork_ctx *ctx, uint32_t domid, const char *json,
+                           const char *suffix);
 
 #endif
