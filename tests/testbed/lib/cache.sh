@@ -10,6 +10,9 @@ TESTBED=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TOP=$(cd "$TESTBED/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/xenfork
 
+# What build-hypervisor, and then all that needs it, ends with when the archive has no source of that Xen.
+NO_SOURCE=69
+
 note() { printf 'testbed: %s\n' "$*" >&2; }
 die() { note "$*"; exit 1; }
 
@@ -47,16 +50,17 @@ need() {
 }
 
 make_part() {
-    local path=$1 kind=$2 variant=$3 start=$SECONDS
+    local path=$1 kind=$2 variant=$3 start=$SECONDS status=0
     rm -rf "$path.new"
     mkdir -p "$path.new"
     note "$kind $variant: making"
     # A shell of its own: set -e does not work below an if, && or ||.
-    if ! bash -euo pipefail -c '. "$0/lib/cache.sh"; load_part "$1"; "make_$1" "$3" "$2"' \
-        "$TESTBED" "$kind" "$variant" "$path.new" >"$path.log" 2>&1 </dev/null; then
+    bash -euo pipefail -c '. "$0/lib/cache.sh"; load_part "$1"; "make_$1" "$3" "$2"' \
+        "$TESTBED" "$kind" "$variant" "$path.new" >"$path.log" 2>&1 </dev/null || status=$?
+    if [ "$status" -ne 0 ]; then
         tail -n 20 "$path.log" >&2
         note "$kind $variant: failed after $((SECONDS - start)) s; whole log: $path.log"
-        return 1
+        return "$status"
     fi
     mv -T "$path.new" "$path"
     note "$kind $variant: done in $((SECONDS - start)) s"

@@ -8,8 +8,13 @@ key_xen() {
     [ "$1" = stock ] || cat "$TOP/tools/build-hypervisor"
 }
 
+# The source that somebody has given for VERSION, if any: see ../build --source.
+given_source() {
+    find "$CACHE/source" -name "xen-$1.tar.*" | head -n 1
+}
+
 make_xen() {
-    local root
+    local root source given=()
     root=$(need buildroot "$(release_of "$2")")
     if [ "$2" = stock ]; then
         "$TESTBED/lib/in-root" "$root" -w "$1:/out" sh -euc '
@@ -19,8 +24,12 @@ make_xen() {
             dpkg-deb -x xen-hypervisor-*.deb unpacked
             gunzip -c unpacked/boot/xen-*.gz >/out/xen'
     else
-        "$TESTBED/lib/in-root" "$root" -r "$TOP/tools:/tools" -w "$1:/out" sh -euc '
+        mkdir -p "$CACHE/source"
+        source=$(given_source "$2")
+        [ -z "$source" ] || given=(--source "/source/${source##*/}")
+        # shellcheck disable=SC2016  # expanded inside
+        "$TESTBED/lib/in-root" "$root" -r "$TOP/tools:/tools" -r "$CACHE/source:/source" -w "$1:/out" sh -euc '
             apt-get update -qq
-            /tools/build-hypervisor --any-cpu --output /out'
+            /tools/build-hypervisor --any-cpu --output /out "$@"' sh ${given[@]+"${given[@]}"}
     fi
 }
