@@ -4,7 +4,6 @@
 # Xen's own commands then take it apart and leave nothing.
 # live: --source --timeout 560
 # full: 4.17
-# alone: yes
 . "$(dirname "$0")/lib.sh"
 
 SCRIPTS=/etc/xen/scripts

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Eight clones at once; hydrated clones that outlive their image.
 # live: --source --timeout 500
-# alone: yes
 # full: 4.17
 . "$(dirname "$0")/lib.sh"
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A clone of a clone, and its clone; clones of an image that was kept; an image destroyed behind our back.
 # live: --source --timeout 500
-# alone: yes
 # full: 4.17
 . "$(dirname "$0")/lib.sh"
 

@@ -3,7 +3,6 @@
 # A clone is not heard on its source's bridge until its agent has acknowledged, and then never with its source's
 # addresses. The test stands in for the agent. And the host side of NICs: connected, held, moved.
 # live: --source --timeout 500
-# alone: yes
 # full: 4.17
 . "$(dirname "$0")/lib.sh"
 

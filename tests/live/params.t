@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What clones and their source are told in xenstore, and who can read it.
 # live: --source --timeout 500
-# alone: yes
 # full: 4.17
 . "$(dirname "$0")/lib.sh"
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What a clone's or a source's configuration wants done when it shuts down is done, once, as xl create does it.
 # live: --source --timeout 1200
-# alone: yes
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Debian's xendomains at shutdown and boot, with an image and a clone around that depends on it.
 # live: --source --timeout 500
-# alone: yes
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 
