@@ -9,6 +9,10 @@
 #define NOTE_MS 60000U
 #define LOOK_MS 50U /* between two looks at a key */
 
+/* So many events in a second; then none for another. */
+#define EVENTS_MAX 32U
+#define EVENTS_MS  1000U
+
 void guests_init(struct guests *guests, uint32_t burst, uint64_t interval_ms)
 {
     *guests = (struct guests){.burst = burst, .interval_ms = interval_ms};
@@ -154,6 +158,19 @@ uint64_t guests_wake_ms(const struct guests *guests, uint64_t now_ms)
             wake_ms = at_ms;
     }
     return wake_ms;
+}
+
+bool guests_is_noisy(struct guest *guest, uint64_t now_ms)
+{
+    if (now_ms - guest->events_ms >= EVENTS_MS) {
+        guest->events_ms = now_ms;
+        guest->events = 0;
+    }
+    if (++guest->events < EVENTS_MAX || guest->is_muted)
+        return false;
+    guest->is_muted = true;
+    guest->muted_ms = now_ms + EVENTS_MS;
+    return true;
 }
 
 bool guests_may_note(struct guest *guest, uint64_t now_ms)

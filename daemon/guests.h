@@ -19,6 +19,10 @@ struct guest {
     bool is_requesting; /* its key may have changed */
     bool is_looked;     /* at, at looked_ms */
     uint64_t looked_ms;
+    uint32_t events; /* of it, since events_ms */
+    uint64_t events_ms;
+    bool is_muted; /* not watched, until muted_ms */
+    uint64_t muted_ms;
     bool is_freezing; /* a worker is at it */
     bool has_failed;  /* its last freeze did */
     uint32_t tokens;
@@ -68,6 +72,11 @@ void guests_charge(struct guests *guests, struct guest *guest, uint64_t now_ms);
 void guests_result(struct guest *guest, bool is_failed, uint64_t now_ms);
 /* When guests_next() may find somebody that it does not find now. */
 uint64_t guests_wake_ms(const struct guests *guests, uint64_t now_ms);
+/*
+ * It has written something.  True: too often; whoever called mutes it, for
+ * what xenstored tells of it costs everybody.
+ */
+bool guests_is_noisy(struct guest *guest, uint64_t now_ms);
 /* May a line be logged about it?  Once a minute. */
 bool guests_may_note(struct guest *guest, uint64_t now_ms);
 

@@ -86,6 +86,8 @@ void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
         at_latest(&daemon->domains_ms, now_ms);
         at_latest(&daemon->recover_ms, now_ms + RECOVER_DELAY_MS);
     }
+    if (guest && guests_is_noisy(guest, now_ms))
+        xenfork__host_unwatch_guest(daemon->ctx, domid);
     if (guest && (events & HOST_EVENT_REQUEST))
         guest->is_requesting = true;
     if (guest && (events & HOST_EVENT_ACK))
@@ -264,6 +266,17 @@ static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
     }
 }
 
+/* What it has written meanwhile, the new watch tells at once. */
+static void unmute(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
+{
+    if (!guest->is_muted || guest->muted_ms > now_ms)
+        return;
+    if (xenfork__host_watch_guest(daemon->ctx, guest->domid) == 0)
+        guest->is_muted = false;
+    else
+        guest->muted_ms = now_ms + LOOK_AGAIN_MS;
+}
+
 /* Of what a guest writes only the exact value counts. */
 static bool is_request(struct daemon *daemon, struct guest *guest,
                        uint64_t now_ms)
@@ -400,6 +413,7 @@ void serve_turn(struct daemon *daemon, uint64_t now_ms)
         look_at_domains(daemon, now_ms);
     look_at_requests(daemon, now_ms);
     for (i = 0; i < daemon->guests.count; i++) {
+        unmute(daemon, daemon->guests.all[i], now_ms);
         settle(daemon, daemon->guests.all[i], now_ms);
         ack_look(daemon, daemon->guests.all[i], now_ms);
     }
@@ -425,6 +439,17 @@ static uint64_t settle_wake_ms(const struct daemon *daemon)
     return wake_ms;
 }
 
+static uint64_t unmute_ms(const struct daemon *daemon)
+{
+    uint64_t wake_ms = SERVE_NEVER;
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++)
+        if (daemon->guests.all[i]->is_muted)
+            at_latest(&wake_ms, daemon->guests.all[i]->muted_ms);
+    return wake_ms;
+}
+
 /* What waits for a free place is woken by the worker that makes it. */
 uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
 {
@@ -440,6 +465,7 @@ uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
         at_latest(&wake_ms, ack_wake_ms(&daemon->guests));
     if (workers_has_room(&daemon->workers, WORKER_RECOVER))
         at_latest(&wake_ms, daemon->recover_ms);
+    at_latest(&wake_ms, unmute_ms(daemon));
     at_latest(&wake_ms, daemon->domains_ms);
     at_latest(&wake_ms, daemon->state_ms);
     return wake_ms;

@@ -148,6 +148,7 @@ int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
             continue;
         *events_out = d->events;
         d->events = 0;
+        d->told++;
         *domid_out = d->domid;
         break;
     }

@@ -19,6 +19,7 @@ struct fake_host_domain {
     uint32_t domid; /* 0: unused */
     bool is_watched;
     uint32_t events;                  /* HOST_EVENT_* */
+    uint32_t told;                    /* events that were taken */
     char request[FAKE_REQUEST_BYTES]; /* data/fork/freeze; "": none */
     uint32_t reads;                   /* of it */
     int actions[HOST_REASONS];

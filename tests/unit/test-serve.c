@@ -104,6 +104,8 @@ static void flood(const char *text)
     assert_int_equal(freezes(s.b), 1);
     /* A burst, and one every 10 s. */
     assert_in_range(fake_host_domain(s.a)->reads - reads, 1, 10);
+    /* Of 60000 that it wrote. */
+    assert_in_range(fake_host_domain(s.a)->told, 32, 2000);
     assert_in_range(freezes(s.a), 0, 9);
     assert_in_range(s.count, 1, 12);
     assert_int_equal(s.daemon.guests.count, 2);
@@ -121,6 +123,32 @@ static void test_flood_of_garbage(void **state)
     (void)state;
     flood("garbage");
     assert_int_equal(freezes(s.a), 0);
+}
+
+/* What it writes while it is not listened to is seen when it is again. */
+static void test_muted(void **state)
+{
+    uint32_t i;
+
+    (void)state;
+    start_up();
+    for (i = 0; i < 100; i++) {
+        fake_request(s.a, "0");
+        turn();
+    }
+    assert_false(fake_host_domain(s.a)->is_watched);
+    assert_true(fake_host_domain(s.b)->is_watched);
+    sleep_until(s.now_ms + 500); /* what it was told of has been looked at */
+    fake_request(s.a, "1");
+    sleep_until(s.now_ms + 499);
+    assert_int_equal(freezes(s.a), 0);
+    fake_fail_function("xenfork__host_watch_guest", XENFORK_E_XEN, 0);
+    sleep_until(s.now_ms + 1);
+    fake_disarm();
+    assert_false(fake_host_domain(s.a)->is_watched);
+    sleep_until(s.now_ms + 1000);
+    assert_true(fake_host_domain(s.a)->is_watched);
+    assert_int_equal(freezes(s.a), 1);
 }
 
 static void test_already_frozen(void **state)
@@ -282,6 +310,7 @@ int main(void)
         TEST(test_garbage),
         TEST(test_flood_of_requests),
         TEST(test_flood_of_garbage),
+        TEST(test_muted),
         TEST(test_already_frozen),
         TEST(test_thawed),
         TEST(test_forbidden),
