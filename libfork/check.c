@@ -13,9 +13,16 @@ struct finding {
     char *text, *remedy;
 };
 
+struct plan {
+    char *vdev;
+    const struct xenfork__disk_driver *driver; /* NULL: none */
+};
+
 struct xenfork_check {
     uint32_t count;
     struct finding *findings;
+    uint32_t disk_count;
+    struct plan *disks;
 };
 
 XENFORK_API void xenfork_check_free(xenfork_check *check)
@@ -28,7 +35,10 @@ XENFORK_API void xenfork_check_free(xenfork_check *check)
         free(check->findings[i].text);
         free(check->findings[i].remedy);
     }
+    for (i = 0; i < check->disk_count; i++)
+        free(check->disks[i].vdev);
     free(check->findings);
+    free(check->disks);
     free(check);
 }
 
@@ -131,11 +141,43 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
     return rc;
 }
 
+/* Those that are refused are left out: there is a finding instead. */
+static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
+                      const xenfork_spec *spec,
+                      const struct xenfork__disk *disk)
+{
+    struct plan *plan = &check->disks[check->disk_count];
+    int rc = xenfork__disk_choose(ctx, spec, disk, &plan->driver);
+
+    if (rc < 0)
+        return note(ctx, check, rc);
+    plan->vdev = strdup(disk->vdev);
+    if (!plan->vdev)
+        return xenfork__nomem(ctx);
+    check->disk_count++;
+    return 0;
+}
+
+static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
+                       const xenfork_spec *spec,
+                       const struct xenfork__config *config)
+{
+    uint32_t i;
+    int rc;
+
+    check->disks = calloc(config->disk_count + 1, sizeof(*check->disks));
+    if (!check->disks)
+        return xenfork__nomem(ctx);
+    rc = note(ctx, check, xenfork__disks_wishes(ctx, spec, config));
+    for (i = 0; i < config->disk_count && rc >= 0; i++)
+        rc = check_disk(ctx, check, spec, &config->disks[i]);
+    return rc;
+}
+
 static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
+                         const xenfork_spec *spec,
                          const struct xenfork__config *config)
 {
-    const struct xenfork__disk_driver *driver = NULL;
-    uint32_t i;
     int rc;
 
     if (config->passthrough_count &&
@@ -154,13 +196,7 @@ static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
         if (rc < 0)
             return rc;
     }
-    for (i = 0; i < config->disk_count; i++) {
-        rc = note(ctx, check,
-                  xenfork__disk_choose(ctx, &config->disks[i], &driver));
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    return check_disks(ctx, check, spec, config);
 }
 
 static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
@@ -211,7 +247,7 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     if ((rc = check_state(ctx, check, info)) < 0 ||
         (rc = check_type(ctx, check, config)) < 0 ||
         (rc = check_guest(ctx, check, info, config)) < 0 ||
-        (rc = check_devices(ctx, check, config)) < 0 ||
+        (rc = check_devices(ctx, check, spec, config)) < 0 ||
         (spec && (rc = check_clones(ctx, check, spec, info, config)) < 0)) {
         xenfork_check_free(check);
         return rc;
@@ -289,4 +325,42 @@ XENFORK_API const char *xenfork_check_remedy(const xenfork_check *check,
     const struct finding *f = at(check, index);
 
     return f ? f->remedy : NULL;
+}
+
+static const struct plan *disk_at(const xenfork_check *check, uint32_t disk)
+{
+    return disk < check->disk_count ? &check->disks[disk] : NULL;
+}
+
+XENFORK_API uint32_t xenfork_check_disk_count(const xenfork_check *check)
+{
+    return check->disk_count;
+}
+
+XENFORK_API const char *xenfork_check_disk_vdev(const xenfork_check *check,
+                                                uint32_t disk)
+{
+    const struct plan *p = disk_at(check, disk);
+
+    return p ? p->vdev : NULL;
+}
+
+XENFORK_API const char *xenfork_check_disk_driver(const xenfork_check *check,
+                                                  uint32_t disk)
+{
+    const struct plan *p = disk_at(check, disk);
+
+    if (!p)
+        return NULL;
+    return p->driver ? p->driver->name : XENFORK__DISK_NONE;
+}
+
+XENFORK_API const char *xenfork_check_disk_why(const xenfork_check *check,
+                                               uint32_t disk)
+{
+    const struct plan *p = disk_at(check, disk);
+
+    if (!p)
+        return NULL;
+    return p->driver ? p->driver->why : "left out";
 }

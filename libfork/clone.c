@@ -48,7 +48,7 @@ static int create(struct xenfork__job *job, uint32_t i,
 {
     xenfork_ctx *ctx = job->ctx;
     cleanup_free char *stream = NULL;
-    cleanup_free char **paths = NULL;
+    cleanup_free struct xenfork__clone_disk *disks = NULL;
     cleanup_close int fd = -1;
     uint32_t n;
     int rc;
@@ -56,8 +56,8 @@ static int create(struct xenfork__job *job, uint32_t i,
     for (n = 0; n < job->ids[i].nic_count; n++)
         job->ids[i].nics[n].is_held = is_held(job, i, n);
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
-        (rc = xenfork__disks_clone(ctx, job->txn, job->config, job->image, node,
-                                   &paths)) < 0)
+        (rc = xenfork__disks_clone(ctx, job->txn, job->spec, job->config,
+                                   job->image, node, &disks)) < 0)
         return rc;
     stream = xenfork__node_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
                                 XENFORK__FILE_STREAM);
@@ -72,7 +72,7 @@ static int create(struct xenfork__job *job, uint32_t i,
         &(struct xenfork__clone_config){.name = node->name,
                                         .uuid = node->uuid,
                                         .nics = job->ids[i].nics,
-                                        .disk_paths = paths},
+                                        .disks = disks},
         fd, &node->domid);
 }
 

@@ -17,6 +17,7 @@ XENFORK_API int xenfork_open(xenfork_ctx **ctx_out,
     if (!ctx)
         return XENFORK_E_NOMEM;
     ctx->logger = logger;
+    ctx->guard_fd = -1;
     ctx->domid = XENFORK_DOMID_NONE;
     ctx->error.domid = XENFORK_DOMID_NONE;
     ctx->state_dir = strdup(XENFORK_STATE_DIR);

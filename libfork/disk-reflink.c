@@ -50,23 +50,22 @@ static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk)
                : rc;
 }
 
-static char *reflink_path(const struct xenfork__disk *disk,
-                          const uint8_t uuid[16])
+static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                        const uint8_t uuid[16], char **path_out)
 {
     const char *slash = strrchr(disk->path, '/');
     size_t dir = (size_t)(slash - disk->path);
     size_t sub = strlen("/" SUBDIR);
     char text[XENFORK__UUID_CHARS];
     bool is_inside;
-    char *path;
 
     /* A clone's file is there already: its clones' lie beside it. */
     is_inside = dir >= sub && !strncmp(slash - sub, "/" SUBDIR, sub);
     xenfork__uuid_print(uuid, text);
-    if (asprintf(&path, "%.*s%s/%s-%s.raw", (int)dir, disk->path,
+    if (asprintf(path_out, "%.*s%s/%s-%s.raw", (int)dir, disk->path,
                  is_inside ? "" : "/" SUBDIR, text, disk->vdev) < 0)
-        return NULL;
-    return path;
+        return xenfork__nomem(ctx);
+    return 0;
 }
 
 /* What is dirty is written now, not by the FICLONE in the stun. */
@@ -94,11 +93,21 @@ static int reflink_clone(xenfork_ctx *ctx, const char *from, const char *to)
     return xenfork__sys_reflink(ctx, from, to, false);
 }
 
+static uint64_t reflink_allocated_kib(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) ? 0 : (uint64_t)st.st_blocks / 2;
+}
+
 const struct xenfork__disk_driver xenfork__disk_reflink = {
     .name = "reflink",
+    .why = "a raw file on XFS or btrfs",
     .probe = reflink_probe,
     .path = reflink_path,
     .prepare = reflink_prepare,
     .cut = reflink_cut,
     .clone = reflink_clone,
+    .remove = xenfork__file_remove,
+    .allocated_kib = reflink_allocated_kib,
 };

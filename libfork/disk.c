@@ -1,90 +1,164 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "disk.h"
 
-#include "files.h"
+#include <string.h>
 
 /* In order of preference. */
 static const struct xenfork__disk_driver *const drivers[] = {
-    &xenfork__disk_share, &xenfork__disk_reflink};
+    &xenfork__disk_share,
+    &xenfork__disk_lvthin,
+    &xenfork__disk_reflink,
+};
 
-int xenfork__disk_choose(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                         const struct xenfork__disk_driver **driver_out)
+const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
 {
     size_t i;
-    int rc = 0;
 
-    for (i = 0; i < ARRAY_SIZE(drivers); i++) {
-        rc = drivers[i]->probe(ctx, disk);
-        if (rc == 0) {
-            *driver_out = drivers[i];
-            return 0;
-        }
-        if (rc != XENFORK_E_DISK)
-            return rc;
-    }
-    return rc; /* the last one's text says what it would take */
-}
-
-/* A read-only disk, and an empty drive: the same for everybody. */
-static int share_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk)
-{
-    if (disk->path && disk->is_readwrite)
-        return xenfork__miss(ctx, XENFORK_E_DISK, "disk %s is writable",
-                             disk->vdev);
-    return 0;
-}
-
-static char *share_path(const struct xenfork__disk *disk,
-                        const uint8_t uuid[16])
-{
-    (void)disk;
-    (void)uuid;
+    for (i = 0; i < ARRAY_SIZE(drivers); i++)
+        if (!strcmp(drivers[i]->name, name))
+            return drivers[i];
     return NULL;
 }
 
-const struct xenfork__disk_driver xenfork__disk_share = {
-    .name = "share", .probe = share_probe, .path = share_path};
+/* The first that can; otherwise the last one's text says what it would take. */
+static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                      const struct xenfork__disk_driver **driver_out)
+{
+    size_t i;
+    int rc = XENFORK_E_DISK;
+
+    for (i = 0; i < ARRAY_SIZE(drivers) && rc == XENFORK_E_DISK; i++) {
+        rc = drivers[i]->probe(ctx, disk);
+        if (rc == 0)
+            *driver_out = drivers[i];
+    }
+    return rc;
+}
+
+int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
+                         const struct xenfork__disk *disk,
+                         const struct xenfork__disk_driver **driver_out)
+{
+    const char *how = xenfork__spec_disk(spec, disk->vdev);
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(how);
+    int rc;
+
+    if (!strcmp(how, XENFORK__DISK_AUTO))
+        return choose_any(ctx, disk, driver_out);
+    if (!strcmp(how, XENFORK__DISK_NONE)) {
+        *driver_out = NULL;
+        return 0;
+    }
+    if (!driver) {
+        xenfork__miss(ctx, XENFORK_E_INVAL, "disk %s: there is no driver %s",
+                      disk->vdev, how);
+        return xenfork__remedy(ctx, "man xl-fork lists the drivers");
+    }
+    rc = driver->probe(ctx, disk);
+    if (rc == 0)
+        *driver_out = driver;
+    return rc;
+}
+
+static bool has_disk(const struct xenfork__config *config, const char *vdev)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->disk_count; i++)
+        if (!strcmp(config->disks[i].vdev, vdev))
+            return true;
+    return false;
+}
+
+int xenfork__disks_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
+                          const struct xenfork__config *config)
+{
+    uint32_t i;
+
+    for (i = 0; spec && i < spec->disk_count; i++) {
+        if (has_disk(config, spec->disks[i].vdev))
+            continue;
+        xenfork__miss(ctx, XENFORK_E_DISK, "%s has no disk %s", config->name,
+                      spec->disks[i].vdev);
+        return xenfork__remedy(ctx, "xl fork-check names its disks");
+    }
+    return 0;
+}
+
+static int driver_of_record(xenfork_ctx *ctx, const char *name,
+                            const struct xenfork__disk_driver **driver_out)
+{
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(name);
+
+    if (!driver || !driver->remove)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                             "a record names the disk driver %s, which is "
+                             "unknown",
+                             name);
+    *driver_out = driver;
+    return 0;
+}
+
+int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver, const char *path)
+{
+    const struct xenfork__disk_driver *d = NULL;
+    int rc = driver_of_record(ctx, driver, &d);
+
+    return rc < 0 ? rc : d->remove(ctx, path);
+}
+
+static int prepare_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const struct xenfork__disk_driver *driver,
+                       const struct xenfork__disk *disk, uint32_t index,
+                       struct xenfork__node *image)
+{
+    cleanup_free char *path = NULL;
+    int rc = driver->path(ctx, disk, image->uuid, &path);
+
+    if (rc < 0 || !path)
+        return rc;
+    if ((rc = xenfork__txn_disk(ctx, txn, driver->name, path)) < 0 ||
+        (rc = driver->prepare(ctx, disk->path, path)) < 0)
+        return rc;
+    return xenfork__node_add_disk(ctx, image, index, disk->vdev, driver->name,
+                                  path);
+}
 
 int xenfork__disks_prepare(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                           const xenfork_spec *spec,
                            const struct xenfork__config *config,
                            struct xenfork__node *image)
 {
     uint32_t i;
+    int rc = 0;
 
-    for (i = 0; i < config->disk_count; i++) {
+    for (i = 0; i < config->disk_count && rc >= 0; i++) {
         const struct xenfork__disk *disk = &config->disks[i];
         const struct xenfork__disk_driver *driver = NULL;
-        cleanup_free char *path = NULL;
-        int rc = xenfork__disk_choose(ctx, disk, &driver);
 
-        if (rc < 0)
-            return rc;
-        path = driver->path(disk, image->uuid);
-        if (!path)
-            continue;
-        if ((rc = xenfork__txn_file(ctx, txn, path)) < 0 ||
-            (rc = driver->prepare(ctx, disk->path, path)) < 0 ||
-            (rc = xenfork__node_add_disk(ctx, image, i, disk->vdev, path)) < 0)
-            return rc;
+        rc = xenfork__disk_choose(ctx, spec, disk, &driver);
+        if (rc == 0 && driver)
+            rc = prepare_one(ctx, txn, driver, disk, i, image);
     }
-    return 0;
+    return rc;
 }
 
 int xenfork__disks_cut(xenfork_ctx *ctx, const struct xenfork__config *config,
                        const struct xenfork__node *image)
 {
     uint32_t i;
+    int rc = 0;
 
-    for (i = 0; i < image->disk_count; i++) {
+    for (i = 0; i < image->disk_count && rc >= 0; i++) {
         const struct xenfork__node_disk *sealed = &image->disks[i];
-        const struct xenfork__disk *disk = &config->disks[sealed->index];
         const struct xenfork__disk_driver *driver = NULL;
-        int rc = xenfork__disk_choose(ctx, disk, &driver);
 
-        if (rc < 0 || (rc = driver->cut(ctx, disk->path, sealed->path)) < 0)
-            return rc;
+        rc = driver_of_record(ctx, sealed->driver, &driver);
+        if (rc == 0)
+            rc = driver->cut(ctx, config->disks[sealed->index].path,
+                             sealed->path);
     }
-    return 0;
+    return rc;
 }
 
 static int clone_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
@@ -92,46 +166,91 @@ static int clone_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
                      const struct xenfork__node_disk *sealed,
                      struct xenfork__node *clone)
 {
-    /* The one driver that seals files.  Issue 4 records it in the node. */
-    const struct xenfork__disk_driver *driver = &xenfork__disk_reflink;
-    cleanup_free char *path = driver->path(disk, clone->uuid);
+    const struct xenfork__disk_driver *driver = NULL;
+    cleanup_free char *path = NULL;
     int rc;
 
-    if (!path)
-        return xenfork__nomem(ctx);
-    if ((rc = xenfork__txn_file(ctx, txn, path)) < 0 ||
+    if ((rc = driver_of_record(ctx, sealed->driver, &driver)) < 0 ||
+        (rc = driver->path(ctx, disk, clone->uuid, &path)) < 0 ||
+        (rc = xenfork__txn_disk(ctx, txn, driver->name, path)) < 0 ||
         (rc = driver->clone(ctx, sealed->path, path)) < 0)
         return rc;
     return xenfork__node_add_disk(ctx, clone, sealed->index, sealed->vdev,
-                                  path);
+                                  driver->name, path);
 }
 
-int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                         const struct xenfork__config *config,
-                         const struct xenfork__node *image,
-                         struct xenfork__node *clone, char ***paths_out)
+static const struct xenfork__node_disk *sealed_at(
+    const struct xenfork__node *image, uint32_t index)
 {
-    cleanup_free char **paths = calloc(config->disk_count + 1, sizeof(char *));
     uint32_t i;
 
-    if (!paths)
-        return xenfork__nomem(ctx);
-    for (i = 0; i < image->disk_count; i++) {
-        const struct xenfork__node_disk *sealed = &image->disks[i];
-        int rc;
+    for (i = 0; i < image->disk_count; i++)
+        if (image->disks[i].index == index)
+            return &image->disks[i];
+    return NULL;
+}
 
-        if (sealed->index >= config->disk_count)
-            return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                                 "image %s records a disk that it has not",
-                                 image->name);
-        rc = clone_one(ctx, txn, &config->disks[sealed->index], sealed, clone);
-        if (rc < 0)
+/* What the image has been made with cannot be had by another driver. */
+static int check_wish(xenfork_ctx *ctx, const struct xenfork__node *image,
+                      const struct xenfork__node_disk *sealed, const char *how)
+{
+    if (!strcmp(how, XENFORK__DISK_AUTO) || !strcmp(how, sealed->driver))
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s of image %s is sealed by driver %s, not %s",
+                  sealed->vdev, image->name, sealed->driver, how);
+    return xenfork__remedy(ctx, "leave out the driver");
+}
+
+static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                     const xenfork_spec *spec,
+                     const struct xenfork__config *config,
+                     const struct xenfork__node *image,
+                     struct xenfork__node *clone,
+                     struct xenfork__clone_disk *disks)
+{
+    uint32_t i;
+    int rc;
+
+    for (i = 0; i < config->disk_count; i++) {
+        const struct xenfork__disk *disk = &config->disks[i];
+        const struct xenfork__node_disk *sealed = sealed_at(image, i);
+        const char *how = xenfork__spec_disk(spec, disk->vdev);
+
+        /* Writable, and not sealed: the image has been made without it. */
+        if (!strcmp(how, XENFORK__DISK_NONE) ||
+            (!sealed && disk->path && disk->is_readwrite)) {
+            disks[i].is_absent = true;
+            continue;
+        }
+        if (!sealed)
+            continue;
+        if ((rc = check_wish(ctx, image, sealed, how)) < 0 ||
+            (rc = clone_one(ctx, txn, disk, sealed, clone)) < 0)
             return rc;
     }
     for (i = 0; i < clone->disk_count; i++)
-        paths[clone->disks[i].index] = clone->disks[i].path;
-    *paths_out = steal_ptr(paths);
+        disks[clone->disks[i].index].path = clone->disks[i].path;
     return 0;
+}
+
+int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                         const xenfork_spec *spec,
+                         const struct xenfork__config *config,
+                         const struct xenfork__node *image,
+                         struct xenfork__node *clone,
+                         struct xenfork__clone_disk **disks_out)
+{
+    cleanup_free struct xenfork__clone_disk *disks = calloc(
+        config->disk_count + 1, sizeof(*disks));
+    int rc;
+
+    if (!disks)
+        return xenfork__nomem(ctx);
+    rc = clone_all(ctx, txn, spec, config, image, clone, disks);
+    if (rc == 0)
+        *disks_out = steal_ptr(disks);
+    return rc;
 }
 
 int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
@@ -140,7 +259,8 @@ int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
     int rc = 0, r;
 
     for (i = 0; i < node->disk_count; i++) {
-        r = xenfork__file_remove(ctx, node->disks[i].path);
+        r = xenfork__disk_remove(ctx, node->disks[i].driver,
+                                 node->disks[i].path);
         rc = rc < 0 ? rc : r;
     }
     return rc;

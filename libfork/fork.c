@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "disk.h"
 #include "files.h"
 #include "frozen.h"
 #include "recover.h"
@@ -68,6 +69,7 @@ static int check_image(struct xenfork__job *job)
     int rc;
 
     if ((rc = load_image_config(job)) < 0 ||
+        (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0 ||
         (rc = xenfork__taken_load(job->ctx, &taken)) < 0)
         return rc;
     for (i = 0; i < job->spec->count && rc >= 0; i++)

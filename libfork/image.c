@@ -106,8 +106,8 @@ static int prepare(struct xenfork__job *job)
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_PREPARE, XENFORK_ALL)) <
             0 ||
-        (rc = xenfork__disks_prepare(ctx, job->txn, job->config, job->image)) <
-            0 ||
+        (rc = xenfork__disks_prepare(ctx, job->txn, job->spec, job->config,
+                                     job->image)) < 0 ||
         (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0 ||
         (rc = xenfork__txn_pausing(ctx, job->txn)) < 0)
         return rc;

@@ -394,3 +394,11 @@ XENFORK_API const char *xenfork_list_disk_path(const xenfork_list *list,
 
     return n && disk < n->disk_count ? n->disks[disk].path : NULL;
 }
+
+XENFORK_API const char *xenfork_list_disk_driver(const xenfork_list *list,
+                                                 uint32_t index, uint32_t disk)
+{
+    const struct xenfork__node *n = node_at(list, index);
+
+    return n && disk < n->disk_count ? n->disks[disk].driver : NULL;
+}

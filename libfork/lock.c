@@ -71,6 +71,11 @@ int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
     return 0;
 }
 
+int xenfork__lock_fd(const struct xenfork__lock *lock)
+{
+    return lock->fd;
+}
+
 void xenfork__lock_drop(struct xenfork__lock *lock)
 {
     if (!lock)

@@ -19,6 +19,8 @@ struct xenfork__lock;
 /* BUSY (not logged) when another process holds it and !is_waiting. */
 int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
+/* For a process that is to hold it, too. */
+int xenfork__lock_fd(const struct xenfork__lock *lock);
 /* NULL is accepted. */
 void xenfork__lock_drop(struct xenfork__lock *lock);
 /* Remove lock files that nobody holds. */

@@ -17,6 +17,7 @@ void xenfork__node_free(struct xenfork__node *node)
         return;
     for (i = 0; i < node->disk_count; i++) {
         free(node->disks[i].vdev);
+        free(node->disks[i].driver);
         free(node->disks[i].path);
     }
     free(node->disks);
@@ -27,19 +28,24 @@ void xenfork__node_free(struct xenfork__node *node)
 }
 
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
-                           uint32_t index, const char *vdev, const char *path)
+                           uint32_t index, const char *vdev, const char *driver,
+                           const char *path)
 {
     struct xenfork__node_disk *disks;
     cleanup_free char *v = strdup(vdev);
+    cleanup_free char *d = strdup(driver);
     cleanup_free char *p = strdup(path);
 
     disks = reallocarray(node->disks, node->disk_count + 1, sizeof(*disks));
     if (disks)
         node->disks = disks;
-    if (!disks || !v || !p)
+    if (!disks || !v || !d || !p)
         return xenfork__nomem(ctx);
     disks[node->disk_count++] = (struct xenfork__node_disk){
-        .index = index, .vdev = steal_ptr(v), .path = steal_ptr(p)};
+        .index = index,
+        .vdev = steal_ptr(v),
+        .driver = steal_ptr(d),
+        .path = steal_ptr(p)};
     return 0;
 }
 
@@ -103,6 +109,8 @@ static int disks_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                                           index)) < 0 ||
             (rc = xenfork__record_set_nth(ctx, record, "disk.vdev", i,
                                           node->disks[i].vdev)) < 0 ||
+            (rc = xenfork__record_set_nth(ctx, record, "disk.driver", i,
+                                          node->disks[i].driver)) < 0 ||
             (rc = xenfork__record_set_nth(ctx, record, "disk.path", i,
                                           node->disks[i].path)) < 0)
             return rc;
@@ -233,6 +241,7 @@ static bool disks_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
     for (i = 0; i < MAX_DISKS; i++) {
         const char *vdev = xenfork__record_get_nth(record, "disk.vdev", i);
         const char *path = xenfork__record_get_nth(record, "disk.path", i);
+        const char *driver = xenfork__record_get_nth(record, "disk.driver", i);
         char key[32];
         uint32_t index;
 
@@ -240,7 +249,9 @@ static bool disks_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
             return true;
         snprintf(key, sizeof(key), "disk.index.%u", i);
         if (!path || !get_u32(record, key, &index) ||
-            xenfork__node_add_disk(ctx, node, index, vdev, path) < 0)
+            /* Records of before there were other drivers name none. */
+            xenfork__node_add_disk(ctx, node, index, vdev,
+                                   driver ? driver : "reflink", path) < 0)
             return false;
     }
     return false;

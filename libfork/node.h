@@ -13,7 +13,8 @@
 struct xenfork__node_disk {
     uint32_t index; /* in the configuration */
     char *vdev;
-    char *path; /* the sealed file; the clone's own */
+    char *driver; /* see disk.h */
+    char *path;   /* what is sealed; the clone's own */
 };
 
 struct xenfork__node_nic {
@@ -51,7 +52,8 @@ struct xenfork__node {
 
 void xenfork__node_free(struct xenfork__node *node);
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
-                           uint32_t index, const char *vdev, const char *path);
+                           uint32_t index, const char *vdev, const char *driver,
+                           const char *path);
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
                           int devid, const uint8_t mac[6], int link);
 /* A path in the node's directory; file NULL: the directory.  Caller frees */

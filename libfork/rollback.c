@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "admission.h"
+#include "disk.h"
 #include "files.h"
 #include "node.h"
 
@@ -137,17 +138,18 @@ static int undo_nodes(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc;
 }
 
-static int undo_files(xenfork_ctx *ctx, struct xenfork__txn *txn)
+static int undo_disks(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
-    const char *path;
+    const char *driver, *path;
     uint32_t n;
     int rc = 0, r;
 
     for (n = 0; n < XENFORK__TXN_MAX_NTH; n++) {
-        path = xenfork__record_get_nth(txn->record, "file", n);
-        if (!path)
+        driver = xenfork__record_get_nth(txn->record, "disk.driver", n);
+        path = xenfork__record_get_nth(txn->record, "disk.path", n);
+        if (!driver || !path)
             break;
-        r = xenfork__file_remove(ctx, path);
+        r = xenfork__disk_remove(ctx, driver, path);
         rc = rc < 0 ? rc : r;
     }
     return rc;
@@ -183,7 +185,7 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {
         undo_source, undo_frozen,      undo_published,    undo_nodes,
-        undo_files,  undo_image_claim, undo_source_claim,
+        undo_disks,  undo_image_claim, undo_source_claim,
     };
     size_t i;
     int rc = 0;
@@ -195,6 +197,7 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
         rc = XENFORK_E_RESIDUE;
     if (rc < 0)
         xenfork__fail(ctx, rc, 0, "fork %s cannot be undone whole", txn->id);
+    ctx->guard_fd = -1;
     xenfork__txn_free(txn);
     return rc;
 }

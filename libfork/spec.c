@@ -8,6 +8,7 @@
 #define DEFAULT_RESERVE_PERCENT 25U
 #define DEFAULT_TIMEOUT_MS      30000U
 #define MAX_NICS                64U
+#define MAX_DISKS               64U
 
 XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
 {
@@ -58,6 +59,7 @@ XENFORK_API void xenfork_spec_free(xenfork_spec *spec)
         free(spec->clones[i].name);
     }
     free(spec->clones);
+    free(spec->disks);
     free(spec);
 }
 
@@ -93,6 +95,50 @@ static struct xenfork__nic_spec *nic_entry(struct xenfork__clone_spec *clone,
     nics += clone->nic_count++;
     *nics = (struct xenfork__nic_spec){.nic = nic, .link = -1};
     return nics;
+}
+
+/* Letters and digits. */
+static bool is_word(const char *text)
+{
+    size_t length = text ? strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789")
+                         : 0;
+
+    return length > 0 && length < XENFORK__WORD_CHARS && !text[length];
+}
+
+XENFORK_API int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
+                                      const char *how)
+{
+    struct xenfork__disk_spec *disks;
+    uint32_t i;
+
+    if (!spec || !is_word(vdev) || !is_word(how))
+        return XENFORK_E_INVAL;
+    for (i = 0; i < spec->disk_count; i++)
+        if (!strcmp(spec->disks[i].vdev, vdev))
+            break;
+    if (i == MAX_DISKS)
+        return XENFORK_E_INVAL;
+    if (i == spec->disk_count) {
+        disks = reallocarray(spec->disks, i + 1, sizeof(*disks));
+        if (!disks)
+            return XENFORK_E_NOMEM;
+        spec->disks = disks;
+        spec->disk_count++;
+        strcpy(disks[i].vdev, vdev);
+    }
+    strcpy(spec->disks[i].how, how);
+    return 0;
+}
+
+const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev)
+{
+    uint32_t i;
+
+    for (i = 0; spec && i < spec->disk_count; i++)
+        if (!strcmp(spec->disks[i].vdev, vdev))
+            return spec->disks[i].how;
+    return XENFORK__DISK_AUTO;
 }
 
 XENFORK_API int xenfork_spec_set_name(xenfork_spec *spec, uint32_t clone,

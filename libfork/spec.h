@@ -25,6 +25,16 @@ struct xenfork__clone_spec {
     struct xenfork__pair *params;
 };
 
+#define XENFORK__DISK_AUTO  "auto"
+#define XENFORK__DISK_NONE  "none"
+#define XENFORK__WORD_CHARS 16U
+
+/* What is wanted for a disk: auto, none, or a driver's name. */
+struct xenfork__disk_spec {
+    char vdev[XENFORK__WORD_CHARS];
+    char how[XENFORK__WORD_CHARS];
+};
+
 struct xenfork_spec {
     uint32_t count;
     struct xenfork__clone_spec *clones;
@@ -33,11 +43,15 @@ struct xenfork_spec {
     uint32_t timeout_ms;
     uint8_t mac_prefix[3]; /* of made-up MACs */
     uint32_t flags;
+    uint32_t disk_count;
+    struct xenfork__disk_spec *disks;
 };
 
 /* The entry for a NIC; NULL: nothing was asked for it. */
 const struct xenfork__nic_spec *xenfork__nic_spec(
     const struct xenfork__clone_spec *clone, uint32_t nic);
+/* @spec NULL, or nothing was asked for it: auto. */
+const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev);
 int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic);
 /* Pages to claim for a clone of a domain with this many. */
 uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages);

@@ -4,7 +4,7 @@
  * start, and wait for, is its first process only.  The pipe to its standard
  * input tells it that we are gone, whatever became of us.
  */
-#include "internal.h"
+#include "sys-run.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -74,30 +74,6 @@ static int set_actions(posix_spawn_file_actions_t *actions,
     return e;
 }
 
-/*
- * A group of its own: an interrupt typed at the terminal is for us, and our
- * end is what the keeper acts upon.  Signals as for a new program: the
- * caller's masks and ignored signals are none of its business.
- */
-static int set_attributes(posix_spawnattr_t *attr)
-{
-    sigset_t none, all;
-    int e;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    e = posix_spawnattr_setsigmask(attr, &none);
-    if (!e)
-        e = posix_spawnattr_setsigdefault(attr, &all);
-    if (!e)
-        e = posix_spawnattr_setpgroup(attr, 0);
-    if (!e)
-        e = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
-                                               POSIX_SPAWN_SETSIGDEF |
-                                               POSIX_SPAWN_SETPGROUP);
-    return e;
-}
-
 static int spawn(struct keeper *keeper, char *const argv[])
 {
     posix_spawn_file_actions_t actions;
@@ -114,7 +90,7 @@ static int spawn(struct keeper *keeper, char *const argv[])
     }
     e = set_actions(&actions, keeper);
     if (!e)
-        e = set_attributes(&attr);
+        e = xenfork__spawn_apart(&attr);
     if (!e)
         e = posix_spawn(&keeper->pid, KEEPER, &actions, &attr, argv, environ);
     posix_spawnattr_destroy(&attr);

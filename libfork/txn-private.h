@@ -15,7 +15,7 @@ struct xenfork__txn {
     char *path;
     struct xenfork__lock *lock;
     struct xenfork__record *record;
-    uint32_t files, clones, macs;
+    uint32_t disks, clones, macs;
 };
 
 /* A journal, locked; its record is not yet read or made. */

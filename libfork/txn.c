@@ -66,6 +66,7 @@ int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out)
         xenfork__txn_free(txn);
         return rc;
     }
+    ctx->guard_fd = xenfork__lock_fd(txn->lock);
     *txn_out = txn;
     return 0;
 }
@@ -159,15 +160,17 @@ int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return set_suspended(ctx, txn, false);
 }
 
-int xenfork__txn_file(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                      const char *path)
+int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                      const char *driver, const char *path)
 {
-    int rc = xenfork__record_set_nth(ctx, txn->record, "file", txn->files,
-                                     path);
+    int rc;
 
-    if (rc < 0)
+    if ((rc = xenfork__record_set_nth(ctx, txn->record, "disk.driver",
+                                      txn->disks, driver)) < 0 ||
+        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.path", txn->disks,
+                                      path)) < 0)
         return rc;
-    txn->files++;
+    txn->disks++;
     return save(ctx, txn);
 }
 
@@ -202,8 +205,10 @@ int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     int rc = xenfork__file_remove(ctx, txn->path);
 
-    if (rc == 0)
+    if (rc == 0) {
+        ctx->guard_fd = -1;
         xenfork__txn_free(txn);
+    }
     return rc;
 }
 

@@ -33,8 +33,9 @@ int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* A record is made of it that it is frozen. */
 int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn);
-int xenfork__txn_file(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                      const char *path);
+/* What a disk driver is about to make: for its remove(), see disk.h */
+int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                      const char *driver, const char *path);
 /* A clone with its name and MACs: nobody else chooses them meanwhile. */
 int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16], const char *name,

@@ -34,6 +34,25 @@ static bool renew_genid(libxl_ctx *xl, libxl_domain_config *config)
            libxl_ms_vm_genid_generate(xl, id) == 0;
 }
 
+static bool apply_disks(libxl_domain_config *config,
+                        const struct xenfork__clone_disk *disks)
+{
+    int i, kept = 0;
+
+    for (i = 0; i < config->num_disks; i++)
+        if (disks[i].path &&
+            !replace(&config->disks[i].pdev_path, disks[i].path))
+            return false;
+    for (i = 0; i < config->num_disks; i++) {
+        if (disks[i].is_absent)
+            libxl_device_disk_dispose(&config->disks[i]);
+        else
+            config->disks[kept++] = config->disks[i];
+    }
+    config->num_disks = kept;
+    return true;
+}
+
 /*
  * What makes the clone another domain than the source.  All the rest stays,
  * xsdata and on_* policies too: they are what the user configured.
@@ -52,11 +71,7 @@ static bool apply(libxl_ctx *xl, libxl_domain_config *config,
     for (i = 0; i < config->num_nics; i++)
         if (!apply_nic(&config->nics[i], &clone->nics[i]))
             return false;
-    for (i = 0; clone->disk_paths && i < config->num_disks; i++)
-        if (clone->disk_paths[i] &&
-            !replace(&config->disks[i].pdev_path, clone->disk_paths[i]))
-            return false;
-    return true;
+    return apply_disks(config, clone->disks);
 }
 
 /*

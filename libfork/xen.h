@@ -268,11 +268,16 @@ int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
 int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone);
 
 /* Clones: xen-restore.c */
+struct xenfork__clone_disk {
+    const char *path; /* NULL: as the source's */
+    bool is_absent;
+};
+
 struct xenfork__clone_config {
     const char *name;
     const uint8_t *uuid;
-    const struct xenfork__nic *nics; /* as many as the source has */
-    char *const *disk_paths;         /* likewise; NULL: as the source's */
+    const struct xenfork__nic *nics;         /* as many as the source has */
+    const struct xenfork__clone_disk *disks; /* likewise */
 };
 
 /*
@@ -301,6 +306,16 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
                          bool is_sealed);
 /* Can files in this file's directory be reflinked?  DISK: no, not logged */
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path);
+/*
+ * Thin volumes of LVM.  The folder of device names that the volume's group
+ * has, "/dev/vg"; caller frees.  DISK, not logged: it is none
+ */
+int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out);
+/* dst is new, in such a folder.  DISK */
+int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
+                             bool is_sealed);
+/* Absent already: success.  DISK */
+int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path);
 /*
  * The host side of a NIC: what the guest says is dropped at once (and not
  * kept, to be said later).

@@ -235,6 +235,14 @@ int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
  */
 int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
                            const char *value);
+/*
+ * How a disk of all clones is to come about: "auto", the default: whatever
+ * fits it; "none": the clones are without it; "share": as the source has it,
+ * read-only disks only; otherwise the name of a disk driver, "reflink" or
+ * "lvthin", or the disk is refused.  @vdev: "xvda".
+ */
+int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
+                          const char *how);
 /* Nonzero: the clone stays paused. */
 int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone, int is_paused);
 /* Memory claimed for each clone, per cent of its memory, 0 to 100. */
@@ -269,6 +277,16 @@ uint32_t xenfork_check_count(const xenfork_check *check);
 int xenfork_check_code(const xenfork_check *check, uint32_t index);
 const char *xenfork_check_text(const xenfork_check *check, uint32_t index);
 const char *xenfork_check_remedy(const xenfork_check *check, uint32_t index);
+/*
+ * The disks that can be forked: how many; of each its name, the driver that
+ * does it ("share": clones have the same; "none": they are without it), and
+ * why that one, in a few words.  Since: 0.1
+ */
+uint32_t xenfork_check_disk_count(const xenfork_check *check);
+const char *xenfork_check_disk_vdev(const xenfork_check *check, uint32_t disk);
+const char *xenfork_check_disk_driver(const xenfork_check *check,
+                                      uint32_t disk);
+const char *xenfork_check_disk_why(const xenfork_check *check, uint32_t disk);
 
 /**
  * Fork a running domain.  The source goes on running.
@@ -483,12 +501,14 @@ const char *xenfork_list_nic_mac(const xenfork_list *list, uint32_t index,
                                  uint32_t nic);
 int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
                           uint32_t nic);
-/* Disk files of the entry. */
+/* Disks that are the entry's own: files or devices, and what made them. */
 uint32_t xenfork_list_disk_count(const xenfork_list *list, uint32_t index);
 const char *xenfork_list_disk_vdev(const xenfork_list *list, uint32_t index,
                                    uint32_t disk);
 const char *xenfork_list_disk_path(const xenfork_list *list, uint32_t index,
                                    uint32_t disk);
+const char *xenfork_list_disk_driver(const xenfork_list *list, uint32_t index,
+                                     uint32_t disk);
 
 /**
  * Destroy a clone: its domain, if it still is, its delta disks, its record.

@@ -10,6 +10,16 @@
 #include "output.h"
 #include "session.h"
 
+static void print_disks(const xenfork_check *check)
+{
+    uint32_t i;
+
+    for (i = 0; i < xenfork_check_disk_count(check); i++)
+        printf("  %s: %s, %s\n", xenfork_check_disk_vdev(check, i),
+               xenfork_check_disk_driver(check, i),
+               xenfork_check_disk_why(check, i));
+}
+
 static bool print_reasons(const char *domain, const xenfork_check *check)
 {
     uint32_t count = xenfork_check_count(check);
@@ -26,7 +36,23 @@ static bool print_reasons(const char *domain, const xenfork_check *check)
         if (remedy && *remedy)
             printf("      %s\n", remedy);
     }
+    print_disks(check);
     return output_flush();
+}
+
+static void json_disks(struct json *json, const xenfork_check *check)
+{
+    uint32_t i;
+
+    json_open_list(json, "disks");
+    for (i = 0; i < xenfork_check_disk_count(check); i++) {
+        json_open_map(json, NULL);
+        json_string(json, "vdev", xenfork_check_disk_vdev(check, i));
+        json_string(json, "driver", xenfork_check_disk_driver(check, i));
+        json_string(json, "why", xenfork_check_disk_why(check, i));
+        json_close_map(json);
+    }
+    json_close_list(json);
 }
 
 static bool print_json(const char *domain, uint32_t domid,
@@ -52,6 +78,7 @@ static bool print_json(const char *domain, uint32_t domid,
         json_close_map(json);
     }
     json_close_list(json);
+    json_disks(json, check);
     json_close_map(json);
     return json_print(json);
 }

@@ -39,7 +39,8 @@ const struct cmd cmd_fork_check = {
     .usage = "[--json] DOMAIN",
     .help = "Say whether a domain can be forked, and if not, every reason\n"
             "\n"
-            "The domain is not touched.\n"
+            "The domain is not touched.  Of each disk that can be forked it\n"
+            "says by which driver, and why.\n"
             "\n"
             "      --json     print the result as JSON\n"
             "  -v, --verbose  say what is done; twice: every call to Xen\n"

@@ -114,7 +114,9 @@ static void print_entry(const xenfork_list *list, uint32_t index)
     if (kind == XENFORK_KIND_CLONE)
         print_identity(list, index);
     for (disk = 0; disk < xenfork_list_disk_count(list, index); disk++)
-        printf("  disk      %s %s\n", xenfork_list_disk_vdev(list, index, disk),
+        printf("  disk      %s %s %s\n",
+               xenfork_list_disk_vdev(list, index, disk),
+               xenfork_list_disk_driver(list, index, disk),
                xenfork_list_disk_path(list, index, disk));
 }
 

@@ -21,6 +21,7 @@
 #include "session.h"
 
 #define NICS_MAX    256 /* --nic options */
+#define DISKS_MAX   64  /* --disk options */
 #define TIMEOUT_MAX 3600
 #define WAIT_S      60 /* --wait without a number */
 
@@ -34,6 +35,8 @@ struct options {
     int link; /* of all NICs; LINK_UNSET: the library's default */
     struct nic_arg nics[NICS_MAX];
     uint32_t nic_count;
+    char *disks[DISKS_MAX]; /* "VDEV=HOW" */
+    uint32_t disk_count;
     bool has_mac_prefix;
     uint8_t mac_prefix[3];
     const char *params[XENFORK_MAX_PARAMS];
@@ -50,6 +53,7 @@ struct options {
 enum {
     OPT_PAUSED = 256,
     OPT_NIC,
+    OPT_DISK,
     OPT_NET,
     OPT_RESERVE,
     OPT_TIMEOUT,
@@ -68,6 +72,7 @@ static const struct option long_options[] = {
     {"count", required_argument, NULL, 'n'},
     {"paused", no_argument, NULL, OPT_PAUSED},
     {"nic", required_argument, NULL, OPT_NIC},
+    {"disk", required_argument, NULL, OPT_DISK},
     {"net", required_argument, NULL, OPT_NET},
     {"reserve", required_argument, NULL, OPT_RESERVE},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
@@ -128,6 +133,11 @@ static bool parse_value(int opt, struct options *options)
     case OPT_NIC:
         return options->nic_count < NICS_MAX &&
                parse_nic(optarg, &options->nics[options->nic_count++]);
+    case OPT_DISK:
+        if (options->disk_count == DISKS_MAX || !strchr(optarg, '='))
+            return false;
+        options->disks[options->disk_count++] = optarg;
+        return true;
     case OPT_NET:
         return parse_link(optarg, &options->link);
     case OPT_RESERVE:
@@ -255,6 +265,17 @@ static int set_nic(xenfork_spec *spec, const struct nic_arg *nic)
     return rc;
 }
 
+static int set_disk(xenfork_spec *spec, char *text)
+{
+    char *how = strchr(text, '=');
+    int rc;
+
+    *how = '\0';
+    rc = xenfork_spec_set_disk(spec, text, how + 1);
+    *how = '=';
+    return rc;
+}
+
 static int set_reserve(xenfork_spec *spec, const struct reserve_arg *reserve)
 {
     if (!reserve->is_set)
@@ -309,6 +330,10 @@ static int fill_spec(xenfork_spec *spec, const struct options *options,
     for (i = 0; rc == 0 && i < options->nic_count; i++) {
         *option_out = "--nic";
         rc = set_nic(spec, &options->nics[i]);
+    }
+    for (i = 0; rc == 0 && i < options->disk_count; i++) {
+        *option_out = "--disk";
+        rc = set_disk(spec, options->disks[i]);
     }
     if (rc == 0) {
         *option_out = "--reserve";
@@ -452,6 +477,10 @@ const struct cmd cmd_fork = {
         "      --nic=NIC,...  one NIC, counted from 0: mac=MAC, bridge=NAME,\n"
         "                     link=auto|hold|connect, clone=N (only for clone\n"
         "                     N); may be given more than once\n"
+        "      --disk=VDEV=HOW\n"
+        "                     one disk of all clones: auto (the default),\n"
+        "                     share (if it is read-only), none, or a driver:\n"
+        "                     reflink, lvthin; may be given more than once\n"
         "      --mac-prefix=XX:XX:XX\n"
         "                     of MACs that are made up (default: 00:16:3e)\n"
         "      --param=KEY=VALUE\n"

@@ -77,6 +77,8 @@ void json_entry(struct json *json, const xenfork_list *list, uint32_t index)
     for (disk = 0; disk < xenfork_list_disk_count(list, index); disk++) {
         json_open_map(json, NULL);
         json_string(json, "vdev", xenfork_list_disk_vdev(list, index, disk));
+        json_string(json, "driver",
+                    xenfork_list_disk_driver(list, index, disk));
         json_string(json, "path", xenfork_list_disk_path(list, index, disk));
         json_close_map(json);
     }

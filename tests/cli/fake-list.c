@@ -169,3 +169,12 @@ const char *xenfork_list_disk_path(const xenfork_list *list, uint32_t index,
     (void)disk;
     return "/disks/web1-1.img";
 }
+
+const char *xenfork_list_disk_driver(const xenfork_list *list, uint32_t index,
+                                     uint32_t disk)
+{
+    (void)list;
+    (void)index;
+    (void)disk;
+    return "reflink";
+}

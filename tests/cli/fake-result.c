@@ -49,6 +49,34 @@ const char *xenfork_check_remedy(const xenfork_check *check, uint32_t index)
     return "make it PVH";
 }
 
+/* One disk, unless the check fails. */
+uint32_t xenfork_check_disk_count(const xenfork_check *check)
+{
+    (void)check;
+    return fails("check") ? 0 : 1;
+}
+
+const char *xenfork_check_disk_vdev(const xenfork_check *check, uint32_t disk)
+{
+    (void)check;
+    (void)disk;
+    return "xvda";
+}
+
+const char *xenfork_check_disk_driver(const xenfork_check *check, uint32_t disk)
+{
+    (void)check;
+    (void)disk;
+    return "reflink";
+}
+
+const char *xenfork_check_disk_why(const xenfork_check *check, uint32_t disk)
+{
+    (void)check;
+    (void)disk;
+    return "it can";
+}
+
 int xenfork_fork(xenfork_ctx *ctx, uint32_t domid, const xenfork_spec *spec,
                  xenfork_result **result_out)
 {

@@ -73,6 +73,13 @@ int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
     return *key && strcmp(key, "bad") ? 0 : XENFORK_E_INVAL;
 }
 
+int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev, const char *how)
+{
+    (void)spec;
+    note("disk %s %s", vdev, how);
+    return *vdev && *how ? 0 : XENFORK_E_INVAL;
+}
+
 int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone, int is_paused)
 {
     (void)spec;

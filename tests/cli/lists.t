@@ -12,10 +12,13 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 29
+plan 32
 
 run "$xl" fork-check web1
-check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked'
+check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
+  xvda: reflink, it can'
+run "$xl" fork-check --json web1
+check 'check: JSON, a driver' out_has '"driver": "reflink"'
 export FAKE_FAIL=check:-7
 run "$xl" fork-check web1
 check 'check: cannot' is "$status" 1
@@ -40,6 +43,7 @@ check 'list: JSON, generation' out_has '"generation": "generation-1"'
 check 'list: JSON, NICs' is "$(grep '"link":' "$dir/out" | tr -d ' \n')" \
     '"link":"hold""link":"connect""link":"auto"'
 check 'list: JSON, disk' out_has '"path": "/disks/web1-1.img"'
+check 'list: JSON, driver' out_has '"driver": "reflink"'
 FAKE_FAIL=list:-5 run "$xl" fork-list
 check 'list: failure' is "$status" 1
 run sh -c '"$1" fork-list >/dev/full' sh "$xl"
@@ -52,6 +56,7 @@ check 'info: identity' out_has \
 check 'info: random numbers' out_has '^  rng       reseeded$'
 check 'info: a NIC' out_has \
     '^  nic       2 00:16:3e:00:00:01 held until it has acknowledged$'
+check 'info: a disk' out_has '^  disk      xvda reflink /disks/web1-1.img$'
 check 'info: memory' out_has '128.0 MiB: 124.0 shared, 4.0 private'
 run "$xl" fork-info 4
 check 'info: image by domid' out_has '^web1-image: image of web1$'

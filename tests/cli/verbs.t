@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 161
+plan 165
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -92,6 +92,8 @@ asks 'new 1; mac 0 0 00..0f; bridge all 0 br1; link all 0 1; flags 0; fork 3' \
     fork --nic 0,mac=00:16:3E:00:00:0f,bridge=br1,link=connect web1
 asks 'new 2; bridge 1 0 a; mac 1 1 02..01; flags 0; fork 3' \
     fork -n2 --nic 0,clone=2,bridge=a --nic 1,mac=02:00:00:00:00:01,clone=2 web1
+asks 'new 1; disk xvda none; disk xvdb lvthin; flags 0; fork 3' \
+    fork --disk xvda=none --disk=xvdb=lvthin web1
 asks 'new 1; uuid 0 01..ef; flags 0; fork 3' \
     fork --uuid 01234567-89ab-CDEF-0123-456789abcdef web1
 asks 'new 1; percent 100; flags 0; fork 3' fork --reserve full web1
@@ -138,6 +140,9 @@ wrong fork --nic 0,bridge=sixteen-letters- web1
 wrong fork --nic 0,color=red web1
 wrong fork --nic 0,clone=2,bridge=a web1
 wrong fork -n 2 --nic 0,mac=00:16:3e:00:00:01 web1
+wrong fork --disk xvda web1
+wrong fork --disk xvda= web1
+wrong fork --disk =none web1
 wrong fork --uuid 01234567-89ab-cdef-0123-456789abcde web1
 wrong fork --uuid 01234567-89ab-cdef-0123-456789abcdef -n 2 web1
 wrong fork --reserve 101% web1

@@ -262,19 +262,21 @@ static void copy_devices(struct fake_domain *d,
     uint32_t i;
 
     for (i = 0; i < source->disk_count && i < FAKE_DISKS; i++) {
-        struct fake_disk *k = &d->disks[d->disk_count++];
         const struct xenfork__disk *s = &source->disks[i];
-        const char *path = clone->disk_paths && clone->disk_paths[i]
-                               ? clone->disk_paths[i]
-                               : s->path;
+        struct fake_disk *k = &d->disks[d->disk_count];
+        const char *path = clone->disks[i].path ? clone->disks[i].path
+                                                : s->path;
 
+        if (clone->disks[i].is_absent)
+            continue;
+        d->disk_count++;
         fake_copy_string(k->vdev, sizeof(k->vdev), s->vdev);
         fake_copy_string(k->path, sizeof(k->path), path);
         fake_copy_string(k->format, sizeof(k->format), s->format);
         fake_copy_string(k->backend, sizeof(k->backend), s->backend);
         k->is_readwrite = s->is_readwrite;
         k->is_cdrom = s->is_cdrom;
-        if (k->is_readwrite && !clone->disk_paths)
+        if (k->is_readwrite && !clone->disks[i].path)
             fake_violation("clone %s writes to its source's disk", d->name);
         if (k->path[0] && access(k->path, R_OK))
             fake_violation("disk %s of clone %s is absent", k->path, d->name);

@@ -250,10 +250,18 @@ struct fake_domain *fake_new_domain(void)
     abort();
 }
 
+static void fill_disk(const struct fake_domain *d, const struct fake_disk *disk)
+{
+    FILE *f = fopen(disk->path, "w");
+
+    if (!f || fprintf(f, "contents of %s of %s\n", disk->vdev, d->name) < 0 ||
+        fclose(f))
+        abort();
+}
+
 static void add_disk(struct fake_domain *d, const char *vdev)
 {
     struct fake_disk *disk = &d->disks[d->disk_count++];
-    FILE *f;
 
     fake_copy_string(disk->vdev, sizeof(disk->vdev), vdev);
     if (snprintf(disk->path, sizeof(disk->path), "%s/%s-%s.img", fake->dir,
@@ -262,10 +270,21 @@ static void add_disk(struct fake_domain *d, const char *vdev)
     fake_copy_string(disk->format, sizeof(disk->format), "raw");
     fake_copy_string(disk->backend, sizeof(disk->backend), "phy");
     disk->is_readwrite = true;
-    f = fopen(disk->path, "w");
-    if (!f || fprintf(f, "contents of %s of %s\n", vdev, d->name) < 0 ||
-        fclose(f))
+    fill_disk(d, disk);
+}
+
+void fake_make_thin(uint32_t domid)
+{
+    struct fake_domain *d = fake_domain(domid);
+    struct fake_disk *disk = &d->disks[0];
+    char dir[FAKE_PATH];
+
+    if (snprintf(dir, sizeof(dir), "%s/vg0", fake->dir) >= (int)sizeof(dir) ||
+        (mkdir(dir, 0700) && errno != EEXIST) || unlink(disk->path) ||
+        snprintf(disk->path, sizeof(disk->path), "%s/vg0/%s-%s", fake->dir,
+                 d->name, disk->vdev) >= (int)sizeof(disk->path))
         abort();
+    fill_disk(d, disk);
 }
 
 uint32_t fake_add_guest(const char *name)

@@ -48,6 +48,46 @@ int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
     return fake_leave(0);
 }
 
+/* Files of this folder are thin volumes. */
+#define VG "/vg0/"
+
+int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
+{
+    const char *vg = strstr(path, VG);
+
+    FAKE_ENTER(ctx);
+    if (!vg)
+        return fake_leave(
+            xenfork__miss(ctx, XENFORK_E_DISK, "%s is no thin volume", path));
+    *dir_out = strndup(path, (size_t)(vg - path) + strlen(VG) - 1);
+    return fake_leave(*dir_out ? 0 : xenfork__nomem(ctx));
+}
+
+int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
+                             bool is_sealed)
+{
+    bool cannot_reflink = fake->cannot_reflink;
+    int rc;
+
+    if (!strstr(src, VG) || !strstr(dst, VG))
+        fake_violation("%s or %s is no thin volume", src, dst);
+    fake->cannot_reflink = false;
+    rc = xenfork__sys_reflink(ctx, src, dst, is_sealed);
+    fake->cannot_reflink = cannot_reflink;
+    return rc;
+}
+
+int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
+{
+    FAKE_ENTER(ctx);
+    if (!strstr(path, VG))
+        fake_violation("%s is no thin volume", path);
+    if (unlink(path) && errno != ENOENT)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                        "cannot remove %s", path));
+    return fake_leave(0);
+}
+
 static struct fake_nic *nic_of(const char *ifname)
 {
     struct fake_domain *d = NULL;

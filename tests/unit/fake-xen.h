@@ -155,6 +155,8 @@ void fake_teardown(void);
 
 /* A running guest: RAM with a hole, special pages; one NIC, one disk file. */
 uint32_t fake_add_guest(const char *name);
+/* Its disk is a thin volume from here on. */
+void fake_make_thin(uint32_t domid);
 struct fake_domain *fake_domain(uint32_t domid);
 struct fake_domain *fake_domain_named(const char *name);
 struct fake_page *fake_page(struct fake_domain *d, uint64_t gfn);

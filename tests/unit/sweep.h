@@ -45,11 +45,8 @@ void sweep_test_crashes(void **state);
 int sweep_group_teardown(void **state);
 
 /* KIND: failures, residues or crashes of sweeps[N] */
-#define SWEEP(n, kind)                                        \
-    {                                                         \
-        "sweep_" #n "_" #kind, sweep_test_##kind, NULL, NULL, \
-            (void *)&sweeps[n]                                \
-    }
+#define SWEEP(n, kind) \
+    {"sweep_" #n "_" #kind, sweep_test_##kind, NULL, NULL, (void *)&sweeps[n]}
 #define SWEEPS(n) SWEEP(n, failures), SWEEP(n, crashes)
 
 #endif

@@ -24,6 +24,11 @@ static void prepare_paused(void)
     fake_domain(fake_add_guest("src"))->is_paused = true;
 }
 
+static void prepare_thin(void)
+{
+    fake_make_thin(fake_add_guest("src"));
+}
+
 static uint32_t source(void)
 {
     return fake_domain_named("src")->domid;
@@ -93,6 +98,7 @@ static const struct sweep sweeps[] = {
     {"kept", SWEEP_UNDOES, prepare_running, fork_kept, is_one, 0},
     {"image", SWEEP_UNDOES, prepare_image, fork_image, is_three, 0},
     {"again", SWEEP_UNDOES, prepare_image, fork_one, is_two, 0},
+    {"thin", SWEEP_UNDOES, prepare_thin, fork_three, is_three, 0},
 };
 
 int main(void)

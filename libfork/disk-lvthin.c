@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Thin volumes of LVM.  The cut is one thin snapshot of the source's volume,
+ * in the same pool; the source goes on writing to its own volume, so nothing
+ * is switched and no chain grows.
+ */
+#include "disk.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "ids.h"
+
+static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    cleanup_free char *dir = NULL;
+    int rc;
+
+    if (!disk->path || disk->is_foreign || disk->is_cdrom ||
+        strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
+        (disk->script && disk->script[0]))
+        rc = xenfork__miss(ctx, XENFORK_E_DISK,
+                           "disk %s is no volume served by blkback",
+                           disk->vdev);
+    else
+        rc = xenfork__sys_lv_dir(ctx, disk->path, &dir);
+    return rc == XENFORK_E_DISK
+               ? xenfork__remedy(ctx, "the driver lvthin is for thin volumes "
+                                      "of LVM, by phy")
+               : rc;
+}
+
+static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                       const uint8_t uuid[16], char **path_out)
+{
+    char text[XENFORK__UUID_CHARS];
+    cleanup_free char *dir = NULL;
+    int rc = xenfork__sys_lv_dir(ctx, disk->path, &dir);
+
+    if (rc < 0)
+        return rc;
+    xenfork__uuid_print(uuid, text);
+    if (asprintf(path_out, "%s/xenfork-%s-%s", dir, text, disk->vdev) < 0)
+        return xenfork__nomem(ctx);
+    return 0;
+}
+
+/* What the pool has not committed is committed now, not in the stun. */
+static int lvthin_prepare(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    cleanup_close int fd = open(from, O_RDONLY | O_CLOEXEC);
+
+    (void)to;
+    if (fd < 0 || fsync(fd))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
+                             from);
+    return 0;
+}
+
+static int lvthin_cut(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    return xenfork__sys_lv_snapshot(ctx, from, to, true);
+}
+
+static int lvthin_clone(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    return xenfork__sys_lv_snapshot(ctx, from, to, false);
+}
+
+const struct xenfork__disk_driver xenfork__disk_lvthin = {
+    .name = "lvthin",
+    .why = "a thin volume of LVM",
+    .probe = lvthin_probe,
+    .path = lvthin_path,
+    .prepare = lvthin_prepare,
+    .cut = lvthin_cut,
+    .clone = lvthin_clone,
+    .remove = xenfork__sys_lv_remove,
+};

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Thin volumes of LVM, by its own programs: liblvm is gone (LVM 2.03), and
+ * LVM's metadata is nobody else's.
+ */
+#include "sys-run.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define DEV "/dev/"
+
+/* Is it one of LVM's, of whatever kind?  No process is needed for that. */
+static bool is_lv(const char *path)
+{
+    char file[64], uuid[8] = "";
+    cleanup_file FILE *f = NULL;
+    struct stat st;
+
+    if (stat(path, &st) || !S_ISBLK(st.st_mode))
+        return false;
+    snprintf(file, sizeof(file), "/sys/dev/block/%u:%u/dm/uuid",
+             major(st.st_rdev), minor(st.st_rdev));
+    f = fopen(file, "re");
+    return f && fgets(uuid, sizeof(uuid), f) && !strncmp(uuid, "LVM-", 4);
+}
+
+static int no_thin_volume(xenfork_ctx *ctx, const char *path)
+{
+    return xenfork__miss(ctx, XENFORK_E_DISK, "%s is no thin volume of LVM",
+                         path);
+}
+
+int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
+{
+    const char *const argv[] = {"lvs", "--noheadings", "--separator",
+                                "/",   "-o",           "vg_name,segtype",
+                                "--",  path,           NULL};
+    cleanup_free char *output = NULL;
+    char *vg, *type, *rest = NULL;
+    int rc;
+
+    if (!is_lv(path))
+        return no_thin_volume(ctx, path);
+    rc = xenfork__sys_run(ctx, XENFORK_E_XEN, argv, &output);
+    if (rc < 0)
+        return rc;
+    vg = strtok_r(output, " /\n", &rest);
+    type = strtok_r(NULL, " /\n", &rest);
+    if (!vg || !type || strcmp(type, "thin"))
+        return no_thin_volume(ctx, path);
+    return asprintf(dir_out, DEV "%s", vg) < 0 ? xenfork__nomem(ctx) : 0;
+}
+
+/* "/dev/VG/LV": both names, in a copy that the caller frees; NULL: not so */
+static char *split(const char *path, const char **vg_out, const char **lv_out)
+{
+    char *copy = strncmp(path, DEV, strlen(DEV)) ? NULL
+                                                 : strdup(path + strlen(DEV));
+    char *slash = copy ? strchr(copy, '/') : NULL;
+
+    if (!slash) {
+        free(copy);
+        return NULL;
+    }
+    *slash = '\0';
+    *vg_out = copy;
+    *lv_out = slash + 1;
+    return copy;
+}
+
+int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
+                             bool is_sealed)
+{
+    const char *vg, *lv;
+    cleanup_free char *names = split(dst, &vg, &lv);
+    const char *const argv[] = {"lvcreate",
+                                "-qq",
+                                "--yes",
+                                "--snapshot",
+                                "--setactivationskip",
+                                "n",
+                                "--permission",
+                                is_sealed ? "r" : "rw",
+                                "--name",
+                                names ? lv : NULL,
+                                "--",
+                                src,
+                                NULL};
+
+    if (!names)
+        return xenfork__nomem(ctx);
+    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+}
+
+/* Not a failure of lvremove is asked for: it has the same status for all. */
+static int exists(xenfork_ctx *ctx, const char *vg, const char *lv,
+                  bool *exists_out)
+{
+    cleanup_free char *select = NULL;
+    cleanup_free char *output = NULL;
+    const char *argv[] = {"lvs", "--noheadings", "-o", "lv_name", "--select",
+                          NULL,  "--",           vg,   NULL};
+    int rc;
+
+    if (asprintf(&select, "lv_name=%s", lv) < 0) {
+        select = NULL;
+        return xenfork__nomem(ctx);
+    }
+    argv[5] = select;
+    rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output);
+    if (rc == 0)
+        *exists_out = output[strspn(output, " \n")];
+    return rc;
+}
+
+int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
+{
+    const char *vg, *lv;
+    cleanup_free char *names = split(path, &vg, &lv);
+    const char *const argv[] = {"lvremove", "-qq", "--yes", "--", path, NULL};
+    bool is_there = false;
+    int rc;
+
+    if (!names)
+        return xenfork__nomem(ctx);
+    rc = exists(ctx, vg, lv, &is_there);
+    if (rc < 0 || !is_there)
+        return rc;
+    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+}
