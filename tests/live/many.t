@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Eight clones at once; hydrated clones that outlive their image.
+# alone: yes
 # live: --source --timeout 500
 # full: 4.17
 . "$(dirname "$0")/lib.sh"

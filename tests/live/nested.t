@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A clone of a clone, and its clone; clones of an image that was kept; an image destroyed behind our back.
+# alone: yes
 # live: --source --timeout 500
 # full: 4.17
 . "$(dirname "$0")/lib.sh"

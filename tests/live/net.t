@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A clone is not heard on its source's bridge until its agent has acknowledged, and then never with its source's
 # addresses. The test stands in for the agent. And the host side of NICs: connected, held, moved.
+# alone: yes
 # live: --source --timeout 500
 # full: 4.17
 . "$(dirname "$0")/lib.sh"

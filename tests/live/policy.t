@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What a clone's or a source's configuration wants done when it shuts down is done, once, as xl create does it.
+# alone: yes
 # live: --source --timeout 1200
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"

@@ -19,7 +19,7 @@ memory = 96
 cpus = "1"
 END
     [ "$2" = hvm ] || cat >>"$config" <<END
-kernel = "/usr/share/xenfork-guest/vmlinuz"
+kernel = "/usr/share/xenfork-guest/vmlinux"
 ramdisk = "/usr/share/xenfork-guest/initrd"
 END
     [ $# -le 2 ] || printf '%s\n' "${@:3}" >>"$config"

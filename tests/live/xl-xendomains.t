@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Debian's xendomains at shutdown and boot, with an image and a clone around that depends on it.
+# alone: yes
 # live: --source --timeout 500
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"

@@ -37,7 +37,7 @@ make_image() {
     mkdir -p "$root/data" "$root/usr/share/xenfork-guest" "$root/etc/xen"
     rm -rf "$root/usr/lib/modules"
     cp -al "$kernel/modules/lib/modules" "$root/usr/lib/modules"
-    cp -l "$guest/vmlinuz" "$guest/initrd" "$root/usr/share/xenfork-guest/"
+    cp -l "$guest/vmlinux" "$guest/initrd" "$root/usr/share/xenfork-guest/"
     cp -l --sparse=always "$guest/disk.img" "$root/usr/share/xenfork-guest/"
     install -m 644 "$TOP/tests/guest/source.cfg" "$root/etc/xen/source.cfg"
     rm -f "$root/etc/xen/xl.conf" "$root/etc/hostname" "$root/etc/hosts"
