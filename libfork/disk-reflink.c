@@ -8,12 +8,16 @@
 #include "disk.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "files.h"
 
 #define SUBDIR ".xenfork"
+
+/* A reflink takes some 20 us for each: with so many, 40 ms of the stun. */
+#define MANY_EXTENTS 2000U
 
 static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                   const char *why)
@@ -68,17 +72,35 @@ static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return 0;
 }
 
+/* Forks and writes break a file up, and whoever forks it often should know. */
+static int note_extents(xenfork_ctx *ctx, const char *path)
+{
+    uint64_t extents;
+    int rc = xenfork__sys_extents(ctx, path, &extents);
+
+    if (rc == 0 && extents > MANY_EXTENTS)
+        LOG_WARN(ctx,
+                 "%s is in %" PRIu64 " pieces, which makes the source stand "
+                 "still for longer, ignoring: a copy of the file is in few",
+                 path, extents);
+    return rc;
+}
+
 /* What is dirty is written now, not by the FICLONE in the stun. */
 static int reflink_prepare(xenfork_ctx *ctx, const char *from, const char *to)
 {
     cleanup_close int fd = open(from, O_RDONLY | O_CLOEXEC);
     cleanup_free char *dir = strdup(to);
+    int rc;
 
     if (!dir)
         return xenfork__nomem(ctx);
     if (fd < 0 || fsync(fd))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
                              from);
+    rc = note_extents(ctx, from);
+    if (rc < 0)
+        return rc;
     *strrchr(dir, '/') = '\0';
     return xenfork__make_dir(ctx, dir);
 }

@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <fcntl.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <string.h>
@@ -94,6 +95,19 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
         unlink(dst);
         return cannot(ctx, e, step, src, dst);
     }
+    return 0;
+}
+
+int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
+                         uint64_t *extents_out)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct fiemap map = {.fm_length = FIEMAP_MAX_OFFSET};
+
+    if (fd < 0 || ioctl(fd, FS_IOC_FIEMAP, &map) < 0)
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                             "cannot count the extents of %s", path);
+    *extents_out = map.fm_mapped_extents;
     return 0;
 }
 

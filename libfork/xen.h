@@ -304,6 +304,9 @@ int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
 /* Make dst (new, empty) a reflink of src.  DISK: file system cannot */
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
                          bool is_sealed);
+/* Of a file, counted without being listed. */
+int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
+                         uint64_t *extents_out);
 /* Can files in this file's directory be reflinked?  DISK: no, not logged */
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path);
 /*

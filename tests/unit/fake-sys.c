@@ -39,6 +39,18 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
     return fake_leave(0);
 }
 
+int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
+                         uint64_t *extents_out)
+{
+    FAKE_ENTER(ctx);
+    if (access(path, F_OK))
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                        "cannot count the extents of %s",
+                                        path));
+    *extents_out = fake->extents;
+    return fake_leave(0);
+}
+
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
 {
     FAKE_ENTER(ctx);
