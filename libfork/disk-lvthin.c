@@ -67,6 +67,17 @@ static int lvthin_clone(xenfork_ctx *ctx, const char *from, const char *to)
     return xenfork__sys_lv_snapshot(ctx, from, to, false);
 }
 
+/* What of it is shared only the pool's metadata tell. */
+static int lvthin_usage(xenfork_ctx *ctx, const char *path,
+                        uint64_t *allocated_kib_out, uint64_t *own_kib_out)
+{
+    int rc = xenfork__sys_lv_usage(ctx, path, allocated_kib_out);
+
+    if (rc == 0)
+        *own_kib_out = XENFORK_NOT_KNOWN;
+    return rc;
+}
+
 const struct xenfork__disk_driver xenfork__disk_lvthin = {
     .name = "lvthin",
     .why = "a thin volume of LVM",
@@ -76,4 +87,5 @@ const struct xenfork__disk_driver xenfork__disk_lvthin = {
     .cut = lvthin_cut,
     .clone = lvthin_clone,
     .remove = xenfork__sys_lv_remove,
+    .usage = lvthin_usage,
 };

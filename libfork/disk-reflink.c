@@ -115,13 +115,6 @@ static int reflink_clone(xenfork_ctx *ctx, const char *from, const char *to)
     return xenfork__sys_reflink(ctx, from, to, false);
 }
 
-static uint64_t reflink_allocated_kib(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) ? 0 : (uint64_t)st.st_blocks / 2;
-}
-
 const struct xenfork__disk_driver xenfork__disk_reflink = {
     .name = "reflink",
     .why = "a raw file on XFS or btrfs",
@@ -131,5 +124,5 @@ const struct xenfork__disk_driver xenfork__disk_reflink = {
     .cut = reflink_cut,
     .clone = reflink_clone,
     .remove = xenfork__file_remove,
-    .allocated_kib = reflink_allocated_kib,
+    .usage = xenfork__sys_file_usage,
 };

@@ -32,8 +32,9 @@ struct xenfork__disk_driver {
     int (*clone)(xenfork_ctx *ctx, const char *from, const char *to);
     /* What cut or clone made, or had begun.  Absent already: success */
     int (*remove)(xenfork_ctx *ctx, const char *path);
-    /* Space that it takes by itself; 0: not known. */
-    uint64_t (*allocated_kib)(const char *path);
+    /* See xenfork_disk_usage(). */
+    int (*usage)(xenfork_ctx *ctx, const char *path,
+                 uint64_t *allocated_kib_out, uint64_t *own_kib_out);
 };
 
 extern const struct xenfork__disk_driver xenfork__disk_share;

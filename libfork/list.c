@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Images and clones as the caller sees them. */
-#include "internal.h"
+#include "list.h"
 
 #include <string.h>
 
@@ -209,8 +209,8 @@ static const struct entry *at(const xenfork_list *list, uint32_t index)
     return index < list->count ? &list->entries[index] : NULL;
 }
 
-static const struct xenfork__node *node_at(const xenfork_list *list,
-                                           uint32_t index)
+const struct xenfork__node *xenfork__list_node(const xenfork_list *list,
+                                               uint32_t index)
 {
     const struct entry *e = at(list, index);
 
@@ -224,7 +224,7 @@ XENFORK_API uint32_t xenfork_list_count(const xenfork_list *list)
 
 XENFORK_API int xenfork_list_kind(const xenfork_list *list, uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n ? n->kind : 0;
 }
@@ -240,7 +240,7 @@ XENFORK_API uint32_t xenfork_list_domid(const xenfork_list *list,
 XENFORK_API const char *xenfork_list_name(const xenfork_list *list,
                                           uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n ? n->name : NULL;
 }
@@ -256,7 +256,7 @@ XENFORK_API const char *xenfork_list_uuid(const xenfork_list *list,
 XENFORK_API const char *xenfork_list_parent(const xenfork_list *list,
                                             uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n ? n->parent_name : NULL;
 }
@@ -272,7 +272,7 @@ XENFORK_API const char *xenfork_list_state(const xenfork_list *list,
 XENFORK_API uint64_t xenfork_list_created(const xenfork_list *list,
                                           uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n ? n->created_s : 0;
 }
@@ -280,7 +280,7 @@ XENFORK_API uint64_t xenfork_list_created(const xenfork_list *list,
 XENFORK_API uint64_t xenfork_list_total_kib(const xenfork_list *list,
                                             uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n ? n->pages * XENFORK__PAGE_KIB : 0;
 }
@@ -304,7 +304,7 @@ XENFORK_API uint64_t xenfork_list_private_kib(const xenfork_list *list,
 XENFORK_API uint32_t xenfork_list_hydrated(const xenfork_list *list,
                                            uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n ? n->hydrated : 0;
 }
@@ -319,7 +319,7 @@ XENFORK_API uint32_t xenfork_list_users(const xenfork_list *list,
 
 XENFORK_API int xenfork_list_is_kept(const xenfork_list *list, uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n && n->is_kept;
 }
@@ -327,14 +327,14 @@ XENFORK_API int xenfork_list_is_kept(const xenfork_list *list, uint32_t index)
 XENFORK_API const char *xenfork_list_generation(const xenfork_list *list,
                                                 uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n && n->generation[0] ? n->generation : NULL;
 }
 
 XENFORK_API int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n && n->is_ready;
 }
@@ -342,7 +342,7 @@ XENFORK_API int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
 static const struct xenfork__node_nic *nic_at(const xenfork_list *list,
                                               uint32_t index, uint32_t nic)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n && nic < n->nic_count ? &n->nics[nic] : NULL;
 }
@@ -350,7 +350,7 @@ static const struct xenfork__node_nic *nic_at(const xenfork_list *list,
 XENFORK_API uint32_t xenfork_list_nic_count(const xenfork_list *list,
                                             uint32_t index)
 {
-    const struct xenfork__node *n = node_at(list, index);
+    const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n ? n->nic_count : 0;
 }
@@ -369,36 +369,4 @@ XENFORK_API int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
     const struct xenfork__node_nic *n = nic_at(list, index, nic);
 
     return n ? n->link : XENFORK_LINK_HOLD;
-}
-
-XENFORK_API uint32_t xenfork_list_disk_count(const xenfork_list *list,
-                                             uint32_t index)
-{
-    const struct xenfork__node *n = node_at(list, index);
-
-    return n ? n->disk_count : 0;
-}
-
-XENFORK_API const char *xenfork_list_disk_vdev(const xenfork_list *list,
-                                               uint32_t index, uint32_t disk)
-{
-    const struct xenfork__node *n = node_at(list, index);
-
-    return n && disk < n->disk_count ? n->disks[disk].vdev : NULL;
-}
-
-XENFORK_API const char *xenfork_list_disk_path(const xenfork_list *list,
-                                               uint32_t index, uint32_t disk)
-{
-    const struct xenfork__node *n = node_at(list, index);
-
-    return n && disk < n->disk_count ? n->disks[disk].path : NULL;
-}
-
-XENFORK_API const char *xenfork_list_disk_driver(const xenfork_list *list,
-                                                 uint32_t index, uint32_t disk)
-{
-    const struct xenfork__node *n = node_at(list, index);
-
-    return n && disk < n->disk_count ? n->disks[disk].driver : NULL;
 }

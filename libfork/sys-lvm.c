@@ -94,6 +94,25 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
     return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }
 
+int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
+                          uint64_t *allocated_kib_out)
+{
+    const char *const argv[] = {
+        "lvs", "--noheadings",         "--units", "k",  "--nosuffix",
+        "-o",  "lv_size,data_percent", "--",      path, NULL};
+    cleanup_free char *output = NULL;
+    double size_kib, percent;
+    int rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output);
+
+    if (rc < 0)
+        return rc;
+    if (sscanf(output, "%lf %lf", &size_kib, &percent) != 2)
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                             "lvs does not say how much %s has", path);
+    *allocated_kib_out = (uint64_t)(size_kib * percent / 100);
+    return 0;
+}
+
 /* Not a failure of lvremove is asked for: it has the same status for all. */
 static int exists(xenfork_ctx *ctx, const char *vg, const char *lv,
                   bool *exists_out)

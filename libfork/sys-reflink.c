@@ -111,6 +111,48 @@ int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
+#define EXTENTS 128U /* in one call */
+
+/* Adds up what comes from map->fm_start on; the next call's start is there. */
+static bool add_extents(struct fiemap *map, uint64_t *allocated, uint64_t *own)
+{
+    uint32_t i;
+
+    for (i = 0; i < map->fm_mapped_extents; i++) {
+        const struct fiemap_extent *extent = &map->fm_extents[i];
+
+        *allocated += extent->fe_length;
+        if (!(extent->fe_flags & FIEMAP_EXTENT_SHARED))
+            *own += extent->fe_length;
+        map->fm_start = extent->fe_logical + extent->fe_length;
+        if (extent->fe_flags & FIEMAP_EXTENT_LAST)
+            return false;
+    }
+    return map->fm_mapped_extents > 0;
+}
+
+int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
+                            uint64_t *allocated_kib_out, uint64_t *own_kib_out)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    cleanup_free struct fiemap *map = calloc(
+        1, sizeof(*map) + EXTENTS * sizeof(struct fiemap_extent));
+    uint64_t allocated = 0, own = 0;
+
+    if (!map)
+        return xenfork__nomem(ctx);
+    do {
+        map->fm_length = FIEMAP_MAX_OFFSET - map->fm_start;
+        map->fm_extent_count = EXTENTS;
+        if (fd < 0 || ioctl(fd, FS_IOC_FIEMAP, map) < 0)
+            return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                 "cannot list the extents of %s", path);
+    } while (add_extents(map, &allocated, &own));
+    *allocated_kib_out = allocated / 1024;
+    *own_kib_out = own / 1024;
+    return 0;
+}
+
 /* True reflink of a block, between files that have no name. */
 static bool probe(const char *dir)
 {

@@ -307,6 +307,9 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
 /* Of a file, counted without being listed. */
 int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
                          uint64_t *extents_out);
+/* See xenfork_disk_usage().  DISK */
+int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
+                            uint64_t *allocated_kib_out, uint64_t *own_kib_out);
 /* Can files in this file's directory be reflinked?  DISK: no, not logged */
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path);
 /*
@@ -317,6 +320,9 @@ int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out);
 /* dst is new, in such a folder.  DISK */
 int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
                              bool is_sealed);
+/* What the volume has in its pool, shared or not.  DISK */
+int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
+                          uint64_t *allocated_kib_out);
 /* Absent already: success.  DISK */
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path);
 /*

@@ -509,6 +509,34 @@ const char *xenfork_list_disk_path(const xenfork_list *list, uint32_t index,
                                    uint32_t disk);
 const char *xenfork_list_disk_driver(const xenfork_list *list, uint32_t index,
                                      uint32_t disk);
+/* How many layers a read may have to look through; 1: there is no chain. */
+uint32_t xenfork_list_disk_depth(const xenfork_list *list, uint32_t index,
+                                 uint32_t disk);
+/* An image's: disks of clones that are made from it.  A clone's: 0. */
+uint32_t xenfork_list_disk_users(const xenfork_list *list, uint32_t index,
+                                 uint32_t disk);
+
+#define XENFORK_NOT_KNOWN UINT64_MAX
+
+/**
+ * Ask how much space a disk takes.
+ *
+ * @index, @disk       an entry's disk.
+ * @allocated_kib_out  storage that it refers to, in KiB, what it shares with
+ *                     other disks included.
+ * @own_kib_out        what would be free without it; XENFORK_NOT_KNOWN where
+ *                     the storage does not say.
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   INVAL no such disk; DISK the storage does not answer; STATE.
+ * Effects:  none.
+ * Blocking: for reflink the more the more pieces a file is in; for lvthin as
+ *           long as lvs(8).
+ * Source:   FS_IOC_FIEMAP, Linux Documentation/filesystems/fiemap.rst.
+ * Since:    0.1
+ */
+int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_list *list,
+                       uint32_t index, uint32_t disk,
+                       uint64_t *allocated_kib_out, uint64_t *own_kib_out);
 
 /**
  * Destroy a clone: its domain, if it still is, its delta disks, its record.

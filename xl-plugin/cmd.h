@@ -16,6 +16,7 @@ extern const struct cmd cmd_fork;
 extern const struct cmd cmd_fork_check;
 extern const struct cmd cmd_fork_list;
 extern const struct cmd cmd_fork_info;
+extern const struct cmd cmd_fork_disk_list;
 extern const struct cmd cmd_fork_freeze;
 extern const struct cmd cmd_fork_thaw;
 extern const struct cmd cmd_fork_net;

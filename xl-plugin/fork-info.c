@@ -154,13 +154,14 @@ static int print_matching(const xenfork_list *list, const char *name,
     return ok && output_flush() ? EXIT_DONE : EXIT_FAILED;
 }
 
-static int print_info(const xenfork_list *list,
+static int print_info(xenfork_ctx *ctx, const xenfork_list *list,
                       const struct simple_options *options)
 {
     const char *name = options->names[0];
     uint32_t found = 0;
     int status;
 
+    (void)ctx;
     status = print_matching(list, name, options->is_json, is_called, &found);
     if (status == EXIT_DONE && found == 0)
         status = print_matching(list, name, options->is_json, is_image_of,

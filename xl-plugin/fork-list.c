@@ -56,8 +56,10 @@ static bool print_json(const xenfork_list *list)
     return json_print(json);
 }
 
-static int print(const xenfork_list *list, const struct simple_options *options)
+static int print(xenfork_ctx *ctx, const xenfork_list *list,
+                 const struct simple_options *options)
 {
+    (void)ctx;
     return (options->is_json ? print_json(list) : print_table(list))
                ? EXIT_DONE
                : EXIT_FAILED;

@@ -35,7 +35,7 @@ int run_named(int argc, char **argv, const struct cmd *cmd, int max,
 }
 
 int run_list(int argc, char **argv, const struct cmd *cmd, int names,
-             int (*print)(const xenfork_list *list,
+             int (*print)(xenfork_ctx *ctx, const xenfork_list *list,
                           const struct simple_options *options))
 {
     struct simple_options options;
@@ -50,7 +50,7 @@ int run_list(int argc, char **argv, const struct cmd *cmd, int names,
     if (status != EXIT_DONE)
         return status;
     rc = xenfork_list_all(ctx, &list);
-    status = rc < 0 ? session_failed(ctx, rc) : print(list, &options);
+    status = rc < 0 ? session_failed(ctx, rc) : print(ctx, list, &options);
     xenfork_list_free(list);
     session_close(ctx);
     return status;

@@ -13,7 +13,7 @@ int run_named(int argc, char **argv, const struct cmd *cmd, int max,
 
 /* On the list; print returns the exit status. */
 int run_list(int argc, char **argv, const struct cmd *cmd, int names,
-             int (*print)(const xenfork_list *list,
+             int (*print)(xenfork_ctx *ctx, const xenfork_list *list,
                           const struct simple_options *options));
 
 #endif

@@ -178,3 +178,36 @@ const char *xenfork_list_disk_driver(const xenfork_list *list, uint32_t index,
     (void)disk;
     return "reflink";
 }
+
+uint32_t xenfork_list_disk_depth(const xenfork_list *list, uint32_t index,
+                                 uint32_t disk)
+{
+    (void)list;
+    (void)index;
+    (void)disk;
+    return 1;
+}
+
+uint32_t xenfork_list_disk_users(const xenfork_list *list, uint32_t index,
+                                 uint32_t disk)
+{
+    (void)list;
+    (void)disk;
+    return index ? 0 : 1;
+}
+
+/* What it takes is known; what of it is its own is not. */
+int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_list *list,
+                       uint32_t index, uint32_t disk,
+                       uint64_t *allocated_kib_out, uint64_t *own_kib_out)
+{
+    (void)ctx;
+    (void)list;
+    (void)index;
+    (void)disk;
+    if (fails("usage"))
+        return fails("usage");
+    *allocated_kib_out = 65536;
+    *own_kib_out = XENFORK_NOT_KNOWN;
+    return 0;
+}

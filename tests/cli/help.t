@@ -5,8 +5,8 @@
 # shellcheck source=tests/cli/lib.sh
 . "${srcdir:?}/tests/cli/lib.sh"
 
-verbs='fork fork-check fork-list fork-info fork-net fork-freeze fork-thaw
-    fork-destroy fork-image-destroy'
+verbs='fork fork-check fork-list fork-info fork-disk-list fork-net fork-freeze
+    fork-thaw fork-destroy fork-image-destroy'
 
 has() {
     grep -q -e "$1" "$dir/out"
@@ -32,7 +32,7 @@ in_manual() {
     done
 }
 
-plan $((5 + 9 * 4))
+plan $((5 + 10 * 4))
 
 stub_xl "$dir/real"
 use_fake

@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 32
+plan 38
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -48,6 +48,18 @@ FAKE_FAIL=list:-5 run "$xl" fork-list
 check 'list: failure' is "$status" 1
 run sh -c '"$1" fork-list >/dev/full' sh "$xl"
 check 'list: stdout is full' is "$status" 1
+
+run "$xl" fork-disk-list
+check 'disk-list: exit status' is "$status" 0
+check 'disk-list: a delta' out_has \
+    '^  web1-1  xvda  reflink  64.0    -      1      -  /disks/web1-1.img$'
+run "$xl" fork-disk-list --json
+check 'disk-list: JSON, known' out_has '"allocated_kib": 65536'
+check 'disk-list: JSON, not known' out_has '"own_kib": null'
+FAKE_FAIL=usage:-17 run "$xl" fork-disk-list
+check 'disk-list: storage that does not answer' is "$status" 1
+check 'disk-list: it is listed' out_has \
+    '^  web1-1  xvda  reflink    -    -      1      -  /disks/web1-1.img$'
 
 run "$xl" fork-info web1-1
 check 'info: clone' out_has '^web1-1: clone of web1-image$'

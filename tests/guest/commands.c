@@ -111,6 +111,17 @@ static void mark(const char *text, char *answer, size_t answer_bytes)
         snprintf(answer, answer_bytes, "{\"error\":\"mark not written\"}");
 }
 
+/* How often it ticks, and so writes to its disk; 0: as fast as that goes. */
+static void pace(const char *text, char *answer, size_t answer_bytes)
+{
+    unsigned pace_ms = (unsigned)strtoul(text, NULL, 10);
+
+    pthread_mutex_lock(&state.lock);
+    state.pace_ms = pace_ms;
+    pthread_mutex_unlock(&state.lock);
+    snprintf(answer, answer_bytes, "{\"pace_ms\":%u}", pace_ms);
+}
+
 static volatile size_t dirty_pages;
 
 static void *dirty_forever(void *unused)
@@ -234,6 +245,8 @@ void run_command(const char *line, char *answer, size_t answer_bytes)
         disk_verify(answer, answer_bytes);
     else if (!strcmp(word, "mark"))
         mark(line + used, answer, answer_bytes);
+    else if (!strcmp(word, "pace"))
+        pace(line + used, answer, answer_bytes);
     else if (!strcmp(word, "dirty"))
         dirty(line + used, answer, answer_bytes);
     else if (!strcmp(word, "read"))

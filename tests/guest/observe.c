@@ -18,7 +18,8 @@
 #define ASK_MS     2000 /* when a watch tells nothing */
 
 struct state state = { .lock = PTHREAD_MUTEX_INITIALIZER,
-                       .domid = DOMID_UNKNOWN };
+                       .domid = DOMID_UNKNOWN,
+                       .pace_ms = TICK_MS };
 
 void sleep_ms(unsigned ms)
 {
@@ -58,6 +59,7 @@ static void *tick_forever(void *unused)
 
     (void)unused;
     for (;;) {
+        unsigned pace_ms;
         int r;
 
         memset(&record, 0, sizeof record);
@@ -78,8 +80,9 @@ static void *tick_forever(void *unused)
             if (!state.mark_acked && !strcmp(record.mark, state.mark))
                 state.mark_acked = record.tick;
         }
+        pace_ms = state.pace_ms;
         pthread_mutex_unlock(&state.lock);
-        sleep_ms(TICK_MS);
+        sleep_ms(pace_ms);
     }
     return NULL;
 }

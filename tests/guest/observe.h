@@ -27,6 +27,7 @@ struct state {
     char mark[RECORD_MARK_BYTES];
     uint64_t mark_acked; /* tick of the first record on disk with this mark; 0: none yet */
     int disk_errno;      /* of the last failed write; 0: none */
+    unsigned pace_ms;    /* between two ticks */
 };
 
 extern struct state state;

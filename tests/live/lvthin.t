@@ -4,21 +4,13 @@
 # live: --source --timeout 500
 # full: 4.17
 . "$(dirname "$0")/lib.sh"
+. "$LIVE/lvm.sh"
 
-# dom0 has no udev.
-printf '%s\n' 'activation { udev_sync = 0 udev_rules = 0 monitoring = 0 }' \
-    'devices { obtain_device_list_from_udev = 0 }' >/etc/lvm/lvmlocal.conf
 xl destroy source
-truncate -s 600M /data/pv.img
-loop=$(losetup -f --show /data/pv.img)
-{
-    pvcreate "$loop" && vgcreate vg0 "$loop" && lvcreate -L 400M --type thin-pool -n pool vg0 &&
-        lvcreate -V 64M --thin -n src vg0/pool && lvcreate -V 16M --thin -n more vg0/pool && dd if=/usr/share/xenfork-guest/disk.img of=/dev/vg0/src bs=1M
-} >/tmp/lvm.log 2>&1 || bail_out "no thin volume: $(cat /tmp/lvm.log)"
+thin_volumes src=64 more=16
 
-# disk DOM INDEX: its path
+# disk DOM: its path
 disk() { info "$1" '.disks[0].path'; }
-volumes() { lvs --noheadings -o lv_name vg0 | sort | tr -d ' \n'; }
 # Before 4.20 what `xl create` leaves to watch a domain ends when the domain is suspended.
 host() {
     local all

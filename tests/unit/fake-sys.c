@@ -51,6 +51,18 @@ int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
+int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
+                            uint64_t *allocated_kib_out, uint64_t *own_kib_out)
+{
+    FAKE_ENTER(ctx);
+    if (access(path, F_OK))
+        return fake_leave(
+            xenfork__fail(ctx, XENFORK_E_DISK, errno, "no file %s", path));
+    *allocated_kib_out = 64;
+    *own_kib_out = 4;
+    return fake_leave(0);
+}
+
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
 {
     FAKE_ENTER(ctx);
@@ -87,6 +99,17 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
     rc = xenfork__sys_reflink(ctx, src, dst, is_sealed);
     fake->cannot_reflink = cannot_reflink;
     return rc;
+}
+
+int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
+                          uint64_t *allocated_kib_out)
+{
+    FAKE_ENTER(ctx);
+    if (!strstr(path, VG) || access(path, F_OK))
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, ENOENT,
+                                        "no thin volume %s", path));
+    *allocated_kib_out = 32;
+    return fake_leave(0);
 }
 
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)

@@ -121,7 +121,7 @@ struct fake {
     char dir[FAKE_PATH]; /* everything that tests write is in here */
     bool cannot_open, cannot_share, cannot_reflink;
     bool has_stock_scripts; /* hotplug scripts that hold no link */
-    uint64_t extents; /* of every file */
+    uint64_t extents;       /* of every file */
     uint64_t free_pages;
     uint64_t next_handle, next_content;
     uint32_t next_domid;

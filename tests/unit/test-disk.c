@@ -150,6 +150,36 @@ static void test_other_driver(void **state)
     assert_int_equal(clone(0)->disk_count, 0);
 }
 
+static void assert_usage(xenfork_list *list, uint32_t index, uint64_t allocated,
+                         uint64_t own)
+{
+    uint64_t a = 0, o = 0;
+
+    assert_int_equal(xenfork_disk_usage(s->ctx, list, index, 0, &a, &o), 0);
+    assert_true(a == allocated && o == own);
+}
+
+static void test_usage(void **state)
+{
+    xenfork_list *list;
+    uint64_t a = 1, o = 2;
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    assert_usage(list, 0, 64, 4);
+    assert_usage(list, 2, 64, 4);
+    assert_int_equal(xenfork_disk_usage(s->ctx, list, 0, 1, &a, &o),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_disk_usage(s->ctx, list, 9, 0, &a, &o),
+                     XENFORK_E_INVAL);
+    unlink(clone(0)->disks[0].path);
+    assert_int_equal(xenfork_disk_usage(s->ctx, list, 1, 0, &a, &o),
+                     XENFORK_E_DISK);
+    assert_true(a == 1 && o == 2);
+    xenfork_list_free(list);
+}
+
 static void test_lvthin(void **state)
 {
     xenfork_list *list;
@@ -165,6 +195,11 @@ static void test_lvthin(void **state)
     assert_string_equal(xenfork_list_disk_driver(list, 0, 0), "lvthin");
     assert_string_equal(xenfork_list_disk_driver(list, 1, 0), "lvthin");
     assert_null(xenfork_list_disk_driver(list, 1, 1));
+    assert_int_equal(xenfork_list_disk_users(list, 0, 0), 2);
+    assert_int_equal(xenfork_list_disk_users(list, 1, 0), 0);
+    assert_int_equal(xenfork_list_disk_depth(list, 1, 0), 1);
+    assert_int_equal(xenfork_list_disk_depth(list, 1, 1), 0);
+    assert_usage(list, 1, 32, XENFORK_NOT_KNOWN);
     xenfork_list_free(list);
     fake_copy_string(path, sizeof(path), clone(0)->disks[0].path);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
@@ -178,9 +213,9 @@ static void test_lvthin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_auto),   TEST(test_wishes),         TEST(test_malformed),
-        TEST(test_none),   TEST(test_none_of_frozen), TEST(test_other_driver),
-        TEST(test_lvthin),
+        TEST(test_auto),  TEST(test_wishes),         TEST(test_malformed),
+        TEST(test_none),  TEST(test_none_of_frozen), TEST(test_other_driver),
+        TEST(test_usage), TEST(test_lvthin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

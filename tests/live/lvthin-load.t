@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Forks of a source that writes to a thin volume of LVM as fast as it can.
+# live: --source --timeout 500
+# full: 4.17
+. "$(dirname "$0")/lib.sh"
+. "$LIVE/lvm.sh"
+. "$LIVE/disk-load.sh"
+
+xl destroy source
+thin_volumes src=64
+start_source thin 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/dev/vg0/src" ]'
+loaded thin "${1:-5}"
+is 'nothing is left' "$(volumes)" poolsrc
+done_testing
