@@ -13,6 +13,7 @@
 
 #define RECOVER_DELAY_MS 500U   /* events come in swarms */
 #define STATE_DELAY_MS   1000U  /* a record follows its directory */
+#define STATE_LOOKS      60U    /* so often, one delay after the other */
 #define RETRY_MS         60000U /* after a worker failed */
 #define RETRY_DOUBLES    5U     /* and so often twice as long, for a policy */
 #define LOOK_AGAIN_MS    1000U  /* after Xen or xenstore did not answer */
@@ -96,6 +97,7 @@ void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
 
 void serve_state_changed(struct daemon *daemon, uint64_t now_ms)
 {
+    daemon->state_looks = 0;
     at_latest(&daemon->state_ms, now_ms + STATE_DELAY_MS);
 }
 
@@ -362,7 +364,8 @@ struct look {
     struct daemon *daemon;
     int kind;
     uint64_t now_ms;
-    bool is_partial; /* something was left for later */
+    bool is_partial;   /* something was left for later */
+    bool is_unwritten; /* a record is still to come */
 };
 
 static void start_found(void *opaque, const char *uuid)
@@ -377,6 +380,19 @@ static void start_found(void *opaque, const char *uuid)
         look->is_partial = true;
 }
 
+static void note_state(struct look *look, int rc)
+{
+    look->is_partial |= rc < 0;
+    look->is_unwritten |= rc == STATE_UNWRITTEN;
+}
+
+/* A fork writes its records when the disk lets it; one that died never does. */
+static void look_for_unwritten(struct daemon *daemon, const struct look *look)
+{
+    if (look->is_unwritten && daemon->state_looks++ < STATE_LOOKS)
+        at_latest(&daemon->state_ms, look->now_ms + STATE_DELAY_MS);
+}
+
 static void look_at_state(struct daemon *daemon, uint64_t now_ms)
 {
     struct look look = {
@@ -385,14 +401,15 @@ static void look_at_state(struct daemon *daemon, uint64_t now_ms)
     daemon->state_ms = SERVE_NEVER;
     if (daemon->restart_ms > now_ms)
         at_latest(&daemon->state_ms, daemon->restart_ms);
-    else if (state_restarts(daemon->ctx, start_found, &look) < 0)
-        look.is_partial = true;
+    else
+        note_state(&look, state_restarts(daemon->ctx, start_found, &look));
     look.kind = WORKER_HYDRATE;
-    if (state_hydrations(daemon->ctx, start_found, &look) < 0)
-        look.is_partial = true;
+    note_state(&look, state_hydrations(daemon->ctx, start_found, &look));
     look.kind = WORKER_ANSWER;
-    if (state_frozen(daemon->ctx, start_found, &look) < 0 || look.is_partial)
+    note_state(&look, state_frozen(daemon->ctx, start_found, &look));
+    if (look.is_partial)
         at_latest(&daemon->state_ms, now_ms + RETRY_MS);
+    look_for_unwritten(daemon, &look);
 }
 
 static void recover(struct daemon *daemon, uint64_t now_ms)

@@ -19,11 +19,12 @@ struct daemon {
     struct config config;
     struct guests guests;
     struct workers workers;
-    bool is_ending;      /* nothing new is begun */
-    uint64_t domains_ms; /* when to look which domains there are */
-    uint64_t recover_ms; /* when to look after what others left */
-    uint64_t state_ms;   /* when to look into the state directory */
-    uint64_t restart_ms; /* no restart before, after one failed */
+    bool is_ending;       /* nothing new is begun */
+    uint64_t domains_ms;  /* when to look which domains there are */
+    uint64_t recover_ms;  /* when to look after what others left */
+    uint64_t state_ms;    /* when to look into the state directory */
+    uint32_t state_looks; /* for records that are still to come */
+    uint64_t restart_ms;  /* no restart before, after one failed */
 };
 
 /* False: out of memory. */

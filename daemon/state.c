@@ -68,7 +68,7 @@ int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
             xenfork__node_info(ctx, clone, &info) != XENFORK_E_NOTFOUND)
             found(opaque, clone->txn);
     }
-    return 0;
+    return clones.unwritten ? STATE_UNWRITTEN : 0;
 }
 
 int state_frozen(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
@@ -86,7 +86,7 @@ int state_frozen(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
             XENFORK_E_NOTFOUND)
             found(opaque, frozen.nodes[i]->txn);
     }
-    return 0;
+    return frozen.unwritten ? STATE_UNWRITTEN : 0;
 }
 
 static bool watch(xenfork_ctx *ctx, int fd, const char *name)

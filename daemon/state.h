@@ -11,6 +11,11 @@ typedef void state_found_fn(void *opaque, const char *uuid);
 
 /* Restarts that were begun; by UUID of the domain. */
 int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
+/*
+ * These return STATE_UNWRITTEN when there are directories whose records are
+ * still to come: what happened to them was seen too early.
+ */
+#define STATE_UNWRITTEN 1
 /* Forks with clones that want hydration; by the fork's UUID, each once. */
 int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
 /* Frozen sources; by the freeze's UUID. */

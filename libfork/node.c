@@ -388,6 +388,7 @@ int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
             all.count++;
         else if (rc == XENFORK_E_STATE)
             LOG_WARN(ctx, "%s is unreadable, ignoring", names[i]);
+        all.unwritten += rc == XENFORK_E_NOTFOUND;
         if (rc == XENFORK_E_STATE || rc == XENFORK_E_NOTFOUND)
             rc = 0;
     }

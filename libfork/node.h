@@ -69,6 +69,7 @@ int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16]);
 struct xenfork__nodes {
     size_t count;
     struct xenfork__node **nodes; /* in order of creation */
+    size_t unwritten;             /* more, whose records are not there yet */
 };
 /* Unreadable ones are left out with a warning. */
 int xenfork__nodes_load(xenfork_ctx *ctx, int kind,

@@ -32,3 +32,25 @@ for n in 1 2 3; do
     printf 'freeze %s: xl fork-thaw %s ms\n' "$n" "$(milliseconds "$start")"
     wait_until 60 ticks_on bench
 done
+
+# Clones with an agent: from their start until they have acknowledged.
+start_agent bench
+xl fork-freeze bench
+for count in 1 8; do
+    xl fork -n "$count" --wait=300 --json bench "ready$count" >"$out"
+    printf 'ready, of %s: %s ms\n' "$count" "$(jq -c '[.clones[].timings_ns.ready / 1e6 | floor]' "$out")"
+    xl fork-list --json | jq -r '.[] | select(.kind == "clone") | .name' | xargs xl fork-destroy
+done
+
+# Counts that no load changes: our own, and all that xenstored is asked.
+operations() { # COUNT
+    rm -f /tmp/xenstored.trace
+    xenstore-control logfile /tmp/xenstored.trace >/dev/null 2>&1
+    xl fork --paused -n "$1" --json bench "counted$1" >"$out"
+    xenstore-control logfile /dev/null >/dev/null 2>&1
+    grep -cE '^IN ' /tmp/xenstored.trace
+}
+one=$(operations 1) ours_one=$(jq .counters.xenstore_ops "$out")
+three=$(operations 3) ours_three=$(jq .counters.xenstore_ops "$out")
+printf 'xenstore operations of a fork: ours %s with one clone, %s for each more; all that xenstored is asked %s, %s\n' \
+    "$ours_one" "$(((ours_three - ours_one) / 2))" "$one" "$(((three - one) / 2))"

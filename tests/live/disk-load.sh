@@ -12,13 +12,20 @@ census() { fresh "$1" && "$LIVE/check-disk" "$1" | jq -c "$2"; }
 # sum PATH
 sum() { fresh "$1" && sha256sum <"$1" | cut -d ' ' -f 1; }
 
+# cost RESULT: of a fork, in ms
+cost() {
+    jq -r '(.timings_ns | "prepare \(.prepare / 1e5 | round / 10), disks \(.disks / 1e5 | round / 10), stun \(.stun / 1e5 | round / 10)"),
+        "clone \(.clones[0].timings_ns.create / 1e5 | round / 10) ms; processes \(.counters.processes)"' <<<"$1" | paste -sd', '
+}
+
 # forks_running SOURCE ROUNDS: each clone has all that was acknowledged before the fork, and nothing of after
 forks_running() {
-    local source=$1 n before after seen sealed clone bad=0 writes=0
+    local source=$1 n before after seen sealed clone bad=0 writes=0 result costs=()
     for n in $(seq "$2"); do
         clone=$source-r$n
         before=$(field "$source" acked)
-        timeout 120 xl fork --paused "$source" "$clone" >/dev/null || { fail "fork $n of the running $source"; return; }
+        result=$(timeout 120 xl fork --paused --json "$source" "$clone") || { fail "fork $n of the running $source"; return; }
+        costs+=("$(cost "$result")")
         ask "$source" "mark after-$n" >/dev/null
         after=$(field "$source" acked)
         sealed=$(info "$(xl fork-info --json "$clone" | json '.[0].image')" '.disks[0].path')
@@ -32,7 +39,7 @@ forks_running() {
         writes=$((writes + after - before))
         xl fork-destroy "$clone"
     done
-    diag "$writes writes meanwhile"
+    diag "$writes writes meanwhile" "first fork: ${costs[0]}" "last fork:  ${costs[-1]}"
     is "$2 forks of $source while it writes: every write acknowledged before, none of after, no damage" "$bad" 0
 }
 
@@ -48,6 +55,8 @@ forks_frozen() {
     sealed_sum=$(sum "$sealed")
     first=$(census "$(disk "$source-f1")" .)
     at_least 'every write acknowledged before the freeze' "$(json .highest <<<"$first")" "$before"
+    diag "KiB of a fresh delta, allocated and its own: $(xl fork-disk-list --json |
+        jq -c 'map(select(.kind == "delta"))[-1] | [.allocated_kib, .own_kib]')"
     # Two of them run, and write.
     for n in 1 2; do
         xl unpause "$source-f$n"

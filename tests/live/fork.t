@@ -25,7 +25,7 @@ check 'xl fork' eval 'xl fork --paused --json source clone >'"$result"
 end=$(date +%s.%N)
 clone=$(domid_of clone)
 stun_ms=$(json '.timings_ns.stun / 1e6 | floor' <"$result")
-diag "stun $stun_ms ms; $(jq -c .counts "$result"); $(jq -c .timings_ns "$result")"
+diag "stun $stun_ms ms; $(jq -c .counters "$result"); $(jq -c .timings_ns "$result")"
 
 ask source mark after >/dev/null
 after=$(field source acked)

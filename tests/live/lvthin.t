@@ -34,6 +34,9 @@ is 'no damage' "$(json '.errors | length' <<<"$seen")" 0
 at_least 'every write acknowledged before' "$(json .highest <<<"$seen")" "$acked"
 check 'none of after' test "$(json .highest <<<"$seen")" -lt "$after"
 is 'the mark of before' "$(jq -c .marks <<<"$seen")" '["before"]'
+is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | select(.vdev == "xvda") | [.kind, .driver, .depth, .users]]')" \
+    '[["sealed","lvthin",1,2],["delta","lvthin",1,0],["delta","lvthin",1,0]]'
+check 'which knows what they take' jq -e 'all(.allocated_kib >= 0)' <<<"$(xl fork-disk-list --json)"
 isnt 'each its own volume' "$(disk thin-1)" "$(disk thin-2)"
 is 'what is sealed cannot be written' "$(blockdev --getro "$sealed")" 1
 
@@ -63,6 +66,18 @@ for stage in share create fork; do
     check "killed at $stage: its volumes are gone" wait_until 60 as_before
     check "killed at $stage: the source ticks on" ticks_on thin
 done
+
+# Killed while lvcreate runs: it comes to its end, and what it made is undone all the same.
+for n in 1 2 3; do
+    timeout 120 xl fork --paused thin k >/dev/null 2>&1 &
+    wait_until 30 pgrep -x lvcreate
+    pkill -9 -x xl-fork
+    wait 2>/dev/null
+    check "killed beside lvcreate, $n: its volumes are gone" wait_until 60 as_before
+    check "killed beside lvcreate, $n: the source ticks on" wait_until 60 ticks_on thin
+done
+sleep 2
+is 'they stay away' "$(volumes)" morepoolsrc
 
 # Frozen, forked twice.
 check 'frozen' xl fork-freeze thin

@@ -14,6 +14,7 @@
 #include "daemon/restart.h"
 #include "fake-host.h"
 #include "files.h"
+#include "node.h"
 #include "scene.h"
 #include "serving.h"
 
@@ -204,6 +205,39 @@ static void test_hydrations(void **state)
                             s.started[s.count - 2].target);
 }
 
+/* Its directory was seen, its record comes late. */
+static void test_late_record(void **state)
+{
+    struct xenfork__nodes clones = {0};
+    char *record, *aside;
+
+    (void)state;
+    turn();
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 5000);
+    assert_int_equal(scene_fork(s.a, 1, 0), 0);
+    assert_int_equal(xenfork__nodes_load(s.ctx, XENFORK_KIND_CLONE, &clones),
+                     0);
+    record = xenfork__node_path(s.ctx, XENFORK_KIND_CLONE,
+                                clones.nodes[0]->uuid, XENFORK__FILE_RECORD);
+    assert_true(asprintf(&aside, "%s/aside", fake->dir) > 0);
+    xenfork__nodes_free(&clones);
+    assert_int_equal(rename(record, aside), 0);
+    serve_state_changed(&s.daemon, s.now_ms);
+    sleep_until(s.now_ms + 4500);
+    assert_int_equal(started(WORKER_HYDRATE, NULL), 0);
+    assert_int_equal(rename(aside, record), 0);
+    sleep_until(s.now_ms + 1000);
+    assert_int_equal(started(WORKER_HYDRATE, NULL), 1);
+    /* One that never comes is given up. */
+    assert_int_equal(rename(record, aside), 0);
+    serve_state_changed(&s.daemon, s.now_ms);
+    sleep_until(s.now_ms + 70000);
+    assert_true(serve_wake_ms(&s.daemon, s.now_ms) == SERVE_NEVER);
+    free(record);
+    free(aside);
+}
+
 static void test_no_process_for_hydration(void **state)
 {
     (void)state;
@@ -255,6 +289,7 @@ int main(void)
         TEST(test_restarts),
         TEST(test_restart_fails),
         TEST(test_hydrations),
+        TEST(test_late_record),
         TEST(test_frozen),
         TEST(test_no_process_for_hydration),
     };
