@@ -11,6 +11,7 @@ TOP=$(cd "$TESTBED/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/xenfork
 
 # What build-hypervisor, and then all that needs it, ends with when the archive has no source of that Xen.
+# shellcheck disable=SC2034 # for ../build
 NO_SOURCE=69
 
 note() { printf 'testbed: %s\n' "$*" >&2; }
