@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Forks of a source that writes to a thin volume of LVM as fast as it can.
 # live: --source --timeout 500
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/lvm.sh"
 . "$LIVE/disk-load.sh"

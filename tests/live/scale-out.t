@@ -3,6 +3,7 @@
 # The workflow for scale: the guest freezes itself by the key, 20 clones go on from that instant in two calls, each as
 # a machine of its own, on the network with its own address; nobody hears one with its source's.
 # live: --source --timeout 1200
+# full: 4.17
 # alone: yes
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
