@@ -2,381 +2,21 @@
 /* xl fork */
 #include "config.h"
 
-#include <errno.h>
-#include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <xenfork.h>
 
-#include "args.h"
 #include "check-output.h"
 #include "cmd.h"
 #include "daemon-hint.h"
 #include "exitcodes.h"
+#include "fork-options.h"
 #include "fork-output.h"
-#include "params.h"
 #include "progress.h"
 #include "session.h"
 
-#define NICS_MAX    256 /* --nic options */
-#define DISKS_MAX   64  /* --disk options */
-#define TIMEOUT_MAX 3600
-#define WAIT_S      60 /* --wait without a number */
-
-struct options {
-    const char *domain;
-    const char *name; /* NULL: the library names the clones */
-    uint32_t count;
-    uint32_t flags;
-    uint64_t timeout_s; /* 0: the library's default */
-    struct reserve_arg reserve;
-    int link; /* of all NICs; LINK_UNSET: the library's default */
-    struct nic_arg nics[NICS_MAX];
-    uint32_t nic_count;
-    char *disks[DISKS_MAX]; /* "VDEV=HOW" */
-    uint32_t disk_count;
-    bool has_mac_prefix;
-    uint8_t mac_prefix[3];
-    const char *params[XENFORK_MAX_PARAMS];
-    uint32_t param_count;
-    const char *params_file;
-    uint64_t wait_s; /* 0: do not */
-    bool has_uuid;
-    uint8_t uuid[16];
-    bool is_paused;
-    bool is_json;
-    bool has_timings;
-};
-
-enum {
-    OPT_PAUSED = 256,
-    OPT_NIC,
-    OPT_DISK,
-    OPT_NET,
-    OPT_RESERVE,
-    OPT_TIMEOUT,
-    OPT_UUID,
-    OPT_MAC_PREFIX,
-    OPT_PARAM,
-    OPT_PARAMS_FILE,
-    OPT_WAIT,
-    OPT_NO_HYDRATE,
-    OPT_KEEP_IMAGE,
-    OPT_JSON,
-    OPT_TIMINGS,
-};
-
-static const struct option long_options[] = {
-    {"count", required_argument, NULL, 'n'},
-    {"paused", no_argument, NULL, OPT_PAUSED},
-    {"nic", required_argument, NULL, OPT_NIC},
-    {"disk", required_argument, NULL, OPT_DISK},
-    {"net", required_argument, NULL, OPT_NET},
-    {"reserve", required_argument, NULL, OPT_RESERVE},
-    {"timeout", required_argument, NULL, OPT_TIMEOUT},
-    {"uuid", required_argument, NULL, OPT_UUID},
-    {"mac-prefix", required_argument, NULL, OPT_MAC_PREFIX},
-    {"param", required_argument, NULL, OPT_PARAM},
-    {"params-file", required_argument, NULL, OPT_PARAMS_FILE},
-    {"wait", optional_argument, NULL, OPT_WAIT},
-    {"no-hydrate", no_argument, NULL, OPT_NO_HYDRATE},
-    {"keep-image", no_argument, NULL, OPT_KEEP_IMAGE},
-    {"json", no_argument, NULL, OPT_JSON},
-    {"timings", no_argument, NULL, OPT_TIMINGS},
-    {"verbose", no_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-
-static bool parse_count(uint32_t *count_out)
-{
-    uint64_t count;
-
-    if (!parse_number(optarg, 1, XENFORK_MAX_CLONES, &count))
-        return false;
-    *count_out = count;
-    return true;
-}
-
-/* What the clones are told, and how long they have to answer. */
-static bool parse_guest_value(int opt, struct options *options)
-{
-    switch (opt) {
-    case OPT_MAC_PREFIX:
-        return options->has_mac_prefix = parse_mac_prefix(optarg,
-                                                          options->mac_prefix);
-    case OPT_PARAM:
-        if (options->param_count == XENFORK_MAX_PARAMS)
-            return false;
-        options->params[options->param_count++] = optarg;
-        return true;
-    case OPT_PARAMS_FILE:
-        options->params_file = optarg;
-        return true;
-    case OPT_WAIT:
-        options->wait_s = WAIT_S;
-        return !optarg ||
-               parse_number(optarg, 1, TIMEOUT_MAX, &options->wait_s);
-    default:
-        return false;
-    }
-}
-
-/* One option's value; false if it is malformed. */
-static bool parse_value(int opt, struct options *options)
-{
-    switch (opt) {
-    case 'n':
-        return parse_count(&options->count);
-    case OPT_NIC:
-        return options->nic_count < NICS_MAX &&
-               parse_nic(optarg, &options->nics[options->nic_count++]);
-    case OPT_DISK:
-        if (options->disk_count == DISKS_MAX || !strchr(optarg, '='))
-            return false;
-        options->disks[options->disk_count++] = optarg;
-        return true;
-    case OPT_NET:
-        return parse_link(optarg, &options->link);
-    case OPT_RESERVE:
-        return parse_reserve(optarg, &options->reserve);
-    case OPT_TIMEOUT:
-        return parse_number(optarg, 1, TIMEOUT_MAX, &options->timeout_s);
-    case OPT_UUID:
-        return options->has_uuid = parse_uuid(optarg, options->uuid);
-    case OPT_PAUSED:
-        options->is_paused = true;
-        return true;
-    case OPT_NO_HYDRATE:
-        options->flags |= XENFORK_FORK_NO_HYDRATE;
-        return true;
-    case OPT_KEEP_IMAGE:
-        options->flags |= XENFORK_FORK_KEEP_IMAGE;
-        return true;
-    case OPT_JSON:
-        options->is_json = true;
-        return true;
-    case OPT_TIMINGS:
-        options->has_timings = true;
-        return true;
-    case 'v':
-        verbosity++;
-        return true;
-    default:
-        return parse_guest_value(opt, options);
-    }
-}
-
-/* What getopt cannot see: values that do not go together. */
-static int check_options(const struct options *options)
-{
-    uint32_t i;
-
-    if (options->has_uuid && options->count > 1) {
-        fprintf(stderr, "xl: --uuid is for one clone\n");
-        return cmd_usage(&cmd_fork);
-    }
-    if (options->wait_s && options->is_paused) {
-        fprintf(stderr, "xl: --wait: paused clones do not acknowledge\n");
-        return cmd_usage(&cmd_fork);
-    }
-    for (i = 0; i < options->nic_count; i++) {
-        const struct nic_arg *nic = &options->nics[i];
-
-        if (nic->clone != XENFORK_ALL && nic->clone >= options->count) {
-            fprintf(stderr, "xl: --nic: there is no clone %u of %u\n",
-                    nic->clone + 1, options->count);
-            return cmd_usage(&cmd_fork);
-        }
-        if (nic->has_mac && nic->clone == XENFORK_ALL && options->count > 1) {
-            fprintf(stderr, "xl: --nic: a MAC is for one clone: add clone=N\n");
-            return cmd_usage(&cmd_fork);
-        }
-    }
-    return EXIT_DONE;
-}
-
-/* EXIT_DONE and a domain, or the EXIT_* to leave with (--help: no domain). */
-static int parse_options(int argc, char **argv, struct options *options)
-{
-    int index;
-    int opt;
-
-    while ((opt = getopt_long(argc, argv, "n:vh", long_options, &index)) !=
-           -1) {
-        if (opt == 'h')
-            return cmd_help(&cmd_fork);
-        if (opt == '?')
-            return cmd_usage(&cmd_fork);
-        if (!parse_value(opt, options)) {
-            fprintf(stderr, "xl: malformed value of %s: '%s'\n",
-                    opt == 'n' ? "--count" : long_options[index].name, optarg);
-            return cmd_usage(&cmd_fork);
-        }
-    }
-    argc -= optind;
-    argv += optind;
-    if (argc < 1 || argc > 2)
-        return cmd_usage(&cmd_fork);
-    options->name = argv[1];
-    if (check_options(options) != EXIT_DONE)
-        return EXIT_USAGE;
-    options->domain = argv[0];
-    return EXIT_DONE;
-}
-
-static int set_names(xenfork_spec *spec, const struct options *options)
-{
-    uint32_t i;
-
-    if (!options->name)
-        return 0;
-    if (options->count == 1)
-        return xenfork_spec_set_name(spec, 0, options->name);
-    for (i = 0; i < options->count; i++) {
-        char name[80];
-        int rc;
-
-        if (snprintf(name, sizeof(name), "%s-%u", options->name, i + 1) >=
-            (int)sizeof(name))
-            return XENFORK_E_INVAL;
-        rc = xenfork_spec_set_name(spec, i, name);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static int set_nic(xenfork_spec *spec, const struct nic_arg *nic)
-{
-    /* a MAC for all clones has been refused unless there is only one */
-    uint32_t mac_clone = nic->clone == XENFORK_ALL ? 0 : nic->clone;
-    int rc = 0;
-
-    if (nic->has_mac)
-        rc = xenfork_spec_set_nic_mac(spec, mac_clone, nic->nic, nic->mac);
-    if (rc == 0 && nic->bridge[0])
-        rc = xenfork_spec_set_nic_bridge(spec, nic->clone, nic->nic,
-                                         nic->bridge);
-    if (rc == 0 && nic->link != LINK_UNSET)
-        rc = xenfork_spec_set_nic_link(spec, nic->clone, nic->nic, nic->link);
-    return rc;
-}
-
-static int set_disk(xenfork_spec *spec, char *text)
-{
-    char *how = strchr(text, '=');
-    int rc;
-
-    *how = '\0';
-    rc = xenfork_spec_set_disk(spec, text, how + 1);
-    *how = '=';
-    return rc;
-}
-
-static int set_reserve(xenfork_spec *spec, const struct reserve_arg *reserve)
-{
-    if (!reserve->is_set)
-        return 0;
-    if (reserve->is_percent)
-        return xenfork_spec_set_reserve_percent(spec, reserve->value);
-    return xenfork_spec_set_reserve_kib(spec, reserve->value);
-}
-
-/* The rest of what a clone is to be; names the option that is refused. */
-static int fill_guest(xenfork_spec *spec, const struct options *options,
-                      const char **option_out)
-{
-    uint32_t i;
-    int rc = 0;
-
-    if (options->has_mac_prefix) {
-        *option_out = "--mac-prefix";
-        rc = xenfork_spec_set_mac_prefix(spec, options->mac_prefix);
-    }
-    for (i = 0; rc == 0 && i < options->param_count; i++) {
-        *option_out = "--param";
-        rc = params_set(spec, options->params[i]);
-    }
-    if (rc == 0 && options->params_file) {
-        *option_out = "--params-file";
-        rc = params_load(spec, options->params_file, options->count)
-                 ? 0
-                 : XENFORK_E_INVAL;
-    }
-    return rc;
-}
-
-/* Names the option that the library refuses. */
-static int fill_spec(xenfork_spec *spec, const struct options *options,
-                     const char **option_out)
-{
-    uint32_t i;
-    int rc;
-
-    *option_out = "NAME";
-    rc = set_names(spec, options);
-    if (rc == 0 && options->has_uuid) {
-        *option_out = "--uuid";
-        rc = xenfork_spec_set_uuid(spec, 0, options->uuid);
-    }
-    if (rc == 0 && options->link != LINK_UNSET) {
-        *option_out = "--net";
-        rc = xenfork_spec_set_nic_link(spec, XENFORK_ALL, XENFORK_ALL,
-                                       options->link);
-    }
-    for (i = 0; rc == 0 && i < options->nic_count; i++) {
-        *option_out = "--nic";
-        rc = set_nic(spec, &options->nics[i]);
-    }
-    for (i = 0; rc == 0 && i < options->disk_count; i++) {
-        *option_out = "--disk";
-        rc = set_disk(spec, options->disks[i]);
-    }
-    if (rc == 0) {
-        *option_out = "--reserve";
-        rc = set_reserve(spec, &options->reserve);
-    }
-    if (rc == 0 && options->timeout_s) {
-        *option_out = "--timeout";
-        rc = xenfork_spec_set_timeout_ms(spec, options->timeout_s * 1000);
-    }
-    if (rc == 0 && options->is_paused) {
-        *option_out = "--paused";
-        rc = xenfork_spec_set_paused(spec, XENFORK_ALL, 1);
-    }
-    if (rc == 0) {
-        *option_out = "--no-hydrate, --keep-image";
-        rc = xenfork_spec_set_flags(spec, options->flags);
-    }
-    return rc ? rc : fill_guest(spec, options, option_out);
-}
-
-static int make_spec(const struct options *options, xenfork_spec **spec_out)
-{
-    const char *option = "--count";
-    xenfork_spec *spec = NULL;
-    int rc;
-
-    rc = xenfork_spec_new(options->count, &spec);
-    if (rc == 0)
-        rc = fill_spec(spec, options, &option);
-    if (rc == 0) {
-        *spec_out = spec;
-        return EXIT_DONE;
-    }
-    xenfork_spec_free(spec);
-    if (rc == XENFORK_E_NOMEM) {
-        fprintf(stderr, "xl: %s\n", strerror(ENOMEM));
-        return EXIT_FAILED;
-    }
-    fprintf(stderr, "xl: malformed value: %s\n", option);
-    return cmd_usage(&cmd_fork);
-}
-
-static int print_result(const struct options *options, uint32_t domid,
+static int print_result(const struct fork_options *options, uint32_t domid,
                         const xenfork_result *result)
 {
     bool ok;
@@ -390,7 +30,7 @@ static int print_result(const struct options *options, uint32_t domid,
 }
 
 /* Those that are not ready, by name; the clones stay. */
-static int wait_ready(xenfork_ctx *ctx, const struct options *options,
+static int wait_ready(xenfork_ctx *ctx, const struct fork_options *options,
                       xenfork_result *result)
 {
     uint32_t i;
@@ -409,7 +49,7 @@ static int wait_ready(xenfork_ctx *ctx, const struct options *options,
     return EXIT_FAILED;
 }
 
-static int fork_domain(xenfork_ctx *ctx, const struct options *options,
+static int fork_domain(xenfork_ctx *ctx, const struct fork_options *options,
                        const xenfork_spec *spec)
 {
     xenfork_result *result = NULL;
@@ -440,15 +80,15 @@ static int fork_domain(xenfork_ctx *ctx, const struct options *options,
 
 static int main_fork(int argc, char **argv)
 {
-    struct options options = {.count = 1, .link = LINK_UNSET};
+    struct fork_options options = {.count = 1, .link = LINK_UNSET};
     xenfork_spec *spec = NULL;
     xenfork_ctx *ctx = NULL;
     int status;
 
-    status = parse_options(argc, argv, &options);
+    status = fork_parse(argc, argv, &options);
     if (status != EXIT_DONE || !options.domain)
         return status;
-    status = make_spec(&options, &spec);
+    status = fork_make_spec(&options, &spec);
     if (status != EXIT_DONE)
         return status;
     status = session_open(&ctx);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "fork-options.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "exitcodes.h"
+
+#define TIMEOUT_MAX 3600
+#define WAIT_S      60 /* --wait without a number */
+
+enum {
+    OPT_PAUSED = 256,
+    OPT_NIC,
+    OPT_DISK,
+    OPT_NET,
+    OPT_RESERVE,
+    OPT_TIMEOUT,
+    OPT_UUID,
+    OPT_MAC_PREFIX,
+    OPT_PARAM,
+    OPT_PARAMS_FILE,
+    OPT_WAIT,
+    OPT_NO_HYDRATE,
+    OPT_KEEP_IMAGE,
+    OPT_JSON,
+    OPT_TIMINGS,
+};
+
+static const struct option long_options[] = {
+    {"count", required_argument, NULL, 'n'},
+    {"paused", no_argument, NULL, OPT_PAUSED},
+    {"nic", required_argument, NULL, OPT_NIC},
+    {"disk", required_argument, NULL, OPT_DISK},
+    {"net", required_argument, NULL, OPT_NET},
+    {"reserve", required_argument, NULL, OPT_RESERVE},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"uuid", required_argument, NULL, OPT_UUID},
+    {"mac-prefix", required_argument, NULL, OPT_MAC_PREFIX},
+    {"param", required_argument, NULL, OPT_PARAM},
+    {"params-file", required_argument, NULL, OPT_PARAMS_FILE},
+    {"wait", optional_argument, NULL, OPT_WAIT},
+    {"no-hydrate", no_argument, NULL, OPT_NO_HYDRATE},
+    {"keep-image", no_argument, NULL, OPT_KEEP_IMAGE},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"timings", no_argument, NULL, OPT_TIMINGS},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static bool parse_count(uint32_t *count_out)
+{
+    uint64_t count;
+
+    if (!parse_number(optarg, 1, XENFORK_MAX_CLONES, &count))
+        return false;
+    *count_out = count;
+    return true;
+}
+
+/* What the clones are told, and how long they have to answer. */
+static bool parse_guest_value(int opt, struct fork_options *options)
+{
+    switch (opt) {
+    case OPT_MAC_PREFIX:
+        return options->has_mac_prefix = parse_mac_prefix(optarg,
+                                                          options->mac_prefix);
+    case OPT_PARAM:
+        if (options->param_count == XENFORK_MAX_PARAMS)
+            return false;
+        options->params[options->param_count++] = optarg;
+        return true;
+    case OPT_PARAMS_FILE:
+        options->params_file = optarg;
+        return true;
+    case OPT_WAIT:
+        options->wait_s = WAIT_S;
+        return !optarg ||
+               parse_number(optarg, 1, TIMEOUT_MAX, &options->wait_s);
+    default:
+        return false;
+    }
+}
+
+/* One option's value; false if it is malformed. */
+static bool parse_value(int opt, struct fork_options *options)
+{
+    switch (opt) {
+    case 'n':
+        return parse_count(&options->count);
+    case OPT_NIC:
+        return options->nic_count < FORK_NICS_MAX &&
+               parse_nic(optarg, &options->nics[options->nic_count++]);
+    case OPT_DISK:
+        if (options->disk_count == FORK_DISKS_MAX || !strchr(optarg, '='))
+            return false;
+        options->disks[options->disk_count++] = optarg;
+        return true;
+    case OPT_NET:
+        return parse_link(optarg, &options->link);
+    case OPT_RESERVE:
+        return parse_reserve(optarg, &options->reserve);
+    case OPT_TIMEOUT:
+        return parse_number(optarg, 1, TIMEOUT_MAX, &options->timeout_s);
+    case OPT_UUID:
+        return options->has_uuid = parse_uuid(optarg, options->uuid);
+    case OPT_PAUSED:
+        options->is_paused = true;
+        return true;
+    case OPT_NO_HYDRATE:
+        options->flags |= XENFORK_FORK_NO_HYDRATE;
+        return true;
+    case OPT_KEEP_IMAGE:
+        options->flags |= XENFORK_FORK_KEEP_IMAGE;
+        return true;
+    case OPT_JSON:
+        options->is_json = true;
+        return true;
+    case OPT_TIMINGS:
+        options->has_timings = true;
+        return true;
+    case 'v':
+        verbosity++;
+        return true;
+    default:
+        return parse_guest_value(opt, options);
+    }
+}
+
+/* What getopt cannot see: values that do not go together. */
+static int check_options(const struct fork_options *options)
+{
+    uint32_t i;
+
+    if (options->has_uuid && options->count > 1) {
+        fprintf(stderr, "xl: --uuid is for one clone\n");
+        return cmd_usage(&cmd_fork);
+    }
+    if (options->wait_s && options->is_paused) {
+        fprintf(stderr, "xl: --wait: paused clones do not acknowledge\n");
+        return cmd_usage(&cmd_fork);
+    }
+    for (i = 0; i < options->nic_count; i++) {
+        const struct nic_arg *nic = &options->nics[i];
+
+        if (nic->clone != XENFORK_ALL && nic->clone >= options->count) {
+            fprintf(stderr, "xl: --nic: there is no clone %u of %u\n",
+                    nic->clone + 1, options->count);
+            return cmd_usage(&cmd_fork);
+        }
+        if (nic->has_mac && nic->clone == XENFORK_ALL && options->count > 1) {
+            fprintf(stderr, "xl: --nic: a MAC is for one clone: add clone=N\n");
+            return cmd_usage(&cmd_fork);
+        }
+    }
+    return EXIT_DONE;
+}
+
+int fork_parse(int argc, char **argv, struct fork_options *options)
+{
+    int index;
+    int opt;
+
+    while ((opt = getopt_long(argc, argv, "n:vh", long_options, &index)) !=
+           -1) {
+        if (opt == 'h')
+            return cmd_help(&cmd_fork);
+        if (opt == '?')
+            return cmd_usage(&cmd_fork);
+        if (!parse_value(opt, options)) {
+            fprintf(stderr, "xl: malformed value of %s: '%s'\n",
+                    opt == 'n' ? "--count" : long_options[index].name, optarg);
+            return cmd_usage(&cmd_fork);
+        }
+    }
+    argc -= optind;
+    argv += optind;
+    if (argc < 1 || argc > 2)
+        return cmd_usage(&cmd_fork);
+    options->name = argv[1];
+    if (check_options(options) != EXIT_DONE)
+        return EXIT_USAGE;
+    options->domain = argv[0];
+    return EXIT_DONE;
+}

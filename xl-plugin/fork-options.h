@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The options of xl fork, and what is asked of the library by them. */
+#ifndef FORK_OPTIONS_H
+#define FORK_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <xenfork.h>
+
+#include "args.h"
+
+#define FORK_NICS_MAX  256 /* --nic options */
+#define FORK_DISKS_MAX 64  /* --disk options */
+
+struct fork_options {
+    const char *domain;
+    const char *name; /* NULL: the library names the clones */
+    uint32_t count;
+    uint32_t flags;
+    uint64_t timeout_s; /* 0: the library's default */
+    struct reserve_arg reserve;
+    int link; /* of all NICs; LINK_UNSET: the library's default */
+    struct nic_arg nics[FORK_NICS_MAX];
+    uint32_t nic_count;
+    char *disks[FORK_DISKS_MAX]; /* "VDEV=HOW" */
+    uint32_t disk_count;
+    bool has_mac_prefix;
+    uint8_t mac_prefix[3];
+    const char *params[XENFORK_MAX_PARAMS];
+    uint32_t param_count;
+    const char *params_file;
+    uint64_t wait_s; /* 0: do not */
+    bool has_uuid;
+    uint8_t uuid[16];
+    bool is_paused;
+    bool is_json;
+    bool has_timings;
+};
+
+/* EXIT_DONE and a domain, or the EXIT_* to leave with (--help: no domain). */
+int fork_parse(int argc, char **argv, struct fork_options *options);
+/* EXIT_DONE, or the EXIT_* after a message. */
+int fork_make_spec(const struct fork_options *options, xenfork_spec **spec_out);
+
+#endif
