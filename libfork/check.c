@@ -5,6 +5,7 @@
 
 #include "admission.h"
 #include "disk.h"
+#include "frozen.h"
 #include "identity.h"
 #include "node.h"
 
@@ -144,10 +145,10 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
 /* Those that are refused are left out: there is a finding instead. */
 static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
                       const xenfork_spec *spec,
-                      const struct xenfork__disk *disk)
+                      const struct xenfork__disk *disk, bool is_frozen)
 {
     struct plan *plan = &check->disks[check->disk_count];
-    int rc = xenfork__disk_choose(ctx, spec, disk, &plan->driver);
+    int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &plan->driver);
 
     if (rc < 0)
         return note(ctx, check, rc);
@@ -160,7 +161,7 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
 
 static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
                        const xenfork_spec *spec,
-                       const struct xenfork__config *config)
+                       const struct xenfork__config *config, bool is_frozen)
 {
     uint32_t i;
     int rc;
@@ -170,13 +171,13 @@ static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
         return xenfork__nomem(ctx);
     rc = note(ctx, check, xenfork__disks_wishes(ctx, spec, config));
     for (i = 0; i < config->disk_count && rc >= 0; i++)
-        rc = check_disk(ctx, check, spec, &config->disks[i]);
+        rc = check_disk(ctx, check, spec, &config->disks[i], is_frozen);
     return rc;
 }
 
 static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
                          const xenfork_spec *spec,
-                         const struct xenfork__config *config)
+                         const struct xenfork__config *config, bool is_frozen)
 {
     int rc;
 
@@ -196,7 +197,7 @@ static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
         if (rc < 0)
             return rc;
     }
-    return check_disks(ctx, check, spec, config);
+    return check_disks(ctx, check, spec, config, is_frozen);
 }
 
 static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
@@ -237,7 +238,8 @@ static int check_clones(xenfork_ctx *ctx, xenfork_check *check,
 
 int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                           const struct xenfork__config *config,
-                          const xenfork_spec *spec, xenfork_check **check_out)
+                          const xenfork_spec *spec, bool is_frozen,
+                          xenfork_check **check_out)
 {
     xenfork_check *check = calloc(1, sizeof(*check));
     int rc;
@@ -247,7 +249,7 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     if ((rc = check_state(ctx, check, info)) < 0 ||
         (rc = check_type(ctx, check, config)) < 0 ||
         (rc = check_guest(ctx, check, info, config)) < 0 ||
-        (rc = check_devices(ctx, check, spec, config)) < 0 ||
+        (rc = check_devices(ctx, check, spec, config, is_frozen)) < 0 ||
         (spec && (rc = check_clones(ctx, check, spec, info, config)) < 0)) {
         xenfork_check_free(check);
         return rc;
@@ -267,6 +269,21 @@ int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
     return xenfork__remedy(ctx, "%s", f->remedy);
 }
 
+/* A frozen source is as good as running, and nobody needs to pause it. */
+static int see_frozen(xenfork_ctx *ctx, struct xenfork__dominfo *info,
+                      bool *is_frozen_out)
+{
+    cleanup_node struct xenfork__node *frozen = NULL;
+    int rc = xenfork__frozen_load(ctx, info->uuid, &frozen);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *is_frozen_out = rc == 0;
+    if (rc == 0)
+        info->is_shutdown = false;
+    return 0;
+}
+
 XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
                                      const xenfork_spec *spec,
                                      xenfork_check **check_out)
@@ -274,6 +291,7 @@ XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
     struct xenfork__config *config;
     struct xenfork__dominfo info;
     xenfork_spec *standard = NULL;
+    bool is_frozen;
     int rc;
 
     xenfork__begin(ctx, domid);
@@ -282,13 +300,14 @@ XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "domain 0 cannot be forked");
     if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
+        (rc = see_frozen(ctx, &info, &is_frozen)) < 0 ||
         (rc = xenfork__xen_config_get(ctx, domid, &config)) < 0)
         return rc;
     if (!spec)
         rc = xenfork_spec_new(1, &standard);
     if (rc == 0)
         rc = xenfork__check_source(ctx, &info, config, spec ? spec : standard,
-                                   check_out);
+                                   is_frozen, check_out);
     xenfork_spec_free(standard);
     xenfork__config_free(config);
     return rc;

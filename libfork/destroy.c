@@ -8,6 +8,7 @@
 #include "lock.h"
 #include "node.h"
 #include "recover.h"
+#include "sealed.h"
 #include "txn.h"
 
 static int not_ours(xenfork_ctx *ctx, const char *name, const char *what)
@@ -124,5 +125,6 @@ XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
         (rc = take(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
         (rc = check_users(ctx, image)) < 0)
         return rc;
-    return xenfork__image_remove(ctx, image);
+    rc = xenfork__image_remove(ctx, image);
+    return rc < 0 ? rc : xenfork__sealed_sweep(ctx);
 }

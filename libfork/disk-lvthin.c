@@ -11,11 +11,13 @@
 
 #include "ids.h"
 
-static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                        bool is_frozen)
 {
     cleanup_free char *dir = NULL;
     int rc;
 
+    (void)is_frozen;
     if (!disk->path || disk->is_foreign || disk->is_cdrom ||
         strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
         (disk->script && disk->script[0]))
@@ -46,20 +48,19 @@ static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 /* What the pool has not committed is committed now, not in the stun. */
-static int lvthin_prepare(xenfork_ctx *ctx, const char *from, const char *to)
+static int lvthin_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
-    cleanup_close int fd = open(from, O_RDONLY | O_CLOEXEC);
+    cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);
 
-    (void)to;
     if (fd < 0 || fsync(fd))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             from);
+                             cut->from);
     return 0;
 }
 
-static int lvthin_cut(xenfork_ctx *ctx, const char *from, const char *to)
+static int lvthin_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
-    return xenfork__sys_lv_snapshot(ctx, from, to, true);
+    return xenfork__sys_lv_snapshot(ctx, cut->from, cut->to, true);
 }
 
 static int lvthin_clone(xenfork_ctx *ctx, const char *from, const char *to)

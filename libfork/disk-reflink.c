@@ -29,11 +29,13 @@ static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                                 "read-only, or detach it");
 }
 
-static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                         bool is_frozen)
 {
     struct stat st;
     int rc;
 
+    (void)is_frozen;
     if (!disk->path)
         return refuse(ctx, disk, "the drive is empty");
     if (disk->is_foreign)
@@ -87,27 +89,27 @@ static int note_extents(xenfork_ctx *ctx, const char *path)
 }
 
 /* What is dirty is written now, not by the FICLONE in the stun. */
-static int reflink_prepare(xenfork_ctx *ctx, const char *from, const char *to)
+static int reflink_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
-    cleanup_close int fd = open(from, O_RDONLY | O_CLOEXEC);
-    cleanup_free char *dir = strdup(to);
+    cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);
+    cleanup_free char *dir = strdup(cut->to);
     int rc;
 
     if (!dir)
         return xenfork__nomem(ctx);
     if (fd < 0 || fsync(fd))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             from);
-    rc = note_extents(ctx, from);
+                             cut->from);
+    rc = note_extents(ctx, cut->from);
     if (rc < 0)
         return rc;
     *strrchr(dir, '/') = '\0';
     return xenfork__make_dir(ctx, dir);
 }
 
-static int reflink_cut(xenfork_ctx *ctx, const char *from, const char *to)
+static int reflink_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
-    return xenfork__sys_reflink(ctx, from, to, true);
+    return xenfork__sys_reflink(ctx, cut->from, cut->to, true);
 }
 
 static int reflink_clone(xenfork_ctx *ctx, const char *from, const char *to)

@@ -2,8 +2,10 @@
 /* A read-only disk, and an empty drive: the same for everybody. */
 #include "disk.h"
 
-static int share_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+static int share_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                       bool is_frozen)
 {
+    (void)is_frozen;
     if (!disk->path || !disk->is_readwrite)
         return 0;
     xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) is writable", disk->vdev,

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sealed.h"
+
 /* In order of preference. */
 static const struct xenfork__disk_driver *const drivers[] = {
     &xenfork__disk_share,
@@ -22,13 +24,14 @@ const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
 
 /* The first that can; otherwise the last one's text says what it would take. */
 static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                      bool is_frozen,
                       const struct xenfork__disk_driver **driver_out)
 {
     size_t i;
     int rc = XENFORK_E_DISK;
 
     for (i = 0; i < ARRAY_SIZE(drivers) && rc == XENFORK_E_DISK; i++) {
-        rc = drivers[i]->probe(ctx, disk);
+        rc = drivers[i]->probe(ctx, disk, is_frozen);
         if (rc == 0)
             *driver_out = drivers[i];
     }
@@ -36,7 +39,7 @@ static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
-                         const struct xenfork__disk *disk,
+                         const struct xenfork__disk *disk, bool is_frozen,
                          const struct xenfork__disk_driver **driver_out)
 {
     const char *how = xenfork__spec_disk(spec, disk->vdev);
@@ -44,7 +47,7 @@ int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
     int rc;
 
     if (!strcmp(how, XENFORK__DISK_AUTO))
-        return choose_any(ctx, disk, driver_out);
+        return choose_any(ctx, disk, is_frozen, driver_out);
     if (!strcmp(how, XENFORK__DISK_NONE)) {
         *driver_out = NULL;
         return 0;
@@ -54,7 +57,7 @@ int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
                       disk->vdev, how);
         return xenfork__remedy(ctx, "man xl-fork lists the drivers");
     }
-    rc = driver->probe(ctx, disk);
+    rc = driver->probe(ctx, disk, is_frozen);
     if (rc == 0)
         *driver_out = driver;
     return rc;
@@ -85,7 +88,7 @@ int xenfork__disks_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
     return 0;
 }
 
-static int driver_of_record(xenfork_ctx *ctx, const char *name,
+int xenfork__disk_of_record(xenfork_ctx *ctx, const char *name,
                             const struct xenfork__disk_driver **driver_out)
 {
     const struct xenfork__disk_driver *driver = xenfork__disk_driver(name);
@@ -102,48 +105,76 @@ static int driver_of_record(xenfork_ctx *ctx, const char *name,
 int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver, const char *path)
 {
     const struct xenfork__disk_driver *d = NULL;
-    int rc = driver_of_record(ctx, driver, &d);
+    int rc = xenfork__disk_of_record(ctx, driver, &d);
 
     return rc < 0 ? rc : d->remove(ctx, path);
 }
 
-static int prepare_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                       const struct xenfork__disk_driver *driver,
-                       const struct xenfork__disk *disk, uint32_t index,
-                       struct xenfork__node *image)
+int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
+                        const struct xenfork__cut *cut)
 {
+    const struct xenfork__disk_driver *d = NULL;
+    int rc = xenfork__disk_of_record(ctx, driver, &d);
+
+    return rc == 0 && d->abort ? d->abort(ctx, cut) : rc;
+}
+
+static int prepare_one(xenfork_ctx *ctx,
+                       const struct xenfork__disks_source *source,
+                       const struct xenfork__disk_driver *driver,
+                       uint32_t index, struct xenfork__node *image)
+{
+    const struct xenfork__disk *disk = &source->config->disks[index];
     cleanup_free char *path = NULL;
     int rc = driver->path(ctx, disk, image->uuid, &path);
 
     if (rc < 0 || !path)
         return rc;
-    if ((rc = xenfork__txn_disk(ctx, txn, driver->name, path)) < 0 ||
-        (rc = driver->prepare(ctx, disk->path, path)) < 0)
+    if ((rc = xenfork__txn_disk(ctx, source->txn, driver->name, path,
+                                disk->vdev, disk->path)) < 0 ||
+        (rc = driver->prepare(ctx,
+                              &(struct xenfork__cut){.domid = source->domid,
+                                                     .vdev = disk->vdev,
+                                                     .from = disk->path,
+                                                     .to = path})) < 0)
         return rc;
     return xenfork__node_add_disk(ctx, image, index, disk->vdev, driver->name,
-                                  path);
+                                  path, disk->path);
 }
 
-int xenfork__disks_prepare(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                           const xenfork_spec *spec,
-                           const struct xenfork__config *config,
+int xenfork__disks_prepare(xenfork_ctx *ctx,
+                           const struct xenfork__disks_source *source,
                            struct xenfork__node *image)
 {
     uint32_t i;
     int rc = 0;
 
-    for (i = 0; i < config->disk_count && rc >= 0; i++) {
-        const struct xenfork__disk *disk = &config->disks[i];
+    for (i = 0; i < source->config->disk_count && rc >= 0; i++) {
         const struct xenfork__disk_driver *driver = NULL;
 
-        rc = xenfork__disk_choose(ctx, spec, disk, &driver);
+        rc = xenfork__disk_choose(ctx, source->spec, &source->config->disks[i],
+                                  source->is_frozen, &driver);
         if (rc == 0 && driver)
-            rc = prepare_one(ctx, txn, driver, disk, i, image);
+            rc = prepare_one(ctx, source, driver, i, image);
     }
     return rc;
 }
 
-int xenfork__disks_cut(xenfork_ctx *ctx, const struct xenfork__config *config,
+int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config)
+{
+    uint32_t i;
+    size_t d;
+    int rc = 0;
+
+    for (i = 0; i < config->disk_count && rc >= 0; i++)
+        for (d = 0; d < ARRAY_SIZE(drivers) && rc >= 0; d++)
+            if (drivers[d]->thaw && config->disks[i].path &&
+                config->disks[i].is_readwrite)
+                rc = drivers[d]->thaw(ctx, config->disks[i].path);
+    return rc;
+}
+
+int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
                        const struct xenfork__node *image)
 {
     uint32_t i;
@@ -153,10 +184,12 @@ int xenfork__disks_cut(xenfork_ctx *ctx, const struct xenfork__config *config,
         const struct xenfork__node_disk *sealed = &image->disks[i];
         const struct xenfork__disk_driver *driver = NULL;
 
-        rc = driver_of_record(ctx, sealed->driver, &driver);
+        rc = xenfork__disk_of_record(ctx, sealed->driver, &driver);
         if (rc == 0)
-            rc = driver->cut(ctx, config->disks[sealed->index].path,
-                             sealed->path);
+            rc = driver->cut(ctx, &(struct xenfork__cut){.domid = domid,
+                                                         .vdev = sealed->vdev,
+                                                         .from = sealed->from,
+                                                         .to = sealed->path});
     }
     return rc;
 }
@@ -164,19 +197,20 @@ int xenfork__disks_cut(xenfork_ctx *ctx, const struct xenfork__config *config,
 static int clone_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
                      const struct xenfork__disk *disk,
                      const struct xenfork__node_disk *sealed,
-                     struct xenfork__node *clone)
+                     struct xenfork__node *clone, const char **script_out)
 {
     const struct xenfork__disk_driver *driver = NULL;
     cleanup_free char *path = NULL;
     int rc;
 
-    if ((rc = driver_of_record(ctx, sealed->driver, &driver)) < 0 ||
+    if ((rc = xenfork__disk_of_record(ctx, sealed->driver, &driver)) < 0 ||
         (rc = driver->path(ctx, disk, clone->uuid, &path)) < 0 ||
-        (rc = xenfork__txn_disk(ctx, txn, driver->name, path)) < 0 ||
+        (rc = xenfork__txn_disk(ctx, txn, driver->name, path, "", "")) < 0 ||
         (rc = driver->clone(ctx, sealed->path, path)) < 0)
         return rc;
+    *script_out = driver->script;
     return xenfork__node_add_disk(ctx, clone, sealed->index, sealed->vdev,
-                                  driver->name, path);
+                                  driver->name, path, "");
 }
 
 static const struct xenfork__node_disk *sealed_at(
@@ -226,7 +260,8 @@ static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
         if (!sealed)
             continue;
         if ((rc = check_wish(ctx, image, sealed, how)) < 0 ||
-            (rc = clone_one(ctx, txn, disk, sealed, clone)) < 0)
+            (rc = clone_one(ctx, txn, disk, sealed, clone, &disks[i].script)) <
+                0)
             return rc;
     }
     for (i = 0; i < clone->disk_count; i++)
@@ -253,14 +288,26 @@ int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return rc;
 }
 
+static int remove_one(xenfork_ctx *ctx, const struct xenfork__node *node,
+                      const struct xenfork__node_disk *disk)
+{
+    const struct xenfork__disk_driver *driver = NULL;
+    int rc = xenfork__disk_of_record(ctx, disk->driver, &driver);
+
+    if (rc < 0)
+        return rc;
+    if (driver->parent && node->kind == XENFORK_KIND_IMAGE)
+        return xenfork__sealed_keep(ctx, node, disk);
+    return driver->remove(ctx, disk->path);
+}
+
 int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
 {
     uint32_t i;
     int rc = 0, r;
 
     for (i = 0; i < node->disk_count; i++) {
-        r = xenfork__disk_remove(ctx, node->disks[i].driver,
-                                 node->disks[i].path);
+        r = remove_one(ctx, node, &node->disks[i]);
         rc = rc < 0 ? rc : r;
     }
     return rc;

@@ -3,10 +3,18 @@
  * Disks of a fork: one driver for each, a transaction for all of them.
  * prepare while the source runs, cut while it does not (its rings drained),
  * then clones, as many and as late as wanted.  What a driver is about to make
- * is journaled before, under the driver's name: abort is the journal's.
+ * is journaled before, under the driver's name: who rolls the journal back
+ * calls abort, or remove.
  *
- * A path is whatever the driver calls a disk by, and libxl opens: a file, or
- * a device.
+ * A path is whatever the driver calls a disk by, and libxl has in its record:
+ * a file, a device, or what a block script makes one of.  It stays what it is
+ * for a disk's whole life: a driver whose cut gives the source another file
+ * sees to it that the same path leads to that.
+ *
+ * The graph: what is sealed is in the record of its image, a delta in that of
+ * its clone.  Where deltas go on needing what is sealed (parent is not NULL),
+ * each file says itself on what it lies, and sealed.h keeps what outlives its
+ * image until no delta leads to it.
  */
 #ifndef LIBFORK_DISK_H
 #define LIBFORK_DISK_H
@@ -16,22 +24,55 @@
 #include "spec.h"
 #include "txn.h"
 
+/* One disk of a source, while that is forked. */
+struct xenfork__cut {
+    uint32_t domid;   /* XENFORK_DOMID_NONE: it is gone */
+    const char *vdev; /* "xvda" */
+    const char *from; /* the source's path */
+    const char *to;   /* of what is sealed */
+};
+
+/* An operation that is NULL is one that the driver has no need of. */
 struct xenfork__disk_driver {
     const char *name;
-    const char *why; /* one uses it, in a few words */
-    /* Can it fork this disk?  DISK with text and remedy, not logged */
-    int (*probe)(xenfork_ctx *ctx, const struct xenfork__disk *disk);
+    const char *why;    /* one uses it, in a few words */
+    const char *script; /* clones' disks need it; NULL: as the source's */
+    /*
+     * Can it fork this disk?  DISK with text and remedy, not logged.
+     * is_frozen: the source is, or is to be, frozen
+     */
+    int (*probe)(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                 bool is_frozen);
     /* How a domain's disk is called; caller frees.  NULL: as the source's */
     int (*path)(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                 const uint8_t uuid[16], char **path_out);
     /* The source runs: whatever takes time. */
-    int (*prepare)(xenfork_ctx *ctx, const char *from, const char *to);
+    int (*prepare)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
     /* The source does not run: @to is sealed. */
-    int (*cut)(xenfork_ctx *ctx, const char *from, const char *to);
+    int (*cut)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+    /*
+     * Of a driver whose cut switches the source to another file or device:
+     * all is as before prepare, wherever that or the cut has come to; in the
+     * stun, or after it while the source runs, is frozen, or is gone.  It may
+     * be called twice.  NULL: remove(@to) is all that it takes
+     */
+    int (*abort)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
     /* A delta of its own for a clone. */
     int (*clone)(xenfork_ctx *ctx, const char *from, const char *to);
     /* What cut or clone made, or had begun.  Absent already: success */
     int (*remove)(xenfork_ctx *ctx, const char *path);
+    /*
+     * Of deltas that go on needing what is sealed: what this one lies on.
+     * Caller frees; NULL: nothing.  NOTFOUND, not logged: there is no @path
+     */
+    int (*parent)(xenfork_ctx *ctx, const char *path, char **parent_out);
+    /*
+     * After a fork, in the background: make the source's chain shorter if it
+     * has become long.  @to is not set
+     */
+    int (*collapse)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+    /* A frozen source is to run on.  INUSE with remedy: clones need @path */
+    int (*thaw)(xenfork_ctx *ctx, const char *path);
     /* See xenfork_disk_usage(). */
     int (*usage)(xenfork_ctx *ctx, const char *path,
                  uint64_t *allocated_kib_out, uint64_t *own_kib_out);
@@ -48,22 +89,38 @@ const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);
  * DISK with text and remedy, not logged: none.  NULL: clones are without it
  */
 int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
-                         const struct xenfork__disk *disk,
+                         const struct xenfork__disk *disk, bool is_frozen,
                          const struct xenfork__disk_driver **driver_out);
 /* DISK, not logged: the caller wants something for a disk that is not there */
 int xenfork__disks_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
                           const struct xenfork__config *config);
-/* Of a name that a record or a journal has.  STATE: no such driver */
+/* By the name that a record or a journal has.  STATE: no such driver */
+int xenfork__disk_of_record(xenfork_ctx *ctx, const char *name,
+                            const struct xenfork__disk_driver **driver_out);
 int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver,
                          const char *path);
+/* See abort; nothing to do for a driver that has none. */
+int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
+                        const struct xenfork__cut *cut);
 
-/* Add to the image's node what is to be sealed; journal and prepare it. */
-int xenfork__disks_prepare(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                           const xenfork_spec *spec,
-                           const struct xenfork__config *config,
+/*
+ * Add to the image's node what is to be sealed; journal and prepare it.
+ * txn, spec, config: of the fork; domid, is_frozen: of the source
+ */
+struct xenfork__disks_source {
+    struct xenfork__txn *txn;
+    const xenfork_spec *spec;
+    const struct xenfork__config *config;
+    uint32_t domid;
+    bool is_frozen;
+};
+int xenfork__disks_prepare(xenfork_ctx *ctx,
+                           const struct xenfork__disks_source *source,
                            struct xenfork__node *image);
-int xenfork__disks_cut(xenfork_ctx *ctx, const struct xenfork__config *config,
+int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
                        const struct xenfork__node *image);
+/* May a frozen source write to its disks again?  INUSE */
+int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config);
 /*
  * Disks for a clone, added to its node.  disks_out: one for each of the
  * configuration, its path owned by the node.  Caller frees the array.
@@ -74,7 +131,7 @@ int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          const struct xenfork__node *image,
                          struct xenfork__node *clone,
                          struct xenfork__clone_disk **disks_out);
-/* Remove the disks of a node. */
+/* Remove the disks of a node; what others need goes with the last of them. */
 int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node);
 
 #endif

@@ -90,7 +90,7 @@ static int check_source(struct xenfork__job *job)
     if ((rc = xenfork__xen_config_get(job->ctx, job->info.domid,
                                       &job->config)) < 0 ||
         (rc = xenfork__check_source(job->ctx, &job->info, job->config,
-                                    job->spec, &check)) < 0)
+                                    job->spec, job->frozen, &check)) < 0)
         return rc;
     rc = xenfork__check_fail(job->ctx, check);
     xenfork_check_free(check);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "disk.h"
 #include "guest.h"
 #include "recover.h"
 #include "source.h"
@@ -38,7 +39,7 @@ static int check(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                  const struct xenfork__config *config)
 {
     xenfork_check *check;
-    int rc = xenfork__check_source(ctx, info, config, NULL, &check);
+    int rc = xenfork__check_source(ctx, info, config, NULL, true, &check);
 
     if (rc < 0)
         return rc;
@@ -142,6 +143,19 @@ XENFORK_API int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid,
     return rc;
 }
 
+/* Is there a disk that it must not write to any more? */
+static int check_disks(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct xenfork__config *config;
+    int rc = xenfork__xen_config_get(ctx, domid, &config);
+
+    if (rc < 0)
+        return rc;
+    rc = xenfork__disks_thaw(ctx, config);
+    xenfork__config_free(config);
+    return rc;
+}
+
 /*
  * The guest reads what has become of it when it runs on: so that is written
  * before.  A thaw that fails, or is killed, half-way is repeated.
@@ -160,7 +174,7 @@ static int thaw(xenfork_ctx *ctx, struct xenfork__dominfo *info)
                       info->domid);
         return xenfork__remedy(ctx, "xl fork-list shows frozen sources");
     }
-    if (rc < 0 ||
+    if (rc < 0 || (rc = check_disks(ctx, info->domid)) < 0 ||
         (rc = xenfork__xen_guest_role(ctx, info->domid, XENFORK__ROLE_SOURCE)) <
             0 ||
         (rc = xenfork__xen_guest_answer(ctx, info->domid, NULL)) < 0)

@@ -106,8 +106,14 @@ static int prepare(struct xenfork__job *job)
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_PREPARE, XENFORK_ALL)) <
             0 ||
-        (rc = xenfork__disks_prepare(ctx, job->txn, job->spec, job->config,
-                                     job->image)) < 0 ||
+        (rc = xenfork__disks_prepare(
+             ctx,
+             &(struct xenfork__disks_source){.txn = job->txn,
+                                             .spec = job->spec,
+                                             .config = job->config,
+                                             .domid = job->info.domid,
+                                             .is_frozen = job->frozen},
+             job->image)) < 0 ||
         (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0 ||
         (rc = xenfork__txn_pausing(ctx, job->txn)) < 0)
         return rc;
@@ -148,7 +154,7 @@ static int cut_disks(struct xenfork__job *job)
         (rc = xenfork__xen_drain(job->ctx, job->info.domid, DRAIN_TIMEOUT_MS)) <
             0)
         return rc;
-    return xenfork__disks_cut(job->ctx, job->config, job->image);
+    return xenfork__disks_cut(job->ctx, job->info.domid, job->image);
 }
 
 static int share(struct xenfork__job *job)

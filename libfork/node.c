@@ -19,6 +19,7 @@ void xenfork__node_free(struct xenfork__node *node)
         free(node->disks[i].vdev);
         free(node->disks[i].driver);
         free(node->disks[i].path);
+        free(node->disks[i].from);
     }
     free(node->disks);
     free(node->nics);
@@ -29,23 +30,25 @@ void xenfork__node_free(struct xenfork__node *node)
 
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
                            uint32_t index, const char *vdev, const char *driver,
-                           const char *path)
+                           const char *path, const char *from)
 {
     struct xenfork__node_disk *disks;
     cleanup_free char *v = strdup(vdev);
     cleanup_free char *d = strdup(driver);
     cleanup_free char *p = strdup(path);
+    cleanup_free char *f = strdup(from);
 
     disks = reallocarray(node->disks, node->disk_count + 1, sizeof(*disks));
     if (disks)
         node->disks = disks;
-    if (!disks || !v || !d || !p)
+    if (!disks || !v || !d || !p || !f)
         return xenfork__nomem(ctx);
     disks[node->disk_count++] = (struct xenfork__node_disk){
         .index = index,
         .vdev = steal_ptr(v),
         .driver = steal_ptr(d),
-        .path = steal_ptr(p)};
+        .path = steal_ptr(p),
+        .from = steal_ptr(f)};
     return 0;
 }
 
@@ -112,7 +115,9 @@ static int disks_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
             (rc = xenfork__record_set_nth(ctx, record, "disk.driver", i,
                                           node->disks[i].driver)) < 0 ||
             (rc = xenfork__record_set_nth(ctx, record, "disk.path", i,
-                                          node->disks[i].path)) < 0)
+                                          node->disks[i].path)) < 0 ||
+            (rc = xenfork__record_set_nth(ctx, record, "disk.from", i,
+                                          node->disks[i].from)) < 0)
             return rc;
     }
     return 0;
@@ -242,6 +247,7 @@ static bool disks_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
         const char *vdev = xenfork__record_get_nth(record, "disk.vdev", i);
         const char *path = xenfork__record_get_nth(record, "disk.path", i);
         const char *driver = xenfork__record_get_nth(record, "disk.driver", i);
+        const char *from = xenfork__record_get_nth(record, "disk.from", i);
         char key[32];
         uint32_t index;
 
@@ -251,7 +257,8 @@ static bool disks_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
         if (!path || !get_u32(record, key, &index) ||
             /* Records of before there were other drivers name none. */
             xenfork__node_add_disk(ctx, node, index, vdev,
-                                   driver ? driver : "reflink", path) < 0)
+                                   driver ? driver : "reflink", path,
+                                   from ? from : "") < 0)
             return false;
     }
     return false;

@@ -15,6 +15,7 @@ struct xenfork__node_disk {
     char *vdev;
     char *driver; /* see disk.h */
     char *path;   /* what is sealed; the clone's own */
+    char *from;   /* image: the source's; "" for a clone's */
 };
 
 struct xenfork__node_nic {
@@ -53,7 +54,7 @@ struct xenfork__node {
 void xenfork__node_free(struct xenfork__node *node);
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
                            uint32_t index, const char *vdev, const char *driver,
-                           const char *path);
+                           const char *path, const char *from);
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
                           int devid, const uint8_t mac[6], int link);
 /* A path in the node's directory; file NULL: the directory.  Caller frees */

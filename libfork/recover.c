@@ -7,6 +7,7 @@
 #include "disk.h"
 #include "frozen.h"
 #include "lock.h"
+#include "sealed.h"
 #include "txn.h"
 
 int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
@@ -81,7 +82,7 @@ int xenfork__images_sweep(xenfork_ctx *ctx)
         if (rc == XENFORK_E_BUSY)
             rc = 0;
     }
-    return rc;
+    return rc < 0 ? rc : xenfork__sealed_sweep(ctx);
 }
 
 /* Of a clone that is gone and had no disks nothing is left to speak of. */
@@ -109,8 +110,8 @@ int xenfork__recover(xenfork_ctx *ctx)
     int rc;
 
     if ((rc = xenfork__txns_recover(ctx)) < 0 ||
-        (rc = xenfork__frozen_sweep(ctx)) < 0 ||
-        (rc = xenfork__images_sweep(ctx)) < 0 || (rc = clones_sweep(ctx)) < 0)
+        (rc = xenfork__frozen_sweep(ctx)) < 0 || (rc = clones_sweep(ctx)) < 0 ||
+        (rc = xenfork__images_sweep(ctx)) < 0)
         return rc;
     return xenfork__locks_sweep(ctx);
 }

@@ -58,6 +58,35 @@ static int undo_pause(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return rc == 0 && info.is_paused ? xenfork__xen_unpause(ctx, domid) : rc;
 }
 
+/* What was cut is whole again: best before the source runs on. */
+static int undo_cuts(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    struct xenfork__cut cut = {.domid = XENFORK_DOMID_NONE};
+    uint8_t uuid[16];
+    uint32_t n;
+    int rc = 0, r;
+
+    if (uuid_of(txn, "source", UINT32_MAX, uuid) &&
+        (r = xenfork__xen_by_uuid(ctx, uuid, &cut.domid)) < 0 &&
+        r != XENFORK_E_NOTFOUND)
+        return r;
+    for (n = 0; n < XENFORK__TXN_MAX_NTH; n++) {
+        const char *driver = xenfork__record_get_nth(txn->record, "disk.driver",
+                                                     n);
+
+        cut.vdev = xenfork__record_get_nth(txn->record, "disk.vdev", n);
+        cut.from = xenfork__record_get_nth(txn->record, "disk.from", n);
+        cut.to = xenfork__record_get_nth(txn->record, "disk.path", n);
+        if (!driver || !cut.to)
+            break;
+        if (!cut.vdev || !cut.from || !cut.from[0])
+            continue;
+        r = xenfork__disk_abort(ctx, driver, &cut);
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
 /* The source runs on as before. */
 static int undo_source(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
@@ -184,8 +213,8 @@ static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {
-        undo_source, undo_frozen,      undo_published,    undo_nodes,
-        undo_disks,  undo_image_claim, undo_source_claim,
+        undo_cuts,  undo_source, undo_frozen,      undo_published,
+        undo_nodes, undo_disks,  undo_image_claim, undo_source_claim,
     };
     size_t i;
     int rc = 0;

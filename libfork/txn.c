@@ -161,14 +161,19 @@ int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn)
 }
 
 int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                      const char *driver, const char *path)
+                      const char *driver, const char *path, const char *vdev,
+                      const char *from)
 {
     int rc;
 
     if ((rc = xenfork__record_set_nth(ctx, txn->record, "disk.driver",
                                       txn->disks, driver)) < 0 ||
         (rc = xenfork__record_set_nth(ctx, txn->record, "disk.path", txn->disks,
-                                      path)) < 0)
+                                      path)) < 0 ||
+        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.vdev", txn->disks,
+                                      vdev)) < 0 ||
+        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.from", txn->disks,
+                                      from)) < 0)
         return rc;
     txn->disks++;
     return save(ctx, txn);

@@ -33,9 +33,13 @@ int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* A record is made of it that it is frozen. */
 int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn);
-/* What a disk driver is about to make: for its remove(), see disk.h */
+/*
+ * What a disk driver is about to make: for its abort() where vdev and from
+ * are the source's, for its remove() where they are "".  See disk.h
+ */
 int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                      const char *driver, const char *path);
+                      const char *driver, const char *path, const char *vdev,
+                      const char *from);
 /* A clone with its name and MACs: nobody else chooses them meanwhile. */
 int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16], const char *name,

@@ -34,14 +34,25 @@ static bool renew_genid(libxl_ctx *xl, libxl_domain_config *config)
            libxl_ms_vm_genid_generate(xl, id) == 0;
 }
 
+static bool apply_disk(libxl_device_disk *disk,
+                       const struct xenfork__clone_disk *by)
+{
+    if (by->path && !replace(&disk->pdev_path, by->path))
+        return false;
+    if (!by->script)
+        return true;
+    disk->backend = LIBXL_DISK_BACKEND_PHY;
+    disk->format = LIBXL_DISK_FORMAT_RAW;
+    return replace(&disk->script, by->script);
+}
+
 static bool apply_disks(libxl_domain_config *config,
                         const struct xenfork__clone_disk *disks)
 {
     int i, kept = 0;
 
     for (i = 0; i < config->num_disks; i++)
-        if (disks[i].path &&
-            !replace(&config->disks[i].pdev_path, disks[i].path))
+        if (!apply_disk(&config->disks[i], &disks[i]))
             return false;
     for (i = 0; i < config->num_disks; i++) {
         if (disks[i].is_absent)

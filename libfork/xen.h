@@ -269,7 +269,8 @@ int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone);
 
 /* Clones: xen-restore.c */
 struct xenfork__clone_disk {
-    const char *path; /* NULL: as the source's */
+    const char *path;   /* NULL: as the source's */
+    const char *script; /* likewise; else the disk is raw, and by phy */
     bool is_absent;
 };
 

@@ -4,7 +4,7 @@
 . "$TESTBED/lib/debian.sh"
 
 BUILD_PACKAGES=(build-essential clang clang-format autoconf automake libtool pkg-config
-    autoconf-archive libxen-dev libyajl-dev libcmocka-dev libclang-rt-dev perl shellcheck valgrind
+    autoconf-archive libxen-dev libyajl-dev libdevmapper-dev libcmocka-dev libclang-rt-dev perl shellcheck valgrind
     gdb python3 bison flex jq qemu-utils e2fsprogs xfsprogs xz-utils zstd procps systemd)
 
 build_packages() {
