@@ -240,19 +240,16 @@ static int remove_sealed(xenfork_ctx *ctx,
     return rc < 0 ? rc : xenfork__file_remove(ctx, path);
 }
 
-int xenfork__sealed_sweep(xenfork_ctx *ctx)
+static int sweep_locked(xenfork_ctx *ctx)
 {
-    cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_sealed struct xenfork__sealed_list list = {0};
     cleanup_free bool *is_needed = NULL;
     size_t i;
-    int rc;
+    int rc = xenfork__sealed_load(ctx, &list);
 
-    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
-            0 ||
-        (rc = xenfork__sealed_load(ctx, &list)) < 0 || !list.count)
+    if (rc < 0)
         return rc;
-    is_needed = calloc(list.count, sizeof(*is_needed));
+    is_needed = calloc(list.count + 1, sizeof(*is_needed));
     if (!is_needed)
         return xenfork__nomem(ctx);
     rc = walk_all(ctx, &(struct walk){.list = &list, .is_needed = is_needed});
@@ -265,4 +262,16 @@ int xenfork__sealed_sweep(xenfork_ctx *ctx)
         if (!is_needed[i])
             rc = remove_sealed(ctx, &list, i);
     return rc;
+}
+
+int xenfork__sealed_sweep(xenfork_ctx *ctx)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    int rc = xenfork__sealed_load(ctx, &list);
+
+    if (rc < 0 || !list.count)
+        return rc;
+    rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
+    return rc < 0 ? rc : sweep_locked(ctx);
 }
