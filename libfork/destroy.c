@@ -6,42 +6,21 @@
 
 #include "disk.h"
 #include "lock.h"
+#include "named.h"
 #include "node.h"
 #include "recover.h"
 #include "sealed.h"
 #include "txn.h"
-
-static int not_ours(xenfork_ctx *ctx, const char *name, const char *what)
-{
-    uint32_t domid;
-
-    if (xenfork_find(ctx, name, &domid) == 0) {
-        xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
-                      "domain %s is not %s of xenfork's", name, what);
-        return xenfork__remedy(ctx, "xl fork-list shows images and clones; "
-                                    "xl destroy is for other domains");
-    }
-    xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0, "there is no %s named %s",
-                  what + strcspn(what, " ") + 1, name);
-    return xenfork__remedy(ctx, "xl fork-list shows images and clones");
-}
 
 /* Find a node and take its lock. */
 static int take(xenfork_ctx *ctx, int kind, const char *name,
                 struct xenfork__node **node_out,
                 struct xenfork__lock **lock_out)
 {
-    cleanup_nodes struct xenfork__nodes nodes = {0};
-    struct xenfork__node *node;
+    cleanup_node struct xenfork__node *node = NULL;
     char uuid[XENFORK__UUID_CHARS];
-    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+    int rc = xenfork__named(ctx, kind, name, &node);
 
-    if (rc < 0)
-        return rc;
-    rc = xenfork__nodes_find(ctx, &nodes, name, &node);
-    if (rc == XENFORK_E_NOTFOUND)
-        return not_ours(ctx, name,
-                        kind == XENFORK_KIND_IMAGE ? "an image" : "a clone");
     if (rc < 0)
         return rc;
     ctx->domid = node->domid;

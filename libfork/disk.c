@@ -5,11 +5,12 @@
 
 #include "sealed.h"
 
-/* In order of preference. */
+/* In order of preference; plain is last, and never. */
 static const struct xenfork__disk_driver *const drivers[] = {
     &xenfork__disk_share,
     &xenfork__disk_lvthin,
     &xenfork__disk_reflink,
+    &xenfork__disk_plain,
 };
 
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
@@ -30,7 +31,7 @@ static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     size_t i;
     int rc = XENFORK_E_DISK;
 
-    for (i = 0; i < ARRAY_SIZE(drivers) && rc == XENFORK_E_DISK; i++) {
+    for (i = 0; drivers[i]->path && rc == XENFORK_E_DISK; i++) {
         rc = drivers[i]->probe(ctx, disk, is_frozen);
         if (rc == 0)
             *driver_out = drivers[i];

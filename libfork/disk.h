@@ -32,6 +32,14 @@ struct xenfork__cut {
     const char *to;   /* of what is sealed */
 };
 
+/* One disk of a clone that is to be its own. */
+struct xenfork__own {
+    uint32_t domid;   /* XENFORK_DOMID_NONE: it does not run */
+    const char *vdev; /* "xvda" */
+    const char *path;
+    struct xenfork__detaching *job; /* for xenfork__detach_step() */
+};
+
 /* An operation that is NULL is one that the driver has no need of. */
 struct xenfork__disk_driver {
     const char *name;
@@ -71,6 +79,14 @@ struct xenfork__disk_driver {
      * has become long.  @to is not set
      */
     int (*collapse)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+    /*
+     * Whatever it lies on is needed no more; while the domain runs, step by
+     * step, see detach.h.  Stopped half-way it is as good as before, and goes
+     * on when called again.  moved_out: a raw file that it is from now on,
+     * caller frees; untouched: its path leads to it as before
+     */
+    int (*detach)(xenfork_ctx *ctx, const struct xenfork__own *own,
+                  char **moved_out);
     /* A frozen source is to run on.  INUSE with remedy: clones need @path */
     int (*thaw)(xenfork_ctx *ctx, const char *path);
     /* See xenfork_disk_usage(). */
@@ -81,6 +97,7 @@ struct xenfork__disk_driver {
 extern const struct xenfork__disk_driver xenfork__disk_share;
 extern const struct xenfork__disk_driver xenfork__disk_reflink;
 extern const struct xenfork__disk_driver xenfork__disk_lvthin;
+extern const struct xenfork__disk_driver xenfork__disk_plain;
 
 /* The driver of that name; NULL: there is none. */
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);

@@ -4,17 +4,21 @@
 
 #include <string.h>
 
-static void __attribute__((format(printf, 4, 0)))
-vlog(xenfork_ctx *ctx, xentoollog_level level, int errnoval, const char *fmt,
-     va_list ap)
+static void __attribute__((format(printf, 4, 0))) vlog(xenfork_ctx *ctx,
+                                                       xentoollog_level level,
+                                                       int errnoval,
+                                                       const char *fmt,
+                                                       va_list ap)
 {
     if (ctx->logger)
         xtl_logv(ctx->logger, level, errnoval > 0 ? errnoval : -1, "xenfork",
                  fmt, ap);
 }
 
-static void __attribute__((format(printf, 4, 0)))
-vstore(xenfork_ctx *ctx, int code, int errnoval, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 4, 0))) vstore(xenfork_ctx *ctx,
+                                                         int code, int errnoval,
+                                                         const char *fmt,
+                                                         va_list ap)
 {
     size_t used;
 
@@ -128,9 +132,10 @@ XENFORK_API const char *xenfork_code_name(int code)
 XENFORK_API const char *xenfork_stage_name(int stage)
 {
     static const char *const names[XENFORK_STAGES] = {
-        "none",   "check",   "reserve", "prepare", "suspend", "capture",
-        "disks",  "share",   "resume",  "seal",    "create",  "fork",
-        "attach", "unpause", "hydrate", "stun",    "total",   "ready",
+        "none",    "check", "reserve", "prepare", "suspend",
+        "capture", "disks", "share",   "resume",  "seal",
+        "create",  "fork",  "attach",  "unpause", "hydrate",
+        "stun",    "total", "ready",   "detach",
     };
 
     if (stage < 0 || stage >= XENFORK_STAGES)

@@ -309,6 +309,14 @@ XENFORK_API uint32_t xenfork_list_hydrated(const xenfork_list *list,
     return n ? n->hydrated : 0;
 }
 
+XENFORK_API uint32_t xenfork_list_detached(const xenfork_list *list,
+                                           uint32_t index)
+{
+    const struct xenfork__node *n = xenfork__list_node(list, index);
+
+    return n ? n->detached : 0;
+}
+
 XENFORK_API uint32_t xenfork_list_users(const xenfork_list *list,
                                         uint32_t index)
 {

@@ -6,6 +6,7 @@
 
 #include "ids.h"
 #include "lock.h"
+#include "named.h"
 #include "node.h"
 
 /* A clone, its domain of now, and what it is configured with. */
@@ -45,17 +46,6 @@ bool xenfork__nic_is_held(uint32_t domid, int devid)
     return xenfork__sys_is_held(vif);
 }
 
-static int not_a_clone(xenfork_ctx *ctx, const char *name)
-{
-    uint32_t domid;
-    int rc = xenfork_find(ctx, name, &domid);
-
-    if (rc < 0)
-        return rc;
-    xenfork__fail(ctx, XENFORK_E_NOTOURS, 0, "domain %s is no clone", name);
-    return xenfork__remedy(ctx, "xl fork-list shows the clones");
-}
-
 /* Its domain: the one that was made, or that it has been restored as. */
 static int find_domain(xenfork_ctx *ctx, struct target *target)
 {
@@ -69,20 +59,12 @@ static int find_domain(xenfork_ctx *ctx, struct target *target)
 
 static int find_clone(xenfork_ctx *ctx, const char *name, struct target *target)
 {
-    cleanup_nodes struct xenfork__nodes nodes = {0};
-    struct xenfork__node *node;
     int rc;
 
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
                                  &target->lock)) < 0 ||
-        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &nodes)) < 0)
-        return rc;
-    rc = xenfork__nodes_find(ctx, &nodes, name, &node);
-    if (rc == XENFORK_E_NOTFOUND)
-        return not_a_clone(ctx, name);
-    if (rc < 0 ||
-        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, node->uuid,
-                                 &target->node)) < 0 ||
+        (rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &target->node)) <
+            0 ||
         (rc = find_domain(ctx, target)) < 0)
         return rc;
     ctx->domid = target->domid;

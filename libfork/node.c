@@ -52,6 +52,21 @@ int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
     return 0;
 }
 
+int xenfork__node_move_disk(xenfork_ctx *ctx, struct xenfork__node *node,
+                            uint32_t disk, const char *driver, const char *path)
+{
+    cleanup_free char *d = strdup(driver);
+    cleanup_free char *p = strdup(path);
+
+    if (!d || !p)
+        return xenfork__nomem(ctx);
+    free(node->disks[disk].driver);
+    free(node->disks[disk].path);
+    node->disks[disk].driver = steal_ptr(d);
+    node->disks[disk].path = steal_ptr(p);
+    return 0;
+}
+
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
                           int devid, const uint8_t mac[6], int link)
 {
@@ -176,6 +191,8 @@ static int to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                                       node->is_hydrating)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "hydrated",
                                       node->hydrated)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "detached",
+                                      node->detached)) < 0 ||
         (rc = identity_to_record(ctx, node, record)) < 0)
         return rc;
     return disks_to_record(ctx, node, record);
@@ -225,6 +242,13 @@ static bool get_u32(const struct xenfork__record *record, const char *key,
         return false;
     *out = (uint32_t)value;
     return true;
+}
+
+/* Records of before there was it are good, too: 0. */
+static bool get_new_u32(const struct xenfork__record *record, const char *key,
+                        uint32_t *out)
+{
+    return !xenfork__record_get(record, key) || get_u32(record, key, out);
 }
 
 static bool get_bool(const struct xenfork__record *record, const char *key,
@@ -326,6 +350,7 @@ static bool from_record(xenfork_ctx *ctx, struct xenfork__node *node,
            get_bool(record, "kept", &node->is_kept) &&
            get_bool(record, "hydrating", &node->is_hydrating) &&
            get_u32(record, "hydrated", &node->hydrated) &&
+           get_new_u32(record, "detached", &node->detached) &&
            identity_from_record(ctx, node, record) &&
            disks_from_record(ctx, node, record);
 }
@@ -487,7 +512,7 @@ int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
         struct xenfork__dominfo info;
         int rc;
 
-        if (memcmp(clone->parent, image, 16))
+        if (memcmp(clone->parent, image, 16) || clone->detached == 100)
             continue;
         rc = xenfork__node_info(ctx, clone, &info);
         if (rc == XENFORK_E_NOTFOUND)

@@ -39,6 +39,7 @@ struct xenfork__node {
     bool is_kept;                         /* image: outlives its clones */
     bool is_hydrating;                    /* clone: wants hydration */
     uint32_t hydrated;                    /* clone: per cent */
+    uint32_t detached;                    /* clone: per cent */
     char generation[XENFORK__UUID_CHARS]; /* clone */
     bool is_ready; /* clone: has acknowledged its generation */
     uint32_t disk_count;
@@ -55,6 +56,10 @@ void xenfork__node_free(struct xenfork__node *node);
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
                            uint32_t index, const char *vdev, const char *driver,
                            const char *path, const char *from);
+/* A disk that is somewhere else now. */
+int xenfork__node_move_disk(xenfork_ctx *ctx, struct xenfork__node *node,
+                            uint32_t disk, const char *driver,
+                            const char *path);
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
                           int devid, const uint8_t mac[6], int link);
 /* A path in the node's directory; file NULL: the directory.  Caller frees */
@@ -82,7 +87,7 @@ int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
 /* The domain that was made.  NOTFOUND, not logged: it is gone */
 int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
                        struct xenfork__dominfo *info_out);
-/* Live clones of an image; those among them not hydrated. */
+/* Live clones of an image, not detached; those among them not hydrated. */
 int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
                          const struct xenfork__nodes *clones,
                          uint32_t *live_out, uint32_t *dependent_out);

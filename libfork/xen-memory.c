@@ -264,6 +264,30 @@ int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
     return to ? 0 : ctx->error.code;
 }
 
+/*
+ * A writable mapping takes a page out of sharing: mod_l1_entry() asks for it
+ * with P2M_UNSHARE (xen/arch/x86/mm.c, 4.17).  Nothing is written.
+ */
+int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count)
+{
+    xen_pfn_t pfns[XENFORK__BATCH];
+    int errors[XENFORK__BATCH];
+    void *memory;
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        pfns[i] = gfns[i];
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
+    memory = xenforeignmemory_map(ctx->xen->fmem, domid, PROT_READ | PROT_WRITE,
+                                  count, pfns, errors);
+    if (!memory)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "domain %u: cannot map its memory", domid);
+    xenforeignmemory_unmap(ctx->xen->fmem, memory, count);
+    return 0;
+}
+
 int xenfork__xen_read_pages(xenfork_ctx *ctx, uint32_t domid,
                             const uint64_t *gfns, uint32_t count,
                             uint8_t *pages_out)

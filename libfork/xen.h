@@ -248,6 +248,13 @@ int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out);
 int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
                          uint32_t count, bool *present_out);
 /*
+ * Give the domain pages of its own in place of shared ones; those that a fork
+ * has not yet come too.  count <= XENFORK__BATCH.  What there is no memory for
+ * stays shared: xenfork__xen_info() tells.
+ */
+int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count);
+/*
  * Make pages sharable while the source runs; count <= XENFORK__BATCH.
  * handles_out[i] is 0 where it could not be done.
  */
@@ -288,6 +295,11 @@ struct xenfork__clone_config {
 int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,
                          int stream_fd, uint32_t *domid_out);
+
+/* Disks of a live domain: xen-disk.c */
+/* When it is started anew, or restored: a raw file, by libxl's own script. */
+int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                            const char *path);
 
 /* NICs of a live domain: xen-nic.c */
 /* Its bridge as recorded; caller frees.  *bridge_out NULL: none */

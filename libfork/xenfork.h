@@ -81,7 +81,8 @@ typedef struct xenfork_list xenfork_list;
 #define XENFORK_STAGE_STUN    15 /* a sum: asked to suspend until it runs */
 #define XENFORK_STAGE_TOTAL   16 /* a sum: the whole call, or one clone */
 #define XENFORK_STAGE_READY   17 /* per clone: runs until acknowledged */
-#define XENFORK_STAGES        18
+#define XENFORK_STAGE_DETACH  18 /* background: all of a clone its own */
+#define XENFORK_STAGES        19
 
 /* Counters of a fork. */
 #define XENFORK_COUNT_PAGES_SHARED 0 /* source pages shared with the image */
@@ -490,6 +491,8 @@ uint64_t xenfork_list_private_kib(const xenfork_list *list, uint32_t index);
 /* Clones: per cent hydrated, 100: needs no image.  Images: clones that do. */
 uint32_t xenfork_list_hydrated(const xenfork_list *list, uint32_t index);
 uint32_t xenfork_list_users(const xenfork_list *list, uint32_t index);
+/* Clones: per cent detached, 100: all that it has is its own. */
+uint32_t xenfork_list_detached(const xenfork_list *list, uint32_t index);
 /* Nonzero: the image was asked to outlive its clones. */
 int xenfork_list_is_kept(const xenfork_list *list, uint32_t index);
 /* Clones: the generation; nonzero: it has acknowledged that. */
@@ -581,6 +584,42 @@ int xenfork_image_destroy(xenfork_ctx *ctx, const char *name);
  */
 int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
                     uint32_t pages_per_second);
+
+/**
+ * Make all that a clone shares its own: its memory, its disks.
+ *
+ * Afterwards neither image nor source nor what disks were made of is needed
+ * by it.  It stays a clone by name, until xenfork_clone_destroy().
+ *
+ * @name            name, UUID or domid; may run meanwhile, or be gone: then
+ *                  it is about its disks.
+ * @kib_per_second  of memory and disks, at most; 0: as fast as it goes.
+ * Return:          0, or a negative XENFORK_E_*.
+ * Errors:          NOTFOUND; NOTOURS not a clone; HOSTMEM no memory for all
+ *                  its pages; DISK no space, or a disk cannot be detached;
+ *                  BUSY it is being detached; CANCELLED by xenfork_cancel() or
+ *                  xenfork_detach_stop(); XEN; STATE.
+ * Effects:         guest memory comes to be in full use on the host.  Stopped
+ *                  or killed half-way, the clone is as good as before; another
+ *                  call goes on from there.
+ * Blocking:        yes: size over speed.
+ * Source:          get_page_from_gfn(P2M_UNSHARE) for a writable mapping,
+ *                  xen/arch/x86/mm.c, Xen 4.17.
+ * Since:           0.1
+ */
+int xenfork_detach(xenfork_ctx *ctx, const char *name, uint64_t kib_per_second);
+
+/**
+ * Have xenfork_detach() of a clone stop, in whatever process it is.
+ *
+ * @name     name, UUID or domid.
+ * Return:   0, also when it is not being detached; or a negative XENFORK_E_*.
+ * Errors:   NOTFOUND; NOTOURS not a clone; STATE.
+ * Effects:  the other call returns XENFORK_E_CANCELLED soon.
+ * Blocking: no.
+ * Since:    0.1
+ */
+int xenfork_detach_stop(xenfork_ctx *ctx, const char *name);
 
 /**
  * Roll back what killed processes left half-made, and remove images that

@@ -63,11 +63,15 @@ static void print_heading(const xenfork_list *list, uint32_t index, int kind)
 static void print_needs(const xenfork_list *list, uint32_t index, int kind)
 {
     uint32_t hydrated = xenfork_list_hydrated(list, index);
+    uint32_t detached = xenfork_list_detached(list, index);
 
-    if (kind == XENFORK_KIND_CLONE)
+    if (kind == XENFORK_KIND_CLONE) {
         printf("  hydrated  %u%%%s\n", hydrated,
                hydrated < 100 ? ", needs its image" : "");
-    else if (kind == XENFORK_KIND_IMAGE)
+        if (detached)
+            printf("  detached  %u%%%s\n", detached,
+                   detached < 100 ? "" : ", all that it has is its own");
+    } else if (kind == XENFORK_KIND_IMAGE)
         printf("  users     %u clones need it%s\n",
                xenfork_list_users(list, index),
                xenfork_list_is_kept(list, index) ? "; kept without any" : "");

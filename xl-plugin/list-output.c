@@ -68,6 +68,8 @@ void json_entry(struct json *json, const xenfork_list *list, uint32_t index)
     if (kind == XENFORK_KIND_CLONE) {
         json_number(json, "hydrated_percent",
                     xenfork_list_hydrated(list, index));
+        json_number(json, "detached_percent",
+                    xenfork_list_detached(list, index));
         json_identity(json, list, index);
     } else if (kind == XENFORK_KIND_IMAGE) {
         json_number(json, "users", xenfork_list_users(list, index));

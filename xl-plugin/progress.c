@@ -13,6 +13,18 @@
 
 static bool is_drawn;
 
+static const char *what_takes_long(int stage)
+{
+    switch (stage) {
+    case XENFORK_STAGE_SHARE:
+        return "sharing memory";
+    case XENFORK_STAGE_DETACH:
+        return "detaching";
+    default:
+        return NULL;
+    }
+}
+
 void progress_draw(void *opaque, int stage, uint32_t clone, uint64_t done,
                    uint64_t total)
 {
@@ -21,12 +33,12 @@ void progress_draw(void *opaque, int stage, uint32_t clone, uint64_t done,
 
     (void)opaque;
     (void)clone;
-    if (stage != XENFORK_STAGE_SHARE || total == 0) {
+    if (!what_takes_long(stage) || total == 0) {
         progress_end();
         return;
     }
     percent = done < total ? done * 100 / total : 100;
-    fputs("\rsharing memory [", stderr);
+    fprintf(stderr, "\r%s [", what_takes_long(stage));
     for (i = 0; i < WIDTH; i++)
         fputc(i * 100 < percent * WIDTH ? '#' : ' ', stderr);
     fprintf(stderr, "] %3u%%", percent);

@@ -96,6 +96,13 @@ uint32_t xenfork_list_hydrated(const xenfork_list *list, uint32_t index)
     return 50;
 }
 
+uint32_t xenfork_list_detached(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    (void)index;
+    return 100;
+}
+
 uint32_t xenfork_list_users(const xenfork_list *list, uint32_t index)
 {
     (void)list;

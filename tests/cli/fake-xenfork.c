@@ -13,6 +13,7 @@
 
 uint32_t clones;
 xenfork_progress_fn *draw;
+static void *draw_opaque;
 
 /* $FAKE_PID_FILE: whether the daemon runs is asked only where it is set. */
 static void __attribute__((constructor)) set_pid_file(void)
@@ -85,6 +86,7 @@ void xenfork_set_progress(xenfork_ctx *ctx, xenfork_progress_fn *progress,
     (void)ctx;
     (void)opaque;
     draw = progress;
+    draw_opaque = opaque;
 }
 
 int xenfork_error_errno(const xenfork_ctx *ctx)
@@ -170,6 +172,22 @@ int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     (void)ctx;
     note("freeze %" PRIu32 " %" PRIu32, domid, timeout_ms);
     return fails("freeze");
+}
+
+int xenfork_detach(xenfork_ctx *ctx, const char *name, uint64_t kib_per_second)
+{
+    (void)ctx;
+    note("detach %s %" PRIu64, name, kib_per_second);
+    if (draw)
+        draw(draw_opaque, XENFORK_STAGE_DETACH, 0, 1, 2);
+    return fails("detach");
+}
+
+int xenfork_detach_stop(xenfork_ctx *ctx, const char *name)
+{
+    (void)ctx;
+    note("stop %s", name);
+    return fails("stop");
 }
 
 int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid)

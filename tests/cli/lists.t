@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 38
+plan 39
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -63,6 +63,8 @@ check 'disk-list: it is listed' out_has \
 
 run "$xl" fork-info web1-1
 check 'info: clone' out_has '^web1-1: clone of web1-image$'
+check 'info: detached' out_has \
+    '^  detached  100%, all that it has is its own$'
 check 'info: identity' out_has \
     '^  identity  generation generation-1, acknowledged$'
 check 'info: random numbers' out_has '^  rng       reseeded$'

@@ -191,6 +191,23 @@ int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
     return fake_leave(0);
 }
 
+int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                            const char *path)
+{
+    struct fake_domain *d = fake_domain(domid);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return no_domain(ctx, domid);
+    for (i = 0; i < d->disk_count; i++)
+        if (!strcmp(d->disks[i].vdev, vdev)) {
+            fake_copy_string(d->disks[i].path, sizeof(d->disks[i].path), path);
+            d->disks[i].script[0] = '\0';
+        }
+    return fake_leave(0);
+}
+
 int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                                 const char *bridge)
 {

@@ -290,6 +290,35 @@ int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
     return fake_leave(0);
 }
 
+int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count)
+{
+    struct fake_domain *d = fake_domain(domid);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    if (count > XENFORK__BATCH)
+        fake_violation("unshare: %u gfns at once", count);
+    for (i = 0; i < count; i++) {
+        struct fake_page *page;
+
+        if (!fake_populate(d, gfns[i]))
+            continue;
+        page = fake_page(d, gfns[i]);
+        if (!frame_of(page)->handle)
+            continue;
+        if (frame_of(page)->refs == 1) {
+            frame_of(page)->handle = 0;
+        } else if (take_page(d)) {
+            frame_of(page)->refs--;
+            page->frame = new_frame(frame_of(page)->content, 0);
+        }
+    }
+    return fake_leave(0);
+}
+
 int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
                           const uint64_t *gfns, uint32_t count,
                           uint64_t *handles_out)

@@ -47,6 +47,7 @@ static void test_stage_names(void **state)
         "none",   "check",   "reserve", "prepare", "suspend", "capture",
         "disks",  "share",   "resume",  "seal",    "create",  "fork",
         "attach", "unpause", "hydrate", "stun",    "total",   "ready",
+        "detach",
     };
     int i;
 

@@ -91,6 +91,30 @@ static bool is_hydrated(void)
                      fake_domain(scene_image())->page_count;
 }
 
+static bool is_image_gone(void)
+{
+    return scene_image() == XENFORK_DOMID_NONE &&
+           !fake_domain(source())->claimed_pages;
+}
+
+static int detach(void *opaque)
+{
+    xenfork_ctx *ctx = scene_open();
+
+    (void)opaque;
+    return sweep_end(ctx, xenfork_detach(ctx, "src-1", 0));
+}
+
+static bool is_detached(void)
+{
+    const struct fake_domain *clone = fake_domain(clone_domid());
+    const struct fake_domain *image = fake_domain(scene_image());
+
+    return fake_private_pages(clone) == clone->page_count &&
+           fake_same_memory(source(), clone_domid()) &&
+           (!image || image->is_dying);
+}
+
 static void image_name(char *name_out, size_t bytes)
 {
     fake_copy_string(name_out, bytes, fake_domain(scene_image())->name);
@@ -160,12 +184,6 @@ static void prepare_lost_clone(void)
     xenfork_close(ctx);
 }
 
-static bool is_image_gone(void)
-{
-    return scene_image() == XENFORK_DOMID_NONE &&
-           !fake_domain(source())->claimed_pages;
-}
-
 static int killed_fork(void *opaque)
 {
     (void)opaque;
@@ -205,13 +223,14 @@ static const struct sweep sweeps[] = {
      is_image_gone, 0},
     {"recover killed", SWEEP_REPEATS, prepare_killed, recover, NULL,
      XENFORK_E_RESIDUE},
+    {"detach", SWEEP_REPEATS, prepare_clone, detach, is_detached, 0},
 };
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SWEEPS(0), SWEEPS(1), SWEEPS(2), SWEEPS(3),
-        SWEEPS(4), SWEEPS(5), SWEEPS(6), SWEEPS(7),
+        SWEEPS(0), SWEEPS(1), SWEEPS(2), SWEEPS(3), SWEEPS(4),
+        SWEEPS(5), SWEEPS(6), SWEEPS(7), SWEEPS(8),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

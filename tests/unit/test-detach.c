@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* detach.c: memory of its own, and disks of their own. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "lock.h"
+#include "node.h"
+#include "scene.h"
+
+struct scene {
+    uint32_t src, clone, image;
+    xenfork_ctx *ctx;
+};
+
+static int setup(void **state)
+{
+    static struct scene s;
+
+    s.src = scene_source();
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    s.clone = fake_domain_named("src-1")->domid;
+    s.image = scene_image();
+    s.ctx = scene_open();
+    *state = &s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *s = *state;
+
+    xenfork_close(s->ctx);
+    if (fake->violation[0])
+        print_error("%s\n", fake->violation);
+    assert_string_equal(fake->violation, "");
+    fake_teardown();
+    return 0;
+}
+
+static uint32_t detached(const struct scene *s)
+{
+    xenfork_list *list;
+    uint32_t i, percent = 0;
+
+    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    for (i = 0; i < xenfork_list_count(list); i++)
+        if (xenfork_list_kind(list, i) == XENFORK_KIND_CLONE)
+            percent = xenfork_list_detached(list, i);
+    xenfork_list_free(list);
+    return percent;
+}
+
+static void test_memory(void **state)
+{
+    struct scene *s = *state;
+    struct fake_domain *clone = fake_domain(s->clone);
+
+    assert_int_equal(detached(s), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    assert_int_equal(fake_private_pages(clone), clone->page_count);
+    assert_true(fake_same_memory(s->clone, s->src));
+    assert_int_equal(clone->claimed_pages, 0);
+    assert_int_equal(detached(s), 100);
+    /* The last one that shared with the image. */
+    assert_true(fake_domain(s->image)->is_dying);
+    /* Once more: there is nothing to do. */
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    /* Its own, and still ours to end. */
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+}
+
+static void test_too_little(void **state)
+{
+    struct scene *s = *state;
+    struct fake_domain *clone = fake_domain(s->clone);
+    uint64_t claimed;
+
+    fake_write(s->clone, 1, 4711);
+    claimed = clone->claimed_pages;
+    fake->free_pages = fake_claimed() + 1;
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), XENFORK_E_HOSTMEM);
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_int_equal(clone->claimed_pages, claimed);
+    assert_true(detached(s) < 100);
+}
+
+static void stop_it(void *opaque, int stage, uint32_t index, uint64_t done,
+                    uint64_t total)
+{
+    const struct scene *s = opaque;
+    xenfork_ctx *other;
+
+    (void)index;
+    (void)done;
+    (void)total;
+    if (stage != XENFORK_STAGE_DETACH)
+        return;
+    other = scene_open();
+    assert_int_equal(xenfork_detach_stop(other, "src-1"), 0);
+    assert_int_equal(xenfork_detach(other, "src-1", 0), XENFORK_E_BUSY);
+    xenfork_close(other);
+    xenfork_set_progress(s->ctx, NULL, NULL);
+}
+
+static void test_stopped(void **state)
+{
+    struct scene *s = *state;
+
+    xenfork_set_progress(s->ctx, stop_it, s);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), XENFORK_E_CANCELLED);
+    assert_true(detached(s) < 100);
+    assert_true(fake_same_memory(s->clone, s->src));
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    assert_int_equal(detached(s), 100);
+}
+
+static void cancel_it(void *opaque, int stage, uint32_t index, uint64_t done,
+                      uint64_t total)
+{
+    const struct scene *s = opaque;
+
+    (void)index;
+    (void)done;
+    (void)total;
+    if (stage == XENFORK_STAGE_DETACH)
+        xenfork_cancel(s->ctx);
+}
+
+static void test_cancelled(void **state)
+{
+    struct scene *s = *state;
+
+    xenfork_set_progress(s->ctx, cancel_it, s);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), XENFORK_E_CANCELLED);
+    xenfork_set_progress(s->ctx, NULL, NULL);
+    assert_true(detached(s) < 100);
+}
+
+/* Its domain is gone: it is about its disks. */
+static void test_gone(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    assert_int_equal(detached(s), 100);
+}
+
+static void test_names(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(xenfork_detach(s->ctx, NULL, 0), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_detach(s->ctx, "nobody", 0), XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_detach(s->ctx, "src", 0), XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_detach_stop(s->ctx, "src"), XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_detach_stop(s->ctx, "src-1"), 0);
+    /* Of before it began: it goes on. */
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_too_little, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
