@@ -7,11 +7,13 @@
 #define LIBFORK_DETACH_H
 
 #include "internal.h"
+#include "lock.h"
 #include "node.h"
 
 struct xenfork__detaching {
     struct xenfork__node *clone;
-    char *stop_path; /* a file there: stop */
+    char *stop_path;          /* a file there: stop */
+    const char *dir, *format; /* where disks are to go; NULL: in place */
     uint64_t kib_per_second;
     uint64_t start_ns, moved_bytes; /* for the pace */
     uint32_t part, parts;           /* memory, and each disk */
@@ -23,6 +25,15 @@ struct xenfork__detaching {
  */
 int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint64_t done, uint64_t total, uint64_t moved);
+/* The clone's record as it is now.  NOTFOUND: it has been destroyed */
+int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                         struct xenfork__lock **lock_out,
+                         struct xenfork__node **now_out);
+/* The parts.  domid NONE, for a disk: it does not run */
+int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                           uint32_t domid);
+int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint32_t domid, uint32_t disk);
 /* What the pace allows in bytes a second; 0: all. */
 uint64_t xenfork__detach_speed(const struct xenfork__detaching *job);
 

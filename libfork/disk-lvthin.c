@@ -82,6 +82,7 @@ static int lvthin_usage(xenfork_ctx *ctx, const char *path,
 const struct xenfork__disk_driver xenfork__disk_lvthin = {
     .name = "lvthin",
     .why = "a thin volume of LVM",
+    .format = "raw",
     .probe = lvthin_probe,
     .path = lvthin_path,
     .prepare = lvthin_prepare,

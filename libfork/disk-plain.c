@@ -16,6 +16,7 @@ static int plain_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 const struct xenfork__disk_driver xenfork__disk_plain = {
     .name = "plain",
     .why = "a file of its own",
+    .format = "raw",
     .probe = plain_probe,
     .remove = xenfork__file_remove,
     .usage = xenfork__sys_file_usage,

@@ -120,6 +120,7 @@ static int reflink_clone(xenfork_ctx *ctx, const char *from, const char *to)
 const struct xenfork__disk_driver xenfork__disk_reflink = {
     .name = "reflink",
     .why = "a raw file on XFS or btrfs",
+    .format = "raw",
     .probe = reflink_probe,
     .path = reflink_path,
     .prepare = reflink_prepare,

@@ -299,6 +299,9 @@ static int remove_one(xenfork_ctx *ctx, const struct xenfork__node *node,
         return rc;
     if (driver->parent && node->kind == XENFORK_KIND_IMAGE)
         return xenfork__sealed_keep(ctx, node, disk);
+    if (disk->other[0] &&
+        (rc = xenfork__disk_remove(ctx, disk->other_driver, disk->other)) < 0)
+        return rc;
     return driver->remove(ctx, disk->path);
 }
 

@@ -37,6 +37,8 @@ struct xenfork__own {
     uint32_t domid;   /* XENFORK_DOMID_NONE: it does not run */
     const char *vdev; /* "xvda" */
     const char *path;
+    const char *to;     /* a new file that it is to be; NULL: in place */
+    const char *format; /* of that: "raw", "qcow2" */
     struct xenfork__detaching *job; /* for xenfork__detach_step() */
 };
 
@@ -82,11 +84,13 @@ struct xenfork__disk_driver {
     /*
      * Whatever it lies on is needed no more; while the domain runs, step by
      * step, see detach.h.  Stopped half-way it is as good as before, and goes
-     * on when called again.  moved_out: a raw file that it is from now on,
-     * caller frees; untouched: its path leads to it as before
+     * on when called again.  Where @to is set the domain uses that from now on;
+     * what there was is removed after that.  DISK: it cannot be moved while it
+     * runs.  NULL: it lies on nothing, and cannot be moved while it runs
      */
-    int (*detach)(xenfork_ctx *ctx, const struct xenfork__own *own,
-                  char **moved_out);
+    int (*detach)(xenfork_ctx *ctx, const struct xenfork__own *own);
+    bool is_moved;      /* detached it becomes a raw file, whatever is asked */
+    const char *format; /* its paths are images of it, for qemu-img; or NULL */
     /* A frozen source is to run on.  INUSE with remedy: clones need @path */
     int (*thaw)(xenfork_ctx *ctx, const char *path);
     /* See xenfork_disk_usage(). */

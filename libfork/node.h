@@ -16,6 +16,8 @@ struct xenfork__node_disk {
     char *driver; /* see disk.h */
     char *path;   /* what is sealed; the clone's own */
     char *from;   /* image: the source's; "" for a clone's */
+    /* Beside it, and to go with it: see detach-disk.c.  "": nothing */
+    char *other_driver, *other;
 };
 
 struct xenfork__node_nic {
@@ -56,10 +58,12 @@ void xenfork__node_free(struct xenfork__node *node);
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
                            uint32_t index, const char *vdev, const char *driver,
                            const char *path, const char *from);
-/* A disk that is somewhere else now. */
-int xenfork__node_move_disk(xenfork_ctx *ctx, struct xenfork__node *node,
-                            uint32_t disk, const char *driver,
-                            const char *path);
+/* Something beside a disk; "": no more */
+int xenfork__node_disk_beside(xenfork_ctx *ctx, struct xenfork__node *node,
+                              uint32_t disk, const char *driver,
+                              const char *path);
+/* A disk and what is beside it change places. */
+void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk);
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
                           int devid, const uint8_t mac[6], int link);
 /* A path in the node's directory; file NULL: the directory.  Caller frees */

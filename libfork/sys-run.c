@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #define LIMIT_MS      120000
+#define HEAR_MS       1000
 #define OUTPUT_BYTES  65536U
 #define FIRST_FREE_FD 10 /* below are those that the program gets */
 #define GUARD_FD      3
@@ -17,8 +18,13 @@ struct run {
     const char *const *argv;
     int null, out, err; /* its standard descriptors */
     int guard;          /* the journal's lock; -1: none */
+    int ear;            /* where its output is heard; -1: when it has ended */
+    int (*heard)(xenfork_ctx *ctx, void *opaque, const char *text);
+    void *opaque;
     pid_t pid;
 };
+
+#define NO_RUN {.null = -1, .out = -1, .err = -1, .guard = -1, .ear = -1}
 
 /* Placing them as the program's must not overwrite one still to be placed. */
 static int above(int fd)
@@ -35,16 +41,30 @@ static void close_run(struct run *run)
     xenfork__close_fd(&run->out);
     xenfork__close_fd(&run->err);
     xenfork__close_fd(&run->guard);
+    xenfork__close_fd(&run->ear);
+}
+
+static int open_out(struct run *run)
+{
+    int fds[2];
+
+    if (!run->heard)
+        return above(memfd_create("output", MFD_CLOEXEC));
+    if (pipe2(fds, O_CLOEXEC))
+        return -1;
+    run->ear = above(fds[0]);
+    return above(fds[1]);
 }
 
 static bool open_run(const xenfork_ctx *ctx, struct run *run)
 {
     run->null = above(open("/dev/null", O_RDONLY | O_CLOEXEC));
-    run->out = above(memfd_create("output", MFD_CLOEXEC));
+    run->out = open_out(run);
     run->err = above(memfd_create("errors", MFD_CLOEXEC));
     if (ctx->guard_fd >= 0)
         run->guard = fcntl(ctx->guard_fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
     return run->null >= 0 && run->out >= 0 && run->err >= 0 &&
+           (!run->heard || run->ear >= 0) &&
            (ctx->guard_fd < 0 || run->guard >= 0);
 }
 
@@ -144,6 +164,29 @@ static int wait_end(const struct run *run)
     return r == 1 ? status : -1;
 }
 
+/* Until it closes its output, as it does when it ends. */
+static int hear(xenfork_ctx *ctx, struct run *run)
+{
+    struct pollfd poller = {.fd = run->ear, .events = POLLIN};
+    char text[4096];
+    ssize_t n = 1;
+    int rc = 0;
+
+    xenfork__close_fd(&run->out);
+    while (n && rc >= 0) {
+        text[0] = '\0';
+        if (poll(&poller, 1, HEAR_MS) == 1) {
+            n = read(run->ear, text, sizeof(text) - 1);
+            text[n > 0 ? n : 0] = '\0';
+        }
+        if (n)
+            rc = run->heard(ctx, run->opaque, text);
+    }
+    if (rc < 0)
+        kill(run->pid, SIGKILL);
+    return rc;
+}
+
 static char *slurp(int fd)
 {
     char *text = malloc(OUTPUT_BYTES);
@@ -187,33 +230,53 @@ static int failed(xenfork_ctx *ctx, int code, const struct run *run, int status)
         *line ? ": " : "", line);
 }
 
+/* To its end. */
+static int run_it(xenfork_ctx *ctx, int code, struct run *run)
+{
+    int e, status, rc = 0;
+
+    LOG_DEBUG(ctx, "running %s", run->argv[0]);
+    if (!open_run(ctx, run))
+        return xenfork__fail(ctx, code, errno, "cannot run %s", run->argv[0]);
+    e = spawn(run);
+    if (e)
+        return xenfork__fail(ctx, code, e, "cannot run %s", run->argv[0]);
+    xenfork__count(ctx, XENFORK_COUNT_PROCESSES, 1);
+    if (run->heard)
+        rc = hear(ctx, run);
+    status = wait_end(run);
+    return rc == 0 && status ? failed(ctx, code, run, status) : rc;
+}
+
 int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
                      char **output_out)
 {
-    struct run run = {
-        .argv = argv, .null = -1, .out = -1, .err = -1, .guard = -1};
+    struct run run = NO_RUN;
     char *output = NULL;
-    int rc = 0, e, status;
+    int rc;
 
-    LOG_DEBUG(ctx, "running %s", argv[0]);
-    if (!open_run(ctx, &run)) {
-        rc = xenfork__fail(ctx, code, errno, "cannot run %s", argv[0]);
-        close_run(&run);
-        return rc;
-    }
-    e = spawn(&run);
-    if (e) {
-        rc = xenfork__fail(ctx, code, e, "cannot run %s", argv[0]);
-    } else {
-        xenfork__count(ctx, XENFORK_COUNT_PROCESSES, 1);
-        status = wait_end(&run);
-        if (status)
-            rc = failed(ctx, code, &run, status);
-        else if (output_out && !(output = slurp(run.out)))
-            rc = xenfork__nomem(ctx);
-    }
+    run.argv = argv;
+    rc = run_it(ctx, code, &run);
+    if (rc == 0 && output_out && !(output = slurp(run.out)))
+        rc = xenfork__nomem(ctx);
     close_run(&run);
     if (output)
         *output_out = output;
+    return rc;
+}
+
+int xenfork__sys_run_long(xenfork_ctx *ctx, int code, const char *const argv[],
+                          int (*heard)(xenfork_ctx *ctx, void *opaque,
+                                       const char *text),
+                          void *opaque)
+{
+    struct run run = NO_RUN;
+    int rc;
+
+    run.argv = argv;
+    run.heard = heard;
+    run.opaque = opaque;
+    rc = run_it(ctx, code, &run);
+    close_run(&run);
     return rc;
 }

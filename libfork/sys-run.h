@@ -25,5 +25,14 @@ int xenfork__spawn_apart(posix_spawnattr_t *attr);
  */
 int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
                      char **output_out);
+/*
+ * The same for one that may take as long as it likes.  heard() gets what it
+ * has written, piece by piece, and is called every second at least; what it
+ * returns below 0 ends the program, and is returned.
+ */
+int xenfork__sys_run_long(xenfork_ctx *ctx, int code, const char *const argv[],
+                          int (*heard)(xenfork_ctx *ctx, void *opaque,
+                                       const char *text),
+                          void *opaque);
 
 #endif

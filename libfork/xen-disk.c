@@ -6,6 +6,7 @@
 
 struct move {
     const char *vdev, *path;
+    libxl_disk_format format;
 };
 
 static bool move_disk(libxl_domain_config *config, const void *opaque)
@@ -26,15 +27,19 @@ static bool move_disk(libxl_domain_config *config, const void *opaque)
         free(disk->script);
         disk->pdev_path = path;
         disk->script = NULL;
-        disk->backend = LIBXL_DISK_BACKEND_PHY;
-        disk->format = LIBXL_DISK_FORMAT_RAW;
+        disk->backend = LIBXL_DISK_BACKEND_UNKNOWN; /* libxl chooses */
+        disk->format = move->format;
     }
     return true;
 }
 
 int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
-                            const char *path)
+                            const char *path, const char *format)
 {
-    return xenfork__stored_change(ctx, domid, move_disk,
-                                  &(struct move){.vdev = vdev, .path = path});
+    struct move move = {.vdev = vdev, .path = path};
+
+    if (libxl_disk_format_from_string(format, &move.format))
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "libxl does not know the format %s", format);
+    return xenfork__stored_change(ctx, domid, move_disk, &move);
 }

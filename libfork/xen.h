@@ -297,9 +297,9 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          int stream_fd, uint32_t *domid_out);
 
 /* Disks of a live domain: xen-disk.c */
-/* When it is started anew, or restored: a raw file, by libxl's own script. */
+/* When it is started anew, or restored: an image, by libxl's own script. */
 int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
-                            const char *path);
+                            const char *path, const char *format);
 
 /* NICs of a live domain: xen-nic.c */
 /* Its bridge as recorded; caller frees.  *bridge_out NULL: none */
@@ -320,6 +320,19 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
 /* Of a file, counted without being listed. */
 int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
                          uint64_t *extents_out);
+/*
+ * A copy of an image by qemu-img, sparse; formats in its words.  dst is
+ * written over.  step() hears of per mille done, each second at least; what it
+ * returns below 0 ends it.  bytes_per_second 0: as fast as it goes.  DISK
+ */
+struct xenfork__copy {
+    const char *src, *src_format;
+    const char *dst, *dst_format;
+    uint64_t bytes_per_second;
+    int (*step)(xenfork_ctx *ctx, void *opaque, uint32_t per_mille);
+    void *opaque;
+};
+int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy);
 /* See xenfork_disk_usage().  DISK */
 int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
                             uint64_t *allocated_kib_out, uint64_t *own_kib_out);

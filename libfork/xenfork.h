@@ -593,21 +593,27 @@ int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
  *
  * @name            name, UUID or domid; may run meanwhile, or be gone: then
  *                  it is about its disks.
+ * @dir             absolute path: disks become files there, named
+ *                  CLONE-VDEV.FORMAT; NULL: they stay where they are.
+ * @format          of those files: "raw" or "qcow2"; NULL: raw.
  * @kib_per_second  of memory and disks, at most; 0: as fast as it goes.
  * Return:          0, or a negative XENFORK_E_*.
- * Errors:          NOTFOUND; NOTOURS not a clone; HOSTMEM no memory for all
- *                  its pages; DISK no space, or a disk cannot be detached;
+ * Errors:          INVAL no such directory or format; NOTFOUND; NOTOURS not a
+ *                  clone; HOSTMEM no memory for all its pages; DISK no space,
+ *                  a file is in the way, or a disk cannot be moved while the
+ *                  clone runs;
  *                  BUSY it is being detached; CANCELLED by xenfork_cancel() or
  *                  xenfork_detach_stop(); XEN; STATE.
  * Effects:         guest memory comes to be in full use on the host.  Stopped
  *                  or killed half-way, the clone is as good as before; another
- *                  call goes on from there.
+ *                  call goes on from there.  What disks were is removed.
  * Blocking:        yes: size over speed.
  * Source:          get_page_from_gfn(P2M_UNSHARE) for a writable mapping,
  *                  xen/arch/x86/mm.c, Xen 4.17.
  * Since:           0.1
  */
-int xenfork_detach(xenfork_ctx *ctx, const char *name, uint64_t kib_per_second);
+int xenfork_detach(xenfork_ctx *ctx, const char *name, const char *dir,
+                   const char *format, uint64_t kib_per_second);
 
 /**
  * Have xenfork_detach() of a clone stop, in whatever process it is.

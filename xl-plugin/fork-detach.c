@@ -23,18 +23,23 @@ struct options {
     int status; /* what to exit with, when there is nothing to do */
     bool is_waiting, is_stopping;
     uint64_t rate_mib;
+    const char *dir, *format;
     const char *name;
 };
 
 enum {
-    OPT_RATE = 256,
+    OPT_FORMAT = 256,
+    OPT_RATE,
     OPT_STOP,
+    OPT_TO,
     OPT_WAIT,
 };
 
 static const struct option long_options[] = {
+    {"format", required_argument, NULL, OPT_FORMAT},
     {"rate", required_argument, NULL, OPT_RATE},
     {"stop", no_argument, NULL, OPT_STOP},
+    {"to", required_argument, NULL, OPT_TO},
     {"wait", no_argument, NULL, OPT_WAIT},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
@@ -65,6 +70,12 @@ static bool parse(int argc, char **argv, struct options *options)
             fprintf(stderr, "xl: --rate %s: not a number from 1 to %u\n",
                     optarg, RATE_MAX);
             return stop(options, EXIT_USAGE);
+        case OPT_FORMAT:
+            options->format = optarg;
+            break;
+        case OPT_TO:
+            options->dir = optarg;
+            break;
         case OPT_STOP:
             options->is_stopping = true;
             break;
@@ -75,7 +86,8 @@ static bool parse(int argc, char **argv, struct options *options)
             return stop(options, cmd_usage(&cmd_fork_detach));
         }
     }
-    if (argc - optind != 1 || (options->is_stopping && options->is_waiting))
+    if (argc - optind != 1 || (options->is_stopping && options->is_waiting) ||
+        (options->format && !options->dir))
         return stop(options, cmd_usage(&cmd_fork_detach));
     options->name = argv[optind];
     return true;
@@ -129,7 +141,8 @@ static int detach(const struct options *options, int begun_fd)
         xenfork_set_progress(ctx, leave, &begun_fd);
     else if (is_terminal)
         xenfork_set_progress(ctx, progress_draw, NULL);
-    rc = xenfork_detach(ctx, options->name, options->rate_mib * 1024);
+    rc = xenfork_detach(ctx, options->name, options->dir, options->format,
+                        options->rate_mib * 1024);
     progress_end();
     if (is_apart && begun_fd < 0)
         tell(ctx, options->name, rc);
@@ -194,20 +207,24 @@ static int main_fork_detach(int argc, char **argv)
 const struct cmd cmd_fork_detach = {
     .name = "fork-detach",
     .run = main_fork_detach,
-    .usage = "[--rate=MIB] [--wait | --stop] CLONE",
-    .help = "Make all that a clone shares its own: memory and disks\n"
-            "\n"
-            "In the background, while the clone runs.  Afterwards its image,\n"
-            "its source and what its disks were made of may go.  Stopped or\n"
-            "killed half-way it has done no harm: given again, it goes on.\n"
-            "\n"
-            "      --rate=MIB  so many MiB a second, at most\n"
-            "      --wait      until it is done, with a progress bar; a key\n"
-            "                  that interrupts stops it\n"
-            "      --stop      stop one that is under way\n"
-            "  -v, --verbose   say what is done; twice: every call to Xen\n"
-            "  -h, --help      this text\n"
-            "\n"
-            "Exit status: 0 done, or begun; 1 failed or stopped, the clone is\n"
-            "as good as before; 2 usage; 3 failed and something is left.\n",
+    .usage = "[--to=DIR [--format=FORMAT]] [--rate=MIB] [--wait | --stop] "
+             "CLONE",
+    .help =
+        "Make all that a clone shares its own: memory and disks\n"
+        "\n"
+        "In the background, while the clone runs.  Afterwards its image,\n"
+        "its source and what its disks were made of may go.  Stopped or\n"
+        "killed half-way it has done no harm: given again, it goes on.\n"
+        "\n"
+        "      --to=DIR         its disks become files there\n"
+        "      --format=FORMAT  of those files: raw, or qcow2\n"
+        "      --rate=MIB       so many MiB a second, at most\n"
+        "      --wait           until it is done, with a progress bar; a\n"
+        "                       key that interrupts stops it\n"
+        "      --stop           stop one that is under way\n"
+        "  -v, --verbose        say what is done; twice: every call to Xen\n"
+        "  -h, --help           this text\n"
+        "\n"
+        "Exit status: 0 done, or begun; 1 failed or stopped, the clone is\n"
+        "as good as before; 2 usage; 3 failed and something is left.\n",
 };

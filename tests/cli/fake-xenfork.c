@@ -174,10 +174,12 @@ int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     return fails("freeze");
 }
 
-int xenfork_detach(xenfork_ctx *ctx, const char *name, uint64_t kib_per_second)
+int xenfork_detach(xenfork_ctx *ctx, const char *name, const char *dir,
+                   const char *format, uint64_t kib_per_second)
 {
     (void)ctx;
-    note("detach %s %" PRIu64, name, kib_per_second);
+    note("detach %s %s %s %" PRIu64, name, dir ? dir : "-",
+         format ? format : "-", kib_per_second);
     if (draw)
         draw(draw_opaque, XENFORK_STAGE_DETACH, 0, 1, 2);
     return fails("detach");

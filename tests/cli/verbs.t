@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 178
+plan 180
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -117,11 +117,12 @@ check '-N: does not fork' out_has '^web1 can be forked$'
 asks 'freeze 3 30000' fork-freeze web1
 asks 'freeze 3 90000' fork-freeze --timeout=90 web1
 asks 'thaw 3' fork-thaw 3
-asks 'detach web1-1 0' fork-detach web1-1
+asks 'detach web1-1 - - 0' fork-detach web1-1
 check 'detach: in the background' out_has '^web1-1 is being detached: '
-asks 'detach web1-1 0' fork-detach --wait web1-1
+asks 'detach web1-1 - - 0' fork-detach --wait web1-1
 check 'detach: to its end' is "$status $(cat "$dir/out")" '0 '
-asks 'detach web1-1 10240' fork-detach --rate=10 --wait web1-1
+asks 'detach web1-1 - - 10240' fork-detach --rate=10 --wait web1-1
+asks 'detach web1-1 /x qcow2 0' fork-detach --to=/x --format=qcow2 --wait web1-1
 asks 'stop web1-1' fork-detach --stop web1-1
 fails freeze:-11 1 fork-freeze web1
 fails detach:-15 1 fork-detach --wait web1-1
@@ -221,6 +222,7 @@ wrong fork-detach a b
 wrong fork-detach --rate 0 a
 wrong fork-detach --rate 1x a
 wrong fork-detach --wait --stop a
+wrong fork-detach --format raw a
 wrong fork-nonsense
 wrong -N fork-destroy a
 

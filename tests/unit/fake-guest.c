@@ -192,7 +192,7 @@ int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
 }
 
 int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
-                            const char *path)
+                            const char *path, const char *format)
 {
     struct fake_domain *d = fake_domain(domid);
     uint32_t i;
@@ -204,6 +204,8 @@ int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
         if (!strcmp(d->disks[i].vdev, vdev)) {
             fake_copy_string(d->disks[i].path, sizeof(d->disks[i].path), path);
             d->disks[i].script[0] = '\0';
+            fake_copy_string(d->disks[i].format, sizeof(d->disks[i].format),
+                             format);
         }
     return fake_leave(0);
 }

@@ -123,6 +123,21 @@ int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
     return fake_leave(0);
 }
 
+int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
+{
+    bool cannot_reflink = fake->cannot_reflink;
+    int rc = copy->step(ctx, copy->opaque, 500);
+
+    if (rc < 0)
+        return rc;
+    if (unlink(copy->dst) && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "no %s", copy->dst);
+    fake->cannot_reflink = false;
+    rc = xenfork__sys_reflink(ctx, copy->src, copy->dst, false);
+    fake->cannot_reflink = cannot_reflink;
+    return rc;
+}
+
 static struct fake_nic *nic_of(const char *ifname)
 {
     struct fake_domain *d = NULL;

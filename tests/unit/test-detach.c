@@ -2,6 +2,7 @@
 /* detach.c: memory of its own, and disks of their own. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -66,7 +68,7 @@ static void test_memory(void **state)
     struct fake_domain *clone = fake_domain(s->clone);
 
     assert_int_equal(detached(s), 0);
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
     assert_int_equal(fake_private_pages(clone), clone->page_count);
     assert_true(fake_same_memory(s->clone, s->src));
     assert_int_equal(clone->claimed_pages, 0);
@@ -74,7 +76,7 @@ static void test_memory(void **state)
     /* The last one that shared with the image. */
     assert_true(fake_domain(s->image)->is_dying);
     /* Once more: there is nothing to do. */
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
     /* Its own, and still ours to end. */
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
 }
@@ -88,7 +90,8 @@ static void test_too_little(void **state)
     fake_write(s->clone, 1, 4711);
     claimed = clone->claimed_pages;
     fake->free_pages = fake_claimed() + 1;
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), XENFORK_E_HOSTMEM);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0),
+                     XENFORK_E_HOSTMEM);
     assert_true(xenfork_error_remedy(s->ctx)[0]);
     assert_int_equal(clone->claimed_pages, claimed);
     assert_true(detached(s) < 100);
@@ -107,7 +110,8 @@ static void stop_it(void *opaque, int stage, uint32_t index, uint64_t done,
         return;
     other = scene_open();
     assert_int_equal(xenfork_detach_stop(other, "src-1"), 0);
-    assert_int_equal(xenfork_detach(other, "src-1", 0), XENFORK_E_BUSY);
+    assert_int_equal(xenfork_detach(other, "src-1", NULL, NULL, 0),
+                     XENFORK_E_BUSY);
     xenfork_close(other);
     xenfork_set_progress(s->ctx, NULL, NULL);
 }
@@ -117,10 +121,11 @@ static void test_stopped(void **state)
     struct scene *s = *state;
 
     xenfork_set_progress(s->ctx, stop_it, s);
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), XENFORK_E_CANCELLED);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0),
+                     XENFORK_E_CANCELLED);
     assert_true(detached(s) < 100);
     assert_true(fake_same_memory(s->clone, s->src));
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
     assert_int_equal(detached(s), 100);
 }
 
@@ -141,7 +146,8 @@ static void test_cancelled(void **state)
     struct scene *s = *state;
 
     xenfork_set_progress(s->ctx, cancel_it, s);
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), XENFORK_E_CANCELLED);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0),
+                     XENFORK_E_CANCELLED);
     xenfork_set_progress(s->ctx, NULL, NULL);
     assert_true(detached(s) < 100);
 }
@@ -152,21 +158,84 @@ static void test_gone(void **state)
     struct scene *s = *state;
 
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
     assert_int_equal(detached(s), 100);
+}
+
+static const char *disk_path(const struct scene *s, xenfork_list **list)
+{
+    assert_int_equal(xenfork_list_all(s->ctx, list), 0);
+    return xenfork_list_disk_path(*list, xenfork_list_count(*list) - 1, 0);
+}
+
+/* Its disks elsewhere: only while it does not run. */
+static void test_moved(void **state)
+{
+    struct scene *s = *state;
+    char dir[FAKE_PATH], to[FAKE_PATH + 32], old[FAKE_PATH];
+    xenfork_list *list;
+
+    snprintf(dir, sizeof(dir), "%s", fake->dir);
+    snprintf(to, sizeof(to), "%s/src-1-xvda.qcow2", dir);
+    snprintf(old, sizeof(old), "%s", fake_domain(s->clone)->disks[0].path);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", dir, "vhd", 0),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", "/none", NULL, 0),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, "raw", 0),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", dir, "qcow2", 0),
+                     XENFORK_E_DISK);
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    fake_fail_function("xenfork__sys_reflink", XENFORK_E_DISK, 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", dir, "qcow2", 0),
+                     XENFORK_E_DISK);
+    fake_disarm();
+    assert_string_equal(disk_path(s, &list), old);
+    xenfork_list_free(list);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", dir, "qcow2", 0), 0);
+    assert_string_equal(disk_path(s, &list), to);
+    assert_string_equal(
+        xenfork_list_disk_driver(list, xenfork_list_count(list) - 1, 0),
+        "plain");
+    xenfork_list_free(list);
+    assert_int_equal(access(old, F_OK), -1);
+    assert_int_equal(access(to, F_OK), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(access(to, F_OK), -1);
+}
+
+/* What has been there is nobody's to write over. */
+static void test_in_the_way(void **state)
+{
+    struct scene *s = *state;
+    char to[FAKE_PATH + 32];
+
+    snprintf(to, sizeof(to), "%s/src-1-xvda.raw", fake->dir);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(close(open(to, O_CREAT | O_WRONLY, 0600)), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
+                     XENFORK_E_DISK);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(access(to, F_OK), 0);
+    unlink(to);
 }
 
 static void test_names(void **state)
 {
     struct scene *s = *state;
 
-    assert_int_equal(xenfork_detach(s->ctx, NULL, 0), XENFORK_E_INVAL);
-    assert_int_equal(xenfork_detach(s->ctx, "nobody", 0), XENFORK_E_NOTFOUND);
-    assert_int_equal(xenfork_detach(s->ctx, "src", 0), XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_detach(s->ctx, NULL, NULL, NULL, 0),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_detach(s->ctx, "nobody", NULL, NULL, 0),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_detach(s->ctx, "src", NULL, NULL, 0),
+                     XENFORK_E_NOTOURS);
     assert_int_equal(xenfork_detach_stop(s->ctx, "src"), XENFORK_E_NOTOURS);
     assert_int_equal(xenfork_detach_stop(s->ctx, "src-1"), 0);
     /* Of before it began: it goes on. */
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
 }
 
 int main(void)
@@ -177,6 +246,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
     };
 

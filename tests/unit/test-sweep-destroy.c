@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -102,7 +103,31 @@ static int detach(void *opaque)
     xenfork_ctx *ctx = scene_open();
 
     (void)opaque;
-    return sweep_end(ctx, xenfork_detach(ctx, "src-1", 0));
+    return sweep_end(ctx, xenfork_detach(ctx, "src-1", NULL, NULL, 0));
+}
+
+static int move(void *opaque)
+{
+    xenfork_ctx *ctx = scene_open();
+
+    (void)opaque;
+    return sweep_end(ctx, xenfork_detach(ctx, "src-1", fake->dir, NULL, 0));
+}
+
+/* One file, and where it was asked for. */
+static bool is_moved(void)
+{
+    xenfork_ctx *ctx = scene_open();
+    xenfork_list *list;
+    const char *path;
+    bool ok;
+
+    assert_int_equal(xenfork_list_all(ctx, &list), 0);
+    path = xenfork_list_disk_path(list, xenfork_list_count(list) - 1, 0);
+    ok = path && strstr(path, "/src-1-xvda.raw") && access(path, F_OK) == 0;
+    xenfork_list_free(list);
+    xenfork_close(ctx);
+    return ok;
 }
 
 static bool is_detached(void)
@@ -224,13 +249,14 @@ static const struct sweep sweeps[] = {
     {"recover killed", SWEEP_REPEATS, prepare_killed, recover, NULL,
      XENFORK_E_RESIDUE},
     {"detach", SWEEP_REPEATS, prepare_clone, detach, is_detached, 0},
+    {"move", SWEEP_REPEATS, prepare_lost_clone, move, is_moved, 0},
 };
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SWEEPS(0), SWEEPS(1), SWEEPS(2), SWEEPS(3), SWEEPS(4),
-        SWEEPS(5), SWEEPS(6), SWEEPS(7), SWEEPS(8),
+        SWEEPS(5), SWEEPS(6), SWEEPS(7), SWEEPS(8), SWEEPS(9),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A disk of its own for a clone, in place or somewhere else.  What is copied
+ * is recorded beside the disk before it is begun; when it is whole the two
+ * change places in the record, and the old one is removed.  So at every
+ * instant the record has all that there is, and which of it is good.
+ */
+#include "detach.h"
+
+#include <string.h>
+
+#include "disk.h"
+
+/* Change one disk in the record, and in our copy of it. */
+static int save(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
+                const char *driver, const char *beside)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    int rc;
+
+    if ((rc = xenfork__detach_load(ctx, job, &lock, &now)) < 0 ||
+        (rc = xenfork__node_disk_beside(ctx, now, disk, driver, beside)) < 0 ||
+        (rc = xenfork__node_save(ctx, now)) < 0)
+        return rc;
+    return xenfork__node_disk_beside(ctx, job->clone, disk, driver, beside);
+}
+
+static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    int rc = xenfork__detach_load(ctx, job, &lock, &now);
+
+    if (rc < 0)
+        return rc;
+    xenfork__node_disk_swap(now, disk);
+    rc = xenfork__node_save(ctx, now);
+    if (rc == 0)
+        xenfork__node_disk_swap(job->clone, disk);
+    return rc;
+}
+
+/* NULL: it stays where it is. */
+static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                 const struct xenfork__node_disk *disk,
+                 const struct xenfork__disk_driver *driver, char **to_out)
+{
+    const char *slash = strrchr(disk->path, '/');
+    char uuid[XENFORK__UUID_CHARS];
+    int r = 0;
+
+    xenfork__uuid_print(job->clone->uuid, uuid);
+    if (job->dir)
+        r = asprintf(to_out, "%s/%s-%s.%s", job->dir, job->clone->name,
+                     disk->vdev, job->format);
+    else if (driver->is_moved)
+        r = asprintf(to_out, "%.*s/%s-%s.raw", (int)(slash - disk->path),
+                     disk->path, uuid, disk->vdev);
+    if (r >= 0)
+        return 0;
+    *to_out = NULL;
+    return xenfork__nomem(ctx);
+}
+
+static int copied(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
+{
+    /* Only to be stopped: nothing new. */
+    if (per_mille == UINT32_MAX)
+        return xenfork__detach_step(ctx, opaque, 0, 0, 0);
+    return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
+}
+
+static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                const struct xenfork__disk_driver *driver,
+                const struct xenfork__own *own)
+{
+    if (own->domid == XENFORK_DOMID_NONE && driver->format)
+        return xenfork__sys_copy(
+            ctx, &(struct xenfork__copy){
+                     .src = own->path,
+                     .src_format = driver->format,
+                     .dst = own->to,
+                     .dst_format = own->format,
+                     .bytes_per_second = xenfork__detach_speed(job),
+                     .step = copied,
+                     .opaque = job});
+    if (driver->detach)
+        return driver->detach(ctx, own);
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s of %s cannot be moved while it runs", own->vdev,
+                  job->clone->name);
+    return xenfork__remedy(ctx, "shut it down first, or leave its disks where "
+                                "they are");
+}
+
+/* What lies there already must be ours, from an earlier time. */
+static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                 uint32_t disk, const char *to)
+{
+    if (!strcmp(job->clone->disks[disk].other, to))
+        return 0;
+    if (access(to, F_OK) == 0) {
+        xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s exists already", to);
+        return xenfork__remedy(ctx, "move it away, or choose another place");
+    }
+    return save(ctx, job, disk, xenfork__disk_plain.name, to);
+}
+
+/* The domain's record leads to it, and the old one goes. */
+static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                  uint32_t domid, uint32_t i, const char *format)
+{
+    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    int rc;
+
+    if (domid != XENFORK_DOMID_NONE &&
+        (rc = xenfork__xen_disk_moved(ctx, domid, disk->vdev, disk->path,
+                                      format)) < 0)
+        return rc;
+    if (!disk->other[0])
+        return 0;
+    rc = xenfork__disk_remove(ctx, disk->other_driver, disk->other);
+    return rc < 0 ? rc : save(ctx, job, i, "", "");
+}
+
+int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint32_t domid, uint32_t i)
+{
+    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    const struct xenfork__disk_driver *driver = NULL;
+    struct xenfork__own own = {.domid = domid, .job = job};
+    cleanup_free char *to = NULL;
+    int rc;
+
+    if ((rc = xenfork__disk_of_record(ctx, disk->driver, &driver)) < 0 ||
+        (rc = place(ctx, job, disk, driver, &to)) < 0)
+        return rc;
+    own.vdev = disk->vdev;
+    own.path = disk->path;
+    own.to = to;
+    own.format = job->dir ? job->format : "raw";
+    if (!to)
+        return driver->detach ? driver->detach(ctx, &own) : 0;
+    if (strcmp(disk->path, to) != 0 &&
+        ((rc = begin(ctx, job, i, to)) < 0 ||
+         (rc = copy(ctx, job, driver, &own)) < 0 ||
+         (rc = swap(ctx, job, i)) < 0))
+        return rc;
+    return finish(ctx, job, domid, i, own.format);
+}

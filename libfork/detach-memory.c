@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Memory of its own for a clone that runs. */
+#include "detach.h"
+
+#include "hydrate.h"
+
+/* All that it has yet to get, so that no page is refused half-way. */
+static int claim(xenfork_ctx *ctx, uint32_t domid,
+                 const struct xenfork__dominfo *info)
+{
+    int rc;
+
+    if (!info->shared_pages)
+        return 0;
+    rc = xenfork__xen_claim(ctx, domid,
+                            info->private_pages + info->shared_pages);
+    if (rc == XENFORK_E_HOSTMEM)
+        xenfork__remedy(ctx, "free memory: detached, it needs all of its own");
+    return rc;
+}
+
+/* Of what it had claimed before it has used some; the rest it still has. */
+static void settle_claim(xenfork_ctx *ctx, uint32_t domid,
+                         const struct xenfork__dominfo *before)
+{
+    __auto_type error = ctx->error;
+    struct xenfork__dominfo now;
+    uint64_t total = before->private_pages + before->claimed_pages;
+
+    if (xenfork__xen_info(ctx, domid, &now) == 0)
+        xenfork__xen_claim(ctx, domid, total > now.private_pages ? total : 0);
+    ctx->error = error;
+}
+
+/* One batch of gfns: those that are there. */
+static int unshare(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
+                   uint32_t count, uint32_t *seen_out)
+{
+    uint64_t gfns[XENFORK__BATCH];
+    bool present[XENFORK__BATCH];
+    uint32_t i, n = 0;
+    int rc = xenfork__xen_present(ctx, domid, first, count, present);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count; i++)
+        if (present[i])
+            gfns[n++] = first + i;
+    *seen_out = n;
+    return n ? xenfork__xen_unshare(ctx, domid, gfns, n) : 0;
+}
+
+static int unshare_all(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                       uint32_t domid)
+{
+    uint64_t gfn, max_gfn, seen = 0;
+    int rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn);
+
+    if (rc < 0)
+        return rc;
+    for (gfn = 0; gfn <= max_gfn; gfn += XENFORK__BATCH) {
+        uint32_t n = 0, count = XENFORK__BATCH;
+
+        if (max_gfn - gfn < count)
+            count = (uint32_t)(max_gfn - gfn) + 1;
+        if ((rc = unshare(ctx, domid, gfn, count, &n)) < 0)
+            return rc;
+        seen += n;
+        if (!n && gfn + count <= max_gfn)
+            continue; /* a hole */
+        rc = xenfork__detach_step(ctx, job, seen, job->clone->pages,
+                                  (uint64_t)n * XENFORK__PAGE_SIZE);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                           uint32_t domid)
+{
+    struct xenfork__dominfo before, after;
+    int rc;
+
+    /* A forked page that has not come yet is in neither count. */
+    if ((rc = xenfork__hydrate(ctx, job->clone, 0)) < 0 ||
+        (rc = xenfork__xen_info(ctx, domid, &before)) < 0)
+        return rc;
+    rc = claim(ctx, domid, &before);
+    if (rc == 0)
+        rc = unshare_all(ctx, job, domid);
+    settle_claim(ctx, domid, &before);
+    if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &after)) < 0)
+        return rc;
+    if (!after.shared_pages)
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_HOSTMEM, 0,
+                  "domain %u: %llu of its pages are still shared", domid,
+                  (unsigned long long)after.shared_pages);
+    return xenfork__remedy(ctx, "free memory, unless it has been forked "
+                                "meanwhile, and try again");
+}
