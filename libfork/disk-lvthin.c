@@ -14,7 +14,6 @@
 static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                         bool is_frozen)
 {
-    cleanup_free char *dir = NULL;
     int rc;
 
     (void)is_frozen;
@@ -25,7 +24,7 @@ static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                            "disk %s is no volume served by blkback",
                            disk->vdev);
     else
-        rc = xenfork__sys_lv_dir(ctx, disk->path, &dir);
+        rc = xenfork__sys_lv_is_thin(ctx, disk->path);
     return rc == XENFORK_E_DISK
                ? xenfork__remedy(ctx, "the driver lvthin is for thin volumes "
                                       "of LVM, by phy")

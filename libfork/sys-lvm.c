@@ -11,19 +11,28 @@
 
 #define DEV "/dev/"
 
-/* Is it one of LVM's, of whatever kind?  No process is needed for that. */
-static bool is_lv(const char *path)
+/* What device-mapper says of a device: no process is needed for that. */
+static bool dm_says(const char *path, const char *what, char *text, int bytes)
 {
-    char file[64], uuid[8] = "";
+    char file[64];
     cleanup_file FILE *f = NULL;
     struct stat st;
 
     if (stat(path, &st) || !S_ISBLK(st.st_mode))
         return false;
-    snprintf(file, sizeof(file), "/sys/dev/block/%u:%u/dm/uuid",
-             major(st.st_rdev), minor(st.st_rdev));
+    snprintf(file, sizeof(file), "/sys/dev/block/%u:%u/dm/%s",
+             major(st.st_rdev), minor(st.st_rdev), what);
     f = fopen(file, "re");
-    return f && fgets(uuid, sizeof(uuid), f) && !strncmp(uuid, "LVM-", 4);
+    return f && fgets(text, bytes, f);
+}
+
+/* Is it one of LVM's, of whatever kind? */
+static bool is_lv(const char *path)
+{
+    char uuid[8] = "";
+
+    return dm_says(path, "uuid", uuid, sizeof(uuid)) &&
+           !strncmp(uuid, "LVM-", 4);
 }
 
 static int no_thin_volume(xenfork_ctx *ctx, const char *path)
@@ -32,13 +41,12 @@ static int no_thin_volume(xenfork_ctx *ctx, const char *path)
                          path);
 }
 
-int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
+int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path)
 {
-    const char *const argv[] = {"lvs", "--noheadings", "--separator",
-                                "/",   "-o",           "vg_name,segtype",
+    const char *const argv[] = {"lvs", "--noheadings", "-o", "segtype",
                                 "--",  path,           NULL};
     cleanup_free char *output = NULL;
-    char *vg, *type, *rest = NULL;
+    char *type, *rest = NULL;
     int rc;
 
     if (!is_lv(path))
@@ -46,9 +54,28 @@ int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
     rc = xenfork__sys_run(ctx, XENFORK_E_XEN, argv, &output);
     if (rc < 0)
         return rc;
-    vg = strtok_r(output, " /\n", &rest);
-    type = strtok_r(NULL, " /\n", &rest);
-    if (!vg || !type || strcmp(type, "thin"))
+    type = strtok_r(output, " \n", &rest);
+    return type && !strcmp(type, "thin") ? 0 : no_thin_volume(ctx, path);
+}
+
+/*
+ * The group's name in that of the mapping, "VG-LV", where a hyphen of a name
+ * is written twice (dm_build_dm_name(), libdevmapper).
+ */
+int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
+{
+    char name[256] = "", vg[256];
+    size_t n = 0;
+    const char *p;
+
+    if (!is_lv(path) || !dm_says(path, "name", name, sizeof(name)))
+        return no_thin_volume(ctx, path);
+    for (p = name; *p && (*p != '-' || p[1] == '-'); p++) {
+        vg[n++] = *p;
+        p += *p == '-';
+    }
+    vg[n] = '\0';
+    if (!n || *p != '-')
         return no_thin_volume(ctx, path);
     return asprintf(dir_out, DEV "%s", vg) < 0 ? xenfork__nomem(ctx) : 0;
 }

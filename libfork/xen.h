@@ -338,9 +338,11 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
                             uint64_t *allocated_kib_out, uint64_t *own_kib_out);
 /* Can files in this file's directory be reflinked?  DISK: no, not logged */
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path);
+/* Thin volumes of LVM.  DISK, not logged: it is none */
+int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path);
 /*
- * Thin volumes of LVM.  The folder of device names that the volume's group
- * has, "/dev/vg"; caller frees.  DISK, not logged: it is none
+ * The folder of device names that the volume's group has, "/dev/vg"; caller
+ * frees.  DISK, not logged: it is no volume
  */
 int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out);
 /* dst is new, in such a folder.  DISK */

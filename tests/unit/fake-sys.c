@@ -75,6 +75,15 @@ int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
 /* Files of this folder are thin volumes. */
 #define VG "/vg0/"
 
+int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path)
+{
+    FAKE_ENTER(ctx);
+    if (!strstr(path, VG))
+        return fake_leave(
+            xenfork__miss(ctx, XENFORK_E_DISK, "%s is no thin volume", path));
+    return fake_leave(0);
+}
+
 int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
 {
     const char *vg = strstr(path, VG);
