@@ -247,6 +247,8 @@ void run_command(const char *line, char *answer, size_t answer_bytes)
         mark(line + used, answer, answer_bytes);
     else if (!strcmp(word, "pace"))
         pace(line + used, answer, answer_bytes);
+    else if (!strcmp(word, "latency"))
+        latency(line + used, answer, answer_bytes);
     else if (!strcmp(word, "dirty"))
         dirty(line + used, answer, answer_bytes);
     else if (!strcmp(word, "read"))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The data file: preallocated, written in place past the page cache, so that what is on the disk depends
- * neither on the journal nor on write-back.
+ * The data file, or a disk without file system: preallocated, written in place past the page cache, so that what
+ * is on the disk depends neither on the journal nor on write-back.
  */
 #define _GNU_SOURCE
 #include "observe.h"
@@ -9,8 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define DATA_FILE "/mnt/data"
 
 #define SEEN_MAX 8
 
@@ -39,9 +42,16 @@ static uint32_t crc_of_record(const struct record *record)
     return crc32_of((const char *)record + 8, sizeof *record - 8);
 }
 
+static const char *data_path(void)
+{
+    const char *path = getenv("XF_DATA");
+
+    return path ? path : DATA_FILE;
+}
+
 int disk_open(void)
 {
-    return open(DATA_FILE, O_RDWR | O_DIRECT | O_DSYNC | O_CLOEXEC);
+    return open(data_path(), O_RDWR | O_DIRECT | O_DSYNC | O_CLOEXEC);
 }
 
 int disk_write(int fd, const struct record *record)
@@ -84,7 +94,8 @@ static void list_seen(const struct seen *seen, char *text, size_t text_bytes)
 
 static bool is_blank(const struct record *record)
 {
-    return record->magic == 0xffffffffu && record->tick == UINT64_MAX;
+    return (record->magic == 0xffffffffu && record->tick == UINT64_MAX) ||
+           (record->magic == 0 && record->tick == 0);
 }
 
 struct census {
@@ -120,7 +131,7 @@ void disk_verify(char *answer, size_t answer_bytes)
     static struct census census;
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static char marks[1200], domids[200], tokens[320];
-    int fd = open(DATA_FILE, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    int fd = open(data_path(), O_RDONLY | O_DIRECT | O_CLOEXEC);
 
     pthread_mutex_lock(&lock);
     memset(&census, 0, sizeof census);

@@ -73,14 +73,16 @@ static void *tick_forever(void *unused)
         r = disk_write(fd, &record);
 
         pthread_mutex_lock(&state.lock);
-        if (r < 0)
+        if (r < 0) {
             state.disk_errno = -r;
-        else {
+            /* Tried again, so that none is missing below one that is acknowledged. */
+            state.tick -= fd >= 0;
+        } else {
             state.acked = record.tick;
             if (!state.mark_acked && !strcmp(record.mark, state.mark))
                 state.mark_acked = record.tick;
         }
-        pace_ms = state.pace_ms;
+        pace_ms = r < 0 ? TICK_MS : state.pace_ms;
         pthread_mutex_unlock(&state.lock);
         sleep_ms(pace_ms);
     }

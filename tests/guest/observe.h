@@ -45,7 +45,6 @@ int store_watch(const char *path);
 void store_wait(int fd, int timeout_ms);
 
 /* disk.c */
-#define DATA_FILE "/mnt/data"
 int disk_open(void);
 int disk_write(int fd, const struct record *record);
 void disk_verify(char *answer, size_t answer_bytes);
@@ -60,6 +59,9 @@ void read_domid(void);
 void probe_read(const char *path, char *answer, size_t answer_bytes);
 void probe_write(const char *line, char *answer, size_t answer_bytes);
 void probe_shell(const char *line, char *answer, size_t answer_bytes);
+
+/* latency.c: a command as above */
+void latency(const char *text, char *answer, size_t answer_bytes);
 
 /* net.c */
 void net_start(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What one tick leaves on the disk; tests/live/check-disk reads the same layout from outside. */
+/* What one tick leaves on the disk; tests/live/test-disk.c reads the same layout from outside. */
 #ifndef RECORD_H
 #define RECORD_H
 
@@ -9,7 +9,7 @@
 #define RECORD_SLOTS 4096u       /* tick N is in slot N % RECORD_SLOTS */
 #define RECORD_MARK_BYTES 128
 
-/* 4096 bytes, little endian. A slot never written holds only 0xff. */
+/* 4096 bytes, little endian. A slot never written holds only 0xff, or zeros. */
 struct record {
     uint32_t magic;
     uint32_t crc; /* CRC-32 (zlib's) of all that follows */

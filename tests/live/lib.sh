@@ -6,7 +6,9 @@
 
 # shellcheck disable=SC2034  # for scripts
 LIVE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-tests_run=0 tests_failed=0 ask_sequence=$RANDOM
+ask_sequence=$RANDOM
+# After a power cut it goes on.
+read -r tests_run tests_failed notes <<<"${POWER_CUT:-0 0}"
 
 # Results, in TAP.
 
@@ -55,6 +57,12 @@ done_testing() {
         diag "$tests_failed of $tests_run failed"
         exit 1
     fi
+    exit 0
+}
+
+# power_cut [NOTE…]: ends the script, which is run again on the machine as it comes up, with the notes in $notes
+power_cut() {
+    printf '%s ' "$tests_run" "$tests_failed" "$@" >/run/testbed-power-cut
     exit 0
 }
 

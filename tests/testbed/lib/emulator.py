@@ -84,6 +84,9 @@ class Bed:
     def boot(self):
         self.qemu.create_disk(f"{self.directory}/dom0.qcow2", backing=f"{self.options.image}/dom0.qcow2")
         self.qemu.create_disk(f"{self.directory}/data.qcow2", DATA_BYTES)
+        self.power_on()
+
+    def power_on(self):
         deadline = time.monotonic() + BOOT_SECONDS
         self.machine = Machine(self.qemu, self.directory, self.arguments)
         self.machine.attach(deadline)
@@ -174,11 +177,20 @@ class Bed:
                 "TERM": os.environ.get("TERM", "dumb"), "COLUMNS": str(size[0]), "LINES": str(size[1])})
         deadline = time.monotonic() + self.options.timeout
         with raw_terminal(keys):
-            answer = self.machine.run(request, write_out, deadline, keys)
+            answer = self.run_once(request, deadline, keys)
+            while answer["power_cut"] is not None:
+                self.machine.cut_power(deadline)
+                self.power_on()
+                request["environment"] = {"POWER_CUT": answer["power_cut"]}
+                answer = self.run_once(request, deadline, keys)
+        return answer["status"]
+
+    def run_once(self, request, deadline, keys):
+        answer = self.machine.run(request, write_out, deadline, keys)
         bad = cpu0_guests(answer["vcpus"])
         if bad:
             raise HarnessError("a guest ran or may run on physical CPU 0:\n" + "\n".join(bad))
-        return answer["status"]
+        return answer
 
     def log(self, name):
         with contextlib.suppress(OSError):

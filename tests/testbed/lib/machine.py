@@ -81,7 +81,7 @@ def backends(directory, qemu_root):
             *drive("data", "data.qcow2", "format=qcow2,cache=unsafe"),
             *drive("payload", "payload", "format=raw,readonly=on"),
             *channel("command"), *channel("output"),
-            "-serial", f"file:{directory}/console.log",
+            "-chardev", f"file,id=console,path={directory}/console.log,append=on", "-serial", "chardev:console",
             "-qmp", f"unix:{directory}/monitor,server=on,wait=off",
             "-L", f"{share}/qemu", "-L", f"{share}/seabios"]
 
@@ -106,7 +106,7 @@ class Machine:
     def __init__(self, qemu, directory, arguments, incoming=None):
         self.directory = directory
         more = ["-incoming", f"exec:cat '{incoming}'"] if incoming else []
-        self.log = open(f"{directory}/qemu.log", "w", encoding="utf-8")
+        self.log = open(f"{directory}/qemu.log", "a", encoding="utf-8")
         self.process = subprocess.Popen(
             qemu.argv("qemu-system-x86_64", *arguments, *backends(directory, qemu.root), *more),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=die_with_parent,
@@ -203,6 +203,12 @@ class Machine:
                              if mark.startswith(held[-n:])), 0)
                 write(held[:len(held) - keep])
                 held = held[len(held) - keep:]
+
+    def cut_power(self, deadline):
+        """Ends with all on the disks that was written to them, and nothing of what was only about to be."""
+        self.ask("quit")
+        self.process.wait(left(deadline))
+        self.end()
 
     def end(self):
         if self.process.poll() is None:

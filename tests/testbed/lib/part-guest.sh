@@ -24,6 +24,7 @@ make_guest() {
         cp /agent/post-fork.d/* /out/root/etc/xenfork/post-fork.d/
         mkdir /tmp/disk
         head -c 16777216 /dev/zero | tr "\000" "\377" >/tmp/disk/data
+        head -c 4194304 /tmp/disk/data >/tmp/disk/probe
         mkfs.ext4 -q -b 4096 -d /tmp/disk /out/disk.img 64M'
     "$TESTBED/lib/initrd" "$kernel" "$1/initrd" "$TOP/tests/guest/init" "$1/root" \
         "${GUEST_MODULES[@]}"
