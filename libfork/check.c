@@ -144,12 +144,15 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
 
 /* Those that are refused are left out: there is a finding instead. */
 static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
-                      const xenfork_spec *spec,
+                      const xenfork_spec *spec, uint32_t domid,
                       const struct xenfork__disk *disk, bool is_frozen)
 {
     struct plan *plan = &check->disks[check->disk_count];
     int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &plan->driver);
 
+    /* A clone's own copy of what others write to would be of no use. */
+    if (rc == 0 && plan->driver && disk->is_readwrite)
+        rc = xenfork__xen_disk_shared(ctx, domid, disk);
     if (rc < 0)
         return note(ctx, check, rc);
     plan->vdev = strdup(disk->vdev);
@@ -160,7 +163,7 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
 }
 
 static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
-                       const xenfork_spec *spec,
+                       const xenfork_spec *spec, uint32_t domid,
                        const struct xenfork__config *config, bool is_frozen)
 {
     uint32_t i;
@@ -171,12 +174,12 @@ static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
         return xenfork__nomem(ctx);
     rc = note(ctx, check, xenfork__disks_wishes(ctx, spec, config));
     for (i = 0; i < config->disk_count && rc >= 0; i++)
-        rc = check_disk(ctx, check, spec, &config->disks[i], is_frozen);
+        rc = check_disk(ctx, check, spec, domid, &config->disks[i], is_frozen);
     return rc;
 }
 
 static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
-                         const xenfork_spec *spec,
+                         const xenfork_spec *spec, uint32_t domid,
                          const struct xenfork__config *config, bool is_frozen)
 {
     int rc;
@@ -197,7 +200,7 @@ static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
         if (rc < 0)
             return rc;
     }
-    return check_disks(ctx, check, spec, config, is_frozen);
+    return check_disks(ctx, check, spec, domid, config, is_frozen);
 }
 
 static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
@@ -249,7 +252,8 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     if ((rc = check_state(ctx, check, info)) < 0 ||
         (rc = check_type(ctx, check, config)) < 0 ||
         (rc = check_guest(ctx, check, info, config)) < 0 ||
-        (rc = check_devices(ctx, check, spec, config, is_frozen)) < 0 ||
+        (rc = check_devices(ctx, check, spec, info->domid, config, is_frozen)) <
+            0 ||
         (spec && (rc = check_clones(ctx, check, spec, info, config)) < 0)) {
         xenfork_check_free(check);
         return rc;

@@ -201,14 +201,43 @@ static int wait_empty(xenfork_ctx *ctx, const struct rings *rings,
     return 0;
 }
 
+#if ENABLE_TEST_HOOKS
+/* XENFORK_TEST_NO_DRAIN: to show what it is for. */
+static bool is_skipped(void)
+{
+    return getenv("XENFORK_TEST_NO_DRAIN");
+}
+#else
+static bool is_skipped(void)
+{
+    return false;
+}
+#endif
+
+/* In flight; what a guest has written may make any number of it. */
+static uint32_t count_pending(const struct rings *rings)
+{
+    uint32_t i, count = 0;
+
+    for (i = 0; i < rings->count; i++) {
+        const volatile struct ring_head *head = rings->ring[i].head;
+
+        count += head->req_prod - head->rsp_prod;
+    }
+    return count;
+}
+
 int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {
     struct rings rings = {.domid = domid};
     int rc;
 
     rc = add_disks(ctx, &rings);
-    if (rc == 0)
+    if (rc == 0 && !is_skipped())
         rc = wait_empty(ctx, &rings, timeout_ms);
+    if (rc == 0)
+        LOG_DEBUG(ctx, "domain %u: %u requests in flight on %u block rings",
+                  domid, count_pending(&rings), rings.count);
     close_rings(&rings);
     return rc;
 }

@@ -309,6 +309,13 @@ int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
 int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                                 const char *bridge);
 
+/*
+ * May others write to a disk of this domain?  DISK with remedy, not logged:
+ * they may.  xen-shared-disk.c
+ */
+int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__disk *disk);
+
 /* Disks of a suspended domain: xen-ring.c */
 /* Until every block ring is empty.  TIMEOUT */
 int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);

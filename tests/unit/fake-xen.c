@@ -351,6 +351,25 @@ int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
     return fake_leave(0);
 }
 
+int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__disk *disk)
+{
+    const struct fake_domain *d;
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    for (d = fake->domains; d < fake->domains + FAKE_DOMAINS; d++)
+        for (i = 0; d->domid && d->domid != domid && i < d->disk_count; i++)
+            if (d->disks[i].is_readwrite && disk->path &&
+                !strcmp(d->disks[i].path, disk->path)) {
+                xenfork__miss(ctx, XENFORK_E_DISK,
+                              "disk %s is shared with domain %u", disk->vdev,
+                              d->domid);
+                return fake_leave(xenfork__remedy(ctx, "detach it"));
+            }
+    return fake_leave(0);
+}
+
 int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {
     const struct fake_domain *d = alive(domid);

@@ -112,6 +112,22 @@ static void test_disk_refused(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
 }
 
+/* Two domains write to it. */
+static void test_disk_shared(void **state)
+{
+    struct fork_scene *s = *state;
+    uint32_t other = fake_add_guest("other");
+    struct fake_disk *theirs = fake_domain(other)->disks;
+
+    *theirs = fake_domain(s->src)->disks[0];
+    refused(s, s->src, XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "shared"));
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    /* The other one only reads. */
+    theirs->is_readwrite = false;
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
 static void test_suspension(void **state)
 {
     struct fork_scene *s = *state;
@@ -298,15 +314,25 @@ static void test_nomem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_inval),      TEST(test_notfound),
-        TEST(test_hypervisor), TEST(test_types),
-        TEST(test_devices),    TEST(test_disk_refused),
-        TEST(test_suspension), TEST(test_rings_do_not_drain),
-        TEST(test_taken),      TEST(test_twice_in_one_spec),
-        TEST(test_hostmem),    TEST(test_notrunning),
-        TEST(test_busy),       TEST(test_cancelled),
-        TEST(test_state),      TEST(test_perm),
-        TEST(test_residue),    TEST(test_nomem),
+        TEST(test_inval),
+        TEST(test_notfound),
+        TEST(test_hypervisor),
+        TEST(test_types),
+        TEST(test_devices),
+        TEST(test_disk_refused),
+        TEST(test_disk_shared),
+        TEST(test_suspension),
+        TEST(test_rings_do_not_drain),
+        TEST(test_taken),
+        TEST(test_twice_in_one_spec),
+        TEST(test_hostmem),
+        TEST(test_notrunning),
+        TEST(test_busy),
+        TEST(test_cancelled),
+        TEST(test_state),
+        TEST(test_perm),
+        TEST(test_residue),
+        TEST(test_nomem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What a source's reads and writes take after many forks, as against before: for the scripts on each disk driver.
+# After lib.sh.
+
+LATENCY_ROUNDS=7
+
+# latency_of DOM: "READ WRITE", in us: of some rounds' medians, the median
+latency_of() {
+    for _ in $(seq "$LATENCY_ROUNDS"); do
+        ASK_SECONDS=120 ask "$1" 'latency 60' || return
+    done | jq -rs 'def median: sort | .[length / 2 | floor];
+        [map(.read_ns.median), map(.write_ns.median) | median / 1000 | floor] | join(" ")'
+}
+
+# more_forks SOURCE N: the source writes before each; clones go eight at a time
+more_forks() {
+    local n clones=()
+    for n in $(seq "$2"); do
+        ASK_SECONDS=120 ask "$1" 'latency 4' >/dev/null
+        timeout 120 xl fork --paused --no-hydrate "$1" "$1-d$n" >/dev/null 2>/tmp/fork.log ||
+            { fail "fork $n of $1" "$(</tmp/fork.log)"; return 1; }
+        clones+=("$1-d$n")
+        [ $((n % 8)) -ne 0 ] && [ "$n" -ne "$2" ] || { timeout 120 xl fork-destroy "${clones[@]}"; clones=(); }
+    done
+}
+
+# depth SOURCE FORKS PER-CENT: afterwards reads and writes take at most so much of what they took before. A machine
+# that is busy with something else is given a second chance.
+depth() {
+    local before after read_percent write_percent
+    ask "$1" 'pace 2000' >/dev/null
+    before=$(latency_of "$1")
+    more_forks "$1" "$2" || return
+    for _ in 1 2 3; do
+        after=$(latency_of "$1")
+        read_percent=$((100 * ${after% *} / ${before% *})) write_percent=$((100 * ${after#* } / ${before#* }))
+        diag "$1, us a read and a write: before $before, after $2 forks $after: $read_percent% and $write_percent%"
+        [ "$read_percent" -gt "$3" ] || [ "$write_percent" -gt "$3" ] || break
+    done
+    at_least "after $2 forks a read takes at most $3% ($read_percent%)" "$3" "$read_percent"
+    at_least "after $2 forks a write takes at most $3% ($write_percent%)" "$3" "$write_percent"
+    ask "$1" 'pace 500' >/dev/null
+}
