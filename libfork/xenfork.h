@@ -142,7 +142,8 @@ void xenfork_set_progress(xenfork_ctx *ctx, xenfork_progress_fn *progress,
 /*
  * The last error of this context.  Valid after a function has returned a
  * negative value, until the next call.  Text: one line, no final stop, names
- * the thing that failed; errno: 0 when there is none.  Since: 0.1
+ * the thing that failed, and ends with what errno means; errno: 0 when there
+ * is none.  Since: 0.1
  */
 int xenfork_error_code(const xenfork_ctx *ctx);
 int xenfork_error_stage(const xenfork_ctx *ctx);

@@ -111,12 +111,10 @@ void session_close(xenfork_ctx *ctx)
 
 int session_failed(const xenfork_ctx *ctx, int rc)
 {
-    int errnoval = xenfork_error_errno(ctx);
     const char *text = xenfork_error_text(ctx);
     const char *remedy = xenfork_error_remedy(ctx);
 
-    fprintf(stderr, "xl: %s%s%s\n", text && *text ? text : "failed",
-            errnoval > 0 ? ": " : "", errnoval > 0 ? strerror(errnoval) : "");
+    fprintf(stderr, "xl: %s\n", text && *text ? text : "failed");
     if (remedy && *remedy)
         fprintf(stderr, "xl: %s\n", remedy);
     if (rc == XENFORK_E_RESIDUE)

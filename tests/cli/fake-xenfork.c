@@ -4,6 +4,7 @@
 #include "fake-xenfork.h"
 
 #include <inttypes.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,13 +93,13 @@ void xenfork_set_progress(xenfork_ctx *ctx, xenfork_progress_fn *progress,
 int xenfork_error_errno(const xenfork_ctx *ctx)
 {
     (void)ctx;
-    return 0;
+    return ENOSPC;
 }
 
 const char *xenfork_error_text(const xenfork_ctx *ctx)
 {
     (void)ctx;
-    return "the fake fails";
+    return "the fake fails: No space left on device";
 }
 
 const char *xenfork_error_remedy(const xenfork_ctx *ctx)

@@ -230,7 +230,7 @@ fails open:-3 1 fork web1
 fails fork:-5 1 fork web1
 fails fork:-24 3 fork web1
 check 'the error is told once' is "$(cat "$dir/err")" \
-    "$(printf 'xl: the fake fails\nxl: try the real one')"
+    "$(printf 'xl: the fake fails: No space left on device\nxl: try the real one')"
 fails none:-1 1 fork nobody
 fails web1-1:-23 1 fork-net web1-1 hold
 
