@@ -32,6 +32,7 @@ static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                          bool is_frozen)
 {
+    bool is_full = false;
     struct stat st;
     int rc;
 
@@ -50,10 +51,13 @@ static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
         return refuse(ctx, disk, "the file cannot be found");
     if (!S_ISREG(st.st_mode))
         return refuse(ctx, disk, "it is no regular file");
-    rc = xenfork__sys_can_reflink(ctx, disk->path);
-    return rc == XENFORK_E_DISK
-               ? refuse(ctx, disk, "its file system has no reflinks")
-               : rc;
+    rc = xenfork__sys_can_reflink(ctx, disk->path, &is_full);
+    if (rc != XENFORK_E_DISK)
+        return rc;
+    if (!is_full)
+        return refuse(ctx, disk, "its file system has no reflinks");
+    refuse(ctx, disk, "its file system is full");
+    return xenfork__remedy(ctx, "make room there");
 }
 
 static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,

@@ -153,19 +153,20 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-/* True reflink of a block, between files that have no name. */
-static bool probe(const char *dir)
+/* True reflink of a block, between files that have no name; or -1 and errno. */
+static int probe(const char *dir)
 {
     static const char block[4096];
     cleanup_close int a = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     cleanup_close int b = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
-    return a >= 0 && b >= 0 &&
-           write(a, block, sizeof(block)) == (ssize_t)sizeof(block) &&
-           ioctl(b, FICLONE, a) == 0;
+    if (a < 0 || b < 0 || write(a, block, sizeof(block)) < 0)
+        return -1;
+    return ioctl(b, FICLONE, a);
 }
 
-int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
+int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
+                             bool *is_full_out)
 {
     cleanup_free char *dir = directory_of(path);
     struct statfs fs;
@@ -176,10 +177,12 @@ int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
         return xenfork__miss(ctx, XENFORK_E_DISK,
                              "cannot examine the file system of %s: %s", path,
                              strerror(errno));
+    errno = EOPNOTSUPP;
     if (((unsigned long)fs.f_type == XFS_SUPER_MAGIC ||
          (unsigned long)fs.f_type == BTRFS_SUPER_MAGIC) &&
-        probe(dir))
+        probe(dir) == 0)
         return 0;
+    *is_full_out = errno == ENOSPC || errno == EDQUOT;
     xenfork__miss(ctx, XENFORK_E_DISK,
                   "%s is on a file system that cannot "
                   "reflink",

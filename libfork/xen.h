@@ -343,8 +343,12 @@ int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy);
 /* See xenfork_disk_usage().  DISK */
 int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
                             uint64_t *allocated_kib_out, uint64_t *own_kib_out);
-/* Can files in this file's directory be reflinked?  DISK: no, not logged */
-int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path);
+/*
+ * Can files in this file's directory be reflinked?  DISK: no, not logged, and
+ * whether only for lack of space
+ */
+int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
+                             bool *is_full_out);
 /* Thin volumes of LVM.  DISK, not logged: it is none */
 int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path);
 /*

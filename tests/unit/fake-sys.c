@@ -63,10 +63,12 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
-int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path)
+int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
+                             bool *is_full_out)
 {
     FAKE_ENTER(ctx);
-    if (fake->cannot_reflink)
+    *is_full_out = fake->is_full;
+    if (fake->cannot_reflink || fake->is_full)
         return fake_leave(
             xenfork__miss(ctx, XENFORK_E_DISK, "no reflinks for %s", path));
     return fake_leave(0);

@@ -119,7 +119,7 @@ struct fake_keeper {
 
 struct fake {
     char dir[FAKE_PATH]; /* everything that tests write is in here */
-    bool cannot_open, cannot_share, cannot_reflink;
+    bool cannot_open, cannot_share, cannot_reflink, is_full;
     bool has_stock_scripts; /* hotplug scripts that hold no link */
     uint64_t extents;       /* of every file */
     uint64_t free_pages;
