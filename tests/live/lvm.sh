@@ -10,8 +10,7 @@ no_udev() {
 # slow_device DEVICE NAME: one over it, whose writes slow_down makes slow; its path
 slow_device() {
     modprobe dm-delay
-    # Behind the first MiB: LVM is not to find the same on both.
-    dmsetup create "$2" --table "0 $(($(blockdev --getsz "$1") - 2048)) delay $1 2048 0 $1 2048 0" && dmsetup mknodes &&
+    dmsetup create "$2" --table "0 $(blockdev --getsz "$1") delay $1 0 0 $1 0 0" && dmsetup mknodes &&
         printf '%s\n' "/dev/mapper/$2"
 }
 
@@ -21,14 +20,13 @@ slow_down() {
         dmsetup resume "$1"
 }
 
-# thin_volumes NAME=MIB…: in vg0, in a pool of POOL_MIB; the first has the test guest's file system. SECTOR_BYTES of the
-# disk below, and SLOW: a slow_device of that name over it
+# thin_volumes NAME=MIB…: in vg0, in a pool of POOL_MIB, on a disk with sectors of SECTOR_BYTES; the first has the test
+# guest's file system
 thin_volumes() {
     local device
     no_udev
     truncate -s 600M /data/pv.img
     device=$(losetup -f --show --sector-size "${SECTOR_BYTES:-512}" /data/pv.img)
-    [ -z "${SLOW:-}" ] || device=$(slow_device "$device" "$SLOW")
     make_volumes "$device" "$@" >/tmp/lvm.log 2>&1 || bail_out "no thin volumes: $(cat /tmp/lvm.log)"
 }
 

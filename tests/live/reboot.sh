@@ -55,6 +55,7 @@ nothing_left() { [ "$(left)" = '[] 0 0' ]; }
 # after_power_cut SOURCE DISK START…: START starts it
 after_power_cut() {
     local source=$1 disk=$2 acked
+    # shellcheck disable=SC2154  # of lib.sh
     read -ra acked <<<"$notes"
     check 'xl fork-list' xl fork-list
     is 'the clone is known, and gone' \
