@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A cut waits until the backends have answered all that is in flight. A source that writes all the time to a disk which
 # takes seconds has requests in flight at a cut when we do not wait for them, and never when we do.
-# live: --source --timeout 300
+# live: --source --timeout 500
 # full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/lvm.sh"

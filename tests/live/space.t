@@ -3,7 +3,7 @@
 # The file system, the pool, and the folder of our records full, in the middle of writes and of forks: a fork fails
 # and leaves nothing, or is right; guests have errors or wait; when there is space again all goes on, and nothing is
 # lost that was acknowledged.
-# live: --timeout 600
+# live: --timeout 1200
 # full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/lvm.sh"
