@@ -48,7 +48,7 @@ is 'it has the volume as it was' "$(get m xvdb)" volume
 is 'and the file' "$(get m xvdd)" file
 is 'and the read-only disk' "$(get m xvdc)" 'for everybody'
 # Linux in a PVH guest takes no notice of a drive.
-is 'and the drives' "$(xl list -l m | jq -c '[.[0].config.disks[] | select(.is_cdrom == 1) | .vdev, .pdev_path]')" \
+is 'and the drives' "$(xl list -l m | jq -c '[.[0].config.disks[] | select(.is_cdrom == 1) | .vdev, .pdev_path // ""]')" \
     '["xvde","/data/ro.img","xvdf",""]'
 is 'which is the same file' "$(xl list -l m | jq -r '.[0].config.disks[] | select(.vdev == "xvdc").pdev_path')" /data/ro.img
 check 'it cannot write there' eval '! in_guest m "echo no >/dev/xvdc && echo written" | grep written'
