@@ -26,4 +26,7 @@ struct target {
 
 extern const struct target target_thin;
 
+/* Goes on in the background, as long as the pool in this folder is in use. */
+int watch_pool(xenfork_ctx *ctx, const char *dir);
+
 #endif

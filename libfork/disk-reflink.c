@@ -10,72 +10,39 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "files.h"
-
-#define SUBDIR ".xenfork"
 
 /* A reflink takes some 20 us for each: with so many, 40 ms of the stun. */
 #define MANY_EXTENTS 2000U
 
-static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                  const char *why)
-{
-    xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
-                  disk->vdev, disk->path ? disk->path : "empty", why);
-    return xenfork__remedy(ctx, "keep the disk as a raw file on XFS or btrfs "
-                                "(no script=, backend phy), attach it "
-                                "read-only, or detach it");
-}
-
 static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                          bool is_frozen)
 {
-    bool is_full = false;
-    struct stat st;
-    int rc;
+    bool is_file, is_full = false;
+    int rc = xenfork__raw_probe(ctx, disk, &is_file);
 
     (void)is_frozen;
-    if (!disk->path)
-        return refuse(ctx, disk, "the drive is empty");
-    if (disk->is_foreign)
-        return refuse(ctx, disk, "its backend is in another domain");
-    if (disk->is_cdrom)
-        return refuse(ctx, disk, "it is a CD-ROM drive");
-    if (strcmp(disk->format, "raw"))
-        return refuse(ctx, disk, "its format is not raw");
-    if (strcmp(disk->backend, "phy") || (disk->script && disk->script[0]))
-        return refuse(ctx, disk, "it is not served by blkback from a file");
-    if (disk->path[0] != '/' || stat(disk->path, &st))
-        return refuse(ctx, disk, "the file cannot be found");
-    if (!S_ISREG(st.st_mode))
-        return refuse(ctx, disk, "it is no regular file");
+    if (rc < 0)
+        return rc;
+    if (disk->script && disk->script[0])
+        return xenfork__raw_refuse(ctx, disk, "it has a script");
+    if (!is_file)
+        return xenfork__raw_refuse(ctx, disk, "it is no regular file");
     rc = xenfork__sys_can_reflink(ctx, disk->path, &is_full);
     if (rc != XENFORK_E_DISK)
         return rc;
     if (!is_full)
-        return refuse(ctx, disk, "its file system has no reflinks");
-    refuse(ctx, disk, "its file system is full");
+        return xenfork__raw_refuse(ctx, disk, "its file system has no reflinks");
+    xenfork__raw_refuse(ctx, disk, "its file system is full");
     return xenfork__remedy(ctx, "make room there");
 }
 
 static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                         const uint8_t uuid[16], char **path_out)
 {
-    const char *slash = strrchr(disk->path, '/');
-    size_t dir = (size_t)(slash - disk->path);
-    size_t sub = strlen("/" SUBDIR);
-    char text[XENFORK__UUID_CHARS];
-    bool is_inside;
-
-    /* A clone's file is there already: its clones' lie beside it. */
-    is_inside = dir >= sub && !strncmp(slash - sub, "/" SUBDIR, sub);
-    xenfork__uuid_print(uuid, text);
-    if (asprintf(path_out, "%.*s%s/%s-%s.raw", (int)dir, disk->path,
-                 is_inside ? "" : "/" SUBDIR, text, disk->vdev) < 0)
-        return xenfork__nomem(ctx);
-    return 0;
+    return xenfork__raw_path(ctx, disk->path, disk->vdev, uuid, ".raw",
+                             path_out);
 }
 
 /* Forks and writes break a file up, and whoever forks it often should know. */

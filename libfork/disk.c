@@ -10,6 +10,7 @@ static const struct xenfork__disk_driver *const drivers[] = {
     &xenfork__disk_share,
     &xenfork__disk_lvthin,
     &xenfork__disk_reflink,
+    &xenfork__disk_thin,
     &xenfork__disk_plain,
 };
 
@@ -133,11 +134,12 @@ static int prepare_one(xenfork_ctx *ctx,
         return rc;
     if ((rc = xenfork__txn_disk(ctx, source->txn, driver->name, path,
                                 disk->vdev, disk->path)) < 0 ||
-        (rc = driver->prepare(ctx,
-                              &(struct xenfork__cut){.domid = source->domid,
-                                                     .vdev = disk->vdev,
-                                                     .from = disk->path,
-                                                     .to = path})) < 0)
+        (rc = driver->prepare(
+             ctx, &(struct xenfork__cut){.domid = source->domid,
+                                         .vdev = disk->vdev,
+                                         .from = disk->path,
+                                         .to = path,
+                                         .is_frozen = source->is_frozen})) < 0)
         return rc;
     return xenfork__node_add_disk(ctx, image, index, disk->vdev, driver->name,
                                   path, disk->path);

@@ -30,6 +30,7 @@ struct xenfork__cut {
     const char *vdev; /* "xvda" */
     const char *from; /* the source's path */
     const char *to;   /* of what is sealed */
+    bool is_frozen;   /* to be prepared: the source is, and stays so */
 };
 
 /* One disk of a clone that is to be its own. */
@@ -102,6 +103,21 @@ extern const struct xenfork__disk_driver xenfork__disk_share;
 extern const struct xenfork__disk_driver xenfork__disk_reflink;
 extern const struct xenfork__disk_driver xenfork__disk_lvthin;
 extern const struct xenfork__disk_driver xenfork__disk_plain;
+extern const struct xenfork__disk_driver xenfork__disk_thin;
+
+/* For drivers of raw files and devices: disk-raw.c */
+/* DISK with text and remedy, not logged */
+int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                        const char *why);
+/* Is it a file, or a device, of this host's, served by blkback? */
+int xenfork__raw_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                       bool *is_file_out);
+bool xenfork__raw_has_script(const struct xenfork__disk *disk,
+                             const char *name);
+/* A name in ".xenfork" beside the file; caller frees. */
+int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
+                      const uint8_t uuid[16], const char *suffix,
+                      char **path_out);
 
 /* The driver of that name; NULL: there is none. */
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);

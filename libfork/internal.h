@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <xentoollog.h>
 
 #include "cleanup.h"
@@ -84,7 +85,13 @@ void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone);
 void xenfork__progress(xenfork_ctx *ctx, uint32_t clone, uint64_t done,
                        uint64_t total);
 
-uint64_t xenfork__now_ns(void);
+static inline uint64_t xenfork__now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
 
 static inline void xenfork__count(xenfork_ctx *ctx, int counter, uint64_t n)
 {

@@ -223,6 +223,9 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
         dm_task_set_message(task, message))
         e = run_task(task);
     end_task(task);
+    if (e == ENODATA)
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s: nothing to \"%s\"",
+                             name, message);
     return e ? xenfork__fail(ctx, XENFORK_E_DISK, e,
                              "device-mapper: %s does not \"%s\"", name, message)
              : 0;
@@ -269,14 +272,29 @@ int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
     return read_line(ctx, DM_DEVICE_STATUS, name, &type, status_out);
 }
 
-int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name, uint32_t *event_nr)
+/* The kernel loads the module when it is asked for the target's version. */
+int xenfork__sys_dm_check(xenfork_ctx *ctx)
+{
+    struct dm_task *task = new_task(ctx, DM_DEVICE_GET_TARGET_VERSION,
+                                    "thin-pool");
+    int e = task ? run_task(task) : ENOMEM;
+
+    end_task(task);
+    return e ? xenfork__miss(ctx, XENFORK_E_DISK,
+                             "this host has no thin devices (dm-thin-pool): %s",
+                             strerror(e))
+             : 0;
+}
+
+int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name,
+                         const uint32_t *after, uint32_t *now_out)
 {
     struct dm_task *task = new_task(
-        ctx, *event_nr ? DM_DEVICE_WAITEVENT : DM_DEVICE_INFO, name);
+        ctx, after ? DM_DEVICE_WAITEVENT : DM_DEVICE_INFO, name);
     struct dm_info info = {0};
     int e = ENOMEM;
 
-    if (task && (!*event_nr || dm_task_set_event_nr(task, *event_nr)))
+    if (task && (!after || dm_task_set_event_nr(task, *after)))
         e = run_task(task);
     if (!e && !dm_task_get_info(task, &info))
         e = EIO;
@@ -285,6 +303,6 @@ int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name, uint32_t *event_nr)
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no device %s", name);
     if (e)
         return failed(ctx, e, "wait for", name);
-    *event_nr = info.event_nr;
+    *now_out = info.event_nr;
     return 0;
 }

@@ -42,6 +42,7 @@ int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name,
 int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name);
 /* Whoever has it open gets some seconds to close it.  Absent: success */
 int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name);
+/* NOTFOUND, not logged: to a thing in it that is not there */
 int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
                             const char *message);
 /* Type and parameters of the table in use; caller frees both. */
@@ -51,11 +52,12 @@ int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
 int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                            char **status_out);
 /*
- * Wait until something happens to it since event_nr, which is the number of
- * the last thing that did; 0 returns at once.  NOTFOUND, not logged: it is gone
+ * Wait until something has happened to it after the event of this number;
+ * after NULL: do not wait.  now_out: the number of the last event.  NOTFOUND,
+ * not logged: it is gone
  */
 int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name,
-                         uint32_t *event_nr);
+                         const uint32_t *after, uint32_t *now_out);
 
 /*
  * A loop device of its own for a file.  It goes by itself when nobody has it
@@ -67,5 +69,29 @@ int xenfork__sys_loop(xenfork_ctx *ctx, const char *file, bool is_readonly,
                       int *fd_out, char device_out[XENFORK__LOOP_BYTES]);
 /* Its file has grown. */
 int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device);
+
+/* Can there be thin devices on this host?  DISK, not logged: no */
+int xenfork__sys_dm_check(xenfork_ctx *ctx);
+
+/* What disks lie in, or on: sys-disk.c */
+/* Of a file or a block device.  is_file_out may be NULL */
+int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
+                           uint64_t *bytes_out, bool *is_file_out);
+/* Whatever has been written to a device is safe. */
+int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path);
+/*
+ * A file, made if need be, gets so large, and has the space for it.  BUSY, not
+ * logged: there is not so much
+ */
+int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path,
+                             uint64_t bytes);
+/* Nobody may write to it, rename or remove it; where the file system can. */
+int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
+                              bool is_protected);
+/* All that is different, durably. */
+int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to);
+/* Somebody makes this pool larger while it is in use; data: its file */
+int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir,
+                            const char *data);
 
 #endif

@@ -3,32 +3,23 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fs.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "files.h"
+#include "record.h"
+#include "thin-pool.h"
 
-#define SUBDIR       ".xenfork"
-#define DEVICES      "disks" /* in the state directory */
-#define SECTOR_BYTES 512U
+#define DEVICES     "disks" /* in the state directory */
+#define HEAD_PREFIX "disk-" /* a leading dot would hide it */
+#define MAX_NAME    100U
 
-/* FNV-1a; a name is no secret, and a path is root's own. */
-static uint64_t digest(const char *text)
+static bool ends_in(const char *text, const char *end)
 {
-    uint64_t value = 0xcbf29ce484222325;
+    size_t length = strlen(text), end_length = strlen(end);
 
-    for (; *text; text++)
-        value = (value ^ (uint8_t)*text) * 0x100000001b3;
-    return value;
-}
-
-static void name_device(struct xenfork__thin *thin)
-{
-    snprintf(thin->device, sizeof(thin->device), "xenfork-%016" PRIx64,
-             digest(thin->path));
+    return length > end_length && !strcmp(text + length - end_length, end);
 }
 
 static int no_disk(xenfork_ctx *ctx, const char *path, const char *why)
@@ -36,97 +27,169 @@ static int no_disk(xenfork_ctx *ctx, const char *path, const char *why)
     return xenfork__fail(ctx, XENFORK_E_DISK, 0, "no disk %s: %s", path, why);
 }
 
-/* A file's, whatever links lead to it; a device has no better name. */
-static int resolve(xenfork_ctx *ctx, const char *path, bool is_file,
-                   char **path_out)
+int xenfork__thin_dir(xenfork_ctx *ctx, const char *path, bool is_file,
+                      char **dir_out)
 {
-    char *real = is_file ? realpath(path, NULL) : strdup(path);
+    const char *slash = strrchr(path, '/');
+    size_t length = (size_t)(slash - path);
+    char *dir;
 
-    if (!real)
-        return no_disk(ctx, path, strerror(errno));
-    *path_out = real;
+    if (ends_in(path, XENFORK__THIN_SUFFIX))
+        dir = strndup(path, length);
+    else if (!is_file)
+        dir = xenfork__state_path(ctx, DEVICES, NULL);
+    else if (asprintf(&dir, "%.*s/" XENFORK__THIN_DIR, (int)length, path) < 0)
+        dir = NULL;
+    if (!dir)
+        return xenfork__nomem(ctx);
+    *dir_out = dir;
     return 0;
 }
 
-static int place(xenfork_ctx *ctx, struct xenfork__thin *thin)
+/* The folder above: that of the records may not be there yet. */
+int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir, int *fd_out)
 {
-    const char *slash = strrchr(thin->path, '/');
-
-    if (!thin->is_file)
-        thin->dir = xenfork__state_path(ctx, DEVICES, NULL);
-    else if (asprintf(&thin->dir, "%.*s/" SUBDIR, (int)(slash - thin->path),
-                      thin->path) < 0)
-        thin->dir = NULL;
-    return thin->dir ? 0 : xenfork__nomem(ctx);
-}
-
-static int measure(xenfork_ctx *ctx, struct xenfork__thin *thin)
-{
-    cleanup_close int fd = open(thin->origin, O_RDONLY | O_CLOEXEC);
-    struct stat st;
-    uint64_t bytes = 0;
-
-    if (fd < 0 || fstat(fd, &st) ||
-        (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, &bytes)))
-        return no_disk(ctx, thin->path, strerror(errno));
-    if (S_ISREG(st.st_mode))
-        bytes = (uint64_t)st.st_size;
-    thin->sectors = bytes / SECTOR_BYTES;
-    return thin->sectors ? 0 : no_disk(ctx, thin->path, "it is empty");
-}
-
-/* The folder above that of the records, which may not be there yet. */
-static int lock(xenfork_ctx *ctx, struct xenfork__thin *thin)
-{
-    cleanup_free char *dir = strdup(thin->dir);
+    cleanup_free char *above = strdup(dir);
+    cleanup_close int fd = -1;
     int r;
 
-    if (!dir)
+    if (!above)
         return xenfork__nomem(ctx);
-    *strrchr(dir, '/') = '\0';
-    thin->lock_fd = open(dir[0] ? dir : "/",
-                         O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    *strrchr(above, '/') = '\0';
+    fd = open(above[0] ? above : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     do {
-        r = thin->lock_fd < 0 ? -1 : flock(thin->lock_fd, LOCK_EX);
+        r = fd < 0 ? -1 : flock(fd, LOCK_EX);
     } while (r && errno == EINTR);
-    return r ? xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot lock %s", dir)
-             : 0;
+    if (r)
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot lock %s",
+                             above);
+    *fd_out = steal_fd(&fd);
+    return 0;
 }
 
-static int look_up(xenfork_ctx *ctx, const char *path,
-                   struct xenfork__thin *thin)
+/* A clone's own is readable, and never too long. */
+static void name_device(struct xenfork__thin *thin)
 {
-    struct stat st;
-    int rc;
+    const char *name = strrchr(thin->path, '/') + 1;
+    size_t length = strlen(name) - strlen(XENFORK__THIN_SUFFIX);
 
-    if (path[0] != '/' || stat(path, &st) ||
-        !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
-        return no_disk(ctx, path, "it is no file and no block device");
-    thin->is_file = S_ISREG(st.st_mode);
-    if ((rc = resolve(ctx, path, thin->is_file, &thin->path)) < 0 ||
-        (rc = place(ctx, thin)) < 0)
+    if (thin->is_descriptor && length < MAX_NAME &&
+        strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == strlen(name))
+        snprintf(thin->device, sizeof(thin->device), "xenfork-%.*s",
+                 (int)length, name);
+    else
+        snprintf(thin->device, sizeof(thin->device), "xenfork-%016" PRIx64,
+                 xenfork__pool_digest(thin->path));
+}
+
+/* Of a device the whole path is its name. */
+static int name_record(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                       bool is_file)
+{
+    const char *name = is_file ? strrchr(thin->path, '/') + 1 : thin->path + 1;
+    char *slash;
+
+    if (thin->is_descriptor)
+        thin->record = strdup(thin->path);
+    else if (asprintf(&thin->record, "%s/" HEAD_PREFIX "%s" XENFORK__THIN_HEAD,
+                      thin->dir, name) < 0)
+        thin->record = NULL;
+    if (!thin->record)
+        return xenfork__nomem(ctx);
+    if (!thin->is_descriptor)
+        for (slash = thin->record + strlen(thin->dir) + 1; *slash; slash++)
+            if (*slash == '/')
+                *slash = '!';
+    return 0;
+}
+
+static int parse(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                 const struct xenfork__record *record)
+{
+    const char *kind = xenfork__record_get(record, "kind");
+    const char *origin = xenfork__record_get(record, "origin");
+
+    if (!kind || !origin || origin[0] != '/' ||
+        !xenfork__record_get_u64(record, "sectors", &thin->sectors))
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed",
+                             thin->record);
+    thin->is_sealed = !strcmp(kind, "sealed");
+    thin->has_id = xenfork__record_get_u64(record, "id", &thin->id);
+    free(thin->origin);
+    thin->origin = strdup(origin);
+    return thin->origin ? 0 : xenfork__nomem(ctx);
+}
+
+/* What has no record is a file, or a device, as it stands. */
+static int read_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    uint64_t bytes;
+    int rc = xenfork__record_read(ctx, thin->record, &record);
+
+    if (rc == 0)
+        return parse(ctx, thin, record);
+    if (rc != XENFORK_E_NOTFOUND || thin->is_descriptor)
         return rc;
     thin->origin = strdup(thin->path);
     if (!thin->origin)
         return xenfork__nomem(ctx);
-    name_device(thin);
-    rc = lock(ctx, thin);
-    return rc < 0 ? rc : measure(ctx, thin);
+    rc = xenfork__sys_disk_size(ctx, thin->origin, &bytes, NULL);
+    thin->sectors = bytes / XENFORK__SECTOR_BYTES;
+    return rc == 0 && !thin->sectors ? no_disk(ctx, thin->path, "it is empty")
+                                     : rc;
 }
 
-int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
-                       struct xenfork__thin **thin_out)
+/* A file has the name that all links lead to; a device has no better one. */
+static int look_up(xenfork_ctx *ctx, const char *path,
+                   struct xenfork__thin *thin, bool *is_file_out)
+{
+    struct stat st;
+    int r = path[0] == '/' ? stat(path, &st) : -1;
+
+    thin->is_descriptor = ends_in(path, XENFORK__THIN_SUFFIX);
+    if (r && thin->is_descriptor)
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no disk %s", path);
+    if (r || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
+        return no_disk(ctx, path, "it is no file and no block device");
+    *is_file_out = S_ISREG(st.st_mode);
+    thin->path = S_ISREG(st.st_mode) ? realpath(path, NULL) : strdup(path);
+    return thin->path ? 0 : no_disk(ctx, path, strerror(errno));
+}
+
+static int find(xenfork_ctx *ctx, const char *path, bool is_locking,
+                struct xenfork__thin **thin_out)
 {
     cleanup_thin struct xenfork__thin *thin = calloc(1, sizeof(*thin));
+    bool is_file = false;
     int rc;
 
     if (!thin)
         return xenfork__nomem(ctx);
     thin->lock_fd = -1;
-    rc = look_up(ctx, path, thin);
+    if ((rc = look_up(ctx, path, thin, &is_file)) < 0 ||
+        (rc = xenfork__thin_dir(ctx, thin->path, is_file, &thin->dir)) < 0 ||
+        (rc = name_record(ctx, thin, is_file)) < 0 ||
+        (is_locking &&
+         (rc = xenfork__thin_lock(ctx, thin->dir, &thin->lock_fd)) < 0))
+        return rc;
+    name_device(thin);
+    rc = read_record(ctx, thin);
     if (rc == 0)
         *thin_out = steal_ptr(thin);
     return rc;
+}
+
+int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
+                       struct xenfork__thin **thin_out)
+{
+    return find(ctx, path, true, thin_out);
+}
+
+int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
+                       struct xenfork__thin **thin_out)
+{
+    return find(ctx, path, false, thin_out);
 }
 
 void xenfork__thin_close(struct xenfork__thin *thin)
@@ -136,80 +199,26 @@ void xenfork__thin_close(struct xenfork__thin *thin)
     xenfork__close_fd(&thin->lock_fd);
     free(thin->path);
     free(thin->dir);
+    free(thin->record);
     free(thin->origin);
     free(thin);
 }
 
-/* The file or device itself. */
-static int attach_plain(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                        bool is_readonly)
+int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
-    char device[XENFORK__LOOP_BYTES];
-    cleanup_close int fd = -1;
-    cleanup_free char *params = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
+    const char *kind = !thin->is_descriptor ? "head"
+                       : thin->is_sealed    ? "sealed"
+                                            : "delta";
     int rc;
 
-    if (thin->is_file && (rc = xenfork__sys_loop(ctx, thin->origin, is_readonly,
-                                                 &fd, device)) < 0)
+    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "kind", kind)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "origin", thin->origin)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "sectors", thin->sectors)) <
+            0 ||
+        (thin->has_id &&
+         (rc = xenfork__record_set_u64(ctx, record, "id", thin->id)) < 0))
         return rc;
-    if (asprintf(&params, "%s 0", thin->is_file ? device : thin->origin) < 0) {
-        params = NULL;
-        return xenfork__nomem(ctx);
-    }
-    return xenfork__sys_dm_create(
-        ctx, thin->device,
-        &(struct xenfork__dm_table){.sectors = thin->sectors,
-                                    .type = "linear",
-                                    .params = params,
-                                    .is_readonly = is_readonly});
-}
-
-/* One domain writes, or several read. */
-static int check_use(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                     const struct xenfork__dm_info *info, bool is_readonly)
-{
-    if (!info->open_count || (is_readonly && info->is_readonly))
-        return 0;
-    xenfork__fail(ctx, XENFORK_E_INUSE, 0, "disk %s is in use", thin->path);
-    return xenfork__remedy(ctx, "detach it from the domain that has it");
-}
-
-int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
-                         bool is_shared, char **node_out)
-{
-    cleanup_thin struct xenfork__thin *thin = NULL;
-    cleanup_free char *node = NULL;
-    struct xenfork__dm_info info;
-    int rc;
-
-    if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
-        (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
-        (!is_shared && (rc = check_use(ctx, thin, &info, is_readonly)) < 0))
-        return rc;
-    if (asprintf(&node, XENFORK__DM_DIR "%s", thin->device) < 0) {
-        node = NULL;
-        return xenfork__nomem(ctx);
-    }
-    if (info.is_there && info.is_readonly != is_readonly && !info.open_count) {
-        rc = xenfork__sys_dm_remove(ctx, thin->device);
-        info.is_there = false;
-    }
-    if (rc == 0 && !info.is_there)
-        rc = attach_plain(ctx, thin, is_readonly);
-    if (rc == 0)
-        *node_out = steal_ptr(node);
-    return rc;
-}
-
-int xenfork__thin_detach(xenfork_ctx *ctx, const char *path)
-{
-    cleanup_thin struct xenfork__thin *thin = NULL;
-    struct xenfork__dm_info info;
-    int rc;
-
-    if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
-        (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
-        !info.is_there)
-        return rc;
-    return xenfork__sys_dm_remove(ctx, thin->device);
+    return xenfork__record_write(ctx, thin->record, record);
 }

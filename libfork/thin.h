@@ -2,13 +2,16 @@
 /*
  * Disks by device-mapper, each behind a device of a fixed name, whatever is
  * below it at the moment.  A disk is called by
- *   - a raw file, or a block device: "plain" until it is cut for the first
- *     time.  From then on it is never written: a record beside it says that
- *     what its domain sees is a thin device over it, its "head";
- *   - a descriptor, UUID-VDEV.thin: a small record of a delta, or of what is
- *     sealed.
+ *   - a raw file, or a block device: itself, until it is cut for the first
+ *     time.  From then on it is never written: a record says that what its
+ *     domain sees is a thin device over it, its "head";
+ *   - a descriptor, UUID-VDEV.thin: the record of a delta, or of what is
+ *     sealed.  What is sealed at a first cut has no thin device: it is the
+ *     file itself.
  * Records and the pool of the thin devices lie in a folder ".xenfork" beside
- * the file; for block devices, in the state directory.
+ * the file; for block devices, in the state directory.  All is done under one
+ * lock for a folder, and recorded so that nothing needs to be in use already:
+ * after a reboot, attaching a disk brings up what it lies on.
  */
 #ifndef LIBFORK_THIN_H
 #define LIBFORK_THIN_H
@@ -16,29 +19,93 @@
 #include "internal.h"
 #include "sys-dm.h"
 
+#define XENFORK__THIN_DIR    ".xenfork"
+#define XENFORK__THIN_SUFFIX ".thin"
+#define XENFORK__THIN_HEAD   ".head"
+#define XENFORK__THIN_UNFINISHED                \
+    ".new" /* of a record that is being written \
+            */
+
 struct xenfork__thin {
     char *path;
-    char *dir; /* of records and pool */
+    char *dir;    /* of records and pool */
+    char *record; /* of this one; a file's is there when it has a head */
     char device[XENFORK__DM_NAME_BYTES];
-    char *origin; /* the file or device below */
-    bool is_file; /* that is one */
+    char *origin; /* the file or device below all */
+    bool is_descriptor;
+    bool is_sealed;
+    bool has_id; /* of a thin device */
+    uint64_t id;
     uint64_t sectors;
     int lock_fd; /* of the folder */
 };
 
 /*
  * Look up a disk, and lock all that are in the same folder until it is closed.
- * DISK: there is no such disk
+ * DISK: there is no such disk.  NOTFOUND, not logged: no such descriptor
  */
 int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out);
+/* The same where the caller has the lock. */
+int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
+                       struct xenfork__thin **thin_out);
 void xenfork__thin_close(struct xenfork__thin *thin);
+/* Write its record. */
+int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+/* The folder of records for a disk of this path; caller frees. */
+int xenfork__thin_dir(xenfork_ctx *ctx, const char *path, bool is_file,
+                      char **dir_out);
+/* The lock of the disks in a folder.  Close it */
+int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir, int *fd_out);
 
 /* Put it behind its device.  INUSE: a domain has it */
 int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
                          bool is_shared, char **node_out);
 /* Nobody needs the device any more.  Absent already: success */
 int xenfork__thin_detach(xenfork_ctx *ctx, const char *path);
+
+/* Under the lock: thin-device.c */
+/* What a thin device of this disk has for a table; caller frees params. */
+int xenfork__thin_table(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                        char **params_out);
+/* Of its origin alone.  fd_out: keep it open until the table is in use */
+int xenfork__thin_linear(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                         bool is_readonly, char **params_out, int *fd_out);
+/* A thin device over the origin, and the record of it. */
+int xenfork__thin_make_head(xenfork_ctx *ctx, struct xenfork__thin *thin);
+/* It is not needed any more. */
+int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head);
+/* Its device, with all that is below. */
+int xenfork__thin_make(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                       bool is_readonly);
+/* Absent already: success; in use by others that read: stays */
+int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+/*
+ * Nobody forks it at the moment: its device, if there, goes on, on what it is
+ * on, and the record says so.
+ */
+int xenfork__thin_mend(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                       bool *is_there_out);
+/* What is in use of pool and origin, and nobody needs, is taken down. */
+int xenfork__thin_release(xenfork_ctx *ctx, const char *dir,
+                          const char *origin);
+/* What a thin device, which is there, has in the pool. */
+int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                         uint64_t *sectors_out);
+
+/* What lies on an origin: thin-settle.c */
+struct xenfork__thin_users {
+    uint32_t deltas, sealed; /* on this origin */
+    bool has_head;           /* it has */
+    uint32_t records;        /* of whatever, in the folder */
+};
+int xenfork__thin_users(xenfork_ctx *ctx, const char *dir, const char *origin,
+                        struct xenfork__thin_users *users_out);
+/*
+ * After something has gone, or a domain has ended: what nothing lies on any
+ * more is a plain file again, and the pool goes with the last of them.
+ */
+int xenfork__thin_settle(xenfork_ctx *ctx, const char *dir, const char *origin);
 
 static inline void xenfork__thin_cleanup(struct xenfork__thin **thin)
 {

@@ -276,6 +276,12 @@ static void copy_devices(struct fake_domain *d,
         fake_copy_string(k->backend, sizeof(k->backend), s->backend);
         k->is_readwrite = s->is_readwrite;
         k->is_cdrom = s->is_cdrom;
+        if (clone->disks[i].script || s->script)
+            fake_copy_string(k->script, sizeof(k->script),
+                             clone->disks[i].script ? clone->disks[i].script
+                                                    : s->script);
+        if (!strcmp(k->script, "block-fork"))
+            fake_attach(k->path);
         if (k->is_readwrite && !clone->disks[i].path)
             fake_violation("clone %s writes to its source's disk", d->name);
         if (k->path[0] && access(k->path, R_OK))

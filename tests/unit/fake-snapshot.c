@@ -120,10 +120,17 @@ static bool is_lasting(const char *name)
     return false;
 }
 
+/* A pool's record that its writer was killed over. */
+static bool is_rewritten(const char *path)
+{
+    return strstr(path, "/pool/record.new");
+}
+
 static void put_file(FILE *f, const char *path, const struct stat *st)
 {
     fprintf(f, "file %s %o", path + strlen(fake->dir), st->st_mode);
-    if (S_ISREG(st->st_mode))
+    /* Its record counts, and the rest is fake-dm.c's. */
+    if (S_ISREG(st->st_mode) && !strstr(path, "/pool/"))
         fprintf(f, " %lld %llx", (long long)st->st_size,
                 (unsigned long long)hash_file(path));
     fputc('\n', f);
@@ -141,7 +148,8 @@ static void put_files(FILE *f, const char *dir)
 
         snprintf(path, sizeof(path), "%s/%s", dir, name);
         if (strcmp(name, ".") && strcmp(name, "..") && !lstat(path, &st)) {
-            if (!S_ISDIR(st.st_mode) || !is_lasting(name))
+            if (!(S_ISDIR(st.st_mode) && is_lasting(name)) &&
+                !is_rewritten(path))
                 put_file(f, path, &st);
             if (S_ISDIR(st.st_mode))
                 put_files(f, path);
@@ -171,6 +179,7 @@ char *fake_snapshot(void)
     for (i = 0; i < fake->keeper_count; i++)
         if (!fake->keepers[i].is_gone && !fake->keepers[i].is_committed)
             fprintf(f, "keeper %s waits\n", fake->keepers[i].txn_id);
+    fake_put_dms(f);
     put_files(f, fake->dir);
     if (fake->violation[0])
         fprintf(f, "VIOLATION %s\n", fake->violation);

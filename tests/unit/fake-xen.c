@@ -175,10 +175,14 @@ static void bury(struct fake_domain *d)
 int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
 {
     struct fake_domain *d = alive(domid);
+    uint32_t i;
 
     FAKE_ENTER(ctx);
     if (!d)
         return fake_leave(0); /* somebody was faster */
+    for (i = 0; i < d->disk_count; i++)
+        if (d->disks[i].script[0])
+            fake_detach(d->disks[i].path);
     orphan(d);
     fake_drop_pages(d);
     d->is_dying = true;

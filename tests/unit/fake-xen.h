@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "xen.h"
@@ -113,6 +114,26 @@ struct fake_keeper {
     bool is_gone; /* told to undo, by closing without a word */
 };
 
+/* Device-mapper. */
+#define FAKE_DMS   40U
+#define FAKE_THINS 40U
+#define FAKE_LOOPS 16U /* and as many protected files */
+struct fake_table {
+    char type[16], params[FAKE_PATH]; /* type "": none */
+    uint64_t sectors;
+    bool is_readonly;
+};
+struct fake_dm {
+    char name[128]; /* "": unused slot */
+    struct fake_table live, loaded;
+    bool is_suspended;
+    bool is_used; /* by a domain */
+};
+struct fake_thin {
+    char pool[128], meta[FAKE_PATH]; /* its file */
+    uint64_t id, mapped;             /* 0: unused slot */
+};
+
 /* When the process is killed: before the call has had its effect, or after */
 #define FAKE_BEFORE 0
 #define FAKE_AFTER  1
@@ -120,6 +141,10 @@ struct fake_keeper {
 struct fake {
     char dir[FAKE_PATH]; /* everything that tests write is in here */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
+    bool cannot_thin, has_no_space, pool_is_full;
+    struct fake_dm dms[FAKE_DMS];
+    struct fake_thin thins[FAKE_THINS];
+    char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];
     bool has_stock_scripts; /* hotplug scripts that hold no link */
     uint64_t extents;       /* of every file */
     uint64_t free_pages;
@@ -158,6 +183,10 @@ void fake_teardown(void);
 uint32_t fake_add_guest(const char *name);
 /* Its disk is a thin volume from here on. */
 void fake_make_thin(uint32_t domid);
+/* Its disk is behind block-fork's device from here on. */
+void fake_make_shimmed(uint32_t domid);
+/* It writes to its disk; false: to the file itself. */
+bool fake_write_disk(uint32_t domid);
 struct fake_domain *fake_domain(uint32_t domid);
 struct fake_domain *fake_domain_named(const char *name);
 struct fake_page *fake_page(struct fake_domain *d, uint64_t gfn);
@@ -232,6 +261,11 @@ void fake_drop_pages(struct fake_domain *d);
 /* Put in the page that a fork has not touched yet. */
 bool fake_populate(struct fake_domain *d, uint64_t gfn);
 void fake_poll_keepers(void);
+/* What block-fork does for a disk of a clone's. */
+void fake_attach(const char *path);
+void fake_detach(const char *path);
+bool fake_is_protected(const char *path);
+void fake_put_dms(FILE *f);
 uint64_t fake_hash(uint64_t hash, const void *data, size_t bytes);
 #define FAKE_HASH_START 0xcbf29ce484222325ULL
 

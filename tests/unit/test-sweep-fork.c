@@ -29,6 +29,23 @@ static void prepare_thin(void)
     fake_make_thin(fake_add_guest("src"));
 }
 
+static void prepare_shimmed(void)
+{
+    fake->cannot_reflink = true;
+    fake_make_shimmed(fake_add_guest("src"));
+}
+
+/* It has been forked before, and has written since. */
+static void prepare_switched(void)
+{
+    uint32_t src = fake_add_guest("src");
+
+    fake->cannot_reflink = true;
+    fake_make_shimmed(src);
+    assert_int_equal(scene_fork(src, 1, 0), 0);
+    assert_true(fake_write_disk(src));
+}
+
 static uint32_t source(void)
 {
     return fake_domain_named("src")->domid;
@@ -98,7 +115,9 @@ static const struct sweep sweeps[] = {
     {"kept", SWEEP_UNDOES, prepare_running, fork_kept, is_one, 0},
     {"image", SWEEP_UNDOES, prepare_image, fork_image, is_three, 0},
     {"again", SWEEP_UNDOES, prepare_image, fork_one, is_two, 0},
-    {"thin", SWEEP_UNDOES, prepare_thin, fork_three, is_three, 0},
+    {"lvthin", SWEEP_UNDOES, prepare_thin, fork_three, is_three, 0},
+    {"thin, first", SWEEP_UNDOES, prepare_shimmed, fork_three, is_three, 0},
+    {"thin", SWEEP_UNDOES, prepare_switched, fork_one, is_two, 0},
 };
 
 int main(void)
@@ -109,7 +128,9 @@ int main(void)
         SWEEP(0, residues), SWEEP(1, residues), SWEEP(2, residues),
         SWEEP(4, residues), SWEEP(5, residues), SWEEP(0, crashes),
         SWEEP(1, crashes),  SWEEP(2, crashes),  SWEEP(4, crashes),
-        SWEEP(5, crashes),
+        SWEEP(5, crashes),  SWEEP(6, failures), SWEEP(7, failures),
+        SWEEP(7, residues), SWEEP(7, crashes),  SWEEP(8, failures),
+        SWEEP(8, residues), SWEEP(8, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files and devices that disks lie in. */
+#include "sys-dm.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "sys-run.h"
+
+#define HELPER     XENFORK_LIBEXEC_DIR "/xenfork-block"
+#define NO_TIMEOUT "/sys/module/dm_thin_pool/parameters/no_space_timeout"
+
+static int failed(xenfork_ctx *ctx, const char *what, const char *path)
+{
+    return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot %s %s", what,
+                         path);
+}
+
+int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
+                           uint64_t *bytes_out, bool *is_file_out)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    uint64_t bytes;
+
+    if (fd < 0 || fstat(fd, &st))
+        return failed(ctx, "examine", path);
+    bytes = (uint64_t)st.st_size;
+    if (!S_ISREG(st.st_mode) && ioctl(fd, BLKGETSIZE64, &bytes) < 0)
+        return failed(ctx, "get the size of", path);
+    *bytes_out = bytes;
+    if (is_file_out)
+        *is_file_out = S_ISREG(st.st_mode);
+    return 0;
+}
+
+int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 || fsync(fd) ? failed(ctx, "flush", path) : 0;
+}
+
+int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
+{
+    cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd < 0)
+        return failed(ctx, "make", path);
+    do {
+        r = fallocate(fd, 0, 0, (off_t)bytes);
+    } while (r && errno == EINTR);
+    if (r && (errno == ENOSPC || errno == EDQUOT))
+        return xenfork__miss(ctx, XENFORK_E_BUSY, "no space for %s", path);
+    return r || fsync(fd) ? failed(ctx, "make room for", path) : 0;
+}
+
+int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
+                              bool is_protected)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int flags, wanted;
+
+    if (fd < 0)
+        return errno == ENOENT ? 0 : failed(ctx, "open", path);
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+        return errno == ENOTTY || errno == EOPNOTSUPP
+                   ? 0
+                   : failed(ctx, "examine", path);
+    wanted = is_protected ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    if (wanted != flags && ioctl(fd, FS_IOC_SETFLAGS, &wanted) < 0 &&
+        errno != EOPNOTSUPP)
+        return failed(ctx, is_protected ? "protect" : "free", path);
+    return 0;
+}
+
+#define CHUNK_BYTES (1U << 20)
+
+/* Aligned, for reads past the cache. */
+struct copy {
+    int in, out;
+    uint8_t *new, *old;
+};
+
+static ssize_t read_at(int fd, uint8_t *data, size_t bytes, off_t at)
+{
+    size_t used = 0;
+    ssize_t n = 1;
+
+    while (used < bytes && n) {
+        n = pread(fd, data + used, bytes - used, at + (off_t)used);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        used += (size_t)n;
+    }
+    return (ssize_t)used;
+}
+
+static bool write_at(int fd, const uint8_t *data, size_t bytes, off_t at)
+{
+    size_t used = 0;
+
+    while (used < bytes) {
+        ssize_t n = pwrite(fd, data + used, bytes - used, at + (off_t)used);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        used += n < 0 ? 0 : (size_t)n;
+    }
+    return true;
+}
+
+/* What is the same already is not written. */
+static bool copy_all(const struct copy *copy)
+{
+    off_t at = 0;
+    ssize_t n, old;
+
+    while ((n = read_at(copy->in, copy->new, CHUNK_BYTES, at)) > 0) {
+        old = read_at(copy->out, copy->old, (size_t)n, at);
+        if (old < 0)
+            return false;
+        if ((old != n || memcmp(copy->new, copy->old, (size_t)n)) &&
+            !write_at(copy->out, copy->new, (size_t)n, at))
+            return false;
+        at += n;
+    }
+    return n == 0 && fsync(copy->out) == 0;
+}
+
+int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    cleanup_close int in = open(from, O_RDONLY | O_CLOEXEC);
+    cleanup_close int out = open(to, O_RDWR | O_CLOEXEC);
+    cleanup_free uint8_t *new = malloc(CHUNK_BYTES);
+    cleanup_free uint8_t *old = malloc(CHUNK_BYTES);
+
+    if (!new || !old)
+        return xenfork__nomem(ctx);
+    /* Of a device, what the cache has may be older than it is. */
+    if (in >= 0)
+        ioctl(in, BLKFLSBUF, 0);
+    if (in < 0 || out < 0 ||
+        !copy_all(&(struct copy){.in = in, .out = out, .new = new, .old = old}))
+        return failed(ctx, "write what has changed into", to);
+    return 0;
+}
+
+/*
+ * Of the module, for all pools: writers would get errors after a minute, and
+ * what their guests do then is no good.
+ */
+static void wait_for_space(void)
+{
+    cleanup_close int fd = open(NO_TIMEOUT, O_RDWR | O_CLOEXEC);
+    char old = '0';
+
+    if (fd >= 0 && read(fd, &old, 1) == 1 && old != '0' &&
+        pwrite(fd, "0", 1, 0) != 1)
+        errno = 0; /* as without us, then */
+}
+
+int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir, const char *data)
+{
+    const char *const argv[] = {HELPER, "watch", dir, NULL};
+    int fd = open(data, O_RDONLY | O_CLOEXEC);
+    bool is_watched;
+
+    if (fd < 0)
+        return failed(ctx, "open", data);
+    is_watched = flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    if (is_watched)
+        return 0;
+    wait_for_space();
+    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+}
