@@ -21,8 +21,8 @@
 static int refuse_running(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     xenfork__raw_refuse(ctx, disk,
-                        "it cannot be cut while its domain runs, and has no "
-                        "reflinks");
+                        "it has no reflinks, and is not behind block-fork's "
+                        "device");
     return xenfork__remedy(
         ctx, "start the domain with script=block-fork before target= in its "
              "disk line; or put the disk on XFS, btrfs or a thin volume of "

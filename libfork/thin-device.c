@@ -122,7 +122,7 @@ static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
     if (thin->is_descriptor || thin->has_id || is_readonly)
         return 0;
     rc = xenfork__thin_users(ctx, thin->dir, thin->origin, &users);
-    if (rc < 0 || !users.deltas + users.sealed)
+    if (rc < 0 || (!users.deltas && !users.sealed))
         return rc;
     rc = xenfork__pool_use(ctx, thin->dir);
     return rc < 0 ? rc : xenfork__thin_make_head(ctx, thin);

@@ -55,13 +55,13 @@ created disks pvh "disk = [ 'format=raw,vdev=xvda,access=rw,target=/root/ext4.im
     "  'format=raw,vdev=xvdb,access=rw,target=/tmp/tmpfs.img'," \
     "  'format=qcow2,vdev=xvdc,access=rw,target=/data/disk.qcow2'," \
     "  'format=raw,vdev=xvdd,access=rw,target=$block' ]"
-refused "disk on ext4" DISK "disk xvda \(/root/ext4.img\) cannot be forked: its file system has no reflinks" \
-    "XFS or btrfs" disks k
+refused "disk on ext4" DISK "disk xvda \(/root/ext4.img\) cannot be forked: it has no reflinks" \
+    "script=block-fork.*XFS, btrfs.*fork-freeze" disks k
 is "every disk is named" "$(xl fork-check --json disks | json '.reasons[] | select(.code == "DISK") | .text')" \
-    "disk xvda (/root/ext4.img) cannot be forked: its file system has no reflinks
-disk xvdb (/tmp/tmpfs.img) cannot be forked: its file system has no reflinks
+    "disk xvda (/root/ext4.img) cannot be forked: it has no reflinks, and is not behind block-fork's device
+disk xvdb (/tmp/tmpfs.img) cannot be forked: it has no reflinks, and is not behind block-fork's device
 disk xvdc (/data/disk.qcow2) cannot be forked: its format is not raw
-disk xvdd ($block) cannot be forked: it is no regular file"
+disk xvdd ($block) cannot be forked: it has no reflinks, and is not behind block-fork's device"
 xl destroy disks
 losetup -d "$block"
 

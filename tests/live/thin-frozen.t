@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A source on ext4, which has no reflinks, by Xen's own script: it is forked when it is frozen, and its file protected.
+# live: --source --timeout 500
+# full: 4.17
+. "$(dirname "$0")/lib.sh"
+. "$LIVE/ext4.sh"
+
+xl destroy source
+ext4_at /mnt/e 500
+disk_at /mnt/e/plain.img
+host_before=$(host)
+
+# A source that Xen's own script has attached.
+start_source plain 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/mnt/e/plain.img" ]'
+text=$(xl fork plain k 2>&1)
+is 'running: refused' "$?" 1
+for way in script=block-fork 'XFS, btrfs or a thin volume of LVM' 'xl fork-freeze'; do
+    check "and told: $way" grep -q "$way" <<<"$text"
+done
+check 'frozen' xl fork-freeze plain
+check 'forked' timeout 120 xl fork -n 2 plain
+is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .depth, .users]]')" \
+    '[["sealed","thin",1,2],["delta","thin",1,0],["delta","thin",1,0]]'
+for clone in plain-1 plain-2; do
+    check "$clone ticks on" wait_until 60 ticks_on "$clone"
+    ask "$clone" "mark $clone" >/dev/null
+    is "$clone's disk is whole" "$(ask "$clone" verify | json .errors)" 0
+done
+sum=$(sha256sum </mnt/e/plain.img)
+text=$(xl fork-thaw plain 2>&1)
+is 'it is not thawed' "$?" 1
+check 'because of the clones' grep -q 'disks of 2 clones lie on /mnt/e/plain.img' <<<"$text"
+check 'nor can anybody write to its file' eval '! echo x 2>/dev/null >>/mnt/e/plain.img'
+check 'a clone is destroyed' timeout 120 xl fork-destroy plain-1
+is 'the file is as it was' "$(sha256sum </mnt/e/plain.img)" "$sum"
+xl destroy plain
+check 'destroyed, it cannot be started on the file' eval '! timeout 60 xl create -q /etc/xen/source.cfg '\''name="plain"'\'' '\''disk=["vdev=xvda,target=/mnt/e/plain.img"]'\'
+[ -z "$(domid_of plain)" ] || xl destroy plain
+start_behind plain /mnt/e/plain.img
+check 'with block-fork it can: it has what it had' test "$(field plain acked)" -gt 0
+ask plain 'mark own' >/dev/null
+is 'the file is as it was' "$(sha256sum </mnt/e/plain.img)" "$sum"
+check 'the last clone is destroyed' timeout 120 xl fork-destroy plain-2
+xl destroy plain
+taken_down 'the file is plain again'
+is 'with what was written meanwhile' "$("$LIVE/check-disk" /mnt/e/plain.img | jq -c '[.marks, (.errors | length)]')" '[["own"],0]'
+all_as_before 'all is as before'
+done_testing
