@@ -20,18 +20,18 @@ start_behind() {
     start_source "$1" 128 "disk = [ \"format=raw,vdev=xvda,access=rw,script=block-fork,target=$2\" ]" "${@:3}"
 }
 
-# seen PATH FILTER: of what check-disk finds on a disk that no domain writes to
-seen() {
-    local node
-    case $1 in
-        *.thin)
-            node=$("$BLOCK" attach "$1" r) || return 1
-            "$LIVE/check-disk" "$node" | jq -c "$2"
-            "$BLOCK" detach "$1"
-            ;;
-        *) "$LIVE/check-disk" "$1" | jq -c "$2" ;;
-    esac
+# on_node PATH COMMAND…: with the node of a disk as the last argument; what domains write passes dom0's cache by
+on_node() {
+    local node status=0 is_ours=''
+    node=$("$BLOCK" status "$1" 2>/dev/null | cut -d : -f 1)
+    [ -n "$node" ] || { node=$("$BLOCK" attach "$1" r) && is_ours=1; } || return 1
+    blockdev --flushbufs "$node"
+    "${@:2}" "$node" || status=$?
+    [ -z "$is_ours" ] || "$BLOCK" detach "$1"
+    return "$status"
 }
+# seen PATH FILTER: of what check-disk finds on a disk that no domain writes to
+seen() { on_node "$1" "$LIVE/check-disk" | jq -c "$2"; }
 
 # Devices, loop devices and watchers that are there for thin disks.
 thin_devices() {

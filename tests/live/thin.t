@@ -39,6 +39,7 @@ is 'its disk is whole' "$(ask src-1 verify | json .errors)" 0
 xl list -l src-1 | jq '.[0].config' >/tmp/src-1.json
 xl destroy src
 xl destroy src-1
+xl destroy src-2
 xl destroy second
 xl destroy third
 taken_down 'nothing is in use'
@@ -46,7 +47,7 @@ start_behind src /mnt/e/src.img
 check 'the source has what it wrote' eval '[ "$(ask src verify | jq -c ".marks | sort")" = '\''["after","before"]'\'' ]'
 is 'its disk is whole' "$(ask src verify | json .errors)" 0
 is 'the clone has its own' "$(seen "$(disk src-1)" '.marks | sort')" '["before","own"]'
-check 'all clones are destroyed' timeout 120 xl fork-destroy src-1 second third
+check 'all clones are destroyed' timeout 120 xl fork-destroy src-1 src-2 second third
 xl destroy src
 taken_down 'the file is plain again'
 is 'with what was written' "$("$LIVE/check-disk" /mnt/e/src.img | jq -c '[(.marks | sort), (.errors | length)]')" '[["after","before"],0]'

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* disk-thin.c, thin*.c: raw files by thin devices over them. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "fork-scene.h"
+#include "scene.h"
+#include "thin.h"
+
+static struct fork_scene *s;
+
+static int setup(void **state)
+{
+    fork_setup(state);
+    s = *state;
+    fake->cannot_reflink = true;
+    return 0;
+}
+
+static const char *image(void)
+{
+    return fake_domain(s->src)->disks[0].path;
+}
+
+static void forget_result(void)
+{
+    xenfork_result_free(s->result);
+    s->result = NULL;
+}
+
+static int attach(const char *path, char mode)
+{
+    char *node = NULL;
+    int rc = xenfork__thin_attach(s->ctx, path, mode == 'r', mode == '!',
+                                  &node);
+
+    if (rc == 0)
+        assert_int_equal(strncmp(node, "/dev/mapper/xenfork-", 20), 0);
+    free(node);
+    return rc;
+}
+
+/* As blkback does. */
+static struct fake_dm *use(const char *type)
+{
+    uint32_t i;
+
+    for (i = 0; i < FAKE_DMS; i++)
+        if (!strcmp(fake->dms[i].live.type, type) && !fake->dms[i].is_used)
+            break;
+    assert_true(i < FAKE_DMS);
+    fake->dms[i].is_used = true;
+    return &fake->dms[i];
+}
+
+static void assert_text(const char *part)
+{
+    if (!strstr(xenfork_error_text(s->ctx), part) &&
+        !strstr(xenfork_error_remedy(s->ctx), part))
+        fail_msg("\"%s\", \"%s\": no %s", xenfork_error_text(s->ctx),
+                 xenfork_error_remedy(s->ctx), part);
+}
+
+static void test_running(void **state)
+{
+    char *before = fake_snapshot();
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_text("script=block-fork");
+    assert_text("XFS");
+    assert_text("xl fork-freeze");
+    assert_true(fake_is_same(before, "refused"));
+    free(before);
+    fake_make_shimmed(s->src);
+    fake->cannot_thin = true;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_text("dm-thin-pool");
+}
+
+static void test_attach(void **state)
+{
+    char *before = fake_snapshot();
+    struct fake_dm *dm;
+
+    (void)state;
+    assert_int_equal(attach(image(), 'w'), 0);
+    assert_int_equal(attach(image(), 'w'), 0);
+    dm = use("linear");
+    assert_false(dm->live.is_readonly);
+    assert_int_equal(attach(image(), 'w'), XENFORK_E_INUSE);
+    assert_int_equal(attach(image(), 'r'), XENFORK_E_INUSE);
+    assert_int_equal(attach(image(), '!'), 0);
+    dm->is_used = false;
+    assert_int_equal(attach(image(), 'r'), 0);
+    dm = use("linear");
+    assert_true(dm->live.is_readonly);
+    assert_int_equal(attach(image(), 'r'), 0);
+    assert_int_equal(attach(image(), 'w'), XENFORK_E_INUSE);
+    dm->is_used = false;
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_true(fake_is_same(before, "attached and detached"));
+    free(before);
+    assert_int_equal(attach("/nowhere", 'w'), XENFORK_E_DISK);
+    assert_int_equal(attach("relative", 'w'), XENFORK_E_DISK);
+}
+
+static void destroy_clones(void)
+{
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    forget_result();
+}
+
+/* Nothing written: back on the file, under the running source. */
+static void test_back(void **state)
+{
+    char *before;
+
+    (void)state;
+    fake_make_shimmed(s->src);
+    before = fake_snapshot();
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_true(fake_is_protected(image()));
+    destroy_clones();
+    assert_false(fake_is_protected(image()));
+    assert_false(fake_write_disk(s->src));
+    assert_string_equal(fake->violation, "");
+    free(before);
+}
+
+static void assert_file(const char *text)
+{
+    char line[64] = "";
+    FILE *f = fopen(image(), "r");
+
+    assert_non_null(f);
+    assert_non_null(fgets(line, sizeof(line), f));
+    fclose(f);
+    assert_string_equal(line, text);
+}
+
+/* Written to: it stays, until the source has ended. */
+static void test_merge(void **state)
+{
+    char folder[FAKE_PATH + 16];
+
+    (void)state;
+    fake_make_shimmed(s->src);
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_true(fake_write_disk(s->src));
+    destroy_clones();
+    assert_true(fake_write_disk(s->src));
+    assert_true(fake_is_protected(image()));
+    assert_file("contents of xvda of src\n");
+    fake_detach(image());
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_false(fake_is_protected(image()));
+    assert_file("what was written since\n");
+    snprintf(folder, sizeof(folder), "%s/.xenfork", fake->dir);
+    assert_int_equal(access(folder, F_OK), -1);
+    assert_string_equal(fake->violation, "");
+}
+
+/* As after a reboot. */
+static void test_reattach(void **state)
+{
+    char clone[FAKE_PATH];
+
+    (void)state;
+    fake_make_shimmed(s->src);
+    assert_int_equal(fork_it(s, s->src), 0);
+    fake_copy_string(
+        clone, sizeof(clone),
+        fake_domain(xenfork_result_clone_domid(s->result, 0))->disks[0].path);
+    memset(fake->dms, 0, sizeof(fake->dms));
+    assert_int_equal(attach(image(), 'w'), 0);
+    use("thin");
+    assert_int_equal(attach(clone, 'w'), 0);
+    use("thin")->is_used = false;
+    assert_int_equal(xenfork__thin_detach(s->ctx, clone), 0);
+    assert_int_equal(attach(clone, 'r'), 0);
+    assert_true(use("thin")->live.is_readonly);
+    assert_string_equal(fake->violation, "");
+}
+
+static void test_frozen(void **state)
+{
+    char *before;
+
+    (void)state;
+    assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
+    before = fake_snapshot();
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_true(fake_is_protected(image()));
+    assert_int_equal(xenfork_thaw(s->ctx, s->src), XENFORK_E_INUSE);
+    assert_text("disks of 2 clones lie on");
+    assert_int_equal(attach(image(), 'r'), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    destroy_clones();
+    assert_true(fake_is_protected(image()));
+    assert_int_equal(xenfork_thaw(s->ctx, s->src), 0);
+    assert_false(fake_write_disk(s->src));
+    assert_string_equal(fake->violation, "");
+    free(before);
+}
+
+/* Whoever attaches the file anew gets a head: the clones' disks lie on it. */
+static void test_frozen_and_gone(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_int_equal(attach(image(), 'w'), 0);
+    use("thin")->is_used = false;
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_true(fake_is_protected(image()));
+    assert_string_equal(fake->violation, "");
+}
+
+static void test_frozen_kept(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
+    assert_int_equal(xenfork_spec_set_flags(s->spec, XENFORK_FORK_KEEP_IMAGE),
+                     0);
+    assert_int_equal(fork_it(s, s->src), 0);
+    destroy_clones();
+    assert_int_equal(xenfork_thaw(s->ctx, s->src), XENFORK_E_INUSE);
+    assert_text("xl fork-image-destroy src@fork-1");
+    assert_true(fake_is_protected(image()));
+}
+
+static void test_full(void **state)
+{
+    char *before;
+
+    (void)state;
+    fake_make_shimmed(s->src);
+    before = fake_snapshot();
+    fake->is_full = true;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_text("no space is left");
+    assert_true(fake_is_same(before, "no space for a pool"));
+    fake->is_full = false;
+    assert_int_equal(fork_it(s, s->src), 0);
+    forget_result();
+    fake->is_full = fake->pool_is_full = true;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_text("no space is left");
+    fake->is_full = false;
+    assert_int_equal(fork_it(s, s->src), 0);
+    free(before);
+}
+
+static void test_usage(void **state)
+{
+    xenfork_list *list;
+    uint64_t allocated = 1, own = 1;
+
+    (void)state;
+    fake_make_shimmed(s->src);
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_true(fake_write_disk(xenfork_result_clone_domid(s->result, 0)));
+    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    assert_int_equal(xenfork_disk_usage(s->ctx, list, 0, 0, &allocated, &own),
+                     0);
+    assert_true(allocated == 0 && own == XENFORK_NOT_KNOWN);
+    assert_int_equal(xenfork_disk_usage(s->ctx, list, 1, 0, &allocated, &own),
+                     0);
+    assert_int_equal(allocated, 64);
+    xenfork_list_free(list);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fork_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_running),         TEST(test_attach),      TEST(test_back),
+        TEST(test_merge),           TEST(test_reattach),    TEST(test_frozen),
+        TEST(test_frozen_and_gone), TEST(test_frozen_kept), TEST(test_full),
+        TEST(test_usage),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
