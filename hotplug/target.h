@@ -18,6 +18,8 @@ struct target {
     int (*detach)(xenfork_ctx *ctx, const char *name);
     /* A line for people; caller frees.  NOTFOUND: it is not attached */
     int (*status)(xenfork_ctx *ctx, const char *name, char **text_out);
+    /* Nothing lies on it any more: a plain disk again.  NULL: it always is */
+    int (*merge)(xenfork_ctx *ctx, const char *name);
 };
 
 #define MODE_READ   'r'

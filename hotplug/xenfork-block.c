@@ -3,6 +3,7 @@
  * xenfork-block attach TARGET r|w|!   prints the device's node
  * xenfork-block detach TARGET
  * xenfork-block status TARGET
+ * xenfork-block merge TARGET          into its file, however long it takes
  * xenfork-block watch FOLDER          for pools of thin devices
  *
  * What went wrong is one line on standard error.
@@ -65,11 +66,13 @@ static int run(xenfork_ctx *ctx, int argc, char **argv)
         return target->detach(ctx, name);
     if (argc == 3 && !strcmp(argv[1], "status"))
         return status(ctx, target, name);
+    if (argc == 3 && !strcmp(argv[1], "merge") && target->merge)
+        return target->merge(ctx, name);
     if (argc == 3 && !strcmp(argv[1], "watch"))
         return watch_pool(ctx, argv[2]);
     return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                          "usage: xenfork-block attach TARGET r|w|!, "
-                         "or detach or status TARGET, or watch FOLDER");
+                         "or detach, status or merge TARGET, or watch FOLDER");
 }
 
 int main(int argc, char **argv)

@@ -79,14 +79,7 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-#define CHUNK_BYTES (1U << 20)
-
-/* Aligned, for reads past the cache. */
-struct copy {
-    int in, out;
-    uint8_t *new, *old;
-};
-
+/* Of @bytes, fewer where the device ends; -1: errno */
 static ssize_t read_at(int fd, uint8_t *data, size_t bytes, off_t at)
 {
     size_t used = 0;
@@ -117,40 +110,27 @@ static bool write_at(int fd, const uint8_t *data, size_t bytes, off_t at)
     return true;
 }
 
-/* What is the same already is not written. */
-static bool copy_all(const struct copy *copy)
-{
-    off_t at = 0;
-    ssize_t n, old;
-
-    while ((n = read_at(copy->in, copy->new, CHUNK_BYTES, at)) > 0) {
-        old = read_at(copy->out, copy->old, (size_t)n, at);
-        if (old < 0)
-            return false;
-        if ((old != n || memcmp(copy->new, copy->old, (size_t)n)) &&
-            !write_at(copy->out, copy->new, (size_t)n, at))
-            return false;
-        at += n;
-    }
-    return n == 0 && fsync(copy->out) == 0;
-}
-
-int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to)
+int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
+                           const uint64_t *blocks, size_t count,
+                           size_t block_bytes)
 {
     cleanup_close int in = open(from, O_RDONLY | O_CLOEXEC);
-    cleanup_close int out = open(to, O_RDWR | O_CLOEXEC);
-    cleanup_free uint8_t *new = malloc(CHUNK_BYTES);
-    cleanup_free uint8_t *old = malloc(CHUNK_BYTES);
+    cleanup_close int out = open(to, O_WRONLY | O_CLOEXEC);
+    cleanup_free uint8_t *data = malloc(block_bytes);
+    bool ok = in >= 0 && out >= 0;
+    size_t i;
 
-    if (!new || !old)
+    if (!data)
         return xenfork__nomem(ctx);
-    /* Of a device, what the cache has may be older than it is. */
-    if (in >= 0)
-        ioctl(in, BLKFLSBUF, 0);
-    if (in < 0 || out < 0 ||
-        !copy_all(&(struct copy){.in = in, .out = out, .new = new, .old = old}))
-        return failed(ctx, "write what has changed into", to);
-    return 0;
+    for (i = 0; i < count && ok; i++) {
+        off_t at = (off_t)(blocks[i] * block_bytes);
+        ssize_t n = read_at(in, data, block_bytes, at);
+
+        ok = n >= 0 && write_at(out, data, (size_t)n, at);
+    }
+    return ok && fsync(out) == 0
+               ? 0
+               : failed(ctx, "write what has changed into", to);
 }
 
 /*

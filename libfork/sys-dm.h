@@ -88,8 +88,10 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path,
 /* Nobody may write to it, rename or remove it; where the file system can. */
 int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
                               bool is_protected);
-/* All that is different, durably. */
-int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to);
+/* These blocks, to the same place in another; durably. */
+int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
+                           const uint64_t *blocks, size_t count,
+                           size_t block_bytes);
 /* Somebody makes this pool larger while it is in use; data: its file */
 int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir,
                             const char *data);

@@ -323,6 +323,51 @@ int xenfork__pool_delete(xenfork_ctx *ctx, const char *dir, uint64_t id)
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
+/* The block that a snapshot of the metadata begins with; 0: there is none */
+static int held_root(xenfork_ctx *ctx, const struct pool *pool,
+                     uint64_t *block_out)
+{
+    cleanup_free char *status = NULL;
+    int rc = xenfork__sys_dm_status(ctx, pool->name, &status);
+
+    *block_out = 0;
+    if (rc == 0)
+        sscanf(status, "%*u %*s %*s %" SCNu64, block_out);
+    return rc;
+}
+
+/* One that a process has left that was killed goes before. */
+static int hold(xenfork_ctx *ctx, const struct pool *pool, uint64_t *block_out)
+{
+    int rc = held_root(ctx, pool, block_out);
+
+    if (rc == 0 && *block_out)
+        rc = xenfork__sys_dm_message(ctx, pool->name, "release_metadata_snap");
+    if (rc == 0)
+        rc = xenfork__sys_dm_message(ctx, pool->name, "reserve_metadata_snap");
+    return rc < 0 ? rc : held_root(ctx, pool, block_out);
+}
+
+int xenfork__pool_map(xenfork_ctx *ctx, const char *dir, uint64_t id,
+                      struct xenfork__thin_map *map_out)
+{
+    cleanup_pool struct pool pool = {0};
+    cleanup_map struct xenfork__thin_map map = {0};
+    uint64_t block;
+    int rc = load(ctx, dir, &pool), r;
+
+    if (rc < 0 || (rc = hold(ctx, &pool, &block)) < 0)
+        return rc;
+    rc = xenfork__thin_map(ctx, pool.meta, block, id, &map);
+    r = xenfork__sys_dm_message(ctx, pool.name, "release_metadata_snap");
+    rc = rc < 0 ? rc : r;
+    if (rc < 0)
+        return rc;
+    *map_out = map;
+    map = (struct xenfork__thin_map){0};
+    return 0;
+}
+
 int xenfork__pool_release(xenfork_ctx *ctx, const char *dir)
 {
     char name[XENFORK__DM_NAME_BYTES];

@@ -10,6 +10,7 @@
 
 #include "internal.h"
 #include "sys-dm.h"
+#include "thin-map.h"
 
 #define XENFORK__POOL_BLOCK_BYTES 65536U
 #define XENFORK__SECTOR_BYTES     512U
@@ -30,6 +31,9 @@ int xenfork__pool_snapshot(xenfork_ctx *ctx, const char *dir, uint64_t id,
                            uint64_t from);
 /* Absent already: success. */
 int xenfork__pool_delete(xenfork_ctx *ctx, const char *dir, uint64_t id);
+/* Which blocks a device has, that nobody writes to. */
+int xenfork__pool_map(xenfork_ctx *ctx, const char *dir, uint64_t id,
+                      struct xenfork__thin_map *map_out);
 /* Out of use, if no thin device is in use. */
 int xenfork__pool_release(xenfork_ctx *ctx, const char *dir);
 /* Files and all; absent already: success. */

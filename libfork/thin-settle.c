@@ -8,6 +8,12 @@
 #include "record.h"
 #include "thin-pool.h"
 
+/*
+ * So much (1 GiB) is copied at once, while libxl waits for the script; more
+ * when somebody asks for it.
+ */
+#define QUICK_SECTORS (2U << 20)
+
 static bool ends_in(const char *text, const char *end)
 {
     size_t length = strlen(text), end_length = strlen(end);
@@ -65,31 +71,40 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir, const char *origin,
     return rc;
 }
 
+static int copy_back(xenfork_ctx *ctx, const struct xenfork__thin *head)
+{
+    cleanup_map struct xenfork__thin_map map = {0};
+    cleanup_free char *node = NULL;
+    int rc;
+
+    if (asprintf(&node, XENFORK__DM_DIR "%s", head->device) < 0) {
+        node = NULL;
+        return xenfork__nomem(ctx);
+    }
+    if ((rc = xenfork__pool_map(ctx, head->dir, head->id, &map)) < 0 ||
+        (rc = xenfork__sys_file_protect(ctx, head->origin, false)) < 0)
+        return rc;
+    return xenfork__sys_disk_copy(ctx, node, head->origin, map.blocks,
+                                  map.count, XENFORK__POOL_BLOCK_BYTES);
+}
+
 /*
  * What the domain has written since the first cut goes into its file.  Done
  * twice it is done, too: until the record goes, the head is what counts.
  */
-static int merge(xenfork_ctx *ctx, const struct xenfork__thin *head)
+static int merge(xenfork_ctx *ctx, const struct xenfork__thin *head,
+                 bool is_waiting, bool *is_done_out)
 {
-    cleanup_free char *node = NULL;
-    uint64_t mapped;
-    int rc = xenfork__thin_make(ctx, head, true);
+    uint64_t sectors;
+    int rc = xenfork__thin_make(ctx, head, true), r;
 
-    if (rc < 0)
-        return rc;
-    if (asprintf(&node, XENFORK__DM_DIR "%s", head->device) < 0) {
-        node = NULL;
-        rc = xenfork__nomem(ctx);
-    }
     if (rc == 0)
-        rc = xenfork__thin_mapped(ctx, head, &mapped);
-    if (rc == 0)
-        rc = xenfork__sys_file_protect(ctx, head->origin, false);
-    if (rc == 0 && mapped)
-        rc = xenfork__sys_disk_copy(ctx, node, head->origin);
-    if (xenfork__sys_dm_remove(ctx, head->device) < 0)
-        rc = rc < 0 ? rc : XENFORK_E_DISK;
-    return rc;
+        rc = xenfork__thin_mapped(ctx, head, &sectors);
+    *is_done_out = rc == 0 && (is_waiting || sectors <= QUICK_SECTORS);
+    if (*is_done_out && sectors)
+        rc = copy_back(ctx, head);
+    r = xenfork__thin_unmake(ctx, head);
+    return rc < 0 ? rc : r;
 }
 
 int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head)
@@ -149,7 +164,7 @@ static int switch_back(xenfork_ctx *ctx, struct xenfork__thin *head,
     return 0;
 }
 
-static int drop_unneeded(xenfork_ctx *ctx, const char *origin,
+static int drop_unneeded(xenfork_ctx *ctx, const char *origin, bool is_waiting,
                          bool *is_plain_out)
 {
     cleanup_thin struct xenfork__thin *head = NULL;
@@ -166,11 +181,8 @@ static int drop_unneeded(xenfork_ctx *ctx, const char *origin,
     rc = xenfork__sys_dm_info(ctx, head->device, &info);
     if (rc < 0 || info.is_there)
         return rc < 0 ? rc : switch_back(ctx, head, is_plain_out);
-    if ((rc = merge(ctx, head)) < 0 ||
-        (rc = xenfork__thin_drop_head(ctx, head)) < 0)
-        return rc;
-    *is_plain_out = true;
-    return 0;
+    rc = merge(ctx, head, is_waiting, is_plain_out);
+    return rc == 0 && *is_plain_out ? xenfork__thin_drop_head(ctx, head) : rc;
 }
 
 /* Records that were never finished go, too; other drivers' files stay. */
@@ -204,7 +216,8 @@ static int tidy(xenfork_ctx *ctx, const char *dir)
     return 0;
 }
 
-int xenfork__thin_settle(xenfork_ctx *ctx, const char *dir, const char *origin)
+static int settle(xenfork_ctx *ctx, const char *dir, const char *origin,
+                  bool is_waiting)
 {
     struct xenfork__thin_users users;
     bool is_plain;
@@ -215,7 +228,7 @@ int xenfork__thin_settle(xenfork_ctx *ctx, const char *dir, const char *origin)
     is_plain = !users.has_head;
     if (!users.deltas && !users.sealed) {
         if (users.has_head)
-            rc = drop_unneeded(ctx, origin, &is_plain);
+            rc = drop_unneeded(ctx, origin, is_waiting, &is_plain);
         if (rc == 0 && is_plain)
             rc = xenfork__sys_file_protect(ctx, origin, false);
         users.records -= users.has_head && is_plain;
@@ -223,4 +236,32 @@ int xenfork__thin_settle(xenfork_ctx *ctx, const char *dir, const char *origin)
     if (rc == 0)
         rc = xenfork__thin_release(ctx, dir, origin);
     return rc == 0 && !users.records ? tidy(ctx, dir) : rc;
+}
+
+int xenfork__thin_settle(xenfork_ctx *ctx, const char *dir, const char *origin)
+{
+    return settle(ctx, dir, origin, false);
+}
+
+int xenfork__thin_merge(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    struct xenfork__thin_users users;
+    struct xenfork__dm_info info;
+    int rc;
+
+    if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
+        (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
+        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin, &users)) < 0)
+        return rc;
+    if (thin->has_id && !thin->is_descriptor && !info.open_count &&
+        !users.deltas && !users.sealed) {
+        rc = xenfork__thin_unmake(ctx, thin);
+        return rc < 0 ? rc : settle(ctx, thin->dir, thin->origin, true);
+    }
+    if (!thin->has_id && !thin->is_descriptor)
+        return 0; /* it is as it should be */
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0, "disk %s is in use", path);
+    return xenfork__remedy(ctx, "shut its domain down, and destroy the clones "
+                                "whose disks lie on it");
 }

@@ -106,6 +106,8 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir, const char *origin,
  * more is a plain file again, and the pool goes with the last of them.
  */
 int xenfork__thin_settle(xenfork_ctx *ctx, const char *dir, const char *origin);
+/* The same for one file, without the lock, however long it takes.  INUSE */
+int xenfork__thin_merge(xenfork_ctx *ctx, const char *path);
 
 static inline void xenfork__thin_cleanup(struct xenfork__thin **thin)
 {

@@ -8,6 +8,7 @@
 
 #include "fake-xen.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -249,6 +250,75 @@ static int forget(const char *pool, uint64_t id)
     return 0;
 }
 
+static void put64(uint8_t *at, uint64_t value)
+{
+    value = htole64(value);
+    memcpy(at, &value, sizeof(value));
+}
+
+static void put_block(FILE *f, uint32_t block, const uint8_t data[4096])
+{
+    if (fseek(f, (long)block * 4096, SEEK_SET) || !fwrite(data, 4096, 1, f))
+        abort();
+}
+
+/* A leaf; node[16]: its entries */
+static void add_entry(uint8_t node[4096], uint64_t key, uint64_t value)
+{
+    uint8_t *count = &node[16];
+
+    node[4] = 2;
+    node[20] = 252;
+    node[24] = 8;
+    put64(node + 32 + *count * 8, key);
+    put64(node + 32 + (252 + *count) * 8, value);
+    ++*count;
+}
+
+#define SUPERBLOCK 7U
+
+/* As dm-thin-metadata.c writes it, with one node a tree. */
+static int hold(struct fake_dm *pool)
+{
+    uint8_t super[4096] = {0}, devices[4096] = {0};
+    uint32_t i, meta = 0, block = SUPERBLOCK + 2;
+    uint64_t n;
+    FILE *f;
+
+    if (pool->held_root || sscanf(pool->live.params, "7:%u", &meta) != 1)
+        return EBUSY;
+    f = fopen(fake->loops[meta], "r+");
+    if (!f)
+        abort();
+    put64(super + 32, 27022010);
+    super[40] = 2;
+    put64(super + 320, SUPERBLOCK + 1);
+    put_block(f, SUPERBLOCK, super);
+    add_entry(devices, 0, 0); /* an empty node has no form */
+    for (i = 0; i < FAKE_THINS; i++) {
+        uint8_t blocks[4096] = {0};
+
+        if (!fake->thins[i].id || strcmp(fake->thins[i].pool, pool->name))
+            continue;
+        for (n = 0; n < fake->thins[i].mapped / 128 && n < 250; n++)
+            add_entry(blocks, n * 3, n << 24);
+        add_entry(devices, fake->thins[i].id, block);
+        put_block(f, block++, blocks);
+    }
+    put_block(f, SUPERBLOCK + 1, devices);
+    fclose(f);
+    pool->held_root = SUPERBLOCK;
+    return 0;
+}
+
+static int let_go(struct fake_dm *pool)
+{
+    if (!pool->held_root)
+        return EINVAL;
+    pool->held_root = 0;
+    return 0;
+}
+
 int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
                             const char *message)
 {
@@ -265,6 +335,10 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
         e = snapshot(name, id, from);
     else if (sscanf(message, "delete %" SCNu64, &id) == 1)
         e = forget(name, id);
+    else if (!strcmp(message, "reserve_metadata_snap"))
+        e = hold(find(name));
+    else if (!strcmp(message, "release_metadata_snap"))
+        e = let_go(find(name));
     if (e == ENODATA)
         return fake_leave(xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no device"));
     return e ? refuse(ctx, e, message) : fake_leave(0);
@@ -299,9 +373,10 @@ int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                      thin->mapped);
     else
         n = asprintf(status_out,
-                     "0 420/4096 %" PRIu64 "/%" PRIu64 " - rw ignore_discard "
-                     "queue_if_no_space - 1024",
-                     fake->pool_is_full ? total : 0, total);
+                     "0 420/4096 %" PRIu64 "/%" PRIu64
+                     " %s rw ignore_discard queue_if_no_space - 1024",
+                     fake->pool_is_full ? total : 0, total,
+                     dm->held_root ? "7" : "-");
     return fake_leave(n < 0 ? xenfork__nomem(ctx) : 0);
 }
 
@@ -400,16 +475,21 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
-int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to)
+int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
+                           const uint64_t *blocks, size_t count,
+                           size_t block_bytes)
 {
     FILE *f;
 
     FAKE_ENTER(ctx);
     if (fake_is_protected(to) || strncmp(from, "/dev/mapper/", 12) ||
-        !find(from + 12))
+        !find(from + 12) || block_bytes != 65536)
         return refuse(ctx, EPERM, to);
     f = fopen(to, "w");
-    if (!f || fputs("what was written since\n", f) < 0 || fclose(f))
+    if (!f ||
+        fprintf(f, "%zu blocks, the last %" PRIu64 "\n", count,
+                blocks[count - 1]) < 0 ||
+        fclose(f))
         abort();
     return fake_leave(0);
 }

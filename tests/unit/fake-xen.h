@@ -127,7 +127,8 @@ struct fake_dm {
     char name[128]; /* "": unused slot */
     struct fake_table live, loaded;
     bool is_suspended;
-    bool is_used; /* by a domain */
+    bool is_used;       /* by a domain */
+    uint64_t held_root; /* of a pool; 0: none */
 };
 struct fake_thin {
     char pool[128], meta[FAKE_PATH]; /* its file */

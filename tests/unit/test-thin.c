@@ -168,10 +168,36 @@ static void test_merge(void **state)
     fake_detach(image());
     assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
     assert_false(fake_is_protected(image()));
-    assert_file("what was written since\n");
+    assert_file("2 blocks, the last 3\n");
     snprintf(folder, sizeof(folder), "%s/.xenfork", fake->dir);
     assert_int_equal(access(folder, F_OK), -1);
     assert_string_equal(fake->violation, "");
+}
+
+/* More than is done while libxl waits: the head stays until it is asked for. */
+static void test_much(void **state)
+{
+    uint32_t i;
+
+    (void)state;
+    fake_make_shimmed(s->src);
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_true(fake_write_disk(s->src));
+    assert_int_equal(xenfork__thin_merge(s->ctx, image()), XENFORK_E_INUSE);
+    destroy_clones();
+    assert_int_equal(xenfork__thin_merge(s->ctx, image()), XENFORK_E_INUSE);
+    for (i = 0; i < FAKE_THINS; i++)
+        fake->thins[i].mapped *= 3U << 13;
+    fake_detach(image());
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_file("contents of xvda of src\n");
+    assert_true(fake_is_protected(image()));
+    assert_int_equal(attach(image(), 'w'), 0);
+    use("thin")->is_used = false;
+    assert_int_equal(xenfork__thin_merge(s->ctx, image()), 0);
+    assert_file("250 blocks, the last 747\n");
+    assert_false(fake_is_protected(image()));
+    assert_int_equal(xenfork__thin_merge(s->ctx, image()), 0);
 }
 
 /* As after a reboot. */
@@ -292,7 +318,7 @@ int main(void)
         TEST(test_running),         TEST(test_attach),      TEST(test_back),
         TEST(test_merge),           TEST(test_reattach),    TEST(test_frozen),
         TEST(test_frozen_and_gone), TEST(test_frozen_kept), TEST(test_full),
-        TEST(test_usage),
+        TEST(test_usage),           TEST(test_much),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
