@@ -209,6 +209,8 @@ int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name)
     /* blkback closes a device a moment after libxl takes it for closed. */
     while ((e = try_remove(ctx, name)) == EBUSY && tries++ < BUSY_TRIES)
         nanosleep(&pause, NULL);
+    if (e == EBUSY)
+        return xenfork__miss(ctx, XENFORK_E_BUSY, "%s is in use", name);
     return !e || e == ENXIO ? 0 : failed(ctx, e, "remove", name);
 }
 

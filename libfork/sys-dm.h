@@ -40,7 +40,10 @@ int xenfork__sys_dm_clear(xenfork_ctx *ctx, const char *name);
 int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name,
                             bool is_flushed);
 int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name);
-/* Whoever has it open gets some seconds to close it.  Absent: success */
+/*
+ * Whoever has it open gets some seconds to close it.  Absent: success.  BUSY,
+ * not logged: it is open still
+ */
 int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name);
 /* NOTFOUND, not logged: to a thing in it that is not there */
 int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,

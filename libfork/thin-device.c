@@ -195,7 +195,13 @@ int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     if (info.is_suspended &&
         (rc = xenfork__sys_dm_resume(ctx, thin->device)) < 0)
         return rc;
-    return xenfork__sys_dm_remove(ctx, thin->device);
+    rc = xenfork__sys_dm_remove(ctx, thin->device);
+    if (rc != XENFORK_E_BUSY)
+        return rc;
+    return info.is_readonly
+               ? 0
+               : xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                               "disk %s is in use still", thin->path);
 }
 
 int xenfork__thin_detach(xenfork_ctx *ctx, const char *path)
@@ -221,7 +227,8 @@ int xenfork__thin_release(xenfork_ctx *ctx, const char *dir, const char *origin)
     rc = xenfork__sys_dm_info(ctx, name, &info);
     if (rc == 0 && info.is_there && !info.open_count)
         rc = xenfork__sys_dm_remove(ctx, name);
-    return rc < 0 ? rc : xenfork__pool_release(ctx, dir);
+    return rc < 0 && rc != XENFORK_E_BUSY ? rc
+                                          : xenfork__pool_release(ctx, dir);
 }
 
 int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,

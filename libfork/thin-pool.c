@@ -378,7 +378,8 @@ int xenfork__pool_release(xenfork_ctx *ctx, const char *dir)
     rc = xenfork__sys_dm_info(ctx, name, &info);
     if (rc < 0 || !info.is_there || info.open_count)
         return rc;
-    return xenfork__sys_dm_remove(ctx, name);
+    rc = xenfork__sys_dm_remove(ctx, name);
+    return rc == XENFORK_E_BUSY ? 0 : rc;
 }
 
 int xenfork__pool_remove(xenfork_ctx *ctx, const char *dir)
@@ -391,8 +392,11 @@ int xenfork__pool_remove(xenfork_ctx *ctx, const char *dir)
     if (!folder || !record)
         return xenfork__nomem(ctx);
     xenfork__pool_name(dir, name);
-    if ((rc = xenfork__sys_dm_remove(ctx, name)) < 0 ||
-        (rc = xenfork__file_remove(ctx, record)) < 0)
+    rc = xenfork__sys_dm_remove(ctx, name);
+    if (rc == XENFORK_E_BUSY)
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0, "the pool %s is in use",
+                             name);
+    if (rc < 0 || (rc = xenfork__file_remove(ctx, record)) < 0)
         return rc;
     return xenfork__dir_remove(ctx, folder);
 }

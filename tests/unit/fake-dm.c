@@ -187,7 +187,7 @@ int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name)
 
     FAKE_ENTER(ctx);
     if (dm && openers(dm))
-        return refuse(ctx, EBUSY, name);
+        return fake_leave(xenfork__miss(ctx, XENFORK_E_BUSY, "%s", name));
     if (dm)
         memset(dm, 0, sizeof(*dm));
     return fake_leave(0);

@@ -108,6 +108,13 @@ static void test_attach(void **state)
     assert_true(dm->live.is_readonly);
     assert_int_equal(attach(image(), 'r'), 0);
     assert_int_equal(attach(image(), 'w'), XENFORK_E_INUSE);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_true(dm->is_used); /* another reads it still */
+    dm->is_used = false;
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(attach(image(), 'w'), 0);
+    dm = use("linear");
+    assert_int_equal(xenfork__thin_detach(s->ctx, image()), XENFORK_E_DISK);
     dm->is_used = false;
     assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
     assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
