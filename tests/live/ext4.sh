@@ -55,7 +55,8 @@ is_left() { [ "$(records)" = "$1" ]; }
 
 disk() { info "$1" '.disks[0].path'; }
 host() { snapshot_of_host /mnt/e | grep -vE '^[0-9]+ process xl$'; }
-# all_as_before TEXT
+# remember the host as it must be afterwards; all_as_before TEXT
+remember() { host_before=$(host); }
 all_as_before() {
     is_same() { [ "$(host)" = "$host_before" ]; }
     wait_until 30 is_same

@@ -9,7 +9,7 @@
 xl destroy source
 ext4_at /mnt/e 500
 disk_at /mnt/e/plain.img
-host_before=$(host)
+remember
 
 # A source that Xen's own script has attached.
 start_source plain 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/mnt/e/plain.img" ]'

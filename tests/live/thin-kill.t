@@ -9,7 +9,7 @@
 xl destroy source
 ext4_at /mnt/e 500
 disk_at /mnt/e/src.img
-host_before=$(host)
+remember
 
 # Killed at every stage: at the first cut, when a source may go back to its file, and at later ones.
 start_behind src /mnt/e/src.img

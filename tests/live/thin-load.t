@@ -13,7 +13,7 @@ sum() { on_node "$1" sha256sum | cut -d ' ' -f 1; }
 xl destroy source
 ext4_at /mnt/e 500
 disk_at /mnt/e/src.img
-host_before=$(host)
+remember
 start_behind src /mnt/e/src.img
 loaded src "${1:-5}"
 xl destroy src

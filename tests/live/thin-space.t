@@ -16,7 +16,7 @@ fill() { dd if=/dev/zero of=/mnt/e/filler bs=64k 2>/dev/null; sync -f /mnt/e; }
 xl destroy source
 ext4_at /mnt/e 150
 disk_at /mnt/e/src.img
-host_before=$(host)
+remember
 start_behind src /mnt/e/src.img
 # Small steps: the pool is soon full.
 check 'forked' env XENFORK_TEST_POOL_STEP=$((2 << 20)) timeout 120 xl fork --paused src c

@@ -9,7 +9,7 @@
 xl destroy source
 ext4_at /mnt/e 500
 disk_at /mnt/e/src.img
-host_before=$(host)
+remember
 
 start_behind src /mnt/e/src.img
 is 'fork-check says how, and why' "$(xl fork-check src | tail -n 1)" '  xvda: thin, a raw file or device, by device-mapper'

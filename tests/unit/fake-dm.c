@@ -12,15 +12,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
 #include "sys-dm.h"
-#include "thin-pool.h"
-#include "thin.h"
 
-static struct fake_dm *find(const char *name)
+struct fake_dm *fake_dm_named(const char *name)
 {
     uint32_t i;
 
@@ -49,7 +46,7 @@ static uint32_t openers(const struct fake_dm *dm)
     return n;
 }
 
-static int refuse(xenfork_ctx *ctx, int e, const char *name)
+int fake_dm_refuse(xenfork_ctx *ctx, int e, const char *name)
 {
     return fake_leave(
         xenfork__fail(ctx, XENFORK_E_DISK, e, "device-mapper: %s", name));
@@ -67,7 +64,7 @@ int xenfork__sys_dm_check(xenfork_ctx *ctx)
 int xenfork__sys_dm_info(xenfork_ctx *ctx, const char *name,
                          struct xenfork__dm_info *info_out)
 {
-    const struct fake_dm *dm = find(name);
+    const struct fake_dm *dm = fake_dm_named(name);
 
     FAKE_ENTER(ctx);
     *info_out = (struct xenfork__dm_info){0};
@@ -92,7 +89,7 @@ static struct fake_thin *thin_of(const char *pool, uint64_t id)
 
 /* A thin device's own, by its table: "/dev/mapper/POOL ID /dev/mapper/ORIGIN"
  */
-static struct fake_thin *thin_below(const struct fake_table *table)
+struct fake_thin *fake_thin_below(const struct fake_table *table)
 {
     char pool[FAKE_PATH];
     uint64_t id;
@@ -110,7 +107,7 @@ static bool set_table(struct fake_table *to,
     fake_copy_string(to->params, sizeof(to->params), table->params);
     to->sectors = table->sectors;
     to->is_readonly = table->is_readonly;
-    return strcmp(to->type, "thin") || thin_below(to);
+    return strcmp(to->type, "thin") || fake_thin_below(to);
 }
 
 int xenfork__sys_dm_create(xenfork_ctx *ctx, const char *name,
@@ -119,14 +116,14 @@ int xenfork__sys_dm_create(xenfork_ctx *ctx, const char *name,
     struct fake_dm *dm = fake->dms;
 
     FAKE_ENTER(ctx);
-    if (find(name))
-        return refuse(ctx, EBUSY, name);
+    if (fake_dm_named(name))
+        return fake_dm_refuse(ctx, EBUSY, name);
     while (dm->name[0])
         if (++dm == fake->dms + FAKE_DMS)
             abort();
     memset(dm, 0, sizeof(*dm));
     if (!set_table(&dm->live, table))
-        return refuse(ctx, EINVAL, name);
+        return fake_dm_refuse(ctx, EINVAL, name);
     fake_copy_string(dm->name, sizeof(dm->name), name);
     return fake_leave(0);
 }
@@ -134,32 +131,32 @@ int xenfork__sys_dm_create(xenfork_ctx *ctx, const char *name,
 int xenfork__sys_dm_load(xenfork_ctx *ctx, const char *name,
                          const struct xenfork__dm_table *table)
 {
-    struct fake_dm *dm = find(name);
+    struct fake_dm *dm = fake_dm_named(name);
 
     FAKE_ENTER(ctx);
     if (!dm || !set_table(&dm->loaded, table))
-        return refuse(ctx, ENXIO, name);
+        return fake_dm_refuse(ctx, ENXIO, name);
     return fake_leave(0);
 }
 
 int xenfork__sys_dm_clear(xenfork_ctx *ctx, const char *name)
 {
-    struct fake_dm *dm = find(name);
+    struct fake_dm *dm = fake_dm_named(name);
 
     FAKE_ENTER(ctx);
     if (!dm)
-        return refuse(ctx, ENXIO, name);
+        return fake_dm_refuse(ctx, ENXIO, name);
     memset(&dm->loaded, 0, sizeof(dm->loaded));
     return fake_leave(0);
 }
 
 int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name, bool is_flushed)
 {
-    struct fake_dm *dm = find(name);
+    struct fake_dm *dm = fake_dm_named(name);
 
     FAKE_ENTER(ctx);
     if (!dm)
-        return refuse(ctx, ENXIO, name);
+        return fake_dm_refuse(ctx, ENXIO, name);
     if (is_flushed == !strcmp(dm->live.type, "thin-pool"))
         fake_violation("%s: what is under way is handled wrongly", name);
     dm->is_suspended = true;
@@ -168,11 +165,11 @@ int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name, bool is_flushed)
 
 int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name)
 {
-    struct fake_dm *dm = find(name);
+    struct fake_dm *dm = fake_dm_named(name);
 
     FAKE_ENTER(ctx);
     if (!dm)
-        return refuse(ctx, ENXIO, name);
+        return fake_dm_refuse(ctx, ENXIO, name);
     if (dm->loaded.type[0]) {
         dm->live = dm->loaded;
         memset(&dm->loaded, 0, sizeof(dm->loaded));
@@ -183,7 +180,7 @@ int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name)
 
 int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name)
 {
-    struct fake_dm *dm = find(name);
+    struct fake_dm *dm = fake_dm_named(name);
 
     FAKE_ENTER(ctx);
     if (dm && openers(dm))
@@ -206,7 +203,7 @@ static int make_thin(const char *pool, uint64_t id, uint64_t mapped)
         if (++thin == fake->thins + FAKE_THINS)
             abort();
     fake_copy_string(thin->pool, sizeof(thin->pool), pool);
-    if (sscanf(find(pool)->live.params, "7:%u", &meta) != 1)
+    if (sscanf(fake_dm_named(pool)->live.params, "7:%u", &meta) != 1)
         abort();
     fake_copy_string(thin->meta, sizeof(thin->meta), fake->loops[meta]);
     thin->id = id;
@@ -220,8 +217,9 @@ static const struct fake_dm *device_of(const struct fake_thin *thin)
     uint32_t i;
 
     for (i = 0; i < FAKE_DMS; i++)
-        if (fake->dms[i].name[0] && (thin_below(&fake->dms[i].live) == thin ||
-                                     thin_below(&fake->dms[i].loaded) == thin))
+        if (fake->dms[i].name[0] &&
+            (fake_thin_below(&fake->dms[i].live) == thin ||
+             fake_thin_below(&fake->dms[i].loaded) == thin))
             return &fake->dms[i];
     return NULL;
 }
@@ -326,7 +324,7 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
     int e = EINVAL;
 
     FAKE_ENTER(ctx);
-    if (!find(name))
+    if (!fake_dm_named(name))
         e = ENXIO;
     else if (sscanf(message, "create_thin %" SCNu64, &id) == 1)
         e = make_thin(name, id, 0);
@@ -336,22 +334,22 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
     else if (sscanf(message, "delete %" SCNu64, &id) == 1)
         e = forget(name, id);
     else if (!strcmp(message, "reserve_metadata_snap"))
-        e = hold(find(name));
+        e = hold(fake_dm_named(name));
     else if (!strcmp(message, "release_metadata_snap"))
-        e = let_go(find(name));
+        e = let_go(fake_dm_named(name));
     if (e == ENODATA)
         return fake_leave(xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no device"));
-    return e ? refuse(ctx, e, message) : fake_leave(0);
+    return e ? fake_dm_refuse(ctx, e, message) : fake_leave(0);
 }
 
 int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
                           char **params_out)
 {
-    const struct fake_dm *dm = find(name);
+    const struct fake_dm *dm = fake_dm_named(name);
 
     FAKE_ENTER(ctx);
     if (!dm)
-        return refuse(ctx, ENXIO, name);
+        return fake_dm_refuse(ctx, ENXIO, name);
     *type_out = strdup(dm->live.type);
     *params_out = strdup(dm->live.params);
     return fake_leave(*type_out && *params_out ? 0 : xenfork__nomem(ctx));
@@ -360,14 +358,14 @@ int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
 int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                            char **status_out)
 {
-    const struct fake_dm *dm = find(name);
-    const struct fake_thin *thin = dm ? thin_below(&dm->live) : NULL;
+    const struct fake_dm *dm = fake_dm_named(name);
+    const struct fake_thin *thin = dm ? fake_thin_below(&dm->live) : NULL;
     uint64_t total = dm ? dm->live.sectors / 128 : 0;
     int n;
 
     FAKE_ENTER(ctx);
     if (!dm)
-        return refuse(ctx, ENXIO, name);
+        return fake_dm_refuse(ctx, ENXIO, name);
     if (thin)
         n = asprintf(status_out, "%" PRIu64 " %" PRIu64, thin->mapped,
                      thin->mapped);
@@ -378,218 +376,6 @@ int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                      fake->pool_is_full ? total : 0, total,
                      dm->held_root ? "7" : "-");
     return fake_leave(n < 0 ? xenfork__nomem(ctx) : 0);
-}
-
-/* One number for each file. */
-int xenfork__sys_loop(xenfork_ctx *ctx, const char *file, bool is_readonly,
-                      int *fd_out, char device_out[XENFORK__LOOP_BYTES])
-{
-    uint32_t i = 0;
-
-    FAKE_ENTER(ctx);
-    if (access(file, F_OK))
-        return refuse(ctx, ENOENT, file);
-    if (!is_readonly && fake_is_protected(file))
-        return refuse(ctx, EPERM, file);
-    while (fake->loops[i][0] && strcmp(fake->loops[i], file))
-        if (++i == FAKE_LOOPS)
-            abort();
-    fake_copy_string(fake->loops[i], sizeof(fake->loops[i]), file);
-    snprintf(device_out, XENFORK__LOOP_BYTES, "7:%u", i);
-    *fd_out = -1;
-    return fake_leave(0);
-}
-
-int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device)
-{
-    (void)device;
-    FAKE_ENTER(ctx);
-    return fake_leave(0);
-}
-
-int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
-                           uint64_t *bytes_out, bool *is_file_out)
-{
-    struct stat st;
-
-    FAKE_ENTER(ctx);
-    if (stat(path, &st))
-        return refuse(ctx, errno, path);
-    /* Those of the tests are small. */
-    *bytes_out = (uint64_t)st.st_size + 512;
-    if (is_file_out)
-        *is_file_out = S_ISREG(st.st_mode);
-    return fake_leave(0);
-}
-
-int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path)
-{
-    FAKE_ENTER(ctx);
-    if (strncmp(path, "/dev/mapper/", 12) || !find(path + 12))
-        return refuse(ctx, ENOENT, path);
-    return fake_leave(0);
-}
-
-/* A pool that is made anew has no devices. */
-int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
-{
-    uint32_t i;
-    FILE *f;
-
-    FAKE_ENTER(ctx);
-    if (fake->has_no_space)
-        return fake_leave(xenfork__miss(ctx, XENFORK_E_BUSY, "no space"));
-    for (i = 0; i < FAKE_THINS && access(path, F_OK); i++)
-        if (!strcmp(fake->thins[i].meta, path))
-            memset(&fake->thins[i], 0, sizeof(fake->thins[i]));
-    f = fopen(path, "a");
-    if (!f || ftruncate(fileno(f), (off_t)bytes))
-        return refuse(ctx, errno, path);
-    fclose(f);
-    return fake_leave(0);
-}
-
-bool fake_is_protected(const char *path)
-{
-    uint32_t i;
-
-    for (i = 0; i < FAKE_LOOPS; i++)
-        if (!strcmp(fake->is_protected[i], path))
-            return true;
-    return false;
-}
-
-int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
-                              bool is_protected)
-{
-    uint32_t i;
-
-    FAKE_ENTER(ctx);
-    if (access(path, F_OK) || is_protected == fake_is_protected(path))
-        return fake_leave(0);
-    for (i = 0; strcmp(fake->is_protected[i], is_protected ? "" : path); i++)
-        if (i == FAKE_LOOPS - 1)
-            abort();
-    fake_copy_string(fake->is_protected[i], sizeof(fake->is_protected[i]),
-                     is_protected ? path : "");
-    return fake_leave(0);
-}
-
-int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
-                           const uint64_t *blocks, size_t count,
-                           size_t block_bytes)
-{
-    FILE *f;
-
-    FAKE_ENTER(ctx);
-    if (fake_is_protected(to) || strncmp(from, "/dev/mapper/", 12) ||
-        !find(from + 12) || block_bytes != 65536)
-        return refuse(ctx, EPERM, to);
-    f = fopen(to, "w");
-    if (!f ||
-        fprintf(f, "%zu blocks, the last %" PRIu64 "\n", count,
-                blocks[count - 1]) < 0 ||
-        fclose(f))
-        abort();
-    return fake_leave(0);
-}
-
-int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir, const char *data)
-{
-    (void)dir;
-    FAKE_ENTER(ctx);
-    if (access(data, F_OK))
-        return refuse(ctx, ENOENT, data);
-    return fake_leave(0);
-}
-
-/* As thin.c names it. */
-static void name_device(const char *path, char name_out[XENFORK__DM_NAME_BYTES])
-{
-    const char *name = strrchr(path, '/') + 1;
-    const char *end = strstr(name, XENFORK__THIN_SUFFIX);
-
-    if (end)
-        snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%.*s",
-                 (int)(end - name), name);
-    else
-        snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%016" PRIx64,
-                 xenfork__pool_digest(path));
-}
-
-static struct fake_dm *use_device(const char *path)
-{
-    struct fake_dm *dm = fake->dms;
-
-    while (dm->name[0])
-        if (++dm == fake->dms + FAKE_DMS)
-            abort();
-    memset(dm, 0, sizeof(*dm));
-    name_device(path, dm->name);
-    dm->is_used = true;
-    return dm;
-}
-
-void fake_attach(const char *path)
-{
-    xenfork_ctx ctx = {.guard_fd = -1};
-    struct xenfork__thin *thin = NULL;
-    char pool[XENFORK__DM_NAME_BYTES];
-    struct fake_dm *dm;
-
-    if (xenfork__thin_peek(&ctx, path, &thin) < 0 || !thin->has_id) {
-        fake_violation("there is no disk %s: %s", path, ctx.error.text);
-        return;
-    }
-    xenfork__pool_name(thin->dir, pool);
-    dm = use_device(path);
-    strcpy(dm->live.type, "thin");
-    dm->live.sectors = thin->sectors;
-    snprintf(dm->live.params, sizeof(dm->live.params),
-             "/dev/mapper/%s %" PRIu64, pool, thin->id);
-    if (!thin_below(&dm->live))
-        fake_violation("the pool has no disk %s", path);
-    xenfork__thin_close(thin);
-}
-
-void fake_detach(const char *path)
-{
-    char name[XENFORK__DM_NAME_BYTES];
-    struct fake_dm *dm;
-
-    name_device(path, name);
-    dm = find(name);
-    if (dm)
-        memset(dm, 0, sizeof(*dm));
-}
-
-void fake_make_shimmed(uint32_t domid)
-{
-    struct fake_disk *disk = &fake_domain(domid)->disks[0];
-    struct fake_dm *dm = use_device(disk->path);
-
-    fake_copy_string(disk->script, sizeof(disk->script), "block-fork");
-    strcpy(dm->live.type, "linear");
-    strcpy(dm->live.params, "7:0 0");
-    fake_copy_string(fake->loops[0], sizeof(fake->loops[0]), disk->path);
-    dm->live.sectors = 1;
-}
-
-bool fake_write_disk(uint32_t domid)
-{
-    const char *path = fake_domain(domid)->disks[0].path;
-    char name[XENFORK__DM_NAME_BYTES];
-    struct fake_thin *thin;
-    struct fake_dm *dm;
-
-    name_device(path, name);
-    dm = find(name);
-    thin = dm ? thin_below(&dm->live) : NULL;
-    if (thin)
-        thin->mapped += 128;
-    else if (fake_is_protected(path))
-        fake_violation("%s is written to", path);
-    return thin;
 }
 
 static void put_table(FILE *f, const char *what, const struct fake_table *table)

@@ -266,6 +266,10 @@ void fake_poll_keepers(void);
 void fake_attach(const char *path);
 void fake_detach(const char *path);
 bool fake_is_protected(const char *path);
+struct fake_dm *fake_dm_named(const char *name);
+/* A thin device's own, by its table; NULL: it is none, or there is none. */
+struct fake_thin *fake_thin_below(const struct fake_table *table);
+int fake_dm_refuse(xenfork_ctx *ctx, int e, const char *name);
 void fake_put_dms(FILE *f);
 uint64_t fake_hash(uint64_t hash, const void *data, size_t bytes);
 #define FAKE_HASH_START 0xcbf29ce484222325ULL

@@ -283,17 +283,17 @@ static void test_full(void **state)
     (void)state;
     fake_make_shimmed(s->src);
     before = fake_snapshot();
-    fake->is_full = true;
+    fake->has_no_space = true;
     assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
     assert_text("no space is left");
     assert_true(fake_is_same(before, "no space for a pool"));
-    fake->is_full = false;
+    fake->has_no_space = false;
     assert_int_equal(fork_it(s, s->src), 0);
     forget_result();
-    fake->is_full = fake->pool_is_full = true;
+    fake->has_no_space = fake->pool_is_full = true;
     assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
     assert_text("no space is left");
-    fake->is_full = false;
+    fake->has_no_space = false;
     assert_int_equal(fork_it(s, s->src), 0);
     free(before);
 }
