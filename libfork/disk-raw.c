@@ -19,6 +19,12 @@ int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
              "block-fork), attach it read-only, or detach it");
 }
 
+int xenfork__raw_refuse_full(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    xenfork__raw_refuse(ctx, disk, "its file system is full");
+    return xenfork__remedy(ctx, "make room there");
+}
+
 bool xenfork__raw_has_script(const struct xenfork__disk *disk, const char *name)
 {
     const char *slash;

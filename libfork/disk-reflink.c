@@ -33,9 +33,9 @@ static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     if (rc != XENFORK_E_DISK)
         return rc;
     if (!is_full)
-        return xenfork__raw_refuse(ctx, disk, "its file system has no reflinks");
-    xenfork__raw_refuse(ctx, disk, "its file system is full");
-    return xenfork__remedy(ctx, "make room there");
+        return xenfork__raw_refuse(ctx, disk,
+                                   "its file system has no reflinks");
+    return xenfork__raw_refuse_full(ctx, disk);
 }
 
 static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,

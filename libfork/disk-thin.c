@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "detach.h"
 #include "files.h"
 #include "thin-pool.h"
 #include "thin.h"
@@ -20,6 +21,13 @@
 
 static int refuse_running(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
+    bool is_full = false;
+    int rc = xenfork__sys_can_reflink(ctx, disk->path, &is_full);
+
+    if (rc < 0 && rc != XENFORK_E_DISK)
+        return rc;
+    if (is_full)
+        return xenfork__raw_refuse_full(ctx, disk);
     xenfork__raw_refuse(ctx, disk,
                         "it has no reflinks, and is not behind block-fork's "
                         "device");
@@ -363,6 +371,50 @@ static int thin_thaw(xenfork_ctx *ctx, const char *path)
                                 "with script=block-fork");
 }
 
+static int copied(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
+{
+    /* Only to be stopped: nothing new. */
+    if (per_mille == UINT32_MAX)
+        return xenfork__detach_step(ctx, opaque, 0, 0, 0);
+    return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
+}
+
+static int copy_out(xenfork_ctx *ctx, const struct xenfork__own *own)
+{
+    cleanup_free char *node = NULL;
+    int rc = xenfork__thin_attach(ctx, own->path, true, false, &node), r;
+
+    if (rc < 0)
+        return rc;
+    rc = xenfork__sys_copy(
+        ctx, &(struct xenfork__copy){
+                 .src = node,
+                 .src_format = "raw",
+                 .dst = own->to,
+                 .dst_format = own->format,
+                 .bytes_per_second = xenfork__detach_speed(own->job),
+                 .step = copied,
+                 .opaque = own->job});
+    r = xenfork__thin_detach(ctx, own->path);
+    return rc < 0 ? rc : r;
+}
+
+/*
+ * In place it lies on nothing that can go: the file below is kept as long as
+ * it is needed.
+ */
+static int thin_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
+{
+    if (!own->to)
+        return 0;
+    if (own->domid == XENFORK_DOMID_NONE)
+        return copy_out(ctx, own);
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s cannot be moved while its domain runs", own->vdev);
+    return xenfork__remedy(ctx, "shut it down first, or leave its disks where "
+                                "they are");
+}
+
 /* What is shared of it only the pool's metadata tell. */
 static int thin_usage(xenfork_ctx *ctx, const char *path,
                       uint64_t *allocated_kib_out, uint64_t *own_kib_out)
@@ -404,6 +456,7 @@ const struct xenfork__disk_driver xenfork__disk_thin = {
     .abort = thin_abort,
     .clone = thin_clone,
     .remove = thin_remove,
+    .detach = thin_detach,
     .thaw = thin_thaw,
     .usage = thin_usage,
 };

@@ -7,11 +7,8 @@
 
 /* In order of preference; plain is last, and never. */
 static const struct xenfork__disk_driver *const drivers[] = {
-    &xenfork__disk_share,
-    &xenfork__disk_lvthin,
-    &xenfork__disk_reflink,
-    &xenfork__disk_thin,
-    &xenfork__disk_plain,
+    &xenfork__disk_share, &xenfork__disk_lvthin, &xenfork__disk_reflink,
+    &xenfork__disk_thin,  &xenfork__disk_plain,
 };
 
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)

@@ -109,6 +109,8 @@ extern const struct xenfork__disk_driver xenfork__disk_thin;
 /* DISK with text and remedy, not logged */
 int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                         const char *why);
+int xenfork__raw_refuse_full(xenfork_ctx *ctx,
+                             const struct xenfork__disk *disk);
 /* Is it a file, or a device, of this host's, served by blkback? */
 int xenfork__raw_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                        bool *is_file_out);

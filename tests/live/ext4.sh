@@ -20,18 +20,20 @@ start_behind() {
     start_source "$1" 128 "disk = [ \"format=raw,vdev=xvda,access=rw,script=block-fork,target=$2\" ]" "${@:3}"
 }
 
-# on_node PATH COMMAND…: with the node of a disk as the last argument; what domains write passes dom0's cache by
-on_node() {
-    local node status=0 is_ours=''
+# raw PATH: a device with what that disk holds; what a domain writes passes dom0's cache by
+raw() {
+    local node
+    case $1 in *.thin) ;; *) [ -n "$("$BLOCK" status "$1" 2>/dev/null)" ] || { printf '%s\n' "$1"; return; } ;; esac
     node=$("$BLOCK" status "$1" 2>/dev/null | cut -d : -f 1)
-    [ -n "$node" ] || { node=$("$BLOCK" attach "$1" r) && is_ours=1; } || return 1
+    [ -n "$node" ] || node=$("$BLOCK" attach "$1" r) || return 1
     blockdev --flushbufs "$node"
-    "${@:2}" "$node" || status=$?
-    [ -z "$is_ours" ] || "$BLOCK" detach "$1"
-    return "$status"
+    printf '%s\n' "$node"
 }
-# seen PATH FILTER: of what check-disk finds on a disk that no domain writes to
-seen() { on_node "$1" "$LIVE/check-disk" | jq -c "$2"; }
+# seen PATH FILTER: of what check-disk finds on a disk that no domain has
+seen() {
+    "$LIVE/check-disk" "$(raw "$1")" | jq -c "$2"
+    case $1 in *.thin) "$BLOCK" detach "$1" ;; esac
+}
 
 # Devices, loop devices and watchers that are there for thin disks.
 thin_devices() {
