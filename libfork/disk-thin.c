@@ -55,22 +55,19 @@ static int thin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                : rc;
 }
 
+/* A device's are in the folder that its records are in. */
 static int thin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                      const uint8_t uuid[16], char **path_out)
 {
     cleanup_free char *dir = NULL;
     cleanup_free char *in_dir = NULL;
     bool is_file;
-    int rc = xenfork__raw_probe(ctx, disk, &is_file);
+    int rc;
 
-    if (rc < 0 || is_file)
-        return rc < 0 ? rc
-                      : xenfork__raw_path(ctx, disk->path, disk->vdev, uuid,
-                                          XENFORK__THIN_SUFFIX, path_out);
-    rc = xenfork__thin_dir(ctx, disk->path, false, &dir);
-    if (rc < 0)
+    if ((rc = xenfork__raw_probe(ctx, disk, &is_file)) < 0 ||
+        (rc = xenfork__thin_dir(ctx, disk->path, is_file, &dir)) < 0)
         return rc;
-    if (asprintf(&in_dir, "%s/" XENFORK__THIN_DIR "/x", dir) < 0) {
+    if (asprintf(&in_dir, "%s/", dir) < 0) {
         in_dir = NULL;
         return xenfork__nomem(ctx);
     }

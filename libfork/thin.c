@@ -11,7 +11,6 @@
 #include "record.h"
 #include "thin-pool.h"
 
-#define DEVICES     "disks" /* in the state directory */
 #define HEAD_PREFIX "disk-" /* a leading dot would hide it */
 #define MAX_NAME    100U
 
@@ -37,7 +36,7 @@ int xenfork__thin_dir(xenfork_ctx *ctx, const char *path, bool is_file,
     if (ends_in(path, XENFORK__THIN_SUFFIX))
         dir = strndup(path, length);
     else if (!is_file)
-        dir = xenfork__state_path(ctx, DEVICES, NULL);
+        dir = xenfork__state_path(ctx, XENFORK__THIN_DIR, NULL);
     else if (asprintf(&dir, "%.*s/" XENFORK__THIN_DIR, (int)length, path) < 0)
         dir = NULL;
     if (!dir)

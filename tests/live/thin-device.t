@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A source on a block device, behind block-fork's: what is kept of it lies in the state directory.
+# live: --source --timeout 500
+# full: 4.17
+. "$(dirname "$0")/lib.sh"
+. "$LIVE/ext4.sh"
+
+xl destroy source
+disk_at /data/device.img
+device=$(losetup -f --show /data/device.img)
+host_before=$(snapshot_of_host)
+start_behind dev "$device"
+ask dev 'mark before' >/dev/null
+check 'forked while it writes' timeout 120 xl fork --paused dev
+is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver]]')" '[["sealed","thin"],["delta","thin"]]'
+ask dev 'mark after' >/dev/null
+check 'forked again' timeout 120 xl fork dev second
+check 'a clone ticks on' wait_until 60 ticks_on second
+is 'its disk is whole' "$(ask second verify | json .errors)" 0
+is 'the first has what was written before' "$(seen "$(disk dev@fork-1)" .marks)" '["before"]'
+check 'they are destroyed' timeout 120 xl fork-destroy dev-1 second
+xl destroy dev
+taken_down 'nothing is in use'
+is 'the device has what was written' "$("$LIVE/check-disk" "$device" | jq -c '[(.marks | sort), (.errors | length)]')" '[["after","before"],0]'
+check 'no folder is left' test ! -e /var/lib/xenfork/.xenfork
+same_host 'all is as before' "$host_before" "$(snapshot_of_host)"
+done_testing
