@@ -137,14 +137,17 @@ int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
  * Of the module, for all pools: writers would get errors after a minute, and
  * what their guests do then is no good.
  */
-static void wait_for_space(void)
+static void wait_for_space(xenfork_ctx *ctx)
 {
     cleanup_close int fd = open(NO_TIMEOUT, O_RDWR | O_CLOEXEC);
-    char old = '0';
+    char old = '\0';
 
-    if (fd >= 0 && read(fd, &old, 1) == 1 && old != '0' &&
-        pwrite(fd, "0", 1, 0) != 1)
-        errno = 0; /* as without us, then */
+    if (fd < 0 || read(fd, &old, 1) != 1 ||
+        (old != '0' && pwrite(fd, "0", 1, 0) != 1))
+        LOG_WARN(ctx,
+                 "cannot write %s: writes that wait for space fail after a "
+                 "minute, ignoring",
+                 NO_TIMEOUT);
 }
 
 int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir, const char *data)
@@ -159,6 +162,6 @@ int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir, const char *data)
     close(fd);
     if (is_watched)
         return 0;
-    wait_for_space();
+    wait_for_space(ctx);
     return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }

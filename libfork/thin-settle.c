@@ -84,8 +84,16 @@ static int copy_back(xenfork_ctx *ctx, const struct xenfork__thin *head)
     if ((rc = xenfork__pool_map(ctx, head->dir, head->id, &map)) < 0 ||
         (rc = xenfork__sys_file_protect(ctx, head->origin, false)) < 0)
         return rc;
-    return xenfork__sys_disk_copy(ctx, node, head->origin, map.blocks,
-                                  map.count, XENFORK__POOL_BLOCK_BYTES);
+    rc = xenfork__sys_disk_copy(ctx, node, head->origin, map.blocks, map.count,
+                                XENFORK__POOL_BLOCK_BYTES);
+    if (rc < 0) {
+        __auto_type error = ctx->error;
+
+        /* Half of it is in the file: nobody must take that for the disk. */
+        xenfork__sys_file_protect(ctx, head->origin, true);
+        ctx->error = error;
+    }
+    return rc;
 }
 
 /*
