@@ -71,22 +71,48 @@ static int copied(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
     return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
 }
 
+int xenfork__detach_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
+                         const char *path, const char *format)
+{
+    return xenfork__sys_copy(
+        ctx, &(struct xenfork__copy){
+                 .src = path,
+                 .src_format = format,
+                 .dst = own->to,
+                 .dst_format = own->format,
+                 .bytes_per_second = xenfork__detach_speed(own->job),
+                 .step = copied,
+                 .opaque = own->job});
+}
+
+/* What is moved while it is in use cannot be cut meanwhile. */
+static int move_live(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                     const struct xenfork__disk_driver *driver,
+                     const struct xenfork__own *own)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc;
+
+    xenfork__uuid_print(job->clone->uuid, uuid);
+    rc = xenfork__lock_take(ctx, uuid, false, &lock);
+    if (rc == 0)
+        return driver->detach(ctx, own);
+    if (rc != XENFORK_E_BUSY)
+        return rc;
+    xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
+                  job->clone->name);
+    return xenfork__remedy(ctx, "try again when it has ended");
+}
+
 static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
                 const struct xenfork__disk_driver *driver,
                 const struct xenfork__own *own)
 {
     if (own->domid == XENFORK_DOMID_NONE && driver->format)
-        return xenfork__sys_copy(
-            ctx, &(struct xenfork__copy){
-                     .src = own->path,
-                     .src_format = driver->format,
-                     .dst = own->to,
-                     .dst_format = own->format,
-                     .bytes_per_second = xenfork__detach_speed(job),
-                     .step = copied,
-                     .opaque = job});
+        return xenfork__detach_copy(ctx, own, own->path, driver->format);
     if (driver->detach)
-        return driver->detach(ctx, own);
+        return move_live(ctx, job, driver, own);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "disk %s of %s cannot be moved while it runs", own->vdev,
                   job->clone->name);
@@ -94,12 +120,21 @@ static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
                                 "they are");
 }
 
-/* What lies there already must be ours, from an earlier time. */
+/*
+ * What lies there already must be ours, from an earlier time.  What was begun
+ * somewhere else is not gone on with.
+ */
 static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
                  uint32_t disk, const char *to)
 {
-    if (!strcmp(job->clone->disks[disk].other, to))
+    const struct xenfork__node_disk *d = &job->clone->disks[disk];
+    int rc;
+
+    if (!strcmp(d->other, to))
         return 0;
+    if (d->other[0] &&
+        (rc = xenfork__disk_remove(ctx, d->other_driver, d->other)) < 0)
+        return rc;
     if (access(to, F_OK) == 0) {
         xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s exists already", to);
         return xenfork__remedy(ctx, "move it away, or choose another place");

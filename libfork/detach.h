@@ -34,6 +34,10 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
                            uint32_t domid);
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t domid, uint32_t disk);
+/* Copy a disk that no domain uses to where it is to be, by qemu-img. */
+struct xenfork__own;
+int xenfork__detach_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
+                         const char *path, const char *format);
 /* What the pace allows in bytes a second; 0: all. */
 uint64_t xenfork__detach_speed(const struct xenfork__detaching *job);
 

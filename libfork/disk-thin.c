@@ -223,9 +223,11 @@ static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
 /* One that has a record: it goes, and what is not needed without it. */
 static int remove_known(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
+    bool is_moved;
     int rc;
 
-    if ((rc = xenfork__thin_unmake(ctx, thin)) < 0 ||
+    if ((rc = xenfork__thin_finish_move(ctx, thin, &is_moved)) < 0 ||
+        (!is_moved && (rc = xenfork__thin_unmake(ctx, thin)) < 0) ||
         (thin->has_id &&
          ((rc = xenfork__pool_use(ctx, thin->dir)) < 0 ||
           (rc = xenfork__pool_delete(ctx, thin->dir, thin->id)) < 0)) ||
@@ -368,50 +370,6 @@ static int thin_thaw(xenfork_ctx *ctx, const char *path)
                                 "with script=block-fork");
 }
 
-static int copied(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
-{
-    /* Only to be stopped: nothing new. */
-    if (per_mille == UINT32_MAX)
-        return xenfork__detach_step(ctx, opaque, 0, 0, 0);
-    return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
-}
-
-static int copy_out(xenfork_ctx *ctx, const struct xenfork__own *own)
-{
-    cleanup_free char *node = NULL;
-    int rc = xenfork__thin_attach(ctx, own->path, true, false, &node), r;
-
-    if (rc < 0)
-        return rc;
-    rc = xenfork__sys_copy(
-        ctx, &(struct xenfork__copy){
-                 .src = node,
-                 .src_format = "raw",
-                 .dst = own->to,
-                 .dst_format = own->format,
-                 .bytes_per_second = xenfork__detach_speed(own->job),
-                 .step = copied,
-                 .opaque = own->job});
-    r = xenfork__thin_detach(ctx, own->path);
-    return rc < 0 ? rc : r;
-}
-
-/*
- * In place it lies on nothing that can go: the file below is kept as long as
- * it is needed.
- */
-static int thin_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
-{
-    if (!own->to)
-        return 0;
-    if (own->domid == XENFORK_DOMID_NONE)
-        return copy_out(ctx, own);
-    xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                  "disk %s cannot be moved while its domain runs", own->vdev);
-    return xenfork__remedy(ctx, "shut it down first, or leave its disks where "
-                                "they are");
-}
-
 /* What is shared of it only the pool's metadata tell. */
 static int thin_usage(xenfork_ctx *ctx, const char *path,
                       uint64_t *allocated_kib_out, uint64_t *own_kib_out)
@@ -442,6 +400,29 @@ static int thin_usage(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
+/* A domain's is moved below it; one that nobody uses is a device to copy. */
+static int thin_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
+{
+    cleanup_free char *node = NULL;
+    int rc, r;
+
+    if (own->domid != XENFORK_DOMID_NONE && strcmp(own->format, "raw")) {
+        xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                      "disk %s can only become raw while its domain runs",
+                      own->vdev);
+        return xenfork__remedy(ctx, "shut it down first, or leave out the "
+                                    "format");
+    }
+    if (own->domid != XENFORK_DOMID_NONE)
+        return xenfork__thin_move(ctx, own);
+    rc = xenfork__thin_attach(ctx, own->path, true, false, &node);
+    if (rc < 0)
+        return rc;
+    rc = xenfork__detach_copy(ctx, own, node, "raw");
+    r = xenfork__thin_detach(ctx, own->path);
+    return rc < 0 ? rc : r;
+}
+
 const struct xenfork__disk_driver xenfork__disk_thin = {
     .name = "thin",
     .why = "a raw file or device, by device-mapper",
@@ -454,6 +435,7 @@ const struct xenfork__disk_driver xenfork__disk_thin = {
     .clone = thin_clone,
     .remove = thin_remove,
     .detach = thin_detach,
+    .is_moved = true,
     .thaw = thin_thaw,
     .usage = thin_usage,
 };

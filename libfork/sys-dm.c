@@ -119,9 +119,16 @@ int xenfork__sys_dm_info(xenfork_ctx *ctx, const char *name,
 static bool set_table(struct dm_task *task,
                       const struct xenfork__dm_table *table)
 {
-    return dm_task_add_target(task, 0, table->sectors, table->type,
-                              table->params) &&
-           (!table->is_readonly || dm_task_set_ro(task));
+    const struct xenfork__dm_table *line;
+    uint64_t start = 0;
+
+    for (line = table; line; line = line->next) {
+        if (!dm_task_add_target(task, start, line->sectors, line->type,
+                                line->params))
+            return false;
+        start += line->sectors;
+    }
+    return !table->is_readonly || dm_task_set_ro(task);
 }
 
 int xenfork__sys_dm_create(xenfork_ctx *ctx, const char *name,
@@ -233,17 +240,21 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
              : 0;
 }
 
-/* The first line, which is the only one. */
+/* The line that begins at @wanted; there is one. */
 static int read_line(xenfork_ctx *ctx, int type, const char *name,
-                     char **type_out, char **params_out)
+                     uint64_t wanted, char **type_out, char **params_out)
 {
     struct dm_task *task = new_task(ctx, type, name);
     uint64_t start = 0, length = 0;
     char *target = NULL, *params = NULL;
+    void *next = NULL;
     int e = task ? run_task(task) : ENOMEM;
 
     if (!e) {
-        dm_get_next_target(task, NULL, &start, &length, &target, &params);
+        do
+            next = dm_get_next_target(task, next, &start, &length, &target,
+                                      &params);
+        while (next && start < wanted);
         target = strdup(target ? target : "");
         params = strdup(params ? params : "");
         if (!target || !params) {
@@ -263,15 +274,21 @@ static int read_line(xenfork_ctx *ctx, int type, const char *name,
 int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
                           char **params_out)
 {
-    return read_line(ctx, DM_DEVICE_TABLE, name, type_out, params_out);
+    return read_line(ctx, DM_DEVICE_TABLE, name, 0, type_out, params_out);
 }
 
 int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                            char **status_out)
 {
+    return xenfork__sys_dm_status_at(ctx, name, 0, status_out);
+}
+
+int xenfork__sys_dm_status_at(xenfork_ctx *ctx, const char *name,
+                              uint64_t start, char **status_out)
+{
     cleanup_free char *type = NULL;
 
-    return read_line(ctx, DM_DEVICE_STATUS, name, &type, status_out);
+    return read_line(ctx, DM_DEVICE_STATUS, name, start, &type, status_out);
 }
 
 /* The kernel loads the module when it is asked for the target's version. */

@@ -18,8 +18,9 @@ struct xenfork__dm_info {
 int xenfork__sys_dm_info(xenfork_ctx *ctx, const char *name,
                          struct xenfork__dm_info *info_out);
 
-/* A table of one line. */
+/* A line of a table, and those after it: each begins where the last ends. */
 struct xenfork__dm_table {
+    const struct xenfork__dm_table *next; /* NULL: the last */
     uint64_t sectors;
     const char *type; /* "linear", "thin", … */
     const char *params;
@@ -48,12 +49,15 @@ int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name);
 /* NOTFOUND, not logged: to a thing in it that is not there */
 int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
                             const char *message);
-/* Type and parameters of the table in use; caller frees both. */
+/* Type and parameters of the first line in use; caller frees both. */
 int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
                           char **params_out);
-/* What its target says of itself; caller frees. */
+/* What its first line says of itself; caller frees. */
 int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                            char **status_out);
+/* The same for the line that begins at @start. */
+int xenfork__sys_dm_status_at(xenfork_ctx *ctx, const char *name,
+                              uint64_t start, char **status_out);
 /*
  * Wait until something has happened to it after the event of this number;
  * after NULL: do not wait.  now_out: the number of the last event.  NOTFOUND,

@@ -185,8 +185,15 @@ int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
     return rc;
 }
 
+void xenfork__thin_name_under(const struct xenfork__thin *thin,
+                              char name_out[XENFORK__DM_NAME_BYTES])
+{
+    snprintf(name_out, XENFORK__DM_NAME_BYTES, "%.100s-under", thin->device);
+}
+
 int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
+    char under[XENFORK__DM_NAME_BYTES];
     struct xenfork__dm_info info;
     int rc = xenfork__sys_dm_info(ctx, thin->device, &info);
 
@@ -195,7 +202,11 @@ int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     if (info.is_suspended &&
         (rc = xenfork__sys_dm_resume(ctx, thin->device)) < 0)
         return rc;
+    /* There is one below where a move was killed half-way. */
+    xenfork__thin_name_under(thin, under);
     rc = xenfork__sys_dm_remove(ctx, thin->device);
+    if (rc == 0)
+        rc = xenfork__sys_dm_remove(ctx, under);
     if (rc != XENFORK_E_BUSY)
         return rc;
     return info.is_readonly
@@ -207,10 +218,16 @@ int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 int xenfork__thin_detach(xenfork_ctx *ctx, const char *path)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
+    char device[XENFORK__DM_NAME_BYTES];
     int rc = xenfork__thin_open(ctx, path, &thin);
 
+    if (rc == XENFORK_E_NOTFOUND) {
+        /* A delta that has been moved into a file goes by its old name. */
+        xenfork__thin_name_device(path, device);
+        return xenfork__sys_dm_remove(ctx, device);
+    }
     if (rc < 0)
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+        return rc;
     rc = xenfork__thin_unmake(ctx, thin);
     if (rc == 0 && thin->has_id)
         rc = xenfork__thin_settle(ctx, thin->dir, thin->origin);

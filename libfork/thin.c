@@ -67,18 +67,19 @@ int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir, int *fd_out)
 }
 
 /* A clone's own is readable, and never too long. */
-static void name_device(struct xenfork__thin *thin)
+void xenfork__thin_name_device(const char *path,
+                               char name_out[XENFORK__DM_NAME_BYTES])
 {
-    const char *name = strrchr(thin->path, '/') + 1;
+    const char *name = strrchr(path, '/') + 1;
     size_t length = strlen(name) - strlen(XENFORK__THIN_SUFFIX);
 
-    if (thin->is_descriptor && length < MAX_NAME &&
+    if (ends_in(path, XENFORK__THIN_SUFFIX) && length < MAX_NAME &&
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == strlen(name))
-        snprintf(thin->device, sizeof(thin->device), "xenfork-%.*s",
-                 (int)length, name);
+        snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%.*s", (int)length,
+                 name);
     else
-        snprintf(thin->device, sizeof(thin->device), "xenfork-%016" PRIx64,
-                 xenfork__pool_digest(thin->path));
+        snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%016" PRIx64,
+                 xenfork__pool_digest(path));
 }
 
 /* Of a device the whole path is its name. */
@@ -172,7 +173,7 @@ static int find(xenfork_ctx *ctx, const char *path, bool is_locking,
         (is_locking &&
          (rc = xenfork__thin_lock(ctx, thin->dir, &thin->lock_fd)) < 0))
         return rc;
-    name_device(thin);
+    xenfork__thin_name_device(thin->path, thin->device);
     rc = read_record(ctx, thin);
     if (rc == 0)
         *thin_out = steal_ptr(thin);

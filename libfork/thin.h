@@ -50,6 +50,9 @@ int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
 int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out);
 void xenfork__thin_close(struct xenfork__thin *thin);
+/* The device of a disk of this path, as it is, or was. */
+void xenfork__thin_name_device(const char *path,
+                               char name_out[XENFORK__DM_NAME_BYTES]);
 /* Write its record. */
 int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin);
 /* The folder of records for a disk of this path; caller frees. */
@@ -92,6 +95,20 @@ int xenfork__thin_release(xenfork_ctx *ctx, const char *dir,
 /* What a thin device, which is there, has in the pool. */
 int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                          uint64_t *sectors_out);
+
+/*
+ * A delta that a domain uses becomes a file, step by step: thin-move.c.  Then
+ * both have all that is written, until the move is finished, or undone.
+ */
+struct xenfork__own;
+int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own);
+/* From now on only the file has it.  is_moved_out false: it is not in both */
+int xenfork__thin_finish_move(xenfork_ctx *ctx,
+                              const struct xenfork__thin *thin,
+                              bool *is_moved_out);
+/* The thin device below one that is moved. */
+void xenfork__thin_name_under(const struct xenfork__thin *thin,
+                              char name_out[XENFORK__DM_NAME_BYTES]);
 
 /* What lies on an origin: thin-settle.c */
 struct xenfork__thin_users {

@@ -63,7 +63,8 @@ int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
 int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path)
 {
     FAKE_ENTER(ctx);
-    if (strncmp(path, "/dev/mapper/", 12) || !fake_dm_named(path + 12))
+    if (strncmp(path, "/dev/mapper/", 12) ? access(path, F_OK)
+                                          : !fake_dm_named(path + 12))
         return fake_dm_refuse(ctx, ENOENT, path);
     return fake_leave(0);
 }

@@ -11,6 +11,7 @@
 #include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,9 +104,18 @@ struct fake_thin *fake_thin_below(const struct fake_table *table)
 static bool set_table(struct fake_table *to,
                       const struct xenfork__dm_table *table)
 {
+    const struct xenfork__dm_table *line;
+    size_t used = 0;
+
+    memset(to, 0, sizeof(*to));
     fake_copy_string(to->type, sizeof(to->type), table->type);
-    fake_copy_string(to->params, sizeof(to->params), table->params);
-    to->sectors = table->sectors;
+    for (line = table; line; line = line->next) {
+        used += (size_t)snprintf(to->params + used, sizeof(to->params) - used,
+                                 "%s%s", used ? " | " : "", line->params);
+        if (used >= sizeof(to->params))
+            abort();
+        to->sectors += line->sectors;
+    }
     to->is_readonly = table->is_readonly;
     return strcmp(to->type, "thin") || fake_thin_below(to);
 }
@@ -376,6 +386,21 @@ int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                      fake->pool_is_full ? total : 0, total,
                      dm->held_root ? "7" : "-");
     return fake_leave(n < 0 ? xenfork__nomem(ctx) : 0);
+}
+
+/* What is mirrored is in both at once. */
+int xenfork__sys_dm_status_at(xenfork_ctx *ctx, const char *name,
+                              uint64_t start, char **status_out)
+{
+    const struct fake_dm *dm = fake_dm_named(name);
+
+    FAKE_ENTER(ctx);
+    if (!dm || strcmp(dm->live.type, "mirror") || start >= dm->live.sectors)
+        return fake_dm_refuse(ctx, ENXIO, name);
+    *status_out = strdup(fake->mirror_is_broken
+                             ? "2 253:1 7:0 1/4 1 AD 1 core"
+                             : "2 253:1 7:0 4/4 1 AA 1 core");
+    return fake_leave(*status_out ? 0 : xenfork__nomem(ctx));
 }
 
 static void put_table(FILE *f, const char *what, const struct fake_table *table)

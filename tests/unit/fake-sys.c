@@ -137,14 +137,21 @@ int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
 int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
 {
     bool cannot_reflink = fake->cannot_reflink;
+    const char *src = copy->src;
     int rc = copy->step(ctx, copy->opaque, 500);
+
+    if (!strncmp(src, "/dev/mapper/", 12)) {
+        if (!fake_dm_named(src + 12))
+            fake_violation("no device %s to copy", src);
+        src = "/dev/null";
+    }
 
     if (rc < 0)
         return rc;
     if (unlink(copy->dst) && errno != ENOENT)
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "no %s", copy->dst);
     fake->cannot_reflink = false;
-    rc = xenfork__sys_reflink(ctx, copy->src, copy->dst, false);
+    rc = xenfork__sys_reflink(ctx, src, copy->dst, false);
     fake->cannot_reflink = cannot_reflink;
     return rc;
 }

@@ -119,7 +119,7 @@ struct fake_keeper {
 #define FAKE_THINS 40U
 #define FAKE_LOOPS 16U /* and as many protected files */
 struct fake_table {
-    char type[16], params[FAKE_PATH]; /* type "": none */
+    char type[16], params[3 * FAKE_PATH]; /* type "": none */
     uint64_t sectors;
     bool is_readonly;
 };
@@ -142,7 +142,7 @@ struct fake_thin {
 struct fake {
     char dir[FAKE_PATH]; /* everything that tests write is in here */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
-    bool cannot_thin, has_no_space, pool_is_full;
+    bool cannot_thin, has_no_space, pool_is_full, mirror_is_broken;
     struct fake_dm dms[FAKE_DMS];
     struct fake_thin thins[FAKE_THINS];
     char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];

@@ -317,6 +317,76 @@ static void test_usage(void **state)
     xenfork_list_free(list);
 }
 
+static uint32_t count(const char *type)
+{
+    uint32_t i, n = 0;
+
+    for (i = 0; i < FAKE_DMS; i++)
+        n += fake->dms[i].name[0] && !strcmp(fake->dms[i].live.type, type);
+    return n;
+}
+
+static struct fake_disk *clone_disk(uint32_t i)
+{
+    return &fake_domain(xenfork_result_clone_domid(s->result, i))->disks[0];
+}
+
+/* While a domain uses it: its thin device goes, a file has it from then on. */
+static void test_detach(void **state)
+{
+    char old[FAKE_PATH];
+    uint32_t thins;
+
+    (void)state;
+    fake_make_shimmed(s->src);
+    assert_int_equal(fork_it(s, s->src), 0);
+    snprintf(old, sizeof(old), "%s", clone_disk(0)->path);
+    assert_true(fake_write_disk(xenfork_result_clone_domid(s->result, 0)));
+    thins = count("thin");
+    fake->mirror_is_broken = true;
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0),
+                     XENFORK_E_DISK);
+    fake->mirror_is_broken = false;
+    assert_string_equal(clone_disk(0)->path, old);
+    assert_int_equal(count("thin"), thins);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "qcow2", 0),
+                     XENFORK_E_DISK);
+    assert_text("raw");
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
+    assert_int_equal(count("thin"), thins - 1);
+    assert_int_equal(count("mirror"), 0);
+    assert_string_equal(strrchr(clone_disk(0)->path, '.'), ".raw");
+    assert_int_equal(access(clone_disk(0)->path, F_OK), 0);
+    assert_int_equal(access(old, F_OK), -1);
+    /* Its domain ends: the device has the old name. */
+    fake_detach(old);
+    assert_int_equal(xenfork__thin_detach(s->ctx, old), 0);
+    destroy_clones();
+    assert_false(fake_is_protected(image()));
+}
+
+/* Of a clone that has shut down. */
+static void test_detach_gone(void **state)
+{
+    char path[FAKE_PATH + 32];
+    uint32_t domid;
+
+    (void)state;
+    fake_make_shimmed(s->src);
+    assert_int_equal(fork_it(s, s->src), 0);
+    domid = xenfork_result_clone_domid(s->result, 0);
+    snprintf(path, sizeof(path), "%s", clone_disk(0)->path);
+    fake_detach(path);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, domid), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, path), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "qcow2", 0), 0);
+    assert_int_equal(access(path, F_OK), -1);
+    snprintf(path, sizeof(path), "%s/src-1-xvda.qcow2", fake->dir);
+    assert_int_equal(access(path, F_OK), 0);
+    destroy_clones();
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fork_teardown)
 
 int main(void)
@@ -325,7 +395,8 @@ int main(void)
         TEST(test_running),         TEST(test_attach),      TEST(test_back),
         TEST(test_merge),           TEST(test_reattach),    TEST(test_frozen),
         TEST(test_frozen_and_gone), TEST(test_frozen_kept), TEST(test_full),
-        TEST(test_usage),           TEST(test_much),
+        TEST(test_usage),           TEST(test_much),        TEST(test_detach),
+        TEST(test_detach_gone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
