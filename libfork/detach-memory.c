@@ -84,7 +84,8 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
 
     /* A forked page that has not come yet is in neither count. */
     if ((rc = xenfork__hydrate(ctx, job->clone, 0)) < 0 ||
-        (rc = xenfork__xen_info(ctx, domid, &before)) < 0)
+        (rc = xenfork__xen_info(ctx, domid, &before)) < 0 ||
+        !before.shared_pages)
         return rc;
     rc = claim(ctx, domid, &before);
     if (rc == 0)

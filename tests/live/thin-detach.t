@@ -26,6 +26,7 @@ check 'its disk is under way' wait_until 60 eval '[ "$(percent src-1)" -gt 50 ]'
 pkill -9 -f 'fork-detach --rate'
 check 'killed: the clone ticks on' ticks_on src-1
 check 'its record is as it was' eval '[[ "$(disk src-1)" == *.thin ]]'
+# Its memory is done: it is about the disk at once.
 check 'once more' xl fork-detach --rate=20 src-1
 sleep 2
 check 'stopped' xl fork-detach --stop src-1
