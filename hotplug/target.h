@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xenfork-block: puts what a disk's target stands for behind a device, for the
+ * script block-fork.  A kind of target is a prefix and a file target-*.c.
+ */
+#ifndef HOTPLUG_TARGET_H
+#define HOTPLUG_TARGET_H
+
+#include "internal.h"
+
+/* Return 0 or a negative XENFORK_E_*, as the library's functions do. */
+struct target {
+    const char *prefix; /* "vhd:"; "": whatever has no other */
+    /* @name: without the prefix.  node_out: "/dev/…"; caller frees */
+    int (*attach)(xenfork_ctx *ctx, const char *name, char mode,
+                  char **node_out);
+    /* Absent already: success */
+    int (*detach)(xenfork_ctx *ctx, const char *name);
+    /* A line for people; caller frees.  NOTFOUND: it is not attached */
+    int (*status)(xenfork_ctx *ctx, const char *name, char **text_out);
+};
+
+#define MODE_READ   'r'
+#define MODE_WRITE  'w'
+#define MODE_SHARED '!' /* others may write, too */
+
+extern const struct target target_thin;
+
+#endif

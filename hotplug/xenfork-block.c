@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xenfork-block attach TARGET r|w|!   prints the device's node
+ * xenfork-block detach TARGET
+ * xenfork-block status TARGET
+ *
+ * What went wrong is one line on standard error.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "target.h"
+
+/* The last one takes all. */
+static const struct target *const targets[] = {
+    &target_thin,
+};
+
+static const struct target *find_target(const char **name)
+{
+    size_t i = 0;
+
+    while (strncmp(*name, targets[i]->prefix, strlen(targets[i]->prefix)))
+        i++;
+    *name += strlen(targets[i]->prefix);
+    return targets[i];
+}
+
+static int attach(xenfork_ctx *ctx, const struct target *target,
+                  const char *name, const char *mode)
+{
+    cleanup_free char *node = NULL;
+    int rc;
+
+    if (strlen(mode) != 1 || !strchr("rw!", *mode))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no mode: %s", mode);
+    rc = target->attach(ctx, name, *mode, &node);
+    if (rc == 0)
+        puts(node);
+    return rc;
+}
+
+static int status(xenfork_ctx *ctx, const struct target *target,
+                  const char *name)
+{
+    cleanup_free char *text = NULL;
+    int rc = target->status(ctx, name, &text);
+
+    if (rc == 0)
+        puts(text);
+    return rc;
+}
+
+static int run(xenfork_ctx *ctx, int argc, char **argv)
+{
+    const char *name = argc > 2 ? argv[2] : "";
+    const struct target *target = find_target(&name);
+
+    if (argc == 4 && !strcmp(argv[1], "attach"))
+        return attach(ctx, target, name, argv[3]);
+    if (argc == 3 && !strcmp(argv[1], "detach"))
+        return target->detach(ctx, name);
+    if (argc == 3 && !strcmp(argv[1], "status"))
+        return status(ctx, target, name);
+    return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                         "usage: xenfork-block attach TARGET r|w|!, "
+                         "or detach or status TARGET");
+}
+
+int main(int argc, char **argv)
+{
+    char state_dir[] = XENFORK_STATE_DIR;
+    xenfork_ctx ctx = {
+        .guard_fd = -1, .domid = XENFORK_DOMID_NONE, .state_dir = state_dir};
+    int rc = run(&ctx, argc, argv);
+
+    if (rc == 0)
+        return 0;
+    fprintf(stderr, "xenfork-block: %s%s%s\n", ctx.error.text,
+            ctx.error.remedy[0] ? "; " : "", ctx.error.remedy);
+    return rc == XENFORK_E_INVAL ? 2 : 1;
+}
