@@ -25,5 +25,6 @@ struct target {
 #define MODE_SHARED '!' /* others may write, too */
 
 extern const struct target target_thin;
+extern const struct target target_vhd;
 
 #endif

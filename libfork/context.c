@@ -3,7 +3,6 @@
 #include "internal.h"
 
 #include <string.h>
-#include <time.h>
 
 XENFORK_API int xenfork_open(xenfork_ctx **ctx_out,
                              struct xentoollog_logger *logger, uint32_t flags)
@@ -110,11 +109,3 @@ void xenfork__test_hook(xenfork_ctx *ctx, int stage)
         raise(SIGKILL);
 }
 #endif
-
-uint64_t xenfork__now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
-}

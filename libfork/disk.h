@@ -47,6 +47,9 @@ struct xenfork__disk_driver {
     const char *name;
     const char *why;    /* one uses it, in a few words */
     const char *script; /* clones' disks need it; NULL: as the source's */
+    bool takes_options; /* disk->options, checked by probe: INVAL */
+    /* Of this kind: what probe says of it is final.  NULL: it cannot be told */
+    bool (*owns)(const struct xenfork__disk *disk);
     /*
      * Can it fork this disk?  DISK with text and remedy, not logged.
      * is_frozen: the source is, or is to be, frozen
@@ -102,6 +105,7 @@ extern const struct xenfork__disk_driver xenfork__disk_share;
 extern const struct xenfork__disk_driver xenfork__disk_reflink;
 extern const struct xenfork__disk_driver xenfork__disk_lvthin;
 extern const struct xenfork__disk_driver xenfork__disk_plain;
+extern const struct xenfork__disk_driver xenfork__disk_vhd;
 
 /* The driver of that name; NULL: there is none. */
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);

@@ -278,7 +278,9 @@ static void copy_devices(struct fake_domain *d,
         k->is_cdrom = s->is_cdrom;
         if (k->is_readwrite && !clone->disks[i].path)
             fake_violation("clone %s writes to its source's disk", d->name);
-        if (k->path[0] && access(k->path, R_OK))
+        if (s->script)
+            fake_copy_string(k->script, sizeof(k->script), s->script);
+        if (k->path[0] && access(fake_file(k->path), R_OK))
             fake_violation("disk %s of clone %s is absent", k->path, d->name);
     }
     for (i = 0; i < source->nic_count && i < FAKE_NICS; i++) {

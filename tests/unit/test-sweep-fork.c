@@ -29,6 +29,11 @@ static void prepare_thin(void)
     fake_make_thin(fake_add_guest("src"));
 }
 
+static void prepare_vhd(void)
+{
+    fake_make_vhd(fake_add_guest("src"));
+}
+
 static uint32_t source(void)
 {
     return fake_domain_named("src")->domid;
@@ -99,6 +104,7 @@ static const struct sweep sweeps[] = {
     {"image", SWEEP_UNDOES, prepare_image, fork_image, is_three, 0},
     {"again", SWEEP_UNDOES, prepare_image, fork_one, is_two, 0},
     {"thin", SWEEP_UNDOES, prepare_thin, fork_three, is_three, 0},
+    {"vhd", SWEEP_UNDOES, prepare_vhd, fork_one, is_one, 0},
 };
 
 int main(void)
@@ -109,7 +115,8 @@ int main(void)
         SWEEP(0, residues), SWEEP(1, residues), SWEEP(2, residues),
         SWEEP(4, residues), SWEEP(5, residues), SWEEP(0, crashes),
         SWEEP(1, crashes),  SWEEP(2, crashes),  SWEEP(4, crashes),
-        SWEEP(5, crashes),
+        SWEEP(5, crashes),  SWEEP(7, failures), SWEEP(7, residues),
+        SWEEP(7, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A source on a VHD served by tapdisk, forked while it writes, and frozen: each clone has a VHD of its own over what is
+# sealed, and a tapdisk of its own.
+# live: --source --timeout 600
+# needs: blktap
+. "$(dirname "$0")/lib.sh"
+. "$LIVE/vhd.sh"
+
+xl destroy source
+mkdir /data/v
+nothing=$(serving)
+vhd_disk /data/v/web.vhd
+is 'a disk attached and detached by hand leaves nothing' "$(serving)" "$nothing"
+
+disk() { info "$1" '.disks[0].path'; }
+files() { (cd /data/v && find . -mindepth 1 | sort); }
+start_source web 128 "$(disk_line /data/v/web.vhd)"
+is 'fork-check says how, and why' "$(xl fork-check web | tail -n 1)" '  xvda: vhd, a VHD, served by tapdisk'
+acked=$(ask web mark before | json .acked)
+check 'forked while it writes' timeout 120 xl fork --paused -n 2 web
+ask web mark after >/dev/null
+after=$(field web acked)
+sealed=$(info web@fork-1 '.disks[0].path')
+sum=$(sha256sum <"$(file_of "$sealed")")
+seen=$(census "$(disk web-1)" .)
+is 'no damage' "$(json '.errors | length' <<<"$seen")" 0
+at_least 'every write acknowledged before' "$(json .highest <<<"$seen")" "$acked"
+check 'none of after' test "$(json .highest <<<"$seen")" -lt "$after"
+is 'the mark of before' "$(jq -c .marks <<<"$seen")" '["before"]'
+is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .users]]')" \
+    '[["sealed","vhd",2],["delta","vhd",0],["delta","vhd",0]]'
+check 'which knows what they take' jq -e 'all(.allocated_kib > 0)' <<<"$(xl fork-disk-list --json)"
+diag "KiB of a fresh delta: $(xl fork-disk-list --json | jq -c 'map(select(.kind == "delta"))[-1].own_kib')"
+is 'libxl knows the source by the same path' "$(xl list -l web | jq -r '.[0].config.disks[0].pdev_path')" vhd:/data/v/web.vhd
+
+xl unpause web-1
+check 'a clone ticks on' wait_until 60 ticks_on web-1
+ask web-1 mark own >/dev/null
+is 'its disk is whole' "$(ask web-1 verify | json .errors)" 0
+is 'its sibling does not see its writes' "$(census "$(disk web-2)" .marks)" '["before"]'
+is 'nor does the source' "$(ask web verify | jq '.marks | index("own")')" null
+is 'what is sealed is as it was' "$(sha256sum <"$(file_of "$sealed")")" "$sum"
+
+# A clone is a source like any other.
+check 'a clone is forked' timeout 120 xl fork --paused web-1 second
+is 'its clone has what it wrote' "$(census "$(disk second)" '.marks | sort')" '["before","own"]'
+check 'another driver is refused' eval '! xl fork --disk xvda=reflink web-1'
+check 'an unknown option is refused' eval '! xl fork --disk xvda=vhd:colour=red web-1'
+check 'the first clone goes, its clone stays' timeout 120 xl fork-destroy web-1
+xl unpause second
+check 'it ticks on' wait_until 60 ticks_on second
+is 'and its disk is whole' "$(ask second verify | json .errors)" 0
+check 'all of them are destroyed' timeout 120 xl fork-destroy second web-2
+is "one file is left below the source's own" "$(files | wc -l)" 2
+check 'the source ticks on' ticks_on web
+
+# Frozen, forked twice.
+check 'frozen' xl fork-freeze web
+tick=$(tick web)
+check 'forked' timeout 120 xl fork web f1
+check 'and again' timeout 120 xl fork web f2
+is 'siblings of one' "$(depth_of "$(disk f1)")" "$(depth_of "$(disk f2)")"
+for clone in f1 f2; do
+    check "$clone goes on from there" wait_tick "$clone" "$((tick + 1))" 60
+    is "$clone's disk is whole" "$(ask "$clone" verify | json .errors)" 0
+done
+check 'thawed' xl fork-thaw web
+check 'the source ticks on' ticks_on web
+is 'its disk is whole' "$(ask web verify | json .errors)" 0
+
+# A tapdisk is killed: its clone's requests fail, and nobody else notices.
+tapdisk_of() { sed 's/ .*//' "/run/xenfork/tap/$(file_of "$(disk "$1")" | tr / '!')"; }
+kill -9 "$(tapdisk_of f1)"
+# What the guest had not read yet cannot be read any more.
+node=$(sed 's/.* \(.dev.nbd[0-9]*\) .*/\1/' "/run/xenfork/tap/$(file_of "$(disk f1)" | tr / '!')")
+check 'tapdisk killed: its requests fail' eval '! timeout 30 dd if="$node" of=/dev/null bs=4096 count=1 iflag=direct'
+check 'its sibling ticks on' ticks_on f2
+is "its sibling's disk is whole" "$(ask f2 verify | json .errors)" 0
+check 'the source ticks on' ticks_on web
+check 'it cannot be forked' eval '! timeout 120 xl fork f1 of-f1 2>/tmp/refused'
+check 'and the text says why' grep -q 'no tapdisk serves it any more' /tmp/refused
+xl destroy f1
+gone() { ! serving | grep -q "$1"; }
+check 'xl destroy leaves nothing of what served it' wait_until 30 gone "$(file_of "$(disk f1)" | tr / '!')"
+is 'as many tapdisks as domains' "$(serving | grep -c ^tapdisk)" 2
+is 'and as many minors' "$(serving | grep -c tapdisk/tapdisk-)" 2
+check 'no node is left' eval '! xenstore-ls -f /local/domain/0/backend | grep -q "$(disk f1)"'
+check 'destroyed, with its disk' timeout 120 xl fork-destroy f1
+
+# A clone is saved and restored.
+check 'saved' timeout 120 xl save f2 /data/f2.save
+is 'and its tapdisk goes' "$(serving | grep -c ^tapdisk)" 1
+check 'restored' timeout 120 xl restore /data/f2.save
+check 'it ticks on' wait_until 60 ticks_on f2
+is 'its disk is whole' "$(ask f2 verify | json .errors)" 0
+check 'destroyed' timeout 120 xl fork-destroy f2
+rm -f /data/f2.save
+
+# The source, destroyed and created anew, has all that it wrote.
+marks=$(ask web verify | jq -c .marks)
+xl destroy web
+is 'nothing serves any disk' "$(serving)" "$nothing"
+start_source web 128 "$(disk_line /data/v/web.vhd)"
+is 'created anew: all its marks' "$(ask web verify | jq -c .marks)" "$marks"
+kill -9 "$(pgrep -x tapdisk)"
+xl destroy web
+is 'its tapdisk killed: nothing is left either' "$(serving)" "$nothing"
+start_source web 128 "$(disk_line /data/v/web.vhd)"
+is 'and nothing is lost' "$(ask web verify | jq -c .marks)" "$marks"
+xl destroy web
+
+# Over a raw file.
+vhd_disk /data/v/over.vhd /data/v/raw.img
+raw=$(sha256sum </data/v/raw.img)
+start_source over 128 "$(disk_line /data/v/over.vhd)"
+ask over mark raw >/dev/null
+check 'over a raw file: forked' timeout 120 xl fork over over-1
+check 'its clone ticks on' wait_until 60 ticks_on over-1
+is 'and has its mark' "$(ask over-1 verify | jq -c .marks)" '["raw"]'
+timeout 120 xl fork-destroy over-1
+xl destroy over
+is 'the raw file is as it was' "$(sha256sum </data/v/raw.img)" "$raw"
+is 'nothing serves any disk' "$(serving)" "$nothing"
+
+# What is not served so is refused, with the reason.
+done_testing
