@@ -159,6 +159,17 @@ static int vhd_parent(xenfork_ctx *ctx, const char *path, char **parent_out)
     return 0;
 }
 
+/* vhd-util has no way to copy up into the last of them. */
+static int vhd_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
+{
+    xenfork__fail(ctx, XENFORK_E_DISK, 0, "disk %s (%s) cannot be detached",
+                  own->vdev, own->path);
+    return xenfork__remedy(ctx,
+                           "copy what its device has: xenfork-block "
+                           "attach %s r, when the clone is shut down",
+                           own->path);
+}
+
 static int vhd_usage(xenfork_ctx *ctx, const char *path,
                      uint64_t *allocated_kib_out, uint64_t *own_kib_out)
 {
@@ -199,5 +210,6 @@ const struct xenfork__disk_driver xenfork__disk_vhd = {
     .clone = vhd_clone,
     .remove = vhd_remove,
     .parent = vhd_parent,
+    .detach = vhd_detach,
     .usage = vhd_usage,
 };
