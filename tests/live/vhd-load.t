@@ -14,6 +14,6 @@ xl destroy source
 mkdir /data/v
 vhd_disk /data/v/load.vhd
 start_source load 128 "$(disk_line /data/v/load.vhd)"
-loaded load "${1:-4}"
+loaded load vhd:/data/v/load.vhd "${1:-5}"
 check 'the source ticks on' ticks_on load
 done_testing

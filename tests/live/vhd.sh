@@ -17,9 +17,13 @@ with_vhd() {
     return "$status"
 }
 
-# What is in a VHD, and in those below it.
-census() { with_vhd "$1" "$LIVE/check-disk" | jq -c "$2"; }
-sum() { with_vhd "$1" sha256sum | cut -d ' ' -f 1; }
+# raw PATH: a raw file with what the disk holds, until the next is asked for
+raw() {
+    # shellcheck disable=SC2016  # expanded inside
+    with_vhd "$1" sh -c 'dd if="$0" of=/data/raw bs=1M iflag=direct status=none' && printf '/data/raw\n'
+}
+# seen PATH FILTER: of what check-disk finds in it
+seen() { "$LIVE/check-disk" "$(raw "$1")" | jq -c "$2"; }
 
 # vhd_disk FILE [BASE]: with the test guest's file system; over BASE, a raw file, where one is named
 vhd_disk() {

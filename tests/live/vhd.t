@@ -23,11 +23,11 @@ ask web mark after >/dev/null
 after=$(field web acked)
 sealed=$(info web@fork-1 '.disks[0].path')
 sum=$(sha256sum <"$(file_of "$sealed")")
-seen=$(census "$(disk web-1)" .)
-is 'no damage' "$(json '.errors | length' <<<"$seen")" 0
-at_least 'every write acknowledged before' "$(json .highest <<<"$seen")" "$acked"
-check 'none of after' test "$(json .highest <<<"$seen")" -lt "$after"
-is 'the mark of before' "$(jq -c .marks <<<"$seen")" '["before"]'
+found=$(seen "$(disk web-1)" .)
+is 'no damage' "$(json '.errors | length' <<<"$found")" 0
+at_least 'every write acknowledged before' "$(json .highest <<<"$found")" "$acked"
+check 'none of after' test "$(json .highest <<<"$found")" -lt "$after"
+is 'the mark of before' "$(jq -c .marks <<<"$found")" '["before"]'
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .users]]')" \
     '[["sealed","vhd",2],["delta","vhd",0],["delta","vhd",0]]'
 check 'which knows what they take' jq -e 'all(.allocated_kib > 0)' <<<"$(xl fork-disk-list --json)"
@@ -38,13 +38,13 @@ xl unpause web-1
 check 'a clone ticks on' wait_until 60 ticks_on web-1
 ask web-1 mark own >/dev/null
 is 'its disk is whole' "$(ask web-1 verify | json .errors)" 0
-is 'its sibling does not see its writes' "$(census "$(disk web-2)" .marks)" '["before"]'
+is 'its sibling does not see its writes' "$(seen "$(disk web-2)" .marks)" '["before"]'
 is 'nor does the source' "$(ask web verify | jq '.marks | index("own")')" null
 is 'what is sealed is as it was' "$(sha256sum <"$(file_of "$sealed")")" "$sum"
 
 # A clone is a source like any other.
 check 'a clone is forked' timeout 120 xl fork --paused web-1 second
-is 'its clone has what it wrote' "$(census "$(disk second)" '.marks | sort')" '["before","own"]'
+is 'its clone has what it wrote' "$(seen "$(disk second)" '.marks | sort')" '["before","own"]'
 check 'another driver is refused' eval '! xl fork --disk xvda=reflink web-1'
 check 'an unknown option is refused' eval '! xl fork --disk xvda=vhd:colour=red web-1'
 check 'the first clone goes, its clone stays' timeout 120 xl fork-destroy web-1
