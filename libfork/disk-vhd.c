@@ -210,6 +210,7 @@ const struct xenfork__disk_driver xenfork__disk_vhd = {
     .clone = vhd_clone,
     .remove = vhd_remove,
     .parent = vhd_parent,
+    .collapse = xenfork__vhd_collapse,
     .detach = vhd_detach,
     .usage = vhd_usage,
 };

@@ -24,5 +24,7 @@ int xenfork__vhd_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 int xenfork__vhd_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 int xenfork__vhd_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__vhd_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                          bool *again_out, char **to_out);
 
 #endif
