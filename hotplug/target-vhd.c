@@ -37,4 +37,5 @@ const struct target target_vhd = {
     .prefix = XENFORK__VHD_PREFIX,
     .attach = attach,
     .detach = detach,
+    .status = xenfork__sys_tap_status,
 };

@@ -176,6 +176,17 @@ int xenfork__sys_tap_is_serving(xenfork_ctx *ctx, const char *path)
     return find(ctx, path, &tap);
 }
 
+int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path, char **text_out)
+{
+    cleanup_tap struct xenfork__tap tap = {.fd = -1};
+    int rc = find(ctx, path, &tap);
+
+    if (rc == 0 && asprintf(text_out, "%s: tapdisk %u, minor %d, for %s",
+                            tap.node, tap.pid, tap.minor, tap.user) < 0)
+        rc = xenfork__nomem(ctx);
+    return rc;
+}
+
 int xenfork__sys_tap_pause(xenfork_ctx *ctx, const char *path)
 {
     cleanup_tap struct xenfork__tap tap = {.fd = -1};

@@ -392,6 +392,9 @@ int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
  * none does.  DISK
  */
 int xenfork__sys_tap_is_serving(xenfork_ctx *ctx, const char *path);
+/* A line for people; caller frees. */
+int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path,
+                            char **text_out);
 /* Its requests wait, and it has no file open. */
 int xenfork__sys_tap_pause(xenfork_ctx *ctx, const char *path);
 /* It opens what has the path now. */

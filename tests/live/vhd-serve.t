@@ -20,6 +20,11 @@ check 'forked' timeout 120 xl fork -n 2 web f
 check 'thawed' xl fork-thaw web
 for clone in f-1 f-2; do check "$clone ticks on" wait_until 60 ticks_on "$clone"; done
 
+is 'which tapdisk serves it' "$(/usr/libexec/xenfork/xenfork-block status vhd:/data/v/web.vhd)" \
+    "/dev/nbd0: tapdisk $(cut -d ' ' -f 1 /run/xenfork/tap/*web.vhd), minor 0, for backend/vbd/$(domid_of web)/51712"
+check 'it is not attached twice' eval '! /usr/libexec/xenfork/xenfork-block attach vhd:/data/v/web.vhd w 2>/tmp/twice'
+check 'and the text says who has it' grep -q 'is attached already: /dev/nbd0, for backend' /tmp/twice
+
 # A tapdisk is killed: its clone's requests fail, and nobody else notices.
 tapdisk_of() { sed 's/ .*//' "/run/xenfork/tap/$(file_of "$(disk "$1")" | tr / '!')"; }
 kill -9 "$(tapdisk_of f-1)"
