@@ -30,7 +30,8 @@ tapdisk_of() { sed 's/ .*//' "/run/xenfork/tap/$(file_of "$(disk "$1")" | tr / '
 kill -9 "$(tapdisk_of f-1)"
 # What the guest had not read yet cannot be read any more.
 node=$(sed 's/.* \(.dev.nbd[0-9]*\) .*/\1/' "/run/xenfork/tap/$(file_of "$(disk f-1)" | tr / '!')")
-check 'tapdisk killed: its requests fail' eval '! timeout 30 dd if="$node" of=/dev/null bs=4096 count=1 iflag=direct'
+fails() { ! timeout 30 dd if="$node" of=/dev/null bs=4096 count=1 iflag=direct; }
+check 'tapdisk killed: its requests fail' fails
 check 'its sibling ticks on' ticks_on f-2
 is "its sibling's disk is whole" "$(ask f-2 verify | json .errors)" 0
 check 'the source ticks on' ticks_on web
