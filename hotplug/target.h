@@ -27,6 +27,7 @@ struct target {
 #define MODE_SHARED '!' /* others may write, too */
 
 extern const struct target target_thin;
+extern const struct target target_vhd;
 
 /* Goes on in the background, as long as the pool in this folder is in use. */
 int watch_pool(xenfork_ctx *ctx, const char *dir);

@@ -17,6 +17,7 @@
 
 /* The last one takes all. */
 static const struct target *const targets[] = {
+    &target_vhd,
     &target_thin,
 };
 

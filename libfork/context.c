@@ -3,7 +3,6 @@
 #include "internal.h"
 
 #include <string.h>
-#include <time.h>
 
 XENFORK_API int xenfork_open(xenfork_ctx **ctx_out,
                              struct xentoollog_logger *logger, uint32_t flags)

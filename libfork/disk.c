@@ -7,8 +7,8 @@
 
 /* In order of preference; plain is last, and never. */
 static const struct xenfork__disk_driver *const drivers[] = {
-    &xenfork__disk_share, &xenfork__disk_lvthin, &xenfork__disk_reflink,
-    &xenfork__disk_thin,  &xenfork__disk_plain,
+    &xenfork__disk_share,   &xenfork__disk_lvthin, &xenfork__disk_vhd,
+    &xenfork__disk_reflink, &xenfork__disk_thin,   &xenfork__disk_plain,
 };
 
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
@@ -33,8 +33,25 @@ static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
         rc = drivers[i]->probe(ctx, disk, is_frozen);
         if (rc == 0)
             *driver_out = drivers[i];
+        else if (drivers[i]->owns && drivers[i]->owns(disk))
+            return rc;
     }
     return rc;
+}
+
+static int probe_named(xenfork_ctx *ctx, const xenfork_spec *spec,
+                       const struct xenfork__disk *disk, bool is_frozen,
+                       const struct xenfork__disk_driver *driver)
+{
+    struct xenfork__disk wanted = *disk;
+
+    wanted.options = xenfork__spec_disk_options(spec, disk->vdev);
+    if (wanted.options && !driver->takes_options) {
+        xenfork__miss(ctx, XENFORK_E_INVAL, "disk %s: %s takes no options",
+                      disk->vdev, driver->name);
+        return xenfork__remedy(ctx, "man xl-fork lists those of each driver");
+    }
+    return driver->probe(ctx, &wanted, is_frozen);
 }
 
 int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
@@ -56,7 +73,7 @@ int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
                       disk->vdev, how);
         return xenfork__remedy(ctx, "man xl-fork lists the drivers");
     }
-    rc = driver->probe(ctx, disk, is_frozen);
+    rc = probe_named(ctx, spec, disk, is_frozen, driver);
     if (rc == 0)
         *driver_out = driver;
     return rc;

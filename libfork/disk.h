@@ -48,6 +48,9 @@ struct xenfork__disk_driver {
     const char *name;
     const char *why;    /* one uses it, in a few words */
     const char *script; /* clones' disks need it; NULL: as the source's */
+    bool takes_options; /* disk->options, checked by probe: INVAL */
+    /* Of this kind: what probe says of it is final.  NULL: it cannot be told */
+    bool (*owns)(const struct xenfork__disk *disk);
     /*
      * Can it fork this disk?  DISK with text and remedy, not logged.
      * is_frozen: the source is, or is to be, frozen
@@ -78,10 +81,14 @@ struct xenfork__disk_driver {
      */
     int (*parent)(xenfork_ctx *ctx, const char *path, char **parent_out);
     /*
-     * After a fork, in the background: make the source's chain shorter if it
-     * has become long.  @to is not set
+     * In the background, under the source's lock, again and again: a step
+     * towards a shorter chain of the source, @to not set.  It never waits:
+     * what takes time goes on while the lock is free, and the next fork stops
+     * it.  again_out: there is more to come.  to_out: nothing lies on this
+     * any more but the source, and abort() can put it back; caller frees
      */
-    int (*collapse)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+    int (*collapse)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                    bool *again_out, char **to_out);
     /*
      * Whatever it lies on is needed no more; while the domain runs, step by
      * step, see detach.h.  Stopped half-way it is as good as before, and goes
@@ -103,6 +110,7 @@ extern const struct xenfork__disk_driver xenfork__disk_share;
 extern const struct xenfork__disk_driver xenfork__disk_reflink;
 extern const struct xenfork__disk_driver xenfork__disk_lvthin;
 extern const struct xenfork__disk_driver xenfork__disk_plain;
+extern const struct xenfork__disk_driver xenfork__disk_vhd;
 extern const struct xenfork__disk_driver xenfork__disk_thin;
 
 /* For drivers of raw files and devices: disk-raw.c */

@@ -97,13 +97,36 @@ static struct xenfork__nic_spec *nic_entry(struct xenfork__clone_spec *clone,
     return nics;
 }
 
-/* Letters and digits. */
-static bool is_word(const char *text)
-{
-    size_t length = text ? strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789")
-                         : 0;
+#define WORD "abcdefghijklmnopqrstuvwxyz0123456789"
 
-    return length > 0 && length < XENFORK__WORD_CHARS && !text[length];
+/* Letters and digits, up to @end. */
+static bool is_word(const char *text, char end)
+{
+    size_t length = text ? strspn(text, WORD) : 0;
+
+    return length > 0 && length < XENFORK__WORD_CHARS && text[length] == end;
+}
+
+/* A word, or "word:key=value,…". */
+static bool is_how(const char *text)
+{
+    const char *options = text ? strchr(text, ':') : NULL;
+    size_t length;
+
+    if (!options)
+        return is_word(text, '\0');
+    length = strspn(options + 1, WORD "=,-");
+    return is_word(text, ':') && length > 0 &&
+           length < XENFORK__OPTIONS_CHARS && !options[1 + length];
+}
+
+static void set_how(struct xenfork__disk_spec *disk, const char *how)
+{
+    size_t word = strcspn(how, ":");
+
+    memcpy(disk->how, how, word);
+    disk->how[word] = '\0';
+    strcpy(disk->options, how[word] ? how + word + 1 : "");
 }
 
 XENFORK_API int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
@@ -112,7 +135,7 @@ XENFORK_API int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
     struct xenfork__disk_spec *disks;
     uint32_t i;
 
-    if (!spec || !is_word(vdev) || !is_word(how))
+    if (!spec || !is_word(vdev, '\0') || !is_how(how))
         return XENFORK_E_INVAL;
     for (i = 0; i < spec->disk_count; i++)
         if (!strcmp(spec->disks[i].vdev, vdev))
@@ -127,18 +150,34 @@ XENFORK_API int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
         spec->disk_count++;
         strcpy(disks[i].vdev, vdev);
     }
-    strcpy(spec->disks[i].how, how);
+    set_how(&spec->disks[i], how);
     return 0;
 }
 
-const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev)
+static const struct xenfork__disk_spec *disk_entry(const xenfork_spec *spec,
+                                                   const char *vdev)
 {
     uint32_t i;
 
     for (i = 0; spec && i < spec->disk_count; i++)
         if (!strcmp(spec->disks[i].vdev, vdev))
-            return spec->disks[i].how;
-    return XENFORK__DISK_AUTO;
+            return &spec->disks[i];
+    return NULL;
+}
+
+const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev)
+{
+    const struct xenfork__disk_spec *entry = disk_entry(spec, vdev);
+
+    return entry ? entry->how : XENFORK__DISK_AUTO;
+}
+
+const char *xenfork__spec_disk_options(const xenfork_spec *spec,
+                                       const char *vdev)
+{
+    const struct xenfork__disk_spec *entry = disk_entry(spec, vdev);
+
+    return entry && entry->options[0] ? entry->options : NULL;
 }
 
 XENFORK_API int xenfork_spec_set_name(xenfork_spec *spec, uint32_t clone,

@@ -25,14 +25,16 @@ struct xenfork__clone_spec {
     struct xenfork__pair *params;
 };
 
-#define XENFORK__DISK_AUTO  "auto"
-#define XENFORK__DISK_NONE  "none"
-#define XENFORK__WORD_CHARS 16U
+#define XENFORK__DISK_AUTO     "auto"
+#define XENFORK__DISK_NONE     "none"
+#define XENFORK__WORD_CHARS    16U
+#define XENFORK__OPTIONS_CHARS 64U
 
 /* What is wanted for a disk: auto, none, or a driver's name. */
 struct xenfork__disk_spec {
     char vdev[XENFORK__WORD_CHARS];
     char how[XENFORK__WORD_CHARS];
+    char options[XENFORK__OPTIONS_CHARS]; /* the driver's; "": none */
 };
 
 struct xenfork_spec {
@@ -52,6 +54,9 @@ const struct xenfork__nic_spec *xenfork__nic_spec(
     const struct xenfork__clone_spec *clone, uint32_t nic);
 /* @spec NULL, or nothing was asked for it: auto. */
 const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev);
+/* NULL: none */
+const char *xenfork__spec_disk_options(const xenfork_spec *spec,
+                                       const char *vdev);
 int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic);
 /* Pages to claim for a clone of a domain with this many. */
 uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages);

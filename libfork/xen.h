@@ -158,6 +158,8 @@ struct xenfork__disk {
     bool is_readwrite;
     bool is_cdrom;
     bool is_foreign; /* backend in another domain */
+
+    const char *options; /* of its driver, where it is probed.  NULL: none */
 };
 
 struct xenfork__nic {
@@ -364,6 +366,55 @@ int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
                           uint64_t *allocated_kib_out);
 /* Absent already: success.  DISK */
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path);
+/* VHDs, by blktap: sys-vhd.c.  Paths are absolute.  DISK */
+#define XENFORK__VHD_PREFIX "vhd:" /* of such a disk, for its block script */
+struct xenfork__vhd {
+    uint32_t depth;     /* files that it lies on, and itself */
+    uint32_t allocated; /* blocks of 2 MiB that it has itself */
+    char *parent;       /* caller frees; NULL: none */
+};
+/* NOTFOUND, not logged: there is no file.  XEN: vhd-util cannot tell */
+int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
+                           struct xenfork__vhd *out);
+/* path is new, and writable; owner and mode are the parent's otherwise. */
+int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
+                              const char *path);
+/* What it has itself goes into its parent; it may be repeated. */
+int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path);
+int xenfork__sys_vhd_reparent(xenfork_ctx *ctx, const char *path,
+                              const char *parent);
+/* A file and its name are on the disk. */
+int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path);
+int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
+                           uint64_t *kib_out);
+/*
+ * The tapdisk that serves a VHD for writing: sys-tap.c.  NOTFOUND, not logged:
+ * none does.  DISK
+ */
+int xenfork__sys_tap_is_serving(xenfork_ctx *ctx, const char *path);
+/* A line for people; caller frees. */
+int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path,
+                            char **text_out);
+/* Its requests wait, and it has no file open. */
+int xenfork__sys_tap_pause(xenfork_ctx *ctx, const char *path);
+/* It opens what has the path now. */
+int xenfork__sys_tap_resume(xenfork_ctx *ctx, const char *path);
+int xenfork__sys_tap_is_paused(xenfork_ctx *ctx, const char *path,
+                               bool *is_paused_out);
+/*
+ * A VHD behind a device: sys-tap-attach.c.  One may write; each that reads has
+ * a tapdisk of its own.  user: what it is for, in one word.  node_out: caller
+ * frees.  INUSE: another writes
+ */
+int xenfork__sys_tap_attach(xenfork_ctx *ctx, const char *path,
+                            const char *user, bool is_readonly,
+                            char **node_out);
+/*
+ * What is for this one; user NULL: for whoever writes.  Absent already:
+ * success.  Every trace of it goes.
+ */
+int xenfork__sys_tap_detach(xenfork_ctx *ctx, const char *path,
+                            const char *user);
 /*
  * The host side of a NIC: what the guest says is dropped at once (and not
  * kept, to be said later).

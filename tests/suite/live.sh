@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
 # tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# asan: yes" that 4.20 has the build with sanitizers,
-# which find the same on all, "# full: VERSIONS" that it runs on these only with --full, and "# alone: yes" that it
-# has the machine for itself: it measures time, or has many guests run at once, which takes several times as long
-# beside another emulator.
+# which find the same on all, "# full: VERSIONS" that it runs on these only with --full, "# needs: blktap" that dom0
+# must have what tests/testbed/build was given with --blktap, and "# alone: yes" that it has the machine for itself:
+# it measures time, or has many guests run at once, which takes several times as long beside another emulator.
 # shellcheck disable=SC2154  # full, missing, tests, versions: of check
 
 EMULATOR_FAULT=75
@@ -61,6 +61,14 @@ live_wanted() {
     return 1
 }
 
+# live_lacks SCRIPT XEN: what it needs and dom0 has not
+live_lacks() {
+    local what
+    for what in $(header "$1" needs ''); do
+        [ -d "${LOGS%/*}/$what/$2" ] || printf '%s\n' "$what"
+    done
+}
+
 # live_list ALONE: script, hypervisor and flavour, one a line; those that may take longest first
 live_list() {
     live_choose "$1" | sort -s -k 1,1nr | cut -d ' ' -f 2-
@@ -110,8 +118,14 @@ run_live() {
 
 # live_run ALONE JOBS
 live_run() {
-    local script xen flavour name result running=() names=()
+    local script xen flavour name result lacking running=() names=()
     while read -r script xen flavour; do
+        lacking=$(live_lacks "$script" "$xen")
+        if [ -n "$lacking" ]; then
+            say "skipped live, Xen $xen, ${script##*/}: needs $lacking, see tests/testbed/README.md"
+            count 0 0 1
+            continue
+        fi
         name="live, Xen $xen, ${script##*/}${flavour/plain/}"
         name=${name/.tasan/.t, ASan and UBSan}
         result="$LOGS/live-$xen-$flavour-${script##*/}"

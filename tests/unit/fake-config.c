@@ -280,11 +280,11 @@ static void copy_devices(struct fake_domain *d,
             fake_copy_string(k->script, sizeof(k->script),
                              clone->disks[i].script ? clone->disks[i].script
                                                     : s->script);
-        if (!strcmp(k->script, "block-fork"))
+        if (!strcmp(k->script, "block-fork") && strncmp(k->path, "vhd:", 4))
             fake_attach(k->path);
         if (k->is_readwrite && !clone->disks[i].path)
             fake_violation("clone %s writes to its source's disk", d->name);
-        if (k->path[0] && access(k->path, R_OK))
+        if (k->path[0] && access(fake_file(k->path), R_OK))
             fake_violation("disk %s of clone %s is absent", k->path, d->name);
     }
     for (i = 0; i < source->nic_count && i < FAKE_NICS; i++) {

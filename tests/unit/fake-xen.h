@@ -52,6 +52,7 @@ struct fake_disk {
     char vdev[16], path[FAKE_PATH], format[16], backend[16];
     char script[64]; /* "": none */
     bool is_readwrite, is_cdrom, is_foreign;
+    bool is_tap_paused, is_tap_gone; /* its tapdisk, of a VHD */
 };
 
 struct fake_nic {
@@ -188,6 +189,10 @@ void fake_make_thin(uint32_t domid);
 void fake_make_shimmed(uint32_t domid);
 /* It writes to its disk; false: to the file itself. */
 bool fake_write_disk(uint32_t domid);
+/* It is a VHD, served by a tapdisk. */
+void fake_make_vhd(uint32_t domid);
+/* That of a disk's path. */
+const char *fake_file(const char *path);
 struct fake_domain *fake_domain(uint32_t domid);
 struct fake_domain *fake_domain_named(const char *name);
 struct fake_page *fake_page(struct fake_domain *d, uint64_t gfn);

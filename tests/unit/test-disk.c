@@ -104,6 +104,10 @@ static void test_malformed(void **state)
     assert_int_equal(want(NULL, "auto"), XENFORK_E_INVAL);
     assert_int_equal(want("xvda", "a b"), XENFORK_E_INVAL);
     assert_int_equal(want("xvda", "sixteenletters16"), XENFORK_E_INVAL);
+    assert_int_equal(want("xvda", "vhd:"), XENFORK_E_INVAL);
+    assert_int_equal(want("xvda", ":a=b"), XENFORK_E_INVAL);
+    assert_int_equal(want("xvda", "vhd:a b"), XENFORK_E_INVAL);
+    assert_int_equal(want("xvda", "vhd:a=b:c"), XENFORK_E_INVAL);
     for (i = 0; i < 64; i++) {
         snprintf(many, sizeof(many), "d%d", i);
         assert_int_equal(want(many, "auto"), 0);

@@ -46,6 +46,11 @@ static void prepare_switched(void)
     assert_true(fake_write_disk(src));
 }
 
+static void prepare_vhd(void)
+{
+    fake_make_vhd(fake_add_guest("src"));
+}
+
 static uint32_t source(void)
 {
     return fake_domain_named("src")->domid;
@@ -118,6 +123,7 @@ static const struct sweep sweeps[] = {
     {"lvthin", SWEEP_UNDOES, prepare_thin, fork_three, is_three, 0},
     {"thin, first", SWEEP_UNDOES, prepare_shimmed, fork_three, is_three, 0},
     {"thin", SWEEP_UNDOES, prepare_switched, fork_one, is_two, 0},
+    {"vhd", SWEEP_UNDOES, prepare_vhd, fork_one, is_one, 0},
 };
 
 int main(void)
@@ -130,7 +136,8 @@ int main(void)
         SWEEP(1, crashes),  SWEEP(2, crashes),  SWEEP(4, crashes),
         SWEEP(5, crashes),  SWEEP(6, failures), SWEEP(7, failures),
         SWEEP(7, residues), SWEEP(7, crashes),  SWEEP(8, failures),
-        SWEEP(8, residues), SWEEP(8, crashes),
+        SWEEP(8, residues), SWEEP(8, crashes),  SWEEP(9, failures),
+        SWEEP(9, residues), SWEEP(9, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

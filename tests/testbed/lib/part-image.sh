@@ -18,6 +18,15 @@ key_image() {
     part_path guest "$(release_of "$version")"
     cat "$TESTBED/lib/initrd"
     digest "$TESTBED/dom0"
+    [ ! -d "$CACHE/blktap/$version" ] || digest "$CACHE/blktap/$version"
+}
+
+# add_blktap ROOT VERSION: the installation that ../build was given, if any
+add_blktap() {
+    local tree=$CACHE/blktap/$2
+    [ -d "$tree" ] || return 0
+    tar -C "$tree" -c . | tar -C "$1" -x --keep-directory-symlink --no-overwrite-dir
+    chroot "$1" ldconfig
 }
 
 make_image() {
@@ -44,6 +53,7 @@ make_image() {
     cp -r --remove-destination "$TESTBED/dom0/etc/." "$root/etc/"
     install -m 755 "$TESTBED/dom0/init" "$root/sbin/testbed-init"
     install -m 755 "$TESTBED/dom0/agent" "$root/sbin/testbed-agent"
+    add_blktap "$root" "$version"
 
     mkfs.ext4 -q -b 4096 -d "$root" "$1/dom0.raw" 3G
     qemu-img convert -O qcow2 "$1/dom0.raw" "$1/dom0.qcow2"

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * "vhd:/srv/web1.vhd": a VHD, served by a tapdisk of its own.  One domain may
+ * write to it.
+ */
+#include "target.h"
+
+#include <stdlib.h>
+
+/* libxl tells it to the script.  NULL: run by hand */
+static const char *device(void)
+{
+    return getenv("XENBUS_PATH");
+}
+
+static int attach(xenfork_ctx *ctx, const char *name, char mode,
+                  char **node_out)
+{
+    if (name[0] != '/')
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no absolute path: %s",
+                             name);
+    if (access(name, F_OK))
+        return xenfork__fail(ctx, XENFORK_E_NOTFOUND, errno, "%s", name);
+    if (mode == MODE_SHARED)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "a VHD cannot be shared for writing: %s", name);
+    return xenfork__sys_tap_attach(ctx, name, device() ? device() : "hand",
+                                   mode == MODE_READ, node_out);
+}
+
+static int detach(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__sys_tap_detach(ctx, name, device());
+}
+
+const struct target target_vhd = {
+    .prefix = XENFORK__VHD_PREFIX,
+    .attach = attach,
+    .detach = detach,
+    .status = xenfork__sys_tap_status,
+};

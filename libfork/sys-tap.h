@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Tapdisks, by blktap's tap-ctl: for sys-tap*.c.  One serves one disk, to a
+ * device of the kernel's nbd.  Which one is in a record of one line in
+ * /run/xenfork/tap, named after the file that it serves: `tap-ctl list` asks
+ * every tapdisk there is, and waits for ever for one that hangs.  A minor is
+ * given back by nobody but us, so a record with its minor cannot mean
+ * somebody else's tapdisk.
+ */
+#ifndef LIBFORK_SYS_TAP_H
+#define LIBFORK_SYS_TAP_H
+
+#include "internal.h"
+
+#define XENFORK__TAP_NODE_BYTES 32
+#define XENFORK__TAP_USER_BYTES 64
+
+struct xenfork__tap {
+    char *file; /* the record */
+    int fd;     /* it, locked; -1: not held */
+    unsigned int pid;
+    int minor;                          /* -1: none */
+    char node[XENFORK__TAP_NODE_BYTES]; /* "": not connected */
+    char user[XENFORK__TAP_USER_BYTES]; /* the device that it is for */
+};
+
+/*
+ * The record of a file: of who may write to it, or, where reader is not NULL,
+ * of that device, which reads.  is_new: made, empty, if there is none.
+ * NOTFOUND, not logged: there is none.
+ */
+int xenfork__tap_hold(xenfork_ctx *ctx, const char *path, const char *reader,
+                      bool is_new, struct xenfork__tap *tap);
+int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap);
+void xenfork__tap_drop(struct xenfork__tap *tap);
+#define cleanup_tap __attribute__((cleanup(xenfork__tap_drop)))
+
+bool xenfork__tap_is_alive(const struct xenfork__tap *tap);
+/* tap-ctl VERB -p -m [EXTRA…] */
+int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tap *tap,
+                     const char *verb, const char *const extra[]);
+
+#endif

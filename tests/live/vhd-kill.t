@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Forks of a source on a VHD, killed at every stage and beside blktap's programs: its files, what serves them and what
+# it has written are as before.
+# live: --source --timeout 500
+# needs: blktap
+# full: 4.17
+. "$(dirname "$0")/lib.sh"
+. "$LIVE/vhd.sh"
+
+xl destroy source
+mkdir /data/v
+vhd_disk /data/v/web.vhd
+files() { (cd /data/v && find . -mindepth 1 | sort); }
+start_source web 128 "$(disk_line /data/v/web.vhd)"
+host_before=$(host)
+
+# Killed at each stage: source, files and what serves them are as before.
+undone() { [ "$(files)" = "$1" ] && [ "$(host)" = "$host_before" ]; }
+# was_undone TEXT FILES
+was_undone() {
+    wait_until 60 undone "$2"
+    same_host "$1: undone" "$2
+$host_before" "$(files)
+$(host)"
+}
+for stage in prepare suspend capture disks share resume seal create fork; do
+    before=$(files) depth=$(depth_of /data/v/web.vhd)
+    { XENFORK_TEST_KILL=$stage timeout 120 xl fork web k >/dev/null 2>&1; } 2>/dev/null
+    was_undone "killed at $stage" "$before"
+    is "killed at $stage: the same chain" "$(depth_of /data/v/web.vhd)" "$depth"
+    check "killed at $stage: the source ticks on" ticks_on web
+done
+is 'the disk of the source is whole' "$(ask web verify | json .errors)" 0
+
+# Killed as the N-th of blktap's programs is started, which then does its work all the same.
+for program in vhd-util tap-ctl; do
+    real=$(command -v "$program")
+    cat >"/usr/local/bin/$program" <<END
+#!/bin/bash
+exec 9>/tmp/kill.lock
+flock 9
+n=\$((\$(cat /tmp/kill.count) + 1))
+echo "\$n" >/tmp/kill.count
+[ "\$n" != "\$(cat /tmp/kill.at)" ] || pkill -9 -x xl-fork
+exec 9>&-
+exec $real "\$@"
+END
+    chmod +x "/usr/local/bin/$program"
+done
+hash -r
+ended=0
+for n in $(seq 1 30); do
+    echo 0 >/tmp/kill.count
+    echo "$n" >/tmp/kill.at
+    if { timeout 120 xl fork --paused web k; } >/dev/null 2>&1; then
+        ended=$((n - 1))
+        break
+    fi
+    was_undone "killed at program $n" "$before"
+    check "killed at program $n: the source ticks on" wait_until 60 ticks_on web
+done
+rm /usr/local/bin/vhd-util /usr/local/bin/tap-ctl
+at_least 'every program of a fork' "$ended" 7
+check 'that which is not killed is destroyed' timeout 120 xl fork-destroy k
+is 'the disk of the source is whole' "$(ask web verify | json .errors)" 0
+done_testing

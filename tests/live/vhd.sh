@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# VHDs in dom0, served by tapdisk; after lib.sh, and after disk-load.sh where that is used.
+
+command -v tap-ctl vhd-util nbd-client >/dev/null || skip_all 'no blktap in dom0: see tests/testbed/README.md'
+
+# Those of the driver vhd, as libxl has them: "vhd:FILE".
+file_of() { printf '%s\n' "${1#vhd:}"; }
+
+# with_vhd FILE COMMAND…: with the device of another tapdisk, which only reads, as last argument. Of a disk that is
+# being written it sees what was there when it began.
+with_vhd() {
+    local node status=0 reader=test/$BASHPID
+    node=$(XENBUS_PATH=$reader /usr/libexec/xenfork/xenfork-block attach "vhd:$(file_of "$1")" r) || return
+    "${@:2}" "$node" || status=$?
+    XENBUS_PATH=$reader /usr/libexec/xenfork/xenfork-block detach "vhd:$(file_of "$1")" || status=1
+    return "$status"
+}
+
+# raw PATH: a raw file with what the disk holds, until the next is asked for
+raw() {
+    # shellcheck disable=SC2016  # expanded inside
+    with_vhd "$1" sh -c 'dd if="$0" of=/data/raw bs=1M iflag=direct status=none' && printf '/data/raw\n'
+}
+# seen PATH FILTER: of what check-disk finds in it
+seen() { "$LIVE/check-disk" "$(raw "$1")" | jq -c "$2"; }
+
+# vhd_disk FILE [BASE]: with the test guest's file system; over BASE, a raw file, where one is named
+vhd_disk() {
+    local node size
+    if [ -n "${2-}" ]; then
+        cp /usr/share/xenfork-guest/disk.img "$2"
+        vhd-util snapshot -m -n "$1" -p "$2" || bail_out "no VHD $1"
+        return
+    fi
+    size=$(($(stat -c %s /usr/share/xenfork-guest/disk.img) / 1048576))
+    vhd-util create -n "$1" -s "$size" || bail_out "no VHD $1"
+    node=$(/usr/libexec/xenfork/xenfork-block attach "vhd:$1" w) || bail_out "no device for $1"
+    dd if=/usr/share/xenfork-guest/disk.img of="$node" bs=1M oflag=direct status=none || bail_out "cannot fill $1"
+    /usr/libexec/xenfork/xenfork-block detach "vhd:$1" || bail_out "cannot detach $1"
+}
+
+# disk_line FILE: of a guest's configuration
+disk_line() { printf 'disk = [ "script=block-fork,vdev=xvda,access=rw,target=vhd:%s" ]\n' "$1"; }
+
+depth_of() { vhd-util query -d -n "$(file_of "$1")" | sed 's/.*: //'; }
+
+# What serves disks: tapdisks, minors, devices, records; in one word each.
+serving() {
+    {
+        pgrep -x tapdisk | sed 's/^/tapdisk /'
+        find /run/blktap-control /dev/shm /run/xenfork/tap -mindepth 1 -type f -o -type s 2>/dev/null
+        find /sys/block/nbd*/pid 2>/dev/null
+    } | sort
+}
+
+# Before 4.20 what `xl create` leaves to watch a domain ends when the domain is suspended.
+host() {
+    local all
+    all=$(snapshot_of_host)
+    grep -vE '^[0-9]+ process xl$' <<<"$all"
+    serving
+}

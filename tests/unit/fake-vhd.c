@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The fake's VHDs: files of a line "vhd PARENT", or "vhd -", and then a line
+ * for each block.  A domain's disk that is one has its tapdisk.
+ */
+#include "config.h"
+
+#include "fake-xen.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+const char *fake_file(const char *path)
+{
+    size_t length = strlen(XENFORK__VHD_PREFIX);
+
+    return strncmp(path, XENFORK__VHD_PREFIX, length) ? path : path + length;
+}
+
+static struct fake_disk *served(const char *path)
+{
+    cleanup_free char *real = realpath(path, NULL);
+    uint32_t i, d;
+
+    for (i = 0; real && i < FAKE_DOMAINS; i++)
+        for (d = 0; d < fake->domains[i].disk_count; d++) {
+            struct fake_disk *disk = &fake->domains[i].disks[d];
+
+            if (fake->domains[i].domid && !disk->is_tap_gone &&
+                fake_file(disk->path) != disk->path &&
+                !strcmp(fake_file(disk->path), real))
+                return disk;
+        }
+    return NULL;
+}
+
+static void check_not_in_use(const char *path)
+{
+    const struct fake_disk *disk = served(path);
+
+    if (disk && !disk->is_tap_paused)
+        fake_violation("%s is changed below its tapdisk", path);
+}
+
+void fake_make_vhd(uint32_t domid)
+{
+    struct fake_domain *d = fake_domain(domid);
+    struct fake_disk *disk = &d->disks[0];
+    char file[FAKE_PATH];
+    FILE *f;
+
+    fake_copy_string(file, sizeof(file), disk->path);
+    f = fopen(file, "w");
+    if (!f || fprintf(f, "vhd -\nbase of %s\n", d->name) < 0 || fclose(f) ||
+        snprintf(disk->path, sizeof(disk->path), XENFORK__VHD_PREFIX "%s",
+                 file) >= (int)sizeof(disk->path))
+        abort();
+    fake_copy_string(disk->script, sizeof(disk->script), "block-fork");
+}
+
+/* A line of @path, without its end.  False: none */
+static bool line_of(const char *path, uint32_t n, char line[FAKE_PATH])
+{
+    cleanup_file FILE *f = fopen(path, "re");
+    uint32_t i;
+
+    for (i = 0; f && i <= n; i++)
+        if (!fgets(line, FAKE_PATH, f))
+            return false;
+    if (f)
+        line[strcspn(line, "\n")] = '\0';
+    return f;
+}
+
+static bool parent_of(const char *path, char parent[FAKE_PATH])
+{
+    char line[FAKE_PATH];
+
+    if (!line_of(path, 0, line) || strncmp(line, "vhd ", 4) != 0)
+        return false;
+    fake_copy_string(parent, FAKE_PATH, line + 4);
+    return true;
+}
+
+int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
+                           struct xenfork__vhd *out)
+{
+    char parent[FAKE_PATH], below[FAKE_PATH], line[FAKE_PATH];
+    struct xenfork__vhd vhd = {.depth = 1};
+
+    FAKE_ENTER(ctx);
+    if (access(path, F_OK))
+        return fake_leave(
+            xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no file %s", path));
+    if (!parent_of(path, parent))
+        return fake_leave(
+            xenfork__fail(ctx, XENFORK_E_XEN, 0, "%s is no VHD", path));
+    while (line_of(path, 1 + vhd.allocated, line))
+        vhd.allocated++;
+    if (strcmp(parent, "-") != 0)
+        vhd.parent = strdup(parent);
+    fake_copy_string(below, sizeof(below), parent);
+    for (; strcmp(below, "-") != 0; vhd.depth++)
+        if (!parent_of(below, below)) {
+            free(vhd.parent);
+            return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                                            "%s lies on nothing", path));
+        }
+    *out = vhd;
+    return fake_leave(0);
+}
+
+static int cannot(xenfork_ctx *ctx, const char *path)
+{
+    return fake_leave(
+        xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot write %s", path));
+}
+
+int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
+                              const char *path)
+{
+    FILE *f;
+
+    FAKE_ENTER(ctx);
+    check_not_in_use(path);
+    f = fopen(path, "w");
+    if (!f || fprintf(f, "vhd %s\n", parent) < 0 || fclose(f))
+        return cannot(ctx, path);
+    return fake_leave(0);
+}
+
+int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path)
+{
+    char parent[FAKE_PATH] = "", line[FAKE_PATH], had[FAKE_PATH];
+    uint32_t n, p;
+    FILE *f;
+
+    FAKE_ENTER(ctx);
+    check_not_in_use(path);
+    parent_of(path, parent);
+    chmod(parent, 0600);
+    for (n = 1; line_of(path, n, line); n++) {
+        for (p = 1; line_of(parent, p, had) && strcmp(had, line) != 0; p++)
+            ;
+        if (line_of(parent, p, had))
+            continue; /* once more */
+        f = fopen(parent, "a");
+        if (!f || fprintf(f, "%s\n", line) < 0 || fclose(f))
+            return cannot(ctx, parent);
+    }
+    return fake_leave(0);
+}
+
+int xenfork__sys_vhd_reparent(xenfork_ctx *ctx, const char *path,
+                              const char *parent)
+{
+    char lines[16][FAKE_PATH];
+    uint32_t n, count;
+    FILE *f;
+
+    FAKE_ENTER(ctx);
+    check_not_in_use(path);
+    for (count = 0; count < 16 && line_of(path, 1 + count, lines[count]);
+         count++)
+        ;
+    chmod(path, 0600);
+    f = fopen(path, "w");
+    if (!f || fprintf(f, "vhd %s\n", parent) < 0)
+        return cannot(ctx, path);
+    for (n = 0; n < count; n++)
+        fprintf(f, "%s\n", lines[n]);
+    return fclose(f) ? cannot(ctx, path) : fake_leave(0);
+}
+
+int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
+{
+    FAKE_ENTER(ctx);
+    return access(path, F_OK) ? cannot(ctx, path) : fake_leave(0);
+}
+
+int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
+                           uint64_t *kib_out)
+{
+    FAKE_ENTER(ctx);
+    if (access(path, F_OK))
+        return cannot(ctx, path);
+    *kib_out = 8;
+    return fake_leave(0);
+}
+
+static int no_tapdisk(xenfork_ctx *ctx, const char *path)
+{
+    return fake_leave(
+        xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no tapdisk for %s", path));
+}
+
+int xenfork__sys_tap_is_serving(xenfork_ctx *ctx, const char *path)
+{
+    FAKE_ENTER(ctx);
+    return served(path) ? fake_leave(0) : no_tapdisk(ctx, path);
+}
+
+int xenfork__sys_tap_pause(xenfork_ctx *ctx, const char *path)
+{
+    struct fake_disk *disk = served(path);
+
+    FAKE_ENTER(ctx);
+    if (!disk)
+        return no_tapdisk(ctx, path);
+    disk->is_tap_paused = true;
+    return fake_leave(0);
+}
+
+int xenfork__sys_tap_resume(xenfork_ctx *ctx, const char *path)
+{
+    struct fake_disk *disk = served(path);
+
+    FAKE_ENTER(ctx);
+    if (!disk)
+        return no_tapdisk(ctx, path);
+    if (!disk->is_tap_paused)
+        return fake_leave(
+            xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s is not paused", path));
+    disk->is_tap_paused = false;
+    return fake_leave(0);
+}
+
+int xenfork__sys_tap_is_paused(xenfork_ctx *ctx, const char *path,
+                               bool *is_paused_out)
+{
+    const struct fake_disk *disk = served(path);
+
+    FAKE_ENTER(ctx);
+    if (!disk)
+        return no_tapdisk(ctx, path);
+    *is_paused_out = disk->is_tap_paused;
+    return fake_leave(0);
+}
+
+int xenfork__sys_tap_detach(xenfork_ctx *ctx, const char *path,
+                            const char *user)
+{
+    (void)user;
+    FAKE_ENTER(ctx);
+    if (served(path))
+        fake_violation("%s is taken from its domain", path);
+    return fake_leave(0);
+}
