@@ -25,8 +25,9 @@ static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
                   disk->vdev, disk->path ? disk->path : "empty", why);
     return xenfork__remedy(ctx, "keep the disk as a raw file on XFS or btrfs "
-                                "(no script=, backend phy), attach it "
-                                "read-only, or detach it");
+                                "(no script=, backend phy) or as a qcow2 file "
+                                "(backend qdisk), attach it read-only, or "
+                                "detach it");
 }
 
 static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,

@@ -47,6 +47,8 @@ struct xenfork__disk_driver {
     const char *name;
     const char *why;    /* one uses it, in a few words */
     const char *script; /* clones' disks need it; NULL: as the source's */
+    /* No other is for disks of it: so it says best why not; NULL: none */
+    const char *only_for;
     /*
      * Can it fork this disk?  DISK with text and remedy, not logged.
      * is_frozen: the source is, or is to be, frozen
@@ -77,10 +79,14 @@ struct xenfork__disk_driver {
      */
     int (*parent)(xenfork_ctx *ctx, const char *path, char **parent_out);
     /*
-     * After a fork, in the background: make the source's chain shorter if it
-     * has become long.  @to is not set
+     * In the background, under the source's lock, again and again: a step
+     * towards a shorter chain of the source, @to not set.  It never waits:
+     * what takes time goes on while the lock is free, and the next fork stops
+     * it.  again_out: there is more to come.  to_out: nothing lies on this
+     * any more but the source, and abort() can put it back; caller frees
      */
-    int (*collapse)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+    int (*collapse)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                    bool *again_out, char **to_out);
     /*
      * Whatever it lies on is needed no more; while the domain runs, step by
      * step, see detach.h.  Stopped half-way it is as good as before, and goes
@@ -102,6 +108,7 @@ extern const struct xenfork__disk_driver xenfork__disk_share;
 extern const struct xenfork__disk_driver xenfork__disk_reflink;
 extern const struct xenfork__disk_driver xenfork__disk_lvthin;
 extern const struct xenfork__disk_driver xenfork__disk_plain;
+extern const struct xenfork__disk_driver xenfork__disk_qcow2;
 
 /* The driver of that name; NULL: there is none. */
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);
@@ -120,7 +127,10 @@ int xenfork__disk_of_record(xenfork_ctx *ctx, const char *name,
                             const struct xenfork__disk_driver **driver_out);
 int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver,
                          const char *path);
-/* See abort; nothing to do for a driver that has none. */
+/* The one that can shorten its chain; NULL: there is nothing to shorten. */
+int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                            const struct xenfork__disk_driver **driver_out);
+/* See abort; a driver that has none has its remove() called later. */
 int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
                         const struct xenfork__cut *cut);
 

@@ -167,17 +167,28 @@ static int undo_nodes(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc;
 }
 
+/* What abort() has not put back is needed still. */
+static bool is_aborted(const char *name, const char *from)
+{
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(name);
+
+    return driver && driver->abort && from && from[0];
+}
+
 static int undo_disks(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
-    const char *driver, *path;
+    const char *driver, *path, *from;
     uint32_t n;
     int rc = 0, r;
 
     for (n = 0; n < XENFORK__TXN_MAX_NTH; n++) {
         driver = xenfork__record_get_nth(txn->record, "disk.driver", n);
         path = xenfork__record_get_nth(txn->record, "disk.path", n);
+        from = xenfork__record_get_nth(txn->record, "disk.from", n);
         if (!driver || !path)
             break;
+        if (is_aborted(driver, from))
+            continue;
         r = xenfork__disk_remove(ctx, driver, path);
         rc = rc < 0 ? rc : r;
     }

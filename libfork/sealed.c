@@ -18,11 +18,13 @@ int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
 {
     cleanup_record struct xenfork__record *record = NULL;
     char uuid[XENFORK__UUID_CHARS], name[XENFORK__UUID_CHARS + 32];
+    char source[XENFORK__UUID_CHARS];
     cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
     cleanup_free char *path = NULL;
     int rc;
 
     xenfork__uuid_print(image->uuid, uuid);
+    xenfork__uuid_print(image->parent, source);
     snprintf(name, sizeof(name), "%s-%s", uuid, disk->vdev);
     path = xenfork__state_path(ctx, DIR, name, NULL);
     if (!dir || !path)
@@ -31,6 +33,9 @@ int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
         (rc = xenfork__record_set(ctx, record, "driver", disk->driver)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "path", disk->path)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "from", disk->from)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "source", source)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "name", image->parent_name)) <
+            0 ||
         (rc = xenfork__make_dir(ctx, dir)) < 0)
         return rc;
     return xenfork__record_write(ctx, path, record);
@@ -41,7 +46,7 @@ static int load_one(xenfork_ctx *ctx, const char *path,
                     struct xenfork__sealed *out)
 {
     cleanup_record struct xenfork__record *record = NULL;
-    const char *driver, *file, *from;
+    const char *driver, *file, *from, *source, *name;
     int rc = xenfork__record_read(ctx, path, &record);
 
     if (rc < 0)
@@ -49,12 +54,18 @@ static int load_one(xenfork_ctx *ctx, const char *path,
     driver = xenfork__record_get(record, "driver");
     file = xenfork__record_get(record, "path");
     from = xenfork__record_get(record, "from");
-    if (!driver || !file || !from)
+    source = xenfork__record_get(record, "source");
+    name = xenfork__record_get(record, "name");
+    if (!driver || !file || !from || !source || !name ||
+        !xenfork__uuid_parse(source, out->source))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
     out->driver = strdup(driver);
     out->path = strdup(file);
     out->from = strdup(from);
-    return out->driver && out->path && out->from ? 0 : xenfork__nomem(ctx);
+    out->name = strdup(name);
+    return out->driver && out->path && out->from && out->name
+               ? 0
+               : xenfork__nomem(ctx);
 }
 
 static void free_one(struct xenfork__sealed *sealed)
@@ -62,6 +73,7 @@ static void free_one(struct xenfork__sealed *sealed)
     free(sealed->driver);
     free(sealed->path);
     free(sealed->from);
+    free(sealed->name);
     *sealed = (struct xenfork__sealed){0};
 }
 
@@ -140,6 +152,7 @@ void xenfork__sealed_free(struct xenfork__sealed_list *list)
 /* What a walk from the leaves has come by. */
 struct walk {
     const struct xenfork__sealed_list *list;
+    const char *skip; /* a leaf that is left out; NULL: none */
     bool *is_needed;
 };
 
@@ -173,7 +186,8 @@ static int walk_from(xenfork_ctx *ctx, struct walk *walk, const char *name,
 
     if (!path)
         return xenfork__nomem(ctx);
-    if (!driver || !driver->parent || !leaf[0])
+    if (!driver || !driver->parent || !leaf[0] ||
+        (walk->skip && same_file(leaf, walk->skip)))
         return 0;
     for (depth = 0; depth < MAX_DEPTH; depth++) {
         char *parent = NULL;
@@ -225,6 +239,34 @@ static int walk_all(xenfork_ctx *ctx, struct walk *walk)
         rc = walk_from(ctx, walk, walk->list->items[i].driver,
                        walk->list->items[i].from);
     return rc;
+}
+
+int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
+                            const char *leaf, bool *is_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_free bool *is_needed = NULL;
+    size_t i;
+    int rc;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
+        (rc = xenfork__sealed_load(ctx, &list)) < 0)
+        return rc;
+    is_needed = calloc(list.count + 1, sizeof(*is_needed));
+    if (!is_needed)
+        return xenfork__nomem(ctx);
+    rc = walk_all(
+        ctx,
+        &(struct walk){.list = &list, .skip = leaf, .is_needed = is_needed});
+    if (rc < 0)
+        return rc;
+    *is_out = false;
+    for (i = 0; i < list.count; i++)
+        if (same_file(list.items[i].path, path))
+            *is_out = !is_needed[i];
+    return 0;
 }
 
 static int remove_sealed(xenfork_ctx *ctx,

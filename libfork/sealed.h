@@ -16,6 +16,8 @@ struct xenfork__sealed {
     char *driver;
     char *path;
     char *from; /* the source's disk, which may lie on it */
+    uint8_t source[16];
+    char *name; /* of the source, which has another UUID when started anew */
 };
 
 struct xenfork__sealed_list {
@@ -30,6 +32,9 @@ int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
 /* Unreadable ones are left out with a warning. */
 int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out);
 void xenfork__sealed_free(struct xenfork__sealed_list *list);
+/* Is @path one, and does nothing lie on it but @leaf? */
+int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
+                            const char *leaf, bool *is_out);
 /* Remove those that nothing lies on. */
 int xenfork__sealed_sweep(xenfork_ctx *ctx);
 

@@ -120,7 +120,7 @@ const struct cmd cmd_fork = {
         "      --disk=VDEV=HOW\n"
         "                     one disk of all clones: auto (the default),\n"
         "                     share (if it is read-only), none, or a driver:\n"
-        "                     reflink, lvthin; may be given more than once\n"
+        "                     reflink, lvthin, qcow2; may be given more than once\n"
         "      --mac-prefix=XX:XX:XX\n"
         "                     of MACs that are made up (default: 00:16:3e)\n"
         "      --param=KEY=VALUE\n"

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "xen.h"
@@ -47,10 +48,20 @@ struct fake_page {
     bool is_unsharable; /* nominating it fails: only a copy will do */
 };
 
+/* What QEMU has open, however it is called by now. */
+struct fake_file {
+    char node[48]; /* "": nothing */
+    char backing[FAKE_NAME];
+    uint64_t inode;
+};
+
 struct fake_disk {
     char vdev[16], path[FAKE_PATH], format[16], backend[16];
     char script[64]; /* "": none */
     bool is_readwrite, is_cdrom, is_foreign;
+    bool has_no_qemu, is_flushed;
+    struct fake_file top, delta, job; /* of qcow2 */
+    uint32_t streams;
 };
 
 struct fake_nic {
@@ -121,7 +132,9 @@ struct fake {
     char dir[FAKE_PATH]; /* everything that tests write is in here */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
     bool has_stock_scripts; /* hotplug scripts that hold no link */
-    uint64_t extents;       /* of every file */
+    bool has_no_qemu_img;
+    uint32_t commits; /* by qemu-img */
+    uint64_t extents; /* of every file */
     uint64_t free_pages;
     uint64_t next_handle, next_content;
     uint32_t next_domid;
@@ -158,6 +171,8 @@ void fake_teardown(void);
 uint32_t fake_add_guest(const char *name);
 /* Its disk is a thin volume from here on. */
 void fake_make_thin(uint32_t domid);
+/* Its disk is a qcow2 file, served by its QEMU. */
+void fake_make_qcow2(uint32_t domid);
 struct fake_domain *fake_domain(uint32_t domid);
 struct fake_domain *fake_domain_named(const char *name);
 struct fake_page *fake_page(struct fake_domain *d, uint64_t gfn);
@@ -232,6 +247,7 @@ void fake_drop_pages(struct fake_domain *d);
 /* Put in the page that a fork has not touched yet. */
 bool fake_populate(struct fake_domain *d, uint64_t gfn);
 void fake_poll_keepers(void);
+void fake_put_qemu(FILE *f, const struct fake_disk *disk);
 uint64_t fake_hash(uint64_t hash, const void *data, size_t bytes);
 #define FAKE_HASH_START 0xcbf29ce484222325ULL
 
