@@ -5,7 +5,8 @@
  * fork; after commit it hydrates the clones, connects those that have
  * acknowledged, and stays until they are gone to remove what nobody needs any
  * more.  Of a freeze the same, but that it stays until the thaw, and answers
- * for the guest, which cannot.
+ * for the guest, which cannot.  With --collapse in place of a fork it makes
+ * the disks of sources shorter that clones no longer need, and ends.
  *
  * stdin: a pipe; "c" means committed, end of file without it means undo.
  * stdout: a pipe; "r" is written when it is ready.
@@ -23,8 +24,10 @@
 #include <unistd.h>
 
 #include "answer.h"
+#include "collapse.h"
 #include "hydrate.h"
 #include "internal.h"
+#include "lock.h"
 #include "node.h"
 #include "ready.h"
 #include "recover.h"
@@ -32,6 +35,10 @@
 
 /* 256 MiB a second: quick, and no burden on the host. */
 #define PAGES_PER_SECOND 65536U
+
+/* Between two looks at chains of disks that become shorter: an hour in all. */
+#define COLLAPSE_PAUSE_MS 500
+#define COLLAPSE_TURNS    7200U
 
 /* In a session of its own: a key pressed at the fork's terminal is not ours. */
 static void become_daemon(void)
@@ -139,20 +146,78 @@ static bool wait_release(struct keeper *keeper)
     return xenfork__ready_sweep(keeper->ctx, ready) == 0;
 }
 
+/* The source of this fork; false: there is none, as after a freeze. */
+static bool find_source(xenfork_ctx *ctx, const char *txn, uint8_t uuid_out[16])
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    size_t i;
+
+    if (xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones) < 0)
+        return false;
+    for (i = 0; i < clones.count; i++) {
+        cleanup_node struct xenfork__node *image = NULL;
+
+        if (strcmp(clones.nodes[i]->txn, txn) ||
+            xenfork__node_load(ctx, XENFORK_KIND_IMAGE, clones.nodes[i]->parent,
+                               &image) < 0)
+            continue;
+        memcpy(uuid_out, image->parent, sizeof(image->parent));
+        return true;
+    }
+    return false;
+}
+
+/* Of one source, or of all; clones that acknowledge meanwhile do not wait. */
+static void collapse(struct keeper *keeper, const uint8_t *source)
+{
+    const struct xenfork__ready_clone *clone;
+    bool again = true;
+    uint32_t turn;
+    int rc;
+
+    for (turn = 0; turn < COLLAPSE_TURNS && again; turn++) {
+        rc = source ? xenfork__collapse(keeper->ctx, source, &again)
+                    : xenfork__collapse_all(keeper->ctx, &again);
+        if (rc < 0)
+            return;
+        if (again)
+            xenfork__ready_turn(keeper->ctx, &keeper->ready, -1,
+                                COLLAPSE_PAUSE_MS, &clone);
+    }
+}
+
+/* One after the other: who comes later may have to do what is new. */
+static void collapse_only(xenfork_ctx *ctx)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct keeper keeper = {.ctx = ctx};
+
+    if (xenfork__lock_take(ctx, "collapse", true, &lock) == 0)
+        collapse(&keeper, NULL);
+    xenfork__ready_free(ctx, &keeper.ready);
+}
+
 /* What could not be hydrated, when the lock goes, is for xenforkd, too. */
 static void keep_clones(xenfork_ctx *ctx, const char *txn,
                         struct xenfork__lock *lock)
 {
     struct keeper keeper = {.ctx = ctx};
+    uint8_t source[16];
+    bool has_source = find_source(ctx, txn, source);
     size_t live;
 
     if (xenfork__ready_add_all(ctx, &keeper.ready, txn) == 0)
         xenfork_set_progress(ctx, serve, &keeper);
     live = keep(ctx, txn);
     xenfork__lock_drop(lock);
+    if (has_source)
+        collapse(&keeper, source);
     while (live && wait_release(&keeper))
         live = keep(ctx, txn);
     xenfork_set_progress(ctx, NULL, NULL);
+    xenfork__answer(ctx, txn, false);
+    if (xenfork__recover(ctx) == 0)
+        collapse(&keeper, NULL);
     xenfork__ready_free(ctx, &keeper.ready);
 }
 
@@ -163,20 +228,26 @@ int main(int argc, char **argv)
     const char *txn = argv[argc - 1];
 
     if (argc != 2 && !(argc == 4 && !strcmp(argv[1], "--state-dir"))) {
-        fprintf(stderr, "usage: xenfork-keeper [--state-dir DIR] FORK\n");
+        fprintf(stderr, "usage: xenfork-keeper [--state-dir DIR] "
+                        "FORK|" XENFORK__KEEPER_COLLAPSE "\n");
         return 2;
     }
     become_daemon();
     close_range(STDERR_FILENO + 1, ~0U, 0);
     if (xenfork_open(&ctx, NULL, 0) < 0)
         return 1;
-    if ((argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0) ||
-        xenfork__hydrate_lock(ctx, txn, false, &lock) < 0 || !say_ready())
+    if (argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0)
+        return 1;
+    if (!strcmp(txn, XENFORK__KEEPER_COLLAPSE)) {
+        if (say_ready())
+            collapse_only(ctx);
+        xenfork_close(ctx);
+        return 0;
+    }
+    if (xenfork__hydrate_lock(ctx, txn, false, &lock) < 0 || !say_ready())
         return 1;
     if (wait_for_word()) {
         keep_clones(ctx, txn, lock);
-        xenfork__answer(ctx, txn, false);
-        xenfork__recover(ctx);
     } else {
         xenfork__txn_recover(ctx, txn, true);
         xenfork__lock_drop(lock);

@@ -33,6 +33,7 @@ XENFORK_API void xenfork_close(xenfork_ctx *ctx)
 {
     if (!ctx)
         return;
+    xenfork__sys_qemu_close(ctx);
     xenfork__xen_close(ctx);
     free(ctx->state_dir);
     free(ctx);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "collapse.h"
 #include "disk.h"
 #include "lock.h"
 #include "named.h"
@@ -52,6 +53,23 @@ static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
     return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
 }
 
+/*
+ * What the last clone leaves to its source alone goes back into that in the
+ * background.  When it cannot be begun, the next fork's keeper does it.
+ */
+static int sweep(xenfork_ctx *ctx)
+{
+    cleanup_close int fd = -1;
+    bool is_due = false;
+    int rc = xenfork__images_sweep(ctx);
+
+    if (rc < 0 || xenfork__collapse_is_due(ctx, &is_due) < 0 || !is_due)
+        return rc;
+    if (xenfork__sys_keeper(ctx, XENFORK__KEEPER_COLLAPSE, &fd) < 0)
+        LOG_WARN(ctx, "disks of a source are not made shorter now, ignoring");
+    return 0;
+}
+
 XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
 {
     cleanup_node struct xenfork__node *node = NULL;
@@ -70,7 +88,7 @@ XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
             (rc = destroy_clone(ctx, node)) < 0)
             return rc;
     }
-    return xenfork__images_sweep(ctx);
+    return sweep(ctx);
 }
 
 static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
@@ -105,5 +123,5 @@ XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
         (rc = check_users(ctx, image)) < 0)
         return rc;
     rc = xenfork__image_remove(ctx, image);
-    return rc < 0 ? rc : xenfork__sealed_sweep(ctx);
+    return rc < 0 ? rc : sweep(ctx);
 }

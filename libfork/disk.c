@@ -7,8 +7,9 @@
 
 /* In order of preference; plain is last, and never. */
 static const struct xenfork__disk_driver *const drivers[] = {
-    &xenfork__disk_share,   &xenfork__disk_lvthin, &xenfork__disk_vhd,
-    &xenfork__disk_reflink, &xenfork__disk_thin,   &xenfork__disk_plain,
+    &xenfork__disk_share, &xenfork__disk_lvthin,  &xenfork__disk_qcow2,
+    &xenfork__disk_vhd,   &xenfork__disk_reflink, &xenfork__disk_thin,
+    &xenfork__disk_plain,
 };
 
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
@@ -21,7 +22,10 @@ const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
     return NULL;
 }
 
-/* The first that can; otherwise the last one's text says what it would take. */
+/*
+ * The first that can; otherwise the text of the one for that format, or else
+ * the last one's, says what it would take.
+ */
 static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       bool is_frozen,
                       const struct xenfork__disk_driver **driver_out)
@@ -126,13 +130,35 @@ int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver, const char *path)
     return rc < 0 ? rc : d->remove(ctx, path);
 }
 
+int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                            const struct xenfork__disk_driver **driver_out)
+{
+    size_t i;
+    int rc;
+
+    *driver_out = NULL;
+    for (i = 0; i < ARRAY_SIZE(drivers); i++) {
+        if (!drivers[i]->collapse)
+            continue;
+        rc = drivers[i]->probe(ctx, disk, false);
+        if (rc == 0)
+            *driver_out = drivers[i];
+        else if (rc != XENFORK_E_DISK)
+            return rc;
+    }
+    return 0;
+}
+
 int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
                         const struct xenfork__cut *cut)
 {
     const struct xenfork__disk_driver *d = NULL;
     int rc = xenfork__disk_of_record(ctx, driver, &d);
 
-    return rc == 0 && d->abort ? d->abort(ctx, cut) : rc;
+    if (rc == 0 && d->abort)
+        rc = d->abort(ctx, cut);
+    xenfork__sys_qemu_close(ctx);
+    return rc;
 }
 
 static int prepare_one(xenfork_ctx *ctx,
@@ -208,6 +234,8 @@ int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
                                                          .from = sealed->from,
                                                          .to = sealed->path});
     }
+    if (rc == 0)
+        xenfork__sys_qemu_close(ctx);
     return rc;
 }
 

@@ -110,6 +110,7 @@ extern const struct xenfork__disk_driver xenfork__disk_share;
 extern const struct xenfork__disk_driver xenfork__disk_reflink;
 extern const struct xenfork__disk_driver xenfork__disk_lvthin;
 extern const struct xenfork__disk_driver xenfork__disk_plain;
+extern const struct xenfork__disk_driver xenfork__disk_qcow2;
 extern const struct xenfork__disk_driver xenfork__disk_vhd;
 extern const struct xenfork__disk_driver xenfork__disk_thin;
 
@@ -146,7 +147,10 @@ int xenfork__disk_of_record(xenfork_ctx *ctx, const char *name,
                             const struct xenfork__disk_driver **driver_out);
 int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver,
                          const char *path);
-/* See abort; nothing to do for a driver that has none. */
+/* The one that can shorten its chain; NULL: there is nothing to shorten. */
+int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                            const struct xenfork__disk_driver **driver_out);
+/* See abort; a driver that has none has its remove() called later. */
 int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
                         const struct xenfork__cut *cut);
 

@@ -111,6 +111,12 @@ static int sync_parent(const char *path)
     return fd < 0 ? -1 : fsync(fd);
 }
 
+int xenfork__names_sync(xenfork_ctx *ctx, const char *path)
+{
+    return sync_parent(path) ? fail_on(ctx, "write out the names beside", path)
+                             : 0;
+}
+
 int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
                         size_t bytes)
 {

@@ -16,6 +16,8 @@ int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
 /* New contents or old, never half; its directory must exist. */
 int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
                         size_t bytes);
+/* What names lead to in the folder of a path is durable. */
+int xenfork__names_sync(xenfork_ctx *ctx, const char *path);
 /* Absent already: success. */
 int xenfork__file_remove(xenfork_ctx *ctx, const char *path);
 /* A directory of plain files, and the files.  Absent already: success. */

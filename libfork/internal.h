@@ -27,6 +27,7 @@
 struct xenfork_ctx {
     xentoollog_logger *logger; /* the caller's; NULL: none */
     struct xenfork__xen *xen;  /* handles, known to xen-*.c alone */
+    struct xenfork__qmp *qmp;  /* known to sys-qmp.c alone; NULL: none */
     char *state_dir;
     int guard_fd; /* lock of the journal that we write; -1: none */
     volatile sig_atomic_t is_cancelled;

@@ -7,6 +7,8 @@
 #include "frozen.h"
 #include "ids.h"
 
+#define WITH_SEALED 1U
+
 struct entry {
     struct xenfork__node *node; /* one of the list's */
     char uuid[XENFORK__UUID_CHARS];
@@ -17,7 +19,7 @@ struct entry {
 };
 
 struct xenfork_list {
-    struct xenfork__nodes frozen, images, clones;
+    struct xenfork__nodes frozen, images, clones, sealed;
     uint32_t count;
     struct entry *entries;
 };
@@ -29,6 +31,7 @@ XENFORK_API void xenfork_list_free(xenfork_list *list)
     xenfork__nodes_free(&list->frozen);
     xenfork__nodes_free(&list->images);
     xenfork__nodes_free(&list->clones);
+    xenfork__nodes_free(&list->sealed);
     free(list->entries);
     free(list);
 }
@@ -89,6 +92,7 @@ static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
     rc = look(ctx, entry->node, entry);
     if (rc < 0)
         return rc;
+    xenfork__list_depths(ctx, entry->node);
     if (entry->node->kind == XENFORK_KIND_IMAGE &&
         (rc = xenfork__image_users(ctx, entry->node->uuid, &list->clones, &live,
                                    &entry->users)) < 0)
@@ -168,6 +172,21 @@ static int add_images(xenfork_ctx *ctx, xenfork_list *list)
     return rc;
 }
 
+static void add_sealed(xenfork_ctx *ctx, xenfork_list *list)
+{
+    size_t i;
+
+    for (i = 0; i < list->sealed.count; i++) {
+        struct entry *entry = &list->entries[list->count++];
+
+        *entry = (struct entry){.node = list->sealed.nodes[i],
+                                .domid = XENFORK_DOMID_NONE,
+                                .state = "sealed"};
+        xenfork__uuid_print(entry->node->uuid, entry->uuid);
+        xenfork__list_depths(ctx, entry->node);
+    }
+}
+
 static int fill(xenfork_ctx *ctx, xenfork_list *list)
 {
     int rc;
@@ -179,29 +198,44 @@ static int fill(xenfork_ctx *ctx, xenfork_list *list)
         (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &list->clones)) < 0)
         return rc;
     list->entries = calloc(list->frozen.count + list->images.count +
-                               list->clones.count + 1,
+                               list->clones.count + list->sealed.count + 1,
                            sizeof(*list->entries));
     if (!list->entries)
         return xenfork__nomem(ctx);
-    rc = add_frozen(ctx, list);
-    return rc < 0 ? rc : add_images(ctx, list);
+    if ((rc = add_frozen(ctx, list)) < 0 || (rc = add_images(ctx, list)) < 0)
+        return rc;
+    add_sealed(ctx, list);
+    return 0;
 }
 
-XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
+static int make(xenfork_ctx *ctx, unsigned int kinds, xenfork_list **list_out)
 {
     xenfork_list *list = calloc(1, sizeof(*list));
-    int rc;
+    int rc = 0;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!list)
         return xenfork__nomem(ctx);
-    rc = fill(ctx, list);
+    if (kinds & WITH_SEALED)
+        rc = xenfork__list_sealed(ctx, &list->sealed);
+    if (rc == 0)
+        rc = fill(ctx, list);
     if (rc < 0) {
         xenfork_list_free(list);
         return rc;
     }
     *list_out = list;
     return 0;
+}
+
+XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
+{
+    return make(ctx, 0, list_out);
+}
+
+XENFORK_API int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out)
+{
+    return make(ctx, WITH_SEALED, list_out);
 }
 
 static const struct entry *at(const xenfork_list *list, uint32_t index)

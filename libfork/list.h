@@ -6,6 +6,10 @@
 #include "internal.h"
 #include "node.h"
 
+/* Sealed disks that outlive their image, each a node of one disk. */
+int xenfork__list_sealed(xenfork_ctx *ctx, struct xenfork__nodes *out);
+/* Of its disks. */
+void xenfork__list_depths(xenfork_ctx *ctx, struct xenfork__node *node);
 /* NULL: there is no such entry. */
 const struct xenfork__node *xenfork__list_node(const xenfork_list *list,
                                                uint32_t index);

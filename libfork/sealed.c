@@ -34,6 +34,8 @@ int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
         (rc = xenfork__record_set(ctx, record, "path", disk->path)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "from", disk->from)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "source", source)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "name", image->parent_name)) <
+            0 ||
         (rc = xenfork__make_dir(ctx, dir)) < 0)
         return rc;
     return xenfork__record_write(ctx, path, record);
@@ -44,7 +46,7 @@ static int load_one(xenfork_ctx *ctx, const char *path,
                     struct xenfork__sealed *out)
 {
     cleanup_record struct xenfork__record *record = NULL;
-    const char *driver, *file, *from, *source;
+    const char *driver, *file, *from, *source, *name;
     int rc = xenfork__record_read(ctx, path, &record);
 
     if (rc < 0)
@@ -53,13 +55,17 @@ static int load_one(xenfork_ctx *ctx, const char *path,
     file = xenfork__record_get(record, "path");
     from = xenfork__record_get(record, "from");
     source = xenfork__record_get(record, "source");
-    if (!driver || !file || !from || !source ||
+    name = xenfork__record_get(record, "name");
+    if (!driver || !file || !from || !source || !name ||
         !xenfork__uuid_parse(source, out->source))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
     out->driver = strdup(driver);
     out->path = strdup(file);
     out->from = strdup(from);
-    return out->driver && out->path && out->from ? 0 : xenfork__nomem(ctx);
+    out->name = strdup(name);
+    return out->driver && out->path && out->from && out->name
+               ? 0
+               : xenfork__nomem(ctx);
 }
 
 static void free_one(struct xenfork__sealed *sealed)
@@ -67,6 +73,7 @@ static void free_one(struct xenfork__sealed *sealed)
     free(sealed->driver);
     free(sealed->path);
     free(sealed->from);
+    free(sealed->name);
     *sealed = (struct xenfork__sealed){0};
 }
 

@@ -17,6 +17,7 @@ struct xenfork__sealed {
     char *path;
     char *from; /* the source's disk, which may lie on it */
     uint8_t source[16];
+    char *name; /* of the source, which has another UUID when started anew */
 };
 
 struct xenfork__sealed_list {

@@ -416,6 +416,78 @@ int xenfork__sys_tap_attach(xenfork_ctx *ctx, const char *path,
 int xenfork__sys_tap_detach(xenfork_ctx *ctx, const char *path,
                             const char *user);
 /*
+ * Disks that a domain's QEMU serves (qdisk) from qcow2 files: sys-qemu.c.
+ * Nodes and jobs have the names that disk-qcow2.h makes.  DISK: QEMU
+ * refuses, or does not answer; NOTFOUND, not logged: it is gone
+ */
+#define XENFORK__QEMU_NAME 48U
+
+/* What a disk is served from. */
+struct xenfork__qemu_top {
+    char node[XENFORK__QEMU_NAME];
+    char *backing;  /* what its file's header says; "": nothing */
+    bool is_direct; /* past the host's cache */
+};
+int xenfork__sys_qemu_top(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                          struct xenfork__qemu_top *out);
+void xenfork__qemu_top_free(struct xenfork__qemu_top *top);
+#define cleanup_qemu_top __attribute__((cleanup(xenfork__qemu_top_free)))
+/* A delta, which is to lie on nothing before the switch. */
+int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
+                          const struct xenfork__qemu_top *top, const char *node,
+                          const char *path);
+/* The disk is served from @overlay, over @node, which is flushed. */
+int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
+                               const char *node, const char *overlay);
+/* Not in use, or absent already: success. */
+int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid,
+                             const char *node);
+/*
+ * Begin a job that copies what @top has into @path, the file that it lies on;
+ * when it is ready, writes go to both.  @id: of the job, and of the node
+ */
+int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
+                            const struct xenfork__qemu_top *top, const char *id,
+                            const char *path);
+/*
+ * Begin a job that copies into @top what is between it and the file @depth
+ * below, which its header calls @backing; it ends by itself.
+ */
+int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__qemu_top *top,
+                             const char *id, uint32_t depth,
+                             const char *backing);
+enum xenfork__qemu_job {
+    XENFORK__QEMU_JOB_NONE,
+    XENFORK__QEMU_JOB_RUNNING,
+    XENFORK__QEMU_JOB_READY,
+};
+struct xenfork__qemu_job_info {
+    enum xenfork__qemu_job state;
+    char id[XENFORK__QEMU_NAME];
+};
+/* Of ours, on this disk. */
+int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                          struct xenfork__qemu_job_info *out);
+int xenfork__sys_qemu_cancel(xenfork_ctx *ctx, uint32_t domid,
+                             const char *vdev);
+/* What has been written to it is on the disk. */
+int xenfork__sys_qemu_flush(xenfork_ctx *ctx, uint32_t domid, const char *node);
+/* Of a merge that is ready: the disk is served from the file below. */
+int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
+                               const char *vdev, const char *id);
+/* Nodes of the disk that nothing uses go. */
+int xenfork__sys_qemu_tidy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                           const char *top);
+/* Hang up: somebody else may want to ask. */
+void xenfork__sys_qemu_close(xenfork_ctx *ctx);
+/* Does QEMU serve this domain, and can be asked? */
+bool xenfork__sys_qemu_is_there(uint32_t domid);
+/* qemu-img.  Can it be run? */
+bool xenfork__sys_has_qemu_img(void);
+/* Of a file that nobody serves: into what it lies on.  DISK */
+int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path);
+/*
  * The host side of a NIC: what the guest says is dropped at once (and not
  * kept, to be said later).
  */
@@ -435,5 +507,7 @@ int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge);
  */
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
                         int *keeper_fd_out);
+/* In place of a transaction: see collapse.h. */
+#define XENFORK__KEEPER_COLLAPSE "--collapse"
 
 #endif

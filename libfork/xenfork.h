@@ -241,7 +241,7 @@ int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
  * How a disk of all clones is to come about: "auto", the default: whatever
  * fits it; "none": the clones are without it; "share": as the source has it,
  * read-only disks only; otherwise the name of a disk driver, "reflink",
- * "lvthin" or "vhd", with its options, "vhd:max-depth=32", or the disk is
+ * "lvthin" or "qcow2", with its options, "vhd:max-depth=32", or the disk is
  * refused.  @vdev: "xvda".
  */
 int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
@@ -449,6 +449,7 @@ int xenfork_nic_bridge(xenfork_ctx *ctx, const char *clone, uint32_t nic,
 #define XENFORK_KIND_IMAGE  1
 #define XENFORK_KIND_CLONE  2
 #define XENFORK_KIND_FROZEN 3 /* a frozen source */
+#define XENFORK_KIND_SEALED 4 /* a sealed disk without an image */
 
 /**
  * List frozen sources, images and clones, with their memory.
@@ -464,6 +465,20 @@ int xenfork_nic_bridge(xenfork_ctx *ctx, const char *clone, uint32_t nic,
  * Since:     0.1
  */
 int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out);
+/**
+ * List disks: the same, and sealed disks that outlive their image.
+ *
+ * @list_out  as of xenfork_list_all(); then sealed disks that are needed
+ *            still, each an entry of one disk without a name.
+ * Return:    0, or a negative XENFORK_E_*.
+ * Errors:    XEN; STATE; NOMEM.
+ * Ownership: the caller frees it, with xenfork_list_free().
+ * Effects:   none.
+ * Blocking:  no.
+ * Source:    qcow2 headers, QEMU docs/interop/qcow2.
+ * Since:     0.1
+ */
+int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out);
 /** Free a list.  NULL is accepted.  Since: 0.1 */
 void xenfork_list_free(xenfork_list *list);
 
@@ -472,6 +487,7 @@ uint32_t xenfork_list_count(const xenfork_list *list);
 int xenfork_list_kind(const xenfork_list *list, uint32_t index);
 /* XENFORK_DOMID_NONE: the domain is gone, its disks and record remain. */
 uint32_t xenfork_list_domid(const xenfork_list *list, uint32_t index);
+/* NULL, of XENFORK_KIND_SEALED: it has none; so has it no parent. */
 const char *xenfork_list_name(const xenfork_list *list, uint32_t index);
 const char *xenfork_list_uuid(const xenfork_list *list, uint32_t index);
 /*

@@ -41,8 +41,9 @@ static void add_row(struct table *table, const xenfork_list *list,
 {
     bool is_clone = xenfork_list_kind(list, index) == XENFORK_KIND_CLONE;
 
-    table_cell(table, "%s%s", is_clone ? "  " : "",
-               xenfork_list_name(list, index));
+    const char *name = xenfork_list_name(list, index);
+
+    table_cell(table, "%s%s", is_clone ? "  " : "", name ? name : "-");
     table_cell(table, "%s", xenfork_list_disk_vdev(list, index, disk));
     table_cell(table, "%s", xenfork_list_disk_driver(list, index, disk));
     cell_mib(table, usage->allocated_kib);
@@ -130,7 +131,8 @@ static int print(xenfork_ctx *ctx, const xenfork_list *list,
 
 static int main_fork_disk_list(int argc, char **argv)
 {
-    return run_list(argc, argv, &cmd_fork_disk_list, 0, print);
+    return run_list(argc, argv, &cmd_fork_disk_list, 0, xenfork_list_disks,
+                    print);
 }
 
 const struct cmd cmd_fork_disk_list = {
@@ -140,7 +142,9 @@ const struct cmd cmd_fork_disk_list = {
     .help = "List the disks of images and clones, and the space they take\n"
             "\n"
             "An image's disks are sealed; each is followed by the deltas of\n"
-            "the clones made from it, of which there are USERS.  MIB is the\n"
+            "the clones made from it, of which there are USERS.  What is\n"
+            "sealed and has no name has lost its image: others lie on it\n"
+            "still, the source's own disk perhaps.  MIB is the\n"
             "storage that a disk refers to, also together with others, OWN\n"
             "what would be free without it, where that is known; DEPTH the\n"
             "layers that a read may have to look through.\n"

@@ -180,7 +180,8 @@ static int print_info(xenfork_ctx *ctx, const xenfork_list *list,
 
 static int main_fork_info(int argc, char **argv)
 {
-    return run_list(argc, argv, &cmd_fork_info, 1, print_info);
+    return run_list(argc, argv, &cmd_fork_info, 1, xenfork_list_all,
+                    print_info);
 }
 
 const struct cmd cmd_fork_info = {

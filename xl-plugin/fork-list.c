@@ -67,7 +67,7 @@ static int print(xenfork_ctx *ctx, const xenfork_list *list,
 
 static int main_fork_list(int argc, char **argv)
 {
-    return run_list(argc, argv, &cmd_fork_list, 0, print);
+    return run_list(argc, argv, &cmd_fork_list, 0, xenfork_list_all, print);
 }
 
 const struct cmd cmd_fork_list = {

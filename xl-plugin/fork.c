@@ -120,7 +120,7 @@ const struct cmd cmd_fork = {
         "      --disk=VDEV=HOW\n"
         "                     one disk of all clones: auto (the default),\n"
         "                     share (if it is read-only), none, or a driver:\n"
-        "                     reflink, lvthin, vhd[:max-depth=N]; may be\n"
+        "                     reflink, lvthin, qcow2, vhd[:max-depth=N]; may be\n"
         "                     given more than once\n"
         "      --mac-prefix=XX:XX:XX\n"
         "                     of MACs that are made up (default: 00:16:3e)\n"

@@ -11,8 +11,9 @@
 int run_named(int argc, char **argv, const struct cmd *cmd, int max,
               int (*operate)(xenfork_ctx *ctx, const char *name));
 
-/* On the list; print returns the exit status. */
+/* On the list that load makes; print returns the exit status. */
 int run_list(int argc, char **argv, const struct cmd *cmd, int names,
+             int (*load)(xenfork_ctx *ctx, xenfork_list **list_out),
              int (*print)(xenfork_ctx *ctx, const xenfork_list *list,
                           const struct simple_options *options));
 

@@ -5,6 +5,11 @@
 
 #define MADE 1700000000
 
+int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out)
+{
+    return xenfork_list_all(ctx, list_out);
+}
+
 int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
 {
     (void)ctx;

@@ -81,9 +81,11 @@ static void put_domain(FILE *f, const struct fake_domain *d)
             d->shutdown_reason, d->max_vcpus, (unsigned long long)d->max_pages,
             (unsigned long long)d->claimed_pages, d->parent);
     fprintf(f, "  asks \"%s\" told \"%s\"\n", d->asks, d->told);
-    for (i = 0; i < d->disk_count; i++)
+    for (i = 0; i < d->disk_count; i++) {
         fprintf(f, "  disk %s %s%s\n", d->disks[i].vdev, d->disks[i].path,
                 d->disks[i].is_tap_paused ? " tapdisk paused" : "");
+        fake_put_qemu(f, &d->disks[i]);
+    }
     for (i = 0; i < d->nic_count; i++) {
         xenfork__mac_print(d->nics[i].mac, mac);
         fprintf(f, "  nic %d %s %s %s %s\n", d->nics[i].devid, mac,

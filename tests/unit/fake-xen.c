@@ -380,7 +380,7 @@ int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 
     (void)timeout_ms;
     FAKE_ENTER(ctx);
-    if (!d || !d->is_shutdown)
+    if (!d || (!d->is_shutdown && !d->is_paused))
         return refuse(ctx, "drain", domid);
     if (d->never_drains)
         return fake_leave(xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,

@@ -48,11 +48,21 @@ struct fake_page {
     bool is_unsharable; /* nominating it fails: only a copy will do */
 };
 
+/* What QEMU has open, however it is called by now. */
+struct fake_file {
+    char node[48]; /* "": nothing */
+    char backing[FAKE_NAME];
+    uint64_t inode;
+};
+
 struct fake_disk {
     char vdev[16], path[FAKE_PATH], format[16], backend[16];
     char script[64]; /* "": none */
     bool is_readwrite, is_cdrom, is_foreign;
     bool is_tap_paused, is_tap_gone; /* its tapdisk, of a VHD */
+    bool has_no_qemu, is_flushed;
+    struct fake_file top, delta, job; /* of qcow2 */
+    uint32_t streams;
 };
 
 struct fake_nic {
@@ -148,7 +158,9 @@ struct fake {
     struct fake_thin thins[FAKE_THINS];
     char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];
     bool has_stock_scripts; /* hotplug scripts that hold no link */
-    uint64_t extents;       /* of every file */
+    bool has_no_qemu_img;
+    uint32_t commits; /* by qemu-img */
+    uint64_t extents; /* of every file */
     uint64_t free_pages;
     uint64_t next_handle, next_content;
     uint32_t next_domid;
@@ -193,6 +205,8 @@ bool fake_write_disk(uint32_t domid);
 void fake_make_vhd(uint32_t domid);
 /* That of a disk's path. */
 const char *fake_file(const char *path);
+/* Its disk is a qcow2 file, served by its QEMU. */
+void fake_make_qcow2(uint32_t domid);
 struct fake_domain *fake_domain(uint32_t domid);
 struct fake_domain *fake_domain_named(const char *name);
 struct fake_page *fake_page(struct fake_domain *d, uint64_t gfn);
@@ -276,6 +290,7 @@ struct fake_dm *fake_dm_named(const char *name);
 struct fake_thin *fake_thin_below(const struct fake_table *table);
 int fake_dm_refuse(xenfork_ctx *ctx, int e, const char *name);
 void fake_put_dms(FILE *f);
+void fake_put_qemu(FILE *f, const struct fake_disk *disk);
 uint64_t fake_hash(uint64_t hash, const void *data, size_t bytes);
 #define FAKE_HASH_START 0xcbf29ce484222325ULL
 

@@ -51,6 +51,20 @@ static void prepare_vhd(void)
     fake_make_vhd(fake_add_guest("src"));
 }
 
+static void prepare_qcow2(void)
+{
+    fake_make_qcow2(fake_add_guest("src"));
+}
+
+/* Forked before: a chain, and QEMU has other names for it. */
+static void prepare_chain(void)
+{
+    prepare_qcow2();
+    assert_int_equal(
+        scene_fork(fake_domain_named("src")->domid, 1, XENFORK_FORK_KEEP_IMAGE),
+        0);
+}
+
 static uint32_t source(void)
 {
     return fake_domain_named("src")->domid;
@@ -124,20 +138,24 @@ static const struct sweep sweeps[] = {
     {"thin, first", SWEEP_UNDOES, prepare_shimmed, fork_three, is_three, 0},
     {"thin", SWEEP_UNDOES, prepare_switched, fork_one, is_two, 0},
     {"vhd", SWEEP_UNDOES, prepare_vhd, fork_one, is_one, 0},
+    {"qcow2", SWEEP_UNDOES, prepare_qcow2, fork_one, is_one, 0},
+    {"chain", SWEEP_UNDOES, prepare_chain, fork_one, is_two, 0},
 };
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SWEEP(0, failures), SWEEP(1, failures), SWEEP(2, failures),
-        SWEEP(3, failures), SWEEP(4, failures), SWEEP(5, failures),
-        SWEEP(0, residues), SWEEP(1, residues), SWEEP(2, residues),
-        SWEEP(4, residues), SWEEP(5, residues), SWEEP(0, crashes),
-        SWEEP(1, crashes),  SWEEP(2, crashes),  SWEEP(4, crashes),
-        SWEEP(5, crashes),  SWEEP(6, failures), SWEEP(7, failures),
-        SWEEP(7, residues), SWEEP(7, crashes),  SWEEP(8, failures),
-        SWEEP(8, residues), SWEEP(8, crashes),  SWEEP(9, failures),
-        SWEEP(9, residues), SWEEP(9, crashes),
+        SWEEP(0, failures),  SWEEP(1, failures), SWEEP(2, failures),
+        SWEEP(3, failures),  SWEEP(4, failures), SWEEP(5, failures),
+        SWEEP(0, residues),  SWEEP(1, residues), SWEEP(2, residues),
+        SWEEP(4, residues),  SWEEP(5, residues), SWEEP(0, crashes),
+        SWEEP(1, crashes),   SWEEP(2, crashes),  SWEEP(4, crashes),
+        SWEEP(5, crashes),   SWEEP(6, failures), SWEEP(7, failures),
+        SWEEP(7, residues),  SWEEP(7, crashes),  SWEEP(8, failures),
+        SWEEP(8, residues),  SWEEP(8, crashes),  SWEEP(9, failures),
+        SWEEP(9, residues),  SWEEP(9, crashes),  SWEEP(10, failures),
+        SWEEP(10, residues), SWEEP(10, crashes), SWEEP(11, failures),
+        SWEEP(11, residues), SWEEP(11, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

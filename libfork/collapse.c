@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "collapse.h"
+
+#include "disk.h"
+#include "sealed.h"
+#include "source.h"
+#include "txn.h"
+
+/*
+ * Journaled as a fork that is undone: whoever finds the journal of a killed
+ * process does the same, and the source runs on.
+ */
+static int join(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                const struct xenfork__disk_driver *driver,
+                const struct xenfork__cut *cut)
+{
+    struct xenfork__txn *txn;
+    int rc = xenfork__txn_begin(ctx, &txn);
+
+    if (rc < 0)
+        return rc;
+    if ((rc = xenfork__txn_source(ctx, txn, info->uuid, info->domid,
+                                  info->is_paused)) < 0 ||
+        (rc = xenfork__txn_disk(ctx, txn, driver->name, cut->to, cut->vdev,
+                                cut->from)) < 0 ||
+        (rc = xenfork__txn_pausing(ctx, txn)) < 0 ||
+        (rc = driver->abort(ctx, cut)) < 0 ||
+        (rc = xenfork__txn_commit(ctx, txn)) < 0)
+        return xenfork__source_undo(ctx, txn, rc);
+    return xenfork__sealed_sweep(ctx);
+}
+
+static int collapse_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                         const struct xenfork__disk_driver *driver,
+                         const struct xenfork__disk *disk, bool *again_out)
+{
+    cleanup_free char *to = NULL;
+    struct xenfork__cut cut = {
+        .domid = info->domid, .vdev = disk->vdev, .from = disk->path};
+    int rc = driver->collapse(ctx, &cut, again_out, &to);
+
+    if (rc < 0 || !to)
+        return rc;
+    cut.to = to;
+    return join(ctx, info, driver, &cut);
+}
+
+static int collapse_all(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                        const struct xenfork__config *config, bool *again_out)
+{
+    const struct xenfork__disk_driver *driver;
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < config->disk_count && rc >= 0; i++) {
+        const struct xenfork__disk *disk = &config->disks[i];
+
+        if (!disk->path || !disk->is_readwrite)
+            continue;
+        rc = xenfork__disk_collapser(ctx, disk, &driver);
+        if (rc == 0 && driver)
+            rc = collapse_with(ctx, info, driver, disk, again_out);
+    }
+    return rc;
+}
+
+/* Its lock is held. */
+static int collapse(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                    bool *again_out)
+{
+    struct xenfork__config *config;
+    int rc = xenfork__xen_config_get(ctx, info->domid, &config);
+
+    if (rc < 0)
+        return rc;
+    rc = collapse_all(ctx, info, config, again_out);
+    xenfork__sys_qemu_close(ctx);
+    xenfork__config_free(config);
+    return rc;
+}
+
+static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__dominfo info;
+    int rc;
+
+    xenfork__begin(ctx, domid);
+    rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc == 0)
+        rc = xenfork__source_lock(ctx, &info, &lock);
+    if (rc == 0)
+        rc = collapse(ctx, &info, again_out);
+    /* Somebody forks it, or is about to write a record. */
+    if (rc == XENFORK_E_BUSY)
+        *again_out = true;
+    return rc == XENFORK_E_BUSY || rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
+                      bool *again_out)
+{
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, source, &domid);
+
+    *again_out = false;
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return collapse_domain(ctx, domid, again_out);
+}
+
+/* Whose disk lies on it now: another domain of that name, perhaps. */
+static int find_source(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+                       uint32_t *domid_out)
+{
+    int rc = xenfork__xen_by_uuid(ctx, sealed->source, domid_out);
+
+    return rc == XENFORK_E_NOTFOUND
+               ? xenfork__xen_by_name(ctx, sealed->name, domid_out)
+               : rc;
+}
+
+int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out)
+{
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    uint32_t domid, last = XENFORK_DOMID_NONE;
+    size_t i;
+    int rc = xenfork__sealed_load(ctx, &list);
+
+    *again_out = false;
+    for (i = 0; i < list.count && rc >= 0; i++) {
+        rc = find_source(ctx, &list.items[i], &domid);
+        if (rc == 0 && domid != last)
+            rc = collapse_domain(ctx, domid, again_out);
+        last = rc == 0 ? domid : last;
+        if (rc == XENFORK_E_NOTFOUND)
+            rc = 0;
+    }
+    return rc;
+}
+
+int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out)
+{
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    bool is_due = false;
+    uint32_t domid;
+    size_t i;
+    int rc = xenfork__sealed_load(ctx, &list);
+
+    for (i = 0; i < list.count && rc >= 0 && !is_due; i++) {
+        rc = find_source(ctx, &list.items[i], &domid);
+        if (rc == 0)
+            rc = xenfork__sealed_is_free(ctx, list.items[i].path,
+                                         list.items[i].from, &is_due);
+        else if (rc == XENFORK_E_NOTFOUND)
+            rc = 0;
+    }
+    if (rc == 0)
+        *is_out = is_due;
+    return rc;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* For disk-qcow2.c, which cuts, and qcow2-join.c, which makes whole again. */
+#ifndef LIBFORK_DISK_QCOW2_H
+#define LIBFORK_DISK_QCOW2_H
+
+#include "disk.h"
+
+#define XENFORK__QCOW2_DELTA 'o' /* a node: of the source's new file */
+#define XENFORK__QCOW2_JOIN  'm' /* a job, and its node: of what is sealed */
+#define XENFORK__QCOW2_COPY  's' /* a job */
+
+#define XENFORK__QCOW2_PREFIX ".xenfork-"
+
+/* "oUUID-xvda", after what is sealed.  STATE */
+int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
+                      const char *vdev, char out[XENFORK__QEMU_NAME]);
+/* Where the source's new file is until the cut; caller frees. */
+int xenfork__qcow2_new(xenfork_ctx *ctx, const char *sealed, char **path_out);
+const char *xenfork__qcow2_base(const char *path);
+
+/* See disk.h. */
+int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                            bool *again_out, char **to_out);
+
+#endif

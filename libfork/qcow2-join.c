@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the source has written since a cut goes back into the file that was
+ * sealed: when a fork is undone, and when nothing else lies on it any more.
+ *
+ * QEMU copies it while the guest runs, from then on writes to both, and goes
+ * over to the file below when it is told to.  The copy is made through a node
+ * of its own for the file below: the one that the guest reads through was
+ * opened by a name that leads elsewhere now (see sys-qemu.c).  Both may be
+ * used at once, because of what is being written to the one, in whole
+ * clusters, nothing is read from the other: it is hidden by the file above.
+ *
+ * For the moment of going over the guest stands still, so that at every
+ * instant the path leads to all that it was told is written: both files have
+ * it, durably, then the path changes, then QEMU goes over.
+ */
+#include "disk-qcow2.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "files.h"
+#include "qcow2.h"
+#include "sealed.h"
+
+#define LIMIT_MS       600000U
+#define DRAIN_LIMIT_MS 10000U
+#define POLL_NS        2000000L
+#define LONG_CHAIN     8U
+#define MAX_DEPTH      4096U
+
+/* What there is of a cut. */
+struct files {
+    char *new; /* its path */
+    bool has_new, has_sealed;
+    bool is_before; /* the path leads to what is sealed */
+};
+
+static int look(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                struct files *out)
+{
+    struct stat from, to, new;
+    int rc = xenfork__qcow2_new(ctx, cut->to, &out->new);
+
+    if (rc < 0)
+        return rc;
+    out->has_new = lstat(out->new, &new) == 0;
+    out->has_sealed = lstat(cut->to, &to) == 0;
+    out->is_before = out->has_sealed && lstat(cut->from, &from) == 0 &&
+                     from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+    return 0;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+/* Does the source's path lead to what lies directly on @to? */
+static int lies_on(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                   bool *is_out)
+{
+    cleanup_free char *parent = NULL;
+    int rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
+
+    *is_out = rc == 0 && parent && is_same(parent, cut->to);
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+static int move(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    if (rename(from, to))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot put %s at %s",
+                             from, to);
+    return xenfork__names_sync(ctx, to);
+}
+
+/* The path leads to the old file again, which has all. */
+static int put_back(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    struct stat st;
+
+    if (stat(cut->from, &st) || chmod(cut->to, st.st_mode & 07777))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                             "cannot make %s writable", cut->to);
+    return move(ctx, cut->to, cut->from);
+}
+
+static int drop_new(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                    const struct files *files)
+{
+    int rc = 0;
+
+    if (files->is_before)
+        rc = xenfork__file_remove(ctx, cut->to);
+    return rc < 0 ? rc : xenfork__file_remove(ctx, files->new);
+}
+
+/* QEMU does not use the new file, or there is none: no more do we. */
+static int undo_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const struct files *files)
+{
+    bool is_above = false;
+    int rc;
+
+    if (files->has_new || !files->has_sealed || files->is_before)
+        return drop_new(ctx, cut, files);
+    rc = lies_on(ctx, cut, &is_above);
+    if (rc < 0)
+        return rc;
+    if (is_above)
+        return put_back(ctx, cut);
+    LOG_WARN(ctx, "%s does not lie on %s, which stays, ignoring", cut->from,
+             cut->to);
+    return 0;
+}
+
+/* Nobody serves it. */
+static int join_offline(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                        const struct files *files)
+{
+    bool is_above = false;
+    int rc;
+
+    if (!files->has_new && files->has_sealed && !files->is_before) {
+        if ((rc = lies_on(ctx, cut, &is_above)) < 0 ||
+            (is_above &&
+             (rc = xenfork__sys_qemu_img_commit(ctx, cut->from)) < 0))
+            return rc;
+    }
+    return undo_files(ctx, cut, files);
+}
+
+static int begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                 const struct xenfork__qemu_top *top, const char *id)
+{
+    struct stat st;
+    /* The path leads there already, if we are not the first to do this. */
+    const char *below = lstat(cut->to, &st) ? cut->from : cut->to;
+
+    return xenfork__sys_qemu_merge(ctx, cut->domid, top, id, below);
+}
+
+/* Until both files have the same. */
+static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const struct xenfork__qemu_top *top, const char *id)
+{
+    const struct timespec pause = {.tv_nsec = POLL_NS};
+    uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
+    struct xenfork__qemu_job_info job;
+    int rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+
+    if (rc == 0 && job.state != XENFORK__QEMU_JOB_NONE && strcmp(job.id, id)) {
+        rc = xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
+        job.state = XENFORK__QEMU_JOB_NONE;
+    }
+    if (rc == 0 && job.state == XENFORK__QEMU_JOB_NONE &&
+        (rc = begin(ctx, cut, top, id)) == 0)
+        rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+    while (rc == 0 && job.state == XENFORK__QEMU_JOB_RUNNING &&
+           xenfork__now_ns() < end_ns) {
+        nanosleep(&pause, NULL);
+        rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+    }
+    if (rc < 0 || job.state == XENFORK__QEMU_JOB_READY)
+        return rc;
+    return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                         "QEMU of domain %u cannot write what lies on %s into "
+                         "it",
+                         cut->domid, cut->to);
+}
+
+/* has_paused_out: by us; then it is for the caller to let it run. */
+static int stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+
+    if (rc < 0)
+        return rc;
+    if (!info.is_shutdown && !info.is_paused) {
+        rc = xenfork__xen_pause(ctx, domid);
+        if (rc < 0)
+            return rc;
+        *has_paused_out = true;
+    }
+    return xenfork__xen_drain(ctx, domid, DRAIN_LIMIT_MS);
+}
+
+static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                   const char *id)
+{
+    struct stat st;
+    bool has_paused = false;
+    int rc, r;
+
+    rc = stop(ctx, cut->domid, &has_paused);
+    if (rc == 0)
+        rc = xenfork__sys_qemu_flush(ctx, cut->domid, id);
+    if (rc == 0 && lstat(cut->to, &st) == 0)
+        rc = put_back(ctx, cut);
+    if (rc == 0)
+        rc = xenfork__sys_qemu_complete(ctx, cut->domid, cut->vdev, id);
+    if (has_paused && (r = xenfork__xen_unpause(ctx, cut->domid)) < 0)
+        rc = r;
+    return rc;
+}
+
+static int join(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                const struct xenfork__qemu_top *top, const struct files *files)
+{
+    char id[XENFORK__QEMU_NAME];
+    int rc;
+
+    if ((rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, cut->to, cut->vdev,
+                                id)) < 0 ||
+        (files->has_new && (rc = move(ctx, files->new, cut->from)) < 0) ||
+        (rc = wait_ready(ctx, cut, top, id)) < 0 ||
+        (rc = go_over(ctx, cut, id)) < 0)
+        return rc;
+    return xenfork__sys_qemu_tidy(ctx, cut->domid, cut->vdev, id);
+}
+
+static int find_top(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                    struct xenfork__qemu_top *top)
+{
+    if (cut->domid == XENFORK_DOMID_NONE)
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "the source is gone");
+    return xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, top);
+}
+
+static int abort_with(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const struct files *files)
+{
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    char node[XENFORK__QEMU_NAME];
+    int rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_DELTA, cut->to, cut->vdev,
+                               node);
+
+    if (rc < 0)
+        return rc;
+    rc = find_top(ctx, cut, &top);
+    if (rc == XENFORK_E_NOTFOUND)
+        return join_offline(ctx, cut, files);
+    if (rc < 0) {
+        /* Whatever QEMU writes to, the path leads to it, then. */
+        if (files->has_new && files->is_before)
+            move(ctx, files->new, cut->from);
+        return rc;
+    }
+    /* By its name, or opened anew since then. */
+    if (!strcmp(top.node, node) ||
+        !strcmp(xenfork__qcow2_base(top.backing), xenfork__qcow2_base(cut->to)))
+        return join(ctx, cut, &top, files);
+    rc = xenfork__sys_qemu_remove(ctx, cut->domid, node);
+    return rc < 0 ? rc : undo_files(ctx, cut, files);
+}
+
+int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    struct files files = {.new = NULL};
+    int rc = look(ctx, cut, &files);
+
+    if (rc == 0)
+        rc = abort_with(ctx, cut, &files);
+    free(files.new);
+    return rc;
+}
+
+static bool is_own(const char *path)
+{
+    return !strncmp(xenfork__qcow2_base(path), XENFORK__QCOW2_PREFIX,
+                    strlen(XENFORK__QCOW2_PREFIX));
+}
+
+/* How many of ours the source lies on, and the lowest; caller frees. */
+static int measure(xenfork_ctx *ctx, const char *leaf, uint32_t *depth_out,
+                   char **lowest_out)
+{
+    cleanup_free char *lowest = NULL;
+    cleanup_free char *path = strdup(leaf);
+    uint32_t depth;
+
+    if (!path)
+        return xenfork__nomem(ctx);
+    for (depth = 0; depth < MAX_DEPTH; depth++) {
+        char *parent = NULL;
+        int rc = xenfork__qcow2_parent(ctx, path, &parent);
+
+        if (rc < 0)
+            return rc;
+        free(path);
+        path = parent;
+        if (!path || !is_own(path))
+            break;
+        free(lowest);
+        lowest = strdup(path);
+        if (!lowest)
+            return xenfork__nomem(ctx);
+    }
+    *depth_out = depth;
+    *lowest_out = steal_ptr(lowest);
+    return 0;
+}
+
+/* Clones need what is between: the source gets copies of its own. */
+static int shorten(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                   const char *parent, bool *again_out)
+{
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    cleanup_free char *lowest = NULL;
+    char id[XENFORK__QEMU_NAME];
+    uint32_t depth;
+    int rc = measure(ctx, cut->from, &depth, &lowest);
+
+    if (rc < 0 || depth + 1 < LONG_CHAIN)
+        return rc;
+    if ((rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COPY, parent, cut->vdev,
+                                id)) < 0 ||
+        (rc = xenfork__sys_qemu_tidy(ctx, cut->domid, cut->vdev, top.node)) <
+            0 ||
+        (rc = xenfork__sys_qemu_stream(ctx, cut->domid, &top, id, depth,
+                                       xenfork__qcow2_base(lowest))) < 0)
+        return rc;
+    *again_out = true;
+    return 0;
+}
+
+/* The source lies on @parent, which is ours. */
+static int step(xenfork_ctx *ctx, const struct xenfork__cut *cut, char **parent,
+                bool *again_out, char **to_out)
+{
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    struct xenfork__qemu_job_info job;
+    char id[XENFORK__QEMU_NAME];
+    bool is_free = false;
+    int rc;
+
+    if ((rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, *parent, cut->vdev,
+                                id)) < 0 ||
+        (rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job)) < 0)
+        return rc;
+    if (job.state == XENFORK__QEMU_JOB_RUNNING) {
+        *again_out = true;
+        return 0;
+    }
+    rc = xenfork__sealed_is_free(ctx, *parent, cut->from, &is_free);
+    if (rc < 0)
+        return rc;
+    if (job.state == XENFORK__QEMU_JOB_READY) {
+        if (!is_free || strcmp(job.id, id))
+            return xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
+        *to_out = steal_ptr(*parent);
+        *again_out = true;
+        return 0;
+    }
+    if (!is_free)
+        return shorten(ctx, cut, *parent, again_out);
+    if ((rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0)
+        return rc;
+    *again_out = true;
+    return xenfork__sys_qemu_merge(ctx, cut->domid, &top, id, *parent);
+}
+
+int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                            bool *again_out, char **to_out)
+{
+    cleanup_free char *parent = NULL;
+    int rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
+
+    if (rc < 0 || !parent || !is_own(parent))
+        return rc;
+    return step(ctx, cut, &parent, again_out, to_out);
+}

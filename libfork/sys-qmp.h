@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * QMP of a domain's QEMU, by the second socket that libxl gives it (it uses
+ * the first itself): one command, one answer; events are passed over.  The
+ * connection is kept, because the next domain asked is mostly the same.
+ */
+#ifndef LIBFORK_SYS_QMP_H
+#define LIBFORK_SYS_QMP_H
+
+#include "internal.h"
+
+#include <yajl/yajl_tree.h>
+
+/*
+ * @arguments: JSON, or NULL.  reply_out: all of the answer, with "return" in
+ * it; caller frees with yajl_tree_free(); NULL: not wanted.  DISK: QEMU has
+ * refused, or does not answer.  NOTFOUND, not logged: it is gone
+ */
+int xenfork__qmp(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                 const char *arguments, yajl_val *reply_out);
+/* The same, where QEMU may well refuse: that is not logged. */
+int xenfork__qmp_try(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                     const char *arguments);
+/* A text as JSON, quoted; caller frees.  NULL: out of memory */
+char *xenfork__qmp_quote(const char *text);
+
+static inline void xenfork__free_reply(yajl_val *reply)
+{
+    int e = errno;
+
+    yajl_tree_free(*reply);
+    errno = e;
+}
+#define cleanup_reply __attribute__((cleanup(xenfork__free_reply)))
+
+#endif
