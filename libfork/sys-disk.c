@@ -64,10 +64,13 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
                               bool is_protected)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
     int flags, wanted;
 
-    if (fd < 0)
+    if (fd < 0 || fstat(fd, &st))
         return errno == ENOENT ? 0 : failed(ctx, "open", path);
+    if (!S_ISREG(st.st_mode))
+        return 0;
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
         return errno == ENOTTY || errno == EOPNOTSUPP
                    ? 0

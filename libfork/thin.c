@@ -33,12 +33,18 @@ int xenfork__thin_dir(xenfork_ctx *ctx, const char *path, bool is_file,
     size_t length = (size_t)(slash - path);
     char *dir;
 
-    if (ends_in(path, XENFORK__THIN_SUFFIX))
+    if (ends_in(path, XENFORK__THIN_SUFFIX)) {
         dir = strndup(path, length);
-    else if (!is_file)
+    } else if (!is_file) {
+        int rc = xenfork__make_dir(ctx, ctx->state_dir);
+
+        if (rc < 0)
+            return rc;
         dir = xenfork__state_path(ctx, XENFORK__THIN_DIR, NULL);
-    else if (asprintf(&dir, "%.*s/" XENFORK__THIN_DIR, (int)length, path) < 0)
+    } else if (asprintf(&dir, "%.*s/" XENFORK__THIN_DIR, (int)length, path) <
+               0) {
         dir = NULL;
+    }
     if (!dir)
         return xenfork__nomem(ctx);
     *dir_out = dir;
