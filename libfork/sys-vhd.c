@@ -99,16 +99,6 @@ int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path)
     return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }
 
-int xenfork__sys_vhd_reparent(xenfork_ctx *ctx, const char *path,
-                              const char *parent)
-{
-    const char *const argv[] = {"vhd-util", "modify", "-n", path,
-                                "-p",       parent,   NULL};
-    int rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
-
-    return rc < 0 ? rc : xenfork__sys_vhd_sync(ctx, path);
-}
-
 int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
                            uint64_t *kib_out)
 {

@@ -3,7 +3,7 @@
 # The host loses power with a clone on XFS, and in the middle of a fork: afterwards disks have all that was
 # acknowledged, what was begun is swept, and the clone starts again on its disk.
 # live: --source --timeout 700
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/reboot.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A source on a block device, behind block-fork's: what is kept of it lies in the state directory.
 # live: --source --timeout 500
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/ext4.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A source on ext4, which has no reflinks, by Xen's own script: it is forked when it is frozen, and its file protected.
 # live: --source --timeout 500
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/ext4.sh"
 

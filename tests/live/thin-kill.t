@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Killed forks of a source on ext4: its disk goes on, and nothing else of them is left.
 # live: --source --timeout 500
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/ext4.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The pool and its file system are full: writers wait, a fork is refused, and with room all goes on as if nothing was.
 # live: --source --timeout 500
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/ext4.sh"
 

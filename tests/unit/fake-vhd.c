@@ -156,27 +156,6 @@ int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path)
     return fake_leave(0);
 }
 
-int xenfork__sys_vhd_reparent(xenfork_ctx *ctx, const char *path,
-                              const char *parent)
-{
-    char lines[16][FAKE_PATH];
-    uint32_t n, count;
-    FILE *f;
-
-    FAKE_ENTER(ctx);
-    check_not_in_use(path);
-    for (count = 0; count < 16 && line_of(path, 1 + count, lines[count]);
-         count++)
-        ;
-    chmod(path, 0600);
-    f = fopen(path, "w");
-    if (!f || fprintf(f, "vhd %s\n", parent) < 0)
-        return cannot(ctx, path);
-    for (n = 0; n < count; n++)
-        fprintf(f, "%s\n", lines[n]);
-    return fclose(f) ? cannot(ctx, path) : fake_leave(0);
-}
-
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
 {
     FAKE_ENTER(ctx);
