@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the library asks of the host it runs on: see xen.h, which includes this.
+ * Implemented by sys-*.c, and by tests/unit/fake-*.c.
+ */
+#ifndef LIBFORK_SYS_H
+#define LIBFORK_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xenfork.h"
+
+/* Make dst (new, empty) a reflink of src.  DISK: file system cannot */
+int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
+                         bool is_sealed);
+/* Of a file, counted without being listed. */
+int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
+                         uint64_t *extents_out);
+/*
+ * A copy of an image by qemu-img, sparse; formats in its words.  dst is
+ * written over.  step() hears of per mille done, each second at least; what it
+ * returns below 0 ends it.  bytes_per_second 0: as fast as it goes.  DISK
+ */
+struct xenfork__copy {
+    const char *src, *src_format;
+    const char *dst, *dst_format;
+    uint64_t bytes_per_second;
+    int (*step)(xenfork_ctx *ctx, void *opaque, uint32_t per_mille);
+    void *opaque;
+};
+int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy);
+/* See xenfork_disk_usage().  DISK */
+int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
+                            uint64_t *allocated_kib_out, uint64_t *own_kib_out);
+/*
+ * Can files in this file's directory be reflinked?  DISK: no, not logged, and
+ * whether only for lack of space
+ */
+int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
+                             bool *is_full_out);
+/* Thin volumes of LVM.  DISK, not logged: it is none */
+int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path);
+/*
+ * The folder of device names that the volume's group has, "/dev/vg"; caller
+ * frees.  DISK, not logged: it is no volume
+ */
+int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out);
+/* dst is new, in such a folder.  DISK */
+int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
+                             bool is_sealed);
+/* What the volume has in its pool, shared or not.  DISK */
+int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
+                          uint64_t *allocated_kib_out);
+/* Absent already: success.  DISK */
+int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path);
+/* VHDs, by blktap: sys-vhd.c.  Paths are absolute.  DISK */
+#define XENFORK__VHD_PREFIX "vhd:" /* of such a disk, for its block script */
+struct xenfork__vhd {
+    uint32_t depth;     /* files that it lies on, and itself */
+    uint32_t allocated; /* blocks of 2 MiB that it has itself */
+    char *parent;       /* caller frees; NULL: none */
+};
+/* NOTFOUND, not logged: there is no file.  XEN: vhd-util cannot tell */
+int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
+                           struct xenfork__vhd *out);
+/* path is new, and writable; owner and mode are the parent's otherwise. */
+int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
+                              const char *path);
+/* What it has itself goes into its parent; it may be repeated. */
+int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path);
+/* A file and its name are on the disk. */
+int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path);
+int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
+                           uint64_t *kib_out);
+/*
+ * The tapdisk that serves a VHD for writing: sys-tap.c.  NOTFOUND, not logged:
+ * none does.  DISK
+ */
+int xenfork__sys_tap_is_serving(xenfork_ctx *ctx, const char *path);
+/* A line for people; caller frees. */
+int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path,
+                            char **text_out);
+/* Its requests wait, and it has no file open. */
+int xenfork__sys_tap_pause(xenfork_ctx *ctx, const char *path);
+/* It opens what has the path now. */
+int xenfork__sys_tap_resume(xenfork_ctx *ctx, const char *path);
+int xenfork__sys_tap_is_paused(xenfork_ctx *ctx, const char *path,
+                               bool *is_paused_out);
+/*
+ * A VHD behind a device: sys-tap-attach.c.  One may write; each that reads has
+ * a tapdisk of its own.  user: what it is for, in one word.  node_out: caller
+ * frees.  INUSE: another writes
+ */
+int xenfork__sys_tap_attach(xenfork_ctx *ctx, const char *path,
+                            const char *user, bool is_readonly,
+                            char **node_out);
+/*
+ * What is for this one; user NULL: for whoever writes.  Absent already:
+ * success.  Every trace of it goes.
+ */
+int xenfork__sys_tap_detach(xenfork_ctx *ctx, const char *path,
+                            const char *user);
+/*
+ * Disks that a domain's QEMU serves (qdisk) from qcow2 files: sys-qemu.c.
+ * Nodes and jobs have the names that disk-qcow2.h makes.  DISK: QEMU
+ * refuses, or does not answer; NOTFOUND, not logged: it is gone
+ */
+#define XENFORK__QEMU_NAME 48U
+
+/* What a disk is served from. */
+struct xenfork__qemu_top {
+    char node[XENFORK__QEMU_NAME];
+    char *backing;  /* what its file's header says; "": nothing */
+    bool is_direct; /* past the host's cache */
+};
+int xenfork__sys_qemu_top(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                          struct xenfork__qemu_top *out);
+void xenfork__qemu_top_free(struct xenfork__qemu_top *top);
+#define cleanup_qemu_top __attribute__((cleanup(xenfork__qemu_top_free)))
+/* A delta, which is to lie on nothing before the switch. */
+int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
+                          const struct xenfork__qemu_top *top, const char *node,
+                          const char *path);
+/* The disk is served from @overlay, over @node, which is flushed. */
+int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
+                               const char *node, const char *overlay);
+/* Not in use, or absent already: success. */
+int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid,
+                             const char *node);
+/*
+ * Begin a job that copies what @top has into @path, the file that it lies on;
+ * when it is ready, writes go to both.  @id: of the job, and of the node
+ */
+int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
+                            const struct xenfork__qemu_top *top, const char *id,
+                            const char *path);
+/*
+ * Begin a job that copies into @top what is between it and the file @depth
+ * below, which its header calls @backing; it ends by itself.
+ */
+int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__qemu_top *top,
+                             const char *id, uint32_t depth,
+                             const char *backing);
+enum xenfork__qemu_job {
+    XENFORK__QEMU_JOB_NONE,
+    XENFORK__QEMU_JOB_RUNNING,
+    XENFORK__QEMU_JOB_READY,
+};
+struct xenfork__qemu_job_info {
+    enum xenfork__qemu_job state;
+    char id[XENFORK__QEMU_NAME];
+};
+/* Of ours, on this disk. */
+int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                          struct xenfork__qemu_job_info *out);
+int xenfork__sys_qemu_cancel(xenfork_ctx *ctx, uint32_t domid,
+                             const char *vdev);
+/* What has been written to it is on the disk. */
+int xenfork__sys_qemu_flush(xenfork_ctx *ctx, uint32_t domid, const char *node);
+/* Of a merge that is ready: the disk is served from the file below. */
+int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
+                               const char *vdev, const char *id);
+/* Nodes of the disk that nothing uses go. */
+int xenfork__sys_qemu_tidy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                           const char *top);
+/* Hang up: somebody else may want to ask. */
+void xenfork__sys_qemu_close(xenfork_ctx *ctx);
+/* Does QEMU serve this domain, and can be asked? */
+bool xenfork__sys_qemu_is_there(uint32_t domid);
+/* qemu-img.  Can it be run? */
+bool xenfork__sys_has_qemu_img(void);
+/* Of a file that nobody serves: into what it lies on.  DISK */
+int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path);
+/*
+ * The host side of a NIC: what the guest says is dropped at once (and not
+ * kept, to be said later).
+ */
+int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname);
+bool xenfork__sys_is_held(const char *ifname);
+/* It forwards; bridge NULL: it has none. */
+int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname,
+                         const char *bridge);
+/* To another bridge, unless it is held. */
+int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge);
+/* NOTFOUND: no bridge of this host, with remedy */
+int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge);
+/*
+ * Start xenfork-keeper for a transaction.  It undoes the transaction when
+ * this process goes without a word, and keeps its clones after commit.
+ * keeper_fd_out: write 'c' to say committed; closing it without: undo.
+ */
+int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
+                        int *keeper_fd_out);
+/* In place of a transaction: see collapse.h. */
+#define XENFORK__KEEPER_COLLAPSE "--collapse"
+
+#endif
