@@ -233,10 +233,11 @@ static int qcow2_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
     return xenfork__remedy(ctx, "shut the clone down, and say --to=DIR");
 }
 
-/* No other is for such files. */
+/* No other is for such files; of VHDs it can say best why not. */
 static bool owns_disk(const struct xenfork__disk *disk)
 {
-    return !strcmp(disk->format, "qcow2");
+    return !strcmp(disk->format, "qcow2") ||
+           (!strcmp(disk->format, "vhd") && !strcmp(disk->backend, "qdisk"));
 }
 
 const struct xenfork__disk_driver xenfork__disk_qcow2 = {

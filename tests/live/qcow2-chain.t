@@ -64,6 +64,10 @@ is 'it has all' "$(census $image .marks)" '["anew"]'
 # Refused, with what to do.
 xl destroy q
 check 'a VHD file' qemu-img convert -O vpc $image /data/vms/disk.vhd
-start_source v 128 'disk = [ "format=vhd,vdev=xvda,access=rw,backendtype=qdisk,target=/data/vms/disk.vhd" ]'
-check 'is refused, for the right reason' grep -q 'wrong data' <<<"$(xl fork --disk xvda=qcow2 v 2>&1)"
+sed -e 's/^name = .*/name = "v"/' /etc/xen/source.cfg >/tmp/v.cfg
+echo 'disk = [ "format=vhd,vdev=xvda,access=rw,backendtype=qdisk,target=/data/vms/disk.vhd" ]' >>/tmp/v.cfg
+check 'is a disk of a domain' xl create -q -p /tmp/v.cfg
+says=$(xl fork-check v 2>&1)
+check 'is refused, for the right reason' grep -q 'wrong data' <<<"$says"
+diag "$says"
 done_testing
