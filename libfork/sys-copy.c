@@ -35,10 +35,19 @@ static int make_durable(xenfork_ctx *ctx, const char *path)
 int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
 {
     char rate[24];
-    const char *argv[16] = {
-        "qemu-img", "convert",       "-p", "-f", copy->src_format,
-        "-O",       copy->dst_format};
-    size_t n = 7;
+    /* When we are killed it ends, too: the next copy is to the same file. */
+    const char *argv[20] = {"setpriv",
+                            "--pdeathsig",
+                            "KILL",
+                            "--",
+                            "qemu-img",
+                            "convert",
+                            "-p",
+                            "-f",
+                            copy->src_format,
+                            "-O",
+                            copy->dst_format};
+    size_t n = 11;
     int rc;
 
     snprintf(rate, sizeof(rate), "%" PRIu64, copy->bytes_per_second);
