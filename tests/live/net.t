@@ -122,7 +122,7 @@ says() {
 says 'no such bridge' 1 'no bridge nowhere' xl fork-net n-1 bridge=nowhere
 says 'no such NIC' 2 'n-1 has no NIC 5: it has 1' xl fork-net n-1 hold --nic 5
 says 'no clone' 1 'source is not a clone' xl fork-net source hold
-says 'nobody' 1 'no domain nobody' xl fork-net nobody hold
+says 'nobody' 1 'there is no clone named nobody' xl fork-net nobody hold
 
 # The fork waits itself.
 acknowledge_soon() { wait_until 60 ticks_on "$1" && acknowledge "$1"; }

@@ -60,7 +60,6 @@ refused "disk on ext4" DISK "disk xvda \(/root/ext4.img\) cannot be forked: it h
 is "every disk is named" "$(xl fork-check --json disks | json '.reasons[] | select(.code == "DISK") | .text')" \
     "disk xvda (/root/ext4.img) cannot be forked: it has no reflinks, and is not behind block-fork's device
 disk xvdb (/tmp/tmpfs.img) cannot be forked: it has no reflinks, and is not behind block-fork's device
-disk xvdc (/data/disk.qcow2) cannot be forked: its format is not raw
 disk xvdd ($block) cannot be forked: it has no reflinks, and is not behind block-fork's device"
 xl destroy disks
 losetup -d "$block"
