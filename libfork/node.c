@@ -202,6 +202,7 @@ int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
         else if (rc == XENFORK_E_STATE)
             LOG_WARN(ctx, "%s is unreadable, ignoring", names[i]);
         all.unwritten += rc == XENFORK_E_NOTFOUND;
+        all.unreadable += rc == XENFORK_E_STATE;
         if (rc == XENFORK_E_STATE || rc == XENFORK_E_NOTFOUND)
             rc = 0;
     }

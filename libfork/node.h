@@ -81,6 +81,7 @@ struct xenfork__nodes {
     size_t count;
     struct xenfork__node **nodes; /* in order of creation */
     size_t unwritten;             /* more, whose records are not there yet */
+    size_t unreadable;            /* and more, left out */
 };
 /* Unreadable ones are left out with a warning. */
 int xenfork__nodes_load(xenfork_ctx *ctx, int kind,

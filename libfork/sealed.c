@@ -212,9 +212,10 @@ static int walk_nodes(xenfork_ctx *ctx, struct walk *walk, int kind)
     size_t i;
     uint32_t d;
 
-    /* A record that is not there yet may be that of a clone. */
-    if (rc == 0 && nodes.unwritten)
-        return xenfork__miss(ctx, XENFORK_E_BUSY, "a record is not written");
+    /* On what a clone lies that is not known must not be guessed. */
+    if (rc == 0 && (nodes.unwritten || nodes.unreadable))
+        return xenfork__miss(ctx, XENFORK_E_BUSY,
+                             "a record is not written, or unreadable");
     for (i = 0; i < nodes.count; i++)
         for (d = 0; d < nodes.nodes[i]->disk_count && rc >= 0; d++) {
             const struct xenfork__node_disk *disk = &nodes.nodes[i]->disks[d];

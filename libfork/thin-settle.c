@@ -14,13 +14,6 @@
  */
 #define QUICK_SECTORS (2U << 20)
 
-static bool ends_in(const char *text, const char *end)
-{
-    size_t length = strlen(text), end_length = strlen(end);
-
-    return length > end_length && !strcmp(text + length - end_length, end);
-}
-
 /* Adds what one record says. */
 static int count_one(xenfork_ctx *ctx, const char *path, const char *origin,
                      struct xenfork__thin_users *users)
@@ -55,8 +48,8 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir, const char *origin,
     for (i = 0; i < count && rc >= 0; i++) {
         cleanup_free char *path = NULL;
 
-        if (!ends_in(names[i], XENFORK__THIN_HEAD) &&
-            !ends_in(names[i], XENFORK__THIN_SUFFIX))
+        if (!xenfork__thin_ends_in(names[i], XENFORK__THIN_HEAD) &&
+            !xenfork__thin_ends_in(names[i], XENFORK__THIN_SUFFIX))
             continue;
         if (asprintf(&path, "%s/%s", dir, names[i]) < 0) {
             path = NULL;
@@ -205,8 +198,10 @@ static int tidy(xenfork_ctx *ctx, const char *dir)
     for (i = 0; i < count && rc >= 0; i++) {
         cleanup_free char *path = NULL;
 
-        if (!ends_in(names[i], XENFORK__THIN_HEAD XENFORK__THIN_UNFINISHED) &&
-            !ends_in(names[i], XENFORK__THIN_SUFFIX XENFORK__THIN_UNFINISHED))
+        if (!xenfork__thin_ends_in(
+                names[i], XENFORK__THIN_HEAD XENFORK__THIN_UNFINISHED) &&
+            !xenfork__thin_ends_in(
+                names[i], XENFORK__THIN_SUFFIX XENFORK__THIN_UNFINISHED))
             continue;
         if (asprintf(&path, "%s/%s", dir, names[i]) < 0) {
             path = NULL;

@@ -14,7 +14,7 @@
 #define HEAD_PREFIX "disk-" /* a leading dot would hide it */
 #define MAX_NAME    100U
 
-static bool ends_in(const char *text, const char *end)
+bool xenfork__thin_ends_in(const char *text, const char *end)
 {
     size_t length = strlen(text), end_length = strlen(end);
 
@@ -33,7 +33,7 @@ int xenfork__thin_dir(xenfork_ctx *ctx, const char *path, bool is_file,
     size_t length = (size_t)(slash - path);
     char *dir;
 
-    if (ends_in(path, XENFORK__THIN_SUFFIX)) {
+    if (xenfork__thin_ends_in(path, XENFORK__THIN_SUFFIX)) {
         dir = strndup(path, length);
     } else if (!is_file) {
         int rc = xenfork__make_dir(ctx, ctx->state_dir);
@@ -79,7 +79,8 @@ void xenfork__thin_name_device(const char *path,
     const char *name = strrchr(path, '/') + 1;
     size_t length = strlen(name) - strlen(XENFORK__THIN_SUFFIX);
 
-    if (ends_in(path, XENFORK__THIN_SUFFIX) && length < MAX_NAME &&
+    if (xenfork__thin_ends_in(path, XENFORK__THIN_SUFFIX) &&
+        length < MAX_NAME &&
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-.") == strlen(name))
         snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%.*s", (int)length,
                  name);
@@ -153,7 +154,7 @@ static int look_up(xenfork_ctx *ctx, const char *path,
     struct stat st;
     int r = path[0] == '/' ? stat(path, &st) : -1;
 
-    thin->is_descriptor = ends_in(path, XENFORK__THIN_SUFFIX);
+    thin->is_descriptor = xenfork__thin_ends_in(path, XENFORK__THIN_SUFFIX);
     if (r && thin->is_descriptor)
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no disk %s", path);
     if (r || !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))

@@ -50,6 +50,7 @@ int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
 int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out);
 void xenfork__thin_close(struct xenfork__thin *thin);
+bool xenfork__thin_ends_in(const char *text, const char *end);
 /* The device of a disk of this path, as it is, or was. */
 void xenfork__thin_name_device(const char *path,
                                char name_out[XENFORK__DM_NAME_BYTES]);

@@ -241,7 +241,7 @@ int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
  * How a disk of all clones is to come about: "auto", the default: whatever
  * fits it; "none": the clones are without it; "share": as the source has it,
  * read-only disks only; otherwise the name of a disk driver, "reflink",
- * "lvthin" or "qcow2", with its options, "vhd:max-depth=32", or the disk is
+ * "thin", "lvthin" or "qcow2", or with options, "vhd:max-depth=32", or it is
  * refused.  @vdev: "xvda".
  */
 int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
