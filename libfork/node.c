@@ -286,7 +286,9 @@ int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
                          const struct xenfork__nodes *clones,
                          uint32_t *live_out, uint32_t *dependent_out)
 {
-    uint32_t live = 0, dependent = 0;
+    /* Of which image they are that cannot be read is not known. */
+    uint32_t live = (uint32_t)clones->unreadable;
+    uint32_t dependent = live;
     size_t i;
 
     for (i = 0; i < clones->count; i++) {

@@ -17,6 +17,7 @@
 #include "disk.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
+#include "scene.h"
 #include "sealed.h"
 
 static struct fork_scene *s;
@@ -385,6 +386,32 @@ static void test_removed(void **state)
     assert_int_equal(vhd->parent(s->ctx, path, &parent), XENFORK_E_NOTFOUND);
 }
 
+/* What a clone needs whose record cannot be read is not known: all stays. */
+static void test_unreadable(void **state)
+{
+    char path[3 * FAKE_PATH], sealed[FAKE_PATH];
+    xenfork_list *list;
+    FILE *f;
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    fake_copy_string(sealed, sizeof(sealed),
+                     xenfork_list_disk_path(list, 0, 0));
+    xenfork_list_free(list);
+    snprintf(path, sizeof(path), "%s/state/clones/%s/record", fake->dir,
+             xenfork_result_clone_uuid(s->result, 0));
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("nonsense\n", f);
+    fclose(f);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_int_equal(access(fake_file(sealed), F_OK), 0);
+    assert_true(scene_image() != XENFORK_DOMID_NONE);
+    assert_false(fake_domain(scene_image())->is_dying);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fork_teardown)
 
 int main(void)
@@ -396,7 +423,7 @@ int main(void)
         TEST(test_abort_paused),  TEST(test_abort_offline),
         TEST(test_abort_fails),   TEST(test_lists),
         TEST(test_removed),       TEST(test_collapse),
-        TEST(test_collapse_much),
+        TEST(test_collapse_much), TEST(test_unreadable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
