@@ -26,7 +26,7 @@ static int take(xenfork_ctx *ctx, int kind, const char *name,
         return rc;
     ctx->domid = node->domid;
     xenfork__uuid_print(node->uuid, uuid);
-    rc = xenfork__lock_take(ctx, uuid, false, lock_out);
+    rc = xenfork__lock_take_soon(ctx, uuid, lock_out);
     if (rc == XENFORK_E_BUSY) {
         xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
                       name);

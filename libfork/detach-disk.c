@@ -95,7 +95,7 @@ static int move_live(xenfork_ctx *ctx, const struct xenfork__detaching *job,
     int rc;
 
     xenfork__uuid_print(job->clone->uuid, uuid);
-    rc = xenfork__lock_take(ctx, uuid, false, &lock);
+    rc = xenfork__lock_take_soon(ctx, uuid, &lock);
     if (rc == 0)
         return driver->detach(ctx, own);
     if (rc != XENFORK_E_BUSY)

@@ -5,8 +5,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "files.h"
+
+#define SOON_MS  2000U
+#define PAUSE_NS 20000000L
 
 struct xenfork__lock {
     int fd;
@@ -69,6 +73,20 @@ int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
     lock->path = steal_ptr(path);
     *lock_out = steal_ptr(lock);
     return 0;
+}
+
+int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
+                            struct xenfork__lock **lock_out)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    uint64_t end_ns = xenfork__now_ns() + SOON_MS * 1000000ULL;
+    int rc;
+
+    while ((rc = xenfork__lock_take(ctx, name, false, lock_out)) ==
+               XENFORK_E_BUSY &&
+           xenfork__now_ns() < end_ns && !ctx->is_cancelled)
+        nanosleep(&pause, NULL);
+    return rc;
 }
 
 int xenfork__lock_fd(const struct xenfork__lock *lock)

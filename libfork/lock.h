@@ -19,6 +19,12 @@ struct xenfork__lock;
 /* BUSY (not logged) when another process holds it and !is_waiting. */
 int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
+/*
+ * The keeper of an earlier fork holds a domain's now and then, never for long:
+ * BUSY only after two seconds.
+ */
+int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
+                            struct xenfork__lock **lock_out);
 /* For a process that is to hold it, too. */
 int xenfork__lock_fd(const struct xenfork__lock *lock);
 /* NULL is accepted. */

@@ -4,24 +4,6 @@
 #include <pthread.h>
 #include <time.h>
 
-#define SOON_MS  2000U
-#define PAUSE_NS 20000000L
-
-/* The keeper of an earlier fork holds it now and then, never for long. */
-static int take_soon(xenfork_ctx *ctx, const char *uuid,
-                     struct xenfork__lock **lock_out)
-{
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    uint64_t end_ns = xenfork__now_ns() + SOON_MS * 1000000ULL;
-    int rc;
-
-    while ((rc = xenfork__lock_take(ctx, uuid, false, lock_out)) ==
-               XENFORK_E_BUSY &&
-           xenfork__now_ns() < end_ns && !ctx->is_cancelled)
-        nanosleep(&pause, NULL);
-    return rc;
-}
-
 int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                          struct xenfork__lock **lock_out)
 {
@@ -30,7 +12,7 @@ int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
     int rc;
 
     xenfork__uuid_print(info->uuid, uuid);
-    rc = take_soon(ctx, uuid, &lock);
+    rc = xenfork__lock_take_soon(ctx, uuid, &lock);
     if (rc == XENFORK_E_BUSY) {
         xenfork__fail(ctx, rc, 0,
                       "domain %u: another xenfork operation is on it",

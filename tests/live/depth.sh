@@ -25,9 +25,9 @@ more_forks() {
     done
 }
 
-# depth SOURCE FORKS PER-CENT: afterwards reads and writes take at most so much of what they took before. A machine
-# that is busy with something else is given a second chance.
-depth() {
+# costs_after_forks SOURCE FORKS PER-CENT: afterwards reads and writes take at most so much of what they took before. A
+# machine that is busy with something else is given a second chance.
+costs_after_forks() {
     local before after read_percent write_percent
     ask "$1" 'pace 2000' >/dev/null
     before=$(latency_of "$1")

@@ -11,5 +11,5 @@
 xl destroy source
 thin_volumes src=64
 start_source thin 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/dev/vg0/src" ]'
-depth thin "${1:-64}" 120
+costs_after_forks thin "${1:-64}" 120
 done_testing

@@ -27,7 +27,7 @@ for clone in f1 f2; do
     check "$clone goes on from there" wait_tick "$clone" "$((tick + 1))" 60
     is "$clone's disk is whole" "$(ask "$clone" verify | json .errors)" 0
 done
-is 'one cut for both' "$(depth $image)" 3
+is 'one cut for both' "$(chain $image)" 3
 check 'thawed' xl fork-thaw q
 check 'the source ticks on' ticks_on q
 
@@ -43,14 +43,14 @@ is 'its disk is whole' "$(ask q verify | json .errors)" 0
 ask q mark anew >/dev/null
 check 'forked' timeout 120 xl fork --paused q g1
 is 'its clone has all' "$(census "$(delta g1)" .marks)" '["anew"]'
-is 'one file more' "$(depth $image)" 4
+is 'one file more' "$(chain $image)" 4
 xl unpause f2
 check 'a clone of before ticks on' ticks_on f2
 is 'its disk is whole' "$(ask f2 verify | json .errors)" 0
 
 # A fork of the source started anew that fails.
 { XENFORK_TEST_KILL=create timeout 120 xl fork q k >/dev/null 2>&1; } 2>/dev/null
-as_deep() { [ "$(depth $image)" = 4 ]; }
+as_deep() { [ "$(chain $image)" = 4 ]; }
 check 'a killed fork leaves no more' wait_until 60 as_deep
 check 'and the source ticks on' ticks_on q
 

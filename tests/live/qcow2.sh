@@ -32,8 +32,8 @@ content() {
 
 # backing PATH: what the file lies on; empty: nothing
 backing() { qemu-img info -U --output=json "$1" | json '."backing-filename"'; }
-# depth PATH: files in its chain
-depth() { qemu-img info -U --backing-chain --output=json "$1" | jq length; }
+# chain PATH: files in it
+chain() { qemu-img info -U --backing-chain --output=json "$1" | jq length; }
 
 # delta DOM: the path of its disk
 delta() { info "$1" '.disks[0].path'; }

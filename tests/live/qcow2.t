@@ -32,7 +32,7 @@ is 'no damage' "$(json '.errors | length' <<<"$seen")" 0
 at_least 'every write acknowledged before' "$(json .highest <<<"$seen")" "$acked"
 check 'none of after' test "$(json .highest <<<"$seen")" -lt "$after"
 is 'the mark of before' "$(jq -c .marks <<<"$seen")" '["before"]'
-is 'the source goes on at its own path' "$(backing $image) $(depth $image)" "${sealed##*/} 2"
+is 'the source goes on at its own path' "$(backing $image) $(chain $image)" "${sealed##*/} 2"
 is 'what is sealed is not for writing' "$(stat -c %a "$sealed")" 400
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .depth, .users]]')" \
     '[["sealed","qcow2",1,2],["delta","qcow2",2,0],["delta","qcow2",2,0]]'

@@ -7,5 +7,5 @@
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/depth.sh"
 
-depth source "${1:-64}" 120
+costs_after_forks source "${1:-64}" 120
 done_testing

@@ -12,5 +12,5 @@ xl destroy source
 ext4_at /mnt/e 500
 disk_at /mnt/e/src.img
 start_behind src /mnt/e/src.img
-depth src "${1:-64}" 120
+costs_after_forks src "${1:-64}" 120
 done_testing
