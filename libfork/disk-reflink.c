@@ -13,7 +13,7 @@
 
 #include "files.h"
 
-/* A reflink takes some 20 us for each: with so many, 40 ms of the stun. */
+/* A reflink takes some 20 us for each: with so many, 40 ms. */
 #define MANY_EXTENTS 2000U
 
 static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
@@ -45,7 +45,20 @@ static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                              path_out);
 }
 
-/* Forks and writes break a file up, and whoever forks it often should know. */
+/*
+ * Forks and writes break a file up.  The driver thin does not mind, but takes
+ * a running source only where that is behind block-fork's device.
+ */
+static int reflink_yields(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                          bool is_frozen, bool *yields_out)
+{
+    uint64_t extents = 0;
+    int rc = is_frozen ? xenfork__sys_extents(ctx, disk->path, &extents) : 0;
+
+    *yields_out = rc == 0 && extents > MANY_EXTENTS;
+    return rc;
+}
+
 static int note_extents(xenfork_ctx *ctx, const char *path)
 {
     uint64_t extents;
@@ -53,8 +66,10 @@ static int note_extents(xenfork_ctx *ctx, const char *path)
 
     if (rc == 0 && extents > MANY_EXTENTS)
         LOG_WARN(ctx,
-                 "%s is in %" PRIu64 " pieces, which makes the source stand "
-                 "still for longer, ignoring: a copy of the file is in few",
+                 "%s is in %" PRIu64 " pieces, which makes each fork slower, "
+                 "ignoring: a copy of the file is in few, and "
+                 "script=block-fork in the source's disk line does without "
+                 "reflinks",
                  path, extents);
     return rc;
 }
@@ -93,6 +108,7 @@ const struct xenfork__disk_driver xenfork__disk_reflink = {
     .why = "a raw file on XFS or btrfs",
     .format = "raw",
     .probe = reflink_probe,
+    .yields = reflink_yields,
     .path = reflink_path,
     .prepare = reflink_prepare,
     .cut = reflink_cut,

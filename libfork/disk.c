@@ -22,25 +22,46 @@ const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
     return NULL;
 }
 
+static int yields(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
+                  const struct xenfork__disk *disk, bool is_frozen,
+                  bool *yields_out)
+{
+    *yields_out = false;
+    return driver->yields ? driver->yields(ctx, disk, is_frozen, yields_out)
+                          : 0;
+}
+
 /*
- * The first that can; otherwise the text of the one for that format, or else
- * the last one's, says what it would take.
+ * The first that can, unless it yields to a later one; otherwise the text of
+ * the one for that format, or else the last one's, says what it would take.
  */
 static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       bool is_frozen,
                       const struct xenfork__disk_driver **driver_out)
 {
+    const struct xenfork__disk_driver *second = NULL;
+    bool does_yield;
     size_t i;
     int rc = XENFORK_E_DISK;
 
     for (i = 0; drivers[i]->path && rc == XENFORK_E_DISK; i++) {
         rc = drivers[i]->probe(ctx, disk, is_frozen);
-        if (rc == 0)
-            *driver_out = drivers[i];
-        else if (drivers[i]->owns && drivers[i]->owns(disk))
+        if (rc < 0 && drivers[i]->owns && drivers[i]->owns(disk))
             return rc;
+        if (rc < 0)
+            continue;
+        rc = yields(ctx, drivers[i], disk, is_frozen, &does_yield);
+        if (rc == 0 && does_yield) {
+            second = second ? second : drivers[i];
+            rc = XENFORK_E_DISK;
+        } else if (rc == 0) {
+            *driver_out = drivers[i];
+        }
     }
-    return rc;
+    if (rc != XENFORK_E_DISK || !second)
+        return rc;
+    *driver_out = second;
+    return 0;
 }
 
 static int probe_named(xenfork_ctx *ctx, const xenfork_spec *spec,

@@ -57,6 +57,9 @@ struct xenfork__disk_driver {
      */
     int (*probe)(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                  bool is_frozen);
+    /* It can, but whoever else can does better.  NULL: it never yields */
+    int (*yields)(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                  bool is_frozen, bool *yields_out);
     /* How a domain's disk is called; caller frees.  NULL: as the source's */
     int (*path)(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                 const uint8_t uuid[16], char **path_out);

@@ -9,7 +9,7 @@
 
 #include "files.h"
 
-#define SOON_MS  2000U
+#define SOON_MS  5000U
 #define PAUSE_NS 20000000L
 
 struct xenfork__lock {

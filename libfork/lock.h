@@ -21,7 +21,7 @@ int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
 /*
  * The keeper of an earlier fork holds a domain's now and then, never for long:
- * BUSY only after two seconds.
+ * BUSY only after five seconds.
  */
 int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                             struct xenfork__lock **lock_out);

@@ -74,6 +74,24 @@ static void test_auto(void **state)
     assert_check("lvthin", 0);
 }
 
+/* In many pieces, and frozen: thin, where that can be had, unless asked for. */
+static void test_yields(void **state)
+{
+    (void)state;
+    fake->extents = 2001;
+    assert_check("reflink", 0);
+    assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
+    assert_check("thin", 0);
+    assert_int_equal(want("xvda", "reflink"), 0);
+    assert_check("reflink", 0);
+    assert_int_equal(want("xvda", "auto"), 0);
+    fake->extents = 2000;
+    assert_check("reflink", 0);
+    fake->extents = 2001;
+    fake->cannot_thin = true;
+    assert_check("reflink", 0);
+}
+
 static void test_wishes(void **state)
 {
     (void)state;
@@ -219,7 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_auto),  TEST(test_wishes),         TEST(test_malformed),
         TEST(test_none),  TEST(test_none_of_frozen), TEST(test_other_driver),
-        TEST(test_usage), TEST(test_lvthin),
+        TEST(test_usage), TEST(test_lvthin),         TEST(test_yields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
