@@ -1,10 +1,15 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The host loses power with a clone, and in the middle of a fork: for the scripts on each disk driver. After lib.sh. A
-# driver defines ours().
+# driver defines what is different with it.
 
 # ours: files or volumes of ours that there are, one a line
 ours() { find /data/.xenfork -type f; }
+# raw PATH: a raw file or device with what that disk holds, until released
+raw() { printf '%s\n' "$1"; }
+released() { :; }
+# what a disk's line has before its target
+disk_options=''
 
 # at_least_ours N
 at_least_ours() { [ "$(ours | wc -l)" -ge "$1" ]; }
@@ -31,7 +36,7 @@ starts_again() {
     local name=$1 config=/tmp/$1.cfg
     sed -e "s/^name = .*/name = \"$name\"/" -e '/^disk = /d' -e '/^vif = /d' /etc/xen/source.cfg >"$config"
     xl fork-info --json "$name" | jq -r '.[0] | "uuid = \"\(.uuid)\"",
-        "disk = [ \(.disks | map("\"format=raw,access=rw,vdev=\(.vdev),target=\(.path)\"") | join(",")) ]",
+        "disk = [ \(.disks | map("\"format=raw,access=rw,vdev=\(.vdev),'"$disk_options"'target=\(.path)\"") | join(",")) ]",
         "vif = [ \(.nics | map("\"bridge=xenbr0,mac=\(.mac)\"") | join(",")) ]"' >>"$config"
     timeout 120 xl create -q "$config" && wait_tick "$name" 4 120
 }
@@ -39,7 +44,8 @@ starts_again() {
 # has_all TEXT PATH ACKED MARK
 has_all() {
     local seen
-    seen=$("$LIVE/check-disk" "$2")
+    seen=$("$LIVE/check-disk" "$(raw "$2")")
+    released "$2"
     is "$1: no damage" "$(jq -c .errors <<<"$seen")" '[]'
     at_least "$1: every write that was acknowledged" "$(json .highest <<<"$seen")" "$3"
     isnt "$1: its own mark" "$(json ".marks | index(\"$4\")" <<<"$seen")" ''
