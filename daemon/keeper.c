@@ -39,6 +39,8 @@
 /* Between two looks at chains of disks that become shorter: an hour in all. */
 #define COLLAPSE_PAUSE_MS 500
 #define COLLAPSE_TURNS    7200U
+#define COLLAPSE_SHIFT    64U /* turns; then another keeper may have its own */
+#define COLLAPSE_LOCK     "collapse"
 
 /* In a session of its own: a key pressed at the fork's terminal is not ours. */
 static void become_daemon(void)
@@ -167,33 +169,51 @@ static bool find_source(xenfork_ctx *ctx, const char *txn, uint8_t uuid_out[16])
     return false;
 }
 
-/* Of one source, or of all; clones that acknowledge meanwhile do not wait. */
+/* A program that a killed keeper has left running has the lock, too. */
+static int collapse_once(xenfork_ctx *ctx, const uint8_t *source,
+                         const struct xenfork__lock *lock, bool *again_out)
+{
+    int rc;
+
+    ctx->guard_fd = xenfork__lock_fd(lock);
+    rc = source ? xenfork__collapse(ctx, source, again_out)
+                : xenfork__collapse_all(ctx, again_out);
+    ctx->guard_fd = -1;
+    return rc;
+}
+
+/*
+ * Of one source, or of all; clones that acknowledge meanwhile do not wait.
+ * One keeper after the other: many would leave a fork no chance to get the
+ * source's lock, and who comes later may have to do what is new.
+ */
 static void collapse(struct keeper *keeper, const uint8_t *source)
 {
+    cleanup_lock struct xenfork__lock *lock = NULL;
     const struct xenfork__ready_clone *clone;
     bool again = true;
     uint32_t turn;
-    int rc;
+    int rc = 0;
 
-    for (turn = 0; turn < COLLAPSE_TURNS && again; turn++) {
-        rc = source ? xenfork__collapse(keeper->ctx, source, &again)
-                    : xenfork__collapse_all(keeper->ctx, &again);
-        if (rc < 0)
-            return;
-        if (again)
+    for (turn = 1; turn <= COLLAPSE_TURNS && again && rc >= 0; turn++) {
+        if (lock || (rc = xenfork__lock_take(keeper->ctx, COLLAPSE_LOCK, false,
+                                             &lock)) == 0)
+            rc = collapse_once(keeper->ctx, source, lock, &again);
+        if (rc == XENFORK_E_BUSY)
+            rc = 0;
+        if (turn % COLLAPSE_SHIFT == 0)
+            xenfork__lock_drop(steal_ptr(lock));
+        if (again && rc == 0)
             xenfork__ready_turn(keeper->ctx, &keeper->ready, -1,
                                 COLLAPSE_PAUSE_MS, &clone);
     }
 }
 
-/* One after the other: who comes later may have to do what is new. */
 static void collapse_only(xenfork_ctx *ctx)
 {
-    cleanup_lock struct xenfork__lock *lock = NULL;
     struct keeper keeper = {.ctx = ctx};
 
-    if (xenfork__lock_take(ctx, "collapse", true, &lock) == 0)
-        collapse(&keeper, NULL);
+    collapse(&keeper, NULL);
     xenfork__ready_free(ctx, &keeper.ready);
 }
 

@@ -45,8 +45,26 @@ static int collapse_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return join(ctx, info, driver, &cut);
 }
 
-static int collapse_all(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                        const struct xenfork__config *config, bool *again_out)
+static int merge_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                      const struct xenfork__disk_driver *driver,
+                      const struct xenfork__disk *disk, bool *again_out)
+{
+    return driver->merge
+               ? driver->merge(ctx,
+                               &(struct xenfork__cut){.domid = info->domid,
+                                                      .vdev = disk->vdev,
+                                                      .from = disk->path},
+                               again_out)
+               : 0;
+}
+
+typedef int step_fn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                    const struct xenfork__disk_driver *driver,
+                    const struct xenfork__disk *disk, bool *again_out);
+
+static int each_disk(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                     const struct xenfork__config *config, step_fn *step,
+                     bool *again_out)
 {
     const struct xenfork__disk_driver *driver;
     uint32_t i;
@@ -59,21 +77,21 @@ static int collapse_all(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
             continue;
         rc = xenfork__disk_collapser(ctx, disk, &driver);
         if (rc == 0 && driver)
-            rc = collapse_with(ctx, info, driver, disk, again_out);
+            rc = step(ctx, info, driver, disk, again_out);
     }
     return rc;
 }
 
-/* Its lock is held. */
-static int collapse(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                    bool *again_out)
+/* A step for every disk. */
+static int turn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                step_fn *step, bool *again_out)
 {
     struct xenfork__config *config;
     int rc = xenfork__xen_config_get(ctx, info->domid, &config);
 
     if (rc < 0)
         return rc;
-    rc = collapse_all(ctx, info, config, again_out);
+    rc = each_disk(ctx, info, config, step, again_out);
     xenfork__sys_qemu_close(ctx);
     xenfork__config_free(config);
     return rc;
@@ -81,16 +99,20 @@ static int collapse(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
 static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
 {
-    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__lock *lock = NULL;
     struct xenfork__dominfo info;
-    int rc;
+    int guard_fd = ctx->guard_fd, rc;
 
     xenfork__begin(ctx, domid);
     rc = xenfork__xen_info(ctx, domid, &info);
     if (rc == 0)
         rc = xenfork__source_lock(ctx, &info, &lock);
     if (rc == 0)
-        rc = collapse(ctx, &info, again_out);
+        rc = turn(ctx, &info, collapse_with, again_out);
+    xenfork__lock_drop(lock);
+    ctx->guard_fd = guard_fd; /* a journal was in its place */
+    if (rc == 0)
+        rc = turn(ctx, &info, merge_with, again_out);
     /* Somebody forks it, or is about to write a record. */
     if (rc == XENFORK_E_BUSY)
         *again_out = true;

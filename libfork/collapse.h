@@ -6,6 +6,7 @@
 #include "internal.h"
 
 /*
+ * For one process at a time: what it runs has its guard_fd, a lock, as well.
  * A step; see collapse() in disk.h.  again_out: it is to be called once more,
  * after a while.  A source that is gone, or that somebody else forks: success
  */

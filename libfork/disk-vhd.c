@@ -211,6 +211,7 @@ const struct xenfork__disk_driver xenfork__disk_vhd = {
     .remove = vhd_remove,
     .parent = vhd_parent,
     .collapse = xenfork__vhd_collapse,
+    .merge = xenfork__vhd_merge,
     .detach = vhd_detach,
     .usage = vhd_usage,
 };

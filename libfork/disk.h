@@ -93,6 +93,12 @@ struct xenfork__disk_driver {
     int (*collapse)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                     bool *again_out, char **to_out);
     /*
+     * The same, without that lock, after each such step: it may take long.
+     * Nobody else does it meanwhile.  again_out: set, or left as it is
+     */
+    int (*merge)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                 bool *again_out);
+    /*
      * Whatever it lies on is needed no more; while the domain runs, step by
      * step, see detach.h.  Stopped half-way it is as good as before, and goes
      * on when called again.  Where @to is set the domain uses that from now on;

@@ -32,9 +32,34 @@ int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
 /* Unreadable ones are left out with a warning. */
 int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out);
 void xenfork__sealed_free(struct xenfork__sealed_list *list);
+/* Its record, of that name, goes. */
+int xenfork__sealed_forget(xenfork_ctx *ctx, const char *name);
+
+/*
+ * What lies on what: sealed-graph.c.  BUSY, not logged: a record is about to
+ * be written, or unreadable
+ */
 /* Is @path one, and does nothing lie on it but @leaf? */
 int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
                             const char *leaf, bool *is_out);
+/*
+ * Of all that @leaf lies on: two that no image has any more, one on the other,
+ * and nothing else on the lower one.  Caller frees; NULL: there is no such pair
+ */
+int xenfork__sealed_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
+                         char **lower_out);
+/* What lies directly on @path, a path of sealed_pair()'s. */
+struct xenfork__above {
+    size_t count;
+    struct {
+        char *path;
+        uint8_t clone[16]; /* whose it is; 0: no clone's */
+    } *items;
+};
+int xenfork__sealed_above(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__above *out);
+void xenfork__above_free(struct xenfork__above *above);
+#define cleanup_above __attribute__((cleanup(xenfork__above_free)))
 /* Remove those that nothing lies on. */
 int xenfork__sealed_sweep(xenfork_ctx *ctx);
 

@@ -92,9 +92,27 @@ int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
     return xenfork__sys_vhd_sync(ctx, path);
 }
 
+/* Whoever waits for us may have something to do meanwhile. */
+static int go_on(xenfork_ctx *ctx, void *opaque, const char *text)
+{
+    (void)opaque;
+    (void)text;
+    xenfork__progress(ctx, 0, 0, 0);
+    return 0;
+}
+
 int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path)
 {
     const char *const argv[] = {"vhd-util", "coalesce", "-n", path, NULL};
+
+    return xenfork__sys_run_long(ctx, XENFORK_E_DISK, argv, go_on, NULL);
+}
+
+int xenfork__sys_vhd_relink(xenfork_ctx *ctx, const char *path,
+                            const char *parent)
+{
+    const char *const argv[] = {"vhd-util", "modify", "-n", path,
+                                "-p",       parent,   NULL};
 
     return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }

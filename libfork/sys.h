@@ -70,6 +70,9 @@ int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
                               const char *path);
 /* What it has itself goes into its parent; it may be repeated. */
 int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path);
+/* It lies on another one, which has the same; a VHD that is in use as well */
+int xenfork__sys_vhd_relink(xenfork_ctx *ctx, const char *path,
+                            const char *parent);
 /* A file and its name are on the disk. */
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path);
 int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,

@@ -68,6 +68,8 @@ int xenfork__vhd_remove(xenfork_ctx *ctx, const char *file)
         next = NULL;
         return xenfork__nomem(ctx);
     }
+    if ((rc = xenfork__vhd_forget_merged(ctx, file)) < 0)
+        return rc;
     rc = xenfork__file_remove(ctx, next);
     r = xenfork__file_remove(ctx, file);
     return rc < 0 ? rc : r;

@@ -18,6 +18,12 @@ int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
 /* A file that we made, and what belongs to it.  Absent already: success */
 int xenfork__vhd_remove(xenfork_ctx *ctx, const char *file);
 
+/* What has been merged, and is removed: nothing is left half-way. */
+int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file);
+/* Under the source's lock: what lies on what has been merged no longer does. */
+int xenfork__vhd_relink(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                        bool *again_out);
+
 /* Operations of the driver: see disk.h. */
 int xenfork__vhd_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       const uint8_t uuid[16], char **path_out);
@@ -26,5 +32,7 @@ int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 int xenfork__vhd_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 int xenfork__vhd_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                           bool *again_out, char **to_out);
+int xenfork__vhd_merge(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                       bool *again_out);
 
 #endif

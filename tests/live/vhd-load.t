@@ -4,7 +4,7 @@
 # later gets into a clone; frozen, all its clones have the same.
 # live: --source --timeout 900
 # needs: blktap
-# full: 4.17
+# full: 4.20 4.17
 # alone: yes
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/disk-load.sh"
@@ -14,6 +14,6 @@ xl destroy source
 mkdir /data/v
 vhd_disk /data/v/load.vhd
 start_source load 128 "$(disk_line /data/v/load.vhd)"
-loaded load vhd:/data/v/load.vhd "${1:-5}"
+loaded load vhd:/data/v/load.vhd "${1:-20}"
 check 'the source ticks on' ticks_on load
 done_testing

@@ -156,6 +156,27 @@ int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path)
     return fake_leave(0);
 }
 
+int xenfork__sys_vhd_relink(xenfork_ctx *ctx, const char *path,
+                            const char *parent)
+{
+    cleanup_free char *rest = NULL;
+    char line[FAKE_PATH];
+    size_t length = 0;
+    uint32_t n;
+    FILE *f, *text;
+
+    FAKE_ENTER(ctx);
+    text = open_memstream(&rest, &length);
+    for (n = 1; text && line_of(path, n, line); n++)
+        fprintf(text, "%s\n", line);
+    if (!text || fclose(text) || access(parent, F_OK))
+        return cannot(ctx, path);
+    f = fopen(path, "w");
+    if (!f || fprintf(f, "vhd %s\n%s", parent, rest) < 0 || fclose(f))
+        return cannot(ctx, path);
+    return fake_leave(0);
+}
+
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
 {
     FAKE_ENTER(ctx);
