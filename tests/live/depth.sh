@@ -15,11 +15,12 @@ latency_of() {
 
 # more_forks SOURCE N: the source writes before each; clones go eight at a time
 more_forks() {
-    local n clones=()
+    local n clones=() result
     for n in $(seq "$2"); do
         ASK_SECONDS=120 ask "$1" 'latency 4' >/dev/null
-        timeout 120 xl fork --paused --no-hydrate "$1" "$1-d$n" >/dev/null 2>/tmp/fork.log ||
+        result=$(timeout 120 xl fork --json --paused --no-hydrate "$1" "$1-d$n" 2>/tmp/fork.log) ||
             { fail "fork $n of $1" "$(</tmp/fork.log)"; return 1; }
+        [ "$n" -ne 1 ] && [ "$n" -ne "$2" ] || diag "fork $n: $(cost "$result")"
         clones+=("$1-d$n")
         [ $((n % 8)) -ne 0 ] && [ "$n" -ne "$2" ] || { timeout 120 xl fork-destroy "${clones[@]}"; clones=(); }
     done

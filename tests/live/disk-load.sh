@@ -18,12 +18,6 @@ disks_of() {
         (map(select(.name == $delta.of))[0].path, $delta.path)' | paste -sd' '
 }
 
-# cost RESULT: of a fork, in ms
-cost() {
-    jq -r '(.timings_ns | "prepare \(.prepare / 1e5 | round / 10), disks \(.disks / 1e5 | round / 10), stun \(.stun / 1e5 | round / 10)"),
-        "clone \(.clones[0].timings_ns.create / 1e5 | round / 10) ms; processes \(.counters.processes)"' <<<"$1" | paste -sd', '
-}
-
 # marks_of_clones CENSUS: those that clones, not their source, have written
 marks_of_clones() { jq -c '[.marks[] | select(startswith("own-"))] | sort' <<<"$1"; }
 

@@ -163,6 +163,12 @@ same_clock() {
 # info NAME FILTER: of what xl fork-info says of an image or a clone
 info() { xl fork-info --json "$1" | json ".[0]$2"; }
 
+# cost RESULT: of what xl fork --json has said, in ms
+cost() {
+    jq -r '(.timings_ns | "prepare \(.prepare / 1e5 | round / 10), disks \(.disks / 1e5 | round / 10), stun \(.stun / 1e5 | round / 10)"),
+        "clone \(.clones[0].timings_ns.create / 1e5 | round / 10) ms; processes \(.counters.processes)"' <<<"$1" | paste -sd', '
+}
+
 is_empty() { [ -z "$(ls -A "$1")" ]; }
 
 # The host: what must be as before once all is undone.

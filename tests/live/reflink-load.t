@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Forks of a source that writes to a file on XFS all the time.
-# live: --source --timeout 900
+# live: --source --timeout 1800
 # full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/disk-load.sh"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A source on a VHD that writes without a pause, forked again and again: nothing acknowledged is lost, nothing written
 # later gets into a clone; frozen, all its clones have the same.
-# live: --source --timeout 900
+# live: --source --timeout 1800
 # needs: blktap
 # full: 4.20 4.17
 # alone: yes
