@@ -39,6 +39,15 @@ bool host_loop_bind(const char *file, bool is_readonly,
                     char node_out[NODE_BYTES], dev_t *device_out);
 void host_loop_unbind(const char *node);
 
+/*
+ * xenfork-block VERB TARGET [MODE]: sys-block.c.  text: the line that it has
+ * printed, the device's node or why it cannot.  False: it has failed
+ */
+#define TEXT_BYTES 512
+bool host_block(const char *verb, const char *target, const char *mode,
+                char text[TEXT_BYTES]);
+bool host_device(const char *node, dev_t *number_out);
+
 /* Network: sys-net.c. */
 bool host_is_bridge(const char *name);
 bool host_is_port(const char *bridge, const char *name);

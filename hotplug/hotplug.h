@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xenfork-hotplug: what Xen's scripts `block` and `vif-bridge` do for a device,
- * without starting a process.  libxl runs it in their place for the devices of
- * clones that come and, when we destroy them, go.  Whatever is not the plain
- * case is left to the script.
+ * xenfork-hotplug: what Xen's scripts `block` and `vif-bridge`, and our own
+ * `block-fork`, do for a device, without starting a shell.  libxl runs it in
+ * their place for the devices of clones that come and, when we destroy them,
+ * go.  Whatever is not the plain case is left to the script.
  */
 #ifndef HOTPLUG_HOTPLUG_H
 #define HOTPLUG_HOTPLUG_H
@@ -19,7 +19,7 @@ enum outcome {
 
 struct device {
     const char *path;   /* its backend, relative to our domain: XENBUS_PATH */
-    const char *script; /* "block" or "vif-bridge" */
+    const char *script; /* "block", "block-fork" or "vif-bridge" */
     const char *vif;    /* the interface's name; NULL: a disk */
     uint32_t domid, devid;
     bool is_held; /* a link that must not come up */
@@ -32,9 +32,12 @@ struct device {
 bool device_parse(struct device *device, const char *type, const char *path,
                   const char *vif);
 
-/* block add, block remove; vif-bridge online and offline, type_if=vif */
+/* add and remove of block and block-fork; vif-bridge online and offline,
+ * type_if=vif */
 enum outcome block_add(const struct device *device);
 enum outcome block_remove(const struct device *device);
+enum outcome block_fork_add(const struct device *device);
+enum outcome block_fork_remove(const struct device *device);
 enum outcome vif_online(const struct device *device);
 enum outcome vif_offline(const struct device *device);
 

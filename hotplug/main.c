@@ -17,7 +17,9 @@
 #include "host.h"
 #include "hotplug.h"
 
-#define HOLD_SUFFIX "-hold"
+/* Of the names that libxl calls us by. */
+#define HOLD_SUFFIX "-hold" /* a link that must not come up */
+#define FORK_SUFFIX "-fork" /* in place of block-fork */
 
 /*
  * libxl has the name twice: for itself and for the backend.  Nodes that went
@@ -50,10 +52,12 @@ static bool ends_in(const char *text, const char *end)
 
 static enum outcome act(const struct device *device, int argc, char **argv)
 {
+    bool is_fork = !strcmp(device->script, "block-fork");
+
     if (argc == 2 && !device->vif && !strcmp(argv[1], "add"))
-        return block_add(device);
+        return is_fork ? block_fork_add(device) : block_add(device);
     if (argc == 2 && !device->vif && !strcmp(argv[1], "remove"))
-        return block_remove(device);
+        return is_fork ? block_fork_remove(device) : block_remove(device);
     if (argc == 3 && device->vif && !strcmp(argv[2], "type_if=vif")) {
         if (!strcmp(argv[1], "online"))
             return vif_online(device);
@@ -89,6 +93,8 @@ int main(int argc, char **argv)
         return 2;
     }
     device.is_held = ends_in(argv[0], HOLD_SUFFIX);
+    if (!device.vif && ends_in(argv[0], FORK_SUFFIX))
+        device.script = "block-fork";
     if (asprintf(&script, "%s/%s", host_scripts(), device.script) < 0) {
         script = NULL;
         return 1;

@@ -191,10 +191,21 @@ unsigned int xenfork__hotplug_known(xenfork_ctx *ctx, const char *dir,
     return known;
 }
 
+bool xenfork__hotplug_is_ours(const char *dir, const char *ours)
+{
+    size_t bytes = 0, our_bytes = 0;
+    cleanup_free char *text = slurp(dir, "block-fork", &bytes);
+    cleanup_free char *our_text = slurp(ours, "block-fork", &our_bytes);
+
+    return text && our_text && bytes == our_bytes &&
+           !memcmp(text, our_text, bytes);
+}
+
 unsigned int xenfork__hotplug_look(xenfork_ctx *ctx)
 {
     cleanup_free char *path = NULL;
     const char *more = getenv("PATH");
+    unsigned int known;
 
 #if ENABLE_TEST_HOOKS
     const char *test = getenv("XENFORK_TEST_HOTPLUG");
@@ -206,6 +217,11 @@ unsigned int xenfork__hotplug_look(xenfork_ctx *ctx)
         path = NULL;
         return 0;
     }
-    return xenfork__hotplug_known(ctx, XEN_SCRIPT_DIR, path, xenfork__scripts,
-                                  xenfork__script_count);
+    known = xenfork__hotplug_known(ctx, XEN_SCRIPT_DIR, path, xenfork__scripts,
+                                   xenfork__script_count);
+    /* It uses the files that block uses. */
+    if ((known & BLOCK) &&
+        xenfork__hotplug_is_ours(XEN_SCRIPT_DIR, XENFORK_LIBEXEC_DIR))
+        known |= XENFORK__HOTPLUG_FORK;
+    return known;
 }

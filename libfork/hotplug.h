@@ -10,6 +10,7 @@
 
 #define XENFORK__HOTPLUG_BLOCK  1U /* block: disks */
 #define XENFORK__HOTPLUG_BRIDGE 2U /* vif-bridge: network interfaces */
+#define XENFORK__HOTPLUG_FORK   4U /* block-fork, our own: disks */
 
 /* A file of Xen's, and the digest of one version that is known. */
 struct xenfork__script {
@@ -33,6 +34,8 @@ unsigned int xenfork__hotplug_known(xenfork_ctx *ctx, const char *dir,
                                     const char *path,
                                     const struct xenfork__script *scripts,
                                     size_t count);
+/* Is our own script in @dir as it was installed, by the copy in @ours? */
+bool xenfork__hotplug_is_ours(const char *dir, const char *ours);
 /* On this host, as it is now. */
 unsigned int xenfork__hotplug_look(xenfork_ctx *ctx);
 

@@ -22,6 +22,7 @@
 
 #define HELPER          XENFORK_LIBEXEC_DIR "/xenfork-hotplug"
 #define HELPER_HOLD     HELPER "-hold"
+#define HELPER_FORK     HELPER "-fork"
 #define MAX_DEVID_CHARS 12U
 
 /* libxl takes a relative name for one in its folder. */
@@ -35,14 +36,27 @@ static bool is_stock(const char *script, const char *name)
            !strcmp(script + strlen(dir), name);
 }
 
-static bool is_plain_disk(const libxl_device_disk *disk)
+static bool is_local_disk(const libxl_device_disk *disk)
+{
+    return disk->backend == LIBXL_DISK_BACKEND_PHY && !disk->backend_domid &&
+           !disk->backend_domname && disk->pdev_path;
+}
+
+/* What stands in for its script; NULL: nothing does. */
+static const char *helper_of_disk(const libxl_device_disk *disk,
+                                  unsigned int known)
 {
     struct stat file;
 
-    return disk->backend == LIBXL_DISK_BACKEND_PHY && !disk->backend_domid &&
-           !disk->backend_domname && is_stock(disk->script, "block") &&
-           disk->pdev_path && !stat(disk->pdev_path, &file) &&
-           S_ISREG(file.st_mode);
+    if (!is_local_disk(disk))
+        return NULL;
+    if ((known & XENFORK__HOTPLUG_BLOCK) && is_stock(disk->script, "block") &&
+        !stat(disk->pdev_path, &file) && S_ISREG(file.st_mode))
+        return HELPER;
+    if ((known & XENFORK__HOTPLUG_FORK) && disk->script &&
+        is_stock(disk->script, "block-fork"))
+        return HELPER_FORK;
+    return NULL;
 }
 
 static bool is_plain_nic(const libxl_device_nic *nic)
@@ -74,14 +88,15 @@ void xenfork__hotplug_use(xenfork_ctx *ctx, libxl_domain_config *config,
                           const struct xenfork__nic *nics)
 {
     unsigned int known = xenfork__hotplug_look(ctx);
+    const char *by;
     int i;
 
     if (!runs_scripts(config) || access(HELPER, X_OK) ||
-        access(HELPER_HOLD, X_OK))
+        access(HELPER_HOLD, X_OK) || access(HELPER_FORK, X_OK))
         return;
-    for (i = 0; (known & XENFORK__HOTPLUG_BLOCK) && i < config->num_disks; i++)
-        if (is_plain_disk(&config->disks[i]))
-            set_script(&config->disks[i].script, HELPER);
+    for (i = 0; i < config->num_disks; i++)
+        if ((by = helper_of_disk(&config->disks[i], known)))
+            set_script(&config->disks[i].script, by);
     for (i = 0; (known & XENFORK__HOTPLUG_BRIDGE) && i < config->num_nics; i++)
         if (is_plain_nic(&config->nics[i]))
             set_script(&config->nics[i].script,
@@ -93,7 +108,7 @@ static bool mend(char **script, const char *by)
 {
     char *copy = NULL;
 
-    if (!*script || strcmp(*script, HELPER))
+    if (!*script || strncmp(*script, HELPER, strlen(HELPER)) != 0)
         return true;
     if (by && !(copy = strdup(by)))
         return false;
@@ -140,7 +155,7 @@ int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid)
 }
 
 static void set_for_end(xenfork_ctx *ctx, uint32_t domid, const char *kind,
-                        const char *devid, const char *stock)
+                        const char *devid, const char *stock, const char *by)
 {
     cleanup_free char *backend = xenfork__xs_read(
         ctx, XBT_NULL, "/libxl/%u/device/%s/%s/backend", domid, kind, devid);
@@ -154,11 +169,11 @@ static void set_for_end(xenfork_ctx *ctx, uint32_t domid, const char *kind,
         return;
     script = xenfork__xs_read(ctx, XBT_NULL, "%s/script", ours);
     if (script && is_stock(script, stock))
-        xenfork__xs_write(ctx, XBT_NULL, HELPER, "%s/script", ours);
+        xenfork__xs_write(ctx, XBT_NULL, by, "%s/script", ours);
 }
 
 static void set_all_for_end(xenfork_ctx *ctx, uint32_t domid, const char *kind,
-                            const char *stock)
+                            const char *stock, const char *by)
 {
     unsigned int count = 0, i;
     cleanup_free char **devids = xenfork__xs_list(
@@ -166,17 +181,19 @@ static void set_all_for_end(xenfork_ctx *ctx, uint32_t domid, const char *kind,
 
     for (i = 0; devids && i < count; i++)
         if (strlen(devids[i]) < MAX_DEVID_CHARS)
-            set_for_end(ctx, domid, kind, devids[i], stock);
+            set_for_end(ctx, domid, kind, devids[i], stock, by);
 }
 
 void xenfork__hotplug_use_at_end(xenfork_ctx *ctx, uint32_t domid)
 {
     unsigned int known = xenfork__hotplug_look(ctx);
 
-    if (access(HELPER, X_OK))
+    if (access(HELPER, X_OK) || access(HELPER_FORK, X_OK))
         return;
     if (known & XENFORK__HOTPLUG_BLOCK)
-        set_all_for_end(ctx, domid, "vbd", "block");
+        set_all_for_end(ctx, domid, "vbd", "block", HELPER);
+    if (known & XENFORK__HOTPLUG_FORK)
+        set_all_for_end(ctx, domid, "vbd", "block-fork", HELPER_FORK);
     if (known & XENFORK__HOTPLUG_BRIDGE)
-        set_all_for_end(ctx, domid, "vif", "vif-bridge");
+        set_all_for_end(ctx, domid, "vif", "vif-bridge", HELPER);
 }

@@ -145,6 +145,23 @@ bool host_loop_bind(const char *file, bool is_readonly,
     return act("bind %s %s", is_readonly ? "ro" : "rw", file);
 }
 
+/* What is attached is /dev/mapper/xenfork-1; failed, xenfork-block says so. */
+bool host_block(const char *verb, const char *target, const char *mode,
+                char text[TEXT_BYTES])
+{
+    bool ok = act("%s %s%s%s", verb, target, mode ? " " : "", mode ? mode : "");
+
+    snprintf(text, TEXT_BYTES, "%s",
+             ok ? "/dev/mapper/xenfork-1" : "xenfork-block: it is in use");
+    return ok;
+}
+
+bool host_device(const char *node, dev_t *number_out)
+{
+    *number_out = makedev(253, 7);
+    return act("examine %s", node);
+}
+
 void host_loop_unbind(const char *node)
 {
     act("unbind %s", node);

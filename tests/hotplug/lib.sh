@@ -19,7 +19,7 @@ host() {
         mkdir -p "$FAKE_HOST/$folder"
     done
     : >"$FAKE_HOST/loops"
-    for script in block vif-bridge; do
+    for script in block block-fork vif-bridge; do
         cat >"$FAKE_HOST/scripts/$script" <<'STUB'
 #!/bin/sh
 echo "stock ${0##*/} $* script=${script##*/}" >>"$FAKE_HOST/log"
@@ -61,6 +61,12 @@ nic() {
 run_disk() {
     run env script="$helper" XENBUS_TYPE=vbd XENBUS_PATH=backend/vbd/7/51712 \
         XENBUS_BASE_PATH=backend "$helper" "$1"
+}
+
+# The same by its name for block-fork
+run_fork_disk() {
+    run env script="$helper-fork" XENBUS_TYPE=vbd XENBUS_PATH=backend/vbd/7/51712 \
+        XENBUS_BASE_PATH=backend "$dir/xenfork-hotplug-fork" "$1"
 }
 
 run_nic() {

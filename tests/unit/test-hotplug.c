@@ -239,6 +239,23 @@ static void test_table(void **state)
     assert_int_equal(j, xenfork__script_count);
 }
 
+/* Our own script is compared with the copy of it. */
+static void test_ours(void **state)
+{
+    cleanup_free char *other = NULL;
+
+    (void)state;
+    assert_false(xenfork__hotplug_is_ours(dir, dir));
+    write_file("block-fork", "#!/bin/bash\n", 0755);
+    assert_true(xenfork__hotplug_is_ours(dir, dir));
+    assert_false(xenfork__hotplug_is_ours(dir, "/nonexistent"));
+    assert_false(xenfork__hotplug_is_ours("/nonexistent", dir));
+    assert_true(asprintf(&other, "%s/other", dir) > 0);
+    assert_int_equal(mkdir(other, 0755), 0);
+    write_file("other/block-fork", "#!/bin/bash\nx\n", 0755);
+    assert_false(xenfork__hotplug_is_ours(dir, other));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +268,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_iptables, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hooks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_settings, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_ours, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
