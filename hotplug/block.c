@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `block add` and `remove` for a raw file: a loop device
+/* `block add` and `remove`, for a raw file by a loop device
  * (tools/hotplug/Linux/block). */
 #include "config.h"
 
@@ -93,6 +93,7 @@ enum outcome block_add(const struct device *device)
     cleanup_free char *path = NULL;
     cleanup_free char *mode = NULL;
     enum outcome outcome;
+    struct stat file;
     int lock;
 
     if (done)
@@ -101,6 +102,10 @@ enum outcome block_add(const struct device *device)
     mode = device_read(device, "mode");
     if (!path || !mode)
         return OUTCOME_STOCK;
+    /* Whoever only reads may share it with others: the script knows. */
+    if (stat(path, &file) || !S_ISREG(file.st_mode))
+        return strcmp(mode, "w") ? OUTCOME_STOCK
+                                 : block_device_add(device, path);
     lock = host_lock("block");
     if (lock < 0)
         return OUTCOME_STOCK;
@@ -114,8 +119,11 @@ enum outcome block_remove(const struct device *device)
     cleanup_free char *path = device_read(device, "params");
     cleanup_free char *node = device_read(device, "node");
     struct stat file;
+    dev_t number;
     int lock;
 
+    if (path && host_device(path, &number))
+        return OUTCOME_DONE; /* the script, too, does nothing */
     if (!path || stat(path, &file) || !S_ISREG(file.st_mode) || !node ||
         strncmp(node, "/dev/loop", strlen("/dev/loop")) != 0)
         return OUTCOME_STOCK;

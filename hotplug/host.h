@@ -14,6 +14,8 @@
 /* xenstore: xen-store.c.  read: NULL when there is none; the caller frees. */
 char *store_read(const char *path);
 bool store_write(const char *path, const char *value);
+/* Names below it, in one block; NULL: there is no such node. */
+char **store_list(const char *path, unsigned int *count_out);
 /* Both or none; nodes that are gone stay gone, which is no failure. */
 bool store_update(const char *path, const char *other, const char *value);
 
@@ -46,7 +48,13 @@ void host_loop_unbind(const char *node);
 #define TEXT_BYTES 512
 bool host_block(const char *verb, const char *target, const char *mode,
                 char text[TEXT_BYTES]);
-bool host_device(const char *node, dev_t *number_out);
+
+/* Block devices: sys-device.c.  False: it is none. */
+bool host_device(const char *path, dev_t *number_out);
+/* What the path's links lead to; the caller frees. */
+char *host_real(const char *path);
+/* Is it mounted, or does another device lie on it?  Also when unknown. */
+bool host_is_used(const char *node);
 
 /* Network: sys-net.c. */
 bool host_is_bridge(const char *name);

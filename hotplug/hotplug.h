@@ -36,6 +36,7 @@ bool device_parse(struct device *device, const char *type, const char *path,
  * type_if=vif */
 enum outcome block_add(const struct device *device);
 enum outcome block_remove(const struct device *device);
+enum outcome block_device_add(const struct device *device, const char *path);
 enum outcome block_fork_add(const struct device *device);
 enum outcome block_fork_remove(const struct device *device);
 enum outcome vif_online(const struct device *device);

@@ -7,7 +7,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,14 +73,4 @@ bool host_block(const char *verb, const char *target, const char *mode,
         if (errno != EINTR)
             return false;
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
-bool host_device(const char *node, dev_t *number_out)
-{
-    struct stat st;
-
-    if (stat(node, &st) || !S_ISBLK(st.st_mode))
-        return false;
-    *number_out = st.st_rdev;
-    return true;
 }

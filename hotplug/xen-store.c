@@ -23,6 +23,11 @@ char *store_read(const char *path)
     return store() ? xs_read(store(), XBT_NULL, path, NULL) : NULL;
 }
 
+char **store_list(const char *path, unsigned int *count_out)
+{
+    return store() ? xs_directory(store(), XBT_NULL, path, count_out) : NULL;
+}
+
 bool store_write(const char *path, const char *value)
 {
     return store() &&

@@ -51,7 +51,8 @@ static const char *helper_of_disk(const libxl_device_disk *disk,
     if (!is_local_disk(disk))
         return NULL;
     if ((known & XENFORK__HOTPLUG_BLOCK) && is_stock(disk->script, "block") &&
-        !stat(disk->pdev_path, &file) && S_ISREG(file.st_mode))
+        !stat(disk->pdev_path, &file) &&
+        (S_ISREG(file.st_mode) || S_ISBLK(file.st_mode)))
         return HELPER;
     if ((known & XENFORK__HOTPLUG_FORK) && disk->script &&
         is_stock(disk->script, "block-fork"))

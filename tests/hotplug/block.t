@@ -5,7 +5,7 @@
 # shellcheck source=tests/hotplug/lib.sh
 . "${srcdir:?}/tests/hotplug/lib.sh"
 
-plan 36
+plan 46
 backend=backend/vbd/7/51712
 file="$dir/disk file.img"
 other="$dir/other.img"
@@ -88,7 +88,48 @@ check 'no such file: the script' done_by_stock block add
 
 disk w /dev/null
 run_disk add
-check 'a device: the script' done_by_stock block add
+check 'no block device: the script' done_by_stock block add
+
+# A block device that nobody else has.
+node_of=/dev/mapper/vg-web
+disk w $node_of
+run_disk add
+check 'a device: succeeds' is "$status" 0
+check 'names, lock, claim, keys, in this order' is "$(log)" "$names
+examine $node_of
+follow $node_of
+lock block
+claim /dev/dm-7
+write backend/vbd/7/51712/physical-device fd:7
+write backend/vbd/7/51712/physical-device-path /dev/dm-7
+write backend/vbd/7/51712/hotplug-status connected
+unlock block"
+
+disk r $node_of
+run_disk add
+check 'a device to read: the script decides' done_by_stock block add
+
+for fail in 'follow' 'lock block' claim "write $backend/physical-device fd"; do
+    disk w $node_of
+    FAKE_FAIL=$fail
+    export FAKE_FAIL
+    run_disk add
+    check "a device, $fail fails: the script" done_by_stock block add
+done
+
+disk w $node_of
+mkdir -p "$FAKE_HOST/store/backend/vbd/8/51728"
+node backend/vbd/8/51728/physical-device fd:7
+run_disk add
+check 'another guest has it: the script decides' done_by_stock block add
+node backend/vbd/8/51728/physical-device fd:71
+run_disk add
+check 'another device: not' is "$(value $backend/hotplug-status)" connected
+
+disk w $node_of
+run_disk remove
+check 'remove: nothing' is "$status $(log)" "0 $names
+examine $node_of"
 
 disk 'w!' "$file"
 run_disk add

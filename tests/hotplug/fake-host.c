@@ -12,6 +12,8 @@
  */
 #include "config.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,10 +158,39 @@ bool host_block(const char *verb, const char *target, const char *mode,
     return ok;
 }
 
-bool host_device(const char *node, dev_t *number_out)
+bool host_device(const char *path, dev_t *number_out)
 {
     *number_out = makedev(253, 7);
-    return act("examine %s", node);
+    return !strncmp(path, "/dev/mapper/", strlen("/dev/mapper/")) &&
+           act("examine %s", path);
+}
+
+char *host_real(const char *path)
+{
+    return act("follow %s", path) ? strdup("/dev/dm-7") : NULL;
+}
+
+bool host_is_used(const char *node)
+{
+    return !act("claim %s", node);
+}
+
+/* Of folders: at most 16 names. */
+char **store_list(const char *path, unsigned int *count_out)
+{
+    cleanup_free char *name = path_of("store", path);
+    cleanup_dir DIR *dir = opendir(name);
+    char **names = calloc(16, sizeof(*names) + NAME_MAX + 1);
+    char *p = names ? (char *)(names + 16) : NULL;
+    struct dirent *entry;
+
+    *count_out = 0;
+    while (dir && names && *count_out < 16 && (entry = readdir(dir)))
+        if (entry->d_name[0] != '.') {
+            names[(*count_out)++] = p;
+            p = stpcpy(p, entry->d_name) + 1;
+        }
+    return names;
 }
 
 void host_loop_unbind(const char *node)
