@@ -161,23 +161,44 @@ int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out)
     return rc;
 }
 
+/* Two of them that can become one? */
+static int has_pair(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+                    bool *has_out)
+{
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(
+        sealed->driver);
+    cleanup_free char *upper = NULL;
+    cleanup_free char *lower = NULL;
+    int rc;
+
+    if (!driver || !driver->merge)
+        return 0;
+    rc = xenfork__sealed_pair(ctx, sealed->from, &upper, &lower);
+    *has_out = upper;
+    return rc;
+}
+
+static int is_due(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+                  bool *is_out)
+{
+    uint32_t domid;
+    int rc = find_source(ctx, sealed, &domid);
+
+    if (rc == 0)
+        rc = xenfork__sealed_is_free(ctx, sealed->path, sealed->from, is_out);
+    if (rc == 0 && !*is_out)
+        rc = has_pair(ctx, sealed, is_out);
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
 int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out)
 {
     cleanup_sealed struct xenfork__sealed_list list = {0};
-    bool is_due = false;
-    uint32_t domid;
     size_t i;
     int rc = xenfork__sealed_load(ctx, &list);
 
-    for (i = 0; i < list.count && rc >= 0 && !is_due; i++) {
-        rc = find_source(ctx, &list.items[i], &domid);
-        if (rc == 0)
-            rc = xenfork__sealed_is_free(ctx, list.items[i].path,
-                                         list.items[i].from, &is_due);
-        else if (rc == XENFORK_E_NOTFOUND)
-            rc = 0;
-    }
-    if (rc == 0)
-        *is_out = is_due;
+    *is_out = false;
+    for (i = 0; i < list.count && rc >= 0 && !*is_out; i++)
+        rc = is_due(ctx, &list.items[i], is_out);
     return rc;
 }

@@ -15,7 +15,7 @@ int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
 
 /* The same for every source that sealed disks without an image are of. */
 int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out);
-/* Is there one that nothing but its source lies on? */
+/* Is there one that nothing but its source, or another one, lies on? */
 int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out);
 
 #endif

@@ -21,9 +21,6 @@ for n in 1 2 3 4; do
     check "c$n needs its image no more" wait_until 120 hydrated "c$n"
 done
 is 'five of them' "$(depth_of /data/v/web.vhd)" 5
-images() { xl fork-list --json | jq '[.[] | select(.kind == "image")] | length'; }
-no_images() { [ "$(images)" = 0 ]; }
-check 'the images have gone' wait_until 60 no_images
 
 # Nothing but c3's and the source's lies on c1's and c2's.
 ask c3 'mark own' >/dev/null

@@ -161,14 +161,25 @@ static void assert_all_seen(void)
     assert_seen(clone_file("src-6"), "base of src a b ");
 }
 
+static void assert_due(bool is_due)
+{
+    bool is = !is_due;
+
+    assert_int_equal(xenfork__collapse_is_due(s->ctx, &is), 0);
+    assert_int_equal(is, is_due);
+}
+
 static void test_middle(void **state)
 {
     (void)state;
     collapse();
     assert_depth(user(), 4);
+    assert_due(false);
     assert_int_equal(sealed_count(), 3);
     destroy("src-1", "src-2");
+    assert_due(true);
     collapse();
+    assert_due(false);
     assert_depth(user(), 3);
     assert_depth(clone_file("src-3"), 2);
     assert_depth(clone_file("src-5"), 3);
