@@ -15,7 +15,7 @@ check_shell() {
     # shellcheck source=/dev/null
     (. "$TOP/tests/testbed/lib/cache.sh"
         root=$(need buildroot trixie)
-        shell_files | xargs -0 "$TESTBED/lib/in-root" "$root" -r "$TOP:/tree" \
+        shell_files | xargs -0 -n 16 -P "$(nproc)" "$TESTBED/lib/in-root" "$root" -r "$TOP:/tree" \
             env -C /tree shellcheck -x -S warning)
 }
 
