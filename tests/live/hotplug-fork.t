@@ -73,7 +73,8 @@ all_as_before 'all is as before'
 # Whoever has changed the script has it run.
 echo '# changed' >>/etc/xen/scripts/block-fork
 start_behind src /mnt/e/src.img 'vif = []'
-check 'with a changed script' fork_by changed src
+took=0
+if fork_by changed src; then ok 'with a changed script'; else fail 'with a changed script'; fi
 check 'that is run' test "$took" -gt 25
 check 'destroyed' timeout 120 xl fork-destroy changed
 xl destroy src
