@@ -8,7 +8,9 @@
 #include <sys/un.h>
 #include <yajl/yajl_gen.h>
 
-#define SOCKET       "/var/run/xen/qmp-libxenstat-%" PRIu32
+#ifndef QMP_SOCKET /* a test has its own */
+#define QMP_SOCKET "/var/run/xen/qmp-libxenstat-%" PRIu32
+#endif
 #define LIMIT_MS     30000U
 #define MAX_BYTES    (4U << 20) /* of an answer */
 #define MAX_MESSAGES 10000U     /* events before it */
@@ -38,7 +40,7 @@ bool xenfork__sys_qemu_is_there(uint32_t domid)
 {
     char path[64];
 
-    snprintf(path, sizeof(path), SOCKET, domid);
+    snprintf(path, sizeof(path), QMP_SOCKET, domid);
     return access(path, F_OK) == 0;
 }
 
@@ -196,7 +198,7 @@ static int connect_to(xenfork_ctx *ctx, uint32_t domid)
         return xenfork__nomem(ctx);
     ctx->qmp = qmp;
     qmp->domid = domid;
-    snprintf(address.sun_path, sizeof(address.sun_path), SOCKET, domid);
+    snprintf(address.sun_path, sizeof(address.sun_path), QMP_SOCKET, domid);
     qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (qmp->fd < 0)
         return lost(ctx, errno, "cannot be asked");

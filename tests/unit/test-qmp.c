@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* sys-qmp.c: what a QEMU may answer, of which a guest may have got hold. */
+#include "config.h"
+
+#include "sys-qmp.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
+#define DONE     "{\"return\": {}}\r\n"
+#define DOMID    7U
+
+static xenfork_ctx ctx;
+static pid_t server;
+
+/* One line of what we say. */
+static void hear(int fd)
+{
+    char c = 0;
+
+    while (c != '\n' && read(fd, &c, 1) == 1)
+        ;
+}
+
+static void say(int fd, const char *text)
+{
+    size_t bytes = strlen(text);
+
+    if (send(fd, text, bytes, MSG_NOSIGNAL) != (ssize_t)bytes)
+        _exit(1);
+}
+
+/* A text at first, and one for each line that it hears; then it goes. */
+static void serve(int listener, const char *const texts[])
+{
+    int fd = accept(listener, NULL, NULL);
+    size_t i;
+
+    for (i = 0; texts[i]; i++) {
+        if (i)
+            hear(fd);
+        say(fd, texts[i]);
+    }
+    _exit(0);
+}
+
+/* One text again and again, without an end. */
+static void serve_endlessly(int listener, const char *const texts[])
+{
+    int fd = accept(listener, NULL, NULL);
+
+    say(fd, texts[0]);
+    hear(fd);
+    for (;;)
+        say(fd, texts[1]);
+}
+
+static void start(void (*how)(int listener, const char *const texts[]),
+                  const char *const texts[])
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), QMP_SOCKET, DOMID);
+    unlink(address.sun_path);
+    assert_int_equal(
+        bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    server = fork();
+    assert_true(server >= 0);
+    if (!server)
+        how(listener, texts);
+    close(listener);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    ctx = (xenfork_ctx){.guard_fd = -1, .domid = XENFORK_DOMID_NONE};
+    server = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char path[64];
+
+    (void)state;
+    xenfork__sys_qemu_close(&ctx);
+    if (server) {
+        kill(server, SIGKILL);
+        waitpid(server, NULL, 0);
+    }
+    snprintf(path, sizeof(path), QMP_SOCKET, DOMID);
+    unlink(path);
+    return 0;
+}
+
+static int ask(void)
+{
+    return xenfork__qmp(&ctx, DOMID, "query-block", NULL, NULL);
+}
+
+/* What it answers to query-block; NULL: it goes. */
+static void assert_answer(const char *answer, int code, const char *text)
+{
+    const char *const texts[] = {GREETING, DONE, answer, NULL};
+
+    start(serve, texts);
+    assert_int_equal(ask(), code);
+    if (text)
+        assert_non_null(strstr(ctx.error.text, text));
+}
+
+static void test_answer(void **state)
+{
+    static const char *const path[] = {"return", "n", NULL};
+    const char *const texts[] = {GREETING, DONE, "{\"return\": {\"n\": 4}}\n",
+                                 DONE, NULL};
+    yajl_val reply = NULL;
+
+    (void)state;
+    start(serve, texts);
+    assert_int_equal(xenfork__qmp(&ctx, DOMID, "query-block", NULL, &reply), 0);
+    assert_int_equal(YAJL_GET_INTEGER(yajl_tree_get(
+                         reply, (const char **)(uintptr_t)path, yajl_t_number)),
+                     4);
+    yajl_tree_free(reply);
+    /* By the same connection. */
+    assert_int_equal(xenfork__qmp(&ctx, DOMID, "stop", "{\"a\": 1}", NULL), 0);
+}
+
+static void test_events(void **state)
+{
+    (void)state;
+    assert_answer("{\"event\": \"RESUME\"}\n{\"event\": \"STOP\"}\n" DONE, 0,
+                  NULL);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    assert_answer("{\"error\": {\"class\": \"x\", \"desc\": \"no such\"}}\n",
+                  XENFORK_E_DISK, "query-block: no such");
+}
+
+static void test_refused_oddly(void **state)
+{
+    (void)state;
+    assert_answer("{\"error\": {\"desc\": [1]}}\n", XENFORK_E_DISK, "refused");
+}
+
+static void test_no_json(void **state)
+{
+    (void)state;
+    assert_answer("hello\n", XENFORK_E_DISK, "no JSON");
+    assert_null(ctx.qmp);
+}
+
+static void test_no_object(void **state)
+{
+    (void)state;
+    assert_answer("[1]\n{\"return\"\n", XENFORK_E_DISK, "no JSON");
+}
+
+static void test_goes(void **state)
+{
+    (void)state;
+    assert_answer(NULL, XENFORK_E_DISK, "has gone away");
+    assert_null(ctx.qmp);
+}
+
+static void test_half(void **state)
+{
+    (void)state;
+    assert_answer("{\"return\": ", XENFORK_E_DISK, "has gone away");
+}
+
+static void test_no_greeting(void **state)
+{
+    static const char *const texts[] = {"{\"return\": {}}\n", NULL};
+
+    (void)state;
+    start(serve, texts);
+    assert_int_equal(ask(), XENFORK_E_DISK);
+    assert_non_null(strstr(ctx.error.text, "does not speak QMP"));
+}
+
+static void test_endless_line(void **state)
+{
+    static const char *const texts[] = {GREETING, "aaaaaaaaaaaaaaaaaaaaaaaa",
+                                        NULL};
+
+    (void)state;
+    start(serve_endlessly, texts);
+    assert_int_equal(ask(), XENFORK_E_DISK);
+    assert_non_null(strstr(ctx.error.text, "says too much"));
+}
+
+static void test_endless_events(void **state)
+{
+    static const char *const texts[] = {GREETING, "{\"event\": \"X\"}\n", NULL};
+
+    (void)state;
+    start(serve_endlessly, texts);
+    assert_int_equal(ask(), XENFORK_E_DISK);
+    assert_non_null(strstr(ctx.error.text, "does not answer"));
+}
+
+static void test_nobody(void **state)
+{
+    (void)state;
+    assert_false(xenfork__sys_qemu_is_there(DOMID));
+    assert_int_equal(ask(), XENFORK_E_NOTFOUND);
+}
+
+static void test_quote(void **state)
+{
+    char *quoted = xenfork__qmp_quote("a\"b\\c\n");
+
+    (void)state;
+    assert_string_equal(quoted, "\"a\\\"b\\\\c\\n\"");
+    free(quoted);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_answer),         TEST(test_events),
+        TEST(test_refused),        TEST(test_refused_oddly),
+        TEST(test_no_json),        TEST(test_no_object),
+        TEST(test_goes),           TEST(test_half),
+        TEST(test_no_greeting),    TEST(test_endless_line),
+        TEST(test_endless_events), TEST(test_nobody),
+        TEST(test_quote),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
