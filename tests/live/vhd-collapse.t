@@ -25,8 +25,11 @@ is 'five of them' "$(depth_of /data/v/web.vhd)" 5
 # Nothing but c3's and the source's lies on c1's and c2's.
 ask c3 'mark own' >/dev/null
 check 'two in the middle go' timeout 120 xl fork-destroy c1 c2
-check 'what they were made from is merged' wait_until 120 has_depth 3
-is 'a clone lies on fewer, too' "$(depth_of "$(info c3 '.disks[0].path')")" 2
+check 'what they were made from is merged' wait_until 120 has_depth 4
+is 'a clone lies on fewer, too' "$(depth_of "$(info c3 '.disks[0].path')")" 3
+check 'the image of a clone that needs it no more goes' xl fork-image-destroy web@fork-3
+check 'what it had is merged, too' wait_until 120 has_depth 3
+is 'its clone lies on one' "$(depth_of "$(info c3 '.disks[0].path')")" 2
 for clone in c3 c4; do
     check "$clone ticks on" ticks_on "$clone"
     is "$clone's disk is whole" "$(ask "$clone" verify | json .errors)" 0
