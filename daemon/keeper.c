@@ -102,7 +102,10 @@ static size_t keep(xenfork_ctx *ctx, const char *txn)
     for (i = 0; i < clones.count; i++) {
         struct xenfork__node *clone = clones.nodes[i];
 
-        if (strcmp(clone->txn, txn) || !is_live(ctx, clone))
+        if (strcmp(clone->txn, txn))
+            continue;
+        xenfork__clone_release(ctx, clone);
+        if (!is_live(ctx, clone))
             continue;
         if (clone->is_hydrating && clone->hydrated < 100)
             xenfork__hydrate(ctx, clone, PAGES_PER_SECOND);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * "vhd:/srv/web1.vhd": a VHD, served by a tapdisk of its own.  One domain may
- * write to it.
+ * "vhd:/srv/web1.vhd": a VHD, served by a tapdisk of its own: through the
+ * kernel's nbd, or for tapback.  One domain may write to it.
  */
 #include "target.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define TAPBACK_PREFIX "backend/vbd3/" /* of devices that it has */
 
 /* libxl tells it to the script.  NULL: run by hand */
 static const char *device(void)
@@ -13,9 +16,18 @@ static const char *device(void)
     return getenv("XENBUS_PATH");
 }
 
+static bool is_for_tapback(void)
+{
+    return device() &&
+           !strncmp(device(), TAPBACK_PREFIX, strlen(TAPBACK_PREFIX));
+}
+
 static int attach(xenfork_ctx *ctx, const char *name, char mode,
                   char **node_out)
 {
+    unsigned int flags = (mode == MODE_READ ? XENFORK__TAP_READONLY : 0) |
+                         (is_for_tapback() ? XENFORK__TAP_SOCKET : 0);
+
     if (name[0] != '/')
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no absolute path: %s",
                              name);
@@ -25,7 +37,7 @@ static int attach(xenfork_ctx *ctx, const char *name, char mode,
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "a VHD cannot be shared for writing: %s", name);
     return xenfork__sys_tap_attach(ctx, name, device() ? device() : "hand",
-                                   mode == MODE_READ, node_out);
+                                   flags, node_out);
 }
 
 static int detach(xenfork_ctx *ctx, const char *name)

@@ -11,7 +11,10 @@
 /* Return 0 or a negative XENFORK_E_*, as the library's functions do. */
 struct target {
     const char *prefix; /* "vhd:"; "": whatever has no other */
-    /* @name: without the prefix.  node_out: "/dev/…"; caller frees */
+    /*
+     * @name: without the prefix.  node_out: "/dev/…", or the socket that
+     * tapback is to have; caller frees
+     */
     int (*attach)(xenfork_ctx *ctx, const char *name, char mode,
                   char **node_out);
     /* Absent already: success */

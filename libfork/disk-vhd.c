@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * VHDs, each served by a tapdisk: "vhd:/srv/web.vhd", by the script block-fork.
+ * VHDs, each served by a tapdisk: "vhd:/srv/web.vhd", by the script block-fork
+ * and the kernel's nbd, or by backendtype=tap and tapback, where libxl and
+ * tapback can do it: that a source runs so shows it.  Then its clones have our
+ * script in place of libxl's, which leaves minor and sockets of a tapdisk that
+ * was killed.
  * In the cut the source's file is sealed under another name, and an empty VHD
  * over it takes its name: the path that libxl knows leads to the newest one,
  * at every instant, and a host that stops has lost nothing.
@@ -16,14 +20,15 @@
 #include "ids.h"
 #include "vhd-private.h"
 
-#define SCRIPT "block-fork"
+#define SCRIPT     "block-fork"
+#define TAP_SCRIPT "block-tap" /* libxl's own */
 
 /* TAPDISK_MESSAGE_MAX_PATH_LENGTH of blktap, with our prefix and a NUL. */
 #define MAX_PATH_CHARS (255U - 4U)
 
 #define REMEDY                                                            \
     "the driver vhd is for disks with script=block-fork,target=vhd:FILE " \
-    "(format raw, backend phy)"
+    "(format raw, backend phy) or backendtype=tap,format=vhd,target=FILE"
 
 static bool vhd_owns(const struct xenfork__disk *disk)
 {
@@ -33,11 +38,11 @@ static bool vhd_owns(const struct xenfork__disk *disk)
             !strcmp(disk->format, "vhd") || !strcmp(disk->backend, "tap"));
 }
 
-static bool is_by_script(const struct xenfork__disk *disk)
+static bool is_by(const struct xenfork__disk *disk, const char *script)
 {
     const char *slash = disk->script ? strrchr(disk->script, '/') : NULL;
 
-    return disk->script && !strcmp(slash ? slash + 1 : disk->script, SCRIPT);
+    return disk->script && !strcmp(slash ? slash + 1 : disk->script, script);
 }
 
 static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
@@ -48,22 +53,43 @@ static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return xenfork__remedy(ctx, "%s", remedy);
 }
 
-/* The form of the disk, as its configuration has it. */
-static int check_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+static int check_tap_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
-    if (!vhd_owns(disk))
-        return refuse(ctx, disk, "it is no VHD served by tapdisk", REMEDY);
-    if (!strcmp(disk->backend, "tap"))
+    if (!strcmp(disk->format, "raw"))
         return refuse(ctx, disk,
-                      "by backendtype=tap its tapdisk is libxl's, and cannot "
-                      "be told what to open",
-                      REMEDY);
+                      "by backendtype=tap,format=raw its tapdisk cannot open "
+                      "a VHD",
+                      "give the domain a VHD over the file: vhd-util snapshot "
+                      "-m -n NEW -p FILE; format=vhd, target=NEW");
+    if (disk->script && !is_by(disk, SCRIPT) && !is_by(disk, TAP_SCRIPT))
+        return refuse(ctx, disk, "it is not served by " TAP_SCRIPT, REMEDY);
+    return 0;
+}
+
+static int check_nbd_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
     if (!strcmp(disk->format, "vhd"))
         return refuse(ctx, disk, "QEMU cannot have a VHD lie on another",
                       REMEDY);
-    if (disk->is_foreign || disk->is_cdrom || strcmp(disk->format, "raw") ||
-        strcmp(disk->backend, "phy") || !is_by_script(disk))
+    if (strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
+        !is_by(disk, SCRIPT))
         return refuse(ctx, disk, "it is not served by " SCRIPT, REMEDY);
+    return 0;
+}
+
+/* The form of the disk, as its configuration has it. */
+static int check_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    int rc;
+
+    if (!vhd_owns(disk))
+        return refuse(ctx, disk, "it is no VHD served by tapdisk", REMEDY);
+    rc = strcmp(disk->backend, "tap") ? check_nbd_form(ctx, disk)
+                                      : check_tap_form(ctx, disk);
+    if (rc < 0)
+        return rc;
+    if (disk->is_foreign || disk->is_cdrom)
+        return refuse(ctx, disk, "it is a CD-ROM, or another domain's", REMEDY);
     if (xenfork__vhd_file(disk->path)[0] != '/' || strpbrk(disk->path, "\n\r"))
         return refuse(ctx, disk, "its path is not absolute and plain", REMEDY);
     return 0;
@@ -105,7 +131,7 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
     if (strlen(path) + strlen(XENFORK__VHD_NEW) > MAX_PATH_CHARS)
         return refuse(ctx, disk, "tapdisk takes no longer path",
                       "keep it in a folder with a shorter path");
-    rc = xenfork__sys_tap_is_serving(ctx, file);
+    rc = xenfork__vhd_is_served(ctx, file);
     return rc == XENFORK_E_NOTFOUND
                ? refuse(ctx, disk, "no tapdisk serves it any more",
                         "destroy the domain, and create it again")
@@ -200,6 +226,7 @@ static int vhd_usage(xenfork_ctx *ctx, const char *path,
 const struct xenfork__disk_driver xenfork__disk_vhd = {
     .name = "vhd",
     .why = "a VHD, served by tapdisk",
+    .script = SCRIPT,
     .takes_options = true,
     .owns = vhd_owns,
     .probe = vhd_probe,
@@ -209,6 +236,7 @@ const struct xenfork__disk_driver xenfork__disk_vhd = {
     .abort = xenfork__vhd_abort,
     .clone = vhd_clone,
     .remove = vhd_remove,
+    .release = xenfork__vhd_release,
     .parent = vhd_parent,
     .collapse = xenfork__vhd_collapse,
     .merge = xenfork__vhd_merge,

@@ -354,6 +354,23 @@ int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return rc;
 }
 
+int xenfork__disks_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    uint32_t i;
+    int rc = 0, r;
+
+    for (i = 0; i < clone->disk_count; i++) {
+        const struct xenfork__disk_driver *driver = xenfork__disk_driver(
+            clone->disks[i].driver);
+
+        r = driver && driver->release
+                ? driver->release(ctx, clone->disks[i].path)
+                : 0;
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
 static int remove_one(xenfork_ctx *ctx, const struct xenfork__node *node,
                       const struct xenfork__node_disk *disk)
 {

@@ -79,6 +79,11 @@ struct xenfork__disk_driver {
     /* What cut or clone made, or had begun.  Absent already: success */
     int (*remove)(xenfork_ctx *ctx, const char *path);
     /*
+     * The clone's domain is gone: what has served @path goes, if the script
+     * could not see to that.  NULL: it always does
+     */
+    int (*release)(xenfork_ctx *ctx, const char *path);
+    /*
      * Of deltas that go on needing what is sealed: what this one lies on.
      * Caller frees; NULL: nothing.  NOTFOUND, not logged: there is no @path
      */
@@ -191,6 +196,8 @@ int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          const struct xenfork__node *image,
                          struct xenfork__node *clone,
                          struct xenfork__clone_disk **disks_out);
+/* Of a clone whose domain is gone: see release. */
+int xenfork__disks_release(xenfork_ctx *ctx, const struct xenfork__node *clone);
 /* Remove the disks of a node; what others need goes with the last of them. */
 int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node);
 

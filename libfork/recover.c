@@ -85,6 +85,19 @@ int xenfork__images_sweep(xenfork_ctx *ctx)
     return rc < 0 ? rc : xenfork__sealed_sweep(ctx);
 }
 
+int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__node_info(ctx, clone, &info);
+
+    if (rc != XENFORK_E_NOTFOUND)
+        return rc;
+    if (xenfork__disks_release(ctx, clone) < 0)
+        LOG_WARN(ctx, "what has served the disks of %s is left, ignoring",
+                 clone->name);
+    return 0;
+}
+
 /* Of a clone that is gone and had no disks nothing is left to speak of. */
 static int clones_sweep(xenfork_ctx *ctx)
 {
@@ -96,8 +109,12 @@ static int clones_sweep(xenfork_ctx *ctx)
     for (i = 0; i < clones.count && rc >= 0; i++) {
         const struct xenfork__node *clone = clones.nodes[i];
 
-        if (clone->disk_count || xenfork__txn_exists(ctx, clone->txn))
+        if (xenfork__txn_exists(ctx, clone->txn))
             continue;
+        if (clone->disk_count) {
+            rc = xenfork__clone_release(ctx, clone);
+            continue;
+        }
         rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
         if (rc == XENFORK_E_NOTFOUND)
             rc = xenfork__node_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);

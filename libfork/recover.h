@@ -10,6 +10,8 @@
 int xenfork__recover(xenfork_ctx *ctx);
 /* An image with its domain, disks and record; its lock is held. */
 int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image);
+/* What has served the disks of a clone, if that is gone. */
+int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone);
 /* Images that nothing needs and nobody wants kept. */
 int xenfork__images_sweep(xenfork_ctx *ctx);
 

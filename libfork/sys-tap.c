@@ -3,6 +3,7 @@
 #include "sys-tap.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@
 #define DIR         "/run/xenfork/tap"
 #define MAX_LINE    160U
 #define NONE        "-"
+#define NO_TAPDISK  ((struct xenfork__tapdisk){.minor = -1})
 #define NUMBER      12U
 #define MAX_EXTRA   4U
 #define TAP_PAUSED  0x20U /* TD_VBD_PAUSED, blktap's tapdisk-vbd.h */
@@ -88,10 +90,9 @@ static int read_record(xenfork_ctx *ctx, struct xenfork__tap *tap)
     if (n < 0)
         return unreadable(ctx, tap);
     line[n] = '\0';
-    tap->pid = 0;
-    tap->minor = -1;
-    if (n && sscanf(line, "%u %d %31s %63s", &tap->pid, &tap->minor, tap->node,
-                    tap->user) != 4)
+    tap->tapdisk = NO_TAPDISK;
+    if (n && sscanf(line, "%u %d %63s %63s", &tap->tapdisk.pid,
+                    &tap->tapdisk.minor, tap->node, tap->user) != 4)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed",
                              tap->file);
     if (!strcmp(tap->node, NONE))
@@ -104,7 +105,7 @@ int xenfork__tap_hold(xenfork_ctx *ctx, const char *path, const char *reader,
 {
     int rc;
 
-    *tap = (struct xenfork__tap){.fd = -1, .minor = -1};
+    *tap = (struct xenfork__tap){.fd = -1, .tapdisk = NO_TAPDISK};
     if ((rc = name_record(ctx, path, reader, &tap->file)) < 0 ||
         (is_new && (rc = xenfork__make_dir(ctx, DIR)) < 0) ||
         (rc = open_record(ctx, is_new ? O_CREAT : 0, tap)) < 0)
@@ -115,8 +116,9 @@ int xenfork__tap_hold(xenfork_ctx *ctx, const char *path, const char *reader,
 int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap)
 {
     char line[MAX_LINE];
-    int n = snprintf(line, sizeof(line), "%u %d %s %s\n", tap->pid, tap->minor,
-                     tap->node[0] ? tap->node : NONE, tap->user);
+    int n = snprintf(line, sizeof(line), "%u %d %s %s\n", tap->tapdisk.pid,
+                     tap->tapdisk.minor, tap->node[0] ? tap->node : NONE,
+                     tap->user);
 
     if (pwrite(tap->fd, line, (size_t)n, 0) != n || ftruncate(tap->fd, n))
         return unreadable(ctx, tap);
@@ -131,19 +133,25 @@ void xenfork__tap_drop(struct xenfork__tap *tap)
     tap->file = NULL;
 }
 
-bool xenfork__tap_is_alive(const struct xenfork__tap *tap)
+bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk)
 {
     char file[32], name[16] = "";
     cleanup_file FILE *f = NULL;
 
-    if (!tap->pid)
+    if (!tapdisk->pid)
         return false;
-    snprintf(file, sizeof(file), "/proc/%u/comm", tap->pid);
+    snprintf(file, sizeof(file), "/proc/%u/comm", tapdisk->pid);
     f = fopen(file, "re");
     return f && fgets(name, sizeof(name), f) && !strcmp(name, "tapdisk\n");
 }
 
-int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tap *tap,
+/* "backend/vbd3/3/51712" */
+bool xenfork__tap_domid(const struct xenfork__tap *tap, uint32_t *domid_out)
+{
+    return sscanf(tap->user, "backend/%*[^/]/%" SCNu32 "/", domid_out) == 1;
+}
+
+int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tapdisk *tapdisk,
                      const char *verb, const char *const extra[])
 {
     char pid[NUMBER], minor[NUMBER];
@@ -151,29 +159,71 @@ int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tap *tap,
                                            pid,       "-m", minor};
     size_t i;
 
-    snprintf(pid, sizeof(pid), "%u", tap->pid);
-    snprintf(minor, sizeof(minor), "%d", tap->minor);
+    snprintf(pid, sizeof(pid), "%u", tapdisk->pid);
+    snprintf(minor, sizeof(minor), "%d", tapdisk->minor);
     for (i = 0; extra && extra[i] && i < MAX_EXTRA; i++)
         argv[6 + i] = extra[i];
     return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }
 
-/* The one that serves a file; its record is not held any longer than this. */
+int xenfork__sys_tap_pause(xenfork_ctx *ctx,
+                           const struct xenfork__tapdisk *tapdisk)
+{
+    return xenfork__tap_ctl(ctx, tapdisk, "pause", NULL);
+}
+
+int xenfork__sys_tap_resume(xenfork_ctx *ctx,
+                            const struct xenfork__tapdisk *tapdisk)
+{
+    return xenfork__tap_ctl(ctx, tapdisk, "unpause", NULL);
+}
+
+/* "pid=264 minor=0 state=0x2a args=vhd:/srv/web.vhd" */
+int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
+                               const struct xenfork__tapdisk *tapdisk,
+                               bool *is_paused_out)
+{
+    cleanup_free char *output = NULL;
+    char number[NUMBER], minor[NUMBER];
+    const char *const argv[] = {"tap-ctl", "list", "-p", number,
+                                "-m",      minor,  NULL};
+    unsigned int state, pid;
+    int rc, n;
+
+    snprintf(number, sizeof(number), "%u", tapdisk->pid);
+    snprintf(minor, sizeof(minor), "%d", tapdisk->minor);
+    rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output);
+    if (rc < 0)
+        return rc;
+    if (sscanf(output, "pid=%u minor=%d state=%x", &pid, &n, &state) != 3 ||
+        pid != tapdisk->pid || n != tapdisk->minor)
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                             "tap-ctl does not say how tapdisk %u is",
+                             tapdisk->pid);
+    *is_paused_out = state & (TAP_PAUSED | TAP_PAUSING);
+    return 0;
+}
+
+/* Its record is not held any longer than @tap is. */
 static int find(xenfork_ctx *ctx, const char *path, struct xenfork__tap *tap)
 {
     int rc = xenfork__tap_hold(ctx, path, NULL, false, tap);
 
-    if (rc == 0 && !xenfork__tap_is_alive(tap))
+    if (rc == 0 && !xenfork__sys_tap_is_alive(&tap->tapdisk))
         rc = xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no tapdisk serves %s",
                            path);
     return rc;
 }
 
-int xenfork__sys_tap_is_serving(xenfork_ctx *ctx, const char *path)
+int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__tapdisk *tapdisk_out)
 {
     cleanup_tap struct xenfork__tap tap = {.fd = -1};
+    int rc = find(ctx, path, &tap);
 
-    return find(ctx, path, &tap);
+    if (rc == 0)
+        *tapdisk_out = tap.tapdisk;
+    return rc;
 }
 
 int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path, char **text_out)
@@ -181,51 +231,24 @@ int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path, char **text_out)
     cleanup_tap struct xenfork__tap tap = {.fd = -1};
     int rc = find(ctx, path, &tap);
 
-    if (rc == 0 && asprintf(text_out, "%s: tapdisk %u, minor %d, for %s",
-                            tap.node, tap.pid, tap.minor, tap.user) < 0)
+    if (rc == 0 &&
+        asprintf(text_out, "%s: tapdisk %u, minor %d, for %s", tap.node,
+                 tap.tapdisk.pid, tap.tapdisk.minor, tap.user) < 0)
         rc = xenfork__nomem(ctx);
     return rc;
 }
 
-int xenfork__sys_tap_pause(xenfork_ctx *ctx, const char *path)
+int xenfork__sys_tap_domain(xenfork_ctx *ctx, const char *path,
+                            uint32_t *domid_out)
 {
     cleanup_tap struct xenfork__tap tap = {.fd = -1};
-    int rc = find(ctx, path, &tap);
-
-    return rc < 0 ? rc : xenfork__tap_ctl(ctx, &tap, "pause", NULL);
-}
-
-int xenfork__sys_tap_resume(xenfork_ctx *ctx, const char *path)
-{
-    cleanup_tap struct xenfork__tap tap = {.fd = -1};
-    int rc = find(ctx, path, &tap);
-
-    return rc < 0 ? rc : xenfork__tap_ctl(ctx, &tap, "unpause", NULL);
-}
-
-/* "pid=264 minor=0 state=0x2a args=vhd:/srv/web.vhd" */
-int xenfork__sys_tap_is_paused(xenfork_ctx *ctx, const char *path,
-                               bool *is_paused_out)
-{
-    cleanup_tap struct xenfork__tap tap = {.fd = -1};
-    cleanup_free char *output = NULL;
-    char number[NUMBER], minor[NUMBER];
-    const char *const argv[] = {"tap-ctl", "list", "-p", number,
-                                "-m",      minor,  NULL};
-    unsigned int state, pid;
-    int rc = find(ctx, path, &tap), n;
+    int rc = xenfork__tap_hold(ctx, path, NULL, false, &tap);
+    uint32_t domid;
 
     if (rc < 0)
         return rc;
-    snprintf(number, sizeof(number), "%u", tap.pid);
-    snprintf(minor, sizeof(minor), "%d", tap.minor);
-    rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output);
-    if (rc < 0)
-        return rc;
-    if (sscanf(output, "pid=%u minor=%d state=%x", &pid, &n, &state) != 3 ||
-        pid != tap.pid || n != tap.minor)
-        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "tap-ctl does not say how tapdisk %u is", tap.pid);
-    *is_paused_out = state & (TAP_PAUSED | TAP_PAUSING);
+    if (!xenfork__tap_domid(&tap, &domid))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no domain has %s", path);
+    *domid_out = domid;
     return 0;
 }

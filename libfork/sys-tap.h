@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Tapdisks, by blktap's tap-ctl: for sys-tap*.c.  One serves one disk, to a
- * device of the kernel's nbd.  Which one is in a record of one line in
+ * device of the kernel's nbd or, where tapback has told it, to the guest's
+ * ring.  Which one is in a record of one line in
  * /run/xenfork/tap, named after the file that it serves: `tap-ctl list` asks
  * every tapdisk there is, and waits for ever for one that hangs.  A minor is
  * given back by nobody but us, so a record with its minor cannot mean
@@ -12,14 +13,15 @@
 
 #include "internal.h"
 
-#define XENFORK__TAP_NODE_BYTES 32
+#define XENFORK__TAP_CONTROL "/run/blktap-control"
+
+#define XENFORK__TAP_NODE_BYTES 64
 #define XENFORK__TAP_USER_BYTES 64
 
 struct xenfork__tap {
-    char *file; /* the record */
-    int fd;     /* it, locked; -1: not held */
-    unsigned int pid;
-    int minor;                          /* -1: none */
+    char *file;                         /* the record */
+    int fd;                             /* it, locked; -1: not held */
+    struct xenfork__tapdisk tapdisk;    /* pid 0, minor -1: none */
     char node[XENFORK__TAP_NODE_BYTES]; /* "": not connected */
     char user[XENFORK__TAP_USER_BYTES]; /* the device that it is for */
 };
@@ -35,9 +37,12 @@ int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap);
 void xenfork__tap_drop(struct xenfork__tap *tap);
 #define cleanup_tap __attribute__((cleanup(xenfork__tap_drop)))
 
-bool xenfork__tap_is_alive(const struct xenfork__tap *tap);
+/* Of the domain that it is for; false: it is for none. */
+bool xenfork__tap_domid(const struct xenfork__tap *tap, uint32_t *domid_out);
 /* tap-ctl VERB -p -m [EXTRA…] */
-int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tap *tap,
+int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tapdisk *tapdisk,
                      const char *verb, const char *const extra[]);
+/* Whatever there is of it; the record goes last. */
+int xenfork__tap_take_down(xenfork_ctx *ctx, const struct xenfork__tap *tap);
 
 #endif

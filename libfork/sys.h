@@ -57,6 +57,7 @@ int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path);
 /* VHDs, by blktap: sys-vhd.c.  Paths are absolute.  DISK */
 #define XENFORK__VHD_PREFIX "vhd:" /* of such a disk, for its block script */
+#define XENFORK__AIO_PREFIX "aio:" /* of a raw file, for tapdisk */
 struct xenfork__vhd {
     uint32_t depth;     /* files that it lies on, and itself */
     uint32_t allocated; /* blocks of 2 MiB that it has itself */
@@ -77,34 +78,52 @@ int xenfork__sys_vhd_relink(xenfork_ctx *ctx, const char *path,
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path);
 int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
                            uint64_t *kib_out);
+/* A tapdisk, and which of its disks: sys-tap.c.  DISK */
+struct xenfork__tapdisk {
+    unsigned int pid;
+    int minor;
+};
+bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk);
+/* Its requests wait, and it has no file open. */
+int xenfork__sys_tap_pause(xenfork_ctx *ctx,
+                           const struct xenfork__tapdisk *tapdisk);
+/* It opens what has the path now. */
+int xenfork__sys_tap_resume(xenfork_ctx *ctx,
+                            const struct xenfork__tapdisk *tapdisk);
+int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
+                               const struct xenfork__tapdisk *tapdisk,
+                               bool *is_paused_out);
 /*
- * The tapdisk that serves a VHD for writing: sys-tap.c.  NOTFOUND, not logged:
- * none does.  DISK
+ * The one that serves a VHD for writing, if it has been attached as below.
+ * NOTFOUND, not logged: none does
  */
-int xenfork__sys_tap_is_serving(xenfork_ctx *ctx, const char *path);
+int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__tapdisk *tapdisk_out);
 /* A line for people; caller frees. */
 int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path,
                             char **text_out);
-/* Its requests wait, and it has no file open. */
-int xenfork__sys_tap_pause(xenfork_ctx *ctx, const char *path);
-/* It opens what has the path now. */
-int xenfork__sys_tap_resume(xenfork_ctx *ctx, const char *path);
-int xenfork__sys_tap_is_paused(xenfork_ctx *ctx, const char *path,
-                               bool *is_paused_out);
+/* The domain that has it.  NOTFOUND, not logged: nobody, or no domain */
+int xenfork__sys_tap_domain(xenfork_ctx *ctx, const char *path,
+                            uint32_t *domid_out);
 /*
- * A VHD behind a device: sys-tap-attach.c.  One may write; each that reads has
- * a tapdisk of its own.  user: what it is for, in one word.  node_out: caller
- * frees.  INUSE: another writes
+ * A VHD with a tapdisk of its own, behind a device: sys-tap-attach.c.  One may
+ * write; each that reads has another.  user: what it is for, in one word.
+ * node_out: the device, or the socket; caller frees.  INUSE: another writes
  */
+#define XENFORK__TAP_READONLY 1U
+#define XENFORK__TAP_SOCKET   2U /* for tapback; no device */
 int xenfork__sys_tap_attach(xenfork_ctx *ctx, const char *path,
-                            const char *user, bool is_readonly,
+                            const char *user, unsigned int flags,
                             char **node_out);
 /*
  * What is for this one; user NULL: for whoever writes.  Absent already:
- * success.  Every trace of it goes.
+ * success.  Every trace of it goes: sys-tap-detach.c
  */
 int xenfork__sys_tap_detach(xenfork_ctx *ctx, const char *path,
                             const char *user);
+/* What is for a domain that is gone, and writes no more; likewise. */
+int xenfork__sys_tap_release(xenfork_ctx *ctx, const char *path,
+                             uint32_t domid);
 /*
  * Disks that a domain's QEMU serves (qdisk) from qcow2 files: sys-qemu.c.
  * Nodes and jobs have the names that disk-qcow2.h makes.  DISK: QEMU

@@ -92,13 +92,13 @@ int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     int rc;
 
     if ((rc = find_files(ctx, cut, &files)) < 0 ||
-        (rc = xenfork__sys_tap_pause(ctx, files.user)) < 0 ||
+        (rc = xenfork__vhd_pause(ctx, files.user)) < 0 ||
         (rc = move(ctx, files.next, files.user)) < 0)
         return rc;
     if (chmod(files.sealed, 0400))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot seal %s",
                              files.sealed);
-    return xenfork__sys_tap_resume(ctx, files.user);
+    return xenfork__vhd_resume(ctx, files.user);
 }
 
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -109,7 +109,7 @@ static bool is_same(const struct stat *a, const struct stat *b)
 /* A source that is gone has no tapdisk. */
 static int pause_if_any(xenfork_ctx *ctx, const char *user)
 {
-    int rc = xenfork__sys_tap_pause(ctx, user);
+    int rc = xenfork__vhd_pause(ctx, user);
 
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
@@ -117,11 +117,11 @@ static int pause_if_any(xenfork_ctx *ctx, const char *user)
 static int resume_if_paused(xenfork_ctx *ctx, const char *user)
 {
     bool is_paused = false;
-    int rc = xenfork__sys_tap_is_paused(ctx, user, &is_paused);
+    int rc = xenfork__vhd_is_paused(ctx, user, &is_paused);
 
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
-    return rc == 0 && is_paused ? xenfork__sys_tap_resume(ctx, user) : rc;
+    return rc == 0 && is_paused ? xenfork__vhd_resume(ctx, user) : rc;
 }
 
 /*

@@ -15,6 +15,15 @@ bool xenfork__vhd_is_ours(const char *file);
 /* "max-depth=N"; NULL: the default.  INVAL, not logged */
 int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
                            uint32_t *limit_out);
+/*
+ * The tapdisk of whoever writes to the file: vhd-tap.c.  NOTFOUND, not logged:
+ * there is none
+ */
+int xenfork__vhd_is_served(xenfork_ctx *ctx, const char *file);
+int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file);
+int xenfork__vhd_resume(xenfork_ctx *ctx, const char *file);
+int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,
+                           bool *is_paused_out);
 /* A file that we made, and what belongs to it.  Absent already: success */
 int xenfork__vhd_remove(xenfork_ctx *ctx, const char *file);
 
@@ -25,6 +34,7 @@ int xenfork__vhd_relink(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                         bool *again_out);
 
 /* Operations of the driver: see disk.h. */
+int xenfork__vhd_release(xenfork_ctx *ctx, const char *path);
 int xenfork__vhd_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       const uint8_t uuid[16], char **path_out);
 int xenfork__vhd_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut);

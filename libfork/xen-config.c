@@ -46,13 +46,27 @@ static bool copy_text(char **to, const char *from)
     return *to || !from || !*from;
 }
 
+/* As tapdisk is told what to open: libxl writes it so in xenstore. */
+static bool copy_path(char **to, const libxl_device_disk *from)
+{
+    const char *prefix = from->format == LIBXL_DISK_FORMAT_VHD
+                             ? XENFORK__VHD_PREFIX
+                             : XENFORK__AIO_PREFIX;
+
+    if (from->backend != LIBXL_DISK_BACKEND_TAP || !from->pdev_path ||
+        !*from->pdev_path)
+        return copy_text(to, from->pdev_path);
+    if (asprintf(to, "%s%s", prefix, from->pdev_path) < 0)
+        *to = NULL;
+    return *to;
+}
+
 static bool copy_disk(struct xenfork__disk *to, const libxl_device_disk *from)
 {
     to->is_readwrite = from->readwrite;
     to->is_cdrom = from->is_cdrom;
     to->is_foreign = from->backend_domid || from->backend_domname;
-    return copy_text(&to->vdev, from->vdev) &&
-           copy_text(&to->path, from->pdev_path) &&
+    return copy_text(&to->vdev, from->vdev) && copy_path(&to->path, from) &&
            copy_text(&to->format, libxl_disk_format_to_string(from->format)) &&
            copy_text(&to->backend,
                      libxl_disk_backend_to_string(from->backend)) &&

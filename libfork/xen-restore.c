@@ -34,15 +34,25 @@ static bool renew_genid(libxl_ctx *xl, libxl_domain_config *config)
            libxl_ms_vm_genid_generate(xl, id) == 0;
 }
 
+/* What tapdisk is told has the kind before the path, libxl has it apart. */
+static const char *path_of(const libxl_device_disk *disk, const char *path)
+{
+    const char *colon = strchr(path, ':');
+
+    return disk->backend == LIBXL_DISK_BACKEND_TAP && colon ? colon + 1 : path;
+}
+
 static bool apply_disk(libxl_device_disk *disk,
                        const struct xenfork__clone_disk *by)
 {
-    if (by->path && !replace(&disk->pdev_path, by->path))
+    if (by->path && !replace(&disk->pdev_path, path_of(disk, by->path)))
         return false;
     if (!by->script)
         return true;
-    disk->backend = LIBXL_DISK_BACKEND_PHY;
-    disk->format = LIBXL_DISK_FORMAT_RAW;
+    if (disk->backend != LIBXL_DISK_BACKEND_TAP) {
+        disk->backend = LIBXL_DISK_BACKEND_PHY;
+        disk->format = LIBXL_DISK_FORMAT_RAW;
+    }
     return replace(&disk->script, by->script);
 }
 

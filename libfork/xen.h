@@ -151,7 +151,7 @@ int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid);
 
 struct xenfork__disk {
     char *vdev;
-    char *path;    /* NULL: empty drive */
+    char *path;    /* NULL: empty drive; by tapback: "vhd:…", "aio:…" */
     char *format;  /* libxl's words: "raw", "qcow2", … */
     char *backend; /* "phy", "qdisk", "tap", "standalone", … */
     char *script;  /* NULL: libxl's own */
@@ -279,7 +279,7 @@ int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone);
 /* Clones: xen-restore.c */
 struct xenfork__clone_disk {
     const char *path;   /* NULL: as the source's */
-    const char *script; /* likewise; else the disk is raw, and by phy */
+    const char *script; /* likewise; raw and by phy, unless by tapback */
     bool is_absent;
 };
 
@@ -302,6 +302,14 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
 /* When it is started anew, or restored: an image, by libxl's own script. */
 int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                             const char *path, const char *format);
+
+struct xenfork__tapdisk; /* sys.h */
+/*
+ * The tapdisk that serves a VHD for writing by backendtype=tap, and libxl's
+ * own script: xen-tap.c.  NOTFOUND, not logged: none
+ */
+int xenfork__xen_tapdisk(xenfork_ctx *ctx, const char *file,
+                         struct xenfork__tapdisk *tapdisk_out);
 
 /* NICs of a live domain: xen-nic.c */
 /* Its bridge as recorded; caller frees.  *bridge_out NULL: none */

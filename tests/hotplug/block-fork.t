@@ -5,7 +5,7 @@
 # shellcheck source=tests/cli/lib.sh
 . "${srcdir:?}/tests/cli/lib.sh"
 
-plan 21
+plan 27
 mkdir "$dir/scripts" "$dir/store"
 ln -s "$builddir/hotplug/block-fork" "$dir/scripts/block-fork"
 cat >"$dir/scripts/block-common.sh" <<'STUB'
@@ -17,6 +17,7 @@ xenstore_write() {
 }
 canonicalise_mode() { case $1 in *!*) echo '!' ;; *w*) echo w ;; *) echo r ;; esac; }
 write_dev() { xenstore_write "$XENBUS_PATH/physical-device" "$1"; }
+success() { echo success >>"$LOG"; }
 STUB
 cat >"$dir/helper" <<'STUB'
 #!/bin/sh
@@ -32,7 +33,7 @@ chmod +x "$dir/helper"
 # script ACTION: as libxl calls it; for a disk in the store
 script() {
     : >"$dir/log"
-    run env XENBUS_PATH=backend/vbd/7/51712 LOG="$dir/log" STORE="$dir/store" FAIL="${FAIL-}" \
+    run env XENBUS_PATH="backend/${KIND:-vbd}/7/51712" LOG="$dir/log" STORE="$dir/store" FAIL="${FAIL-}" \
         XENFORK_BLOCK="${HELPER-$dir/helper}" bash -e "$dir/scripts/block-fork" "$@"
 }
 
@@ -102,6 +103,28 @@ FAIL=
 disk w /srv/web1.img
 script remove
 check 'remove after an add that has failed: nothing' is "$status $(log)" '0 '
+
+# By tapback: it is told which tapdisk it is.
+KIND=vbd3
+disk w vhd:/srv/web1.vhd
+echo 0:0 >"$dir/store/physical-device"
+script add
+check 'tapback: succeeds' is "$status" 0
+check 'tapback: attached; then it is there' is "$(log)" 'attach <vhd:/srv/web1.vhd> <w>
+write backend/vbd3/7/51712/physical-device-path /dev/mapper/xenfork-1
+success'
+FAIL=physical-device-path
+script add
+check 'tapback: it cannot be told: detached' is "$status $(log | tail -n 1)" '1 detach <vhd:/srv/web1.vhd>'
+FAIL=
+script remove
+check 'tapback: remove after an add that has failed: nothing' is "$status $(log)" '0 '
+echo /run/nbd1.0 >"$dir/store/physical-device-path"
+script add
+check 'tapback: add again: nothing' is "$status $(log)" '0 '
+script remove
+check 'tapback: remove' is "$status $(log)" '0 detach <vhd:/srv/web1.vhd>'
+KIND=
 
 disk w ''
 script add

@@ -61,3 +61,43 @@ host() {
     grep -vE '^[0-9]+ process xl$' <<<"$all"
     serving
 }
+
+# By backendtype=tap.
+
+# tap_line FILE [OPTION]: of a guest's configuration
+tap_line() {
+    printf 'disk = [ "%sbackendtype=tap,format=vhd,vdev=xvda,access=rw,target=%s" ]\n' "${2:+$2,}" "$1"
+}
+
+# start_tapback FILE: with a VHD that nobody has, the script is skipped where libxl or tapback cannot do it
+start_tapback() {
+    local config=/tmp/probe.cfg text=/tmp/probe.txt
+    command -v tapback >/dev/null || skip_all 'no tapback in dom0'
+    pkill -9 -x tapback
+    tapback -d </dev/null >/tmp/tapback.log 2>&1 &
+    disown
+    [ $# -gt 0 ] || return 0
+    printf 'name = "probe"\ntype = "pvh"\nkernel = "/usr/share/xenfork-guest/vmlinux"\nmemory = 128\n%s' \
+        "$(tap_line "$1")" >"$config"
+    if timeout 60 xl create -q -p "$config" 2>"$text"; then
+        timeout 60 xl destroy probe
+        return
+    fi
+    ! grep -qE 'unable to add device with path .*/vbd3/|no suitable backend' "$text" ||
+        skip_all "no backendtype=tap: $(grep -E '/vbd3/|no suitable backend' "$text" | head -n 1)"
+    bail_out "cannot create a domain: $(cat "$text")"
+}
+
+record_of() { printf '/run/xenfork/tap/%s\n' "$(file_of "$(disk "$1")" | tr / '!')"; }
+tapdisk_of() { sed 's/ .*//' "$(record_of "$1")"; }
+
+# without CLONE: what serves disks, but that clone's
+without() {
+    local pid minor user
+    read -r pid minor _ user <"$(record_of "$1")"
+    serving | grep -vE "^tapdisk $pid\$|/(ctl|nbdclient)$pid\$|[a-z]$pid\.$minor\$|/td3-$pid/|/tap-$pid-$minor\$" |
+        grep -vE "/tapdisk-$minor\$|/vbd3-$(cut -d / -f 3,4 --output-delimiter=- <<<"$user")/" |
+        grep -vxF "$(record_of "$1")"
+}
+# serving_is TEXT
+serving_is() { [ "$(serving)" = "$1" ]; }

@@ -15,6 +15,8 @@
 
 #include "internal.h"
 
+#define TAPDISKS 1000U /* their pids, one for each domain */
+
 const char *fake_file(const char *path)
 {
     size_t length = strlen(XENFORK__VHD_PREFIX);
@@ -22,7 +24,8 @@ const char *fake_file(const char *path)
     return strncmp(path, XENFORK__VHD_PREFIX, length) ? path : path + length;
 }
 
-static struct fake_disk *served(const char *path)
+/* NULL: no domain has it */
+static struct fake_disk *disk_at(const char *path)
 {
     cleanup_free char *real = realpath(path, NULL);
     uint32_t i, d;
@@ -31,12 +34,18 @@ static struct fake_disk *served(const char *path)
         for (d = 0; d < fake->domains[i].disk_count; d++) {
             struct fake_disk *disk = &fake->domains[i].disks[d];
 
-            if (fake->domains[i].domid && !disk->is_tap_gone &&
-                fake_file(disk->path) != disk->path &&
+            if (fake->domains[i].domid && fake_file(disk->path) != disk->path &&
                 !strcmp(fake_file(disk->path), real))
                 return disk;
         }
     return NULL;
+}
+
+static struct fake_disk *served(const char *path)
+{
+    struct fake_disk *disk = disk_at(path);
+
+    return disk && !disk->is_tap_gone ? disk : NULL;
 }
 
 static void check_not_in_use(const char *path)
@@ -199,46 +208,82 @@ static int no_tapdisk(xenfork_ctx *ctx, const char *path)
         xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no tapdisk for %s", path));
 }
 
-int xenfork__sys_tap_is_serving(xenfork_ctx *ctx, const char *path)
+/* By libxl's own script, which leaves no record? */
+static bool is_of_libxl(const struct fake_disk *disk)
 {
-    FAKE_ENTER(ctx);
-    return served(path) ? fake_leave(0) : no_tapdisk(ctx, path);
+    return !strcmp(disk->backend, "tap") &&
+           strcmp(disk->script, "block-fork") != 0;
 }
 
-int xenfork__sys_tap_pause(xenfork_ctx *ctx, const char *path)
+static int find(xenfork_ctx *ctx, const char *path, bool of_libxl,
+                struct xenfork__tapdisk *tapdisk_out)
 {
-    struct fake_disk *disk = served(path);
+    /* xenstore has those of the dead as well. */
+    const struct fake_disk *disk = of_libxl ? disk_at(path) : served(path);
+    uint32_t i;
 
-    FAKE_ENTER(ctx);
-    if (!disk)
+    if (!disk || is_of_libxl(disk) != of_libxl)
         return no_tapdisk(ctx, path);
-    disk->is_tap_paused = true;
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        if (disk >= fake->domains[i].disks &&
+            disk < fake->domains[i].disks + FAKE_DISKS)
+            *tapdisk_out = (struct xenfork__tapdisk){
+                .pid = TAPDISKS + i,
+                .minor = (int)(disk - fake->domains[i].disks)};
     return fake_leave(0);
 }
 
-int xenfork__sys_tap_resume(xenfork_ctx *ctx, const char *path)
+int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__tapdisk *tapdisk_out)
 {
-    struct fake_disk *disk = served(path);
+    FAKE_ENTER(ctx);
+    return find(ctx, path, false, tapdisk_out);
+}
+
+int xenfork__xen_tapdisk(xenfork_ctx *ctx, const char *file,
+                         struct xenfork__tapdisk *tapdisk_out)
+{
+    FAKE_ENTER(ctx);
+    return find(ctx, file, true, tapdisk_out);
+}
+
+static struct fake_disk *disk_of(const struct xenfork__tapdisk *tapdisk)
+{
+    return &fake->domains[tapdisk->pid - TAPDISKS].disks[tapdisk->minor];
+}
+
+bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk)
+{
+    return !disk_of(tapdisk)->is_tap_gone;
+}
+
+int xenfork__sys_tap_pause(xenfork_ctx *ctx,
+                           const struct xenfork__tapdisk *tapdisk)
+{
+    FAKE_ENTER(ctx);
+    disk_of(tapdisk)->is_tap_paused = true;
+    return fake_leave(0);
+}
+
+int xenfork__sys_tap_resume(xenfork_ctx *ctx,
+                            const struct xenfork__tapdisk *tapdisk)
+{
+    struct fake_disk *disk = disk_of(tapdisk);
 
     FAKE_ENTER(ctx);
-    if (!disk)
-        return no_tapdisk(ctx, path);
     if (!disk->is_tap_paused)
-        return fake_leave(
-            xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s is not paused", path));
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                                        "%s is not paused", disk->path));
     disk->is_tap_paused = false;
     return fake_leave(0);
 }
 
-int xenfork__sys_tap_is_paused(xenfork_ctx *ctx, const char *path,
+int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
+                               const struct xenfork__tapdisk *tapdisk,
                                bool *is_paused_out)
 {
-    const struct fake_disk *disk = served(path);
-
     FAKE_ENTER(ctx);
-    if (!disk)
-        return no_tapdisk(ctx, path);
-    *is_paused_out = disk->is_tap_paused;
+    *is_paused_out = disk_of(tapdisk)->is_tap_paused;
     return fake_leave(0);
 }
 
@@ -249,5 +294,24 @@ int xenfork__sys_tap_detach(xenfork_ctx *ctx, const char *path,
     FAKE_ENTER(ctx);
     if (served(path))
         fake_violation("%s is taken from its domain", path);
+    return fake_leave(0);
+}
+
+/* The domain that libxl's script has left @path behind of. */
+int xenfork__sys_tap_domain(xenfork_ctx *ctx, const char *path,
+                            uint32_t *domid_out)
+{
+    FAKE_ENTER(ctx);
+    if (strcmp(fake->tap_left, path) != 0)
+        return no_tapdisk(ctx, path);
+    *domid_out = fake->tap_left_of;
+    return fake_leave(0);
+}
+
+int xenfork__sys_tap_release(xenfork_ctx *ctx, const char *path, uint32_t domid)
+{
+    FAKE_ENTER(ctx);
+    if (!strcmp(fake->tap_left, path) && fake->tap_left_of == domid)
+        fake->tap_left[0] = '\0';
     return fake_leave(0);
 }

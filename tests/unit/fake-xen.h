@@ -159,8 +159,10 @@ struct fake {
     char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];
     bool has_stock_scripts; /* hotplug scripts that hold no link */
     bool has_no_qemu_img;
-    uint32_t commits; /* by qemu-img */
-    uint64_t extents; /* of every file */
+    char tap_left[FAKE_PATH]; /* a tapdisk serves it still; "": none does */
+    uint32_t tap_left_of;     /* the domain that it is for */
+    uint32_t commits;         /* by qemu-img */
+    uint64_t extents;         /* of every file */
     uint64_t free_pages;
     uint64_t next_handle, next_content;
     uint32_t next_domid;

@@ -19,6 +19,7 @@
 #include "fork-scene.h"
 #include "scene.h"
 #include "sealed.h"
+#include "vhd-private.h"
 
 static struct fork_scene *s;
 static const struct xenfork__disk_driver *const vhd = &xenfork__disk_vhd;
@@ -90,7 +91,8 @@ static void assert_probe(const char *options, int code, const char *text)
                                    .path = d->path,
                                    .format = d->format,
                                    .backend = d->backend,
-                                   .script = d->script,
+                                   .script = d->script[0] ? d->script : NULL,
+                                   .is_foreign = d->is_foreign,
                                    .options = options,
                                    .is_readwrite = true};
 
@@ -112,8 +114,8 @@ static void test_probe(void **state)
     fake_copy_string(disk()->script, 64, "block-iscsi");
     assert_probe(NULL, XENFORK_E_DISK, "not served by block-fork");
     *disk() = good;
-    fake_copy_string(disk()->backend, 16, "tap");
-    assert_probe(NULL, XENFORK_E_DISK, "backendtype=tap");
+    disk()->is_foreign = true;
+    assert_probe(NULL, XENFORK_E_DISK, "another domain's");
     *disk() = good;
     fake_copy_string(disk()->format, 16, "vhd");
     assert_probe(NULL, XENFORK_E_DISK, "QEMU");
@@ -127,6 +129,85 @@ static void test_probe(void **state)
     assert_probe(NULL, XENFORK_E_DISK, "cannot be found");
     fake_copy_string(disk()->path, FAKE_PATH, user());
     assert_probe(NULL, XENFORK_E_DISK, "no VHD");
+}
+
+/* Its disk is libxl's from here on: by tapback. */
+static void make_tap(void)
+{
+    fake_copy_string(disk()->backend, 16, "tap");
+    fake_copy_string(disk()->format, 16, "vhd");
+    disk()->script[0] = '\0';
+}
+
+static void test_probe_tap(void **state)
+{
+    struct fake_disk good;
+
+    (void)state;
+    make_tap();
+    good = *disk();
+    assert_probe(NULL, 0, NULL);
+    fake_copy_string(disk()->script, 64, "block-tap");
+    assert_probe(NULL, 0, NULL);
+    fake_copy_string(disk()->script, 64, "/etc/xen/scripts/block-fork");
+    assert_probe(NULL, 0, NULL);
+    fake_copy_string(disk()->script, 64, "block-nbd");
+    assert_probe(NULL, XENFORK_E_DISK, "not served by block-tap");
+    *disk() = good;
+    fake_copy_string(disk()->format, 16, "raw");
+    assert_probe(NULL, XENFORK_E_DISK, "format=raw");
+    *disk() = good;
+    disk()->is_tap_gone = true;
+    assert_probe(NULL, XENFORK_E_DISK, "no tapdisk");
+    *disk() = good;
+    fake_fail_function("xenfork__xen_tapdisk", XENFORK_E_XEN, 0);
+    assert_probe(NULL, XENFORK_E_XEN, NULL);
+}
+
+/* Paused, cut and resumed as by nbd; its clones' tapdisks are ours. */
+static void test_fork_tap(void **state)
+{
+    const struct fake_domain *clone;
+
+    (void)state;
+    make_tap();
+    assert_int_equal(fork_it(s, s->src), 0);
+    clone = fake_domain_named("src-1");
+    assert_string_equal(clone->disks[0].backend, "tap");
+    assert_string_equal(clone->disks[0].format, "vhd");
+    assert_string_equal(clone->disks[0].script, "block-fork");
+    assert_int_equal(strncmp(clone->disks[0].path, "vhd:/", 5), 0);
+    assert_false(disk()->is_tap_paused);
+    assert_string_equal(disk()->script, "");
+}
+
+/* libxl runs no script for a disk whose tapback does not answer. */
+static void test_release(void **state)
+{
+    const struct fake_domain *clone;
+    uint32_t domid;
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), 0);
+    clone = fake_domain_named("src-1");
+    fake_copy_string(fake->tap_left, FAKE_PATH,
+                     fake_file(clone->disks[0].path));
+    fake->tap_left_of = clone->domid;
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_true(fake->tap_left[0]);
+    domid = clone->domid;
+    assert_int_equal(xenfork__xen_destroy(s->ctx, domid), 0);
+    fake_fail_function("xenfork__sys_tap_release", XENFORK_E_DISK, 0);
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_true(fake->tap_left[0]);
+    fake_fail_function(NULL, 0, 0);
+    /* Another domain has it by now. */
+    fake->tap_left_of = s->src;
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_true(fake->tap_left[0]);
+    fake->tap_left_of = domid;
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_false(fake->tap_left[0]);
 }
 
 static void test_options(void **state)
@@ -237,7 +318,7 @@ static void test_abort_paused(void **state)
 
     (void)state;
     cut_and_write(&cut);
-    assert_int_equal(xenfork__sys_tap_pause(s->ctx, user()), 0);
+    assert_int_equal(xenfork__vhd_pause(s->ctx, user()), 0);
     assert_int_equal(xenfork__sys_vhd_coalesce(s->ctx, user()), 0);
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
     assert_whole(to);
@@ -418,12 +499,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_probe),         TEST(test_options),
-        TEST(test_refused),       TEST(test_fork),
-        TEST(test_abort_early),   TEST(test_abort_late),
-        TEST(test_abort_paused),  TEST(test_abort_offline),
-        TEST(test_abort_fails),   TEST(test_lists),
-        TEST(test_removed),       TEST(test_collapse),
-        TEST(test_collapse_much), TEST(test_unreadable),
+        TEST(test_probe_tap),     TEST(test_fork_tap),
+        TEST(test_release),       TEST(test_refused),
+        TEST(test_fork),          TEST(test_abort_early),
+        TEST(test_abort_late),    TEST(test_abort_paused),
+        TEST(test_abort_offline), TEST(test_abort_fails),
+        TEST(test_lists),         TEST(test_removed),
+        TEST(test_collapse),      TEST(test_collapse_much),
+        TEST(test_unreadable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
