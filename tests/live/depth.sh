@@ -29,14 +29,15 @@ more_forks() {
 # lower A B: of two such pairs, the lower of each
 lower() { awk '{ print ($1 < $3 ? $1 : $3), ($2 < $4 ? $2 : $4) }' <<<"$1 $2"; }
 
-# costs_after_forks SOURCE FORKS PER-CENT: afterwards reads and writes take at most so much of what they took before. The
-# lowest of three counts, so that a machine that is busy with something else for a while changes nothing.
+# costs_after_forks SOURCE FORKS PER-CENT [COMMAND…]: afterwards, and after COMMAND, reads and writes take at most so much
+# of what they took before. The lowest of three counts, so that a machine that is busy for a while changes nothing.
 costs_after_forks() {
     local before after read_percent write_percent
     ask "$1" 'pace 2000' >/dev/null
     before=$(latency_of "$1")
     for _ in 2 3; do before=$(lower "$before" "$(latency_of "$1")"); done
     more_forks "$1" "$2" || return
+    "${@:4}"
     after=$(latency_of "$1")
     for _ in 2 3; do after=$(lower "$after" "$(latency_of "$1")"); done
     read_percent=$((100 * ${after% *} / ${before% *})) write_percent=$((100 * ${after#* } / ${before#* }))

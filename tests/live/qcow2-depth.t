@@ -11,8 +11,7 @@
 xl destroy source
 rm -f /data/source.img
 qcow2_source q
-costs_after_forks q "${1:-64}" 150
-check 'the source has one file again' wait_until 120 is_whole /data/q.qcow2
+costs_after_forks q "${1:-64}" 150 check 'the source has one file again' wait_until 120 is_whole /data/q.qcow2
 check 'it ticks on' ticks_on q
 is 'its disk is whole' "$(ask q verify | json .errors)" 0
 done_testing
