@@ -13,6 +13,7 @@ vhd_disk /data/v/web.vhd
 start_tapback /data/v/web.vhd
 nothing=$(serving)
 
+no_node() { ! xenstore-exists "/local/domain/0/backend/vbd3/$1"; }
 disk() { info "$1" '.disks[0].path'; }
 start_source web 128 "$(tap_line /data/v/web.vhd)"
 is 'fork-check says how, and why' "$(xl fork-check web | tail -n 1)" '  xvda: vhd, a VHD, served by tapdisk'
@@ -72,7 +73,7 @@ check 'and the text says why' grep -q 'no tapdisk serves it any more' /tmp/refus
 left=$(without f-1) domid=$(domid_of f-1)
 timeout 60 xl destroy f-1
 check 'xl destroy leaves nothing of what served it' wait_until 30 serving_is "$left"
-check 'nor a node' eval '! xenstore-exists "/local/domain/0/backend/vbd3/$domid"'
+check 'nor a node' no_node "$domid"
 check 'destroyed, with its disk' timeout 120 xl fork-destroy f-1
 
 # tapback is killed, that of one domain: it goes on, and can be forked; then all of tapback is.
@@ -86,7 +87,7 @@ check 'it ticks on' ticks_on g
 left=$(without g) domid=$(domid_of g)
 timeout 60 xl destroy g
 check 'xl destroy leaves nothing of what served it' wait_until 30 serving_is "$left"
-check 'nor a node' eval '! xenstore-exists "/local/domain/0/backend/vbd3/$domid"'
+check 'nor a node' no_node "$domid"
 check 'the source ticks on' ticks_on web
 check 'destroyed, with their disks' timeout 120 xl fork-destroy f-2 g h
 pkill -9 -x tapback
