@@ -3,7 +3,7 @@
 # VHDs that lie on one another: a warning when they are many, an end when they are too many, and none of it lost.
 # live: --source --timeout 500
 # needs: blktap
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/vhd.sh"
 

@@ -4,6 +4,7 @@
 # nothing acknowledged is lost, nothing written later gets into a clone.
 # live: --source --timeout 900
 # needs: blktap
+# full: 4.20 4.17
 # alone: yes
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/disk-load.sh"

@@ -4,7 +4,7 @@
 # as well, but xl save and restore leave it out, and xl destroy leaves it behind.
 # live: --source --timeout 500
 # needs: blktap
-# full: 4.20
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/vhd.sh"
 
