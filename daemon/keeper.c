@@ -36,11 +36,15 @@
 /* 256 MiB a second: quick, and no burden on the host. */
 #define PAGES_PER_SECOND 65536U
 
-/* Between two looks at chains of disks that become shorter: an hour in all. */
-#define COLLAPSE_PAUSE_MS 500
-#define COLLAPSE_TURNS    7200U
-#define COLLAPSE_SHIFT    64U /* turns; then another keeper may have its own */
-#define COLLAPSE_LOCK     "collapse"
+/*
+ * Chains of disks that become shorter are looked at this often at first, and
+ * ever less: what takes longer, or fails again and again, is no hurry.
+ */
+#define COLLAPSE_PAUSE_MS     200U
+#define COLLAPSE_MAX_PAUSE_MS 30000U
+#define COLLAPSE_TURNS        512U /* some 55 minutes */
+#define COLLAPSE_SHIFT        64U /* turns; then another keeper may have its own */
+#define COLLAPSE_LOCK         "collapse"
 
 /* In a session of its own: a key pressed at the fork's terminal is not ours. */
 static void become_daemon(void)
@@ -185,6 +189,15 @@ static int collapse_once(xenfork_ctx *ctx, const uint8_t *source,
     return rc;
 }
 
+/* It doubles after each shift. */
+static int pause_ms(uint32_t turn)
+{
+    uint32_t doubled = COLLAPSE_PAUSE_MS << (turn / COLLAPSE_SHIFT);
+
+    return (int)(doubled < COLLAPSE_MAX_PAUSE_MS ? doubled
+                                                 : COLLAPSE_MAX_PAUSE_MS);
+}
+
 /*
  * Of one source, or of all; clones that acknowledge meanwhile do not wait.
  * One keeper after the other: many would leave a fork no chance to get the
@@ -207,8 +220,8 @@ static void collapse(struct keeper *keeper, const uint8_t *source)
         if (turn % COLLAPSE_SHIFT == 0)
             xenfork__lock_drop(steal_ptr(lock));
         if (again && rc == 0)
-            xenfork__ready_turn(keeper->ctx, &keeper->ready, -1,
-                                COLLAPSE_PAUSE_MS, &clone);
+            xenfork__ready_turn(keeper->ctx, &keeper->ready, -1, pause_ms(turn),
+                                &clone);
     }
 }
 

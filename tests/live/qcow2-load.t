@@ -16,6 +16,6 @@ start_source q 128 "disk = [ \"format=qcow2,vdev=xvda,access=rw,backendtype=qdis
 loaded q $image "${1:-20}"
 rm -f /data/raw.img
 is_whole() { [ -z "$(find /data -name '.xenfork-*')" ]; }
-check 'the source has one file again' wait_until 90 is_whole
+check 'the source has one file again' wait_until 240 is_whole
 is 'its disk is whole' "$(ask q verify | json .errors)" 0
 done_testing
