@@ -26,7 +26,9 @@ static int save(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
     return xenfork__node_disk_beside(ctx, job->clone, disk, driver, beside);
 }
 
-static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk)
+/* @to is what it uses; its driver may have said so in the record already. */
+static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
+                const char *to)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_node struct xenfork__node *now = NULL;
@@ -34,8 +36,10 @@ static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk)
 
     if (rc < 0)
         return rc;
-    xenfork__node_disk_swap(now, disk);
-    rc = xenfork__node_save(ctx, now);
+    if (strcmp(now->disks[disk].path, to) != 0) {
+        xenfork__node_disk_swap(now, disk);
+        rc = xenfork__node_save(ctx, now);
+    }
     if (rc == 0)
         xenfork__node_disk_swap(job->clone, disk);
     return rc;
@@ -85,24 +89,33 @@ int xenfork__detach_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
                  .opaque = own->job});
 }
 
-/* What is moved while it is in use cannot be cut meanwhile. */
-static int move_live(xenfork_ctx *ctx, const struct xenfork__detaching *job,
-                     const struct xenfork__disk_driver *driver,
-                     const struct xenfork__own *own)
+/*
+ * What is copied while it is in use cannot be cut meanwhile.  What a killed
+ * process has left is settled, and may have changed the record.
+ */
+static int hold(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
+                struct xenfork__lock **lock_out)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_lock struct xenfork__lock *registry = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
     char uuid[XENFORK__UUID_CHARS];
     int rc;
 
     xenfork__uuid_print(job->clone->uuid, uuid);
     rc = xenfork__lock_take_soon(ctx, uuid, &lock);
-    if (rc == 0)
-        return driver->detach(ctx, own);
-    if (rc != XENFORK_E_BUSY)
+    if (rc == XENFORK_E_BUSY) {
+        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
+                      job->clone->name);
+        return xenfork__remedy(ctx, "try again when it has ended");
+    }
+    if (rc < 0 || (rc = xenfork__txns_settle(ctx, job->clone->uuid)) < 0 ||
+        (rc = xenfork__detach_load(ctx, job, &registry, &now)) < 0)
         return rc;
-    xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
-                  job->clone->name);
-    return xenfork__remedy(ctx, "try again when it has ended");
+    if (strcmp(now->disks[disk].path, job->clone->disks[disk].path) != 0)
+        xenfork__node_disk_swap(job->clone, disk);
+    *lock_out = steal_ptr(lock);
+    return 0;
 }
 
 static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
@@ -112,7 +125,7 @@ static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
     if (own->domid == XENFORK_DOMID_NONE && driver->format)
         return xenfork__detach_copy(ctx, own, own->path, driver->format);
     if (driver->detach)
-        return move_live(ctx, job, driver, own);
+        return driver->detach(ctx, own);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "disk %s of %s cannot be moved while it runs", own->vdev,
                   job->clone->name);
@@ -120,12 +133,19 @@ static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
                                 "they are");
 }
 
+/* Of a file by its format: qcow2 files may come to lie on others again. */
+static const char *driver_of(const char *format)
+{
+    return !strcmp(format, "qcow2") ? xenfork__disk_qcow2.name
+                                    : xenfork__disk_plain.name;
+}
+
 /*
  * What lies there already must be ours, from an earlier time.  What was begun
  * somewhere else is not gone on with.
  */
 static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                 uint32_t disk, const char *to)
+                 uint32_t disk, const char *to, const char *format)
 {
     const struct xenfork__node_disk *d = &job->clone->disks[disk];
     int rc;
@@ -139,7 +159,7 @@ static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
         xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s exists already", to);
         return xenfork__remedy(ctx, "move it away, or choose another place");
     }
-    return save(ctx, job, disk, xenfork__disk_plain.name, to);
+    return save(ctx, job, disk, driver_of(format), to);
 }
 
 /* The domain's record leads to it, and the old one goes. */
@@ -159,28 +179,51 @@ static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
     return rc < 0 ? rc : save(ctx, job, i, "", "");
 }
 
+/* Where it is: its driver copies what it lies on, if anything. */
+static int in_place(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
+                    struct xenfork__own *own)
+{
+    own->to = NULL;
+    return driver->detach ? driver->detach(ctx, own) : 0;
+}
+
+static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                  uint32_t domid, uint32_t i,
+                  const struct xenfork__disk_driver *driver)
+{
+    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    struct xenfork__own own = {.domid = domid,
+                               .job = job,
+                               .vdev = disk->vdev,
+                               .path = disk->path,
+                               .format = job->dir ? job->format : "raw"};
+    cleanup_free char *to = NULL;
+    int rc = place(ctx, job, disk, driver, &to);
+
+    if (rc < 0 || !to)
+        return rc < 0 ? rc : in_place(ctx, driver, &own);
+    own.to = to;
+    if (!strcmp(disk->path, to))
+        rc = in_place(ctx, driver, &own);
+    else if ((rc = begin(ctx, job, i, to, own.format)) == 0 &&
+             (rc = copy(ctx, job, driver, &own)) == 0)
+        rc = swap(ctx, job, i, to);
+    return rc < 0 ? rc : finish(ctx, job, domid, i, own.format);
+}
+
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t domid, uint32_t i)
 {
     const struct xenfork__node_disk *disk = &job->clone->disks[i];
     const struct xenfork__disk_driver *driver = NULL;
-    struct xenfork__own own = {.domid = domid, .job = job};
-    cleanup_free char *to = NULL;
-    int rc;
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    int rc = xenfork__disk_of_record(ctx, disk->driver, &driver);
 
-    if ((rc = xenfork__disk_of_record(ctx, disk->driver, &driver)) < 0 ||
-        (rc = place(ctx, job, disk, driver, &to)) < 0)
+    if (rc < 0)
         return rc;
-    own.vdev = disk->vdev;
-    own.path = disk->path;
-    own.to = to;
-    own.format = job->dir ? job->format : "raw";
-    if (!to)
-        return driver->detach ? driver->detach(ctx, &own) : 0;
-    if (strcmp(disk->path, to) != 0 &&
-        ((rc = begin(ctx, job, i, to)) < 0 ||
-         (rc = copy(ctx, job, driver, &own)) < 0 ||
-         (rc = swap(ctx, job, i)) < 0))
+    if (driver->detach &&
+        ((rc = hold(ctx, job, i, &lock)) < 0 ||
+         (rc = xenfork__disk_of_record(ctx, disk->driver, &driver)) < 0))
         return rc;
-    return finish(ctx, job, domid, i, own.format);
+    return detach(ctx, job, domid, i, driver);
 }

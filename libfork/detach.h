@@ -9,6 +9,7 @@
 #include "internal.h"
 #include "lock.h"
 #include "node.h"
+#include "txn.h"
 
 struct xenfork__detaching {
     struct xenfork__node *clone;
@@ -38,6 +39,22 @@ int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
 struct xenfork__own;
 int xenfork__detach_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
                          const char *path, const char *format);
+/*
+ * A disk that is in use changes places: whoever finds the journal of a killed
+ * process calls abort(@to) of that driver, and lets the domain run on.
+ */
+struct xenfork__cut;
+struct xenfork__move {
+    struct xenfork__txn *txn;
+    int keeper_fd;
+};
+int xenfork__move_begin(xenfork_ctx *ctx, const struct xenfork__own *own,
+                        const char *driver, const char *to,
+                        struct xenfork__move *move);
+/* rc below 0: it is undone, and that is returned. */
+int xenfork__move_end(xenfork_ctx *ctx, struct xenfork__move *move, int rc);
+/* The domain uses @to from now on: so libxl's record says, and the clone's. */
+int xenfork__moved(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 /* What the pace allows in bytes a second; 0: all. */
 uint64_t xenfork__detach_speed(const struct xenfork__detaching *job);
 

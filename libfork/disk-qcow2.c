@@ -223,16 +223,6 @@ static int qcow2_clone(xenfork_ctx *ctx, const char *from, const char *to)
     return rc < 0 ? rc : xenfork__names_sync(ctx, to);
 }
 
-/* Copied elsewhere, by qemu-img, it can be only when nobody writes to it. */
-static int qcow2_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
-{
-    xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                  "disk %s (%s) lies on a sealed file, and cannot be its own "
-                  "in place",
-                  own->vdev, own->path);
-    return xenfork__remedy(ctx, "shut the clone down, and say --to=DIR");
-}
-
 /* No other is for such files; of VHDs it can say best why not. */
 static bool owns_disk(const struct xenfork__disk *disk)
 {
@@ -254,6 +244,6 @@ const struct xenfork__disk_driver xenfork__disk_qcow2 = {
     .remove = xenfork__file_remove,
     .parent = xenfork__qcow2_parent,
     .collapse = xenfork__qcow2_collapse,
-    .detach = qcow2_detach,
+    .detach = xenfork__qcow2_detach,
     .usage = xenfork__sys_file_usage,
 };

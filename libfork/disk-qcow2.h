@@ -8,19 +8,30 @@
 #define XENFORK__QCOW2_DELTA 'o' /* a node: of the source's new file */
 #define XENFORK__QCOW2_JOIN  'm' /* a job, and its node: of what is sealed */
 #define XENFORK__QCOW2_COPY  's' /* a job */
+#define XENFORK__QCOW2_MOVE  'd' /* a job, and its node: of where it goes */
+#define XENFORK__QCOW2_FLAT  'f' /* a job: in place */
 
 #define XENFORK__QCOW2_PREFIX ".xenfork-"
 
 /* "oUUID-xvda", after what is sealed.  STATE */
 int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
                       const char *vdev, char out[XENFORK__QEMU_NAME]);
+/* The same of any file: of its path. */
+void xenfork__qcow2_path_id(char kind, const char *path, const char *vdev,
+                            char out[XENFORK__QEMU_NAME]);
 /* Where the source's new file is until the cut; caller frees. */
 int xenfork__qcow2_new(xenfork_ctx *ctx, const char *sealed, char **path_out);
 const char *xenfork__qcow2_base(const char *path);
+/*
+ * The guest stands still, and nothing is under way to its disks.
+ * has_paused_out: by us; then it is for the caller to let it run
+ */
+int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out);
 
 /* See disk.h. */
 int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                             bool *again_out, char **to_out);
+int xenfork__qcow2_detach(xenfork_ctx *ctx, const struct xenfork__own *own);
 
 #endif

@@ -5,11 +5,11 @@
 
 #include "sealed.h"
 
-/* In order of preference; plain is last, and never. */
+/* In order of preference; from plain on, which has no path(), never. */
 static const struct xenfork__disk_driver *const drivers[] = {
-    &xenfork__disk_share, &xenfork__disk_lvthin,  &xenfork__disk_qcow2,
-    &xenfork__disk_vhd,   &xenfork__disk_reflink, &xenfork__disk_thin,
-    &xenfork__disk_plain,
+    &xenfork__disk_share, &xenfork__disk_lvthin,    &xenfork__disk_qcow2,
+    &xenfork__disk_vhd,   &xenfork__disk_reflink,   &xenfork__disk_thin,
+    &xenfork__disk_plain, &xenfork__disk_qcow2_own,
 };
 
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
@@ -93,7 +93,7 @@ int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
         *driver_out = NULL;
         return 0;
     }
-    if (!driver) {
+    if (!driver || !driver->probe) {
         xenfork__miss(ctx, XENFORK_E_INVAL, "disk %s: there is no driver %s",
                       disk->vdev, how);
         return xenfork__remedy(ctx, "man xl-fork lists the drivers");

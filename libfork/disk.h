@@ -105,10 +105,11 @@ struct xenfork__disk_driver {
                  bool *again_out);
     /*
      * Whatever it lies on is needed no more; while the domain runs, step by
-     * step, see detach.h.  Stopped half-way it is as good as before, and goes
-     * on when called again.  Where @to is set the domain uses that from now on;
-     * what there was is removed after that.  DISK: it cannot be moved while it
-     * runs.  NULL: it lies on nothing, and cannot be moved while it runs
+     * step, see detach.h, under its lock.  Stopped half-way it is as good as
+     * before, and goes on when called again.  Where @to is set the domain uses
+     * that from now on; what there was is removed after that.  DISK: it cannot
+     * be moved while it runs.  NULL: it lies on nothing, and cannot be moved
+     * while it runs
      */
     int (*detach)(xenfork_ctx *ctx, const struct xenfork__own *own);
     bool is_moved;      /* detached it becomes a raw file, whatever is asked */
@@ -127,6 +128,8 @@ extern const struct xenfork__disk_driver xenfork__disk_plain;
 extern const struct xenfork__disk_driver xenfork__disk_qcow2;
 extern const struct xenfork__disk_driver xenfork__disk_vhd;
 extern const struct xenfork__disk_driver xenfork__disk_thin;
+/* In journals alone: disks that are made a clone's own while it runs */
+extern const struct xenfork__disk_driver xenfork__disk_qcow2_own;
 
 /* For drivers of raw files and devices: disk-raw.c */
 /* DISK with text and remedy, not logged */

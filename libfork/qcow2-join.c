@@ -174,8 +174,7 @@ static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                          cut->domid, cut->to);
 }
 
-/* has_paused_out: by us; then it is for the caller to let it run. */
-static int stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out)
+int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out)
 {
     struct xenfork__dominfo info;
     int rc = xenfork__xen_info(ctx, domid, &info);
@@ -198,7 +197,7 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     bool has_paused = false;
     int rc, r;
 
-    rc = stop(ctx, cut->domid, &has_paused);
+    rc = xenfork__qcow2_stop(ctx, cut->domid, &has_paused);
     if (rc == 0)
         rc = xenfork__sys_qemu_flush(ctx, cut->domid, id);
     if (rc == 0 && lstat(cut->to, &st) == 0)

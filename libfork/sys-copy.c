@@ -32,21 +32,15 @@ static int make_durable(xenfork_ctx *ctx, const char *path)
     return 0;
 }
 
+/* When we are killed it ends, too: the next one works on the same file. */
+#define UNTIL_WE_DIE "setpriv", "--pdeathsig", "KILL", "--"
+
 int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
 {
     char rate[24];
-    /* When we are killed it ends, too: the next copy is to the same file. */
-    const char *argv[20] = {"setpriv",
-                            "--pdeathsig",
-                            "KILL",
-                            "--",
-                            "qemu-img",
-                            "convert",
-                            "-p",
-                            "-f",
-                            copy->src_format,
-                            "-O",
-                            copy->dst_format};
+    const char *argv[20] = {
+        UNTIL_WE_DIE, "qemu-img",       "convert", "-p",
+        "-f",         copy->src_format, "-O",      copy->dst_format};
     size_t n = 11;
     int rc;
 
@@ -61,4 +55,15 @@ int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
     rc = xenfork__sys_run_long(ctx, XENFORK_E_DISK, argv, heard,
                                (void *)(uintptr_t)copy);
     return rc < 0 ? rc : make_durable(ctx, copy->dst);
+}
+
+int xenfork__sys_flatten(xenfork_ctx *ctx, const struct xenfork__copy *copy)
+{
+    const char *const argv[] = {UNTIL_WE_DIE, "qemu-img", "rebase", "-p",
+                                "-f",         "qcow2",    "-b",     "",
+                                "--",         copy->src,  NULL};
+    int rc = xenfork__sys_run_long(ctx, XENFORK_E_DISK, argv, heard,
+                                   (void *)(uintptr_t)copy);
+
+    return rc < 0 ? rc : make_durable(ctx, copy->src);
 }

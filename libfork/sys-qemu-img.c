@@ -2,7 +2,9 @@
 /* qemu-img, for files that no QEMU has open. */
 #include "sys-run.h"
 
+#include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define PROGRAM "qemu-img"
 
@@ -33,4 +35,25 @@ int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path)
                                 "qcow2", "--",     path, NULL};
 
     return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+}
+
+int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
+                                 const struct xenfork__image *image,
+                                 uint64_t bytes, const char *like)
+{
+    char size[24];
+    const char *const argv[] = {PROGRAM, "create",    "-q", "-f", image->format,
+                                "--",    image->path, size, NULL};
+    struct stat st;
+    int rc;
+
+    snprintf(size, sizeof(size), "%" PRIu64, bytes);
+    rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+    if (rc < 0)
+        return rc;
+    if (stat(like, &st) || chown(image->path, st.st_uid, st.st_gid) ||
+        chmod(image->path, st.st_mode & 07777))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                             "cannot set owner and mode of %s", image->path);
+    return 0;
 }

@@ -48,12 +48,12 @@ static yajl_val list_of(yajl_val reply, const char *name)
     return YAJL_IS_ARRAY(list) ? list : NULL;
 }
 
-/* Of a disk, and made by us: "o" and "m" nodes, "m" and "s" jobs. */
+/* Of a disk, and made by us: nodes or jobs, see disk-qcow2.h. */
 static bool is_ours(const char *name, const char *vdev)
 {
     size_t i;
 
-    if (!name || strlen(name) < ID_CHARS + 2 || !strchr("oms", name[0]))
+    if (!name || strlen(name) < ID_CHARS + 2 || !strchr("omsdf", name[0]))
         return false;
     for (i = 1; i <= ID_CHARS; i++)
         if (!isxdigit((unsigned char)name[i]))
@@ -303,6 +303,13 @@ static enum xenfork__qemu_job state_of(const char *status)
     return XENFORK__QEMU_JOB_RUNNING;
 }
 
+static uint64_t progress_of(yajl_val job, const char *name)
+{
+    long long n = number_at(job, name);
+
+    return n > 0 ? (uint64_t)n : 0;
+}
+
 int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                           struct xenfork__qemu_job_info *out)
 {
@@ -325,6 +332,8 @@ int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
             continue;
         strcpy(out->id, id);
         out->state = state_of(status);
+        out->done = progress_of(jobs->u.array.values[i], "current-progress");
+        out->total = progress_of(jobs->u.array.values[i], "total-progress");
     }
     return 0;
 }

@@ -31,6 +31,11 @@ struct xenfork__copy {
     void *opaque;
 };
 int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy);
+/*
+ * In place, a qcow2 file that lies on others: @copy has no dst.  It is as good
+ * as before until it lies on nothing.  No limit of speed
+ */
+int xenfork__sys_flatten(xenfork_ctx *ctx, const struct xenfork__copy *copy);
 /* See xenfork_disk_usage().  DISK */
 int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
                             uint64_t *allocated_kib_out, uint64_t *own_kib_out);
@@ -131,6 +136,11 @@ int xenfork__sys_tap_release(xenfork_ctx *ctx, const char *path,
  */
 #define XENFORK__QEMU_NAME 48U
 
+/* A file, and its format in QEMU's words. */
+struct xenfork__image {
+    const char *path, *format;
+};
+
 /* What a disk is served from. */
 struct xenfork__qemu_top {
     char node[XENFORK__QEMU_NAME];
@@ -166,6 +176,20 @@ int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__qemu_top *top,
                              const char *id, uint32_t depth,
                              const char *backing);
+/*
+ * Begin a job that copies into @top all that it lies on: it lies on nothing,
+ * then.  It ends by itself.  bytes_per_second 0: as fast as it goes
+ */
+int xenfork__sys_qemu_flatten(xenfork_ctx *ctx, uint32_t domid,
+                              const struct xenfork__qemu_top *top,
+                              const char *id, uint64_t bytes_per_second);
+/* The same into another file, empty yet; when it is ready, writes go to both */
+int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__qemu_top *top,
+                             const char *id, const struct xenfork__image *to,
+                             uint64_t bytes_per_second);
+int xenfork__sys_qemu_speed(xenfork_ctx *ctx, uint32_t domid, const char *id,
+                            uint64_t bytes_per_second);
 enum xenfork__qemu_job {
     XENFORK__QEMU_JOB_NONE,
     XENFORK__QEMU_JOB_RUNNING,
@@ -174,6 +198,7 @@ enum xenfork__qemu_job {
 struct xenfork__qemu_job_info {
     enum xenfork__qemu_job state;
     char id[XENFORK__QEMU_NAME];
+    uint64_t done, total; /* bytes; both may grow */
 };
 /* Of ours, on this disk. */
 int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
@@ -196,6 +221,10 @@ bool xenfork__sys_qemu_is_there(uint32_t domid);
 bool xenfork__sys_has_qemu_img(void);
 /* Of a file that nobody serves: into what it lies on.  DISK */
 int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path);
+/* An empty one, in place of what is there; owner and mode of @like.  DISK */
+int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
+                                 const struct xenfork__image *image,
+                                 uint64_t bytes, const char *like);
 /*
  * The host side of a NIC: what the guest says is dropped at once (and not
  * kept, to be said later).

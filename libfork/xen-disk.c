@@ -33,13 +33,60 @@ static bool move_disk(libxl_domain_config *config, const void *opaque)
     return true;
 }
 
+/*
+ * Of QEMU's backend: what libxl lists, and we look through for disks that are
+ * shared.  QEMU reads it once.
+ */
+static int rename_served(xenfork_ctx *ctx, uint32_t domid, const char *devid,
+                         const struct move *move)
+{
+    cleanup_free char *vdev = xenfork__xs_read(
+        ctx, XBT_NULL, "/libxl/%u/device/vbd/%s/dev", domid, devid);
+    cleanup_free char *backend = xenfork__xs_read(
+        ctx, XBT_NULL, "/libxl/%u/device/vbd/%s/backend", domid, devid);
+    cleanup_free char *params = NULL;
+
+    if (!vdev || !backend || strcmp(vdev, move->vdev) != 0 ||
+        !strstr(backend, "/qdisk/"))
+        return 0;
+    /* libxl__device_disk_string_of_format(), 4.17 */
+    if (asprintf(&params, "%s:%s",
+                 move->format == LIBXL_DISK_FORMAT_RAW ? "aio" : "qcow2",
+                 move->path) < 0) {
+        params = NULL;
+        return xenfork__nomem(ctx);
+    }
+    if (xenfork__xs_write(ctx, XBT_NULL, params, "%s/params", backend) &&
+        xenfork__xs_write(ctx, XBT_NULL, params,
+                          "/libxl/%u/device/vbd/%s/params", domid, devid))
+        return 0;
+    return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                         "cannot say in xenstore where disk %s of domain %u is",
+                         move->vdev, domid);
+}
+
+static int rename_in_store(xenfork_ctx *ctx, uint32_t domid,
+                           const struct move *move)
+{
+    unsigned int i, count = 0;
+    cleanup_free char **devids = xenfork__xs_list(
+        ctx, &count, "/libxl/%u/device/vbd", domid);
+    int rc = 0;
+
+    for (i = 0; devids && i < count && rc == 0; i++)
+        rc = rename_served(ctx, domid, devids[i], move);
+    return rc;
+}
+
 int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                             const char *path, const char *format)
 {
     struct move move = {.vdev = vdev, .path = path};
+    int rc;
 
     if (libxl_disk_format_from_string(format, &move.format))
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,
                              "libxl does not know the format %s", format);
-    return xenfork__stored_change(ctx, domid, move_disk, &move);
+    rc = xenfork__stored_change(ctx, domid, move_disk, &move);
+    return rc < 0 ? rc : rename_in_store(ctx, domid, &move);
 }

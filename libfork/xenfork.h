@@ -612,16 +612,19 @@ int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
  * @name            name, UUID or domid; may run meanwhile, or be gone: then
  *                  it is about its disks.
  * @dir             absolute path: disks become files there, named
- *                  CLONE-VDEV.FORMAT; NULL: they stay where they are.
+ *                  CLONE-VDEV.FORMAT, of a clone that runs only those of the
+ *                  drivers thin and qcow2; NULL: they stay where they are.
  * @format          of those files: "raw" or "qcow2"; NULL: raw.
- * @kib_per_second  of memory and disks, at most; 0: as fast as it goes.
+ * @kib_per_second  of memory and disks, at most; 0: as fast as it goes.  Not
+ *                  of a qcow2 file flattened in place that no domain uses.
  * Return:          0, or a negative XENFORK_E_*.
  * Errors:          INVAL no such directory or format; NOTFOUND; NOTOURS not a
  *                  clone; HOSTMEM no memory for all its pages; DISK no space,
  *                  a file is in the way, or a disk cannot be moved while the
  *                  clone runs;
- *                  BUSY it is being detached; CANCELLED by xenfork_cancel() or
- *                  xenfork_detach_stop(); XEN; STATE.
+ *                  BUSY it is being detached, or forked; CANCELLED by
+ *                  xenfork_cancel() or xenfork_detach_stop(); XEN; STATE;
+ *                  RESIDUE.
  * Effects:         guest memory comes to be in full use on the host.  Stopped
  *                  or killed half-way, the clone is as good as before; another
  *                  call goes on from there.  What disks were is removed.

@@ -186,6 +186,71 @@ int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
     return fake_leave(0);
 }
 
+int xenfork__sys_qemu_flatten(xenfork_ctx *ctx, uint32_t domid,
+                              const struct xenfork__qemu_top *top,
+                              const char *id, uint64_t bytes_per_second)
+{
+    struct fake_disk *disk = served_node(ctx, domid, id);
+
+    (void)bytes_per_second;
+    FAKE_ENTER(ctx);
+    if (!disk)
+        return gone(ctx, domid);
+    if (strcmp(top->node, disk->top.node) || disk->job.node[0])
+        return refused(ctx, "a stream");
+    fake_copy_string(disk->job.node, sizeof(disk->job.node), id);
+    disk->is_flattening = true;
+    return fake_leave(0);
+}
+
+int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__qemu_top *top,
+                             const char *id, const struct xenfork__image *to,
+                             uint64_t bytes_per_second)
+{
+    (void)bytes_per_second;
+    return xenfork__sys_qemu_merge(ctx, domid, top, id, to->path);
+}
+
+int xenfork__sys_qemu_speed(xenfork_ctx *ctx, uint32_t domid, const char *id,
+                            uint64_t bytes_per_second)
+{
+    const struct fake_disk *disk = served_node(ctx, domid, id);
+
+    (void)bytes_per_second;
+    FAKE_ENTER(ctx);
+    if (!disk || strcmp(disk->job.node, id))
+        return refused(ctx, "no such job");
+    return fake_leave(0);
+}
+
+/* By one that lies on nothing, at one instant. */
+static bool replace(const char *path)
+{
+    char new[FAKE_PATH + 8];
+
+    snprintf(new, sizeof(new), "%s.flat", path);
+    fake_write_qcow2(new);
+    return rename(new, path) == 0;
+}
+
+/* The second time that it is asked for it is done. */
+static void flatten_on(struct fake_disk *disk)
+{
+    if (!disk->is_flattening)
+        return;
+    if (!disk->has_progress) {
+        disk->has_progress = true;
+        return;
+    }
+    if (!replace(disk->path))
+        return;
+    disk->top.inode = inode(disk->path);
+    disk->top.backing[0] = '\0';
+    disk->job = (struct fake_file){0};
+    disk->is_flattening = disk->has_progress = false;
+}
+
 int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                           struct xenfork__qemu_job_info *out)
 {
@@ -195,8 +260,12 @@ int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
     if (!disk)
         return gone(ctx, domid);
     *out = (struct xenfork__qemu_job_info){.state = XENFORK__QEMU_JOB_NONE};
+    flatten_on(disk);
     if (disk->job.node[0]) {
-        out->state = XENFORK__QEMU_JOB_READY;
+        out->state = disk->is_flattening ? XENFORK__QEMU_JOB_RUNNING
+                                         : XENFORK__QEMU_JOB_READY;
+        out->done = 1;
+        out->total = 2;
         fake_copy_string(out->id, sizeof(out->id), disk->job.node);
     }
     return fake_leave(0);
@@ -210,6 +279,7 @@ int xenfork__sys_qemu_cancel(xenfork_ctx *ctx, uint32_t domid, const char *vdev)
     if (!disk)
         return gone(ctx, domid);
     disk->job = (struct fake_file){0};
+    disk->is_flattening = disk->has_progress = false;
     return fake_leave(0);
 }
 
@@ -237,7 +307,9 @@ int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
         return refused(ctx, "no such job");
     if (!d->is_shutdown && !d->is_paused)
         fake_violation("domain %u runs while its disk changes", domid);
-    if (!disk->is_flushed || inode(disk->path) != disk->job.inode)
+    /* A move changes the record, not the path. */
+    if (!disk->is_flushed ||
+        (id[0] != 'd' && inode(disk->path) != disk->job.inode))
         fake_violation("%s does not lead to all data", disk->path);
     disk->top = disk->job;
     disk->job = (struct fake_file){0};
@@ -298,7 +370,32 @@ void fake_put_qemu(FILE *f, const struct fake_disk *disk)
                 disk->job.node);
 }
 
-static void write_plain(const char *path)
+int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
+                                 const struct xenfork__image *image,
+                                 uint64_t bytes, const char *like)
+{
+    FAKE_ENTER(ctx);
+    if (!bytes || access(like, F_OK))
+        fake_violation("%s is made like nothing", image->path);
+    unlink(image->path);
+    fake_write_qcow2(image->path);
+    return fake_leave(0);
+}
+
+int xenfork__sys_flatten(xenfork_ctx *ctx, const struct xenfork__copy *copy)
+{
+    int rc = copy->step(ctx, copy->opaque, 500);
+
+    if (rc < 0)
+        return rc;
+    FAKE_ENTER(ctx);
+    return fake_leave(replace(copy->src)
+                          ? 0
+                          : xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                          "cannot replace %s", copy->src));
+}
+
+void fake_write_qcow2(const char *path)
 {
     static const uint8_t header[112] = {
         'Q', 'F', 'I',       0xfb,     0,        0,
@@ -320,5 +417,5 @@ void fake_make_qcow2(uint32_t domid)
         abort();
     fake_copy_string(disk->format, sizeof(disk->format), "qcow2");
     fake_copy_string(disk->backend, sizeof(disk->backend), "qdisk");
-    write_plain(disk->path);
+    fake_write_qcow2(disk->path);
 }

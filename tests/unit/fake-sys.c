@@ -153,6 +153,8 @@ int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
     fake->cannot_reflink = false;
     rc = xenfork__sys_reflink(ctx, src, copy->dst, false);
     fake->cannot_reflink = cannot_reflink;
+    if (rc == 0 && !strcmp(copy->dst_format, "qcow2"))
+        fake_write_qcow2(copy->dst);
     return rc;
 }
 

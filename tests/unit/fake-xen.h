@@ -63,6 +63,7 @@ struct fake_disk {
     bool has_no_qemu, is_flushed;
     struct fake_file top, delta, job; /* of qcow2 */
     uint32_t streams;
+    bool is_flattening, has_progress;
 };
 
 struct fake_nic {
@@ -208,6 +209,8 @@ void fake_make_vhd(uint32_t domid);
 /* That of a disk's path. */
 const char *fake_file(const char *path);
 /* Its disk is a qcow2 file, served by its QEMU. */
+/* A plain file, in place of what is there. */
+void fake_write_qcow2(const char *path);
 void fake_make_qcow2(uint32_t domid);
 struct fake_domain *fake_domain(uint32_t domid);
 struct fake_domain *fake_domain_named(const char *name);

@@ -17,6 +17,7 @@
 #include "fake-xen.h"
 #include "lock.h"
 #include "node.h"
+#include "qcow2.h"
 #include "scene.h"
 
 struct scene {
@@ -198,7 +199,7 @@ static void test_moved(void **state)
     assert_string_equal(disk_path(s, &list), to);
     assert_string_equal(
         xenfork_list_disk_driver(list, xenfork_list_count(list) - 1, 0),
-        "plain");
+        "qcow2");
     xenfork_list_free(list);
     assert_int_equal(access(old, F_OK), -1);
     assert_int_equal(access(to, F_OK), 0);
@@ -220,6 +221,77 @@ static void test_in_the_way(void **state)
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
     assert_int_equal(access(to, F_OK), 0);
     unlink(to);
+}
+
+/* A scene whose disk is a qcow2 file. */
+static int setup_qcow2(void **state)
+{
+    static struct scene s;
+
+    s.src = scene_source();
+    fake_make_qcow2(s.src);
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    s.clone = fake_domain_named("src-1")->domid;
+    s.image = scene_image();
+    s.ctx = scene_open();
+    *state = &s;
+    return 0;
+}
+
+static void assert_flat(const struct scene *s, const char *path)
+{
+    char *parent = NULL;
+
+    assert_int_equal(xenfork__qcow2_parent(s->ctx, path, &parent), 0);
+    assert_null(parent);
+}
+
+/* While it runs, and in place. */
+static void test_qcow2_flat(void **state)
+{
+    struct scene *s = *state;
+    const struct fake_disk *disk = &fake_domain(s->clone)->disks[0];
+    char old[FAKE_PATH];
+
+    snprintf(old, sizeof(old), "%s", disk->path);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 4), 0);
+    assert_string_equal(disk->path, old);
+    assert_flat(s, disk->path);
+    assert_string_equal(disk->job.node, "");
+    assert_int_equal(detached(s), 100);
+    /* Once more: there is nothing to do. */
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
+}
+
+static void test_qcow2_gone(void **state)
+{
+    struct scene *s = *state;
+    char old[FAKE_PATH];
+
+    snprintf(old, sizeof(old), "%s", fake_domain(s->clone)->disks[0].path);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
+    assert_flat(s, old);
+}
+
+/* While it runs, to another place: both records say so, the old file goes. */
+static void test_qcow2_moved(void **state)
+{
+    struct scene *s = *state;
+    const struct fake_disk *disk = &fake_domain(s->clone)->disks[0];
+    char to[FAKE_PATH + 32], old[FAKE_PATH];
+    xenfork_list *list;
+
+    snprintf(to, sizeof(to), "%s/src-1-xvda.raw", fake->dir);
+    snprintf(old, sizeof(old), "%s", disk->path);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0), 0);
+    assert_string_equal(disk->path, to);
+    assert_string_equal(disk_path(s, &list), to);
+    xenfork_list_free(list);
+    assert_int_equal(access(old, F_OK), -1);
+    assert_int_equal(access(to, F_OK), 0);
+    assert_false(fake_domain(s->clone)->is_paused);
+    assert_int_equal(detached(s), 100);
 }
 
 static void test_names(void **state)
@@ -249,6 +321,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_qcow2_flat, setup_qcow2, teardown),
+        cmocka_unit_test_setup_teardown(test_qcow2_gone, setup_qcow2, teardown),
+        cmocka_unit_test_setup_teardown(test_qcow2_moved, setup_qcow2,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "fake-xen.h"
+#include "qcow2.h"
 #include "scene.h"
 #include "sweep.h"
 
@@ -235,6 +236,42 @@ static void prepare_killed(void)
     assert_true(fake_crash(killed_fork, NULL, &rc));
 }
 
+static void prepare_qcow2_clone(void)
+{
+    fake_add_guest("src");
+    fake_make_qcow2(source());
+    assert_int_equal(scene_fork(source(), 1, 0), 0);
+}
+
+static bool is_flat(const char *path)
+{
+    xenfork_ctx *ctx = scene_open();
+    char *parent = NULL;
+    int rc = xenfork__qcow2_parent(ctx, path, &parent);
+    bool ok = rc == 0 && !parent;
+
+    free(parent);
+    xenfork_close(ctx);
+    return ok;
+}
+
+static bool is_qcow2_detached(void)
+{
+    const struct fake_domain *clone = fake_domain(clone_domid());
+
+    return !clone->is_paused && is_flat(clone->disks[0].path);
+}
+
+/* Served from there, and so says libxl's record, too. */
+static bool is_qcow2_moved(void)
+{
+    const struct fake_domain *clone = fake_domain(clone_domid());
+
+    return is_moved() && !clone->is_paused &&
+           strstr(clone->disks[0].path, "/src-1-xvda.raw") &&
+           clone->disks[0].top.node[0] == 'd' && is_flat(clone->disks[0].path);
+}
+
 static const struct sweep sweeps[] = {
     {"destroy clone", SWEEP_REPEATS, prepare_clone, destroy_clone, NULL, 0},
     {"destroy one of two", SWEEP_REPEATS, prepare_two, destroy_clone,
@@ -250,13 +287,16 @@ static const struct sweep sweeps[] = {
      XENFORK_E_RESIDUE},
     {"detach", SWEEP_REPEATS, prepare_clone, detach, is_detached, 0},
     {"move", SWEEP_REPEATS, prepare_lost_clone, move, is_moved, 0},
+    {"detach qcow2", SWEEP_REPEATS, prepare_qcow2_clone, detach,
+     is_qcow2_detached, 0},
+    {"move qcow2", SWEEP_REPEATS, prepare_qcow2_clone, move, is_qcow2_moved, 0},
 };
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SWEEPS(0), SWEEPS(1), SWEEPS(2), SWEEPS(3), SWEEPS(4),
-        SWEEPS(5), SWEEPS(6), SWEEPS(7), SWEEPS(8), SWEEPS(9),
+        SWEEPS(0), SWEEPS(1), SWEEPS(2), SWEEPS(3), SWEEPS(4),  SWEEPS(5),
+        SWEEPS(6), SWEEPS(7), SWEEPS(8), SWEEPS(9), SWEEPS(10), SWEEPS(11),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
