@@ -9,8 +9,9 @@
 
 #include "files.h"
 
-#define SOON_MS  5000U
 #define PAUSE_NS 20000000L
+
+unsigned int xenfork__lock_soon_ms = 5000;
 
 struct xenfork__lock {
     int fd;
@@ -79,7 +80,7 @@ int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                             struct xenfork__lock **lock_out)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    uint64_t end_ns = xenfork__now_ns() + SOON_MS * 1000000ULL;
+    uint64_t end_ns = xenfork__now_ns() + xenfork__lock_soon_ms * 1000000ULL;
     int rc;
 
     while ((rc = xenfork__lock_take(ctx, name, false, lock_out)) ==

@@ -21,8 +21,9 @@ int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
 /*
  * The keeper of an earlier fork holds a domain's now and then, never for long:
- * BUSY only after five seconds.
+ * BUSY only after this time, five seconds; a test has less.
  */
+extern unsigned int xenfork__lock_soon_ms;
 int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                             struct xenfork__lock **lock_out);
 /* For a process that is to hold it, too. */

@@ -16,9 +16,11 @@
 #include "files.h"
 #include "qcow2.h"
 
-#define POLL_NS  200000000L
-#define FNV_BASE 14695981039346656037ULL
-#define FNV_STEP 1099511628211ULL
+/* Between two looks at a job: soon at first, for a small disk. */
+#define FIRST_POLL_NS 2000000U
+#define LAST_POLL_NS  200000000U
+#define FNV_BASE      14695981039346656037ULL
+#define FNV_STEP      1099511628211ULL
 
 void xenfork__qcow2_path_id(char kind, const char *path, const char *vdev,
                             char out[XENFORK__QEMU_NAME])
@@ -32,10 +34,11 @@ void xenfork__qcow2_path_id(char kind, const char *path, const char *vdev,
 }
 
 /* What the pace allows in this time: a job passes over what is empty. */
-static uint64_t moved(const struct xenfork__own *own, uint64_t bytes)
+static uint64_t moved(const struct xenfork__own *own, uint64_t bytes,
+                      uint32_t poll_ns)
 {
     uint64_t speed = xenfork__detach_speed(own->job);
-    uint64_t most = speed / (1000000000U / POLL_NS);
+    uint64_t most = speed / (1000000000U / poll_ns);
 
     return speed && bytes > most ? most : bytes;
 }
@@ -44,7 +47,7 @@ static uint64_t moved(const struct xenfork__own *own, uint64_t bytes)
 static int watch(xenfork_ctx *ctx, const struct xenfork__own *own,
                  const char *id, struct xenfork__qemu_job_info *job)
 {
-    const struct timespec pause = {.tv_nsec = POLL_NS};
+    uint32_t poll_ns = FIRST_POLL_NS;
     uint64_t before = 0;
     int rc;
 
@@ -54,11 +57,12 @@ static int watch(xenfork_ctx *ctx, const struct xenfork__own *own,
 
         xenfork__sys_qemu_close(ctx);
         rc = xenfork__detach_step(ctx, own->job, job->done, job->total,
-                                  moved(own, step));
+                                  moved(own, step, poll_ns));
         if (rc < 0)
             return rc;
         before = job->done;
-        nanosleep(&pause, NULL);
+        nanosleep(&(struct timespec){.tv_nsec = (long)poll_ns}, NULL);
+        poll_ns = poll_ns < LAST_POLL_NS / 2 ? 2 * poll_ns : LAST_POLL_NS;
     }
     return rc;
 }

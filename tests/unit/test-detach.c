@@ -254,7 +254,7 @@ static void test_qcow2_flat(void **state)
     char old[FAKE_PATH];
 
     snprintf(old, sizeof(old), "%s", disk->path);
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 4), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 4096), 0);
     assert_string_equal(disk->path, old);
     assert_flat(s, disk->path);
     assert_string_equal(disk->job.node, "");
