@@ -23,6 +23,7 @@
 struct scene {
     uint32_t src, clone, image;
     xenfork_ctx *ctx;
+    bool is_asked;
 };
 
 static int setup(void **state)
@@ -263,6 +264,34 @@ static void test_qcow2_flat(void **state)
     assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
 }
 
+static void fork_it(void *opaque, int stage, uint32_t index, uint64_t done,
+                    uint64_t total)
+{
+    struct scene *s = opaque;
+
+    (void)index;
+    (void)done;
+    (void)total;
+    if (stage != XENFORK_STAGE_DETACH ||
+        !fake_domain(s->clone)->disks[0].job.node[0])
+        return;
+    xenfork_set_progress(s->ctx, NULL, NULL);
+    assert_int_equal(scene_fork(s->clone, 1, 0), XENFORK_E_BUSY);
+    s->is_asked = true;
+}
+
+/* What is copied is not cut meanwhile. */
+static void test_qcow2_forked(void **state)
+{
+    struct scene *s = *state;
+
+    s->is_asked = false;
+    xenfork_set_progress(s->ctx, fork_it, s);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 4), 0);
+    assert_true(s->is_asked);
+    assert_flat(s, fake_domain(s->clone)->disks[0].path);
+}
+
 static void test_qcow2_gone(void **state)
 {
     struct scene *s = *state;
@@ -322,6 +351,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_flat, setup_qcow2, teardown),
+        cmocka_unit_test_setup_teardown(test_qcow2_forked, setup_qcow2,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_gone, setup_qcow2, teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_moved, setup_qcow2,
                                         teardown),
