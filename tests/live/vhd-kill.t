@@ -4,7 +4,7 @@
 # it has written are as before.
 # live: --source --timeout 500
 # needs: blktap
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/vhd.sh"
 

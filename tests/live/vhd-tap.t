@@ -4,7 +4,7 @@
 # of disk; tapdisk and tapback are killed.
 # live: --source --timeout 700
 # needs: blktap
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/vhd.sh"
 
