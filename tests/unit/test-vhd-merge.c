@@ -196,6 +196,21 @@ static void test_middle(void **state)
     assert_int_equal(sealed_count(), 0);
 }
 
+/* So much in the source's own would keep the guest waiting. */
+static void test_much(void **state)
+{
+    uint32_t n;
+
+    (void)state;
+    for (n = 0; n < 130; n++)
+        add_line(user(), "a block");
+    destroy("src-1", "src-2");
+    destroy("src-3", "src-4");
+    destroy("src-5", "src-6");
+    collapse();
+    assert_depth(user(), 2);
+}
+
 /* Of a clone that is being forked nothing is changed now. */
 static void test_busy(void **state)
 {
@@ -269,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_middle),
+        TEST(test_much),
         TEST(test_busy),
         TEST(test_killed),
     };

@@ -357,85 +357,6 @@ static void test_abort_fails(void **state)
     free(to);
 }
 
-/* As the keeper does, until there is nothing more to do.  How often? */
-static uint32_t collapse(void)
-{
-    uint32_t n;
-    bool again = true;
-
-    for (n = 0; again; n++) {
-        struct xenfork__cut cut = {
-            .domid = s->src, .vdev = disk()->vdev, .from = disk()->path};
-        cleanup_free char *to = NULL;
-
-        again = false;
-        assert_int_equal(vhd->collapse(s->ctx, &cut, &again, &to), 0);
-        if (!to)
-            return n;
-        cut.to = to;
-        assert_int_equal(vhd->abort(s->ctx, &cut), 0);
-        assert_int_equal(xenfork__sealed_sweep(s->ctx), 0);
-    }
-    return n;
-}
-
-static void assert_depth(uint32_t depth)
-{
-    struct xenfork__vhd found = {0};
-
-    assert_int_equal(xenfork__sys_vhd_query(s->ctx, user(), &found), 0);
-    free(found.parent);
-    assert_int_equal(found.depth, depth);
-}
-
-static void fork_again(void)
-{
-    xenfork_result_free(s->result);
-    s->result = NULL;
-    fake->keeper_count = 0;
-    assert_int_equal(fork_it(s, s->src), 0);
-}
-
-static void destroy(const char *first, const char *second)
-{
-    assert_int_equal(xenfork_clone_destroy(s->ctx, first), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, second), 0);
-}
-
-/* What clones need stays; what nobody but the source needs is merged. */
-static void test_collapse(void **state)
-{
-    (void)state;
-    assert_int_equal(collapse(), 0);
-    fork_again();
-    add_line(user(), "written since");
-    assert_int_equal(collapse(), 0);
-    fork_again();
-    assert_depth(3);
-    assert_int_equal(collapse(), 0);
-    destroy("src-3", "src-4");
-    assert_int_equal(collapse(), 1);
-    assert_depth(2);
-    destroy("src-1", "src-2");
-    assert_int_equal(collapse(), 1);
-    assert_text(user(), "vhd -\nbase of src\nwritten since\n");
-    assert_false(disk()->is_tap_paused);
-}
-
-/* So much of it would keep the guest waiting. */
-static void test_collapse_much(void **state)
-{
-    uint32_t n;
-
-    (void)state;
-    fork_again();
-    for (n = 0; n < 130; n++)
-        add_line(user(), "a block");
-    destroy("src-1", "src-2");
-    assert_int_equal(collapse(), 0);
-    assert_depth(2);
-}
-
 static void test_lists(void **state)
 {
     xenfork_list *list;
@@ -505,7 +426,6 @@ int main(void)
         TEST(test_abort_late),    TEST(test_abort_paused),
         TEST(test_abort_offline), TEST(test_abort_fails),
         TEST(test_lists),         TEST(test_removed),
-        TEST(test_collapse),      TEST(test_collapse_much),
         TEST(test_unreadable),
     };
 
