@@ -63,7 +63,9 @@ is "as the same guest" "$(field source token)" "$token"
 timeout 120 xl fork --no-hydrate --paused source k >/dev/null 2>&1 &
 fork=$!
 wait_until 30 pgrep -x xenfork-keeper
+pkill -STOP -x xl-fork # longer than anybody waits for it
 says "busy" 1 "another xenfork operation" "again when it has ended" xl fork source k2
+pkill -CONT -x xl-fork
 wait "$fork"
 is "the fork meanwhile succeeds" $? 0
 
