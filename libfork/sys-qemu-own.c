@@ -8,33 +8,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-static int run(xenfork_ctx *ctx, uint32_t domid, const char *command,
-               const char *fmt, ...) __attribute__((format(printf, 4, 5)));
-
-static int run(xenfork_ctx *ctx, uint32_t domid, const char *command,
-               const char *fmt, ...)
-{
-    cleanup_free char *arguments = NULL;
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vasprintf(&arguments, fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        arguments = NULL;
-        return xenfork__nomem(ctx);
-    }
-    return xenfork__qmp(ctx, domid, command, arguments, NULL);
-}
-
 int xenfork__sys_qemu_flatten(xenfork_ctx *ctx, uint32_t domid,
                               const struct xenfork__qemu_top *top,
                               const char *id, uint64_t bytes_per_second)
 {
-    return run(ctx, domid, "block-stream",
-               "{\"job-id\":\"%s\",\"device\":\"%s\",\"speed\":%" PRIu64 "}",
-               id, top->node, bytes_per_second);
+    return xenfork__qmp_run(
+        ctx, domid, "block-stream",
+        "{\"job-id\":\"%s\",\"device\":\"%s\",\"speed\":%" PRIu64 "}", id,
+        top->node, bytes_per_second);
 }
 
 /* Holes stay holes: zeroes are discarded, not written. */
@@ -46,13 +27,13 @@ static int add_node(xenfork_ctx *ctx, uint32_t domid, const char *node,
 
     if (!file)
         return xenfork__nomem(ctx);
-    return run(ctx, domid, "blockdev-add",
-               "{\"driver\":\"%s\",\"node-name\":\"%s\","
-               "\"discard\":\"unmap\",\"cache\":{\"direct\":%s},"
-               "\"file\":{\"driver\":\"file\",\"locking\":\"off\","
-               "\"discard\":\"unmap\",\"cache\":{\"direct\":%s},"
-               "\"filename\":%s}}",
-               image->format, node, direct, direct, file);
+    return xenfork__qmp_run(ctx, domid, "blockdev-add",
+                            "{\"driver\":\"%s\",\"node-name\":\"%s\","
+                            "\"discard\":\"unmap\",\"cache\":{\"direct\":%s},"
+                            "\"file\":{\"driver\":\"file\",\"locking\":\"off\","
+                            "\"discard\":\"unmap\",\"cache\":{\"direct\":%s},"
+                            "\"filename\":%s}}",
+                            image->format, node, direct, direct, file);
 }
 
 int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
@@ -66,11 +47,12 @@ int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
     if ((rc = xenfork__sys_qemu_remove(ctx, domid, id)) < 0 ||
         (rc = add_node(ctx, domid, id, to, top->is_direct)) < 0)
         return rc;
-    rc = run(ctx, domid, "blockdev-mirror",
-             "{\"job-id\":\"%s\",\"device\":\"%s\",\"target\":\"%s\","
-             "\"sync\":\"full\",\"copy-mode\":\"write-blocking\","
-             "\"speed\":%" PRIu64 "}",
-             id, top->node, id, bytes_per_second);
+    rc = xenfork__qmp_run(
+        ctx, domid, "blockdev-mirror",
+        "{\"job-id\":\"%s\",\"device\":\"%s\",\"target\":\"%s\","
+        "\"sync\":\"full\",\"copy-mode\":\"write-blocking\","
+        "\"speed\":%" PRIu64 "}",
+        id, top->node, id, bytes_per_second);
     if (rc < 0) {
         __auto_type error = ctx->error;
 
@@ -83,7 +65,7 @@ int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__sys_qemu_speed(xenfork_ctx *ctx, uint32_t domid, const char *id,
                             uint64_t bytes_per_second)
 {
-    return run(ctx, domid, "block-job-set-speed",
-               "{\"device\":\"%s\",\"speed\":%" PRIu64 "}", id,
-               bytes_per_second);
+    return xenfork__qmp_run(ctx, domid, "block-job-set-speed",
+                            "{\"device\":\"%s\",\"speed\":%" PRIu64 "}", id,
+                            bytes_per_second);
 }

@@ -146,32 +146,12 @@ int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
                     ",\"backing\":null");
 }
 
-static int run_formatted(xenfork_ctx *ctx, uint32_t domid, const char *command,
-                         const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static int run_formatted(xenfork_ctx *ctx, uint32_t domid, const char *command,
-                         const char *fmt, ...)
-{
-    cleanup_free char *arguments = NULL;
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vasprintf(&arguments, fmt, ap);
-    va_end(ap);
-    if (n < 0) {
-        arguments = NULL;
-        return xenfork__nomem(ctx);
-    }
-    return xenfork__qmp(ctx, domid, command, arguments, NULL);
-}
-
 int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
                                const char *node, const char *overlay)
 {
-    return run_formatted(ctx, domid, "blockdev-snapshot",
-                         "{\"node\":\"%s\",\"overlay\":\"%s\"}", node, overlay);
+    return xenfork__qmp_run(ctx, domid, "blockdev-snapshot",
+                            "{\"node\":\"%s\",\"overlay\":\"%s\"}", node,
+                            overlay);
 }
 
 /* DISK, not logged: it is in use, or is not there. */
@@ -201,11 +181,11 @@ int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
     rc = add_node(ctx, domid, id, path, top->is_direct, "");
     if (rc < 0)
         return rc;
-    rc = run_formatted(ctx, domid, "blockdev-mirror",
-                       "{\"job-id\":\"%s\",\"device\":\"%s\","
-                       "\"target\":\"%s\",\"sync\":\"top\","
-                       "\"copy-mode\":\"write-blocking\"}",
-                       id, top->node, id);
+    rc = xenfork__qmp_run(ctx, domid, "blockdev-mirror",
+                          "{\"job-id\":\"%s\",\"device\":\"%s\","
+                          "\"target\":\"%s\",\"sync\":\"top\","
+                          "\"copy-mode\":\"write-blocking\"}",
+                          id, top->node, id);
     if (rc < 0)
         delete_node(ctx, domid, id);
     return rc;
@@ -290,10 +270,10 @@ int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
     base = node_below(reply, top->node, depth);
     if (!base || !file)
         return file ? odd_answer(ctx, domid) : xenfork__nomem(ctx);
-    return run_formatted(ctx, domid, "block-stream",
-                         "{\"job-id\":\"%s\",\"device\":\"%s\","
-                         "\"base-node\":\"%.40s\",\"backing-file\":%s}",
-                         id, top->node, base, file);
+    return xenfork__qmp_run(ctx, domid, "block-stream",
+                            "{\"job-id\":\"%s\",\"device\":\"%s\","
+                            "\"base-node\":\"%.40s\",\"backing-file\":%s}",
+                            id, top->node, base, file);
 }
 
 static enum xenfork__qemu_job state_of(const char *status)
@@ -384,8 +364,8 @@ int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     int rc;
 
-    if ((rc = run_formatted(ctx, domid, "job-complete", "{\"id\":\"%s\"}",
-                            id)) < 0 ||
+    if ((rc = xenfork__qmp_run(ctx, domid, "job-complete", "{\"id\":\"%s\"}",
+                               id)) < 0 ||
         (rc = wait_job_end(ctx, domid, vdev)) < 0 ||
         (rc = xenfork__sys_qemu_top(ctx, domid, vdev, &top)) < 0)
         return rc;

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -281,6 +282,23 @@ int xenfork__qmp_try(xenfork_ctx *ctx, uint32_t domid, const char *command,
     cleanup_reply yajl_val reply = NULL;
 
     return run(ctx, domid, command, arguments, &reply);
+}
+
+int xenfork__qmp_run(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                     const char *fmt, ...)
+{
+    cleanup_free char *arguments = NULL;
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vasprintf(&arguments, fmt, ap);
+    va_end(ap);
+    if (n < 0) {
+        arguments = NULL;
+        return xenfork__nomem(ctx);
+    }
+    return xenfork__qmp(ctx, domid, command, arguments, NULL);
 }
 
 char *xenfork__qmp_quote(const char *text)
