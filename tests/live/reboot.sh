@@ -8,8 +8,11 @@ ours() { find /data/.xenfork -type f; }
 # raw PATH: a raw file or device with what that disk holds, until released
 raw() { printf '%s\n' "$1"; }
 released() { :; }
-# what a disk's line has before its target
+# what a disk's line has beside its target
 disk_options=''
+disk_format=raw
+# how many of ours a clone needs, with what it lies on
+of_a_clone=1
 
 # at_least_ours N
 at_least_ours() { [ "$(ours | wc -l)" -ge "$1" ]; }
@@ -36,7 +39,7 @@ starts_again() {
     local name=$1 config=/tmp/$1.cfg
     sed -e "s/^name = .*/name = \"$name\"/" -e '/^disk = /d' -e '/^vif = /d' /etc/xen/source.cfg >"$config"
     xl fork-info --json "$name" | jq -r '.[0] | "uuid = \"\(.uuid)\"",
-        "disk = [ \(.disks | map("\"format=raw,access=rw,vdev=\(.vdev),'"$disk_options"'target=\(.path)\"") | join(",")) ]",
+        "disk = [ \(.disks | map("\"format='"$disk_format"',access=rw,vdev=\(.vdev),'"$disk_options"'target=\(.path)\"") | join(",")) ]",
         "vif = [ \(.nics | map("\"bridge=xenbr0,mac=\(.mac)\"") | join(",")) ]"' >>"$config"
     timeout 120 xl create -q "$config" && wait_tick "$name" 4 120
 }
@@ -69,7 +72,7 @@ after_power_cut() {
     has_all "$source" "$disk" "${acked[0]}" "of-$source"
     has_all "$source-1" "$(info "$source-1" '.disks[0].path')" "${acked[1]}" "of-$source-1"
     xl fork-destroy nothing 2>/dev/null
-    is 'the next command sweeps what is left, but for the disk of the clone' "$(left)" '[] 0 1'
+    is 'the next command sweeps what is left, but for what the clone has' "$(left)" "[] 0 $of_a_clone"
     check "$source starts" "${@:3}"
     is 'its disk is whole' "$(ask "$source" verify | json .errors)" 0
     check 'its clone starts again' starts_again "$source-1"
@@ -79,6 +82,6 @@ after_power_cut() {
     check 'its clone ticks on' wait_until 60 ticks_on "$source-2"
     check 'the clone of before is forked, too' timeout 120 xl fork --paused "$source-1" "$source-1-1"
     check 'all clones are destroyed' timeout 120 xl fork-destroy "$source-1" "$source-2" "$source-1-1"
-    check 'nothing is left' wait_until 30 nothing_left
+    check 'nothing is left' wait_until "${left_seconds:-30}" nothing_left
     is 'no record, either' "$(xl fork-list --json | jq -c .)" '[]'
 }

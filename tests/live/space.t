@@ -7,83 +7,15 @@
 # full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/lvm.sh"
+. "$LIVE/space.sh"
 
-# How guests write: records on a disk without file system, so that they can go on after errors.
-extra='extra = "console=hvc0 quiet panic=1 mitigations=off xf.data=/dev/xvdb"'
-
-acked() { field "$1" acked; }
-# writes DOM [SECONDS]: more becomes acknowledged
-writes() {
-    local now
-    now=$(acked "$1")
-    wait_until "${2:-30}" eval '[ "$(acked '"$1"')" -gt '"$now"' ]'
-}
-# stuck DOM: soon nothing does: what has been set aside for it before is used up
-is_stuck() {
-    local now
-    now=$(acked "$1")
-    sleep 5
-    [ "$(acked "$1")" = "$now" ]
-}
-stuck() { wait_until 90 is_stuck "$1"; }
-# whole TEXT PATH ACKED
-whole() {
-    local seen
-    seen=$("$LIVE/check-disk" "$2")
-    is "$1: no damage" "$(jq -c .errors <<<"$seen")" '[]'
-    at_least "$1: every write that was acknowledged" "$(json .highest <<<"$seen")" "$3"
-}
-# fails TEXT COMMAND…: with a message, which is in $output
-fails() {
-    local text=$1 status=0
-    output=$(timeout 200 "${@:2}" 2>&1) || status=$?
-    is "$text: exit status" "$status" 1
-    diag "$output"
-    check "$text: says what" grep -q '^xl: ' <<<"$output"
-}
-
-# A file system without space. The source's writes go to blocks that it shares with what is sealed: those take space.
-fill() {
-    local free
-    free=$(df --output=avail -B1K "$1" | tail -n 1)
-    until fallocate -l "${free}K" "$1/filler" 2>/dev/null; do free=$((free - 64)); [ "$free" -gt 0 ] || break; done
-    dd if=/dev/zero of="$1/filler2" bs=4k status=none 2>/dev/null
-    sync -f "$1"
-}
-empty() { rm -f "$1"/filler*; }
 # An image goes a moment after its last clone.
-no_files() { [ -z "$(find /data/.xenfork -type f)" ]; }
 no_volumes() { [[ $(volumes) != *xenfork* ]]; }
 
 full_reflink() {
-    local sealed sum path before
     head -c 16M /dev/zero >/data/raw.img
-    start_source space 128 "$extra" 'disk = [ "format=raw,vdev=xvda,access=rw,target=/data/space.img",
+    full_file_system /data/raw.img 'disk = [ "format=raw,vdev=xvda,access=rw,target=/data/space.img",
         "format=raw,vdev=xvdb,access=rw,target=/data/raw.img" ]'
-    ask space 'pace 20' >/dev/null
-    check 'forked' timeout 120 xl fork space s
-    check 'the clone writes' writes s
-    sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "sealed" and .vdev == "xvdb").path')
-    path=$(info s '.disks[] | select(.vdev == "xvdb").path')
-    sum=$(/usr/libexec/xenfork/test-disk "$sealed" | json .sum)
-    fill /data
-    check 'file system full: the source has to stop' stuck space
-    check 'so has the clone' stuck s
-    diag "errno in the source $(field space disk_errno), in the clone $(field s disk_errno)"
-    is 'the guest sees an I/O error' "$(field space disk_errno)" 5
-    before=$(find /data/.xenfork -type f | sort)
-    fails 'a fork without space' xl fork --paused space s2
-    check 'it says why' grep -q 'its file system is full' <<<"$output"
-    is 'and leaves nothing' "$(find /data/.xenfork -type f | sort)" "$before"
-    empty /data
-    check 'space again: the source writes on' writes space
-    check 'so does the clone' writes s
-    acked_space=$(acked space) acked_s=$(acked s)
-    whole source /data/raw.img "$acked_space"
-    whole clone "$path" "$acked_s"
-    is 'what is sealed is as it was' "$(/usr/libexec/xenfork/test-disk "$sealed" | json .sum)" "$sum"
-    check 'destroyed' timeout 60 xl fork-destroy s
-    check 'nothing is left' wait_until 30 no_files
 }
 
 # The folder of our records: with so many pages of 4 KiB left.
