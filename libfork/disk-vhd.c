@@ -160,10 +160,11 @@ static int vhd_clone(xenfork_ctx *ctx, const char *from, const char *to)
 static int vhd_remove(xenfork_ctx *ctx, const char *path)
 {
     const char *file = xenfork__vhd_file(path);
-    int rc = xenfork__vhd_remove(ctx, file);
-    int r = xenfork__sys_tap_detach(ctx, file, NULL);
+    int rc = xenfork__vhd_forget_copy(ctx, file);
+    int r = rc < 0 ? rc : xenfork__vhd_remove(ctx, file);
 
-    return rc < 0 ? rc : r;
+    rc = xenfork__sys_tap_detach(ctx, file, NULL);
+    return r < 0 ? r : rc;
 }
 
 /* Of what is below a source's first VHD we know nothing, and it is not ours. */
@@ -183,17 +184,6 @@ static int vhd_parent(xenfork_ctx *ctx, const char *path, char **parent_out)
     if (asprintf(parent_out, XENFORK__VHD_PREFIX "%s", file) < 0)
         return xenfork__nomem(ctx);
     return 0;
-}
-
-/* vhd-util has no way to copy up into the last of them. */
-static int vhd_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
-{
-    xenfork__fail(ctx, XENFORK_E_DISK, 0, "disk %s (%s) cannot be detached",
-                  own->vdev, own->path);
-    return xenfork__remedy(ctx,
-                           "copy what its device has: xenfork-block "
-                           "attach %s r, when the clone is shut down",
-                           own->path);
 }
 
 static int vhd_usage(xenfork_ctx *ctx, const char *path,
@@ -240,6 +230,6 @@ const struct xenfork__disk_driver xenfork__disk_vhd = {
     .parent = vhd_parent,
     .collapse = xenfork__vhd_collapse,
     .merge = xenfork__vhd_merge,
-    .detach = vhd_detach,
+    .detach = xenfork__vhd_detach,
     .usage = vhd_usage,
 };

@@ -32,6 +32,18 @@ struct xenfork__copy {
 };
 int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy);
 /*
+ * One device to another of the same size; what it has already is not written.
+ * step() hears of each 2 MiB: of how much is done, and was written.  DISK
+ */
+struct xenfork__device_copy {
+    const char *src, *dst;
+    int (*step)(xenfork_ctx *ctx, void *opaque, uint64_t done, uint64_t total,
+                uint64_t moved);
+    void *opaque;
+};
+int xenfork__sys_copy_device(xenfork_ctx *ctx,
+                             const struct xenfork__device_copy *job);
+/*
  * In place, a qcow2 file that lies on others: @copy has no dst.  It is as good
  * as before until it lies on nothing.  No limit of speed
  */
@@ -79,6 +91,9 @@ int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path);
 /* It lies on another one, which has the same; a VHD that is in use as well */
 int xenfork__sys_vhd_relink(xenfork_ctx *ctx, const char *path,
                             const char *parent);
+/* An empty one lies on nothing any more, and has the UUID of @like. */
+int xenfork__sys_vhd_stand_alone(xenfork_ctx *ctx, const char *path,
+                                 const char *like);
 /* A file and its name are on the disk. */
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path);
 int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,

@@ -32,6 +32,8 @@ int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file);
 /* Under the source's lock: what lies on what has been merged no longer does. */
 int xenfork__vhd_relink(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                         bool *again_out);
+/* What detaching the file has begun.  Absent already: success */
+int xenfork__vhd_forget_copy(xenfork_ctx *ctx, const char *file);
 
 /* Operations of the driver: see disk.h. */
 int xenfork__vhd_release(xenfork_ctx *ctx, const char *path);
@@ -44,5 +46,6 @@ int xenfork__vhd_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                           bool *again_out, char **to_out);
 int xenfork__vhd_merge(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                        bool *again_out);
+int xenfork__vhd_detach(xenfork_ctx *ctx, const struct xenfork__own *own);
 
 #endif

@@ -186,6 +186,62 @@ int xenfork__sys_vhd_relink(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
+int xenfork__sys_vhd_stand_alone(xenfork_ctx *ctx, const char *path,
+                                 const char *like)
+{
+    char line[FAKE_PATH];
+    FILE *f;
+
+    FAKE_ENTER(ctx);
+    if (line_of(path, 1, line) || access(like, F_OK))
+        fake_violation("%s is not empty, or like nothing", path);
+    f = fopen(path, "w");
+    if (!f || fprintf(f, "vhd -\n") < 0 || fclose(f))
+        return cannot(ctx, path);
+    return fake_leave(0);
+}
+
+/* Its devices are the files themselves. */
+int xenfork__sys_tap_attach(xenfork_ctx *ctx, const char *path,
+                            const char *user, unsigned int flags,
+                            char **node_out)
+{
+    (void)user;
+    (void)flags;
+    FAKE_ENTER(ctx);
+    check_not_in_use(path);
+    *node_out = strdup(path);
+    return fake_leave(*node_out ? 0 : xenfork__nomem(ctx));
+}
+
+/* All that the chain of one has. */
+int xenfork__sys_copy_device(xenfork_ctx *ctx,
+                             const struct xenfork__device_copy *job)
+{
+    char below[FAKE_PATH], line[FAKE_PATH], had[FAKE_PATH];
+    uint32_t n, p;
+    int rc = job->step(ctx, job->opaque, 1, 2, 512);
+
+    if (rc < 0)
+        return rc;
+    FAKE_ENTER(ctx);
+    fake_copy_string(below, sizeof(below), job->src);
+    for (; strcmp(below, "-") != 0; parent_of(below, below))
+        for (n = 1; line_of(below, n, line); n++) {
+            cleanup_file FILE *f = NULL;
+
+            for (p = 1; line_of(job->dst, p, had) && strcmp(had, line) != 0;
+                 p++)
+                ;
+            if (line_of(job->dst, p, had))
+                continue;
+            f = fopen(job->dst, "ae");
+            if (!f || fprintf(f, "%s\n", line) < 0)
+                return cannot(ctx, job->dst);
+        }
+    return fake_leave(0);
+}
+
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
 {
     FAKE_ENTER(ctx);

@@ -272,6 +272,29 @@ static bool is_qcow2_moved(void)
            clone->disks[0].top.node[0] == 'd' && is_flat(clone->disks[0].path);
 }
 
+static void prepare_vhd_clone(void)
+{
+    fake_add_guest("src");
+    fake_make_vhd(source());
+    assert_int_equal(scene_fork(source(), 1, 0), 0);
+}
+
+/* It lies on nothing, has what it lay on, and nothing is beside it. */
+static bool is_vhd_detached(void)
+{
+    const struct fake_disk *disk = &fake_domain(clone_domid())->disks[0];
+    xenfork_ctx *ctx = scene_open();
+    struct xenfork__vhd vhd = {0};
+    char file[FAKE_PATH + 8];
+    int rc = xenfork__sys_vhd_query(ctx, fake_file(disk->path), &vhd);
+
+    free(vhd.parent);
+    xenfork_close(ctx);
+    snprintf(file, sizeof(file), "%s.own", fake_file(disk->path));
+    return rc == 0 && vhd.depth == 1 && vhd.allocated == 1 &&
+           !disk->is_tap_paused && access(file, F_OK);
+}
+
 static const struct sweep sweeps[] = {
     {"destroy clone", SWEEP_REPEATS, prepare_clone, destroy_clone, NULL, 0},
     {"destroy one of two", SWEEP_REPEATS, prepare_two, destroy_clone,
@@ -290,13 +313,16 @@ static const struct sweep sweeps[] = {
     {"detach qcow2", SWEEP_REPEATS, prepare_qcow2_clone, detach,
      is_qcow2_detached, 0},
     {"move qcow2", SWEEP_REPEATS, prepare_qcow2_clone, move, is_qcow2_moved, 0},
+    {"detach vhd", SWEEP_REPEATS, prepare_vhd_clone, detach, is_vhd_detached,
+     0},
 };
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SWEEPS(0), SWEEPS(1), SWEEPS(2), SWEEPS(3), SWEEPS(4),  SWEEPS(5),
-        SWEEPS(6), SWEEPS(7), SWEEPS(8), SWEEPS(9), SWEEPS(10), SWEEPS(11),
+        SWEEPS(0),  SWEEPS(1),  SWEEPS(2),  SWEEPS(3), SWEEPS(4),
+        SWEEPS(5),  SWEEPS(6),  SWEEPS(7),  SWEEPS(8), SWEEPS(9),
+        SWEEPS(10), SWEEPS(11), SWEEPS(12),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
