@@ -33,8 +33,12 @@ static int spawn(xenfork_ctx *ctx, struct xenfork__tap *tap)
 {
     static const char *const argv[] = {"tap-ctl", "spawn", NULL};
     cleanup_free char *output = NULL;
-    int rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output);
+    int guard_fd = ctx->guard_fd, rc;
 
+    /* It stays: with a journal's lock nobody could undo that. */
+    ctx->guard_fd = -1;
+    rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output);
+    ctx->guard_fd = guard_fd;
     if (rc < 0)
         return rc;
     if (sscanf(output, "%u", &tap->tapdisk.pid) != 1 ||
