@@ -17,6 +17,7 @@
 struct run {
     const char *const *argv;
     int null, out, err; /* its standard descriptors */
+    int to;             /* the caller's, for its output; -1: none */
     int guard;          /* the journal's lock; -1: none */
     int ear;            /* where its output is heard; -1: when it has ended */
     int (*heard)(xenfork_ctx *ctx, void *opaque, const char *text);
@@ -24,7 +25,8 @@ struct run {
     pid_t pid;
 };
 
-#define NO_RUN {.null = -1, .out = -1, .err = -1, .guard = -1, .ear = -1}
+#define NO_RUN \
+    {.null = -1, .out = -1, .err = -1, .to = -1, .guard = -1, .ear = -1}
 
 /* Placing them as the program's must not overwrite one still to be placed. */
 static int above(int fd)
@@ -48,6 +50,8 @@ static int open_out(struct run *run)
 {
     int fds[2];
 
+    if (run->to >= 0)
+        return fcntl(run->to, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
     if (!run->heard)
         return above(memfd_create("output", MFD_CLOEXEC));
     if (pipe2(fds, O_CLOEXEC))
@@ -262,6 +266,19 @@ int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
     close_run(&run);
     if (output)
         *output_out = output;
+    return rc;
+}
+
+int xenfork__sys_run_to(xenfork_ctx *ctx, int code, const char *const argv[],
+                        int fd)
+{
+    struct run run = NO_RUN;
+    int rc;
+
+    run.argv = argv;
+    run.to = fd;
+    rc = run_it(ctx, code, &run);
+    close_run(&run);
     return rc;
 }
 

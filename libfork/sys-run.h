@@ -25,6 +25,9 @@ int xenfork__spawn_apart(posix_spawnattr_t *attr);
  */
 int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
                      char **output_out);
+/* The same for one that writes to a file of the caller's. */
+int xenfork__sys_run_to(xenfork_ctx *ctx, int code, const char *const argv[],
+                        int fd);
 /*
  * The same for one that may take as long as it likes.  heard() gets what it
  * has written, piece by piece, and is called every second at least; what it

@@ -5,47 +5,30 @@
  */
 #include "sys-tap.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "sys-run.h"
-
-#define MINORS XENFORK__TAP_CONTROL "/tapdisk/tapdisk-"
-#define NBD    "/dev/nbd"
 
 static int allocate(xenfork_ctx *ctx, struct xenfork__tap *tap)
 {
     static const char *const argv[] = {"tap-ctl", "allocate", NULL};
-    cleanup_free char *output = NULL;
-    int rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output);
 
-    if (rc < 0)
-        return rc;
-    if (sscanf(output, MINORS "%d", &tap->tapdisk.minor) != 1 ||
-        tap->tapdisk.minor < 0)
-        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "tap-ctl does not say what it has allocated");
-    return xenfork__tap_write(ctx, tap);
+    return xenfork__tap_run(ctx, tap, argv);
 }
 
 static int spawn(xenfork_ctx *ctx, struct xenfork__tap *tap)
 {
     static const char *const argv[] = {"tap-ctl", "spawn", NULL};
-    cleanup_free char *output = NULL;
     int guard_fd = ctx->guard_fd, rc;
 
     /* It stays: with a journal's lock nobody could undo that. */
     ctx->guard_fd = -1;
-    rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output);
+    rc = xenfork__tap_run(ctx, tap, argv);
     ctx->guard_fd = guard_fd;
-    if (rc < 0)
-        return rc;
-    if (sscanf(output, "%u", &tap->tapdisk.pid) != 1 ||
-        !xenfork__sys_tap_is_alive(&tap->tapdisk))
-        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "tap-ctl has started no tapdisk");
-    return xenfork__tap_write(ctx, tap);
+    return rc < 0 || xenfork__sys_tap_is_alive(&tap->tapdisk)
+               ? rc
+               : xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                               "tap-ctl has started no tapdisk");
 }
 
 static int open_disk(xenfork_ctx *ctx, struct xenfork__tap *tap,
@@ -87,21 +70,11 @@ static int connect_nbd(xenfork_ctx *ctx, struct xenfork__tap *tap,
                                 "512",        "-unix",
                                 socket,       is_readonly ? "-readonly" : NULL,
                                 NULL};
-    cleanup_free char *output = NULL;
-    const char *node;
-    unsigned int n;
     int rc;
 
     print_socket(tap, socket);
-    if ((rc = load_nbd(ctx)) < 0 ||
-        (rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, &output)) < 0)
-        return rc;
-    node = strstr(output, NBD);
-    if (!node || sscanf(node, NBD "%u", &n) != 1)
-        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "nbd-client does not say what it has connected");
-    snprintf(tap->node, sizeof(tap->node), NBD "%u", n);
-    return xenfork__tap_write(ctx, tap);
+    rc = load_nbd(ctx);
+    return rc < 0 ? rc : xenfork__tap_run(ctx, tap, argv);
 }
 
 static int put_up(xenfork_ctx *ctx, struct xenfork__tap *tap,
@@ -138,7 +111,8 @@ static int claim(xenfork_ctx *ctx, const char *target, const char *user,
 
     if (rc < 0)
         return rc;
-    if (tap->node[0] && xenfork__sys_tap_is_alive(&tap->tapdisk))
+    if (tap->node[0] && !tap->is_unfinished &&
+        xenfork__sys_tap_is_alive(&tap->tapdisk))
         return in_use(ctx, target, tap);
     if (tap->user[0]) {
         /* Whoever made it was killed, or tapdisk was. */

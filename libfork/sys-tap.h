@@ -24,6 +24,7 @@ struct xenfork__tap {
     struct xenfork__tapdisk tapdisk;    /* pid 0, minor -1: none */
     char node[XENFORK__TAP_NODE_BYTES]; /* "": not connected */
     char user[XENFORK__TAP_USER_BYTES]; /* the device that it is for */
+    bool is_unfinished;                 /* its maker was killed */
 };
 
 /*
@@ -35,6 +36,12 @@ int xenfork__tap_hold(xenfork_ctx *ctx, const char *path, const char *reader,
                       bool is_new, struct xenfork__tap *tap);
 int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap);
 void xenfork__tap_drop(struct xenfork__tap *tap);
+/*
+ * A program that makes what the record has not yet, in this order: minor,
+ * tapdisk, device of nbd.  The record has it as soon as the program says so.
+ */
+int xenfork__tap_run(xenfork_ctx *ctx, struct xenfork__tap *tap,
+                     const char *const argv[]);
 #define cleanup_tap __attribute__((cleanup(xenfork__tap_drop)))
 
 /* Of the domain that it is for; false: it is for none. */

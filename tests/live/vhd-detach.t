@@ -41,14 +41,17 @@ memory_of web-1
 check 'killed: what served the copy goes' wait_until 60 eval '! ls /run/xenfork/tap | grep -E "own|below"'
 check 'the clone ticks on' ticks_on web-1
 check 'begun again' xl fork-detach --rate=2 web-1
-check 'its disk is under way' wait_until 60 test -e "$(file_of "$leaf").own"
+check 'its disk is under way' wait_until 60 eval 'ls /run/xenfork/tap | grep -q own'
+pkill -STOP -f 'fork-detach --rate'
 check 'it cannot be forked meanwhile' eval '! xl fork web-1 not 2>/tmp/refused'
+check 'it says so' grep -q 'another xenfork operation is on it' /tmp/refused
+pkill -CONT -f 'fork-detach --rate'
 check 'stopped' xl fork-detach --stop web-1
 check 'it stops' wait_until 60 eval '! is_running'
 check 'the clone ticks on' ticks_on web-1
 
 # Killed as the N-th of blktap's programs is started, which then does its work all the same.
-for program in vhd-util tap-ctl; do
+for program in vhd-util tap-ctl nbd-client; do
     real=$(command -v "$program")
     cat >"/usr/local/bin/$program" <<END
 #!/bin/bash
@@ -73,7 +76,7 @@ for n in $(seq 1 40); do
     fi
     check "killed at program $n: the clone ticks on" wait_until 60 ticks_on web-1
 done
-rm /usr/local/bin/vhd-util /usr/local/bin/tap-ctl
+rm /usr/local/bin/{vhd-util,tap-ctl,nbd-client}
 hash -r
 at_least 'every program' "$ended" 10
 start=$(date +%s%N)
