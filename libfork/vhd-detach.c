@@ -17,8 +17,7 @@
 #include "detach.h"
 #include "files.h"
 
-#define READER "detach" /* what its tapdisk is for */
-#define WRITER "detach"
+#define USER "detach" /* whom its tapdisks are for */
 
 struct files {
     char *leaf;  /* the clone's, whatever links lead to it */
@@ -58,7 +57,7 @@ static int name_files(xenfork_ctx *ctx, const char *path, struct files *files)
 static int let_go(xenfork_ctx *ctx, const struct files *files)
 {
     int rc = xenfork__sys_tap_detach(ctx, files->copy, NULL);
-    int r = xenfork__sys_tap_detach(ctx, files->below, READER);
+    int r = xenfork__sys_tap_detach(ctx, files->below, USER);
 
     rc = rc < 0 ? rc : r;
     r = xenfork__file_remove(ctx, files->below);
@@ -121,7 +120,7 @@ static int look_at(xenfork_ctx *ctx, const struct files *files,
 
     if (rc < 0 || (rc = xenfork__sys_vhd_snapshot(ctx, over, files->below)) < 0)
         return rc;
-    return xenfork__sys_tap_attach(ctx, files->below, READER,
+    return xenfork__sys_tap_attach(ctx, files->below, USER,
                                    XENFORK__TAP_READONLY, node_out);
 }
 
@@ -133,7 +132,7 @@ static int fill_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
     int rc;
 
     if ((rc = look_at(ctx, files, parent, &src)) < 0 ||
-        (rc = xenfork__sys_tap_attach(ctx, files->copy, WRITER, 0, &dst)) < 0)
+        (rc = xenfork__sys_tap_attach(ctx, files->copy, USER, 0, &dst)) < 0)
         return rc;
     rc = xenfork__sys_copy_device(
         ctx, &(struct xenfork__device_copy){
