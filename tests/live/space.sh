@@ -58,7 +58,7 @@ disk_of() { info "$1" '.disks[] | select(.vdev == "xvdb").path'; }
 
 # full_file_system PATH LINE…: of a source's configuration; it writes to PATH
 full_file_system() {
-    local sealed sum before part
+    local sealed sum before part acked_space acked_s
     start_source space 128 "$extra" "${@:2}"
     ask space 'pace 20' >/dev/null
     check 'forked' timeout 120 xl fork space s
@@ -77,9 +77,10 @@ full_file_system() {
     empty /data
     check 'space again: the source writes on' writes space 150
     check 'so does the clone' writes s 150
+    acked_space=$(acked space) acked_s=$(acked s)
     for part in space s; do xl pause "$part"; done
-    whole source "$1" "$(acked space)"
-    whole clone "$(disk_of s)" "$(acked s)"
+    whole source "$1" "$acked_space"
+    whole clone "$(disk_of s)" "$acked_s"
     is 'what is sealed is as it was' "$(sum "$sealed")" "$sum"
     for part in space s; do xl unpause "$part"; done
     check 'the source goes on' writes space
