@@ -3,8 +3,11 @@
 # Storage that is full in the middle of writes and of forks, for live scripts; after lib.sh. A driver defines what is
 # different with it.
 
-# How guests write: records on a disk without file system, so that they can go on after errors.
-extra='extra = "console=hvc0 quiet panic=1 mitigations=off xf.data=/dev/xvdb"'
+# start_writer NAME LINE…: a guest that writes its records to xvdb, without file system, so that it goes on after errors
+start_writer() {
+    start_source "$1" 128 'extra = "console=hvc0 quiet panic=1 mitigations=off xf.data=/dev/xvdb"' "${@:2}"
+    ask "$1" 'pace 20' >/dev/null
+}
 
 acked() { field "$1" acked; }
 # writes DOM [SECONDS]: more becomes acknowledged
@@ -59,8 +62,7 @@ disk_of() { info "$1" '.disks[] | select(.vdev == "xvdb").path'; }
 # full_file_system PATH LINE…: of a source's configuration; it writes to PATH
 full_file_system() {
     local sealed sum before part acked_space acked_s
-    start_source space 128 "$extra" "${@:2}"
-    ask space 'pace 20' >/dev/null
+    start_writer space "${@:2}"
     check 'forked' timeout 120 xl fork space s
     check 'the clone writes' writes s
     sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "sealed" and .vdev == "xvdb").path')

@@ -45,9 +45,8 @@ full_state() {
 full_pool() {
     POOL_MIB=112 thin_volumes src=64 data=16
     dd if=/dev/zero of=/dev/vg0/data bs=1M count=16 oflag=direct status=none
-    start_source thin 128 "$extra" 'disk = [ "format=raw,vdev=xvda,access=rw,target=/dev/vg0/src",
+    start_writer thin 'disk = [ "format=raw,vdev=xvda,access=rw,target=/dev/vg0/src",
         "format=raw,vdev=xvdb,access=rw,target=/dev/vg0/data" ]'
-    ask thin 'pace 20' >/dev/null
     check 'forked' timeout 120 xl fork --paused thin t
     is_full() { [ "$(lvs --noheadings -o data_percent vg0/pool | tr -d ' ' | cut -d. -f1)" -ge 100 ]; }
     lvcreate -y -V 64M --thin -n filler vg0/pool >/dev/null 2>&1

@@ -50,35 +50,14 @@ check 'stopped' xl fork-detach --stop web-1
 check 'it stops' wait_until 60 eval '! is_running'
 check 'the clone ticks on' ticks_on web-1
 
-# Killed as the N-th of blktap's programs is started, which then does its work all the same.
-for program in vhd-util tap-ctl nbd-client; do
-    real=$(command -v "$program")
-    cat >"/usr/local/bin/$program" <<END
-#!/bin/bash
-exec 9>/tmp/kill.lock
-flock 9
-n=\$((\$(cat /tmp/kill.count) + 1))
-echo "\$n" >/tmp/kill.count
-[ "\$n" != "\$(cat /tmp/kill.at)" ] || pkill -9 -f 'fork-detach --wait'
-exec 9>&-
-exec $real "\$@"
-END
-    chmod +x "/usr/local/bin/$program"
-done
-hash -r
-ended=0
+# Killed beside each of blktap's programs.
+kill_at_programs -f 'fork-detach --wait'
 for n in $(seq 1 40); do
-    echo 0 >/tmp/kill.count
-    echo "$n" >/tmp/kill.at
-    if { timeout 120 xl fork-detach --wait web-1; } >/tmp/detach.log 2>&1; then
-        ended=$((n - 1))
-        break
-    fi
+    killed_at "$n" timeout 120 xl fork-detach --wait web-1 || break
     check "killed at program $n: the clone ticks on" wait_until 60 ticks_on web-1
 done
-rm /usr/local/bin/{vhd-util,tap-ctl,nbd-client}
-hash -r
-at_least 'every program' "$ended" 10
+kill_no_more
+at_least 'every program' "$((n - 1))" 10
 start=$(date +%s%N)
 check 'to its end' timeout 120 xl fork-detach --wait web-1
 diag "the rest: $((($(date +%s%N) - start) / 1000000)) ms, $(du -k "$(file_of "$leaf")" | cut -f 1) KiB"

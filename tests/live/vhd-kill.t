@@ -33,35 +33,15 @@ for stage in prepare suspend capture disks share resume seal create fork; do
 done
 is 'the disk of the source is whole' "$(ask web verify | json .errors)" 0
 
-# Killed as the N-th of blktap's programs is started, which then does its work all the same.
-for program in vhd-util tap-ctl; do
-    real=$(command -v "$program")
-    cat >"/usr/local/bin/$program" <<END
-#!/bin/bash
-exec 9>/tmp/kill.lock
-flock 9
-n=\$((\$(cat /tmp/kill.count) + 1))
-echo "\$n" >/tmp/kill.count
-[ "\$n" != "\$(cat /tmp/kill.at)" ] || pkill -9 -x xl-fork
-exec 9>&-
-exec $real "\$@"
-END
-    chmod +x "/usr/local/bin/$program"
-done
-hash -r
-ended=0
-for n in $(seq 1 30); do
-    echo 0 >/tmp/kill.count
-    echo "$n" >/tmp/kill.at
-    if { timeout 120 xl fork --paused web k; } >/dev/null 2>&1; then
-        ended=$((n - 1))
-        break
-    fi
+# Killed beside each of blktap's programs.
+kill_at_programs -x xl-fork
+for n in $(seq 1 40); do
+    killed_at "$n" timeout 120 xl fork --paused web k || break
     was_undone "killed at program $n" "$before"
     check "killed at program $n: the source ticks on" wait_until 60 ticks_on web
 done
-rm /usr/local/bin/vhd-util /usr/local/bin/tap-ctl
-at_least 'every program of a fork' "$ended" 7
+kill_no_more
+at_least 'every program of a fork' "$((n - 1))" 8
 check 'that which is not killed is destroyed' timeout 120 xl fork-destroy k
 is 'the disk of the source is whole' "$(ask web verify | json .errors)" 0
 done_testing

@@ -54,6 +54,37 @@ serving() {
     } | sort
 }
 
+# What is killed as the N-th of blktap's programs is started, which then does its work all the same.
+PROGRAMS=(vhd-util tap-ctl nbd-client)
+# kill_at_programs PKILL-ARGUMENT…
+kill_at_programs() {
+    local program
+    for program in "${PROGRAMS[@]}"; do
+        cat >"/usr/local/bin/$program" <<END
+#!/bin/bash
+exec 9>/tmp/kill.lock
+flock 9
+n=\$((\$(cat /tmp/kill.count) + 1))
+echo "\$n" >/tmp/kill.count
+[ "\$n" != "\$(cat /tmp/kill.at)" ] || pkill -9 ${*@Q}
+exec 9>&-
+exec $(command -v "$program") "\$@"
+END
+        chmod +x "/usr/local/bin/$program"
+    done
+    hash -r
+}
+# killed_at N COMMAND…: false: it was not, and has succeeded
+killed_at() {
+    echo 0 >/tmp/kill.count
+    echo "$1" >/tmp/kill.at
+    { ! "${@:2}"; } >/dev/null 2>&1
+}
+kill_no_more() {
+    rm "${PROGRAMS[@]/#//usr/local/bin/}"
+    hash -r
+}
+
 # Before 4.20 what `xl create` leaves to watch a domain ends when the domain is suspended.
 host() {
     local all
