@@ -182,6 +182,16 @@ int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
     return rc;
 }
 
+/* Of a program that makes files for a driver all that we know is its text. */
+static int not_made(xenfork_ctx *ctx, int rc, const char *path)
+{
+    return rc == XENFORK_E_DISK && !ctx->error.remedy[0] &&
+                   xenfork__sys_is_full(path)
+               ? xenfork__remedy(ctx, "its file system is full: make room "
+                                      "there")
+               : rc;
+}
+
 static int prepare_one(xenfork_ctx *ctx,
                        const struct xenfork__disks_source *source,
                        const struct xenfork__disk_driver *driver,
@@ -201,7 +211,7 @@ static int prepare_one(xenfork_ctx *ctx,
                                          .from = disk->path,
                                          .to = path,
                                          .is_frozen = source->is_frozen})) < 0)
-        return rc;
+        return not_made(ctx, rc, path);
     return xenfork__node_add_disk(ctx, image, index, disk->vdev, driver->name,
                                   path, disk->path);
 }
@@ -273,7 +283,7 @@ static int clone_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
         (rc = driver->path(ctx, disk, clone->uuid, &path)) < 0 ||
         (rc = xenfork__txn_disk(ctx, txn, driver->name, path, "", "")) < 0 ||
         (rc = driver->clone(ctx, sealed->path, path)) < 0)
-        return rc;
+        return path ? not_made(ctx, rc, path) : rc;
     *script_out = driver->script;
     return xenfork__node_add_disk(ctx, clone, sealed->index, sealed->vdev,
                                   driver->name, path, "");

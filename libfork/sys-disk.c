@@ -8,10 +8,12 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "sys-run.h"
 
 #define HELPER     XENFORK_LIBEXEC_DIR "/xenfork-block"
+#define FULL_BYTES (1U << 20)
 #define NO_TIMEOUT "/sys/module/dm_thin_pool/parameters/no_space_timeout"
 
 static int failed(xenfork_ctx *ctx, const char *what, const char *path)
@@ -58,6 +60,17 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
     if (r && (errno == ENOSPC || errno == EDQUOT))
         return xenfork__miss(ctx, XENFORK_E_BUSY, "no space for %s", path);
     return r || fsync(fd) ? failed(ctx, "make room for", path) : 0;
+}
+
+bool xenfork__sys_is_full(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    cleanup_free char *dir = slash ? strndup(path, (size_t)(slash - path) + 1)
+                                   : NULL;
+    struct statvfs fs;
+
+    return dir && !statvfs(dir, &fs) &&
+           (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES;
 }
 
 int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,

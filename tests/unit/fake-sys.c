@@ -63,6 +63,12 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
+bool xenfork__sys_is_full(const char *path)
+{
+    (void)path;
+    return fake->is_full;
+}
+
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
                              bool *is_full_out)
 {

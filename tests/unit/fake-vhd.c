@@ -137,6 +137,8 @@ int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
 
     FAKE_ENTER(ctx);
     check_not_in_use(path);
+    if (fake->is_full)
+        return cannot(ctx, path);
     f = fopen(path, "w");
     if (!f || fprintf(f, "vhd %s\n", parent) < 0 || fclose(f))
         return cannot(ctx, path);

@@ -239,6 +239,16 @@ static void test_refused(void **state)
     assert_int_equal(fork_it(s, s->src), XENFORK_E_INVAL);
 }
 
+static void test_full(void **state)
+{
+    (void)state;
+    fake->is_full = true;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_remedy(s->ctx), "make room"));
+    fake->is_full = false;
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
 static void test_fork(void **state)
 {
     const struct fake_domain *clone;
@@ -426,7 +436,7 @@ int main(void)
         TEST(test_abort_late),    TEST(test_abort_paused),
         TEST(test_abort_offline), TEST(test_abort_fails),
         TEST(test_lists),         TEST(test_removed),
-        TEST(test_unreadable),
+        TEST(test_unreadable),    TEST(test_full),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
