@@ -62,6 +62,12 @@ check 'and restored' timeout 120 xl restore /data/f-2.save
 check 'it ticks on' wait_until 60 ticks_on f-2
 is 'its disk is whole' "$(ask f-2 verify | json .errors)" 0
 rm -f /data/f-2.save
+xl pause f-2
+check 'it is detached' timeout 300 xl fork-detach --wait f-2
+xl unpause f-2
+check 'it lies on nothing' eval '[[ $(vhd-util query -p -n "$(file_of "$(disk f-2)")") == *"has no parent"* ]]'
+check 'it ticks on' ticks_on f-2
+is 'its disk is whole' "$(ask f-2 verify | json .errors)" 0
 
 # tapdisk is killed: nobody but its clone notices.
 kill -9 "$(tapdisk_of f-1)"
