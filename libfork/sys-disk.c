@@ -8,12 +8,11 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include "sys-run.h"
 
 #define HELPER     XENFORK_LIBEXEC_DIR "/xenfork-block"
-#define FULL_BYTES (1U << 20)
+#define FULL_BYTES (1 << 20)
 #define NO_TIMEOUT "/sys/module/dm_thin_pool/parameters/no_space_timeout"
 
 static int failed(xenfork_ctx *ctx, const char *what, const char *path)
@@ -62,15 +61,18 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
     return r || fsync(fd) ? failed(ctx, "make room for", path) : 0;
 }
 
+/* What statvfs(3) has left may be set aside by the file system itself. */
 bool xenfork__sys_is_full(const char *path)
 {
     const char *slash = strrchr(path, '/');
     cleanup_free char *dir = slash ? strndup(path, (size_t)(slash - path) + 1)
                                    : NULL;
-    struct statvfs fs;
+    cleanup_close int fd = dir ? open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC,
+                                      0600)
+                               : -1;
 
-    return dir && !statvfs(dir, &fs) &&
-           (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BYTES;
+    return dir && (fd < 0 || fallocate(fd, 0, 0, FULL_BYTES)) &&
+           (errno == ENOSPC || errno == EDQUOT);
 }
 
 int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
