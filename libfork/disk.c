@@ -182,11 +182,16 @@ int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
     return rc;
 }
 
-/* Of a program that makes files for a driver all that we know is its text. */
+/*
+ * Of a program that makes files for a driver all that we know is its text.
+ * @path may begin with the driver's own word.
+ */
 static int not_made(xenfork_ctx *ctx, int rc, const char *path)
 {
-    return rc == XENFORK_E_DISK && !ctx->error.remedy[0] &&
-                   xenfork__sys_is_full(path)
+    const char *file = strchr(path, '/');
+
+    return rc == XENFORK_E_DISK && !ctx->error.remedy[0] && file &&
+                   xenfork__sys_is_full(file)
                ? xenfork__remedy(ctx, "its file system is full: make room "
                                       "there")
                : rc;

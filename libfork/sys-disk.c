@@ -64,9 +64,8 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
 /* What statvfs(3) has left may be set aside by the file system itself. */
 bool xenfork__sys_is_full(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    cleanup_free char *dir = slash ? strndup(path, (size_t)(slash - path) + 1)
-                                   : NULL;
+    size_t bytes = (size_t)(strrchr(path, '/') - path) + 1;
+    cleanup_free char *dir = strndup(path, bytes);
     cleanup_close int fd = dir ? open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC,
                                       0600)
                                : -1;

@@ -57,7 +57,7 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
  */
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
                              bool *is_full_out);
-/* Hardly anything fits into the file system that a path lies in, or would. */
+/* Hardly anything fits into the file system that an absolute path is of. */
 bool xenfork__sys_is_full(const char *path);
 /* Thin volumes of LVM.  DISK, not logged: it is none */
 int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path);
