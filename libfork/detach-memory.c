@@ -50,10 +50,26 @@ static int unshare(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
     return n ? xenfork__xen_unshare(ctx, domid, gfns, n) : 0;
 }
 
-static int unshare_all(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                       uint32_t domid)
+/* Bytes since *shared pages were: what was its own already took no time. */
+static int count_moved(xenfork_ctx *ctx, uint32_t domid, uint64_t *shared,
+                       uint64_t *moved_out)
 {
-    uint64_t gfn, max_gfn, seen = 0;
+    struct xenfork__dominfo now;
+    int rc = xenfork__xen_info(ctx, domid, &now);
+
+    if (rc < 0)
+        return rc;
+    *moved_out = 0;
+    if (now.shared_pages < *shared)
+        *moved_out = (*shared - now.shared_pages) * XENFORK__PAGE_SIZE;
+    *shared = now.shared_pages;
+    return 0;
+}
+
+static int unshare_all(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                       uint32_t domid, uint64_t shared)
+{
+    uint64_t gfn, max_gfn, moved, seen = 0;
     int rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn);
 
     if (rc < 0)
@@ -68,9 +84,9 @@ static int unshare_all(xenfork_ctx *ctx, struct xenfork__detaching *job,
         seen += n;
         if (!n && gfn + count <= max_gfn)
             continue; /* a hole */
-        rc = xenfork__detach_step(ctx, job, seen, job->clone->pages,
-                                  (uint64_t)n * XENFORK__PAGE_SIZE);
-        if (rc < 0)
+        if ((rc = count_moved(ctx, domid, &shared, &moved)) < 0 ||
+            (rc = xenfork__detach_step(ctx, job, seen, job->clone->pages,
+                                       moved)) < 0)
             return rc;
     }
     return 0;
@@ -89,7 +105,7 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
         return rc;
     rc = claim(ctx, domid, &before);
     if (rc == 0)
-        rc = unshare_all(ctx, job, domid);
+        rc = unshare_all(ctx, job, domid, before.shared_pages);
     settle_claim(ctx, domid, &before);
     if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &after)) < 0)
         return rc;

@@ -131,6 +131,21 @@ static void test_stopped(void **state)
     assert_int_equal(detached(s), 100);
 }
 
+/* What is its own already does not count for the limit of speed. */
+static void test_speed(void **state)
+{
+    struct scene *s = *state;
+    struct fake_domain *clone = fake_domain(s->clone);
+    uint64_t gfn, start;
+
+    for (gfn = 1; gfn < clone->page_count; gfn++)
+        assert_int_equal(xenfork__xen_unshare(s->ctx, s->clone, &gfn, 1), 0);
+    start = xenfork__now_ns();
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 16), 0);
+    assert_true(xenfork__now_ns() - start < 4000000000U);
+    assert_int_equal(detached(s), 100);
+}
+
 static void cancel_it(void *opaque, int stage, uint32_t index, uint64_t done,
                       uint64_t total)
 {
@@ -345,6 +360,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_little, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
