@@ -202,3 +202,13 @@ int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out)
         rc = is_due(ctx, &list.items[i], is_out);
     return rc;
 }
+
+void xenfork__collapse_begin(xenfork_ctx *ctx)
+{
+    cleanup_close int fd = -1;
+    bool is_due = false;
+
+    if (xenfork__collapse_is_due(ctx, &is_due) == 0 && is_due &&
+        xenfork__sys_keeper(ctx, XENFORK__KEEPER_COLLAPSE, &fd) < 0)
+        LOG_WARN(ctx, "disks of a source are not made shorter now, ignoring");
+}

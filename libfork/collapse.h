@@ -17,5 +17,10 @@ int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
 int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out);
 /* Is there one that nothing but its source, or another one, lies on? */
 int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out);
+/*
+ * By whoever takes away what has lain on one: if it is due, a process does it
+ * from now on.  If it cannot be begun, the next fork's keeper does it.
+ */
+void xenfork__collapse_begin(xenfork_ctx *ctx);
 
 #endif

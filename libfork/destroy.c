@@ -53,21 +53,14 @@ static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
     return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
 }
 
-/*
- * What the last clone leaves to its source alone goes back into that in the
- * background.  When it cannot be begun, the next fork's keeper does it.
- */
+/* What the last clone leaves to its source alone goes back into that. */
 static int sweep(xenfork_ctx *ctx)
 {
-    cleanup_close int fd = -1;
-    bool is_due = false;
     int rc = xenfork__images_sweep(ctx);
 
-    if (rc < 0 || xenfork__collapse_is_due(ctx, &is_due) < 0 || !is_due)
-        return rc;
-    if (xenfork__sys_keeper(ctx, XENFORK__KEEPER_COLLAPSE, &fd) < 0)
-        LOG_WARN(ctx, "disks of a source are not made shorter now, ignoring");
-    return 0;
+    if (rc == 0)
+        xenfork__collapse_begin(ctx);
+    return rc;
 }
 
 XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "collapse.h"
 #include "disk.h"
 #include "guest.h"
 #include "recover.h"
@@ -195,7 +196,9 @@ XENFORK_API int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid)
     ctx->stage = XENFORK_STAGE_CHECK;
     if ((rc = xenfork__recover(ctx)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
-        (rc = thaw(ctx, &info)) < 0)
+        (rc = thaw(ctx, &info)) < 0 || (rc = xenfork__images_sweep(ctx)) < 0)
         return rc;
-    return xenfork__images_sweep(ctx);
+    /* The image of the frozen source has lain on its disks till now. */
+    xenfork__collapse_begin(ctx);
+    return 0;
 }

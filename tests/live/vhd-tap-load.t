@@ -18,6 +18,8 @@ start_source load 128 "$(tap_line /data/v/load.vhd)"
 loaded load vhd:/data/v/load.vhd "${1:-5}"
 
 files() { (cd /data/v && find . -mindepth 1 | sort); }
+is_whole() { [ "$(files)" = ./load.vhd ]; }
+check 'the source has one file again' wait_until 240 is_whole
 before="$(files)
 $(serving)"
 undone() { [ "$(files; serving)" = "$before" ]; }

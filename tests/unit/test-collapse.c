@@ -207,6 +207,23 @@ static void test_fork(void **state)
     assert_int_equal(depth(), 2);
 }
 
+/* Its clones are gone before it runs on: its image was the last. */
+static void test_thawed(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
+    fork_once();
+    destroy_clones();
+    assert_int_equal(depth(), 2);
+    fake->keeper_count = 0;
+    assert_int_equal(xenfork_thaw(s->ctx, s->src), 0);
+    assert_int_equal(fake->keeper_count, 1);
+    assert_string_equal(fake->keepers[0].txn_id, XENFORK__KEEPER_COLLAPSE);
+    collapse();
+    assert_int_equal(depth(), 1);
+    assert_int_equal(sealed_disks(), 0);
+}
+
 /* Clones of the second fork hold what is below; not those of the first. */
 static void test_partial(void **state)
 {
@@ -443,12 +460,13 @@ static void test_outlives_image(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_refused),    TEST(test_auto),
-        TEST(test_fork),       TEST(test_partial),
-        TEST(test_long),       TEST(test_busy),
-        TEST(test_killed),     TEST(test_fails),
-        TEST(test_gone),       TEST(test_started_anew),
-        TEST(test_abort_anew), TEST(test_outlives_image),
+        TEST(test_refused),        TEST(test_auto),
+        TEST(test_fork),           TEST(test_partial),
+        TEST(test_thawed),         TEST(test_long),
+        TEST(test_busy),           TEST(test_killed),
+        TEST(test_fails),          TEST(test_gone),
+        TEST(test_started_anew),   TEST(test_abort_anew),
+        TEST(test_outlives_image),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
