@@ -11,7 +11,7 @@
 
 #define PAUSE_NS 20000000L
 
-unsigned int xenfork__lock_soon_ms = 5000;
+unsigned int xenfork__lock_soon_ms = 20000;
 
 struct xenfork__lock {
     int fd;

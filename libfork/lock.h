@@ -20,8 +20,8 @@ struct xenfork__lock;
 int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
 /*
- * The keeper of an earlier fork holds a domain's now and then, never for long:
- * BUSY only after this time, five seconds; a test has less.
+ * The keeper of an earlier fork holds a domain's now and then, while its disks
+ * become shorter: BUSY only after this time, 20 seconds; a test has less.
  */
 extern unsigned int xenfork__lock_soon_ms;
 int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
