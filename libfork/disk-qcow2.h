@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* For disk-qcow2.c, which cuts, and qcow2-join.c, which makes whole again. */
+/* For disk-qcow2.c, which cuts, and the others, which make whole again. */
 #ifndef LIBFORK_DISK_QCOW2_H
 #define LIBFORK_DISK_QCOW2_H
 
@@ -27,6 +27,9 @@ const char *xenfork__qcow2_base(const char *path);
  * has_paused_out: by us; then it is for the caller to let it run
  */
 int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out);
+/* QEMU begins to copy: the guest stands still until it has. */
+int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                         const struct xenfork__qemu_top *top, const char *id);
 
 /* See disk.h. */
 int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);

@@ -2,8 +2,8 @@
 /*
  * A clone's qcow2 file comes to lie on nothing, while the clone runs: QEMU
  * copies into it what it lies on, or all of it into another file.  In the
- * latter case all that is written goes to both, and for the moment in which
- * QEMU goes over, and the records with it, the guest stands still.
+ * latter case all that is written goes to both, and for the moments in which
+ * QEMU begins, and goes over, and the records with it, the guest stands still.
  */
 #include "disk-qcow2.h"
 
@@ -179,23 +179,6 @@ static int flatten_offline(xenfork_ctx *ctx, const struct xenfork__own *own)
     return rc < 0 ? rc : check_flat(ctx, own);
 }
 
-static int begin_move(xenfork_ctx *ctx, const struct xenfork__own *own,
-                      const struct xenfork__qemu_top *top, const char *id)
-{
-    cleanup_qcow2 struct xenfork__qcow2 qcow2 = {0};
-    const struct xenfork__image to = {.path = own->to, .format = own->format};
-    int rc;
-
-    if ((rc = xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, top->node)) <
-            0 ||
-        (rc = xenfork__qcow2_read(ctx, own->path, &qcow2)) < 0 ||
-        (rc = xenfork__sys_qemu_img_create(ctx, &to, qcow2.size_bytes,
-                                           own->path)) < 0)
-        return rc;
-    return xenfork__sys_qemu_mirror(ctx, own->domid, top, id, &to,
-                                    xenfork__detach_speed(own->job));
-}
-
 /* Is it served from where it is to go?  Then the records say so. */
 static int settle(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                   bool *is_moved_out)
@@ -249,6 +232,43 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__own *own,
         rc = xenfork__xen_unpause(ctx, own->domid);
     rc = xenfork__move_end(ctx, &move, rc);
     return rc < 0 ? rc : xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, id);
+}
+
+/* The guest stands still while QEMU begins, see sys-qemu-mirror.c. */
+static int begin_stopped(xenfork_ctx *ctx, const struct xenfork__own *own,
+                         const struct xenfork__qemu_top *top, const char *id)
+{
+    const struct xenfork__image to = {.path = own->to, .format = own->format};
+    struct xenfork__move move;
+    bool has_paused = false;
+    int rc = xenfork__move_begin(ctx, own, xenfork__disk_qcow2_own.name,
+                                 own->to, &move);
+
+    if (rc < 0)
+        return rc;
+    if ((rc = xenfork__txn_pausing(ctx, move.txn)) == 0 &&
+        (rc = xenfork__qcow2_stop(ctx, own->domid, &has_paused)) == 0 &&
+        (rc = xenfork__sys_qemu_mirror(ctx, own->domid, top, id, &to,
+                                       xenfork__detach_speed(own->job))) == 0 &&
+        has_paused)
+        rc = xenfork__xen_unpause(ctx, own->domid);
+    return xenfork__move_end(ctx, &move, rc);
+}
+
+static int begin_move(xenfork_ctx *ctx, const struct xenfork__own *own,
+                      const struct xenfork__qemu_top *top, const char *id)
+{
+    cleanup_qcow2 struct xenfork__qcow2 qcow2 = {0};
+    const struct xenfork__image to = {.path = own->to, .format = own->format};
+    int rc;
+
+    if ((rc = xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, top->node)) <
+            0 ||
+        (rc = xenfork__qcow2_read(ctx, own->path, &qcow2)) < 0 ||
+        (rc = xenfork__sys_qemu_img_create(ctx, &to, qcow2.size_bytes,
+                                           own->path)) < 0)
+        return rc;
+    return begin_stopped(ctx, own, top, id);
 }
 
 static int move_live(xenfork_ctx *ctx, const struct xenfork__own *own,

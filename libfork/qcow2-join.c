@@ -10,9 +10,10 @@
  * used at once, because of what is being written to the one, in whole
  * clusters, nothing is read from the other: it is hidden by the file above.
  *
- * For the moment of going over the guest stands still, so that at every
- * instant the path leads to all that it was told is written: both files have
- * it, durably, then the path changes, then QEMU goes over.
+ * While QEMU begins the guest stands still (see sys-qemu-mirror.c), and for
+ * the moment of going over, so that at every instant the path leads to all
+ * that it was told is written: both files have it, durably, then the path
+ * changes, then QEMU goes over.
  */
 #include "disk-qcow2.h"
 
@@ -22,13 +23,10 @@
 
 #include "files.h"
 #include "qcow2.h"
-#include "sealed.h"
 
 #define LIMIT_MS       600000U
 #define DRAIN_LIMIT_MS 10000U
 #define POLL_NS        2000000L
-#define LONG_CHAIN     8U
-#define MAX_DEPTH      4096U
 
 /* What there is of a cut. */
 struct files {
@@ -135,14 +133,37 @@ static int join_offline(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return undo_files(ctx, cut, files);
 }
 
-static int begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                 const struct xenfork__qemu_top *top, const char *id)
+int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+
+    if (rc < 0)
+        return rc;
+    if (!info.is_shutdown && !info.is_paused) {
+        rc = xenfork__xen_pause(ctx, domid);
+        if (rc < 0)
+            return rc;
+        *has_paused_out = true;
+    }
+    return xenfork__xen_drain(ctx, domid, DRAIN_LIMIT_MS);
+}
+
+int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                         const struct xenfork__qemu_top *top, const char *id)
 {
     struct stat st;
     /* The path leads there already, if we are not the first to do this. */
     const char *below = lstat(cut->to, &st) ? cut->from : cut->to;
+    bool has_paused = false;
+    int rc, r;
 
-    return xenfork__sys_qemu_merge(ctx, cut->domid, top, id, below);
+    rc = xenfork__qcow2_stop(ctx, cut->domid, &has_paused);
+    if (rc == 0)
+        rc = xenfork__sys_qemu_merge(ctx, cut->domid, top, id, below);
+    if (has_paused && (r = xenfork__xen_unpause(ctx, cut->domid)) < 0)
+        rc = r;
+    return rc;
 }
 
 /* Until both files have the same. */
@@ -159,7 +180,7 @@ static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
         job.state = XENFORK__QEMU_JOB_NONE;
     }
     if (rc == 0 && job.state == XENFORK__QEMU_JOB_NONE &&
-        (rc = begin(ctx, cut, top, id)) == 0)
+        (rc = xenfork__qcow2_begin(ctx, cut, top, id)) == 0)
         rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
     while (rc == 0 && job.state == XENFORK__QEMU_JOB_RUNNING &&
            xenfork__now_ns() < end_ns) {
@@ -172,22 +193,6 @@ static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                          "QEMU of domain %u cannot write what lies on %s into "
                          "it",
                          cut->domid, cut->to);
-}
-
-int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out)
-{
-    struct xenfork__dominfo info;
-    int rc = xenfork__xen_info(ctx, domid, &info);
-
-    if (rc < 0)
-        return rc;
-    if (!info.is_shutdown && !info.is_paused) {
-        rc = xenfork__xen_pause(ctx, domid);
-        if (rc < 0)
-            return rc;
-        *has_paused_out = true;
-    }
-    return xenfork__xen_drain(ctx, domid, DRAIN_LIMIT_MS);
 }
 
 static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
@@ -268,111 +273,4 @@ int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
         rc = abort_with(ctx, cut, &files);
     free(files.new);
     return rc;
-}
-
-static bool is_own(const char *path)
-{
-    return !strncmp(xenfork__qcow2_base(path), XENFORK__QCOW2_PREFIX,
-                    strlen(XENFORK__QCOW2_PREFIX));
-}
-
-/* How many of ours the source lies on, and the lowest; caller frees. */
-static int measure(xenfork_ctx *ctx, const char *leaf, uint32_t *depth_out,
-                   char **lowest_out)
-{
-    cleanup_free char *lowest = NULL;
-    cleanup_free char *path = strdup(leaf);
-    uint32_t depth;
-
-    if (!path)
-        return xenfork__nomem(ctx);
-    for (depth = 0; depth < MAX_DEPTH; depth++) {
-        char *parent = NULL;
-        int rc = xenfork__qcow2_parent(ctx, path, &parent);
-
-        if (rc < 0)
-            return rc;
-        free(path);
-        path = parent;
-        if (!path || !is_own(path))
-            break;
-        free(lowest);
-        lowest = strdup(path);
-        if (!lowest)
-            return xenfork__nomem(ctx);
-    }
-    *depth_out = depth;
-    *lowest_out = steal_ptr(lowest);
-    return 0;
-}
-
-/* Clones need what is between: the source gets copies of its own. */
-static int shorten(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                   const char *parent, bool *again_out)
-{
-    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
-    cleanup_free char *lowest = NULL;
-    char id[XENFORK__QEMU_NAME];
-    uint32_t depth;
-    int rc = measure(ctx, cut->from, &depth, &lowest);
-
-    if (rc < 0 || depth + 1 < LONG_CHAIN)
-        return rc;
-    if ((rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
-        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COPY, parent, cut->vdev,
-                                id)) < 0 ||
-        (rc = xenfork__sys_qemu_tidy(ctx, cut->domid, cut->vdev, top.node)) <
-            0 ||
-        (rc = xenfork__sys_qemu_stream(ctx, cut->domid, &top, id, depth,
-                                       xenfork__qcow2_base(lowest))) < 0)
-        return rc;
-    *again_out = true;
-    return 0;
-}
-
-/* The source lies on @parent, which is ours. */
-static int step(xenfork_ctx *ctx, const struct xenfork__cut *cut, char **parent,
-                bool *again_out, char **to_out)
-{
-    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
-    struct xenfork__qemu_job_info job;
-    char id[XENFORK__QEMU_NAME];
-    bool is_free = false;
-    int rc;
-
-    if ((rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, *parent, cut->vdev,
-                                id)) < 0 ||
-        (rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job)) < 0)
-        return rc;
-    if (job.state == XENFORK__QEMU_JOB_RUNNING) {
-        *again_out = true;
-        return 0;
-    }
-    rc = xenfork__sealed_is_free(ctx, *parent, cut->from, &is_free);
-    if (rc < 0)
-        return rc;
-    if (job.state == XENFORK__QEMU_JOB_READY) {
-        if (!is_free || strcmp(job.id, id))
-            return xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
-        *to_out = steal_ptr(*parent);
-        *again_out = true;
-        return 0;
-    }
-    if (!is_free)
-        return shorten(ctx, cut, *parent, again_out);
-    if ((rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0)
-        return rc;
-    *again_out = true;
-    return xenfork__sys_qemu_merge(ctx, cut->domid, &top, id, *parent);
-}
-
-int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                            bool *again_out, char **to_out)
-{
-    cleanup_free char *parent = NULL;
-    int rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
-
-    if (rc < 0 || !parent || !is_own(parent))
-        return rc;
-    return step(ctx, cut, &parent, again_out, to_out);
 }

@@ -117,33 +117,31 @@ int xenfork__sys_qemu_top(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                          domid, vdev);
 }
 
-/* A node over a file; @rest: more of its options. */
-static int add_node(xenfork_ctx *ctx, uint32_t domid, const char *node,
-                    const char *path, bool is_direct, const char *rest)
+int xenfork__qmp_add(xenfork_ctx *ctx, uint32_t domid, const char *node,
+                     const struct xenfork__image *image, bool is_direct,
+                     const char *rest)
 {
-    cleanup_free char *file = xenfork__qmp_quote(path);
-    cleanup_free char *arguments = NULL;
+    cleanup_free char *file = xenfork__qmp_quote(image->path);
 
     if (!file)
         return xenfork__nomem(ctx);
-    if (asprintf(&arguments,
-                 "{\"driver\":\"qcow2\",\"node-name\":\"%s\","
-                 "\"discard\":\"unmap\",\"cache\":{\"direct\":%s},"
-                 "\"file\":{\"driver\":\"file\",\"locking\":\"off\","
-                 "\"filename\":%s}%s}",
-                 node, is_direct ? "true" : "false", file, rest) < 0) {
-        arguments = NULL;
-        return xenfork__nomem(ctx);
-    }
-    return xenfork__qmp(ctx, domid, "blockdev-add", arguments, NULL);
+    return xenfork__qmp_run(ctx, domid, "blockdev-add",
+                            "{\"driver\":\"%s\",\"node-name\":\"%s\","
+                            "\"discard\":\"unmap\",\"cache\":{\"direct\":%s},"
+                            "\"file\":{\"driver\":\"file\",\"locking\":\"off\","
+                            "\"filename\":%s}%s}",
+                            image->format, node, is_direct ? "true" : "false",
+                            file, rest);
 }
 
 int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
                           const struct xenfork__qemu_top *top, const char *node,
                           const char *path)
 {
-    return add_node(ctx, domid, node, path, top->is_direct,
-                    ",\"backing\":null");
+    const struct xenfork__image image = {.path = path, .format = "qcow2"};
+
+    return xenfork__qmp_add(ctx, domid, node, &image, top->is_direct,
+                            ",\"backing\":null");
 }
 
 int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
@@ -168,27 +166,6 @@ int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid, const char *node)
     int rc = delete_node(ctx, domid, node);
 
     return rc == XENFORK_E_DISK ? 0 : rc;
-}
-
-/* Writes go to both from now on: what is in both is never behind. */
-int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
-                            const struct xenfork__qemu_top *top, const char *id,
-                            const char *path)
-{
-    int rc;
-
-    delete_node(ctx, domid, id);
-    rc = add_node(ctx, domid, id, path, top->is_direct, "");
-    if (rc < 0)
-        return rc;
-    rc = xenfork__qmp_run(ctx, domid, "blockdev-mirror",
-                          "{\"job-id\":\"%s\",\"device\":\"%s\","
-                          "\"target\":\"%s\",\"sync\":\"top\","
-                          "\"copy-mode\":\"write-blocking\"}",
-                          id, top->node, id);
-    if (rc < 0)
-        delete_node(ctx, domid, id);
-    return rc;
 }
 
 /* Nodes and what they lie on; see x-debug-query-block-graph. */

@@ -180,7 +180,8 @@ int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid,
                              const char *node);
 /*
  * Begin a job that copies what @top has into @path, the file that it lies on;
- * when it is ready, writes go to both.  @id: of the job, and of the node
+ * when it is ready, writes go to both.  @id: of the job, and of the node.  The
+ * guest stands still until this returns
  */
 int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
                             const struct xenfork__qemu_top *top, const char *id,
@@ -200,7 +201,7 @@ int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__sys_qemu_flatten(xenfork_ctx *ctx, uint32_t domid,
                               const struct xenfork__qemu_top *top,
                               const char *id, uint64_t bytes_per_second);
-/* The same into another file, empty yet; when it is ready, writes go to both */
+/* The same into another file, empty yet, as of xenfork__sys_qemu_merge(). */
 int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__qemu_top *top,
                              const char *id, const struct xenfork__image *to,

@@ -155,6 +155,9 @@ int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
         return refused(ctx, "a mirror");
     if (inode(path) == disk->top.inode)
         fake_violation("%s is copied to itself", path);
+    if (!fake_domain(domid)->is_shutdown && !fake_domain(domid)->is_paused)
+        fake_violation("domain %u runs while its disk begins to be copied",
+                       domid);
     open_file(ctx, &disk->job, id, path);
     disk->is_flushed = false;
     return fake_leave(0);

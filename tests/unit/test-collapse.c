@@ -305,59 +305,84 @@ static int collapse_once(void *opaque)
     return xenfork__collapse(opaque, src()->uuid, &again);
 }
 
-/* Killed at each step of the last one: whoever comes next does the rest. */
-static void test_killed(void **state)
+/* As far as before the first or the last step of a collapse. */
+static void begin_collapse(bool is_last)
 {
-    bool again;
-    uint32_t n, calls;
-    int rc, when;
-
-    (void)state;
     fork_once();
     destroy_clones();
-    assert_int_equal(xenfork__collapse(s->ctx, src()->uuid, &again), 0);
+    if (is_last)
+        assert_int_equal(collapse_once(s->ctx), 0);
     fake_disarm();
-    assert_int_equal(xenfork__collapse(s->ctx, src()->uuid, &again), 0);
+}
+
+static uint32_t calls_of_step(bool is_last)
+{
+    uint32_t calls;
+
+    begin_collapse(is_last);
+    assert_int_equal(collapse_once(s->ctx), 0);
     calls = fake_calls();
+    collapse();
     assert_int_equal(depth(), 1);
-    for (n = 1; n <= calls; n++)
-        for (when = FAKE_BEFORE; when <= FAKE_AFTER; when++) {
-            fork_once();
-            destroy_clones();
-            assert_int_equal(xenfork__collapse(s->ctx, src()->uuid, &again), 0);
-            fake_disarm();
-            fake_crash_at(n, when);
-            fake_crash(collapse_once, s->ctx, &rc);
-            fake_disarm();
-            assert_int_equal(xenfork_recover(s->ctx), 0);
-            assert_false(src()->is_paused);
-            collapse();
-            assert_string_equal(fake->violation, "");
-            assert_int_equal(depth(), 1);
-            assert_int_equal(sealed_disks(), 0);
+    return calls;
+}
+
+static void kill_step(bool is_last, uint32_t n, int when)
+{
+    int rc;
+
+    begin_collapse(is_last);
+    fake_crash_at(n, when);
+    fake_crash(collapse_once, s->ctx, &rc);
+    fake_disarm();
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_false(src()->is_paused);
+    collapse();
+    assert_string_equal(fake->violation, "");
+    assert_int_equal(depth(), 1);
+    assert_int_equal(sealed_disks(), 0);
+}
+
+/* Killed at each instant of a step: whoever comes next does the rest. */
+static void test_killed(void **state)
+{
+    uint32_t n, calls;
+    int is_last;
+
+    (void)state;
+    for (is_last = 0; is_last < 2; is_last++) {
+        calls = calls_of_step(is_last);
+        for (n = 1; n <= calls; n++) {
+            kill_step(is_last, n, FAKE_BEFORE);
+            kill_step(is_last, n, FAKE_AFTER);
         }
+    }
+}
+
+static void fail_step(bool is_last, uint32_t n)
+{
+    begin_collapse(is_last);
+    fake_fail_at(n);
+    collapse_once(s->ctx);
+    fake_disarm();
+    assert_false(src()->is_paused);
+    collapse();
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_int_equal(depth(), 1);
+    assert_int_equal(sealed_disks(), 0);
 }
 
 /* Failed: the source runs on, and the next time it works. */
 static void test_fails(void **state)
 {
-    bool again;
-    uint32_t n;
+    uint32_t n, calls;
+    int is_last;
 
     (void)state;
-    for (n = 1; n < 60; n++) {
-        fork_once();
-        destroy_clones();
-        assert_int_equal(xenfork__collapse(s->ctx, src()->uuid, &again), 0);
-        fake_disarm();
-        fake_fail_at(n);
-        xenfork__collapse(s->ctx, src()->uuid, &again);
-        fake_disarm();
-        assert_false(src()->is_paused);
-        collapse();
-        assert_int_equal(xenfork_recover(s->ctx), 0);
-        assert_int_equal(depth(), 1);
-        assert_int_equal(sealed_disks(), 0);
+    for (is_last = 0; is_last < 2; is_last++) {
+        calls = calls_of_step(is_last);
+        for (n = 1; n <= calls; n++)
+            fail_step(is_last, n);
     }
 }
 

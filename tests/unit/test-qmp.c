@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sys-qmp.c: what a QEMU may answer, of which a guest may have got hold. */
+/*
+ * sys-qmp.c, sys-qemu-mirror.c: what a QEMU may answer, of which a guest may
+ * have got hold.
+ */
 #include "config.h"
 
 #include "sys-qmp.h"
@@ -233,6 +236,46 @@ static void test_quote(void **state)
     free(quoted);
 }
 
+#define REFUSED "{\"error\": {\"class\": \"x\", \"desc\": \"no\"}}\n"
+#define NO_JOB  "{\"return\": []}\n"
+#define JOB(status, total)                                    \
+    "{\"return\": [{\"id\": \"m0123456789abcdef0123-xvda\", " \
+    "\"status\": \"" status "\", \"total-progress\": " total "}]}\n"
+
+/* A copy that begins, by what QEMU says of its job then. */
+static int merge(const char *first, const char *second)
+{
+    static const struct xenfork__qemu_top top = {.node = "xvda-qcow2"};
+    const char *const texts[] = {GREETING, DONE,  REFUSED, DONE,
+                                 DONE,     first, second,  NULL};
+
+    start(serve, texts);
+    return xenfork__sys_qemu_merge(&ctx, DOMID, &top,
+                                   "m0123456789abcdef0123-xvda", "/x");
+}
+
+static void test_begins(void **state)
+{
+    (void)state;
+    assert_int_equal(merge(JOB("running", "0"), JOB("running", "65536")), 0);
+    /* By the second answer: there is no third. */
+    assert_int_equal(ask(), XENFORK_E_DISK);
+}
+
+static void test_begins_empty(void **state)
+{
+    (void)state;
+    assert_int_equal(merge(JOB("created", "0"), JOB("ready", "0")), 0);
+    assert_int_equal(ask(), XENFORK_E_DISK);
+}
+
+static void test_begins_not(void **state)
+{
+    (void)state;
+    assert_int_equal(merge(JOB("running", "0"), NO_JOB), XENFORK_E_DISK);
+    assert_non_null(strstr(ctx.error.text, "cannot copy disk xvda"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -244,7 +287,8 @@ int main(void)
         TEST(test_goes),           TEST(test_half),
         TEST(test_no_greeting),    TEST(test_endless_line),
         TEST(test_endless_events), TEST(test_nobody),
-        TEST(test_quote),
+        TEST(test_quote),          TEST(test_begins),
+        TEST(test_begins_empty),   TEST(test_begins_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
