@@ -10,6 +10,7 @@
  *
  * stdin: a pipe; "c" means committed, end of file without it means undo.
  * stdout: a pipe; "r" is written when it is ready.
+ * What goes wrong is said in syslog.
  */
 #include "config.h"
 
@@ -28,6 +29,7 @@
 #include "hydrate.h"
 #include "internal.h"
 #include "lock.h"
+#include "log.h"
 #include "node.h"
 #include "ready.h"
 #include "recover.h"
@@ -270,7 +272,9 @@ int main(int argc, char **argv)
     }
     become_daemon();
     close_range(STDERR_FILENO + 1, ~0U, 0);
-    if (xenfork_open(&ctx, NULL, 0) < 0)
+    log_open("xenfork-keeper", true);
+    log_set_level(LOG_LEVEL_WARNING);
+    if (xenfork_open(&ctx, log_xen_logger(), 0) < 0)
         return 1;
     if (argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0)
         return 1;

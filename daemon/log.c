@@ -25,15 +25,17 @@ static const struct {
 #define LEVELS (sizeof(levels) / sizeof(levels[0]))
 
 static struct {
+    const char *ident;
     bool is_syslog;
     uint32_t level;
 } sink = {.level = LOG_LEVEL_INFO};
 
-void log_open(bool is_syslog)
+void log_open(const char *ident, bool is_syslog)
 {
+    sink.ident = ident;
     sink.is_syslog = is_syslog;
     if (is_syslog)
-        openlog("xenforkd", LOG_PID, LOG_DAEMON);
+        openlog(ident, LOG_PID, LOG_DAEMON);
 }
 
 void log_set_level(uint32_t level)
@@ -76,7 +78,7 @@ void log_event(uint32_t level, const char *event, const char *fmt, ...)
     if (sink.is_syslog)
         syslog(levels[level].priority, "%s", line);
     else
-        dprintf(STDERR_FILENO, "xenforkd[%d]: %s\n", (int)getpid(), line);
+        dprintf(STDERR_FILENO, "%s[%d]: %s\n", sink.ident, (int)getpid(), line);
 }
 
 static char clean_char(char c)

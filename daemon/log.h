@@ -19,7 +19,8 @@ struct xentoollog_logger;
 
 #define LOG_QUOTED 1100U /* enough for a value of log_quote() */
 
-void log_open(bool is_syslog);
+/* @ident: a program's name, kept. */
+void log_open(const char *ident, bool is_syslog);
 void log_set_level(uint32_t level);
 const char *log_level_name(uint32_t level);
 bool log_level_parse(const char *text, uint32_t *level_out);

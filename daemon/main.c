@@ -119,7 +119,7 @@ static int run_worker(const struct arguments *arguments)
     if (!log_level_parse(arguments->operands[1], &level) ||
         !worker_value_parse(arguments->operands[2], &value))
         return EXIT_USAGE;
-    log_open(!arguments->loop.is_foreground);
+    log_open("xenforkd", !arguments->loop.is_foreground);
     log_set_level(level);
     if (xenfork_open(&ctx, log_xen_logger(), 0) < 0)
         return 1;
@@ -162,7 +162,7 @@ static int run_daemon(const struct arguments *arguments,
     }
     if (!instance_sign(lock))
         fprintf(stderr, "xenforkd: cannot write %s\n", XENFORK_PID_FILE);
-    log_open(!arguments->loop.is_foreground);
+    log_open("xenforkd", !arguments->loop.is_foreground);
     log_set_level(config->log_level);
     if (xenfork_open(&ctx, log_xen_logger(), 0) < 0) {
         log_error("start", "result=failed reason=\"no access to Xen\"");

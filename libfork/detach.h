@@ -51,6 +51,9 @@ struct xenfork__move {
 int xenfork__move_begin(xenfork_ctx *ctx, const struct xenfork__own *own,
                         const char *driver, const char *to,
                         struct xenfork__move *move);
+/* It is paused for a moment from here on. */
+int xenfork__move_pausing(xenfork_ctx *ctx, const struct xenfork__own *own,
+                          struct xenfork__move *move);
 /* rc below 0: it is undone, and that is returned. */
 int xenfork__move_end(xenfork_ctx *ctx, struct xenfork__move *move, int rc);
 /* The domain uses @to from now on: so libxl's record says, and the clone's. */

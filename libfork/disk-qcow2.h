@@ -27,7 +27,14 @@ const char *xenfork__qcow2_base(const char *path);
  * has_paused_out: by us; then it is for the caller to let it run
  */
 int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out);
-/* QEMU begins to copy: the guest stands still until it has. */
+/*
+ * Runs @begin, which has QEMU begin to copy the disk, while the guest stands
+ * still, as often as it takes.  BUSY: the guest does not
+ */
+typedef int xenfork__qcow2_copy_fn(xenfork_ctx *ctx, const void *opaque);
+int xenfork__qcow2_copy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                        xenfork__qcow2_copy_fn *begin, const void *opaque);
+/* The same of what goes back into the file below. */
 int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                          const struct xenfork__qemu_top *top, const char *id);
 

@@ -226,7 +226,7 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__own *own,
 
     if (rc < 0)
         return rc;
-    if ((rc = xenfork__txn_pausing(ctx, move.txn)) == 0 &&
+    if ((rc = xenfork__move_pausing(ctx, own, &move)) == 0 &&
         (rc = xenfork__qcow2_stop(ctx, own->domid, &has_paused)) == 0 &&
         (rc = go_over_stopped(ctx, own, id)) == 0 && has_paused)
         rc = xenfork__xen_unpause(ctx, own->domid);
@@ -234,24 +234,35 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__own *own,
     return rc < 0 ? rc : xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, id);
 }
 
+struct mirror {
+    const struct xenfork__own *own;
+    const struct xenfork__qemu_top *top;
+    const char *id;
+};
+
+static int mirror(xenfork_ctx *ctx, const void *opaque)
+{
+    const struct mirror *m = opaque;
+    const struct xenfork__image to = {.path = m->own->to,
+                                      .format = m->own->format};
+
+    return xenfork__sys_qemu_mirror(ctx, m->own->domid, m->top, m->id, &to,
+                                    xenfork__detach_speed(m->own->job));
+}
+
 /* The guest stands still while QEMU begins, see sys-qemu-mirror.c. */
 static int begin_stopped(xenfork_ctx *ctx, const struct xenfork__own *own,
                          const struct xenfork__qemu_top *top, const char *id)
 {
-    const struct xenfork__image to = {.path = own->to, .format = own->format};
+    const struct mirror m = {.own = own, .top = top, .id = id};
     struct xenfork__move move;
-    bool has_paused = false;
     int rc = xenfork__move_begin(ctx, own, xenfork__disk_qcow2_own.name,
                                  own->to, &move);
 
     if (rc < 0)
         return rc;
-    if ((rc = xenfork__txn_pausing(ctx, move.txn)) == 0 &&
-        (rc = xenfork__qcow2_stop(ctx, own->domid, &has_paused)) == 0 &&
-        (rc = xenfork__sys_qemu_mirror(ctx, own->domid, top, id, &to,
-                                       xenfork__detach_speed(own->job))) == 0 &&
-        has_paused)
-        rc = xenfork__xen_unpause(ctx, own->domid);
+    if ((rc = xenfork__move_pausing(ctx, own, &move)) == 0)
+        rc = xenfork__qcow2_copy(ctx, own->domid, own->vdev, mirror, &m);
     return xenfork__move_end(ctx, &move, rc);
 }
 

@@ -24,9 +24,8 @@
 #include "files.h"
 #include "qcow2.h"
 
-#define LIMIT_MS       600000U
-#define DRAIN_LIMIT_MS 10000U
-#define POLL_NS        2000000L
+#define LIMIT_MS 600000U
+#define POLL_NS  2000000L
 
 /* What there is of a cut. */
 struct files {
@@ -133,37 +132,47 @@ static int join_offline(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return undo_files(ctx, cut, files);
 }
 
-int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out)
+/* The file below: the path leads there already, if we are not the first. */
+static int find_below(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const char **path_out)
 {
-    struct xenfork__dominfo info;
-    int rc = xenfork__xen_info(ctx, domid, &info);
+    cleanup_free char *parent = NULL;
+    struct stat st;
+    int rc;
 
-    if (rc < 0)
+    *path_out = cut->to;
+    if (lstat(cut->to, &st) == 0)
+        return 0;
+    *path_out = cut->from;
+    rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
+    if (rc < 0 || !parent ||
+        strcmp(xenfork__qcow2_base(parent), xenfork__qcow2_base(cut->to)))
         return rc;
-    if (!info.is_shutdown && !info.is_paused) {
-        rc = xenfork__xen_pause(ctx, domid);
-        if (rc < 0)
-            return rc;
-        *has_paused_out = true;
-    }
-    return xenfork__xen_drain(ctx, domid, DRAIN_LIMIT_MS);
+    return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                         "%s, which %s lies on, is gone", cut->to, cut->from);
+}
+
+struct merge {
+    const struct xenfork__cut *cut;
+    const struct xenfork__qemu_top *top;
+    const char *id, *below;
+};
+
+static int merge(xenfork_ctx *ctx, const void *opaque)
+{
+    const struct merge *m = opaque;
+
+    return xenfork__sys_qemu_merge(ctx, m->cut->domid, m->top, m->id, m->below);
 }
 
 int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                          const struct xenfork__qemu_top *top, const char *id)
 {
-    struct stat st;
-    /* The path leads there already, if we are not the first to do this. */
-    const char *below = lstat(cut->to, &st) ? cut->from : cut->to;
-    bool has_paused = false;
-    int rc, r;
+    struct merge m = {.cut = cut, .top = top, .id = id};
+    int rc = find_below(ctx, cut, &m.below);
 
-    rc = xenfork__qcow2_stop(ctx, cut->domid, &has_paused);
-    if (rc == 0)
-        rc = xenfork__sys_qemu_merge(ctx, cut->domid, top, id, below);
-    if (has_paused && (r = xenfork__xen_unpause(ctx, cut->domid)) < 0)
-        rc = r;
-    return rc;
+    return rc < 0 ? rc
+                  : xenfork__qcow2_copy(ctx, cut->domid, cut->vdev, merge, &m);
 }
 
 /* Until both files have the same. */
@@ -198,14 +207,14 @@ static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                    const char *id)
 {
-    struct stat st;
+    const char *below;
     bool has_paused = false;
     int rc, r;
 
-    rc = xenfork__qcow2_stop(ctx, cut->domid, &has_paused);
-    if (rc == 0)
+    if ((rc = find_below(ctx, cut, &below)) == 0 &&
+        (rc = xenfork__qcow2_stop(ctx, cut->domid, &has_paused)) == 0)
         rc = xenfork__sys_qemu_flush(ctx, cut->domid, id);
-    if (rc == 0 && lstat(cut->to, &st) == 0)
+    if (rc == 0 && below == cut->to)
         rc = put_back(ctx, cut);
     if (rc == 0)
         rc = xenfork__sys_qemu_complete(ctx, cut->domid, cut->vdev, id);

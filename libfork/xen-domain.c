@@ -16,6 +16,7 @@ static void describe(const xc_domaininfo_t *xc, struct xenfork__dominfo *info)
     info->domid = xc->domain;
     memcpy(info->uuid, xc->handle, sizeof(info->uuid));
     info->is_hvm = xc->flags & XEN_DOMINF_hvm_guest;
+    info->cpu_ns = xc->cpu_time;
     info->is_paused = xc->flags & XEN_DOMINF_paused;
     info->is_shutdown = xc->flags & XEN_DOMINF_shutdown;
     info->is_dying = xc->flags & XEN_DOMINF_dying;

@@ -39,6 +39,7 @@ struct xenfork__dominfo {
     uint64_t claimed_pages; /* claimed and not yet used */
     uint64_t max_pages;     /* what the domain may own */
     uint32_t max_vcpus;
+    uint64_t cpu_ns; /* it has run so long, all its vCPUs */
 };
 #define XENFORK__SHUTDOWN_SUSPEND 2 /* SHUTDOWN_suspend, public/sched.h */
 

@@ -61,6 +61,19 @@ check 'the source ticks on' ticks_on q
 is 'its disk is whole' "$(ask q verify | json .errors)" 0
 is 'it has all' "$(census $image .marks)" '["anew"]'
 
+# What cannot be done in the background is said in syslog, and harms nobody.
+socat -u UNIX-RECV:/dev/log OPEN:/tmp/syslog,creat,append &
+check 'forked' timeout 120 xl fork --paused q h
+sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "image").path')
+check 'somebody moves what it lies on' mv "$sealed" /data/vms/kept
+check 'the clone is destroyed' timeout 120 xl fork-destroy h
+check 'what is wrong is said' wait_until 60 grep -q "xenfork-keeper.*$sealed, which $image lies on, is gone" /tmp/syslog
+check 'the source ticks on' ticks_on q
+mv /data/vms/kept "$sealed"
+check 'forked once more' timeout 120 xl fork --paused q h
+check 'its clone is destroyed' timeout 120 xl fork-destroy h
+check 'all is as it was' wait_until 90 is_back
+
 # Refused, with what to do.
 xl destroy q
 check 'a VHD file' qemu-img convert -O vpc $image /data/vms/disk.vhd

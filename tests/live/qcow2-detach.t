@@ -33,9 +33,6 @@ for n in 1 2 3 4; do check "clone $n writes on" ready "q-$n"; done
 disk=$(delta q-1)
 check 'begun' xl fork-detach --rate=4 q-1
 check 'memory is nearly done' wait_until 90 eval '[ "$(percent q-1)" -ge 45 ]'
-pkill -STOP -f 'fork-detach --rate'
-check 'it cannot be forked meanwhile' eval '! xl fork q-1 not 2>/tmp/refused'
-check 'it says so' grep -q 'another xenfork operation is on it' /tmp/refused
 pkill -9 -f 'fork-detach --rate'
 xl unpause q-1
 check 'killed: once more, slowly' xl fork-detach --rate=1 q-1
@@ -66,6 +63,9 @@ move() { # CLONE FORMAT
     check "$format: memory is done" wait_until 90 eval "[ \$(percent $clone) -ge 50 ]"
     xl unpause "$clone"
     check "$format: its disk is under way" wait_until 60 test -e "$to"
+    pkill -STOP -f 'fork-detach --rate'
+    check "$format: it cannot be forked meanwhile" eval "! xl fork $clone not 2>/tmp/refused"
+    check "$format: it says so" grep -q 'another xenfork operation is on it' /tmp/refused
     pkill -9 -f 'fork-detach --rate'
     check "$format: killed: the clone ticks on" ticks_on "$clone"
     is "$format: its records are as they were" "$(delta "$clone") $(recorded "$clone")" "$old $old qcow2"

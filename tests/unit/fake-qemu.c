@@ -160,6 +160,11 @@ int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
                        domid);
     open_file(ctx, &disk->job, id, path);
     disk->is_flushed = false;
+    if (fake_domain(domid)->unpausings) {
+        fake_domain(domid)->unpausings--;
+        fake_domain(domid)->cpu_ns++;
+        fake_domain(domid)->is_paused = false;
+    }
     return fake_leave(0);
 }
 

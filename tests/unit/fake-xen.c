@@ -57,6 +57,7 @@ int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
         .claimed_pages = d->claimed_pages,
         .max_pages = d->max_pages,
         .max_vcpus = d->max_vcpus,
+        .cpu_ns = d->cpu_ns,
     };
     memcpy(info_out->uuid, d->uuid, 16);
     return fake_leave(0);

@@ -99,6 +99,8 @@ struct fake_domain {
     int on_suspend;        /* FAKE_OBEYS, … */
     bool is_suspend_asked; /* of a requester that was killed */
     bool never_drains;
+    uint32_t unpausings; /* by its user, while QEMU begins to copy its disk */
+    uint64_t cpu_ns;
     bool is_marked;       /* as once suspended by us: harmless for ever */
     char asks[16];        /* data/fork/freeze */
     bool wants_to_run;    /* control/shutdown, of a frozen one */

@@ -386,6 +386,50 @@ static void test_fails(void **state)
     }
 }
 
+/* Its user unpauses it while QEMU begins: that is begun once more. */
+static void test_unpaused(void **state)
+{
+    bool again;
+
+    (void)state;
+    fork_once();
+    destroy_clones();
+    src()->is_paused = true;
+    src()->unpausings = 1;
+    assert_int_equal(xenfork__collapse(s->ctx, src()->uuid, &again), 0);
+    assert_true(again);
+    assert_true(disk()->job.node[0]);
+    assert_false(src()->is_paused);
+    xenfork__sys_qemu_cancel(s->ctx, s->src, "xvda");
+    src()->unpausings = 100;
+    assert_int_equal(xenfork__collapse(s->ctx, src()->uuid, &again), 0);
+    assert_true(again);
+    assert_false(disk()->job.node[0]);
+    assert_false(src()->is_paused);
+    src()->unpausings = 0;
+    collapse();
+    assert_int_equal(depth(), 1);
+}
+
+/* Somebody has removed what it lies on: QEMU must not copy it to itself. */
+static void test_removed(void **state)
+{
+    xenfork_list *list;
+    bool again;
+
+    (void)state;
+    fork_once();
+    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    unlink(xenfork_list_disk_path(list, 0, 0));
+    xenfork_list_free(list);
+    destroy_clones();
+    assert_int_equal(xenfork__collapse(s->ctx, src()->uuid, &again),
+                     XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "is gone"));
+    assert_false(src()->is_paused);
+    assert_false(disk()->job.node[0]);
+}
+
 /* A source that is gone, or has no QEMU any more. */
 static void test_gone(void **state)
 {
@@ -489,7 +533,8 @@ int main(void)
         TEST(test_fork),           TEST(test_partial),
         TEST(test_thawed),         TEST(test_long),
         TEST(test_busy),           TEST(test_killed),
-        TEST(test_fails),          TEST(test_gone),
+        TEST(test_fails),          TEST(test_removed),
+        TEST(test_unpaused),       TEST(test_gone),
         TEST(test_started_anew),   TEST(test_abort_anew),
         TEST(test_outlives_image),
     };

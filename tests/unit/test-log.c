@@ -48,7 +48,7 @@ static const char *caught(char text[8192])
 static int setup(void **state)
 {
     (void)state;
-    log_open(false);
+    log_open("xenforkd", false);
     log_set_level(LOG_LEVEL_INFO);
     return 0;
 }

@@ -33,7 +33,7 @@ static int setup(void **state)
     s.src = scene_source();
     fake_host_setup();
     /* Failures are what is tested: they are not logged. */
-    log_open(true);
+    log_open("xenforkd", true);
     log_set_level(LOG_LEVEL_ERROR);
     s.ctx = scene_open();
     snprintf(s.text, sizeof(s.text), "%u", s.src);
