@@ -23,7 +23,7 @@ static int join(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                                   info->is_paused)) < 0 ||
         (rc = xenfork__txn_disk(ctx, txn, driver->name, cut->to, cut->vdev,
                                 cut->from)) < 0 ||
-        (rc = xenfork__txn_pausing(ctx, txn)) < 0 ||
+        (rc = xenfork__txn_stopping(ctx, txn, info)) < 0 ||
         (rc = driver->abort(ctx, cut)) < 0 ||
         (rc = xenfork__txn_commit(ctx, txn)) < 0)
         return xenfork__source_undo(ctx, txn, rc);

@@ -35,18 +35,13 @@ int xenfork__move_begin(xenfork_ctx *ctx, const struct xenfork__own *own,
     return 0;
 }
 
-/* Its user may have paused or unpaused it since the beginning. */
 int xenfork__move_pausing(xenfork_ctx *ctx, const struct xenfork__own *own,
                           struct xenfork__move *move)
 {
     struct xenfork__dominfo info;
-    int rc;
+    int rc = xenfork__xen_info(ctx, own->domid, &info);
 
-    if ((rc = xenfork__xen_info(ctx, own->domid, &info)) < 0 ||
-        (rc = xenfork__txn_source(ctx, move->txn, own->job->clone->uuid,
-                                  info.domid, info.is_paused)) < 0)
-        return rc;
-    return xenfork__txn_pausing(ctx, move->txn);
+    return rc < 0 ? rc : xenfork__txn_stopping(ctx, move->txn, &info);
 }
 
 int xenfork__move_end(xenfork_ctx *ctx, struct xenfork__move *move, int rc)

@@ -91,7 +91,7 @@ static int begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
         return rc;
     if ((rc = xenfork__txn_source(ctx, txn, info.uuid, info.domid,
                                   info.is_paused)) < 0 ||
-        (rc = xenfork__txn_pausing(ctx, txn)) < 0 ||
+        (rc = xenfork__txn_stopping(ctx, txn, &info)) < 0 ||
         (rc = xenfork__qcow2_begin(ctx, cut, &top, id)) < 0 ||
         (rc = xenfork__txn_commit(ctx, txn)) < 0)
         return xenfork__source_undo(ctx, txn, rc);

@@ -45,17 +45,27 @@ static int undo_suspension(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return xenfork__txn_resumed(ctx, txn);
 }
 
+/* Its user has let it run since he paused it. */
+static bool has_run(const struct xenfork__txn *txn,
+                    const struct xenfork__dominfo *info)
+{
+    uint64_t cpu_ns;
+
+    return xenfork__record_get_u64(txn->record, "source.cpu_ns", &cpu_ns) &&
+           info->cpu_ns != cpu_ns;
+}
+
 /* Paused by us. */
 static int undo_pause(xenfork_ctx *ctx, struct xenfork__txn *txn,
                       uint32_t domid)
 {
     struct xenfork__dominfo info;
-    int rc;
+    int rc = xenfork__xen_info(ctx, domid, &info);
 
-    if (flag_of(txn, "source.was_paused"))
-        return 0;
-    rc = xenfork__xen_info(ctx, domid, &info);
-    return rc == 0 && info.is_paused ? xenfork__xen_unpause(ctx, domid) : rc;
+    if (rc < 0 || !info.is_paused ||
+        (flag_of(txn, "source.was_paused") && !has_run(txn, &info)))
+        return rc;
+    return xenfork__xen_unpause(ctx, domid);
 }
 
 /* What was cut is whole again: best before the source runs on. */

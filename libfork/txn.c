@@ -134,6 +134,19 @@ int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc < 0 ? rc : save(ctx, txn);
 }
 
+int xenfork__txn_stopping(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                          const struct xenfork__dominfo *info)
+{
+    int rc;
+
+    if ((rc = xenfork__record_set_u64(ctx, txn->record, "source.was_paused",
+                                      info->is_paused)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, txn->record, "source.cpu_ns",
+                                      info->cpu_ns)) < 0)
+        return rc;
+    return xenfork__txn_pausing(ctx, txn);
+}
+
 int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     int rc = xenfork__record_set_u64(ctx, txn->record, "source.freezing", true);

@@ -29,6 +29,12 @@ int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
 int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* The source is paused now and then. */
 int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn);
+/*
+ * The same for one moment, and who did it can be told: paused by its user at
+ * @info, it is by us if it has run since.
+ */
+int xenfork__txn_stopping(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                          const struct xenfork__dominfo *info);
 int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* A record is made of it that it is frozen. */

@@ -19,6 +19,7 @@
 #include "fake-xen.h"
 #include "fork-scene.h"
 #include "qcow2.h"
+#include "txn.h"
 
 static struct fork_scene *s;
 
@@ -411,6 +412,31 @@ static void test_unpaused(void **state)
     assert_int_equal(depth(), 1);
 }
 
+/* By a journal of one that was paused, when it had run for 5 ns. */
+static void undo_stop(uint64_t cpu_ns)
+{
+    const struct xenfork__dominfo info = {.is_paused = true, .cpu_ns = 5};
+    struct xenfork__txn *txn;
+
+    src()->is_paused = true;
+    src()->cpu_ns = cpu_ns;
+    assert_int_equal(xenfork__txn_begin(s->ctx, &txn), 0);
+    assert_int_equal(
+        xenfork__txn_source(s->ctx, txn, src()->uuid, s->src, true), 0);
+    assert_int_equal(xenfork__txn_stopping(s->ctx, txn, &info), 0);
+    assert_int_equal(xenfork__txn_rollback(s->ctx, txn), 0);
+}
+
+/* Killed: was it paused by its user, or by us? */
+static void test_who_paused(void **state)
+{
+    (void)state;
+    undo_stop(5);
+    assert_true(src()->is_paused);
+    undo_stop(6);
+    assert_false(src()->is_paused);
+}
+
 /* Somebody has removed what it lies on: QEMU must not copy it to itself. */
 static void test_removed(void **state)
 {
@@ -529,14 +555,14 @@ static void test_outlives_image(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_refused),        TEST(test_auto),
-        TEST(test_fork),           TEST(test_partial),
-        TEST(test_thawed),         TEST(test_long),
-        TEST(test_busy),           TEST(test_killed),
-        TEST(test_fails),          TEST(test_removed),
-        TEST(test_unpaused),       TEST(test_gone),
-        TEST(test_started_anew),   TEST(test_abort_anew),
-        TEST(test_outlives_image),
+        TEST(test_refused),    TEST(test_auto),
+        TEST(test_fork),       TEST(test_partial),
+        TEST(test_thawed),     TEST(test_long),
+        TEST(test_busy),       TEST(test_killed),
+        TEST(test_fails),      TEST(test_removed),
+        TEST(test_unpaused),   TEST(test_who_paused),
+        TEST(test_gone),       TEST(test_started_anew),
+        TEST(test_abort_anew), TEST(test_outlives_image),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
