@@ -39,13 +39,13 @@ static void wait_for_fork(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     if (xenfork__xen_info(ctx, domid, &info) < 0)
         return;
     xenfork__uuid_print(info.uuid, uuid);
-    do {
+    while (!xenfork__xen_has_ended(ctx, domid) && xenfork__now_ns() < end_ns) {
         cleanup_lock struct xenfork__lock *lock = NULL;
 
         if (xenfork__lock_take(ctx, uuid, false, &lock) != XENFORK_E_BUSY)
             return;
         nanosleep(&pause, NULL);
-    } while (xenfork__now_ns() < end_ns);
+    }
 }
 
 static int work_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)

@@ -9,6 +9,8 @@
 #include "cleanup.h"
 #include "host.h"
 
+#define TRIES 100U /* others, or a guest, get between */
+
 static struct xs_handle *store(void)
 {
     static struct xs_handle *handle;
@@ -50,6 +52,7 @@ static bool set(xs_transaction_t t, const char *path, const char *value)
 bool store_update(const char *path, const char *other, const char *value)
 {
     xs_transaction_t t;
+    unsigned int tries = 0;
 
     do {
         t = store() ? xs_transaction_start(store()) : XBT_NULL;
@@ -61,6 +64,6 @@ bool store_update(const char *path, const char *other, const char *value)
         }
         if (xs_transaction_end(store(), t, false))
             return true;
-    } while (errno == EAGAIN);
+    } while (errno == EAGAIN && ++tries < TRIES);
     return false;
 }

@@ -85,12 +85,13 @@ static int try_publish(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
                                const struct xenfork__guest *guest)
 {
+    uint32_t tries = 0;
     int e;
 
     LOG_DEBUG(ctx, "telling domain %u that it is a %s", domid, guest->role);
     do
         e = try_publish(ctx, domid, guest);
-    while (e == EAGAIN);
+    while (e == EAGAIN && ++tries < XENFORK__XS_TRIES);
     if (e)
         return xenfork__fail(ctx, XENFORK_E_XEN, e,
                              "cannot tell domain %u of the fork", domid);

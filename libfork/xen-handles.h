@@ -70,6 +70,8 @@ bool xenfork__xs_write(xenfork_ctx *ctx, xs_transaction_t t, const char *value,
 /* Removes a node; true when it is not there either. */
 bool xenfork__xs_rm(xenfork_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Transactions that others get between; a guest may do so for ever. */
+#define XENFORK__XS_TRIES 100U
 /* A decimal number: 1, or 0 when there is none, or -1 with errno. */
 int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -79,13 +79,14 @@ static bool change(libxl_domain_config *config, const void *opaque)
 int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                                 const char *bridge)
 {
+    uint32_t tries = 0;
     int e;
 
     LOG_DEBUG(ctx, "domain %u: NIC %d is on %s from now on", domid, devid,
               bridge);
     do
         e = try_store(ctx, domid, devid, bridge);
-    while (e == EAGAIN);
+    while (e == EAGAIN && ++tries < XENFORK__XS_TRIES);
     if (e)
         return xenfork__fail(ctx, XENFORK_E_XEN, e,
                              "domain %u: cannot write the bridge of NIC %d",

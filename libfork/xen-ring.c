@@ -195,6 +195,10 @@ static int wait_empty(xenfork_ctx *ctx, const struct rings *rings,
                                      "disk %u of domain %u is busy after %u ms",
                                      rings->ring[i].devid, rings->domid,
                                      timeout_ms);
+            if (xenfork__xen_has_ended(ctx, rings->domid))
+                return xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
+                                     "domain %u has been destroyed",
+                                     rings->domid);
             nanosleep(&pause, NULL);
         }
     }

@@ -56,14 +56,32 @@ static int is_suspended(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
     int rc;
 
     rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc == XENFORK_E_NOTFOUND || (rc == 0 && info.is_dying))
+        return xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
+                             "domain %u has been destroyed", domid);
     if (rc < 0)
         return rc;
-    if (info.is_dying ||
-        (info.is_shutdown && info.shutdown_reason != XENFORK__SHUTDOWN_SUSPEND))
+    if (info.is_shutdown && info.shutdown_reason != XENFORK__SHUTDOWN_SUSPEND)
         return xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
-                             "domain %u has shut down", domid);
+                             info.shutdown_reason == XENFORK__SHUTDOWN_CRASH
+                                 ? "domain %u has crashed"
+                                 : "domain %u has shut down",
+                             domid);
     *is_out = info.is_shutdown;
     return 0;
+}
+
+bool xenfork__xen_has_ended(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct xenfork__dominfo info;
+    __auto_type error = ctx->error;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+
+    ctx->error = error;
+    return rc == XENFORK_E_NOTFOUND ||
+           (rc == 0 && (info.is_dying ||
+                        (info.is_shutdown &&
+                         info.shutdown_reason != XENFORK__SHUTDOWN_SUSPEND)));
 }
 
 /* In one transaction; EAGAIN: the guest was there at the same time. */
@@ -97,13 +115,26 @@ static int try_withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
     return e;
 }
 
+/*
+ * A guest that goes on writing control/shutdown gets between start and end of
+ * every transaction: what it keeps to itself counts as acknowledged.
+ */
 static int withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
 {
+    uint32_t tries = 0;
     int e;
 
     do
         e = try_withdraw(ctx, domid, is_done_out);
-    while (e == EAGAIN);
+    while (e == EAGAIN && ++tries < XENFORK__XS_TRIES);
+    if (e == EAGAIN) {
+        LOG_WARN(ctx,
+                 "domain %u does not leave its control/shutdown alone, "
+                 "ignoring",
+                 domid);
+        *is_done_out = false;
+        return 0;
+    }
     if (e)
         return xenfork__fail(ctx, XENFORK_E_XEN, e,
                              "cannot ask domain %u not to suspend", domid);
@@ -175,8 +206,9 @@ static int stop_reason(const xenfork_ctx *ctx, uint64_t end_ns)
 
 /*
  * One request by libxl, aborted at the end of our time.  libxl waits 60 s for
- * the acknowledgement and 60 s more for the suspension.  Having withdrawn the
- * request after the first, it reports success by mistake, in 4.17 to 4.20
+ * the acknowledgement and 60 s more for the suspension, whether or not the
+ * domain has crashed meanwhile.  Having withdrawn the request after the first,
+ * it reports success by mistake, in 4.17 to 4.20
  * (domain_suspend_common_pvcontrol_suspending): the hypervisor's word counts.
  */
 static int request(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
@@ -190,7 +222,7 @@ static int request(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
     r = libxl_domain_suspend_only(xl, domid, &op.how);
     if (r)
         return r;
-    while (!op.is_done && !stop) {
+    while (!op.is_done && !stop && !xenfork__xen_has_ended(ctx, domid)) {
         xenfork__op_turn(ctx);
         stop = stop_reason(ctx, end_ns);
     }
@@ -235,6 +267,18 @@ static int give_up(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms,
         ctx, "look at the guest's console, or allow it more time");
 }
 
+/* It has gone, or shut down: our request does not stay behind. */
+static int ended(xenfork_ctx *ctx, uint32_t domid, int rc)
+{
+    __auto_type error = ctx->error;
+    bool is_withdrawn;
+
+    if (rc == XENFORK_E_NOTRUNNING)
+        withdraw(ctx, domid, &is_withdrawn);
+    ctx->error = error;
+    return rc;
+}
+
 /* libxl would put its request in the place of one that the guest has yet to
  * see. */
 static int refuse_pending(xenfork_ctx *ctx, uint32_t domid)
@@ -266,7 +310,7 @@ int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
         r = request(ctx, domid, end_ns, &stop);
         rc = is_suspended(ctx, domid, &is_done);
         if (rc < 0)
-            return rc;
+            return ended(ctx, domid, rc);
         /* libxl's first 60 s are over, the request withdrawn: ask again. */
     } while (!is_done && !r && !stop);
     if (is_done && stop != XENFORK_E_CANCELLED)

@@ -41,7 +41,9 @@ struct xenfork__dominfo {
     uint32_t max_vcpus;
     uint64_t cpu_ns; /* it has run so long, all its vCPUs */
 };
-#define XENFORK__SHUTDOWN_SUSPEND 2 /* SHUTDOWN_suspend, public/sched.h */
+/* SHUTDOWN_suspend and SHUTDOWN_crash, public/sched.h */
+#define XENFORK__SHUTDOWN_SUSPEND 2
+#define XENFORK__SHUTDOWN_CRASH   3
 
 /* NOTFOUND, not logged */
 int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
@@ -113,6 +115,8 @@ int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
  * down otherwise.  RESIDUE: it may be suspended still.
  */
 int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
+/* Gone, dying, or shut down for good: nothing that it owes us will come. */
+bool xenfork__xen_has_ended(xenfork_ctx *ctx, uint32_t domid);
 /* As if the suspension had been cancelled: nothing reconnects. */
 int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
 /*

@@ -63,6 +63,15 @@ int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
     return fake_leave(0);
 }
 
+bool xenfork__xen_has_ended(xenfork_ctx *ctx, uint32_t domid)
+{
+    const struct fake_domain *d = fake_domain(domid);
+
+    (void)ctx;
+    return !d || d->is_dying ||
+           (d->is_shutdown && d->shutdown_reason != XENFORK__SHUTDOWN_SUSPEND);
+}
+
 int xenfork__xen_by_uuid(xenfork_ctx *ctx, const uint8_t uuid[16],
                          uint32_t *domid_out)
 {
