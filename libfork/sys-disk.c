@@ -21,6 +21,24 @@ static int failed(xenfork_ctx *ctx, const char *what, const char *path)
                          path);
 }
 
+int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
+                               struct xenfork__disk_identity *identity_out)
+{
+    cleanup_close int fd = open(path, O_PATH | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st))
+        return failed(ctx, "find", path);
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                             "%s is no file and no block device", path);
+    *identity_out = (struct xenfork__disk_identity){
+        .is_device = S_ISBLK(st.st_mode),
+        .device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev,
+        .inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino};
+    return 0;
+}
+
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
                            uint64_t *bytes_out, bool *is_file_out)
 {

@@ -81,6 +81,25 @@ int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device);
 int xenfork__sys_dm_check(xenfork_ctx *ctx);
 
 /* What disks lie in, or on: sys-disk.c */
+/*
+ * Which file or block device a path leads to at the moment, by whatever name.
+ * It is good for as long as the host runs.
+ */
+struct xenfork__disk_identity {
+    bool is_device;
+    uint64_t device; /* a block device's own number; a file's file system */
+    uint64_t inode;  /* of a file */
+};
+/* DISK, logged: nothing is there, or no file and no block device */
+int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
+                               struct xenfork__disk_identity *identity_out);
+static inline bool xenfork__disk_is_same(
+    const struct xenfork__disk_identity *a,
+    const struct xenfork__disk_identity *b)
+{
+    return a->is_device == b->is_device && a->device == b->device &&
+           a->inode == b->inode;
+}
 /* Of a file or a block device.  is_file_out may be NULL */
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
                            uint64_t *bytes_out, bool *is_file_out);

@@ -45,6 +45,23 @@ int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device)
     return fake_leave(0);
 }
 
+int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
+                               struct xenfork__disk_identity *identity_out)
+{
+    struct stat st;
+
+    FAKE_ENTER(ctx);
+    if (stat(path, &st))
+        return fake_dm_refuse(ctx, errno, path);
+    if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return fake_dm_refuse(ctx, ENOTBLK, path);
+    *identity_out = (struct xenfork__disk_identity){
+        .is_device = S_ISBLK(st.st_mode),
+        .device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev,
+        .inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino};
+    return fake_leave(0);
+}
+
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
                            uint64_t *bytes_out, bool *is_file_out)
 {
