@@ -294,6 +294,34 @@ static int probe_hypervisor(xenfork_ctx *ctx)
         ctx, "build it with CONFIG_MEM_SHARING=y: docs/hypervisor.md");
 }
 
+/*
+ * A guest started with more maxmem than memory: each look at such an entry
+ * asks Xen for a page, of which there are too few, and a sweep that finds
+ * none crashes the guest (p2m_pod_demand_populate(), 4.17).  They go when its
+ * balloon driver gives back what it does not have, and never come again.
+ */
+static int refuse_on_demand(xenfork_ctx *ctx, uint32_t domid)
+{
+    uint64_t pages, cached, entries = 0;
+
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
+    if (xc_domain_get_pod_target(ctx->xen->xch, domid, &pages, &cached,
+                                 &entries))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "domain %u: cannot read how much of its memory "
+                             "is populated on demand",
+                             domid);
+    if (!entries)
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_HYPERVISOR,
+                  "%llu of its pages are populated on demand (its maxmem is "
+                  "above its memory), which Xen cannot share",
+                  (unsigned long long)entries);
+    return xenfork__remedy(ctx, "wait until its balloon driver has given them "
+                                "back, or start it with maxmem= equal to "
+                                "memory=");
+}
+
 int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid)
 {
     xc_domaininfo_t xc;
@@ -311,5 +339,5 @@ int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid)
                       "domain %u has no hardware-assisted paging", domid);
         return xenfork__remedy(ctx, "start it with hap=1");
     }
-    return 0;
+    return (xc.flags & XEN_DOMINF_hvm_guest) ? refuse_on_demand(ctx, domid) : 0;
 }

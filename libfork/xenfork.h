@@ -41,7 +41,7 @@ typedef struct xenfork_list xenfork_list;
 #define XENFORK_E_PERM        (-3)  /* not root, or not a control domain */
 #define XENFORK_E_NOTFOUND    (-4)  /* no such domain, image or clone */
 #define XENFORK_E_XEN         (-5)  /* a call to Xen or its tools failed */
-#define XENFORK_E_HYPERVISOR  (-6)  /* the hypervisor has no memory sharing */
+#define XENFORK_E_HYPERVISOR  (-6)  /* its memory cannot be shared by Xen */
 #define XENFORK_E_PV          (-7)  /* PV guests cannot be forked */
 #define XENFORK_E_HVM         (-8)  /* HVM guests cannot be forked yet */
 #define XENFORK_E_PASSTHROUGH (-9)  /* the domain has a passthrough device */

@@ -48,6 +48,13 @@ created ports pvh 'ioports = [ "2f8-2ff" ]'
 refused "passthrough device" PASSTHROUGH "passthrough device" "detach" ports k
 xl destroy ports
 
+# Its balloon driver never runs: a look at its pages would crash it.
+created demand pvh 'maxmem = 160'
+refused "memory on demand" HYPERVISOR "pages are populated on demand" "balloon driver.*maxmem" demand k
+says "memory on demand: freezing" 1 "populated on demand" "balloon driver" xl fork-freeze demand
+untouched "memory on demand: freezing"
+xl destroy demand
+
 truncate -s 4M /root/ext4.img /tmp/tmpfs.img /data/block.img
 qemu-img create -q -f qcow2 /data/disk.qcow2 4M
 block=$(losetup -f --show /data/block.img)
@@ -86,7 +93,23 @@ at_least "not before its time" "$took" 3
 # It got as far as its preparation.
 rmdir /data/.xenfork
 untouched "guest that does not answer"
+
+# It goes while it is waited for: that is the end of the wait.
+errors=$(mktemp)
+timeout 60 xl fork --timeout 40 stuck k >/dev/null 2>"$errors" &
+fork=$!
+asked() { [ "$(xenstore-read "/local/domain/$(domid_of stuck)/control/shutdown")" = suspend ]; }
+wait_until 30 asked || bail_out "stuck is not asked to suspend"
 xl destroy stuck
+start=$SECONDS
+status=0
+wait "$fork" || status=$?
+took=$((SECONDS - start))
+diag "it took $took s: $(head -1 "$errors")"
+is "source that goes: exit status" "$status" 1
+check "source that goes: the wait ends with it" [ "$took" -le 3 ]
+check "source that goes: is what it says" grep -q "has been destroyed" "$errors"
+check "source that goes: nothing stays" nothing_of_ours
 
 check "the source ticks on" ticks_on source
 done_testing

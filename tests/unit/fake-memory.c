@@ -281,6 +281,8 @@ int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
         return no_domain(ctx, domid);
     if (count > 1024)
         fake_violation("present: %u gfns at once", count);
+    if (d->pod_entries)
+        fake_violation("domain %u is looked at, and crashes of it", domid);
     memset(present_out, 0, count * sizeof(*present_out));
     for (a = d; a; a = fake_domain(a->parent))
         mark(a, first, count, present_out);

@@ -206,8 +206,12 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
 
 int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid)
 {
-    (void)domid;
+    const struct fake_domain *d = alive(domid);
+
     FAKE_ENTER(ctx);
+    if (d && d->pod_entries)
+        return fake_leave(xenfork__miss(ctx, XENFORK_E_HYPERVISOR,
+                                        "pages are populated on demand"));
     if (!fake->cannot_share)
         return fake_leave(0);
     xenfork__fail(ctx, XENFORK_E_HYPERVISOR, 0, "no memory sharing");

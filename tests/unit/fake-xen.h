@@ -108,6 +108,7 @@ struct fake_domain {
     uint32_t suspensions, resumptions;
     uint32_t max_vcpus;
     uint64_t max_pages, claimed_pages, max_kib, max_gfn;
+    uint64_t pod_entries; /* pages that are populated on demand */
     uint32_t parent; /* native fork; 0: none */
     uint32_t page_count;
     struct fake_page pages[FAKE_PAGES]; /* gfn ascending */

@@ -60,6 +60,17 @@ static void test_hypervisor(void **state)
     refused(*state, ((struct fork_scene *)*state)->src, XENFORK_E_HYPERVISOR);
 }
 
+/* Looking at its pages would crash it. */
+static void test_on_demand(void **state)
+{
+    struct fork_scene *s = *state;
+
+    fake_domain(s->src)->pod_entries = 1;
+    refused(s, s->src, XENFORK_E_HYPERVISOR);
+    fake_domain(s->src)->pod_entries = 0;
+    assert_int_equal(xenfork_fork(s->ctx, s->src, s->spec, &s->result), 0);
+}
+
 static void test_types(void **state)
 {
     struct fork_scene *s = *state;
@@ -319,25 +330,16 @@ static void test_nomem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_inval),
-        TEST(test_notfound),
-        TEST(test_hypervisor),
-        TEST(test_types),
-        TEST(test_devices),
-        TEST(test_disk_refused),
-        TEST(test_disk_shared),
-        TEST(test_suspension),
-        TEST(test_rings_do_not_drain),
-        TEST(test_taken),
-        TEST(test_twice_in_one_spec),
-        TEST(test_hostmem),
-        TEST(test_notrunning),
-        TEST(test_busy),
-        TEST(test_cancelled),
-        TEST(test_state),
-        TEST(test_perm),
-        TEST(test_residue),
-        TEST(test_nomem),
+        TEST(test_inval),        TEST(test_notfound),
+        TEST(test_hypervisor),   TEST(test_on_demand),
+        TEST(test_types),        TEST(test_devices),
+        TEST(test_disk_refused), TEST(test_disk_shared),
+        TEST(test_suspension),   TEST(test_rings_do_not_drain),
+        TEST(test_taken),        TEST(test_twice_in_one_spec),
+        TEST(test_hostmem),      TEST(test_notrunning),
+        TEST(test_busy),         TEST(test_cancelled),
+        TEST(test_state),        TEST(test_perm),
+        TEST(test_residue),      TEST(test_nomem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

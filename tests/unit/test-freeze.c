@@ -243,6 +243,9 @@ static void test_refusals(void **state)
     fake->cannot_share = true;
     refused(s, s->src, TIMEOUT_MS, XENFORK_E_HYPERVISOR);
     fake->cannot_share = false;
+    fake_domain(s->src)->pod_entries = 1;
+    refused(s, s->src, TIMEOUT_MS, XENFORK_E_HYPERVISOR);
+    fake_domain(s->src)->pod_entries = 0;
     /* Freezing itself takes no memory. */
     fake->free_pages = 0;
     assert_int_equal(freeze(NULL), 0);
