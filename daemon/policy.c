@@ -92,7 +92,8 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         (rc = xenfork__host_watcher_survives(ctx, &facts.watcher_survives)) < 0)
         return rc;
     /* Of a clone as we made it xl knows nothing, though the name may recur. */
-    facts.has_watcher = !facts.is_as_recorded && watcher_lives("/proc", name);
+    facts.has_watcher = !facts.is_as_recorded &&
+                        watcher_lives("/proc", name, info->domid);
     *owner_out = policy_owner(&facts);
     return 0;
 }

@@ -1,107 +1,251 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * It has its output in a log named after the domain (do_daemonize(),
- * tools/xl/xl_utils.c; libxl_create_logfile(); 4.17 to 4.20), which is how it
- * is known.  xl create -F keeps its terminal instead.
+ * The watcher has its output in a log, where it says which domain it watches:
+ * "Waiting for domain web (domid 5) to die [pid 264]", anew after each reboot
+ * (do_daemonize(), tools/xl/xl_utils.c; create_domain(), xl_vmcontrol.c; 4.17
+ * to 4.20).  xl create -F says it to its terminal instead: it is known by the
+ * name in what it was started with.
  */
 #include "config.h"
 
 #include "watcher.h"
 
 #include <fcntl.h>
-#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "cleanup.h"
 
-#define LOG_DIR       "/var/log/xen/"
-#define CMDLINE_BYTES 4096U
+#define TEXT_BYTES 65536U /* of a file; of a log its last */
+#define PATH_BYTES 512U
 
-/* The name of the program that a process runs; false: none to be seen. */
-static bool is_xl(const char *proc, const char *pid)
+struct text {
+    size_t bytes;
+    char data[TEXT_BYTES + 1];
+};
+
+struct watched {
+    const char *proc, *name;
+    uint32_t domid;
+    struct text *text; /* whatever is read */
+};
+
+/* Read the end of a file, or its beginning; false: there is none to read. */
+static bool read_text(const char *path, bool is_end, struct text *text)
 {
-    cleanup_free char *path = NULL;
-    char exe[256];
-    const char *slash;
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    off_t first;
     ssize_t n;
 
-    if (asprintf(&path, "%s/%s/exe", proc, pid) < 0) {
-        path = NULL;
+    if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode))
         return false;
-    }
-    n = readlink(path, exe, sizeof(exe) - 1);
+    first = is_end && st.st_size > TEXT_BYTES ? st.st_size - TEXT_BYTES : 0;
+    n = pread(fd, text->data, TEXT_BYTES, first);
     if (n <= 0)
         return false;
-    exe[n] = '\0';
-    /* A package upgraded under it. */
-    if (n > 10 && !strcmp(exe + n - 10, " (deleted)"))
-        exe[n - 10] = '\0';
-    slash = strrchr(exe, '/');
-    return !strcmp(slash ? slash + 1 : exe, "xl");
+    text->bytes = (size_t)n;
+    text->data[n] = '\0';
+    return true;
 }
 
-static bool has_log(const char *proc, const char *pid, const char *log)
+/* "12", "status" -> /proc/12/status, read. */
+static bool read_entry(const struct watched *w, const char *pid,
+                       const char *entry, bool is_end)
 {
-    cleanup_free char *path = NULL;
-    char target[512];
+    char path[PATH_BYTES];
+
+    return snprintf(path, sizeof(path), "%s/%s/%s", w->proc, pid, entry) <
+               (int)sizeof(path) &&
+           read_text(path, is_end, w->text);
+}
+
+static bool read_link(const struct watched *w, const char *pid,
+                      const char *entry, char target[PATH_BYTES])
+{
+    char path[PATH_BYTES];
     ssize_t n;
 
-    if (asprintf(&path, "%s/%s/fd/1", proc, pid) < 0) {
-        path = NULL;
+    if (snprintf(path, sizeof(path), "%s/%s/%s", w->proc, pid, entry) >=
+        (int)sizeof(path))
         return false;
-    }
-    n = readlink(path, target, sizeof(target) - 1);
+    n = readlink(path, target, PATH_BYTES - 1);
     if (n <= 0)
         return false;
     target[n] = '\0';
-    return !strcmp(target, log);
+    return true;
 }
 
-/* "create" or "restore", and -F alone or among other letters. */
-static bool is_in_foreground(const char *proc, const char *pid)
+static const char *base_of(const char *path)
 {
-    char text[CMDLINE_BYTES + 1];
-    cleanup_free char *path = NULL;
-    cleanup_close int fd = -1;
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/*
+ * Is it xl, and root's?  A user may call anything xl, and may have his entry
+ * in /proc owned by root: the numbers in it cannot be changed.
+ */
+static bool is_roots_xl(const struct watched *w, const char *pid)
+{
+    char exe[PATH_BYTES];
+    unsigned int real, effective, saved;
+    const char *uids;
+    size_t n;
+
+    if (!read_link(w, pid, "exe", exe))
+        return false;
+    n = strlen(exe);
+    /* A package upgraded under it. */
+    if (n > 10 && !strcmp(exe + n - 10, " (deleted)"))
+        exe[n - 10] = '\0';
+    if (strcmp(base_of(exe), "xl") || !read_entry(w, pid, "status", false))
+        return false;
+    uids = strstr(w->text->data, "\nUid:");
+    return uids &&
+           sscanf(uids, "\nUid: %u %u %u", &real, &effective, &saved) == 3 &&
+           !real && !effective && !saved;
+}
+
+/* The last domain that this process has said it waits for. */
+static bool find_waiting(const struct text *log, const char *pid,
+                         uint32_t *domid_out)
+{
+    const char *line = log->data, *end;
+    bool is_found = false;
+
+    for (; line; line = end ? end + 1 : NULL) {
+        char words[PATH_BYTES], suffix[32];
+        const char *domid;
+
+        end = strchr(line, '\n');
+        snprintf(words, sizeof(words), "%.*s",
+                 (int)(end ? end - line : (long)strlen(line)), line);
+        snprintf(suffix, sizeof(suffix), " to die [pid %.12s]", pid);
+        domid = strstr(words, " (domid ");
+        if (!strstr(words, "Waiting for domain ") || !domid ||
+            !strstr(domid, suffix))
+            continue;
+        is_found |= sscanf(domid, " (domid %u", domid_out) == 1;
+    }
+    return is_found;
+}
+
+/* Is it known by its log?  Without a word in it, by the name of that. */
+static bool has_log(const struct watched *w, const char *pid)
+{
+    char target[PATH_BYTES], log[PATH_BYTES];
+    uint32_t domid;
+
+    if (!read_link(w, pid, "fd/1", target) ||
+        strncmp(base_of(target), "xl-", 3) != 0)
+        return false;
+    if (read_entry(w, pid, "fd/1", true) && find_waiting(w->text, pid, &domid))
+        return domid == w->domid;
+    snprintf(log, sizeof(log), "xl-%s.log", w->name);
+    return !strcmp(base_of(target), log);
+}
+
+/* 'name = "web"' */
+static bool name_of_line(const char *line, char name[PATH_BYTES])
+{
+    return sscanf(line, " name = \"%255[^\"\n]", name) == 1 ||
+           sscanf(line, " name = '%255[^'\n]", name) == 1;
+}
+
+/* Of a configuration the last such line counts. */
+static bool name_of_config(const struct text *text, char name[PATH_BYTES])
+{
+    const char *line = text->data;
+    bool is_found = false;
+
+    while (line) {
+        is_found |= name_of_line(line, name);
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+    return is_found;
+}
+
+/* Of a saved domain: xl has put its configuration in front, in JSON. */
+static bool name_of_saved(const struct text *text, char name[PATH_BYTES])
+{
+    const char *info = memmem(text->data, text->bytes, "\"c_info\"", 8);
+    const char *at = info ? strstr(info, "\"name\"") : NULL;
+
+    return at && sscanf(at, "\"name\" : \"%255[^\"\\]\"", name) == 1;
+}
+
+static bool name_of_file(const struct watched *w, const char *pid,
+                         const char *file, char name[PATH_BYTES])
+{
+    char path[PATH_BYTES];
+
+    /* As that process sees it. */
+    if (snprintf(path, sizeof(path), "%s/%s/%s/%s", w->proc, pid,
+                 file[0] == '/' ? "root" : "cwd", file) >= (int)sizeof(path) ||
+        !read_text(path, false, w->text))
+        return false;
+    return name_of_saved(w->text, name) || name_of_config(w->text, name);
+}
+
+/*
+ * "create" or "restore", and -F alone or among other letters; of another
+ * domain only if it names one: then this is not its watcher.
+ */
+static bool is_in_foreground(const struct watched *w, const char *pid)
+{
+    cleanup_free char *words = NULL;
+    char name[PATH_BYTES] = "", said[PATH_BYTES] = "";
     bool is_watching = false, is_front = false;
     const char *word;
-    ssize_t n;
+    size_t bytes;
 
-    if (asprintf(&path, "%s/%s/cmdline", proc, pid) < 0) {
-        path = NULL;
+    if (!read_entry(w, pid, "cmdline", false))
         return false;
+    bytes = w->text->bytes;
+    words = malloc(bytes + 1);
+    if (!words)
+        return true;
+    memcpy(words, w->text->data, bytes + 1);
+    for (word = words; word < words + bytes; word += strlen(word) + 1) {
+        if (word[0] == '-') {
+            is_front |= word[1] != '-' && strchr(word, 'F');
+        } else if (!is_watching) {
+            is_watching = !strcmp(word, "create") || !strcmp(word, "restore");
+        } else if (strchr(word, '=')) {
+            name_of_line(word, said);
+        } else if (!name[0]) {
+            name_of_file(w, pid, word, name);
+        }
     }
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = fd < 0 ? -1 : read(fd, text, CMDLINE_BYTES);
-    if (n <= 0)
+    if (!is_watching || !is_front)
         return false;
-    text[n] = '\0';
-    for (word = text; word < text + n; word += strlen(word) + 1) {
-        if (!strcmp(word, "create") || !strcmp(word, "restore"))
-            is_watching = true;
-        if (word[0] == '-' && word[1] != '-' && strchr(word, 'F'))
-            is_front = true;
-    }
-    return is_watching && is_front;
+    /* What is said on the line has the last word. */
+    if (said[0])
+        return !strcmp(said, w->name);
+    return !name[0] || !strcmp(name, w->name);
 }
 
-bool watcher_lives(const char *proc, const char *name)
+bool watcher_lives(const char *proc, const char *name, uint32_t domid)
 {
+    cleanup_free struct text *text = malloc(sizeof(*text));
     cleanup_dir DIR *dir = opendir(proc);
-    cleanup_free char *log = NULL;
+    struct watched w = {
+        .proc = proc, .name = name, .domid = domid, .text = text};
     struct dirent *entry;
 
-    if (asprintf(&log, LOG_DIR "xl-%s.log", name) < 0) {
-        log = NULL;
+    if (!text)
         return true;
-    }
     while (dir && (entry = readdir(dir))) {
         const char *pid = entry->d_name;
 
-        if (pid[0] < '0' || pid[0] > '9' || !is_xl(proc, pid))
+        if (pid[0] < '0' || pid[0] > '9' || !is_roots_xl(&w, pid))
             continue;
-        if (has_log(proc, pid, log) || is_in_foreground(proc, pid))
+        if (has_log(&w, pid) || is_in_foreground(&w, pid))
             return true;
     }
     return !dir;

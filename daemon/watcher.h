@@ -4,11 +4,13 @@
 #define DAEMON_WATCHER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
- * Does xl watch the domain with this name?  Also when that cannot be told:
- * xl create -F watches too, and does not say what.  proc: "/proc".
+ * Does xl watch the domain?  Only processes of root's count.  Also true when
+ * that cannot be told: of an xl create -F that names no domain which we can
+ * read.  proc: "/proc".
  */
-bool watcher_lives(const char *proc, const char *name);
+bool watcher_lives(const char *proc, const char *name, uint32_t domid);
 
 #endif

@@ -23,11 +23,12 @@ static struct {
 } s;
 
 /* Of processes the fake knows nothing: -Wl,--wrap. */
-bool __wrap_watcher_lives(const char *proc, const char *name);
-bool __wrap_watcher_lives(const char *proc, const char *name)
+bool __wrap_watcher_lives(const char *proc, const char *name, uint32_t domid);
+bool __wrap_watcher_lives(const char *proc, const char *name, uint32_t domid)
 {
     assert_string_equal(proc, "/proc");
     assert_non_null(name);
+    assert_non_null(fake_domain(domid));
     return fake_host->has_watcher;
 }
 
