@@ -98,21 +98,6 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return 0;
 }
 
-/* A clone that powered off leaves nothing; of others only the domain goes. */
-static int destroy(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                   int owner, struct xenfork__lock **lock)
-{
-    char uuid[XENFORK__UUID_CHARS];
-    int rc;
-
-    if (owner != POLICY_CLONE)
-        return xenfork__xen_destroy(ctx, info->domid);
-    xenfork__uuid_print(info->uuid, uuid);
-    xenfork__lock_drop(steal_ptr(*lock));
-    rc = xenfork_clone_destroy(ctx, uuid);
-    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-}
-
 /* What a dump is for is a crash; xl goes on without one, and so do we. */
 static int dump(xenfork_ctx *ctx, uint32_t domid, const char *name, int action)
 {
@@ -126,8 +111,7 @@ static int dump(xenfork_ctx *ctx, uint32_t domid, const char *name, int action)
 }
 
 static int act(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-               const struct host_config *config, int owner,
-               struct xenfork__lock **lock)
+               const struct host_config *config, int owner)
 {
     int action = policy_action(config, info->shutdown_reason);
     char quoted[LOG_QUOTED];
@@ -140,7 +124,8 @@ static int act(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
              policy_action_name(action));
     switch (dump(ctx, info->domid, config->name, action)) {
     case HOST_ACTION_DESTROY:
-        return destroy(ctx, info, owner, lock);
+        /* Disks and records go by the verbs that say so, never by an end. */
+        return xenfork__xen_destroy(ctx, info->domid);
     case HOST_ACTION_RESTART:
         return restart_begin(ctx, info, config, RESTART_DESTROY);
     case HOST_ACTION_RENAME:
@@ -190,7 +175,7 @@ int policy_apply(xenfork_ctx *ctx, uint32_t domid)
         return 0;
     rc = xenfork__host_config_get(ctx, domid, &config);
     if (rc == 0)
-        rc = act(ctx, &info, config, owner, &lock);
+        rc = act(ctx, &info, config, owner);
     xenfork__host_config_free(config);
     return rc;
 }

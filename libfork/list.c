@@ -48,6 +48,14 @@ static const char *state_of(const struct xenfork__node *node,
     return info->is_paused ? "paused" : "running";
 }
 
+/* Of a node without a domain. */
+static const char *ended_state(int kind)
+{
+    if (kind == XENFORK_KIND_IMAGE)
+        return "lost";
+    return kind == XENFORK_KIND_CLONE ? "stopped" : "gone";
+}
+
 /*
  * The domain of a node: the one that was made, or, for a clone that was
  * saved and restored, the one that has its UUID now.
@@ -67,7 +75,7 @@ static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
     }
     if (rc == XENFORK_E_NOTFOUND) {
         entry->domid = XENFORK_DOMID_NONE;
-        entry->state = node->kind == XENFORK_KIND_IMAGE ? "lost" : "gone";
+        entry->state = ended_state(node->kind);
         return 0;
     }
     if (rc < 0)

@@ -98,27 +98,16 @@ int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
     return 0;
 }
 
-/* Of a clone that is gone and had no disks nothing is left to speak of. */
-static int clones_sweep(xenfork_ctx *ctx)
+/* A clone that has ended keeps its record and its disks. */
+static int clones_release(xenfork_ctx *ctx)
 {
     cleanup_nodes struct xenfork__nodes clones = {0};
     int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
-    uint32_t domid;
     size_t i;
 
-    for (i = 0; i < clones.count && rc >= 0; i++) {
-        const struct xenfork__node *clone = clones.nodes[i];
-
-        if (xenfork__txn_exists(ctx, clone->txn))
-            continue;
-        if (clone->disk_count) {
-            rc = xenfork__clone_release(ctx, clone);
-            continue;
-        }
-        rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
-        if (rc == XENFORK_E_NOTFOUND)
-            rc = xenfork__node_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);
-    }
+    for (i = 0; i < clones.count && rc >= 0; i++)
+        if (!xenfork__txn_exists(ctx, clones.nodes[i]->txn))
+            rc = xenfork__clone_release(ctx, clones.nodes[i]);
     return rc;
 }
 
@@ -127,8 +116,8 @@ int xenfork__recover(xenfork_ctx *ctx)
     int rc;
 
     if ((rc = xenfork__txns_recover(ctx)) < 0 ||
-        (rc = xenfork__frozen_sweep(ctx)) < 0 || (rc = clones_sweep(ctx)) < 0 ||
-        (rc = xenfork__images_sweep(ctx)) < 0)
+        (rc = xenfork__frozen_sweep(ctx)) < 0 ||
+        (rc = clones_release(ctx)) < 0 || (rc = xenfork__images_sweep(ctx)) < 0)
         return rc;
     return xenfork__locks_sweep(ctx);
 }

@@ -496,8 +496,9 @@ const char *xenfork_list_uuid(const xenfork_list *list, uint32_t index);
  */
 const char *xenfork_list_parent(const xenfork_list *list, uint32_t index);
 /*
- * One word: "running", "paused", "shutdown", "gone"; images "ready", "lost"
- * (destroyed behind our back); frozen sources "frozen".
+ * One word: "running", "paused", "shutdown", "stopped" (a clone whose domain
+ * has ended; its disks and record stay); images "ready", "lost" (destroyed
+ * behind our back); frozen sources "frozen", "gone".
  */
 const char *xenfork_list_state(const xenfork_list *list, uint32_t index);
 /* Seconds since the Epoch. */

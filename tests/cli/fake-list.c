@@ -64,7 +64,7 @@ const char *xenfork_list_parent(const xenfork_list *list, uint32_t index)
 const char *xenfork_list_state(const xenfork_list *list, uint32_t index)
 {
     (void)list;
-    return index ? "gone" : "ready";
+    return index ? "stopped" : "ready";
 }
 
 uint64_t xenfork_list_created(const xenfork_list *list, uint32_t index)

@@ -33,11 +33,11 @@ unset FAKE_FAIL
 run "$xl" fork-list
 check 'list: exit status' is "$status" 0
 check 'list: image' out_has \
-    '^web1-image   4  ready  128.0   124.0      4.0         -  web1$'
+    '^web1-image   4  ready    128.0   124.0      4.0         -  web1$'
 check 'list: clone' out_has \
-    '^  web1-1     -  gone   128.0   124.0      4.0       50%  web1-image$'
+    '^  web1-1     -  stopped  128.0   124.0      4.0       50%  web1-image$'
 run "$xl" fork-list --json
-check 'list: JSON, gone domain' out_has '"domid": null'
+check 'list: JSON, stopped clone' out_has '"domid": null'
 check 'list: JSON, memory' out_has '"private_kib": 4096'
 check 'list: JSON, generation' out_has '"generation": "generation-1"'
 check 'list: JSON, NICs' is "$(grep '"link":' "$dir/out" | tr -d ' \n')" \

@@ -74,6 +74,9 @@ else
     ok "the image is passed over"
 fi
 check "and goes with its clone" wait_until 20 no_image
+is "the clone is stopped" "$(info k2 .state)" stopped
+check "with its disk" test -s "$(info k2 .disks[0].path)"
+check "xl fork-destroy removes it" timeout 60 xl fork-destroy k2
 is "nothing of ours is left" "$(xl fork-list --json | json length)" 0
 stops 'the daemon ends'
 done_testing

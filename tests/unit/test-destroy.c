@@ -14,6 +14,7 @@
 
 #include "fake-xen.h"
 #include "ids.h"
+#include "node.h"
 #include "scene.h"
 
 struct scene {
@@ -135,6 +136,24 @@ static void test_names(void **state)
     assert_null(fake_domain(i));
 }
 
+/* A clone that has ended keeps its record, one without disks too. */
+static void test_ended_without_disks(void **state)
+{
+    struct scene *s = *state;
+    cleanup_node struct xenfork__node *node = NULL;
+    uint8_t uuid[16];
+
+    fake_domain(s->src)->disk_count = 0;
+    assert_int_equal(scene_fork(s->src, 1, 0), 0);
+    memcpy(uuid, fake_domain_named("src-2")->uuid, 16);
+    assert_int_equal(
+        xenfork__xen_destroy(s->ctx, fake_domain_named("src-2")->domid), 0);
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_int_equal(
+        xenfork__node_load(s->ctx, XENFORK_KIND_CLONE, uuid, &node), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+}
+
 /* xl list shows a domid that a clone had which is long gone. */
 static void test_stale_domid(void **state)
 {
@@ -225,7 +244,7 @@ static void test_list_states(void **state)
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->image), 0);
     assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
     assert_string_equal(xenfork_list_state(list, 0), "lost");
-    assert_string_equal(xenfork_list_state(list, 1), "gone");
+    assert_string_equal(xenfork_list_state(list, 1), "stopped");
     assert_int_equal(xenfork_list_domid(list, 1), XENFORK_DOMID_NONE);
     xenfork_list_free(list);
 }
@@ -332,6 +351,7 @@ int main(void)
         TEST(test_unknown_is_not_dead),
         TEST(test_unknown_is_in_use),
         TEST(test_names),
+        TEST(test_ended_without_disks),
         TEST(test_stale_domid),
         TEST(test_kept_image_stays),
         TEST(test_image_goes_with_its_last_clone),

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -143,20 +144,43 @@ static void test_owners(void **state)
                      owners[i].owner);
 }
 
-/* Of a clone nothing is left; its disk goes, too. */
-static void test_destroy_clone(void **state)
+/* However a clone ends: its disk and its record stay. */
+static void test_ended(int reason, int action)
 {
-    struct xenfork__node *node;
+    cleanup_node struct xenfork__node *node = NULL;
+    xenfork_list *list;
     uint8_t uuid[16];
 
-    (void)state;
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    s.clone = fake_domain_named("src-1")->domid;
     memcpy(uuid, fake_domain(s.clone)->uuid, 16);
-    assert_int_equal(
-        shut_down(s.clone, HOST_REASON_POWEROFF, HOST_ACTION_DESTROY), 0);
+    assert_int_equal(shut_down(s.clone, reason, action), 0);
     assert_int_equal(now("src-1"), 0);
+    assert_int_equal(xenfork_recover(s.ctx), 0);
     assert_int_equal(xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node),
-                     XENFORK_E_NOTFOUND);
+                     0);
+    assert_int_equal(access(node->disks[0].path, F_OK), 0);
+    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_int_equal(xenfork_list_count(list), 1);
+    assert_string_equal(xenfork_list_state(list, 0), "stopped");
+    xenfork_list_free(list);
     assert_int_equal(now("src"), s.src);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+}
+
+static void test_destroy_clone(void **state)
+{
+    static const int actions[] = {HOST_ACTION_DESTROY,
+                                  HOST_ACTION_COREDUMP_DESTROY};
+    int reason;
+    size_t i;
+
+    (void)state;
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    for (reason = 0; reason < HOST_REASONS; reason++)
+        for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+            if (reason != HOST_REASON_SUSPEND)
+                test_ended(reason, actions[i]);
 }
 
 static void test_preserve(void **state)
