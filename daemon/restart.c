@@ -145,7 +145,7 @@ static int drop(xenfork_ctx *ctx, const struct restart *restart)
 
     if (!dir || !record)
         return xenfork__nomem(ctx);
-    rc = xenfork__file_remove(ctx, record);
+    rc = xenfork__file_remove_durably(ctx, record);
     return rc < 0 ? rc : xenfork__dir_remove(ctx, dir);
 }
 

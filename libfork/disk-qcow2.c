@@ -216,10 +216,13 @@ static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return xenfork__names_sync(ctx, cut->from);
 }
 
+/* Out of the stun, that what it lies on is sealed becomes durable, too. */
 static int qcow2_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
-    int rc = xenfork__qcow2_create(ctx, from, xenfork__qcow2_base(from), to);
+    int rc = flush(ctx, from);
 
+    if (rc == 0)
+        rc = xenfork__qcow2_create(ctx, from, xenfork__qcow2_base(from), to);
     return rc < 0 ? rc : xenfork__names_sync(ctx, to);
 }
 

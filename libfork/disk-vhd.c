@@ -147,10 +147,15 @@ static int vhd_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return rc < 0 ? rc : check_file(ctx, disk);
 }
 
+/* Out of the stun, that what it lies on is sealed becomes durable, too. */
 static int vhd_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
-    return xenfork__sys_vhd_snapshot(ctx, xenfork__vhd_file(from),
-                                     xenfork__vhd_file(to));
+    const char *parent = xenfork__vhd_file(from);
+    int rc = xenfork__sys_vhd_sync(ctx, parent);
+
+    return rc < 0
+               ? rc
+               : xenfork__sys_vhd_snapshot(ctx, parent, xenfork__vhd_file(to));
 }
 
 /*

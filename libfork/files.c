@@ -29,10 +29,32 @@ static int fail_on(xenfork_ctx *ctx, const char *what, const char *path)
                          path);
 }
 
+/* Make the names in the directory of a path durable. */
+static int sync_parent(const char *path)
+{
+    cleanup_free char *dir = strdup(path);
+    cleanup_close int fd = -1;
+
+    if (!dir)
+        return -1;
+    *strrchr(dir, '/') = '\0';
+    fd = open(dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -1 : fsync(fd);
+}
+
+/* Make one directory, durably: what is written in it is not lost with it. */
+static int make_one(xenfork_ctx *ctx, const char *path, mode_t mode)
+{
+    if (mkdir(path, mode))
+        return errno == EEXIST ? 0 : fail_on(ctx, "make directory", path);
+    return sync_parent(path) ? fail_on(ctx, "write out directory", path) : 0;
+}
+
 int xenfork__make_dir(xenfork_ctx *ctx, const char *path)
 {
     cleanup_free char *copy = strdup(path);
     char *slash;
+    int rc;
 
     if (!copy)
         return xenfork__nomem(ctx);
@@ -40,13 +62,12 @@ int xenfork__make_dir(xenfork_ctx *ctx, const char *path)
         if (*slash != '/')
             continue;
         *slash = '\0';
-        if (mkdir(copy, 0755) && errno != EEXIST)
-            return fail_on(ctx, "make directory", copy);
+        rc = make_one(ctx, copy, 0755);
+        if (rc < 0)
+            return rc;
         *slash = '/';
     }
-    if (mkdir(copy, 0700) && errno != EEXIST)
-        return fail_on(ctx, "make directory", copy);
-    return 0;
+    return make_one(ctx, copy, 0700);
 }
 
 int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
@@ -98,19 +119,6 @@ static int write_all(int fd, const uint8_t *data, size_t bytes)
     return 0;
 }
 
-/* Make the names in the directory of a path durable. */
-static int sync_parent(const char *path)
-{
-    cleanup_free char *dir = strdup(path);
-    cleanup_close int fd = -1;
-
-    if (!dir)
-        return -1;
-    *strrchr(dir, '/') = '\0';
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -1 : fsync(fd);
-}
-
 int xenfork__names_sync(xenfork_ctx *ctx, const char *path)
 {
     return sync_parent(path) ? fail_on(ctx, "write out the names beside", path)
@@ -141,10 +149,35 @@ int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
     return 0;
 }
 
+/*
+ * A removal that cannot be made durable, as on a disk without space, is a
+ * removal all the same: undoing must not fail over it.
+ */
+static int removed(xenfork_ctx *ctx, const char *path)
+{
+    if (sync_parent(path))
+        LOG_WARN(ctx,
+                 "%s is removed, but may be back after a power cut (%s), "
+                 "ignoring",
+                 path, strerror(errno));
+    return 0;
+}
+
 int xenfork__file_remove(xenfork_ctx *ctx, const char *path)
 {
-    if (unlink(path) && errno != ENOENT)
+    if (unlink(path))
+        return errno == ENOENT ? 0 : fail_on(ctx, "remove", path);
+    return removed(ctx, path);
+}
+
+int xenfork__file_remove_durably(xenfork_ctx *ctx, const char *path)
+{
+    bool is_absent = unlink(path);
+
+    if (is_absent && errno != ENOENT)
         return fail_on(ctx, "remove", path);
+    if (sync_parent(path) && !(is_absent && errno == ENOENT))
+        return fail_on(ctx, "write out the removal of", path);
     return 0;
 }
 
@@ -152,16 +185,24 @@ int xenfork__dir_remove(xenfork_ctx *ctx, const char *path)
 {
     cleanup_dir DIR *dir = opendir(path);
     struct dirent *entry;
+    bool has_record = false;
 
     if (!dir)
         return errno == ENOENT ? 0 : fail_on(ctx, "remove", path);
-    while ((entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-            unlinkat(dirfd(dir), entry->d_name, 0) && errno != ENOENT)
+    while ((entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        if (!strcmp(entry->d_name, XENFORK__FILE_RECORD))
+            has_record = true;
+        else if (unlinkat(dirfd(dir), entry->d_name, 0) && errno != ENOENT)
             return fail_on(ctx, "remove what is in", path);
-    if (rmdir(path) && errno != ENOENT)
-        return fail_on(ctx, "remove", path);
-    return 0;
+    }
+    if (has_record && unlinkat(dirfd(dir), XENFORK__FILE_RECORD, 0) &&
+        errno != ENOENT)
+        return fail_on(ctx, "remove the record in", path);
+    if (rmdir(path))
+        return errno == ENOENT ? 0 : fail_on(ctx, "remove", path);
+    return removed(ctx, path);
 }
 
 static int by_name(const void *a, const void *b)

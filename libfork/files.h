@@ -8,6 +8,9 @@
 /* "a/b/c" below the state directory; NULL ends the parts.  Caller frees. */
 char *xenfork__state_path(const xenfork_ctx *ctx, const char *part, ...)
     __attribute__((sentinel));
+/* What a directory of records has of each. */
+#define XENFORK__FILE_RECORD "record"
+
 /* With its parents, mode 0700. */
 int xenfork__make_dir(xenfork_ctx *ctx, const char *path);
 /* A file of at most max_bytes, with a final NUL.  NOTFOUND, not logged */
@@ -18,9 +21,17 @@ int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
                         size_t bytes);
 /* What names lead to in the folder of a path is durable. */
 int xenfork__names_sync(xenfork_ctx *ctx, const char *path);
-/* Absent already: success. */
+/*
+ * Absent already: success.  A removal that cannot be made durable is warned
+ * of, no more: what is undone, or removed, stays so until a power cut.
+ */
 int xenfork__file_remove(xenfork_ctx *ctx, const char *path);
-/* A directory of plain files, and the files.  Absent already: success. */
+/* Absent already: success.  Something depends on it: it must be durable. */
+int xenfork__file_remove_durably(xenfork_ctx *ctx, const char *path);
+/*
+ * A directory of plain files, and the files, a record last: by it the rest is
+ * found.  Absent already: success.
+ */
 int xenfork__dir_remove(xenfork_ctx *ctx, const char *path);
 /*
  * Names in a directory, but those with a leading dot, sorted.  Absent: none.

@@ -7,6 +7,7 @@
 #ifndef LIBFORK_NODE_H
 #define LIBFORK_NODE_H
 
+#include "files.h"
 #include "ids.h"
 #include "internal.h"
 
@@ -51,7 +52,6 @@ struct xenfork__node {
     struct xenfork__node_nic *nics;
 };
 
-#define XENFORK__FILE_RECORD "record"
 #define XENFORK__FILE_CONFIG "config.json"
 #define XENFORK__FILE_STREAM "stream"
 

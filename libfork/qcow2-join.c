@@ -126,7 +126,8 @@ static int join_offline(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     if (!files->has_new && files->has_sealed && !files->is_before) {
         if ((rc = lies_on(ctx, cut, &is_above)) < 0 ||
             (is_above &&
-             (rc = xenfork__sys_qemu_img_commit(ctx, cut->from)) < 0))
+             ((rc = xenfork__sys_qemu_img_commit(ctx, cut->from)) < 0 ||
+              (rc = xenfork__sys_disk_flush(ctx, cut->to)) < 0)))
             return rc;
     }
     return undo_files(ctx, cut, files);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Images copied from format to format: by qemu-img, which knows them all. */
+#include "files.h"
 #include "sys-run.h"
 
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static int make_durable(xenfork_ctx *ctx, const char *path)
     if (fd < 0 || fsync(fd))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
                              path);
-    return 0;
+    return xenfork__names_sync(ctx, path);
 }
 
 /* When we are killed it ends, too: the next one works on the same file. */

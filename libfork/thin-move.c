@@ -14,6 +14,7 @@
 
 #include "detach.h"
 #include "disk.h"
+#include "files.h"
 #include "thin-pool.h"
 
 #define STEP_SECTORS   (32768U * 4) /* 64 MiB: each suspends the disk once */
@@ -225,6 +226,8 @@ int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own)
         rc = use_both(ctx, &move);
     if (rc == 0)
         rc = xenfork__sys_disk_flush(ctx, own->to);
+    if (rc == 0)
+        rc = xenfork__names_sync(ctx, own->to);
     if (rc < 0) {
         __auto_type error = ctx->error;
 

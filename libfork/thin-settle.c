@@ -110,7 +110,7 @@ static int merge(xenfork_ctx *ctx, const struct xenfork__thin *head,
 
 int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head)
 {
-    int rc = xenfork__file_remove(ctx, head->record);
+    int rc = xenfork__file_remove_durably(ctx, head->record);
 
     if (rc == 0)
         rc = xenfork__pool_delete(ctx, head->dir, head->id);

@@ -219,15 +219,32 @@ int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return save(ctx, txn);
 }
 
+/*
+ * Under another name it counts no more, and a name takes no space.  If that
+ * cannot be made durable it is a journal again, to be undone by.
+ */
 int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
-    int rc = xenfork__file_remove(ctx, txn->path);
+    cleanup_free char *done = NULL;
+    int rc;
 
-    if (rc == 0) {
-        ctx->guard_fd = -1;
-        xenfork__txn_free(txn);
+    if (asprintf(&done, "%s.done", txn->path) < 0) {
+        done = NULL;
+        return xenfork__nomem(ctx);
     }
-    return rc;
+    if (rename(txn->path, done))
+        return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot end %s",
+                             txn->path);
+    rc = xenfork__names_sync(ctx, done);
+    if (rc < 0) {
+        if (link(done, txn->path) == 0)
+            unlink(done);
+        return rc;
+    }
+    unlink(done); /* if not, whoever sweeps half-written ones does it */
+    ctx->guard_fd = -1;
+    xenfork__txn_free(txn);
+    return 0;
 }
 
 bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id)

@@ -51,7 +51,7 @@ int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16], const char *name,
                        const uint8_t *macs, size_t mac_count);
 
-/* All is made: the journal goes.  Frees @txn on success. */
+/* All is made: the journal goes, durably.  Frees @txn on success. */
 int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* Undo, source first.  Frees @txn.  RESIDUE: the journal stays */
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn);
