@@ -3,6 +3,9 @@
 #include "detach.h"
 
 #include "hydrate.h"
+#include "walk.h"
+
+#define STEP_GFNS (64 * XENFORK__BATCH) /* of a hole, between two looks */
 
 /* All that it has yet to get, so that no page is refused half-way. */
 static int claim(xenfork_ctx *ctx, uint32_t domid,
@@ -32,21 +35,22 @@ static void settle_claim(xenfork_ctx *ctx, uint32_t domid,
     ctx->error = error;
 }
 
-/* One batch of gfns: those that are there. */
-static int unshare(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
-                   uint32_t count, uint32_t *seen_out)
+/* One batch of gfns: those that are there; how many. */
+static int unshare(xenfork_ctx *ctx, uint32_t domid, struct xenfork__walk *walk,
+                   uint32_t count, uint32_t *found_out)
 {
     uint64_t gfns[XENFORK__BATCH];
     bool present[XENFORK__BATCH];
     uint32_t i, n = 0;
-    int rc = xenfork__xen_present(ctx, domid, first, count, present);
+    int rc = xenfork__xen_present(ctx, domid, walk->gfn, count, present);
 
     if (rc < 0)
         return rc;
     for (i = 0; i < count; i++)
         if (present[i])
-            gfns[n++] = first + i;
-    *seen_out = n;
+            gfns[n++] = walk->gfn + i;
+    xenfork__walk_note(walk, present, count);
+    *found_out = n;
     return n ? xenfork__xen_unshare(ctx, domid, gfns, n) : 0;
 }
 
@@ -66,26 +70,28 @@ static int count_moved(xenfork_ctx *ctx, uint32_t domid, uint64_t *shared,
     return 0;
 }
 
+/* Until nothing is shared any more, by Xen's count. */
 static int unshare_all(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                       uint32_t domid, uint64_t shared)
+                       uint32_t domid, const struct xenfork__dominfo *before)
 {
-    uint64_t gfn, max_gfn, moved, seen = 0;
+    struct xenfork__walk walk = {.counted = before->private_pages +
+                                            before->shared_pages};
+    uint64_t max_gfn, moved, shared = before->shared_pages;
+    uint32_t count;
     int rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn);
 
     if (rc < 0)
         return rc;
-    for (gfn = 0; gfn <= max_gfn; gfn += XENFORK__BATCH) {
-        uint32_t n = 0, count = XENFORK__BATCH;
+    walk.end = max_gfn + 1;
+    while (shared && (count = xenfork__walk_next(&walk, XENFORK__BATCH))) {
+        uint32_t n = 0;
 
-        if (max_gfn - gfn < count)
-            count = (uint32_t)(max_gfn - gfn) + 1;
-        if ((rc = unshare(ctx, domid, gfn, count, &n)) < 0)
+        if ((rc = unshare(ctx, domid, &walk, count, &n)) < 0)
             return rc;
-        seen += n;
-        if (!n && gfn + count <= max_gfn)
+        if (!n && walk.gfn % STEP_GFNS && walk.gfn < walk.end)
             continue; /* a hole */
         if ((rc = count_moved(ctx, domid, &shared, &moved)) < 0 ||
-            (rc = xenfork__detach_step(ctx, job, seen, job->clone->pages,
+            (rc = xenfork__detach_step(ctx, job, walk.seen, job->clone->pages,
                                        moved)) < 0)
             return rc;
     }
@@ -105,7 +111,7 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
         return rc;
     rc = claim(ctx, domid, &before);
     if (rc == 0)
-        rc = unshare_all(ctx, job, domid, before.shared_pages);
+        rc = unshare_all(ctx, job, domid, &before);
     settle_claim(ctx, domid, &before);
     if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &after)) < 0)
         return rc;

@@ -96,7 +96,8 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
         return rc;
     for (i = 0; i < job->clone->disk_count; i++) {
         job->part++;
-        if ((rc = xenfork__detach_disk(ctx, job, domid, i)) < 0)
+        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_DETACH, 0, 0)) < 0 ||
+            (rc = xenfork__detach_disk(ctx, job, domid, i)) < 0)
             return rc;
     }
     return save(ctx, job, 100);

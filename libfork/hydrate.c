@@ -9,8 +9,10 @@
 #include <time.h>
 
 #include "ids.h"
+#include "walk.h"
 
-#define BATCH 1024U
+#define BATCH        1024U
+#define HOLES_A_PAGE 64U /* that cost as much as a page */
 
 int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
                           struct xenfork__lock **lock_out)
@@ -62,32 +64,59 @@ static int record(xenfork_ctx *ctx, struct xenfork__node *clone, uint64_t done,
     return percent < clone->hydrated + 5 ? 0 : save(ctx, clone, percent);
 }
 
-int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
-                     uint32_t pages_per_second)
+/*
+ * Set the end of the walk: what the image has not got cannot come from it,
+ * however far apart the clone has mapped pages of its own.
+ */
+static int find_end(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                    uint64_t *end_out)
 {
-    uint64_t start_ns = xenfork__now_ns();
-    uint64_t gfn, max_gfn, seen = 0;
-    int rc = xenfork__xen_max_gfn(ctx, clone->domid, &max_gfn);
+    cleanup_node struct xenfork__node *image = NULL;
+    struct xenfork__dominfo info;
+    uint64_t own, other;
+    int rc = xenfork__xen_max_gfn(ctx, clone->domid, &own);
 
     if (rc < 0)
         return rc;
-    for (gfn = 0; gfn <= max_gfn; gfn += BATCH) {
-        uint32_t n = max_gfn - gfn + 1 < BATCH ? (uint32_t)(max_gfn - gfn + 1)
-                                               : BATCH;
+    rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, clone->parent, &image);
+    if (rc == 0 && (rc = xenfork__node_info(ctx, image, &info)) == 0)
+        rc = xenfork__xen_max_gfn(ctx, image->domid, &other);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *end_out = (rc == 0 && other < own ? other : own) + 1;
+    return 0;
+}
+
+int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
+                     uint32_t pages_per_second)
+{
+    struct xenfork__walk walk = {.counted = clone->pages};
+    uint64_t start_ns = xenfork__now_ns();
+    uint32_t n;
+    int rc = find_end(ctx, clone, &walk.end);
+
+    if (rc < 0)
+        return rc;
+    while ((n = xenfork__walk_next(&walk, BATCH))) {
         bool present[BATCH];
-        uint32_t i;
 
         if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) < 0 ||
-            (rc = xenfork__xen_present(ctx, clone->domid, gfn, n, present)) < 0)
+            (rc = xenfork__xen_present(ctx, clone->domid, walk.gfn, n,
+                                       present)) < 0)
             return rc;
-        for (i = 0; i < n; i++)
-            seen += present[i];
-        rc = record(ctx, clone, seen < clone->pages ? seen : clone->pages,
+        xenfork__walk_note(&walk, present, n);
+        rc = record(ctx, clone,
+                    walk.seen < clone->pages ? walk.seen : clone->pages,
                     clone->pages ? clone->pages : 1);
         if (rc < 0)
             return rc;
-        pace(start_ns, seen, pages_per_second);
+        pace(start_ns, walk.seen + walk.holes / HOLES_A_PAGE, pages_per_second);
     }
+    if (xenfork__walk_is_short(&walk))
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "domain %u: %llu of %llu pages are found",
+                             clone->domid, (unsigned long long)walk.seen,
+                             (unsigned long long)clone->pages);
     return save(ctx, clone, 100);
 }
 

@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "node.h"
+#include "walk.h"
+
 #define SCAN_BATCH 1024U
 
 void xenfork__pages_free(struct xenfork__pages *pages)
@@ -15,49 +18,101 @@ void xenfork__pages_free(struct xenfork__pages *pages)
     errno = e;
 }
 
+static int make_room(xenfork_ctx *ctx, struct xenfork__pages *pages,
+                     uint64_t room)
+{
+    uint64_t *gfns = reallocarray(pages->gfns, room, sizeof(*gfns));
+    uint64_t *handles;
+
+    if (!gfns)
+        return xenfork__nomem(ctx);
+    pages->gfns = gfns;
+    handles = reallocarray(pages->handles, room, sizeof(*handles));
+    if (!handles)
+        return xenfork__nomem(ctx);
+    pages->handles = handles;
+    pages->room = room;
+    return 0;
+}
+
 static int append(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
 {
-    if (pages->count == pages->room) {
-        size_t room = pages->room ? 2 * pages->room : 4096;
-        uint64_t *gfns = reallocarray(pages->gfns, room, sizeof(*gfns));
-        uint64_t *handles;
+    int rc = 0;
 
-        if (!gfns)
-            return xenfork__nomem(ctx);
-        pages->gfns = gfns;
-        handles = reallocarray(pages->handles, room, sizeof(*handles));
-        if (!handles)
-            return xenfork__nomem(ctx);
-        pages->handles = handles;
-        pages->room = room;
-    }
+    if (pages->count == pages->room)
+        rc = make_room(ctx, pages, pages->room + pages->room / 8 + 4096);
+    if (rc < 0)
+        return rc;
     pages->gfns[pages->count] = gfn;
     pages->handles[pages->count++] = 0;
     return 0;
+}
+
+/*
+ * Return how many pages there should be.  Of a clone that is not hydrated Xen
+ * counts those alone that have come; its image had them all.
+ */
+static int count_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t *counted_out)
+{
+    cleanup_node struct xenfork__node *clone = NULL;
+    struct xenfork__dominfo info;
+    uint64_t counted;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+
+    if (rc < 0)
+        return rc;
+    counted = info.private_pages + info.shared_pages;
+    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    if (clone && clone->hydrated < 100 && clone->pages > counted)
+        counted = clone->pages;
+    *counted_out = counted;
+    return 0;
+}
+
+static int scan_batch(xenfork_ctx *ctx, uint32_t domid,
+                      struct xenfork__walk *walk, uint32_t n,
+                      struct xenfork__pages *pages)
+{
+    bool present[SCAN_BATCH];
+    uint32_t i;
+    int rc;
+
+    if ((rc = xenfork__enter(ctx, ctx->stage, XENFORK_ALL, 0)) < 0 ||
+        (rc = xenfork__xen_present(ctx, domid, walk->gfn, n, present)) < 0)
+        return rc;
+    for (i = 0; i < n && rc >= 0; i++)
+        if (present[i])
+            rc = append(ctx, pages, walk->gfn + i);
+    xenfork__walk_note(walk, present, n);
+    return rc;
 }
 
 int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
                         struct xenfork__pages *pages_out)
 {
     cleanup_pages struct xenfork__pages pages = {0};
-    uint64_t gfn, max_gfn;
-    int rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn);
+    struct xenfork__walk walk = {0};
+    uint64_t max_gfn;
+    uint32_t n;
+    int rc;
 
-    if (rc < 0)
+    if ((rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn)) < 0 ||
+        (rc = count_pages(ctx, domid, &walk.counted)) < 0 ||
+        (rc = make_room(ctx, &pages, walk.counted + 1)) < 0)
         return rc;
-    for (gfn = 0; gfn <= max_gfn; gfn += SCAN_BATCH) {
-        uint32_t n = max_gfn - gfn + 1 < SCAN_BATCH
-                         ? (uint32_t)(max_gfn - gfn + 1)
-                         : SCAN_BATCH;
-        bool present[SCAN_BATCH];
-        uint32_t i;
-
-        rc = xenfork__xen_present(ctx, domid, gfn, n, present);
-        for (i = 0; i < n && rc >= 0; i++)
-            if (present[i])
-                rc = append(ctx, &pages, gfn + i);
-        if (rc < 0)
+    walk.end = max_gfn + 1;
+    while ((n = xenfork__walk_next(&walk, SCAN_BATCH)))
+        if ((rc = scan_batch(ctx, domid, &walk, n, &pages)) < 0)
             return rc;
+    if (xenfork__walk_is_short(&walk)) {
+        xenfork__fail(ctx, XENFORK_E_HYPERVISOR, 0,
+                      "domain %u has mapped its memory too far apart, as far "
+                      "as page %llx",
+                      domid, (unsigned long long)max_gfn);
+        return xenfork__remedy(ctx, "it cannot be forked until it is started "
+                                    "anew; no guest needs that");
     }
     *pages_out = pages;
     pages = (struct xenfork__pages){0};

@@ -60,6 +60,8 @@ static struct fake_page *insert(struct fake_domain *d, uint64_t gfn,
     memmove(&d->pages[i + 1], &d->pages[i],
             (d->page_count - i) * sizeof(d->pages[0]));
     d->page_count++;
+    if (d->max_gfn < gfn)
+        d->max_gfn = gfn;
     d->pages[i] = (struct fake_page){.gfn = gfn, .frame = frame};
     return &d->pages[i];
 }
@@ -432,5 +434,6 @@ int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone)
                                         why));
     c->parent = image;
     c->max_pages = p->max_pages;
+    c->max_gfn = p->max_gfn;
     return fake_leave(0);
 }

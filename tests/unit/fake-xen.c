@@ -348,7 +348,6 @@ int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
     d->is_image = d->is_paused = true;
     d->max_vcpus = s->max_vcpus;
     d->max_pages = s->max_pages;
-    d->max_gfn = s->max_gfn;
     *image_out = d->domid;
     return fake_leave(0);
 }
