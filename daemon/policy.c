@@ -82,7 +82,8 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
     facts.is_recorded = node;
-    facts.is_as_recorded = node && node->domid == info->domid;
+    facts.is_as_recorded = node &&
+                           xenfork__node_has_domid(ctx, node, info->domid);
     facts.mark = mark;
     if ((rc = xenfork__host_mark(ctx, info->domid, mark)) < 0 ||
         (rc = xenfork__host_was_suspended(ctx, info->domid,

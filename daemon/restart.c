@@ -23,7 +23,9 @@
 struct restart {
     char uuid_text[XENFORK__UUID_CHARS];
     uint8_t uuid[16];
-    uint32_t domid; /* what has shut down */
+    char boot[XENFORK__UUID_CHARS]; /* of the host, that domids are of */
+    char mark[XENFORK__UUID_CHARS]; /* what is made in its place bears it */
+    uint32_t domid;                 /* what has shut down */
     int mode;       /* RESTART_* */
     uint32_t made;  /* what comes in its place; DOMID_NONE: not yet */
     uint32_t held_count;
@@ -50,7 +52,9 @@ static int to_record(xenfork_ctx *ctx, const struct restart *restart,
     uint32_t i;
     int rc;
 
-    if ((rc = xenfork__record_set_u64(ctx, record, "domid", restart->domid)) <
+    if ((rc = xenfork__record_set(ctx, record, "boot", restart->boot)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "mark", restart->mark)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "domid", restart->domid)) <
             0 ||
         (rc = xenfork__record_set_u64(ctx, record, "mode",
                                       (uint64_t)restart->mode)) < 0 ||
@@ -92,13 +96,27 @@ static bool get_u32(const struct xenfork__record *record, const char *key,
     return true;
 }
 
+static bool get_id(const struct xenfork__record *record, const char *key,
+                   char id_out[XENFORK__UUID_CHARS])
+{
+    const char *text = xenfork__record_get(record, key);
+    uint8_t uuid[16];
+
+    if (!text || !xenfork__uuid_parse(text, uuid))
+        return false;
+    strcpy(id_out, text);
+    return true;
+}
+
 static bool from_record(struct restart *restart,
                         const struct xenfork__record *record)
 {
     uint32_t mode, devid;
     char key[32];
 
-    if (!get_u32(record, "domid", &restart->domid) ||
+    if (!get_id(record, "boot", restart->boot) ||
+        !get_id(record, "mark", restart->mark) ||
+        !get_u32(record, "domid", &restart->domid) ||
         !get_u32(record, "mode", &mode) || mode > RESTART_PRESERVE ||
         !get_u32(record, "made", &restart->made))
         return false;
@@ -175,7 +193,8 @@ static int hydrate(xenfork_ctx *ctx, const struct restart *restart)
         return 0;
     if (rc < 0)
         return rc;
-    if (node->domid != restart->domid || node->hydrated == 100)
+    if (!xenfork__node_has_domid(ctx, node, restart->domid) ||
+        node->hydrated == 100)
         return 0;
     return xenfork__hydrate(ctx, node, 0);
 }
@@ -197,7 +216,10 @@ static int preserve(xenfork_ctx *ctx, const struct restart *restart)
     return xenfork__host_preserve(ctx, restart->domid, restart->json, suffix);
 }
 
-/* What has shut down goes, unless it went before; is it another by now? */
+/*
+ * What has shut down goes, unless it went before; is it another by now, or
+ * does it run again?
+ */
 static int retire(xenfork_ctx *ctx, const struct restart *restart)
 {
     struct xenfork__dominfo info;
@@ -207,7 +229,8 @@ static int retire(xenfork_ctx *ctx, const struct restart *restart)
         return 0;
     if (rc < 0)
         return rc;
-    if (info.is_dying || memcmp(info.uuid, restart->uuid, 16))
+    if (info.is_dying || !info.is_shutdown ||
+        memcmp(info.uuid, restart->uuid, 16))
         return 0;
     return restart->mode == RESTART_PRESERVE
                ? preserve(ctx, restart)
@@ -216,11 +239,12 @@ static int retire(xenfork_ctx *ctx, const struct restart *restart)
 
 /*
  * A domain that has the UUID already: half-made by somebody who was killed,
- * and then it never ran; or its user was faster.
+ * and then it bears this restart's mark, and never ran; or its user was faster.
  */
 static int clear_place(xenfork_ctx *ctx, const struct restart *restart,
                        bool *is_free_out)
 {
+    char mark[XENFORK__UUID_CHARS];
     struct xenfork__dominfo info;
     uint32_t domid;
     int rc = xenfork__xen_by_uuid(ctx, restart->uuid, &domid);
@@ -228,9 +252,10 @@ static int clear_place(xenfork_ctx *ctx, const struct restart *restart,
     *is_free_out = true;
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
-    if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+    if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
+        (rc = xenfork__host_made_for(ctx, domid, mark)) < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (info.is_paused)
+    if (info.is_paused && !info.cpu_ns && !strcmp(mark, restart->mark))
         return xenfork__xen_destroy(ctx, domid);
     *is_free_out = false;
     return 0;
@@ -242,10 +267,10 @@ static int create(xenfork_ctx *ctx, struct restart *restart)
     uint32_t domid;
     int rc, i;
 
-    rc = xenfork__host_create(ctx, restart->json, &domid);
+    rc = xenfork__host_create(ctx, restart->json, restart->mark, &domid);
     for (i = 1; i < TRIES && rc == XENFORK_E_XEN; i++) {
         nanosleep(&pause, NULL);
-        rc = xenfork__host_create(ctx, restart->json, &domid);
+        rc = xenfork__host_create(ctx, restart->json, restart->mark, &domid);
     }
     if (rc < 0)
         return rc;
@@ -267,7 +292,7 @@ static int update_record(xenfork_ctx *ctx, const struct restart *restart)
         return 0;
     if (rc < 0)
         return rc;
-    node->domid = restart->made;
+    xenfork__node_set_domid(ctx, node, restart->made);
     node->is_hydrating = false;
     node->hydrated = 100;
     memset(node->parent, 0, sizeof(node->parent));
@@ -334,11 +359,17 @@ int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 {
     cleanup_restart struct restart restart = {
         .domid = info->domid, .mode = mode, .made = XENFORK_DOMID_NONE};
+    uint8_t mark[16];
     uint32_t i;
     int rc;
 
+    strcpy(restart.boot, ctx->boot);
     memcpy(restart.uuid, info->uuid, 16);
     xenfork__uuid_print(info->uuid, restart.uuid_text);
+    if (!xenfork__uuid_random(mark))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot draw a random UUID");
+    xenfork__uuid_print(mark, restart.mark);
     restart.json = strdup(config->json);
     if (!restart.json)
         return xenfork__nomem(ctx);
@@ -371,5 +402,14 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
     /* Killed before it was journaled: nothing was done. */
     if (rc == XENFORK_E_NOTFOUND)
         return drop(ctx, &restart);
-    return rc < 0 ? rc : run(ctx, &restart);
+    if (rc < 0)
+        return rc;
+    if (strcmp(restart.boot, ctx->boot)) {
+        log_warning("restart",
+                    "uuid=%s result=dropped reason=\"the host was "
+                    "booted since\"",
+                    restart.uuid_text);
+        return drop(ctx, &restart);
+    }
+    return run(ctx, &restart);
 }

@@ -21,7 +21,7 @@ static int new_node(struct xenfork__job *job, uint32_t i,
     node->kind = XENFORK_KIND_CLONE;
     memcpy(node->uuid, id->uuid, 16);
     memcpy(node->parent, job->image->uuid, 16);
-    node->domid = XENFORK_DOMID_NONE;
+    xenfork__node_set_domid(job->ctx, node, XENFORK_DOMID_NONE);
     node->name = strdup(id->name);
     node->parent_name = strdup(job->image->name);
     strcpy(node->txn, xenfork__txn_id(job->txn));

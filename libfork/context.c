@@ -20,7 +20,9 @@ XENFORK_API int xenfork_open(xenfork_ctx **ctx_out,
     ctx->domid = XENFORK_DOMID_NONE;
     ctx->error.domid = XENFORK_DOMID_NONE;
     ctx->state_dir = strdup(XENFORK_STATE_DIR);
-    rc = ctx->state_dir ? xenfork__xen_open(ctx) : XENFORK_E_NOMEM;
+    rc = ctx->state_dir ? xenfork__sys_boot(ctx, ctx->boot) : XENFORK_E_NOMEM;
+    if (rc == 0)
+        rc = xenfork__xen_open(ctx);
     if (rc < 0) {
         xenfork_close(ctx);
         return rc;

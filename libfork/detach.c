@@ -91,7 +91,7 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
     job->start_ns = xenfork__now_ns();
     job->parts = 1 + job->clone->disk_count;
     /* Restored since: another domain, that never had an image. */
-    if (domid == job->clone->domid &&
+    if (xenfork__node_has_domid(ctx, job->clone, domid) &&
         (rc = xenfork__detach_memory(ctx, job, domid)) < 0)
         return rc;
     for (i = 0; i < job->clone->disk_count; i++) {

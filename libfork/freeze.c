@@ -54,7 +54,6 @@ static int save(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 {
     struct xenfork__node node = {
         .kind = XENFORK_KIND_FROZEN,
-        .domid = info->domid,
         .created_s = (uint64_t)time(NULL),
         .pages = info->private_pages + info->shared_pages,
     };
@@ -63,6 +62,7 @@ static int save(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (!own)
         return xenfork__nomem(ctx);
+    xenfork__node_set_domid(ctx, &node, info->domid);
     memcpy(node.uuid, info->uuid, 16);
     node.name = own;
     node.parent_name = none; /* no image yet */

@@ -137,7 +137,7 @@ XENFORK_API int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
     if (rc < 0)
         return rc;
     /* Restored since: another domain, that never had an image. */
-    if (clone->domid != domid)
+    if (!xenfork__node_has_domid(ctx, clone, domid))
         return 0;
     return xenfork__hydrate(ctx, clone, pages_per_second);
 }

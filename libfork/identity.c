@@ -93,7 +93,7 @@ static int name_is_taken(xenfork_ctx *ctx, const char *name, bool *taken_out)
             *taken_out = true;
             return 0;
         }
-    return xenfork__txns_taken(ctx, name, NULL, taken_out);
+    return xenfork__txns_taken(ctx, name, NULL, NULL, taken_out);
 }
 
 static int mac_is_taken(xenfork_ctx *ctx, const uint8_t mac[6],
@@ -103,7 +103,7 @@ static int mac_is_taken(xenfork_ctx *ctx, const uint8_t mac[6],
         *taken_out = true;
         return 0;
     }
-    return xenfork__txns_taken(ctx, NULL, mac, taken_out);
+    return xenfork__txns_taken(ctx, NULL, NULL, mac, taken_out);
 }
 
 static int check_name(xenfork_ctx *ctx, const xenfork_spec *spec,
@@ -138,15 +138,17 @@ static int check_uuid(xenfork_ctx *ctx, const xenfork_spec *spec,
     char text[XENFORK__UUID_CHARS];
     struct xenfork__node *node;
     uint32_t domid, i;
-    bool is_taken = false;
+    bool is_taken = false, is_in_journal = false;
     int rc;
 
     if (!c->has_uuid)
         return 0;
-    rc = xenfork__xen_by_uuid(ctx, c->uuid, &domid);
+    rc = xenfork__txns_taken(ctx, NULL, c->uuid, NULL, &is_in_journal);
+    if (rc == 0)
+        rc = xenfork__xen_by_uuid(ctx, c->uuid, &domid);
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    is_taken = rc == 0;
+    is_taken = is_in_journal || rc == 0;
     rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, c->uuid, &node);
     if (rc == 0)
         xenfork__node_free(node);

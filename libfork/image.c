@@ -60,7 +60,7 @@ static int new_node(struct xenfork__job *job)
         return xenfork__nomem(job->ctx);
     job->image = image;
     image->kind = XENFORK_KIND_IMAGE;
-    image->domid = XENFORK_DOMID_NONE;
+    xenfork__node_set_domid(job->ctx, image, XENFORK_DOMID_NONE);
     memcpy(image->parent, job->info.uuid, 16);
     image->parent_name = strdup(job->config->name);
     strcpy(image->txn, xenfork__txn_id(job->txn));

@@ -29,6 +29,7 @@ struct xenfork_ctx {
     struct xenfork__xen *xen;  /* handles, known to xen-*.c alone */
     struct xenfork__qmp *qmp;  /* known to sys-qmp.c alone; NULL: none */
     char *state_dir;
+    char boot[37]; /* of the host, a UUID: what domids are of */
     int guard_fd; /* a lock for what we run: the journal's; -1: none */
     volatile sig_atomic_t is_cancelled;
     xenfork_progress_fn *progress;

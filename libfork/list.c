@@ -68,7 +68,7 @@ static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
     int rc;
 
     rc = xenfork__node_info(ctx, node, &info);
-    if (rc == XENFORK_E_NOTFOUND) {
+    if (rc == XENFORK_E_NOTFOUND && node->kind == XENFORK_KIND_CLONE) {
         rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
         if (rc == 0)
             rc = xenfork__xen_info(ctx, domid, &info);
@@ -84,7 +84,7 @@ static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
     entry->state = state_of(node, &info);
     entry->shared_pages = info.shared_pages;
     entry->private_pages = info.private_pages;
-    if (domid != node->domid)
+    if (!xenfork__node_has_domid(ctx, node, domid))
         entry->node->hydrated = 100;
     return 0;
 }

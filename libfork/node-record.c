@@ -83,6 +83,7 @@ int xenfork__node_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
     if ((rc = xenfork__record_set(ctx, record, "name", node->name)) < 0 ||
         (rc = set_uuid(ctx, record, "uuid", node->uuid)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "domid", node->domid)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "boot", node->boot)) < 0 ||
         (rc = set_uuid(ctx, record, "parent", node->parent)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "parent.name",
                                   node->parent_name)) < 0 ||
@@ -235,6 +236,7 @@ bool xenfork__node_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
            get_string(record, "name", &node->name) &&
            get_uuid(record, "uuid", node->uuid) &&
            get_u32(record, "domid", &node->domid) &&
+           get_id(record, "boot", node->boot) &&
            get_uuid(record, "parent", node->parent) &&
            get_string(record, "parent.name", &node->parent_name) &&
            xenfork__record_get_u64(record, "created", &node->created_s) &&

@@ -268,12 +268,30 @@ int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
     return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no record of %s", name);
 }
 
+void xenfork__node_set_domid(const xenfork_ctx *ctx, struct xenfork__node *node,
+                             uint32_t domid)
+{
+    node->domid = domid;
+    strcpy(node->boot, ctx->boot);
+}
+
+bool xenfork__node_has_domid(const xenfork_ctx *ctx,
+                             const struct xenfork__node *node, uint32_t domid)
+{
+    return node->domid == domid && !strcmp(node->boot, ctx->boot);
+}
+
 int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
                        struct xenfork__dominfo *info_out)
 {
     struct xenfork__dominfo info;
-    int rc = xenfork__xen_info(ctx, node->domid, &info);
+    int rc;
 
+    /* Numbers begin anew with each boot, and UUIDs of sources recur. */
+    if (!xenfork__node_has_domid(ctx, node, node->domid))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
+                             "%s was of another boot of this host", node->name);
+    rc = xenfork__xen_info(ctx, node->domid, &info);
     if (rc < 0)
         return rc;
     if (info.is_dying || memcmp(info.uuid, node->uuid, 16))

@@ -34,6 +34,7 @@ struct xenfork__node {
     uint8_t uuid[16];
     char *name;
     uint32_t domid;     /* when it was made */
+    char boot[XENFORK__UUID_CHARS]; /* of the host, that the domid is of */
     uint8_t parent[16]; /* an image's source, a clone's image */
     char *parent_name;
     char txn[XENFORK__UUID_CHARS];    /* that made it */
@@ -93,6 +94,12 @@ int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
 /* The domain that was made.  NOTFOUND, not logged: it is gone */
 int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
                        struct xenfork__dominfo *info_out);
+/* It is of this domain from here on, or to be. */
+void xenfork__node_set_domid(const xenfork_ctx *ctx, struct xenfork__node *node,
+                             uint32_t domid);
+/* Is this the domain that was made, by its number alone? */
+bool xenfork__node_has_domid(const xenfork_ctx *ctx,
+                             const struct xenfork__node *node, uint32_t domid);
 /* Live clones of an image, not detached; those among them not hydrated. */
 int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
                          const struct xenfork__nodes *clones,

@@ -180,7 +180,8 @@ static int is_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],
         rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &node);
     if (rc < 0 || !node)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (node->domid != domid || node->is_ready || !node->generation[0])
+    if (!xenfork__node_has_domid(ctx, node, domid) || node->is_ready ||
+        !node->generation[0])
         return 0;
     if (xenfork__txn_exists(ctx, node->txn))
         return xenfork__miss(ctx, XENFORK_E_BUSY, "the fork goes on still");

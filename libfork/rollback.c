@@ -26,6 +26,39 @@ static bool flag_of(const struct xenfork__txn *txn, const char *key)
     return xenfork__record_get_u64(txn->record, key, &value) && value;
 }
 
+/* Was it begun since this host was booted? */
+static bool is_of_this_boot(xenfork_ctx *ctx, const struct xenfork__txn *txn)
+{
+    const char *boot = xenfork__record_get(txn->record, "boot");
+
+    return boot && !strcmp(boot, ctx->boot);
+}
+
+/*
+ * The very domain that was the source: of another that has its UUID by now
+ * nothing was asked.  NOTFOUND, not logged
+ */
+static int find_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       struct xenfork__dominfo *info_out)
+{
+    struct xenfork__dominfo info;
+    uint8_t uuid[16];
+    uint64_t domid;
+    int rc;
+
+    if (!uuid_of(txn, "source", UINT32_MAX, uuid) ||
+        !xenfork__record_get_u64(txn->record, "source.domid", &domid) ||
+        domid >= XENFORK_DOMID_NONE || !is_of_this_boot(ctx, txn))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no source");
+    rc = xenfork__xen_info(ctx, (uint32_t)domid, &info);
+    if (rc < 0)
+        return rc;
+    if (info.is_dying || memcmp(info.uuid, uuid, 16))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "the source is gone");
+    *info_out = info;
+    return 0;
+}
+
 /* Suspended by us, or about to be: it runs on. */
 static int undo_suspension(xenfork_ctx *ctx, struct xenfork__txn *txn,
                            uint32_t domid)
@@ -68,7 +101,10 @@ static int undo_pause(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return xenfork__xen_unpause(ctx, domid);
 }
 
-/* What was cut is whole again: best before the source runs on. */
+/*
+ * What was cut is whole again: best before the source runs on.  Whichever
+ * domain has its UUID has its disks open.
+ */
 static int undo_cuts(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     struct xenfork__cut cut = {.domid = XENFORK_DOMID_NONE};
@@ -100,18 +136,15 @@ static int undo_cuts(xenfork_ctx *ctx, struct xenfork__txn *txn)
 /* The source runs on as before. */
 static int undo_source(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
-    uint8_t uuid[16];
-    uint32_t domid;
-    int rc;
+    struct xenfork__dominfo info;
+    int rc = find_source(ctx, txn, &info);
 
-    if (!uuid_of(txn, "source", UINT32_MAX, uuid))
-        return 0;
-    rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if (flag_of(txn, "source.suspended"))
-        return undo_suspension(ctx, txn, domid);
-    return flag_of(txn, "source.pausing") ? undo_pause(ctx, txn, domid) : 0;
+        return undo_suspension(ctx, txn, info.domid);
+    return flag_of(txn, "source.pausing") ? undo_pause(ctx, txn, info.domid)
+                                          : 0;
 }
 
 static int undo_frozen(xenfork_ctx *ctx, struct xenfork__txn *txn)
@@ -127,36 +160,81 @@ static int undo_frozen(xenfork_ctx *ctx, struct xenfork__txn *txn)
 /* It is nobody's source yet. */
 static int undo_published(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
-    uint8_t uuid[16];
+    struct xenfork__dominfo info;
+    int rc;
+
+    if (!flag_of(txn, "source.published"))
+        return 0;
+    rc = find_source(ctx, txn, &info);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return xenfork__xen_guest_retract(ctx, info.domid);
+}
+
+/*
+ * Is a clone's domain the one that we began?  It is if its record says so;
+ * before there is one it has never run.  Its user may have chosen the UUID, and
+ * may have made a domain with it that is his.
+ */
+static int is_begun(xenfork_ctx *ctx, const struct xenfork__txn *txn,
+                    uint32_t n, const struct xenfork__node *node,
+                    uint32_t domid, bool *is_out)
+{
+    const char *wanted = xenfork__record_get_nth(txn->record, "name", n);
+    cleanup_free char *name = NULL;
+    struct xenfork__dominfo info;
+    int rc;
+
+    if (node && xenfork__node_has_domid(ctx, node, domid)) {
+        *is_out = true;
+        return 0;
+    }
+    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc;
+    rc = xenfork__xen_name(ctx, domid, &name);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *is_out = info.is_paused && !info.cpu_ns &&
+              (!name || !wanted || !strcmp(name, wanted));
+    return 0;
+}
+
+/* A domain that was begun, if it was; its UUID names it. */
+static int undo_domain(xenfork_ctx *ctx, const struct xenfork__txn *txn,
+                       uint32_t n, const struct xenfork__node *node,
+                       const uint8_t uuid[16])
+{
+    bool is_ours = false;
     uint32_t domid;
     int rc;
 
-    if (!flag_of(txn, "source.published") ||
-        !uuid_of(txn, "source", UINT32_MAX, uuid))
-        return 0;
+    if (!is_of_this_boot(ctx, txn))
+        return 0; /* it went with the host */
     rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
+    if (rc == 0 && n != UINT32_MAX)
+        rc = is_begun(ctx, txn, n, node, domid, &is_ours);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    return xenfork__xen_guest_retract(ctx, domid);
+    if (is_ours || n == UINT32_MAX)
+        return xenfork__xen_destroy(ctx, domid);
+    LOG_WARN(ctx, "domain %u is not the clone that was begun, leaving it",
+             domid);
+    return 0;
 }
 
-static int undo_domain(xenfork_ctx *ctx, const uint8_t uuid[16])
+/* It, and what is kept of it; n UINT32_MAX: the image, whose UUID we drew. */
+static int undo_node(xenfork_ctx *ctx, const struct xenfork__txn *txn, int kind,
+                     uint32_t n, const uint8_t uuid[16])
 {
-    uint32_t domid;
-    int rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
-
-    if (rc == XENFORK_E_NOTFOUND)
-        return 0;
-    return rc < 0 ? rc : xenfork__xen_destroy(ctx, domid);
-}
-
-/* A domain that was begun, and what is kept of it. */
-static int undo_node(xenfork_ctx *ctx, int kind, const uint8_t uuid[16])
-{
-    int rc = undo_domain(ctx, uuid);
-    int r = xenfork__node_remove(ctx, kind, uuid);
-
-    return rc < 0 ? rc : r;
+    cleanup_node struct xenfork__node *node = NULL;
+    int rc = xenfork__node_load(ctx, kind, uuid, &node);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND && rc != XENFORK_E_STATE)
+        return rc;
+    if (node && strcmp(node->txn, txn->id))
+        return 0; /* another fork's */
+    /* While the domain is there its record is what says that it is ours. */
+    rc = undo_domain(ctx, txn, n, node, uuid);
+    return rc < 0 ? rc : xenfork__node_remove(ctx, kind, uuid);
 }
 
 static int undo_nodes(xenfork_ctx *ctx, struct xenfork__txn *txn)
@@ -167,11 +245,11 @@ static int undo_nodes(xenfork_ctx *ctx, struct xenfork__txn *txn)
 
     for (n = 0; n < XENFORK__TXN_MAX_NTH && uuid_of(txn, "clone", n, uuid);
          n++) {
-        r = undo_node(ctx, XENFORK_KIND_CLONE, uuid);
+        r = undo_node(ctx, txn, XENFORK_KIND_CLONE, n, uuid);
         rc = rc < 0 ? rc : r;
     }
     if (uuid_of(txn, "image", UINT32_MAX, uuid)) {
-        r = undo_node(ctx, XENFORK_KIND_IMAGE, uuid);
+        r = undo_node(ctx, txn, XENFORK_KIND_IMAGE, UINT32_MAX, uuid);
         rc = rc < 0 ? rc : r;
     }
     return rc;

@@ -12,6 +12,8 @@
 
 #include "xenfork.h"
 
+/* Which boot of this host it is, a UUID.  STATE */
+int xenfork__sys_boot(xenfork_ctx *ctx, char boot_out[37]);
 /* Make dst (new, empty) a reflink of src.  DISK: file system cannot */
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
                          bool is_sealed);

@@ -61,6 +61,7 @@ int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out)
     if (rc < 0)
         return rc;
     if ((rc = xenfork__record_new(ctx, &txn->record)) < 0 ||
+        (rc = xenfork__record_set(ctx, txn->record, "boot", ctx->boot)) < 0 ||
         (rc = save(ctx, txn)) < 0) {
         unlink(txn->path);
         xenfork__txn_free(txn);
@@ -278,9 +279,10 @@ static bool has_value(const struct xenfork__record *record, const char *key,
     return false;
 }
 
-int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *mac,
-                        bool *is_taken_out)
+int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *uuid,
+                        const uint8_t *mac, bool *is_taken_out)
 {
+    char uuid_text[XENFORK__UUID_CHARS];
     char mac_text[XENFORK__MAC_CHARS];
     bool is_taken = false;
     char **ids;
@@ -289,6 +291,8 @@ int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *mac,
 
     if (rc < 0)
         return rc;
+    if (uuid)
+        xenfork__uuid_print(uuid, uuid_text);
     if (mac)
         xenfork__mac_print(mac, mac_text);
     for (i = 0; i < count && !is_taken; i++) {
@@ -299,6 +303,7 @@ int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *mac,
         if (!path || xenfork__record_read(ctx, path, &record) < 0)
             continue; /* it ended meanwhile, or never chose anything */
         is_taken = (name && has_value(record, "name", name)) ||
+                   (uuid && has_value(record, "clone", uuid_text)) ||
                    (mac && has_value(record, "mac", mac_text));
     }
     xenfork__names_free(ids, count);

@@ -46,7 +46,7 @@ int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
                       const char *driver, const char *path, const char *vdev,
                       const char *from);
-/* A clone with its name and MACs: nobody else chooses them meanwhile. */
+/* A clone with its name, UUID and MACs: nobody else chooses them meanwhile. */
 int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16], const char *name,
                        const uint8_t *macs, size_t mac_count);
@@ -72,8 +72,8 @@ int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t source[16]);
 /* Is it still to be committed or rolled back? */
 bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id);
 
-/* Is a name, or a MAC, one that a running fork has chosen? */
-int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *mac,
-                        bool *is_taken_out);
+/* Is a name, a UUID, or a MAC, one that a running fork has chosen? */
+int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *uuid,
+                        const uint8_t *mac, bool *is_taken_out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "xen-handles.h"
 #include "xen-hotplug.h"
 
+#define MADE_FOR "xenfork-restart"   /* below the domain's folder */
 #define DUMP_DIR "/var/lib/xen/dump" /* XEN_DUMP_DIR, xl */
 
 /* Caller disposes of it, also on failure. */
@@ -57,8 +58,37 @@ int xenfork__host_check_memory(xenfork_ctx *ctx, const char *json,
     return rc;
 }
 
+/*
+ * libxl writes these below the domain's own folder in the transaction in which
+ * it enters the domain at all: libxl__domain_make(), 4.17 to 4.22.  What the
+ * configuration had of them was of an earlier restart: xl has no such key.
+ */
+static int mark_config(xenfork_ctx *ctx, libxl_domain_config *config,
+                       const char *mark)
+{
+    char **pairs = calloc(3, sizeof(*pairs));
+
+    libxl_key_value_list_dispose(&config->c_info.xsdata);
+    config->c_info.xsdata = pairs;
+    if (!pairs || !(pairs[0] = strdup(MADE_FOR)) || !(pairs[1] = strdup(mark)))
+        return xenfork__nomem(ctx);
+    return 0;
+}
+
+int xenfork__host_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37])
+{
+    cleanup_free char *text = xenfork__xs_read(
+        ctx, XBT_NULL, "/local/domain/%u/" MADE_FOR, domid);
+
+    if (!text && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot tell what domain %u was made for", domid);
+    snprintf(mark_out, 37, "%s", text ? text : "");
+    return 0;
+}
+
 /* On failure libxl has destroyed what it could not finish. */
-int xenfork__host_create(xenfork_ctx *ctx, const char *json,
+int xenfork__host_create(xenfork_ctx *ctx, const char *json, const char *mark,
                          uint32_t *domid_out)
 {
     uint32_t domid = (uint32_t)INVALID_DOMID;
@@ -66,6 +96,8 @@ int xenfork__host_create(xenfork_ctx *ctx, const char *json,
     struct xenfork__op op;
     int r, rc = parse(ctx, json, &config);
 
+    if (rc == 0)
+        rc = mark_config(ctx, &config, mark);
     if (rc == 0) {
         xenfork__hotplug_use(ctx, &config, NULL);
         xenfork__op_init(&op);

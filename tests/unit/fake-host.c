@@ -289,6 +289,13 @@ int xenfork__host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark)
     return fake_leave(0);
 }
 
+int xenfork__host_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37])
+{
+    FAKE_ENTER(ctx);
+    fake_copy_string(mark_out, 37, fake_host_domain(domid)->made_for);
+    return fake_leave(0);
+}
+
 int xenfork__host_check_memory(xenfork_ctx *ctx, const char *json,
                                uint32_t replaced)
 {
@@ -302,7 +309,7 @@ int xenfork__host_check_memory(xenfork_ctx *ctx, const char *json,
 }
 
 /* Two that have one UUID would share their disks. */
-int xenfork__host_create(xenfork_ctx *ctx, const char *json,
+int xenfork__host_create(xenfork_ctx *ctx, const char *json, const char *mark,
                          uint32_t *domid_out)
 {
     char name[FAKE_NAME], uuid_text[XENFORK__UUID_CHARS];
@@ -328,6 +335,7 @@ int xenfork__host_create(xenfork_ctx *ctx, const char *json,
     d->nic_count = nics;
     for (i = 0; i < nics; i++)
         d->nics[i] = (struct fake_nic){.devid = (int)i, .is_up = true};
+    fake_copy_string(fake_host_domain(d->domid)->made_for, 37, mark);
     fake_host->created++;
     *domid_out = d->domid;
     return fake_leave(0);

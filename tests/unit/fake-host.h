@@ -24,6 +24,7 @@ struct fake_host_domain {
     uint32_t reads;                   /* of it */
     int actions[HOST_REASONS];
     char mark[16];
+    char made_for[37]; /* a restart's mark */
     bool is_foreign;
     uint32_t dumps, soft_resets;
 };

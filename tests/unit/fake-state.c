@@ -58,6 +58,19 @@ void fake_setup(void)
     fake_disarm();
 }
 
+void fake_reboot(void)
+{
+    uint32_t i;
+
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        if (fake->domains[i].domid)
+            fake_drop_pages(&fake->domains[i]);
+    memset(fake->domains, 0, sizeof(fake->domains));
+    fake->keeper_count = 0;
+    fake->next_domid = 1;
+    fake->boots++;
+}
+
 void fake_teardown(void)
 {
     uint32_t i;

@@ -156,6 +156,7 @@ struct fake_thin {
 
 struct fake {
     char dir[FAKE_PATH]; /* everything that tests write is in here */
+    uint32_t boots;      /* of the host: see fake_reboot() */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
     bool cannot_thin, has_no_space, pool_is_full, mirror_is_broken;
     struct fake_dm dms[FAKE_DMS];
@@ -198,6 +199,8 @@ extern struct fake *fake;
 void fake_setup(void);
 /* Remove the directory. */
 void fake_teardown(void);
+/* Power cut, and boot: domids begin anew; contexts have to be opened anew. */
+void fake_reboot(void);
 
 /* A running guest: RAM with a hole, special pages; one NIC, one disk file. */
 uint32_t fake_add_guest(const char *name);

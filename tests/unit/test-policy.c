@@ -322,6 +322,36 @@ static void test_no_memory(void **state)
     assert_int_equal(fake_host->created, 1);
 }
 
+/*
+ * xl create of the clone after a boot of the host: its number recurs, and
+ * xl's own watcher does what there is to do.
+ */
+static void test_other_boot(void **state)
+{
+    struct xenfork__node *node;
+    struct fake_domain *d;
+    uint8_t uuid[16];
+
+    (void)state;
+    memcpy(uuid, fake_domain(s.clone)->uuid, 16);
+    fake_reboot();
+    fake_host_setup();
+    xenfork_close(s.ctx);
+    s.ctx = scene_open();
+    fake->next_domid = s.clone;
+    d = fake_new_domain();
+    memcpy(d->uuid, uuid, 16);
+    strcpy(d->name, "src-1");
+    fake_host->has_watcher = true;
+    assert_int_equal(
+        shut_down(s.clone, HOST_REASON_POWEROFF, HOST_ACTION_RESTART), 0);
+    assert_ptr_equal(fake_domain(s.clone), d);
+    assert_true(d->is_shutdown);
+    assert_int_equal(xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node),
+                     0);
+    xenfork__node_free(node);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -334,7 +364,7 @@ int main(void)
         TEST(test_no_dump),        TEST(test_soft_reset),
         TEST(test_others),         TEST(test_clone_has_no_watcher),
         TEST(test_suspended),      TEST(test_nothing_there),
-        TEST(test_no_memory),
+        TEST(test_no_memory),      TEST(test_other_boot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

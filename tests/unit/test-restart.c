@@ -18,6 +18,7 @@
 #include "fake-host.h"
 #include "files.h"
 #include "node.h"
+#include "record.h"
 #include "scene.h"
 
 static struct {
@@ -198,17 +199,118 @@ static void test_user_was_faster(void **state)
     assert_int_equal(pending(), 0);
 }
 
-/* Made by somebody who was killed: it never ran. */
-static void test_half_made(void **state)
+/* A paused domain that has the UUID: made for this restart, or not. */
+static struct fake_domain *paused_one(bool is_made_for_it)
+{
+    char *path = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text,
+                                     XENFORK__FILE_RECORD, NULL);
+    struct fake_domain *d = fake_new_domain();
+    struct xenfork__record *record;
+
+    memcpy(d->uuid, s.uuid, 16);
+    strcpy(d->name, "src-1");
+    d->is_paused = true;
+    assert_int_equal(xenfork__record_read(s.ctx, path, &record), 0);
+    if (is_made_for_it)
+        strcpy(fake_host_domain(d->domid)->made_for,
+               xenfork__record_get(record, "mark"));
+    xenfork__record_free(record);
+    free(path);
+    return d;
+}
+
+/* Its user has it: he keeps it, and the restart is over. */
+static void assert_kept(const struct fake_domain *d)
+{
+    uint32_t domid = d->domid;
+
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_ptr_equal(fake_domain(domid), d);
+    assert_false(d->is_dying);
+    assert_string_equal(d->name, "src-1");
+    assert_int_equal(fake_host->created, 0);
+    assert_int_equal(pending(), 0);
+}
+
+/* xl create -p, or in the middle of xl create. */
+static void test_paused_by_user(void **state)
 {
     struct fake_domain *d;
 
     (void)state;
     begin_half(RESTART_DESTROY);
+    d = paused_one(false);
+    assert_kept(d);
+    assert_true(d->is_paused);
+}
+
+/* Ours, but its user has let it run, and has paused it. */
+static void test_has_run(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    d = paused_one(true);
+    d->cpu_ns = 1;
+    assert_kept(d);
+    assert_true(d->is_paused);
+}
+
+/* What had shut down runs: nobody destroys it. */
+static void test_runs_again(void **state)
+{
+    (void)state;
+    fake_fail_function("xenfork__xen_destroy", XENFORK_E_XEN, 0);
+    assert_int_equal(begin(RESTART_DESTROY), XENFORK_E_XEN);
+    fake_disarm();
+    fake_domain(s.clone)->is_shutdown = false;
+    assert_kept(fake_domain(s.clone));
+}
+
+/*
+ * After a boot of the host its user's domain has the number and the UUID, and
+ * has shut down, as he wants it: not even then.
+ */
+static void test_other_boot(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    fake_reboot();
+    fake_host_setup();
+    xenfork_close(s.ctx);
+    s.ctx = scene_open();
+    fake->next_domid = s.clone;
     d = fake_new_domain();
+    assert_int_equal(d->domid, s.clone);
     memcpy(d->uuid, s.uuid, 16);
     strcpy(d->name, "src-1");
-    d->is_paused = true;
+    fake_shut_down(d->domid, HOST_REASON_POWEROFF);
+    assert_kept(d);
+    assert_true(d->is_shutdown);
+}
+
+/* Nor is a domain begun that nobody asks for. */
+static void test_other_boot_alone(void **state)
+{
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    fake_reboot();
+    xenfork_close(s.ctx);
+    s.ctx = scene_open();
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_int_equal(fake_host->created, 0);
+    assert_int_equal(pending(), 0);
+}
+
+/* Made by somebody who was killed: it never ran. */
+static void test_half_made(void **state)
+{
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    paused_one(true);
     assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
     assert_int_equal(fake_host->created, 1);
     assert_false(fake_domain_named("src-1")->is_paused);
@@ -255,14 +357,23 @@ static void test_no_record(void **state)
     assert_int_equal(fake_domain_named("src-1")->domid, s.clone);
 }
 
+/* With a boot, and a mark. */
+static void write_record(const char *boot, const char *rest)
+{
+    char text[512];
+
+    snprintf(text, sizeof(text), "xenfork 1\nboot %s\nmark %s\n%s", boot,
+             s.uuid_text, rest);
+    write_file(XENFORK__FILE_RECORD, text);
+}
+
 static const char *const malformed[] = {
     "",
-    "xenfork 1\n",
-    "xenfork 1\ndomid 3\nmode 0\n",
-    "xenfork 1\ndomid 3\nmode 2\nmade 4294967295\n",
-    "xenfork 1\ndomid 4294967296\nmode 0\nmade 4294967295\n",
-    "xenfork 1\ndomid 3\nmode 0\nmade nobody\n",
-    "xenfork 1\ndomid 3\nmode 0\nmade 4294967295\nheld.0 x\n",
+    "domid 3\nmode 0\n",
+    "domid 3\nmode 2\nmade 4294967295\n",
+    "domid 4294967296\nmode 0\nmade 4294967295\n",
+    "domid 3\nmode 0\nmade nobody\n",
+    "domid 3\nmode 0\nmade 4294967295\nheld.0 x\n",
 };
 
 /* Said, and nothing is touched. */
@@ -272,16 +383,19 @@ static void test_malformed(void **state)
 
     (void)state;
     write_file(XENFORK__FILE_CONFIG, "src-1");
+    write_file(XENFORK__FILE_RECORD, "");
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), XENFORK_E_STATE);
+    write_record("yesterday", malformed[ARRAY_SIZE(malformed) - 1]);
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), XENFORK_E_STATE);
     for (i = 0; i < ARRAY_SIZE(malformed); i++) {
-        write_file(XENFORK__FILE_RECORD, malformed[i]);
+        write_record(s.ctx->boot, malformed[i]);
         assert_int_equal(restart_resume(s.ctx, s.uuid_text), XENFORK_E_STATE);
         assert_int_equal(pending(), 1);
     }
     assert_int_equal(fake_domain_named("src-1")->domid, s.clone);
     assert_int_equal(restart_resume(s.ctx, "../clones"), XENFORK_E_INVAL);
     /* The last of these, had it been good, is one. */
-    write_file(XENFORK__FILE_RECORD,
-               "xenfork 1\ndomid 12345\nmode 0\nmade 4294967295\n");
+    write_record(s.ctx->boot, "domid 12345\nmode 0\nmade 4294967295\n");
     assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
 }
 
@@ -295,6 +409,9 @@ int main(void)
         TEST(test_user_was_faster),   TEST(test_half_made),
         TEST(test_user_destroyed_it), TEST(test_preserve),
         TEST(test_no_record),         TEST(test_malformed),
+        TEST(test_paused_by_user),    TEST(test_has_run),
+        TEST(test_runs_again),        TEST(test_other_boot),
+        TEST(test_other_boot_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

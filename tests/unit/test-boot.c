@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What was recorded before the host was booted is not believed after it, and
+ * what somebody else's domain has in common with it does not matter.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "frozen.h"
+#include "node.h"
+#include "recover.h"
+#include "scene.h"
+#include "txn.h"
+
+static struct {
+    xenfork_ctx *ctx;
+    uint32_t src;
+    uint8_t uuid[16];
+} s;
+
+static int setup(void **state)
+{
+    (void)state;
+    s.src = scene_source();
+    memcpy(s.uuid, fake_domain(s.src)->uuid, 16);
+    s.ctx = scene_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    xenfork_close(s.ctx);
+    assert_string_equal(fake->violation, "");
+    fake_teardown();
+    return 0;
+}
+
+static void reboot(void)
+{
+    fake_reboot();
+    xenfork_close(s.ctx);
+    s.ctx = scene_open();
+}
+
+/* Another instance of the source, with this number. */
+static struct fake_domain *again(uint32_t domid)
+{
+    struct fake_domain *d;
+
+    fake->next_domid = domid;
+    d = fake_domain(fake_add_guest("src"));
+    assert_int_equal(d->domid, domid);
+    memcpy(d->uuid, s.uuid, 16);
+    return d;
+}
+
+/* A journal of the source, left by one who was killed. */
+static void leave_journal(bool was_paused, bool is_suspended)
+{
+    struct xenfork__txn *txn;
+    char id[XENFORK__UUID_CHARS];
+    char from[FAKE_PATH + 64], to[FAKE_PATH + 64];
+
+    assert_int_equal(xenfork__txn_begin(s.ctx, &txn), 0);
+    strcpy(id, xenfork__txn_id(txn));
+    assert_int_equal(xenfork__txn_source(s.ctx, txn, s.uuid, s.src, was_paused),
+                     0);
+    assert_int_equal(is_suspended ? xenfork__txn_suspending(s.ctx, txn)
+                                  : xenfork__txn_pausing(s.ctx, txn),
+                     0);
+    /* It survives its own rollback under another name. */
+    snprintf(from, sizeof(from), "%s/state/txn/%s", fake->dir, id);
+    snprintf(to, sizeof(to), "%s/kept", fake->dir);
+    assert_int_equal(link(from, to), 0);
+    assert_int_equal(xenfork__txn_rollback(s.ctx, txn), 0);
+    assert_int_equal(rename(to, from), 0);
+}
+
+static void suspend(struct fake_domain *d)
+{
+    d->is_shutdown = true;
+    d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
+}
+
+/* It is believed of the very domain that it is about. */
+static void test_suspended(void **state)
+{
+    (void)state;
+    leave_journal(false, true);
+    suspend(fake_domain(s.src));
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_false(fake_domain(s.src)->is_shutdown);
+}
+
+/* In the middle of xl save: what is saved would be spoilt. */
+static void test_suspended_other(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    leave_journal(true, true);
+    assert_int_equal(xenfork__xen_destroy(s.ctx, s.src), 0);
+    d = again(s.src + 5);
+    suspend(d);
+    d->resumptions = 0;
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_true(d->is_shutdown);
+    assert_false(d->is_paused);
+    assert_int_equal(d->resumptions, 0);
+}
+
+static void test_suspended_other_boot(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    leave_journal(true, true);
+    reboot();
+    d = again(s.src);
+    suspend(d);
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_true(d->is_shutdown);
+    assert_false(d->is_paused);
+}
+
+static void test_paused_other_boot(void **state)
+{
+    (void)state;
+    leave_journal(false, false);
+    reboot();
+    again(s.src)->is_paused = true;
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_true(fake_domain(s.src)->is_paused);
+    /* Nor is one that runs paused. */
+    leave_journal(true, true);
+    reboot();
+    again(s.src)->is_paused = false;
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_false(fake_domain(s.src)->is_paused);
+}
+
+/* Domains and images are gone with the host, whoever has their numbers. */
+static void test_nodes(void **state)
+{
+    struct xenfork__nodes nodes = {0};
+    struct xenfork__dominfo info;
+    uint8_t uuid[16];
+    uint32_t domid;
+    xenfork_list *list;
+
+    (void)state;
+    assert_int_equal(scene_fork(s.src, 1, XENFORK_FORK_KEEP_IMAGE), 0);
+    domid = scene_image();
+    memcpy(uuid, fake_domain(domid)->uuid, 16);
+    reboot();
+    again(domid);
+    memcpy(fake_domain(domid)->uuid, uuid, 16);
+    assert_int_equal(xenfork__nodes_load(s.ctx, XENFORK_KIND_IMAGE, &nodes), 0);
+    assert_int_equal(nodes.count, 1);
+    assert_int_equal(xenfork__node_info(s.ctx, nodes.nodes[0], &info),
+                     XENFORK_E_NOTFOUND);
+    xenfork__nodes_free(&nodes);
+    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_string_equal(xenfork_list_state(list, 0), "lost");
+    xenfork_list_free(list);
+    assert_int_equal(xenfork_image_destroy(s.ctx, "src@fork-1"), 0);
+    assert_non_null(fake_domain(domid));
+    assert_false(fake_domain(domid)->is_dying);
+}
+
+/* A source that its user suspends after a boot was not frozen by us. */
+static void test_frozen(void **state)
+{
+    struct xenfork__node *node;
+    struct fake_domain *d;
+
+    (void)state;
+    assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
+    assert_int_equal(xenfork__frozen_load(s.ctx, s.uuid, &node), 0);
+    xenfork__node_free(node);
+    reboot();
+    d = again(s.src);
+    suspend(d);
+    assert_int_equal(xenfork__frozen_load(s.ctx, s.uuid, &node),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_thaw(s.ctx, s.src), XENFORK_E_NOTFROZEN);
+    assert_true(d->is_shutdown);
+}
+
+/* Killed before a clone was made; its UUID is a domain of its user's. */
+static void leave_clone(const uint8_t uuid[16], const char *name)
+{
+    struct xenfork__txn *txn;
+    char from[FAKE_PATH + 64], to[FAKE_PATH + 64];
+
+    assert_int_equal(xenfork__txn_begin(s.ctx, &txn), 0);
+    assert_int_equal(xenfork__txn_clone(s.ctx, txn, uuid, name, NULL, 0), 0);
+    snprintf(from, sizeof(from), "%s/state/txn/%s", fake->dir,
+             xenfork__txn_id(txn));
+    snprintf(to, sizeof(to), "%s/kept", fake->dir);
+    assert_int_equal(link(from, to), 0);
+    assert_int_equal(xenfork__txn_commit(s.ctx, txn), 0);
+    assert_int_equal(rename(to, from), 0);
+}
+
+static void test_clone(void **state)
+{
+    struct fake_domain *d;
+    uint32_t domid;
+
+    (void)state;
+    leave_clone(s.uuid, "c");
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_false(fake_domain(s.src)->is_dying);
+    /* Paused, but it has run; or by another name. */
+    leave_clone(s.uuid, "src");
+    fake_domain(s.src)->is_paused = true;
+    fake_domain(s.src)->cpu_ns = 1;
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_false(fake_domain(s.src)->is_dying);
+    leave_clone(s.uuid, "c");
+    fake_domain(s.src)->cpu_ns = 0;
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_false(fake_domain(s.src)->is_dying);
+    /* Half-made indeed: but not of another boot. */
+    d = fake_new_domain();
+    memset(d->uuid, 7, 16);
+    strcpy(d->name, "c");
+    d->is_paused = true;
+    domid = d->domid;
+    leave_clone(d->uuid, "c");
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_null(fake_domain(domid));
+    leave_clone(s.uuid, "src");
+    reboot();
+    again(s.src)->is_paused = true;
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_false(fake_domain(s.src)->is_dying);
+}
+
+/* --uuid is reserved as names are, and nobody else's clone is undone. */
+static void test_uuid_reserved(void **state)
+{
+    static const uint8_t uuid[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+    struct xenfork__txn *txn;
+    xenfork_spec *spec;
+    xenfork_result *result = NULL;
+
+    (void)state;
+    assert_int_equal(xenfork_spec_new(1, &spec), 0);
+    assert_int_equal(xenfork_spec_set_uuid(spec, 0, uuid), 0);
+    assert_int_equal(xenfork__txn_begin(s.ctx, &txn), 0);
+    assert_int_equal(xenfork__txn_clone(s.ctx, txn, uuid, "c", NULL, 0), 0);
+    {
+        xenfork_ctx *other = scene_open();
+
+        assert_int_equal(xenfork_fork(other, s.src, spec, &result),
+                         XENFORK_E_UUIDTAKEN);
+        xenfork_close(other);
+    }
+    assert_int_equal(xenfork__txn_rollback(s.ctx, txn), 0);
+    assert_int_equal(xenfork_fork(s.ctx, s.src, spec, &result), 0);
+    xenfork_result_free(result);
+    xenfork_spec_free(spec);
+    /* A journal that came back names the clone of another fork. */
+    leave_clone(uuid, "src-1");
+    assert_int_equal(xenfork__recover(s.ctx), 0);
+    assert_non_null(fake_domain_named("src-1"));
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_suspended),
+        TEST(test_suspended_other),
+        TEST(test_suspended_other_boot),
+        TEST(test_paused_other_boot),
+        TEST(test_nodes),
+        TEST(test_frozen),
+        TEST(test_clone),
+        TEST(test_uuid_reserved),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
