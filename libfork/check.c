@@ -150,6 +150,8 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
     struct plan *plan = &check->disks[check->disk_count];
     int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &plan->driver);
 
+    if (rc == 0 && plan->driver && disk->path && !disk->is_foreign)
+        rc = xenfork__xen_disk_served(ctx, domid, disk->vdev, disk->path);
     /* A clone's own copy of what others write to would be of no use. */
     if (rc == 0 && plan->driver && disk->is_readwrite)
         rc = xenfork__xen_disk_shared(ctx, domid, disk);

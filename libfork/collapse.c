@@ -62,6 +62,21 @@ typedef int step_fn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                     const struct xenfork__disk_driver *driver,
                     const struct xenfork__disk *disk, bool *again_out);
 
+/* What is written goes to where the path leads: not where that is not it. */
+static bool is_in_place(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                        const struct xenfork__disk *disk, int *rc)
+{
+    *rc = xenfork__xen_disk_served(ctx, info->domid, disk->vdev, disk->path);
+    if (*rc != XENFORK_E_DISK)
+        return *rc == 0;
+    LOG_WARN(ctx,
+             "disk %s of domain %u is not made shorter: %s does not lead to "
+             "what the domain has open, ignoring",
+             disk->vdev, info->domid, disk->path);
+    *rc = 0;
+    return false;
+}
+
 static int each_disk(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                      const struct xenfork__config *config, step_fn *step,
                      bool *again_out)
@@ -76,7 +91,7 @@ static int each_disk(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         if (!disk->path || !disk->is_readwrite)
             continue;
         rc = xenfork__disk_collapser(ctx, disk, &driver);
-        if (rc == 0 && driver)
+        if (rc == 0 && driver && is_in_place(ctx, info, disk, &rc))
             rc = step(ctx, info, driver, disk, again_out);
     }
     return rc;

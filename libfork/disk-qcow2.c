@@ -197,6 +197,29 @@ static int qcow2_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return flush(ctx, cut->from);
 }
 
+/* By no path: whoever can write in the folder could put a link there. */
+static int seal(const char *path)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? -1 : fchmod(fd, 0400);
+}
+
+/* Is what is about to be replaced what has been given a second name? */
+static int check_source(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    struct stat from, to;
+
+    if (!lstat(cut->from, &from) && !lstat(cut->to, &to) &&
+        from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s: another file has been put at %s meanwhile",
+                  cut->vdev, cut->from);
+    return xenfork__remedy(ctx, "put the one back that domain %u has open",
+                           cut->domid);
+}
+
 static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
@@ -204,13 +227,14 @@ static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     char node[XENFORK__QEMU_NAME];
     int rc;
 
-    if ((rc = xenfork__qcow2_new(ctx, cut->to, &new)) < 0 ||
+    if ((rc = check_source(ctx, cut)) < 0 ||
+        (rc = xenfork__qcow2_new(ctx, cut->to, &new)) < 0 ||
         (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_DELTA, cut->to, cut->vdev,
                                 node)) < 0 ||
         (rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
         (rc = xenfork__sys_qemu_snapshot(ctx, cut->domid, top.node, node)) < 0)
         return need_qemu(ctx, cut, rc);
-    if (rename(new, cut->from) || chmod(cut->to, 0400))
+    if (rename(new, cut->from) || seal(cut->to))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot replace %s",
                              cut->from);
     return xenfork__names_sync(ctx, cut->from);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "files.h"
 #include "ids.h"
 
 #define SUBDIR ".xenfork"
@@ -74,5 +75,20 @@ int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
     if (asprintf(path_out, "%.*s%s/%s-%s%s", (int)dir, path,
                  is_inside ? "" : "/" SUBDIR, text, vdev, suffix) < 0)
         return xenfork__nomem(ctx);
+    return 0;
+}
+
+int xenfork__raw_remove(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_free char *dir = strdup(path);
+    char *name;
+    int rc = xenfork__file_remove(ctx, path);
+
+    if (rc < 0 || !dir)
+        return rc < 0 ? rc : xenfork__nomem(ctx);
+    *strrchr(dir, '/') = '\0';
+    name = strrchr(dir, '/');
+    if (name && !strcmp(name, "/" SUBDIR))
+        rmdir(dir);
     return 0;
 }

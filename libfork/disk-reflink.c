@@ -16,6 +16,16 @@
 /* A reflink takes some 20 us for each: with so many, 40 ms. */
 #define MANY_EXTENTS 2000U
 
+/* For the reason that has just been given, and with its remedy. */
+static int refuse_as_said(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    __auto_type said = ctx->error;
+
+    xenfork__raw_refuse(ctx, disk, said.text);
+    return said.remedy[0] ? xenfork__remedy(ctx, "%s", said.remedy)
+                          : XENFORK_E_DISK;
+}
+
 static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                          bool is_frozen)
 {
@@ -32,17 +42,20 @@ static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     rc = xenfork__sys_can_reflink(ctx, disk->path, &is_full);
     if (rc != XENFORK_E_DISK)
         return rc;
-    if (!is_full)
-        return xenfork__raw_refuse(ctx, disk,
-                                   "its file system has no reflinks");
-    return xenfork__raw_refuse_full(ctx, disk);
+    return is_full ? xenfork__raw_refuse_full(ctx, disk)
+                   : refuse_as_said(ctx, disk);
 }
 
+/* Beside the file itself, whatever links lead to it. */
 static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                         const uint8_t uuid[16], char **path_out)
 {
-    return xenfork__raw_path(ctx, disk->path, disk->vdev, uuid, ".raw",
-                             path_out);
+    cleanup_free char *real = realpath(disk->path, NULL);
+
+    if (!real)
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "no file %s",
+                             disk->path);
+    return xenfork__raw_path(ctx, real, disk->vdev, uuid, ".raw", path_out);
 }
 
 /*
@@ -74,28 +87,35 @@ static int note_extents(xenfork_ctx *ctx, const char *path)
     return rc;
 }
 
-/* What is dirty is written now, not by the FICLONE in the stun. */
-static int reflink_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int make_folder(xenfork_ctx *ctx, const char *path)
 {
-    cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);
-    cleanup_free char *dir = strdup(cut->to);
-    int rc;
+    cleanup_free char *dir = strdup(path);
 
     if (!dir)
         return xenfork__nomem(ctx);
-    if (fd < 0 || fsync(fd))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             cut->from);
-    rc = note_extents(ctx, cut->from);
-    if (rc < 0)
-        return rc;
     *strrchr(dir, '/') = '\0';
     return xenfork__make_dir(ctx, dir);
 }
 
+/* What is dirty is written now, not by the FICLONE in the stun. */
+static int reflink_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);
+    int rc;
+
+    if (fd < 0 || fsync(fd))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
+                             cut->from);
+    rc = note_extents(ctx, cut->from);
+    return rc < 0 ? rc : make_folder(ctx, cut->to);
+}
+
+/* Somebody may have removed the last file of the folder meanwhile. */
 static int reflink_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
-    return xenfork__sys_reflink(ctx, cut->from, cut->to, true);
+    int rc = make_folder(ctx, cut->to);
+
+    return rc < 0 ? rc : xenfork__sys_reflink(ctx, cut->from, cut->to, true);
 }
 
 static int reflink_clone(xenfork_ctx *ctx, const char *from, const char *to)
@@ -113,6 +133,6 @@ const struct xenfork__disk_driver xenfork__disk_reflink = {
     .prepare = reflink_prepare,
     .cut = reflink_cut,
     .clone = reflink_clone,
-    .remove = xenfork__file_remove,
+    .remove = xenfork__raw_remove,
     .usage = xenfork__sys_file_usage,
 };

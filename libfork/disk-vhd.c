@@ -132,10 +132,12 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
         return refuse(ctx, disk, "tapdisk takes no longer path",
                       "keep it in a folder with a shorter path");
     rc = xenfork__vhd_is_served(ctx, file);
-    return rc == XENFORK_E_NOTFOUND
-               ? refuse(ctx, disk, "no tapdisk serves it any more",
-                        "destroy the domain, and create it again")
-               : rc;
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND
+                   ? refuse(ctx, disk, "no tapdisk serves it any more",
+                            "destroy the domain, and create it again")
+                   : rc;
+    return xenfork__vhd_check_served(ctx, file);
 }
 
 static int vhd_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,

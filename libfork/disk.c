@@ -253,23 +253,30 @@ int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config)
     return rc;
 }
 
+/* The path may have come to lead elsewhere since the source was examined. */
+static int cut_one(xenfork_ctx *ctx, uint32_t domid,
+                   const struct xenfork__node_disk *sealed)
+{
+    const struct xenfork__disk_driver *driver = NULL;
+    int rc = xenfork__disk_of_record(ctx, sealed->driver, &driver);
+
+    if (rc < 0 || (rc = xenfork__xen_disk_served(ctx, domid, sealed->vdev,
+                                                 sealed->from)) < 0)
+        return rc;
+    return driver->cut(ctx, &(struct xenfork__cut){.domid = domid,
+                                                   .vdev = sealed->vdev,
+                                                   .from = sealed->from,
+                                                   .to = sealed->path});
+}
+
 int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
                        const struct xenfork__node *image)
 {
     uint32_t i;
     int rc = 0;
 
-    for (i = 0; i < image->disk_count && rc >= 0; i++) {
-        const struct xenfork__node_disk *sealed = &image->disks[i];
-        const struct xenfork__disk_driver *driver = NULL;
-
-        rc = xenfork__disk_of_record(ctx, sealed->driver, &driver);
-        if (rc == 0)
-            rc = driver->cut(ctx, &(struct xenfork__cut){.domid = domid,
-                                                         .vdev = sealed->vdev,
-                                                         .from = sealed->from,
-                                                         .to = sealed->path});
-    }
+    for (i = 0; i < image->disk_count && rc >= 0; i++)
+        rc = cut_one(ctx, domid, &image->disks[i]);
     if (rc == 0)
         xenfork__sys_qemu_close(ctx);
     return rc;

@@ -148,6 +148,9 @@ int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
                       const uint8_t uuid[16], const char *suffix,
                       char **path_out);
 
+/* A file, and the folder that was made for it with the last in there. */
+int xenfork__raw_remove(xenfork_ctx *ctx, const char *path);
+
 /* The driver of that name; NULL: there is none. */
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);
 /*

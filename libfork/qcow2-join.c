@@ -17,6 +17,7 @@
  */
 #include "disk-qcow2.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -79,12 +80,29 @@ static int move(xenfork_ctx *ctx, const char *from, const char *to)
 /* The path leads to the old file again, which has all. */
 static int put_back(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
+    cleanup_close int fd = open(cut->to, O_RDONLY | O_CLOEXEC);
     struct stat st;
 
-    if (stat(cut->from, &st) || chmod(cut->to, st.st_mode & 07777))
+    if (fd < 0 || stat(cut->from, &st) || fchmod(fd, st.st_mode & 07777))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
                              "cannot make %s writable", cut->to);
     return move(ctx, cut->to, cut->from);
+}
+
+/*
+ * The second name that was made of the source's file goes; where the file has
+ * no other any more, because one has been moved over it, it stays.
+ */
+static int drop_name(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    struct stat st;
+
+    if (lstat(cut->to, &st) || S_ISLNK(st.st_mode) || st.st_nlink > 1)
+        return xenfork__file_remove(ctx, cut->to);
+    LOG_WARN(ctx, "%s is the only name that the source's file has: it stays, "
+                  "ignoring",
+             cut->to);
+    return 0;
 }
 
 static int drop_new(xenfork_ctx *ctx, const struct xenfork__cut *cut,
@@ -92,8 +110,8 @@ static int drop_new(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 {
     int rc = 0;
 
-    if (files->is_before)
-        rc = xenfork__file_remove(ctx, cut->to);
+    if (files->has_sealed && (files->is_before || files->has_new))
+        rc = drop_name(ctx, cut);
     return rc < 0 ? rc : xenfork__file_remove(ctx, files->new);
 }
 
@@ -224,13 +242,32 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return rc;
 }
 
+/* Not over a file that somebody has put there. */
+static int check_place(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                       const struct files *files)
+{
+    int rc;
+
+    if (files->has_new && !files->is_before) {
+        xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                      "%s is another file than the one that was sealed",
+                      cut->from);
+        return xenfork__remedy(ctx, "move it away, and %s there", cut->to);
+    }
+    rc = files->has_new ? 0
+                        : xenfork__xen_disk_served(ctx, cut->domid, cut->vdev,
+                                                   cut->from);
+    return rc;
+}
+
 static int join(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                 const struct xenfork__qemu_top *top, const struct files *files)
 {
     char id[XENFORK__QEMU_NAME];
     int rc;
 
-    if ((rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, cut->to, cut->vdev,
+    if ((rc = check_place(ctx, cut, files)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, cut->to, cut->vdev,
                                 id)) < 0 ||
         (files->has_new && (rc = move(ctx, files->new, cut->from)) < 0) ||
         (rc = wait_ready(ctx, cut, top, id)) < 0 ||

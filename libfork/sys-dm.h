@@ -100,6 +100,17 @@ static inline bool xenfork__disk_is_same(
     return a->is_device == b->is_device && a->device == b->device &&
            a->inode == b->inode;
 }
+/*
+ * The file that a loop device has, and how it was called when the device was
+ * made: sys-served.c.  False: it is none, or cannot be asked
+ */
+#define XENFORK__LOOP_NAME 65U
+bool xenfork__sys_loop_file(uint64_t device,
+                            struct xenfork__disk_identity *file_out,
+                            char name_out[XENFORK__LOOP_NAME]);
+/* Has the process that file, or device, open?  False: or it is gone */
+bool xenfork__sys_has_open(uint32_t pid,
+                           const struct xenfork__disk_identity *what);
 /* Of a file or a block device.  is_file_out may be NULL */
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
                            uint64_t *bytes_out, bool *is_file_out);

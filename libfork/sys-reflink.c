@@ -36,6 +36,23 @@ static int sync_directory(const char *dir)
     return fd < 0 ? -1 : fsync(fd);
 }
 
+/*
+ * btrfs shares blocks only between files that both have checksums, or both
+ * have none (chattr +C); a new file is as its folder is.  Elsewhere a file has
+ * no such flag.
+ */
+static int take_checksums(int src, int dst)
+{
+    int theirs = 0, ours = 0;
+
+    if (ioctl(src, FS_IOC_GETFLAGS, &theirs) < 0 ||
+        ioctl(dst, FS_IOC_GETFLAGS, &ours) < 0 ||
+        !((theirs ^ ours) & FS_NOCOW_FL))
+        return 0;
+    ours = (ours & ~FS_NOCOW_FL) | (theirs & FS_NOCOW_FL);
+    return ioctl(dst, FS_IOC_SETFLAGS, &ours);
+}
+
 /* Fills dst, which is new; step_out: what failed. */
 static int fill(int src, int dst, bool is_sealed, const char **step_out)
 {
@@ -49,7 +66,7 @@ static int fill(int src, int dst, bool is_sealed, const char **step_out)
         errno = EINVAL;
         return -1;
     }
-    if (ioctl(dst, FICLONE, src) < 0)
+    if (take_checksums(src, dst) < 0 || ioctl(dst, FICLONE, src) < 0)
         return -1;
     *step_out = "set the owner of a reflink of";
     if (fchown(dst, st.st_uid, st.st_gid) < 0)
@@ -98,13 +115,19 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
     return 0;
 }
 
+/* Not every file system has it: NFS and tmpfs have not. */
+static bool has_no_fiemap(void)
+{
+    return errno == EOPNOTSUPP || errno == ENOTTY || errno == ENOSYS;
+}
+
 int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
                          uint64_t *extents_out)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
     struct fiemap map = {.fm_length = FIEMAP_MAX_OFFSET};
 
-    if (fd < 0 || ioctl(fd, FS_IOC_FIEMAP, &map) < 0)
+    if (fd < 0 || (ioctl(fd, FS_IOC_FIEMAP, &map) < 0 && !has_no_fiemap()))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
                              "cannot count the extents of %s", path);
     *extents_out = map.fm_mapped_extents;
@@ -131,6 +154,20 @@ static bool add_extents(struct fiemap *map, uint64_t *allocated, uint64_t *own)
     return map->fm_mapped_extents > 0;
 }
 
+/* What of it is shared cannot be told. */
+static int count_blocks(xenfork_ctx *ctx, int fd, const char *path,
+                        uint64_t *allocated_kib_out, uint64_t *own_kib_out)
+{
+    struct stat st;
+
+    if (fstat(fd, &st))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
+                             path);
+    *allocated_kib_out = (uint64_t)st.st_blocks / 2;
+    *own_kib_out = XENFORK_NOT_KNOWN;
+    return 0;
+}
+
 int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
                             uint64_t *allocated_kib_out, uint64_t *own_kib_out)
 {
@@ -145,7 +182,10 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
         map->fm_length = FIEMAP_MAX_OFFSET - map->fm_start;
         map->fm_extent_count = EXTENTS;
         if (fd < 0 || ioctl(fd, FS_IOC_FIEMAP, map) < 0)
-            return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+            return fd >= 0 && has_no_fiemap()
+                       ? count_blocks(ctx, fd, path, allocated_kib_out,
+                                      own_kib_out)
+                       : xenfork__fail(ctx, XENFORK_E_DISK, errno,
                                  "cannot list the extents of %s", path);
     } while (add_extents(map, &allocated, &own));
     *allocated_kib_out = allocated / 1024;
@@ -153,39 +193,70 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-/* True reflink of a block, between files that have no name; or -1 and errno. */
-static int probe(const char *dir)
+/*
+ * A reflink of the first block of the very file, into one beside it that has no
+ * name; or -1 and errno.
+ */
+static int probe(int file, const char *dir, uint64_t block_bytes)
 {
-    static const char block[4096];
-    cleanup_close int a = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    cleanup_close int b = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    cleanup_close int to = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    struct file_clone_range range = {.src_fd = file};
+    struct stat st;
 
-    if (a < 0 || b < 0 || write(a, block, sizeof(block)) < 0)
+    if (to < 0 || fstat(file, &st) || take_checksums(file, to) < 0)
         return -1;
-    return ioctl(b, FICLONE, a);
+    /* 0: to the end, which need not be that of a block. */
+    if ((uint64_t)st.st_size > block_bytes)
+        range.src_length = block_bytes;
+    return ioctl(to, FICLONERANGE, &range);
+}
+
+static int no_reflinks(xenfork_ctx *ctx, const char *path, int e)
+{
+    switch (e) {
+    case EXDEV:
+        xenfork__miss(ctx, XENFORK_E_DISK,
+                      "%s is mounted there from another place, which its "
+                      "folder is not on",
+                      path);
+        return xenfork__remedy(ctx, "name the file where it lies itself");
+    case ETXTBSY:
+        xenfork__miss(ctx, XENFORK_E_DISK, "%s is in use as swap space", path);
+        return xenfork__remedy(ctx, "swapoff it first");
+    case EROFS:
+    case EPERM:
+    case EACCES:
+        xenfork__miss(ctx, XENFORK_E_DISK,
+                      "no file can be made in the folder of %s: %s", path,
+                      strerror(e));
+        return xenfork__remedy(ctx, "mount its file system for writing, or "
+                                    "chattr -i the folder");
+    default:
+        xenfork__miss(ctx, XENFORK_E_DISK,
+                      "%s is on a file system that cannot reflink: %s", path,
+                      strerror(e));
+        return xenfork__remedy(ctx, REMEDY);
+    }
 }
 
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
                              bool *is_full_out)
 {
-    cleanup_free char *dir = directory_of(path);
+    cleanup_free char *real = realpath(path, NULL);
+    cleanup_free char *dir = real ? directory_of(real) : NULL;
+    cleanup_close int fd = real ? open(real, O_RDONLY | O_CLOEXEC) : -1;
     struct statfs fs;
 
+    if (fd < 0 || fstatfs(fd, &fs) < 0)
+        return xenfork__miss(ctx, XENFORK_E_DISK, "cannot examine %s: %s", path,
+                             strerror(errno));
     if (!dir)
         return xenfork__nomem(ctx);
-    if (statfs(dir, &fs) < 0)
-        return xenfork__miss(ctx, XENFORK_E_DISK,
-                             "cannot examine the file system of %s: %s", path,
-                             strerror(errno));
     errno = EOPNOTSUPP;
     if (((unsigned long)fs.f_type == XFS_SUPER_MAGIC ||
          (unsigned long)fs.f_type == BTRFS_SUPER_MAGIC) &&
-        probe(dir) == 0)
+        probe(fd, dir, (uint64_t)fs.f_bsize) == 0)
         return 0;
     *is_full_out = errno == ENOSPC || errno == EDQUOT;
-    xenfork__miss(ctx, XENFORK_E_DISK,
-                  "%s is on a file system that cannot "
-                  "reflink",
-                  path);
-    return xenfork__remedy(ctx, REMEDY);
+    return no_reflinks(ctx, path, errno);
 }

@@ -74,19 +74,29 @@ int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
                            : 0;
 }
 
+/* Owner and mode; a link that has been put there is none of ours. */
+static int take_after(const char *parent, const char *path)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+
+    return fd < 0 || stat(parent, &st) || fchown(fd, st.st_uid, st.st_gid) ||
+                   fchmod(fd, (st.st_mode & 0777) | S_IWUSR)
+               ? -1
+               : 0;
+}
+
 int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
                               const char *path)
 {
     /* -e: of this parent, though it be empty. */
     const char *const argv[] = {"vhd-util", "snapshot", "-e",   "-n",
                                 path,       "-p",       parent, NULL};
-    struct stat st;
     int rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 
     if (rc < 0)
         return rc;
-    if (stat(parent, &st) || chown(path, st.st_uid, st.st_gid) ||
-        chmod(path, (st.st_mode & 0777) | S_IWUSR))
+    if (take_after(parent, path))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
                              "cannot set owner and mode of %s", path);
     return xenfork__sys_vhd_sync(ctx, path);

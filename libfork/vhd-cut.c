@@ -7,6 +7,7 @@
  */
 #include "vhd-private.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -86,24 +87,46 @@ static int move(xenfork_ctx *ctx, const char *from, const char *to)
     return xenfork__sys_vhd_sync(ctx, to);
 }
 
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Is what is about to be replaced what has been given a second name? */
+static int check_source(xenfork_ctx *ctx, const struct files *files)
+{
+    struct stat user, sealed;
+
+    if (!lstat(files->user, &user) && !lstat(files->sealed, &sealed) &&
+        is_same(&user, &sealed))
+        return xenfork__vhd_check_served(ctx, files->user);
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "another file has been put at %s meanwhile", files->user);
+    return xenfork__remedy(ctx, "put the one back that the domain has open");
+}
+
+/* By no path: what is there is a file of ours, or nothing is changed. */
+static int set_mode(const char *path, mode_t mode)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd < 0 ? -1 : fchmod(fd, mode);
+}
+
 int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_files struct files files = {0};
     int rc;
 
     if ((rc = find_files(ctx, cut, &files)) < 0 ||
+        (rc = check_source(ctx, &files)) < 0 ||
         (rc = xenfork__vhd_pause(ctx, files.user)) < 0 ||
         (rc = move(ctx, files.next, files.user)) < 0)
         return rc;
-    if (chmod(files.sealed, 0400))
+    if (set_mode(files.sealed, 0400))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot seal %s",
                              files.sealed);
     return xenfork__vhd_resume(ctx, files.user);
-}
-
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
 /* A source that is gone has no tapdisk. */
@@ -134,9 +157,10 @@ static int merge(xenfork_ctx *ctx, const struct files *files,
 {
     struct xenfork__vhd vhd = {0};
     cleanup_free char *parent = NULL;
-    int rc = pause_if_any(ctx, files->user);
+    int rc = xenfork__vhd_check_served(ctx, files->user);
 
-    if (rc < 0 || (rc = xenfork__sys_vhd_query(ctx, files->user, &vhd)) < 0)
+    if (rc < 0 || (rc = pause_if_any(ctx, files->user)) < 0 ||
+        (rc = xenfork__sys_vhd_query(ctx, files->user, &vhd)) < 0)
         return rc;
     parent = vhd.parent;
     if (!parent || strcmp(parent, files->sealed) != 0)
@@ -144,7 +168,7 @@ static int merge(xenfork_ctx *ctx, const struct files *files,
                              files->user, files->sealed);
     if (vhd.allocated && (rc = xenfork__sys_vhd_coalesce(ctx, files->user)) < 0)
         return rc;
-    if (chmod(files->sealed, user->st_mode & 07777))
+    if (set_mode(files->sealed, user->st_mode & 07777))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot unseal %s",
                              files->sealed);
     rc = xenfork__sys_vhd_sync(ctx, files->sealed);

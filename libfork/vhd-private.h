@@ -20,6 +20,11 @@ int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
  * there is none
  */
 int xenfork__vhd_is_served(xenfork_ctx *ctx, const char *file);
+/*
+ * Does the path lead to what its tapdisk has open?  DISK with remedy, not
+ * logged: no.  One that is paused, or that there is not, has nothing open
+ */
+int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_resume(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,

@@ -2,6 +2,8 @@
 /* What serves a VHD: a tapdisk, started by our script or by libxl's own. */
 #include "vhd-private.h"
 
+#include "sys-dm.h"
+
 static int find(xenfork_ctx *ctx, const char *file,
                 struct xenfork__tapdisk *tapdisk_out)
 {
@@ -25,6 +27,28 @@ int xenfork__vhd_is_served(xenfork_ctx *ctx, const char *file)
     struct xenfork__tapdisk tapdisk;
 
     return find(ctx, file, &tapdisk);
+}
+
+int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file)
+{
+    struct xenfork__disk_identity there;
+    struct xenfork__tapdisk tapdisk;
+    bool is_paused = false;
+    int rc = find(ctx, file, &tapdisk);
+
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if ((rc = xenfork__sys_disk_identity(ctx, file, &there)) < 0 ||
+        xenfork__sys_has_open(tapdisk.pid, &there) ||
+        (rc = xenfork__sys_tap_is_paused(ctx, &tapdisk, &is_paused)) < 0 ||
+        is_paused)
+        return rc;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "%s is another file than the one that its tapdisk (%u) has "
+                  "open",
+                  file, tapdisk.pid);
+    return xenfork__remedy(ctx, "put that one back; or shut the domain down, "
+                                "and create it with the other one");
 }
 
 int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file)

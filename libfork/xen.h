@@ -331,6 +331,15 @@ int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
 int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__disk *disk);
 
+/*
+ * Does the disk's path lead to the file or device that the domain has open?
+ * DISK with remedy, not logged: to another one, or it cannot be told.  Disks
+ * by a script of their own are passed over, and those of another domain's
+ * backend: xen-served.c
+ */
+int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                             const char *path);
+
 /* Disks of a suspended domain: xen-ring.c */
 /* Until every block ring is empty.  TIMEOUT */
 int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);

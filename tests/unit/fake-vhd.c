@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "sys-dm.h"
 
 #define TAPDISKS 1000U /* their pids, one for each domain */
 
@@ -22,6 +23,15 @@ const char *fake_file(const char *path)
     size_t length = strlen(XENFORK__VHD_PREFIX);
 
     return strncmp(path, XENFORK__VHD_PREFIX, length) ? path : path + length;
+}
+
+bool xenfork__sys_has_open(uint32_t pid,
+                           const struct xenfork__disk_identity *what)
+{
+    const struct fake_disk *disk = fake->domains[pid - TAPDISKS].disks;
+
+    return !disk->is_tap_paused &&
+           (!disk->in_use || disk->in_use == what->inode);
 }
 
 /* NULL: no domain has it */

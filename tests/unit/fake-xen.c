@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -365,6 +366,34 @@ int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
         if (!fake_page(d, gfn))
             return refuse(ctx, "load without special pages", image);
     d->is_loaded = true;
+    return fake_leave(0);
+}
+
+int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                             const char *path)
+{
+    const struct fake_domain *d = alive(domid);
+    uint64_t inode = 0;
+    struct stat st;
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!stat(path, &st))
+        inode = st.st_ino;
+    for (i = 0; d && i < d->disk_count; i++) {
+        const struct fake_disk *disk = &d->disks[i];
+
+        if (strcmp(disk->vdev, vdev) || disk->script[0] || disk->is_foreign)
+            continue;
+        if ((disk->in_use && disk->in_use != inode) ||
+            (disk->is_moved_late && d->is_shutdown) ||
+            (disk->top.node[0] && inode != disk->top.inode &&
+             inode != disk->job.inode)) {
+            xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) leads elsewhere",
+                          vdev, path);
+            return fake_leave(xenfork__remedy(ctx, "put it back"));
+        }
+    }
     return fake_leave(0);
 }
 

@@ -61,6 +61,8 @@ struct fake_disk {
     bool is_readwrite, is_cdrom, is_foreign;
     bool is_tap_paused, is_tap_gone; /* its tapdisk, of a VHD */
     bool has_no_qemu, is_flushed;
+    uint64_t in_use;    /* the inode that is open; 0: where the path leads */
+    bool is_moved_late; /* while the domain is suspended, to another one */
     struct fake_file top, delta, job; /* of qcow2 */
     uint32_t streams;
     bool is_flattening, has_progress;

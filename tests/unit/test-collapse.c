@@ -135,6 +135,60 @@ static void test_thawed(void **state)
     assert_int_equal(chain_sealed(), 0);
 }
 
+static void put_copy_over(const char *path)
+{
+    char other[FAKE_PATH + 8];
+    char command[5 * FAKE_PATH];
+
+    snprintf(other, sizeof(other), "%s.other", path);
+    snprintf(command, sizeof(command), "cp %s %s && mv %s %s", path, other,
+             other, path);
+    assert_int_equal(system(command), 0);
+}
+
+/*
+ * A copy of the source's file is put in place of it: it says that it lies on
+ * what is sealed as well as the file does that QEMU has open.
+ */
+static void test_elsewhere(void **state)
+{
+    struct stat before, after;
+    const char *path = chain_disk()->path;
+
+    (void)state;
+    chain_fork();
+    chain_destroy_clones();
+    put_copy_over(path);
+    assert_int_equal(stat(path, &before), 0);
+    chain_collapse();
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(chain_sealed(), 1);
+    assert_int_equal(chain_depth(), 2);
+    assert_refused("leads elsewhere");
+}
+
+/* It is put there while QEMU has begun already. */
+static void test_elsewhere_late(void **state)
+{
+    struct stat before, after;
+    const char *path = chain_disk()->path;
+    bool again;
+
+    (void)state;
+    chain_fork();
+    chain_destroy_clones();
+    assert_int_equal(xenfork__collapse(chain->ctx, chain_src()->uuid, &again),
+                     0);
+    assert_true(chain_disk()->job.node[0]);
+    put_copy_over(path);
+    assert_int_equal(stat(path, &before), 0);
+    chain_collapse();
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(chain_sealed(), 1);
+}
+
 /* Clones of the second fork hold what is below; not those of the first. */
 static void test_partial(void **state)
 {
@@ -319,7 +373,8 @@ int main(void)
         TEST(test_thawed),         TEST(test_long),
         TEST(test_busy),           TEST(test_gone),
         TEST(test_started_anew),   TEST(test_abort_anew),
-        TEST(test_outlives_image),
+        TEST(test_outlives_image), TEST(test_elsewhere),
+        TEST(test_elsewhere_late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

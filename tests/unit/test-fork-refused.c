@@ -128,6 +128,37 @@ static void test_disk_refused(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
 }
 
+static uint64_t inode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_ino;
+}
+
+/* Another file is moved over the one in use, or a link made to lead there. */
+static void test_disk_elsewhere(void **state)
+{
+    struct fork_scene *s = *state;
+    struct fake_disk *disk = fake_domain(s->src)->disks;
+    char other[FAKE_PATH + 8];
+
+    disk->in_use = inode_of(disk->path);
+    snprintf(other, sizeof(other), "%s.other", disk->path);
+    fake_write_qcow2(other);
+    assert_int_equal(rename(other, disk->path), 0);
+    refused(s, s->src, XENFORK_E_DISK);
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    disk->is_readwrite = false;
+    refused(s, s->src, XENFORK_E_DISK);
+    disk->is_readwrite = true;
+    disk->in_use = 0;
+    disk->is_moved_late = true;
+    refused(s, s->src, XENFORK_E_DISK);
+    disk->is_moved_late = false;
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
 /* Two domains write to it. */
 static void test_disk_shared(void **state)
 {
@@ -330,16 +361,27 @@ static void test_nomem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_inval),        TEST(test_notfound),
-        TEST(test_hypervisor),   TEST(test_on_demand),
-        TEST(test_types),        TEST(test_devices),
-        TEST(test_disk_refused), TEST(test_disk_shared),
-        TEST(test_suspension),   TEST(test_rings_do_not_drain),
-        TEST(test_taken),        TEST(test_twice_in_one_spec),
-        TEST(test_hostmem),      TEST(test_notrunning),
-        TEST(test_busy),         TEST(test_cancelled),
-        TEST(test_state),        TEST(test_perm),
-        TEST(test_residue),      TEST(test_nomem),
+        TEST(test_inval),
+        TEST(test_notfound),
+        TEST(test_hypervisor),
+        TEST(test_on_demand),
+        TEST(test_types),
+        TEST(test_devices),
+        TEST(test_disk_refused),
+        TEST(test_disk_elsewhere),
+        TEST(test_disk_shared),
+        TEST(test_suspension),
+        TEST(test_rings_do_not_drain),
+        TEST(test_taken),
+        TEST(test_twice_in_one_spec),
+        TEST(test_hostmem),
+        TEST(test_notrunning),
+        TEST(test_busy),
+        TEST(test_cancelled),
+        TEST(test_state),
+        TEST(test_perm),
+        TEST(test_residue),
+        TEST(test_nomem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -367,6 +367,38 @@ static void test_abort_fails(void **state)
     free(to);
 }
 
+/* Another file has been moved over the one that its tapdisk has open. */
+static void test_elsewhere(void **state)
+{
+    struct xenfork__disk d = {.vdev = disk()->vdev,
+                              .path = disk()->path,
+                              .format = disk()->format,
+                              .backend = disk()->backend,
+                              .script = disk()->script,
+                              .is_readwrite = true};
+    cleanup_free char *to = NULL;
+    struct xenfork__cut cut = make_cut(&to);
+    struct stat before, after;
+
+    (void)state;
+    disk()->in_use = 1;
+    assert_int_equal(vhd->probe(s->ctx, &d, false), XENFORK_E_DISK);
+    assert_true(s->ctx->error.remedy[0]);
+    disk()->in_use = 0;
+    assert_int_equal(vhd->prepare(s->ctx, &cut), 0);
+    disk()->in_use = 1;
+    assert_int_equal(vhd->cut(s->ctx, &cut), XENFORK_E_DISK);
+    disk()->in_use = 0;
+    assert_int_equal(vhd->cut(s->ctx, &cut), 0);
+    disk()->in_use = 1;
+    assert_int_equal(stat(user(), &before), 0);
+    assert_int_equal(vhd->abort(s->ctx, &cut), XENFORK_E_DISK);
+    assert_int_equal(stat(user(), &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    disk()->in_use = 0;
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+}
+
 static void test_lists(void **state)
 {
     xenfork_list *list;
@@ -437,6 +469,7 @@ int main(void)
         TEST(test_abort_offline), TEST(test_abort_fails),
         TEST(test_lists),         TEST(test_removed),
         TEST(test_unreadable),    TEST(test_full),
+        TEST(test_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What serves a domain's disk has its file or device open since the domain was
+ * created.  The path that it was opened by may lead elsewhere by now: a
+ * symbolic link was changed, another file was moved there.  Whoever opens the
+ * path then has somebody else's data.
+ *
+ * blkback is told the device's number by the block script, in hexadecimal
+ * (block-common.sh); for a file that is a loop device, which knows its file.
+ * QEMU's pid is in xenstore, where no guest can write it.
+ */
+#include "xen-handles.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "sys-dm.h"
+
+struct disk {
+    uint32_t domid;
+    const char *vdev, *path;
+    struct xenfork__disk_identity there; /* what the path leads to */
+};
+
+static int refuse(xenfork_ctx *ctx, const struct disk *disk, const char *why)
+{
+    return xenfork__miss(ctx, XENFORK_E_DISK,
+                         "disk %s (%s) cannot be forked: %s", disk->vdev,
+                         disk->path, why);
+}
+
+static int refuse_other(xenfork_ctx *ctx, const struct disk *disk,
+                        const char *in_use)
+{
+    refuse(ctx, disk,
+           "the path leads to another disk than the domain has "
+           "open");
+    if (in_use[0])
+        return xenfork__remedy(ctx,
+                               "let the path lead to %s again, as when the "
+                               "domain was created; or shut it down, and "
+                               "create it with the other one",
+                               in_use);
+    return xenfork__remedy(ctx,
+                           "let the path lead to what it led to when the "
+                           "domain was created; or shut it down, and create "
+                           "it with the other one");
+}
+
+static int refuse_unknown(xenfork_ctx *ctx, const struct disk *disk)
+{
+    refuse(ctx, disk, "which file or device it is served from cannot be told");
+    return xenfork__remedy(ctx, "xl block-list shows whether it is connected");
+}
+
+/* The directory of its backend; NULL: there is none.  Caller frees */
+static char *backend_of(xenfork_ctx *ctx, const struct disk *disk)
+{
+    unsigned int i, count = 0;
+    cleanup_free char **devids = xenfork__xs_list(
+        ctx, &count, "/libxl/%u/device/vbd", disk->domid);
+
+    for (i = 0; devids && i < count; i++) {
+        cleanup_free char *vdev = xenfork__xs_read(
+            ctx, XBT_NULL, "/libxl/%u/device/vbd/%s/dev", disk->domid,
+            devids[i]);
+
+        if (vdev && !strcmp(vdev, disk->vdev))
+            return xenfork__xs_read(ctx, XBT_NULL,
+                                    "/libxl/%u/device/vbd/%s/backend",
+                                    disk->domid, devids[i]);
+    }
+    return NULL;
+}
+
+/* By libxl's own script, which serves the path itself. */
+static bool is_plain(xenfork_ctx *ctx, const char *backend)
+{
+    cleanup_free char *script = xenfork__xs_read(ctx, XBT_NULL, "%s/script",
+                                                 backend);
+    const char *slash = script ? strrchr(script, '/') : NULL;
+
+    return !script || !strcmp(slash ? slash + 1 : script, "block");
+}
+
+static int check_device(xenfork_ctx *ctx, const struct disk *disk,
+                        const char *backend)
+{
+    cleanup_free char *number = xenfork__xs_read(ctx, XBT_NULL,
+                                                 "%s/physical-device", backend);
+    char name[XENFORK__LOOP_NAME] = "";
+    struct xenfork__disk_identity served = {.is_device = true};
+    unsigned int major, minor;
+
+    if (!number || sscanf(number, "%x:%x", &major, &minor) != 2)
+        return refuse_unknown(ctx, disk);
+    served.device = makedev(major, minor);
+    if (!disk->there.is_device &&
+        !xenfork__sys_loop_file(served.device, &served, name))
+        return refuse_other(ctx, disk, "");
+    return xenfork__disk_is_same(&served, &disk->there)
+               ? 0
+               : refuse_other(ctx, disk, name);
+}
+
+static int check_qemu(xenfork_ctx *ctx, const struct disk *disk)
+{
+    uint32_t pid;
+
+    if (xenfork__xs_u32(ctx, &pid, "/local/domain/%u/image/device-model-pid",
+                        disk->domid) != 1)
+        return refuse_unknown(ctx, disk);
+    return xenfork__sys_has_open(pid, &disk->there)
+               ? 0
+               : refuse_other(ctx, disk, "");
+}
+
+int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                             const char *path)
+{
+    struct disk disk = {.domid = domid, .vdev = vdev, .path = path};
+    cleanup_free char *backend = backend_of(ctx, &disk);
+    char own[48];
+    int rc;
+
+    if (!backend)
+        return refuse_unknown(ctx, &disk);
+    snprintf(own, sizeof(own), "/local/domain/%" PRIu32 "/backend/",
+             xenfork__own_domid(ctx));
+    if (strncmp(backend, own, strlen(own)) != 0 || !is_plain(ctx, backend))
+        return 0;
+    rc = xenfork__sys_disk_identity(ctx, path, &disk.there);
+    if (rc < 0)
+        return refuse_other(ctx, &disk, "");
+    if (!strncmp(backend + strlen(own), "vbd/", 4))
+        return check_device(ctx, &disk, backend);
+    return strncmp(backend + strlen(own), "qdisk/", 6) ? 0
+                                                       : check_qemu(ctx, &disk);
+}

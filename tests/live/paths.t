@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Paths of disks: what is forked is what the domain has open, or nothing; and it is found before the guest stands still.
+# live: --timeout 400
+# full: 4.17
+. "$(dirname "$0")/lib.sh"
+. "$LIVE/ext4.sh"
+. "$LIVE/refuse.sh"
+. "$LIVE/qcow2.sh"
+
+host() { snapshot_of_host /data /mnt/e | grep -vE '^[0-9]+ process xl$'; }
+# elsewhere TEXT DOM: refused before the guest is touched, and nothing is left
+elsewhere() {
+    remember "$2"
+    refused "$1" DISK 'xvda .*path leads to another disk' 'let the path lead' "$2" k
+}
+is_alone() { [ "$(files /data)" = 0 ]; }
+
+# A raw file, by a link on another file system.
+ext4_at /mnt/e 100
+cp --reflink=auto /usr/share/xenfork-guest/disk.img /data/v1.img
+cp --reflink=auto /data/v1.img /data/v2.img
+ln -s /data/v1.img /mnt/e/current.img
+start_source raw 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/mnt/e/current.img" ]'
+rm -f /data/raw.img
+ask raw mark mine >/dev/null
+ln -sfn /data/v2.img /mnt/e/current.img
+elsewhere 'a link that leads elsewhere' raw
+ln -sfn /data/v1.img /mnt/e/current.img
+check 'put back, it is forked' timeout 120 xl fork --paused raw r
+is 'beside the file itself' "$(disk r | cut -d / -f 1-3)" /data/.xenfork
+is 'with its marks' "$("$LIVE/check-disk" "$(disk r)" | jq -c .marks)" '["mine"]'
+check 'destroyed' timeout 60 xl fork-destroy r
+gone() { [ ! -e /data/.xenfork ]; }
+check 'no empty folder stays' wait_until 30 gone
+mv /data/v2.img /data/v1.img
+elsewhere 'a file that was moved over it' raw
+xl destroy raw
+
+# A qcow2 file that is replaced: before a fork, and before its chain becomes shorter.
+qcow2_source q
+ask q mark mine >/dev/null
+cp /data/q.qcow2 /data/other.qcow2
+ln /data/q.qcow2 /data/keep.qcow2
+mv /data/other.qcow2 /data/q.qcow2
+sum=$(sha256sum </data/q.qcow2)
+elsewhere 'a qcow2 file that was moved over it' q
+is 'which is as it was' "$(sha256sum </data/q.qcow2)" "$sum"
+mv /data/keep.qcow2 /data/q.qcow2
+check 'put back, it is forked' timeout 120 xl fork --paused q c
+ask q mark later >/dev/null
+cp /data/q.qcow2 /data/other.qcow2
+ln /data/q.qcow2 /data/keep.qcow2
+mv /data/other.qcow2 /data/q.qcow2
+sum=$(sha256sum </data/q.qcow2) sealed=$(sha256sum <"$(info q@fork-1 '.disks[0].path')")
+sealed_path=$(info q@fork-1 '.disks[0].path')
+timeout 60 xl fork-destroy c
+sleep 5
+is 'what was put there is not written to' "$(sha256sum </data/q.qcow2)" "$sum"
+is 'nor what it says it lies on' "$(sha256sum <"$sealed_path")" "$sealed"
+mv /data/keep.qcow2 /data/q.qcow2
+# Whatever comes next makes the chain shorter.
+timeout 120 xl fork --paused q d && timeout 60 xl fork-destroy d
+check 'put back, its chain becomes shorter' wait_until 60 is_alone
+is 'the source ticks on, and its disk is whole' "$(ask q verify | json .errors)" 0
+is 'and has all' "$(census /data/q.qcow2 '.marks | sort')" '["later","mine"]'
+done_testing
