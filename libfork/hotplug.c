@@ -28,10 +28,12 @@ const struct xenfork__script xenfork__scripts[] = {
     {"block", BLOCK, false, 0xa3d94655b5d06a5a},
     {"block-common.sh", BLOCK, false, 0x39b89dea17130dbf}, /* until 4.18.0 */
     {"block-common.sh", BLOCK, false, 0x89c08134476f5fc9},
-    {"vif-bridge", BRIDGE, false, 0x1a80579164b20605},
+    {"vif-bridge", BRIDGE, false, 0x1a80579164b20605}, /* until 4.21 */
+    {"vif-bridge", BRIDGE, false, 0x57fed2f1a33fade1},
     {"vif-common.sh", BRIDGE, true, 0x87d60b29ec99ce8e},
-    {"vif-common.sh", BRIDGE, false, 0x29fe8734ae3039ee}, /* Debian */
-    {"xen-network-common.sh", BRIDGE, false, 0xca0bc131af2a772a},
+    {"vif-common.sh", BRIDGE, false, 0x29fe8734ae3039ee},         /* Debian */
+    {"xen-network-common.sh", BRIDGE, false, 0xca0bc131af2a772a}, /* to 4.21 */
+    {"xen-network-common.sh", BRIDGE, false, 0x36a1f71a6711116c},
 };
 const size_t xenfork__script_count = ARRAY_SIZE(xenfork__scripts);
 
@@ -144,20 +146,49 @@ static bool has_hook(const char *dir)
     return false;
 }
 
-static bool is_known(const char *dir, const char *path, const char *name,
-                     const struct xenfork__script *scripts, size_t count)
+/* Return the version of a script that @dir has; NULL: none that is known. */
+static const struct xenfork__script *find_version(
+    const char *dir, const char *name, const struct xenfork__script *scripts,
+    size_t count)
 {
     size_t i, bytes = 0;
     cleanup_free char *text = slurp(dir, name, &bytes);
     uint64_t digest;
 
     if (!text)
-        return false;
+        return NULL;
     digest = xenfork__script_digest(text, bytes);
     for (i = 0; i < count; i++)
         if (!strcmp(scripts[i].name, name) && scripts[i].digest == digest)
-            return !scripts[i].wants_no_iptables ||
-                   !has_command(path, "iptables");
+            return &scripts[i];
+    return NULL;
+}
+
+/* Say it once: a call makes many clones. */
+static void say_unknown(xenfork_ctx *ctx, const char *dir, const char *name)
+{
+    if (!ctx->has_said_scripts)
+        LOG_WARN(ctx,
+                 "%s/%s is not a version that xenfork knows: scripts are run "
+                 "for each device, which takes longer",
+                 dir, name);
+    ctx->has_said_scripts = true;
+}
+
+static bool is_known(xenfork_ctx *ctx, const char *dir, const char *path,
+                     const char *name, const struct xenfork__script *scripts,
+                     size_t count)
+{
+    const struct xenfork__script *version = find_version(dir, name, scripts,
+                                                         count);
+
+    if (!version) {
+        say_unknown(ctx, dir, name);
+        return false;
+    }
+    if (!version->wants_no_iptables || !has_command(path, "iptables"))
+        return true;
+    LOG_DEBUG(ctx, "%s/%s uses iptables: it is run", dir, name);
     return false;
 }
 
@@ -170,19 +201,15 @@ unsigned int xenfork__hotplug_known(xenfork_ctx *ctx, const char *dir,
     size_t i;
 
     if (!has_settings_only(dir)) {
-        LOG_DEBUG(ctx, "%s/hotplugpath.sh is not Xen's: its scripts are run",
-                  dir);
+        say_unknown(ctx, dir, "hotplugpath.sh");
         return 0;
     }
     for (i = 0; i < count; i++) {
         if (i > 0 && !strcmp(scripts[i].name, scripts[i - 1].name))
             continue; /* another version of the same */
-        if (!(known & scripts[i].uses) ||
-            is_known(dir, path, scripts[i].name, scripts, count))
-            continue;
-        LOG_DEBUG(ctx, "%s/%s is not known, or uses iptables: it is run", dir,
-                  scripts[i].name);
-        known &= ~scripts[i].uses;
+        if ((known & scripts[i].uses) &&
+            !is_known(ctx, dir, path, scripts[i].name, scripts, count))
+            known &= ~scripts[i].uses;
     }
     if ((known & BRIDGE) && has_hook(dir)) {
         LOG_DEBUG(ctx, "%s/vif-post.d has hooks: vif-bridge is run", dir);

@@ -20,7 +20,7 @@ struct xenfork__script {
     uint64_t digest;
 };
 
-/* The scripts of Xen 4.17 to 4.21, as released and as Debian has them. */
+/* The scripts of Xen 4.17 to 4.22, as released and as Debian has them. */
 extern const struct xenfork__script xenfork__scripts[];
 extern const size_t xenfork__script_count;
 

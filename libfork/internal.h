@@ -43,6 +43,7 @@ struct xenfork_ctx {
         char remedy[XENFORK__TEXT_BYTES];
     } error;
     uint64_t counters[XENFORK_COUNTS];
+    bool has_said_scripts; /* of hotplug scripts that hotplug.c does not know */
 };
 
 /*

@@ -86,8 +86,13 @@ bool xenfork__parse_u32(const char *text, uint32_t *value_out);
 /* The domain that we run in. */
 uint32_t xenfork__own_domid(xenfork_ctx *ctx);
 
-/* libxl's record of a domain: xen-stored.c.  Caller frees the text. */
-int xenfork__stored_read(xenfork_ctx *ctx, uint32_t domid, char **json_out);
+/*
+ * Parse libxl's record of a domain into @config, which the caller has
+ * initialised, and disposes of.  Nobody searches its text: json-c (libxl 4.21)
+ * writes "/" as "\/".
+ */
+int xenfork__stored_config(xenfork_ctx *ctx, uint32_t domid,
+                           libxl_domain_config *config);
 /* False: out of memory. */
 typedef bool xenfork__stored_change_fn(libxl_domain_config *config,
                                        const void *opaque);

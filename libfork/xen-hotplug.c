@@ -104,12 +104,17 @@ void xenfork__hotplug_use(xenfork_ctx *ctx, libxl_domain_config *config,
                        nics && nics[i].is_held ? HELPER_HOLD : HELPER);
 }
 
+static bool is_helper(const char *script)
+{
+    return script && !strncmp(script, HELPER, strlen(HELPER));
+}
+
 /* @by NULL: it had none. */
 static bool mend(char **script, const char *by)
 {
     char *copy = NULL;
 
-    if (!*script || strncmp(*script, HELPER, strlen(HELPER)) != 0)
+    if (!is_helper(*script))
         return true;
     if (by && !(copy = strdup(by)))
         return false;
@@ -140,19 +145,32 @@ int xenfork__hotplug_mend(xenfork_ctx *ctx, uint32_t domid,
     return rc < 0 ? rc : xenfork__hotplug_check(ctx, domid);
 }
 
+static bool names_helper(const libxl_domain_config *config)
+{
+    int i;
+
+    for (i = 0; i < config->num_disks; i++)
+        if (is_helper(config->disks[i].script))
+            return true;
+    for (i = 0; i < config->num_nics; i++)
+        if (is_helper(config->nics[i].script))
+            return true;
+    return false;
+}
+
 /* Against a libxl that makes its copy later: no domain is to depend on us. */
 int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid)
 {
-    cleanup_free char *record = NULL;
-    int rc = xenfork__stored_read(ctx, domid, &record);
+    libxl_domain_config config;
+    int rc;
 
-    if (rc < 0)
-        return rc;
-    if (strstr(record, HELPER))
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "libxl's record of domain %u names " HELPER,
-                             domid);
-    return 0;
+    libxl_domain_config_init(&config);
+    rc = xenfork__stored_config(ctx, domid, &config);
+    if (rc == 0 && names_helper(&config))
+        rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                           "libxl's record of domain %u names " HELPER, domid);
+    libxl_domain_config_dispose(&config);
+    return rc;
 }
 
 static void set_for_end(xenfork_ctx *ctx, uint32_t domid, const char *kind,

@@ -5,6 +5,27 @@
 #include <string.h>
 #include <xenguest.h>
 
+/*
+ * Xen 4.22 chooses an id for this one alone, older ones for every reserved id
+ * (domctl.c, XEN_DOMCTL_createdomain).
+ */
+#ifndef DOMID_ANY
+#define DOMID_ANY 0x7ff5U
+#endif
+
+/*
+ * libxl marks a "xenstore domain" never_stop (libxl_domain.c): `xl shutdown -a`
+ * and `xl reboot -a` pass it over.  The flag grants privileges to a domain that
+ * makes hypercalls, which an image never does.  xenstored 4.22 takes the last
+ * domain that has it for its own when it is updated live (init_domains() in
+ * tools/xenstored/domain.c): there an image must not have it.
+ */
+#ifdef XEN_DOMCTL_GETDOMSTATE_CAP_XENSTORE
+#define NEVER_STOP 0U
+#else
+#define NEVER_STOP XEN_DOMCTL_CDF_xs_domain
+#endif
+
 static int get_info(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *info_out)
 {
     xc_domaininfo_t info;
@@ -17,18 +38,13 @@ static int get_info(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *info_out)
     return 0;
 }
 
-/*
- * Like the source, as far as a fork of it copies or compares.  A "xenstore
- * domain" is one that libxl marks never_stop (libxl_domain.c): `xl shutdown
- * -a`, `xl reboot -a` pass it over.  The flag grants privileges to a domain
- * that makes hypercalls, which this one never does.
- */
+/* Like the source, as far as a fork of it copies or compares. */
 static int create(xenfork_ctx *ctx, const xc_domaininfo_t *source,
                   const uint8_t uuid[16], uint32_t *image_out)
 {
     struct xen_domctl_createdomain config = {
         .ssidref = source->ssidref,
-        .flags = XEN_DOMCTL_CDF_hvm | XEN_DOMCTL_CDF_xs_domain,
+        .flags = XEN_DOMCTL_CDF_hvm | NEVER_STOP,
         .max_vcpus = source->max_vcpu_id + 1,
         .max_grant_frames = 1,
         .max_maptrack_frames = 1,
@@ -36,7 +52,7 @@ static int create(xenfork_ctx *ctx, const xc_domaininfo_t *source,
         .cpupool_id = source->cpupool,
         .arch = source->arch_config,
     };
-    uint32_t image = 0; /* Xen chooses */
+    uint32_t image = DOMID_ANY;
 
     if (source->flags & XEN_DOMINF_hap)
         config.flags |= XEN_DOMCTL_CDF_hap;

@@ -57,6 +57,9 @@ int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
     if (!xc_domain_claim_pages(ctx->xen->xch, domid, pages))
         return 0;
     e = errno;
+    /* Xen drops the claim of a domain that dies; 4.19 says so, EINVAL. */
+    if (!pages && e == EINVAL)
+        return 0;
     if (e != ENOMEM)
         return xenfork__fail(ctx, XENFORK_E_XEN, e,
                              "domain %u: cannot claim memory for %llu pages",

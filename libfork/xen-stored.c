@@ -10,7 +10,7 @@
 
 #define RECORD "libxl-json"
 
-int xenfork__stored_read(xenfork_ctx *ctx, uint32_t domid, char **json_out)
+static int read_text(xenfork_ctx *ctx, uint32_t domid, char **json_out)
 {
     cleanup_free uint8_t *data = NULL;
     int bytes = 0;
@@ -42,27 +42,34 @@ static int write_back(xenfork_ctx *ctx, uint32_t domid,
     return 0;
 }
 
+int xenfork__stored_config(xenfork_ctx *ctx, uint32_t domid,
+                           libxl_domain_config *config)
+{
+    cleanup_free char *json = NULL;
+    int r, rc = read_text(ctx, domid, &json);
+
+    if (rc < 0)
+        return rc;
+    r = libxl_domain_config_from_json(ctx->xen->xl, config, json);
+    return r ? xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "libxl's record of domain %u is malformed "
+                             "(libxl: %d)",
+                             domid, r)
+             : 0;
+}
+
 int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
                            xenfork__stored_change_fn *change,
                            const void *opaque)
 {
-    cleanup_free char *json = NULL;
     libxl_domain_config config;
-    int r, rc = xenfork__stored_read(ctx, domid, &json);
+    int rc;
 
-    if (rc < 0)
-        return rc;
     libxl_domain_config_init(&config);
-    r = libxl_domain_config_from_json(ctx->xen->xl, &config, json);
-    if (r)
-        rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                           "libxl's record of domain %u is malformed "
-                           "(libxl: %d)",
-                           domid, r);
-    else if (!change(&config, opaque))
-        rc = xenfork__nomem(ctx);
-    else
-        rc = write_back(ctx, domid, &config);
+    rc = xenfork__stored_config(ctx, domid, &config);
+    if (rc == 0)
+        rc = change(&config, opaque) ? write_back(ctx, domid, &config)
+                                     : xenfork__nomem(ctx);
     libxl_domain_config_dispose(&config);
     return rc;
 }

@@ -132,6 +132,40 @@ static void test_changed(void **state)
     assert_int_equal(look(), 0);
 }
 
+/* Count the warnings; a context gives one. */
+static unsigned int warnings;
+
+static void count_warning(xentoollog_logger *logger, xentoollog_level level,
+                          int errnoval, const char *context, const char *format,
+                          va_list al)
+{
+    (void)logger;
+    (void)errnoval;
+    (void)context;
+    (void)format;
+    (void)al;
+    warnings += level == XTL_WARN;
+}
+
+static void test_unknown_is_said(void **state)
+{
+    xentoollog_logger logger = {.vmessage = count_warning};
+
+    (void)state;
+    ctx.logger = &logger;
+    ctx.has_said_scripts = false;
+    warnings = 0;
+    assert_int_equal(look(), BLOCK | BRIDGE);
+    assert_int_equal(warnings, 0);
+    write_file("vif-bridge", "of a later release", 0755);
+    assert_int_equal(look(), BLOCK);
+    assert_int_equal(warnings, 1);
+    write_file("block", "of a later release", 0755);
+    assert_int_equal(look(), 0);
+    assert_int_equal(warnings, 1);
+    ctx.logger = NULL;
+}
+
 static void test_missing(void **state)
 {
     (void)state;
@@ -263,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_table),
         cmocka_unit_test_setup_teardown(test_known, setup, teardown),
         cmocka_unit_test_setup_teardown(test_changed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(test_missing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_endless, setup, teardown),
         cmocka_unit_test_setup_teardown(test_iptables, setup, teardown),

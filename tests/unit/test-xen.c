@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Calls to Xen whose rules differ from release to release. */
+#include "config.h"
+
+#include "xen-handles.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static xenfork_ctx ctx;
+static uint32_t asked_domid, asked_flags;
+static int claim_errno;
+
+int __wrap_xc_domain_getinfolist(xc_interface *xch, uint32_t first,
+                                 unsigned int count, xc_domaininfo_t *info);
+int __wrap_xc_domain_getinfolist(xc_interface *xch, uint32_t first,
+                                 unsigned int count, xc_domaininfo_t *info)
+{
+    (void)xch;
+    assert_int_equal(count, 1);
+    memset(info, 0, sizeof(*info));
+    info->domain = (domid_t)first;
+    return 1;
+}
+
+int __wrap_xc_domain_create(xc_interface *xch, uint32_t *domid,
+                            struct xen_domctl_createdomain *config);
+int __wrap_xc_domain_create(xc_interface *xch, uint32_t *domid,
+                            struct xen_domctl_createdomain *config)
+{
+    (void)xch;
+    asked_domid = *domid;
+    asked_flags = config->flags;
+    errno = EPERM;
+    return -1;
+}
+
+int __wrap_xc_domain_claim_pages(xc_interface *xch, uint32_t domid,
+                                 unsigned long pages);
+int __wrap_xc_domain_claim_pages(xc_interface *xch, uint32_t domid,
+                                 unsigned long pages)
+{
+    (void)xch;
+    (void)domid;
+    (void)pages;
+    errno = claim_errno;
+    return claim_errno ? -1 : 0;
+}
+
+/* 4.22 takes 0 for dom0's id; DOMID_ANY is a reserved id to older ones. */
+static void test_any_domid(void **state)
+{
+    const uint8_t uuid[16] = {1};
+    uint32_t image = 1234;
+
+    (void)state;
+    assert_int_equal(xenfork__xen_image_create(&ctx, 5, uuid, "i", &image),
+                     XENFORK_E_XEN);
+    assert_int_equal(image, 1234);
+    assert_int_equal(asked_domid, 0x7ff5);
+    assert_true(asked_domid >= DOMID_FIRST_RESERVED);
+    assert_true(asked_flags & XEN_DOMCTL_CDF_hvm);
+#ifdef XEN_DOMCTL_GETDOMSTATE_CAP_XENSTORE
+    assert_false(asked_flags & XEN_DOMCTL_CDF_xs_domain);
+#else
+    assert_true(asked_flags & XEN_DOMCTL_CDF_xs_domain);
+#endif
+}
+
+/* A domain that is dying, or gone, has no claim any more. */
+static void test_claim_of_the_dying(void **state)
+{
+    (void)state;
+    claim_errno = EINVAL;
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 0), 0);
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 100), XENFORK_E_XEN);
+    claim_errno = ENOMEM;
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 0), XENFORK_E_HOSTMEM);
+    claim_errno = EPERM;
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 0), XENFORK_E_XEN);
+    claim_errno = 0;
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 100), 0);
+}
+
+static int setup(void **state)
+{
+    static struct xenfork__xen xen;
+
+    (void)state;
+    ctx.xen = &xen;
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_any_domid),
+        cmocka_unit_test(test_claim_of_the_dying),
+    };
+
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
