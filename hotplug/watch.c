@@ -19,11 +19,11 @@
 /* A pool that has gone meanwhile is no failure. */
 static int grow(xenfork_ctx *ctx, const char *dir, const char *pool)
 {
-    cleanup_close int lock_fd = -1;
+    cleanup_lock struct xenfork__lock *lock = NULL;
     struct xenfork__dm_info info;
     int rc;
 
-    if ((rc = xenfork__thin_lock(ctx, dir, &lock_fd)) < 0 ||
+    if ((rc = xenfork__thin_lock(ctx, dir, &lock)) < 0 ||
         (rc = xenfork__sys_dm_info(ctx, pool, &info)) < 0 || !info.is_there)
         return rc;
     return xenfork__pool_grow(ctx, dir);

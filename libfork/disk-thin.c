@@ -37,6 +37,37 @@ static int refuse_running(xenfork_ctx *ctx, const struct xenfork__disk *disk)
              "LVM; or freeze the domain first (xl fork-freeze)");
 }
 
+/*
+ * By Xen's own script it would be written, started again, below its clones.
+ * That a device is read-only, the kernel tells those who write, and lets them.
+ */
+static int check_frozen(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                        bool is_file)
+{
+    bool can_seal = false;
+    int rc = is_file ? xenfork__sys_file_can_protect(ctx, disk->path, &can_seal)
+                     : 0;
+
+    if (rc < 0 || can_seal)
+        return rc;
+    xenfork__raw_refuse(ctx, disk,
+                        is_file ? "its file system cannot make it immutable, "
+                                  "so it could be written below its clones"
+                                : "a block device could be written below its "
+                                  "clones");
+    return xenfork__remedy(ctx, "start the domain with script=block-fork "
+                                "before target= in its disk line");
+}
+
+/* Is it what its records say?  They say it of clones' disks alone */
+static int check_record(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    int rc = xenfork__thin_peek(ctx, disk->path, &thin);
+
+    return rc < 0 ? rc : xenfork__thin_check(ctx, thin);
+}
+
 static int thin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       bool is_frozen)
 {
@@ -49,6 +80,9 @@ static int thin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
         return xenfork__raw_refuse(ctx, disk, "it has a script");
     if (!is_ours && !is_frozen)
         return refuse_running(ctx, disk);
+    if ((!is_ours && (rc = check_frozen(ctx, disk, is_file)) < 0) ||
+        (rc = check_record(ctx, disk)) < 0)
+        return rc;
     rc = xenfork__sys_dm_check(ctx);
     return rc == XENFORK_E_DISK
                ? xenfork__raw_refuse(ctx, disk, "this host has no dm-thin-pool")
@@ -59,15 +93,13 @@ static int thin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 static int thin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                      const uint8_t uuid[16], char **path_out)
 {
-    cleanup_free char *dir = NULL;
+    cleanup_thin struct xenfork__thin *thin = NULL;
     cleanup_free char *in_dir = NULL;
-    bool is_file;
-    int rc;
+    int rc = xenfork__thin_peek(ctx, disk->path, &thin);
 
-    if ((rc = xenfork__raw_probe(ctx, disk, &is_file)) < 0 ||
-        (rc = xenfork__thin_dir(ctx, disk->path, is_file, &dir)) < 0)
+    if (rc < 0)
         return rc;
-    if (asprintf(&in_dir, "%s/", dir) < 0) {
+    if (asprintf(&in_dir, "%s/", thin->dir) < 0) {
         in_dir = NULL;
         return xenfork__nomem(ctx);
     }
@@ -82,16 +114,23 @@ static int describe(xenfork_ctx *ctx, const struct xenfork__thin *of,
     struct xenfork__thin thin = {.path = of->path,
                                  .dir = of->dir,
                                  .origin = of->origin,
+                                 .origin_is = of->origin_is,
+                                 .is_on_device = of->is_on_device,
                                  .sectors = of->sectors,
                                  .is_descriptor = true,
                                  .is_sealed = is_sealed,
                                  .has_id = has_id,
                                  .id = id};
     cleanup_free char *record = strdup(path);
+    cleanup_free char *pool = NULL;
+    int rc = has_id ? xenfork__pool_uuid(ctx, of->dir, &pool) : 0;
 
     if (!record)
         return xenfork__nomem(ctx);
+    if (rc < 0)
+        return rc;
     thin.record = record;
+    thin.pool = pool;
     return xenfork__thin_save(ctx, &thin);
 }
 
@@ -159,6 +198,7 @@ static int thin_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     int rc;
 
     if ((rc = xenfork__thin_open(ctx, cut->from, &thin)) < 0 ||
+        (rc = xenfork__thin_check(ctx, thin)) < 0 ||
         (rc = xenfork__make_dir(ctx, thin->dir)) < 0 ||
         (rc = xenfork__pool_use(ctx, thin->dir)) < 0 ||
         (rc = xenfork__pool_grow(ctx, thin->dir)) < 0 ||
@@ -210,7 +250,8 @@ static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
     if (rc == XENFORK_E_NOTFOUND)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "what was sealed is gone: %s", from);
-    if (rc < 0 || (rc = xenfork__pool_use(ctx, sealed->dir)) < 0 ||
+    if (rc < 0 || (rc = xenfork__thin_check(ctx, sealed)) < 0 ||
+        (rc = xenfork__pool_use(ctx, sealed->dir)) < 0 ||
         (rc = xenfork__pool_grow(ctx, sealed->dir)) < 0 ||
         (rc = xenfork__pool_new_id(ctx, sealed->dir, &id)) < 0 ||
         (rc = describe(ctx, sealed, to, false, true, id)) < 0)
@@ -223,17 +264,18 @@ static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
 /* One that has a record: it goes, and what is not needed without it. */
 static int remove_known(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
-    bool is_moved;
+    bool is_moved, is_in_pool;
     int rc;
 
     if ((rc = xenfork__thin_finish_move(ctx, thin, &is_moved)) < 0 ||
         (!is_moved && (rc = xenfork__thin_unmake(ctx, thin)) < 0) ||
-        (thin->has_id &&
+        (rc = xenfork__thin_is_in_pool(ctx, thin, &is_in_pool)) < 0 ||
+        (thin->has_id && is_in_pool &&
          ((rc = xenfork__pool_use(ctx, thin->dir)) < 0 ||
           (rc = xenfork__pool_delete(ctx, thin->dir, thin->id)) < 0)) ||
         (rc = xenfork__file_remove(ctx, thin->record)) < 0)
         return rc;
-    return xenfork__thin_settle(ctx, thin->dir, thin->origin);
+    return xenfork__thin_settle(ctx, thin);
 }
 
 /* Of a writer that was killed. */
@@ -251,19 +293,26 @@ static int remove_half_written(xenfork_ctx *ctx, const char *path)
 static int thin_remove(xenfork_ctx *ctx, const char *path)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
-    cleanup_free char *dir = NULL;
-    cleanup_close int lock_fd = -1;
+    cleanup_free char *dir = strdup(path);
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__thin_users users;
     int rc = xenfork__thin_open(ctx, path, &thin);
+
+    if (!dir)
+        return xenfork__nomem(ctx);
 
     if (rc == 0)
         return remove_known(ctx, thin);
     if (rc != XENFORK_E_NOTFOUND || (rc = remove_half_written(ctx, path)) < 0)
         return rc;
     /* Whoever began to make it may have begun with the pool. */
-    if ((rc = xenfork__thin_dir(ctx, path, true, &dir)) < 0 ||
-        access(dir, F_OK) || (rc = xenfork__thin_lock(ctx, dir, &lock_fd)) < 0)
+    *strrchr(dir, '/') = '\0';
+    if (access(dir, F_OK) || (rc = xenfork__dir_check(ctx, dir)) < 0 ||
+        (rc = xenfork__thin_lock(ctx, dir, &lock)) < 0 ||
+        (rc = xenfork__thin_users(ctx, dir, "", &users)) < 0)
         return rc;
-    return xenfork__thin_settle(ctx, dir, path);
+    return users.records ? xenfork__pool_release(ctx, dir)
+                         : xenfork__thin_tidy(ctx, dir);
 }
 
 /* If it has been switched, the last that lies on its file takes it back. */
@@ -323,28 +372,21 @@ static int drop_all_sealed(xenfork_ctx *ctx, const struct xenfork__thin *of)
         } else {
             rc = xenfork__thin_peek(ctx, path, &thin);
         }
-        if (rc == 0 && thin->is_sealed && !strcmp(thin->origin, of->origin))
+        if (rc == 0 && thin->is_sealed &&
+            !strcmp(thin->origin_is, of->origin_is))
             rc = drop_sealed(ctx, path);
     }
     xenfork__names_free(names, count);
-    return rc < 0 ? rc : xenfork__thin_settle(ctx, of->dir, of->origin);
+    return rc < 0 ? rc : xenfork__thin_settle(ctx, of);
 }
 
-/* Does anything lie on a disk of this path? */
-static int has_folder(xenfork_ctx *ctx, const char *path, bool *has_out)
+/* Is it a disk that the driver could have to do with? */
+static bool is_raw(const char *path)
 {
-    cleanup_free char *dir = NULL;
     struct stat st;
-    int rc;
 
-    *has_out = false;
-    if (path[0] != '/' || stat(path, &st) ||
-        !(S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
-        return 0;
-    rc = xenfork__thin_dir(ctx, path, S_ISREG(st.st_mode), &dir);
-    if (rc == 0)
-        *has_out = access(dir, F_OK) == 0;
-    return rc;
+    return path[0] == '/' && !stat(path, &st) &&
+           (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
 /* Of a source that is behind a device of ours its file is never written. */
@@ -353,13 +395,15 @@ static int thin_thaw(xenfork_ctx *ctx, const char *path)
     cleanup_thin struct xenfork__thin *thin = NULL;
     struct xenfork__thin_users users;
     struct xenfork__dm_info info;
-    bool has_it;
-    int rc = has_folder(ctx, path, &has_it);
+    int rc;
 
-    if (rc < 0 || !has_it || (rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
+    if (!is_raw(path))
+        return 0;
+    if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
+        access(thin->dir, F_OK) ||
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
         info.is_there ||
-        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin, &users)) < 0)
+        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) < 0)
         return rc;
     if (!users.deltas)
         return users.sealed ? drop_all_sealed(ctx, thin) : 0;
@@ -385,12 +429,13 @@ static int thin_usage(xenfork_ctx *ctx, const char *path,
                    ? xenfork__fail(ctx, XENFORK_E_DISK, 0, "no disk %s", path)
                    : rc;
     if (thin->has_id &&
-        (info.is_there || (rc = xenfork__thin_make(ctx, thin, true)) == 0))
+        (info.is_there || ((rc = xenfork__thin_check(ctx, thin)) == 0 &&
+                           (rc = xenfork__thin_make(ctx, thin, true)) == 0)))
         rc = xenfork__thin_mapped(ctx, thin, &sectors);
     if (thin->has_id && !info.is_there) {
         r = xenfork__thin_unmake(ctx, thin);
         rc = rc < 0 ? rc : r;
-        r = xenfork__thin_release(ctx, thin->dir, thin->origin);
+        r = xenfork__thin_release(ctx, thin);
         rc = rc < 0 ? rc : r;
     }
     if (rc < 0)

@@ -70,6 +70,25 @@ int xenfork__make_dir(xenfork_ctx *ctx, const char *path)
     return make_one(ctx, copy, 0700);
 }
 
+int xenfork__dir_check(xenfork_ctx *ctx, const char *path)
+{
+    const char *why = NULL;
+    struct stat st;
+
+    if (lstat(path, &st))
+        return errno == ENOENT ? 0 : fail_on(ctx, "examine", path);
+    if (!S_ISDIR(st.st_mode))
+        why = "it is no folder";
+    else if (st.st_uid != geteuid())
+        why = "it belongs to another user";
+    else if (st.st_mode & (S_IWGRP | S_IWOTH))
+        why = "others can write in it";
+    if (!why)
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DISK, "%s is not root's alone: %s", path, why);
+    return xenfork__remedy(ctx, "look what is in it, and remove it");
+}
+
 int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
                        char **text_out, size_t *bytes_out)
 {

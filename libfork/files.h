@@ -13,6 +13,11 @@ char *xenfork__state_path(const xenfork_ctx *ctx, const char *part, ...)
 
 /* With its parents, mode 0700. */
 int xenfork__make_dir(xenfork_ctx *ctx, const char *path);
+/*
+ * Can nobody but us change what is in it?  Absent: success.  DISK with text
+ * and remedy, not logged: another's, or no folder
+ */
+int xenfork__dir_check(xenfork_ctx *ctx, const char *path);
 /* A file of at most max_bytes, with a final NUL.  NOTFOUND, not logged */
 int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
                        char **text_out, size_t *bytes_out);

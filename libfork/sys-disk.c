@@ -114,6 +114,35 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
+/* Flags that are as they were change nothing, but say whether one could. */
+int xenfork__sys_file_can_protect(xenfork_ctx *ctx, const char *path,
+                                  bool *can_out)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    int flags;
+
+    if (fd < 0 || fstat(fd, &st))
+        return failed(ctx, "open", path);
+    *can_out = S_ISREG(st.st_mode) && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+               ((flags & FS_IMMUTABLE_FL) ||
+                ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0);
+    return 0;
+}
+
+int xenfork__sys_file_is_protected(xenfork_ctx *ctx, const char *path,
+                                   bool *is_out)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int flags;
+
+    if (fd < 0)
+        return failed(ctx, "open", path);
+    *is_out = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
+              (flags & FS_IMMUTABLE_FL);
+    return 0;
+}
+
 /* Of @bytes, fewer where the device ends; -1: errno */
 static ssize_t read_at(int fd, uint8_t *data, size_t bytes, off_t at)
 {

@@ -112,6 +112,8 @@ int xenfork__sys_dm_info(xenfork_ctx *ctx, const char *name,
         .is_suspended = info.exists && info.suspended,
         .is_readonly = info.exists && info.read_only,
         .open_count = info.exists ? (uint32_t)info.open_count : 0,
+        .major = info.exists ? info.major : 0,
+        .minor = info.exists ? info.minor : 0,
     };
     return 0;
 }

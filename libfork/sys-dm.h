@@ -14,6 +14,7 @@
 struct xenfork__dm_info {
     bool is_there, is_suspended, is_readonly;
     uint32_t open_count;
+    uint32_t major, minor;
 };
 int xenfork__sys_dm_info(xenfork_ctx *ctx, const char *name,
                          struct xenfork__dm_info *info_out);
@@ -82,6 +83,16 @@ int xenfork__sys_dm_check(xenfork_ctx *ctx);
 
 /* What disks lie in, or on: sys-disk.c */
 /*
+ * The node that a block device of this number goes by, where the kernel's own
+ * name for it has one, else @path; and what it is, whatever it is called:
+ * "dm LVM-…", "wwid naa.5000…".  Where nothing tells that, is_out is its name.
+ * Caller frees both
+ */
+int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
+                             uint64_t number, char **node_out, char **is_out);
+/* The node of the device that is this.  DISK: there is none */
+int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out);
+/*
  * Which file or block device a path leads to at the moment, by whatever name.
  * It is good for as long as the host runs.
  */
@@ -93,9 +104,8 @@ struct xenfork__disk_identity {
 /* DISK, logged: nothing is there, or no file and no block device */
 int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
                                struct xenfork__disk_identity *identity_out);
-static inline bool xenfork__disk_is_same(
-    const struct xenfork__disk_identity *a,
-    const struct xenfork__disk_identity *b)
+static inline bool xenfork__disk_is_same(const struct xenfork__disk_identity *a,
+                                         const struct xenfork__disk_identity *b)
 {
     return a->is_device == b->is_device && a->device == b->device &&
            a->inode == b->inode;
@@ -125,6 +135,11 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path,
 /* Nobody may write to it, rename or remove it; where the file system can. */
 int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
                               bool is_protected);
+/* Can it be made so? */
+int xenfork__sys_file_can_protect(xenfork_ctx *ctx, const char *path,
+                                  bool *can_out);
+int xenfork__sys_file_is_protected(xenfork_ctx *ctx, const char *path,
+                                   bool *is_out);
 /* These blocks, to the same place in another; durably. */
 int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
                            const uint64_t *blocks, size_t count,

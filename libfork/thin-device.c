@@ -7,14 +7,6 @@
 
 #include "thin-pool.h"
 
-/* Shared by all thin devices over one file. */
-static void name_origin(const char *origin,
-                        char name_out[XENFORK__DM_NAME_BYTES])
-{
-    snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%016" PRIx64 "-origin",
-             xenfork__pool_digest(origin));
-}
-
 int xenfork__thin_linear(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                          bool is_readonly, char **params_out, int *fd_out)
 {
@@ -59,20 +51,19 @@ static int make_linear(xenfork_ctx *ctx, const struct xenfork__thin *thin,
 int xenfork__thin_table(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                         char **params_out)
 {
-    char origin[XENFORK__DM_NAME_BYTES], pool[XENFORK__DM_NAME_BYTES];
+    char pool[XENFORK__DM_NAME_BYTES];
     struct xenfork__dm_info info;
     int rc;
 
-    name_origin(thin->origin, origin);
     xenfork__pool_name(thin->dir, pool);
-    rc = xenfork__sys_dm_info(ctx, origin, &info);
+    rc = xenfork__sys_dm_info(ctx, thin->base, &info);
     if (rc == 0 && !info.is_there)
-        rc = make_linear(ctx, thin, origin, true);
+        rc = make_linear(ctx, thin, thin->base, true);
     if (rc < 0)
         return rc;
     if (asprintf(params_out,
                  XENFORK__DM_DIR "%s %" PRIu64 " " XENFORK__DM_DIR "%s", pool,
-                 thin->id, origin) < 0) {
+                 thin->id, thin->base) < 0) {
         *params_out = NULL;
         return xenfork__nomem(ctx);
     }
@@ -107,6 +98,10 @@ int xenfork__thin_make_head(xenfork_ctx *ctx, struct xenfork__thin *thin)
     if ((rc = xenfork__pool_new_id(ctx, thin->dir, &id)) < 0 ||
         (rc = xenfork__pool_make(ctx, thin->dir, id)) < 0)
         return rc;
+    xenfork__free_ptr(&thin->pool);
+    thin->pool = NULL;
+    if ((rc = xenfork__pool_uuid(ctx, thin->dir, &thin->pool)) < 0)
+        return rc;
     thin->id = id;
     thin->has_id = true;
     return xenfork__thin_save(ctx, thin);
@@ -121,7 +116,7 @@ static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
 
     if (thin->is_descriptor || thin->has_id || is_readonly)
         return 0;
-    rc = xenfork__thin_users(ctx, thin->dir, thin->origin, &users);
+    rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users);
     if (rc < 0 || (!users.deltas && !users.sealed))
         return rc;
     rc = xenfork__pool_use(ctx, thin->dir);
@@ -138,7 +133,7 @@ static int make_device(xenfork_ctx *ctx, struct xenfork__thin *thin,
     if (rc < 0 && thin->has_id) {
         __auto_type error = ctx->error;
 
-        xenfork__thin_release(ctx, thin->dir, thin->origin);
+        xenfork__thin_release(ctx, thin);
         ctx->error = error;
     }
     return rc;
@@ -158,6 +153,60 @@ static int check_use(xenfork_ctx *ctx, const struct xenfork__thin *thin,
     return xenfork__remedy(ctx, "detach it from the domain that has it");
 }
 
+/* A device of this name may be that of another folder's record. */
+static int check_device(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+{
+    char pool[XENFORK__DM_NAME_BYTES];
+    cleanup_free char *type = NULL;
+    cleanup_free char *params = NULL;
+    struct xenfork__dm_info info;
+    uint64_t id;
+    uint32_t major, minor;
+    int rc;
+
+    xenfork__pool_name(thin->dir, pool);
+    if ((rc = xenfork__sys_dm_table(ctx, thin->device, &type, &params)) < 0 ||
+        strcmp(type, "thin") != 0 ||
+        (rc = xenfork__sys_dm_info(ctx, pool, &info)) < 0)
+        return rc;
+    if (thin->has_id && info.is_there &&
+        sscanf(params, "%u:%u %" SCNu64, &major, &minor, &id) == 3 &&
+        major == info.major && minor == info.minor && id == thin->id)
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "%s is another disk's device, and not "
+                  "that of %s",
+                  thin->device, thin->path);
+    return xenfork__remedy(ctx, "shut the domain down that has it");
+}
+
+/*
+ * Sealed, and nothing here says why: it has a name in another folder, by a
+ * hard link or a mount, and there is what was written to it since.
+ */
+static int check_sealed(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+{
+    struct xenfork__thin_users users;
+    bool is_sealed;
+    int rc;
+
+    if (thin->is_descriptor || thin->is_on_device)
+        return 0;
+    if ((rc = xenfork__sys_file_is_protected(ctx, thin->origin, &is_sealed)) <
+            0 ||
+        !is_sealed ||
+        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) <
+            0 ||
+        users.deltas || users.sealed || users.has_head)
+        return rc;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "%s is sealed, and no record in %s says why", thin->path,
+                  thin->dir);
+    return xenfork__remedy(ctx, "start the domain by the name of the file that "
+                                "it was forked by; or where you have sealed it "
+                                "yourself: chattr -i");
+}
+
 int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
                          bool is_shared, char **node_out)
 {
@@ -167,8 +216,11 @@ int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
     int rc;
 
     if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
+        (rc = xenfork__thin_check(ctx, thin)) < 0 ||
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
-        (!is_shared && (rc = check_use(ctx, thin, &info, is_readonly)) < 0))
+        (!is_shared && (rc = check_use(ctx, thin, &info, is_readonly)) < 0) ||
+        (info.is_there && (rc = check_device(ctx, thin)) < 0) ||
+        (!thin->has_id && (rc = check_sealed(ctx, thin)) < 0))
         return rc;
     if (asprintf(&node, XENFORK__DM_DIR "%s", thin->device) < 0) {
         node = NULL;
@@ -223,29 +275,27 @@ int xenfork__thin_detach(xenfork_ctx *ctx, const char *path)
 
     if (rc == XENFORK_E_NOTFOUND) {
         /* A delta that has been moved into a file goes by its old name. */
-        xenfork__thin_name_device(path, device);
+        xenfork__thin_name_delta(path, device);
         return xenfork__sys_dm_remove(ctx, device);
     }
     if (rc < 0)
         return rc;
     rc = xenfork__thin_unmake(ctx, thin);
     if (rc == 0 && thin->has_id)
-        rc = xenfork__thin_settle(ctx, thin->dir, thin->origin);
+        rc = xenfork__thin_settle(ctx, thin);
     return rc;
 }
 
-int xenfork__thin_release(xenfork_ctx *ctx, const char *dir, const char *origin)
+int xenfork__thin_release(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
-    char name[XENFORK__DM_NAME_BYTES];
     struct xenfork__dm_info info;
-    int rc;
+    int rc = xenfork__sys_dm_info(ctx, thin->base, &info);
 
-    name_origin(origin, name);
-    rc = xenfork__sys_dm_info(ctx, name, &info);
     if (rc == 0 && info.is_there && !info.open_count)
-        rc = xenfork__sys_dm_remove(ctx, name);
-    return rc < 0 && rc != XENFORK_E_BUSY ? rc
-                                          : xenfork__pool_release(ctx, dir);
+        rc = xenfork__sys_dm_remove(ctx, thin->base);
+    return rc < 0 && rc != XENFORK_E_BUSY
+               ? rc
+               : xenfork__pool_release(ctx, thin->dir);
 }
 
 int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,

@@ -114,6 +114,8 @@ static int wait_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
         if ((rc = look(ctx, move, start, &done, &total)) < 0)
             return rc;
         done = done < total ? done : total;
+        /* Regions may be out of sync again: what is done is not undone. */
+        done = done > before ? done : before;
         rc = xenfork__detach_step(
             ctx, move->own->job,
             (start + sectors * done / (total ? total : 1)) *
@@ -207,6 +209,7 @@ int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own)
     int rc;
 
     if ((rc = xenfork__thin_open(ctx, own->path, &thin)) < 0 ||
+        (rc = xenfork__thin_check(ctx, thin)) < 0 ||
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0)
         return rc;
     if (!info.is_there || !thin->has_id)
@@ -220,7 +223,7 @@ int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own)
             0 ||
         (rc = begin(ctx, &move)) < 0)
         return rc;
-    xenfork__close_fd(&thin->lock_fd);
+    xenfork__lock_drop(steal_ptr(thin->lock));
     rc = copy(ctx, &move);
     if (rc == 0)
         rc = use_both(ctx, &move);

@@ -3,8 +3,10 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "files.h"
+#include "ids.h"
 #include "record.h"
 
 #define BLOCK_SECTORS   (XENFORK__POOL_BLOCK_BYTES / XENFORK__SECTOR_BYTES)
@@ -43,17 +45,27 @@ uint64_t xenfork__pool_digest(const char *text)
     return value;
 }
 
-void xenfork__pool_name(const char *dir, char name_out[XENFORK__DM_NAME_BYTES])
-{
-    snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%016" PRIx64 "-pool",
-             xenfork__pool_digest(dir));
-}
-
 static char *path_of(const char *dir, const char *file)
 {
     char *path;
 
     return asprintf(&path, "%s/pool%s", dir, file) < 0 ? NULL : path;
+}
+
+void xenfork__pool_name(const char *dir, char name_out[XENFORK__DM_NAME_BYTES])
+{
+    cleanup_free char *meta = path_of(dir, "/meta");
+    struct stat st = {0};
+    char key[64];
+
+    /* Of files that are not there there is no device. */
+    if (meta && !stat(meta, &st))
+        snprintf(key, sizeof(key), "%" PRIu64 " %" PRIu64, (uint64_t)st.st_dev,
+                 (uint64_t)st.st_ino);
+    else
+        snprintf(key, sizeof(key), "none");
+    snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%016" PRIx64 "-pool",
+             xenfork__pool_digest(key));
 }
 
 /* NOTFOUND, not logged: there is none, or none that was ever finished. */
@@ -73,7 +85,8 @@ static int check_record(xenfork_ctx *ctx, struct pool *pool)
 {
     uint64_t next;
 
-    if (!xenfork__record_get_u64(pool->record, "next_id", &next) ||
+    if (!xenfork__record_get(pool->record, "uuid") ||
+        !xenfork__record_get_u64(pool->record, "next_id", &next) ||
         !xenfork__record_get_u64(pool->record, "step_bytes",
                                  &pool->step_bytes) ||
         pool->step_bytes < MIN_STEP_BYTES)
@@ -94,7 +107,9 @@ static int no_space(xenfork_ctx *ctx, const struct pool *pool)
 static int make_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
 {
     cleanup_free char *folder = path_of(dir, "");
+    char text[XENFORK__UUID_CHARS];
     const char *step = NULL;
+    uint8_t uuid[16];
     int rc;
 
     if (!folder)
@@ -110,7 +125,12 @@ static int make_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
     if ((rc = xenfork__sys_file_extend(ctx, pool->meta, META_STEP_BYTES)) < 0 ||
         (rc = xenfork__sys_file_extend(ctx, pool->data, pool->step_bytes)) < 0)
         return rc == XENFORK_E_BUSY ? no_space(ctx, pool) : rc;
+    xenfork__pool_name(dir, pool->name);
+    if (!xenfork__uuid_random(uuid))
+        return xenfork__fail(ctx, XENFORK_E_STATE, errno, "no random numbers");
+    xenfork__uuid_print(uuid, text);
     if ((rc = xenfork__record_new(ctx, &pool->record)) < 0 ||
+        (rc = xenfork__record_set(ctx, pool->record, "uuid", text)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, pool->record, "next_id", 1)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, pool->record, "step_bytes",
                                       pool->step_bytes)) < 0)
@@ -170,6 +190,17 @@ int xenfork__pool_use(xenfork_ctx *ctx, const char *dir)
     else if (info.is_suspended) /* whoever made it larger was killed */
         rc = xenfork__sys_dm_resume(ctx, pool.name);
     return rc < 0 ? rc : xenfork__sys_pool_watch(ctx, dir, pool.data);
+}
+
+int xenfork__pool_uuid(xenfork_ctx *ctx, const char *dir, char **uuid_out)
+{
+    cleanup_pool struct pool pool = {0};
+    int rc = load(ctx, dir, &pool);
+
+    if (rc < 0 || (rc = check_record(ctx, &pool)) < 0)
+        return rc;
+    *uuid_out = strdup(xenfork__record_get(pool.record, "uuid"));
+    return *uuid_out ? 0 : xenfork__nomem(ctx);
 }
 
 struct usage {

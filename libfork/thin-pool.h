@@ -15,9 +15,12 @@
 #define XENFORK__POOL_BLOCK_BYTES 65536U
 #define XENFORK__SECTOR_BYTES     512U
 
-/* Its device. */
+/* Its device: that of these files, whatever the folder is called. */
 void xenfork__pool_name(const char *dir, char name_out[XENFORK__DM_NAME_BYTES]);
-/* FNV-1a, for names of devices: a path is no secret, and root's own. */
+/* What records of its devices name it by; caller frees.  NOTFOUND, not logged:
+ * there is none */
+int xenfork__pool_uuid(xenfork_ctx *ctx, const char *dir, char **uuid_out);
+/* FNV-1a, for names of devices, which nobody but root can choose. */
 uint64_t xenfork__pool_digest(const char *text);
 /* Make it if it is not there, and put it into use. */
 int xenfork__pool_use(xenfork_ctx *ctx, const char *dir);

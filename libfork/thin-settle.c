@@ -15,7 +15,7 @@
 #define QUICK_SECTORS (2U << 20)
 
 /* Adds what one record says. */
-static int count_one(xenfork_ctx *ctx, const char *path, const char *origin,
+static int count_one(xenfork_ctx *ctx, const char *path, const char *origin_is,
                      struct xenfork__thin_users *users)
 {
     cleanup_record struct xenfork__record *record = NULL;
@@ -25,9 +25,9 @@ static int count_one(xenfork_ctx *ctx, const char *path, const char *origin,
     if (rc < 0)
         return rc;
     kind = xenfork__record_get(record, "kind");
-    of = xenfork__record_get(record, "origin");
+    of = xenfork__record_get(record, "origin_is");
     users->records++;
-    if (!kind || !of || strcmp(of, origin))
+    if (!kind || !of || strcmp(of, origin_is))
         return 0;
     users->has_head |= !strcmp(kind, "head");
     users->sealed += !strcmp(kind, "sealed");
@@ -35,7 +35,8 @@ static int count_one(xenfork_ctx *ctx, const char *path, const char *origin,
     return 0;
 }
 
-int xenfork__thin_users(xenfork_ctx *ctx, const char *dir, const char *origin,
+int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
+                        const char *origin_is,
                         struct xenfork__thin_users *users_out)
 {
     struct xenfork__thin_users users = {0};
@@ -55,7 +56,7 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir, const char *origin,
             path = NULL;
             rc = xenfork__nomem(ctx);
         } else {
-            rc = count_one(ctx, path, origin, &users);
+            rc = count_one(ctx, path, origin_is, &users);
         }
     }
     xenfork__names_free(names, count);
@@ -172,7 +173,7 @@ static int drop_unneeded(xenfork_ctx *ctx, const char *origin, bool is_waiting,
     struct xenfork__dm_info info;
     int rc = xenfork__thin_peek(ctx, origin, &head);
 
-    if (rc < 0) {
+    if (rc < 0 || (rc = xenfork__thin_check(ctx, head)) < 0) {
         LOG_WARN(ctx,
                  "%s is gone: what was written to it since is kept, "
                  "ignoring",
@@ -187,7 +188,7 @@ static int drop_unneeded(xenfork_ctx *ctx, const char *origin, bool is_waiting,
 }
 
 /* Records that were never finished go, too; other drivers' files stay. */
-static int tidy(xenfork_ctx *ctx, const char *dir)
+int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir)
 {
     char **names;
     size_t count, i;
@@ -219,31 +220,31 @@ static int tidy(xenfork_ctx *ctx, const char *dir)
     return 0;
 }
 
-static int settle(xenfork_ctx *ctx, const char *dir, const char *origin,
+static int settle(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                   bool is_waiting)
 {
     struct xenfork__thin_users users;
     bool is_plain;
-    int rc = xenfork__thin_users(ctx, dir, origin, &users);
+    int rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users);
 
     if (rc < 0)
         return rc;
     is_plain = !users.has_head;
     if (!users.deltas && !users.sealed) {
         if (users.has_head)
-            rc = drop_unneeded(ctx, origin, is_waiting, &is_plain);
+            rc = drop_unneeded(ctx, thin->origin, is_waiting, &is_plain);
         if (rc == 0 && is_plain)
-            rc = xenfork__sys_file_protect(ctx, origin, false);
+            rc = xenfork__sys_file_protect(ctx, thin->origin, false);
         users.records -= users.has_head && is_plain;
     }
     if (rc == 0)
-        rc = xenfork__thin_release(ctx, dir, origin);
-    return rc == 0 && !users.records ? tidy(ctx, dir) : rc;
+        rc = xenfork__thin_release(ctx, thin);
+    return rc == 0 && !users.records ? xenfork__thin_tidy(ctx, thin->dir) : rc;
 }
 
-int xenfork__thin_settle(xenfork_ctx *ctx, const char *dir, const char *origin)
+int xenfork__thin_settle(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
-    return settle(ctx, dir, origin, false);
+    return settle(ctx, thin, false);
 }
 
 int xenfork__thin_merge(xenfork_ctx *ctx, const char *path)
@@ -254,13 +255,14 @@ int xenfork__thin_merge(xenfork_ctx *ctx, const char *path)
     int rc;
 
     if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
+        (rc = xenfork__thin_check(ctx, thin)) < 0 ||
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
-        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin, &users)) < 0)
+        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) < 0)
         return rc;
     if (thin->has_id && !thin->is_descriptor && !info.open_count &&
         !users.deltas && !users.sealed) {
         rc = xenfork__thin_unmake(ctx, thin);
-        return rc < 0 ? rc : settle(ctx, thin->dir, thin->origin, true);
+        return rc < 0 ? rc : settle(ctx, thin, true);
     }
     if (!thin->has_id && !thin->is_descriptor)
         return 0; /* it is as it should be */

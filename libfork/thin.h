@@ -12,11 +12,17 @@
  * the file; for block devices, in the state directory.  All is done under one
  * lock for a folder, and recorded so that nothing needs to be in use already:
  * after a reboot, attaching a disk brings up what it lies on.
+ *
+ * No disk is looked up by a name that can be spelt in two ways: a file is
+ * its inode, a device what the kernel knows it by (thin-name.c).  A record
+ * says which disk it is about, and which pool its thin device is in; both are
+ * compared whenever the disk is put to use.
  */
 #ifndef LIBFORK_THIN_H
 #define LIBFORK_THIN_H
 
 #include "internal.h"
+#include "lock.h"
 #include "sys-dm.h"
 
 #define XENFORK__THIN_DIR    ".xenfork"
@@ -27,17 +33,21 @@
             */
 
 struct xenfork__thin {
-    char *path;
+    char *path;   /* the one that all its names lead to */
     char *dir;    /* of records and pool */
     char *record; /* of this one; a file's is there when it has a head */
     char device[XENFORK__DM_NAME_BYTES];
-    char *origin; /* the file or device below all */
+    char base[XENFORK__DM_NAME_BYTES]; /* all over the origin lie on this */
+    char *origin;                      /* the file or device below all */
+    char *origin_is;   /* "inode 12", "dm LVM-…": not its name */
+    char *pool;        /* UUID; NULL: it is in none */
+    bool is_on_device; /* the origin is one */
     bool is_descriptor;
     bool is_sealed;
     bool has_id; /* of a thin device */
     uint64_t id;
     uint64_t sectors;
-    int lock_fd; /* of the folder */
+    struct xenfork__lock *lock; /* of the folder */
 };
 
 /*
@@ -51,16 +61,31 @@ int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out);
 void xenfork__thin_close(struct xenfork__thin *thin);
 bool xenfork__thin_ends_in(const char *text, const char *end);
-/* The device of a disk of this path, as it is, or was. */
-void xenfork__thin_name_device(const char *path,
-                               char name_out[XENFORK__DM_NAME_BYTES]);
 /* Write its record. */
 int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin);
-/* The folder of records for a disk of this path; caller frees. */
-int xenfork__thin_dir(xenfork_ctx *ctx, const char *path, bool is_file,
-                      char **dir_out);
-/* The lock of the disks in a folder.  Close it */
-int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir, int *fd_out);
+/* The lock of the disks in a folder. */
+int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir,
+                       struct xenfork__lock **lock_out);
+/*
+ * It is to be used: is what it lies on what its record says, file or device,
+ * and pool?  DISK, with remedy: no
+ */
+int xenfork__thin_check(xenfork_ctx *ctx, struct xenfork__thin *thin);
+/* Its record is about a device in this folder's pool. */
+int xenfork__thin_is_in_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                             bool *is_out);
+
+/* What a path stands for: thin-name.c */
+/* Set path, dir, is_descriptor; of a file or device origin and origin_is. */
+int xenfork__thin_resolve(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__thin *thin);
+/* What a file or a device is, other than its name; caller frees. */
+int xenfork__thin_origin_is(xenfork_ctx *ctx, const char *path, char **is_out);
+/* Set device and base, once origin_is is known. */
+int xenfork__thin_name_devices(xenfork_ctx *ctx, struct xenfork__thin *thin);
+/* The device of a delta of this path, as it is, or was. */
+void xenfork__thin_name_delta(const char *path,
+                              char name_out[XENFORK__DM_NAME_BYTES]);
 
 /* Put it behind its device.  INUSE: a domain has it */
 int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
@@ -91,8 +116,7 @@ int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin);
 int xenfork__thin_mend(xenfork_ctx *ctx, struct xenfork__thin *thin,
                        bool *is_there_out);
 /* What is in use of pool and origin, and nobody needs, is taken down. */
-int xenfork__thin_release(xenfork_ctx *ctx, const char *dir,
-                          const char *origin);
+int xenfork__thin_release(xenfork_ctx *ctx, const struct xenfork__thin *thin);
 /* What a thin device, which is there, has in the pool. */
 int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                          uint64_t *sectors_out);
@@ -117,13 +141,16 @@ struct xenfork__thin_users {
     bool has_head;           /* it has */
     uint32_t records;        /* of whatever, in the folder */
 };
-int xenfork__thin_users(xenfork_ctx *ctx, const char *dir, const char *origin,
+int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
+                        const char *origin_is,
                         struct xenfork__thin_users *users_out);
 /*
  * After something has gone, or a domain has ended: what nothing lies on any
  * more is a plain file again, and the pool goes with the last of them.
  */
-int xenfork__thin_settle(xenfork_ctx *ctx, const char *dir, const char *origin);
+int xenfork__thin_settle(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+/* The pool and the folder go, if nothing is recorded in it. */
+int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir);
 /* The same for one file, without the lock, however long it takes.  INUSE */
 int xenfork__thin_merge(xenfork_ctx *ctx, const char *path);
 

@@ -8,12 +8,15 @@
 #include "fake-xen.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
+#include "record.h"
 #include "sys-dm.h"
 #include "thin-pool.h"
 #include "thin.h"
@@ -45,6 +48,12 @@ int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device)
     return fake_leave(0);
 }
 
+/* A file in a folder "dev" is a device, which is its inode. */
+static bool is_device(const char *path)
+{
+    return strstr(path, "/dev/");
+}
+
 int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
                                struct xenfork__disk_identity *identity_out)
 {
@@ -56,10 +65,28 @@ int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return fake_dm_refuse(ctx, ENOTBLK, path);
     *identity_out = (struct xenfork__disk_identity){
-        .is_device = S_ISBLK(st.st_mode),
-        .device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev,
-        .inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino};
+        .is_device = is_device(path),
+        .device = is_device(path) ? st.st_ino : st.st_dev,
+        .inode = is_device(path) ? 0 : st.st_ino};
     return fake_leave(0);
+}
+
+int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
+                             uint64_t number, char **node_out, char **is_out)
+{
+    FAKE_ENTER(ctx);
+    *node_out = realpath(path, NULL);
+    if (asprintf(is_out, "fake %" PRIu64, number) < 0 || !*node_out)
+        abort();
+    return fake_leave(0);
+}
+
+int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out)
+{
+    (void)node_out;
+    FAKE_ENTER(ctx);
+    return fake_leave(
+        xenfork__miss(ctx, XENFORK_E_DISK, "no device \"%s\"", is));
 }
 
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
@@ -73,7 +100,7 @@ int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
     /* Those of the tests are small. */
     *bytes_out = (uint64_t)st.st_size + 512;
     if (is_file_out)
-        *is_file_out = S_ISREG(st.st_mode);
+        *is_file_out = !is_device(path);
     return fake_leave(0);
 }
 
@@ -105,12 +132,23 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
     return fake_leave(0);
 }
 
+/* Whatever it is called: a file, not a name. */
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+
+    return !strcmp(one, other) ||
+           (!stat(one, &a) && !stat(other, &b) && a.st_dev == b.st_dev &&
+            a.st_ino == b.st_ino);
+}
+
 bool fake_is_protected(const char *path)
 {
     uint32_t i;
 
     for (i = 0; i < FAKE_LOOPS; i++)
-        if (!strcmp(fake->is_protected[i], path))
+        if (fake->is_protected[i][0] &&
+            is_same_file(fake->is_protected[i], path))
             return true;
     return false;
 }
@@ -123,11 +161,30 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
     FAKE_ENTER(ctx);
     if (access(path, F_OK) || is_protected == fake_is_protected(path))
         return fake_leave(0);
-    for (i = 0; strcmp(fake->is_protected[i], is_protected ? "" : path); i++)
+    for (i = 0; is_protected ? fake->is_protected[i][0] != '\0'
+                             : !fake->is_protected[i][0] ||
+                                   !is_same_file(fake->is_protected[i], path);
+         i++)
         if (i == FAKE_LOOPS - 1)
             abort();
     fake_copy_string(fake->is_protected[i], sizeof(fake->is_protected[i]),
                      is_protected ? path : "");
+    return fake_leave(0);
+}
+
+int xenfork__sys_file_is_protected(xenfork_ctx *ctx, const char *path,
+                                   bool *is_out)
+{
+    FAKE_ENTER(ctx);
+    *is_out = fake_is_protected(path);
+    return fake_leave(0);
+}
+
+int xenfork__sys_file_can_protect(xenfork_ctx *ctx, const char *path,
+                                  bool *can_out)
+{
+    FAKE_ENTER(ctx);
+    *can_out = !fake->cannot_protect && !is_device(path);
     return fake_leave(0);
 }
 
@@ -159,18 +216,31 @@ int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir, const char *data)
     return fake_leave(0);
 }
 
-/* As thin.c names it. */
+/* As thin-name.c names it, without a call that could be made to fail. */
 static void name_device(const char *path, char name_out[XENFORK__DM_NAME_BYTES])
 {
-    const char *name = strrchr(path, '/') + 1;
-    const char *end = strstr(name, XENFORK__THIN_SUFFIX);
+    cleanup_free char *real = realpath(path, NULL);
+    char is[64], dir[PATH_MAX + 16];
+    struct xenfork__thin thin = {.path = real, .dir = dir, .origin_is = is};
+    xenfork_ctx ctx = {.guard_fd = -1};
+    struct stat st;
 
-    if (end)
-        snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%.*s",
-                 (int)(end - name), name);
-    else
-        snprintf(name_out, XENFORK__DM_NAME_BYTES, "xenfork-%016" PRIx64,
-                 xenfork__pool_digest(path));
+    if (xenfork__thin_ends_in(path, XENFORK__THIN_SUFFIX)) {
+        xenfork__thin_name_delta(path, name_out);
+        return;
+    }
+    if (!real || stat(real, &st)) {
+        fake_copy_string(name_out, XENFORK__DM_NAME_BYTES, "none");
+        return;
+    }
+    thin.is_on_device = is_device(real);
+    snprintf(is, sizeof(is), "%s %" PRIu64, is_device(real) ? "fake" : "inode",
+             (uint64_t)st.st_ino);
+    snprintf(dir, sizeof(dir), "%.*s/.xenfork",
+             (int)(strrchr(real, '/') - real), real);
+    if (xenfork__thin_name_devices(&ctx, &thin) < 0)
+        abort();
+    fake_copy_string(name_out, XENFORK__DM_NAME_BYTES, thin.device);
 }
 
 static struct fake_dm *use_device(const char *path)
@@ -189,23 +259,27 @@ static struct fake_dm *use_device(const char *path)
 void fake_attach(const char *path)
 {
     xenfork_ctx ctx = {.guard_fd = -1};
-    struct xenfork__thin *thin = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *dir = strdup(path);
     char pool[XENFORK__DM_NAME_BYTES];
     struct fake_dm *dm;
+    uint64_t id, sectors;
 
-    if (xenfork__thin_peek(&ctx, path, &thin) < 0 || !thin->has_id) {
+    *strrchr(dir, '/') = '\0';
+    if (xenfork__record_read(&ctx, path, &record) < 0 ||
+        !xenfork__record_get_u64(record, "id", &id) ||
+        !xenfork__record_get_u64(record, "sectors", &sectors)) {
         fake_violation("there is no disk %s: %s", path, ctx.error.text);
         return;
     }
-    xenfork__pool_name(thin->dir, pool);
+    xenfork__pool_name(dir, pool);
     dm = use_device(path);
     strcpy(dm->live.type, "thin");
-    dm->live.sectors = thin->sectors;
+    dm->live.sectors = sectors;
     snprintf(dm->live.params, sizeof(dm->live.params),
-             "/dev/mapper/%s %" PRIu64, pool, thin->id);
+             "/dev/mapper/%s %" PRIu64, pool, id);
     if (!fake_thin_below(&dm->live))
         fake_violation("the pool has no disk %s", path);
-    xenfork__thin_close(thin);
 }
 
 void fake_detach(const char *path)

@@ -28,6 +28,8 @@ struct fake_dm *fake_dm_named(const char *name)
     return NULL;
 }
 
+#define MAJOR 252U /* minors: indices of fake->dms */
+
 static bool is_below(const struct fake_table *table, const char *name)
 {
     const char *at = strstr(table->params, name);
@@ -74,7 +76,9 @@ int xenfork__sys_dm_info(xenfork_ctx *ctx, const char *name,
             .is_there = true,
             .is_suspended = dm->is_suspended,
             .is_readonly = dm->live.is_readonly,
-            .open_count = openers(dm)};
+            .open_count = openers(dm),
+            .major = MAJOR,
+            .minor = (uint32_t)(dm - fake->dms)};
     return fake_leave(0);
 }
 
@@ -352,6 +356,21 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
     return e ? fake_dm_refuse(ctx, e, message) : fake_leave(0);
 }
 
+/* The kernel says numbers for names. */
+static char *print_params(const struct fake_dm *dm)
+{
+    const struct fake_thin *thin = fake_thin_below(&dm->live);
+    const struct fake_dm *pool = thin ? fake_dm_named(thin->pool) : NULL;
+    char *text;
+
+    if (!thin)
+        return strdup(dm->live.params);
+    if (asprintf(&text, "%u:%u %" PRIu64, MAJOR,
+                 pool ? (uint32_t)(pool - fake->dms) : FAKE_DMS, thin->id) < 0)
+        return NULL;
+    return text;
+}
+
 int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
                           char **params_out)
 {
@@ -361,7 +380,7 @@ int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
     if (!dm)
         return fake_dm_refuse(ctx, ENXIO, name);
     *type_out = strdup(dm->live.type);
-    *params_out = strdup(dm->live.params);
+    *params_out = print_params(dm);
     return fake_leave(*type_out && *params_out ? 0 : xenfork__nomem(ctx));
 }
 
