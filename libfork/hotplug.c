@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "digest.h"
+
 #define SCRIPT_BYTES 65536U
 #define EVERY        (XENFORK__HOTPLUG_BLOCK | XENFORK__HOTPLUG_BRIDGE)
 #define BLOCK        XENFORK__HOTPLUG_BLOCK
@@ -36,17 +38,6 @@ const struct xenfork__script xenfork__scripts[] = {
     {"xen-network-common.sh", BRIDGE, false, 0x36a1f71a6711116c},
 };
 const size_t xenfork__script_count = ARRAY_SIZE(xenfork__scripts);
-
-/* FNV-1a: against changes, not against an enemy, who would have to be root. */
-uint64_t xenfork__script_digest(const char *text, size_t bytes)
-{
-    uint64_t digest = 0xcbf29ce484222325;
-    size_t i;
-
-    for (i = 0; i < bytes; i++)
-        digest = (digest ^ (uint8_t)text[i]) * 0x100000001b3;
-    return digest;
-}
 
 /* All of it, ended by a NUL; NULL: not there, or far too long. */
 static char *slurp(const char *dir, const char *name, size_t *bytes_out)
@@ -157,7 +148,7 @@ static const struct xenfork__script *find_version(
 
     if (!text)
         return NULL;
-    digest = xenfork__script_digest(text, bytes);
+    digest = xenfork__digest(text, bytes);
     for (i = 0; i < count; i++)
         if (!strcmp(scripts[i].name, name) && scripts[i].digest == digest)
             return &scripts[i];

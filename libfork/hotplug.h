@@ -24,8 +24,6 @@ struct xenfork__script {
 extern const struct xenfork__script xenfork__scripts[];
 extern const size_t xenfork__script_count;
 
-uint64_t xenfork__script_digest(const char *text, size_t bytes);
-
 /*
  * XENFORK__HOTPLUG_* of the scripts in @dir; why the others are not among
  * them is logged.  @path: where commands are looked for, as in $PATH.

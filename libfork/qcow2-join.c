@@ -24,6 +24,7 @@
 
 #include "files.h"
 #include "qcow2.h"
+#include "sys-dm.h"
 
 #define LIMIT_MS 600000U
 #define POLL_NS  2000000L

@@ -2,12 +2,15 @@
 #include "record.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <string.h>
 
+#include "digest.h"
 #include "files.h"
 
 #define MAGIC     "xenfork 1"
 #define MAX_BYTES (16U << 20)
+#define SUM_BYTES 21U /* "sum 0123456789abcdef\n", the last line */
 
 struct pair {
     char *key, *value;
@@ -183,6 +186,26 @@ static int parse(xenfork_ctx *ctx, const char *path, char *text,
     return 0;
 }
 
+static void print_sum(const char *text, size_t bytes, char out[SUM_BYTES + 1])
+{
+    snprintf(out, SUM_BYTES + 1, "sum %016" PRIx64 "\n",
+             xenfork__digest(text, bytes));
+}
+
+/* Take the last line away, which says what the others must be. */
+static bool check_sum(char *text, size_t bytes)
+{
+    char sum[SUM_BYTES + 1];
+
+    if (bytes < SUM_BYTES || strlen(text) != bytes)
+        return false;
+    print_sum(text, bytes - SUM_BYTES, sum);
+    if (strcmp(text + bytes - SUM_BYTES, sum) != 0)
+        return false;
+    text[bytes - SUM_BYTES] = '\0';
+    return true;
+}
+
 int xenfork__record_read(xenfork_ctx *ctx, const char *path,
                          struct xenfork__record **out)
 {
@@ -194,8 +217,9 @@ int xenfork__record_read(xenfork_ctx *ctx, const char *path,
     rc = xenfork__file_read(ctx, path, MAX_BYTES, &text, &bytes);
     if (rc < 0)
         return rc;
-    if (strlen(text) != bytes || !bytes || text[bytes - 1] != '\n')
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is truncated", path);
+    if (!check_sum(text, bytes))
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                             "%s is damaged: its checksum is wrong", path);
     rc = xenfork__record_new(ctx, &record);
     if (rc < 0)
         return rc;
@@ -226,6 +250,7 @@ int xenfork__record_write(xenfork_ctx *ctx, const char *path,
     cleanup_free char *text = NULL;
     size_t bytes = 0;
     FILE *f = open_memstream(&text, &bytes);
+    char sum[SUM_BYTES + 1];
     size_t i;
 
     if (!f)
@@ -236,6 +261,10 @@ int xenfork__record_write(xenfork_ctx *ctx, const char *path,
         fputc(' ', f);
         put_value(f, record->pairs[i].value);
         fputc('\n', f);
+    }
+    if (!fflush(f)) {
+        print_sum(text, bytes, sum);
+        fputs(sum, f);
     }
     if (fclose(f))
         return xenfork__nomem(ctx);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Small text records: "key value" lines, read whole, written atomically. */
+/*
+ * Small text records: "key value" lines, read whole, written atomically.  The
+ * last line is a checksum: a record that was changed, by a fault of the disk or
+ * by hand, is refused, since what it would lead to is the removal of files and
+ * domains.
+ */
 #ifndef LIBFORK_RECORD_H
 #define LIBFORK_RECORD_H
 

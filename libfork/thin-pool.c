@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "digest.h"
 #include "files.h"
 #include "ids.h"
 #include "record.h"
@@ -38,11 +39,7 @@ static void pool_free(struct pool *pool)
 
 uint64_t xenfork__pool_digest(const char *text)
 {
-    uint64_t value = 0xcbf29ce484222325;
-
-    for (; *text; text++)
-        value = (value ^ (uint8_t)*text) * 0x100000001b3;
-    return value;
+    return xenfork__digest(text, strlen(text));
 }
 
 static char *path_of(const char *dir, const char *file)

@@ -4,6 +4,7 @@
 #include "scene.h"
 
 #include <stdarg.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "digest.h"
 #include "fake-xen.h"
 #include "internal.h"
 
@@ -51,6 +53,17 @@ uint32_t scene_source(void)
 {
     fake_setup();
     return fake_add_guest("src");
+}
+
+void scene_put_record(const char *path, const char *text, size_t bytes)
+{
+    FILE *file = fopen(path, "w");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, bytes, file), bytes);
+    assert_true(fprintf(file, "sum %016" PRIx64 "\n",
+                        xenfork__digest(text, bytes)) > 0);
+    assert_int_equal(fclose(file), 0);
 }
 
 uint32_t scene_image(void)

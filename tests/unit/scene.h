@@ -3,6 +3,7 @@
 #ifndef SCENE_H
 #define SCENE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "xenfork.h"
@@ -13,6 +14,8 @@ xenfork_ctx *scene_open(void);
 int scene_fork(uint32_t domid, uint32_t count, uint32_t flags);
 /* A guest "src"; a fake made anew. */
 uint32_t scene_source(void);
+/* Write a record's text to a file, with the checksum that it must have. */
+void scene_put_record(const char *path, const char *text, size_t bytes);
 /* The image made last; XENFORK_DOMID_NONE: none. */
 uint32_t scene_image(void);
 

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "digest.h"
+
 #define BLOCK  XENFORK__HOTPLUG_BLOCK
 #define BRIDGE XENFORK__HOTPLUG_BRIDGE
 
@@ -70,7 +72,7 @@ static int setup(void **state)
                                ? "other"
                                : scripts[i].name;
 
-        scripts[i].digest = xenfork__script_digest(text, strlen(text));
+        scripts[i].digest = xenfork__digest(text, strlen(text));
         write_file(scripts[i].name, scripts[i].name, 0755);
     }
     write_file("hotplugpath.sh", "sbindir=\"/usr/sbin\"\n\n# x\nA_b=\"\"\n",
@@ -106,9 +108,9 @@ static void test_digest(void **state)
 {
     (void)state;
     /* From the description of FNV-1a. */
-    assert_true(xenfork__script_digest("", 0) == 0xcbf29ce484222325);
-    assert_true(xenfork__script_digest("a", 1) == 0xaf63dc4c8601ec8c);
-    assert_true(xenfork__script_digest("foobar", 6) == 0x85944171f73967e8);
+    assert_true(xenfork__digest("", 0) == 0xcbf29ce484222325);
+    assert_true(xenfork__digest("a", 1) == 0xaf63dc4c8601ec8c);
+    assert_true(xenfork__digest("foobar", 6) == 0x85944171f73967e8);
 }
 
 static void test_known(void **state)

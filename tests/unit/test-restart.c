@@ -360,11 +360,14 @@ static void test_no_record(void **state)
 /* With a boot, and a mark. */
 static void write_record(const char *boot, const char *rest)
 {
+    char *path = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text,
+                                     XENFORK__FILE_RECORD, NULL);
     char text[512];
+    int bytes = snprintf(text, sizeof(text), "xenfork 1\nboot %s\nmark %s\n%s",
+                         boot, s.uuid_text, rest);
 
-    snprintf(text, sizeof(text), "xenfork 1\nboot %s\nmark %s\n%s", boot,
-             s.uuid_text, rest);
-    write_file(XENFORK__FILE_RECORD, text);
+    scene_put_record(path, text, (size_t)bytes);
+    free(path);
 }
 
 static const char *const malformed[] = {
