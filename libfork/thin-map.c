@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define BLOCK_BYTES   4096U
 #define MAGIC         27022010U /* THIN_SUPERBLOCK_MAGIC */
@@ -24,7 +25,8 @@ struct walk {
     const char *path;
     int fd;
     uint64_t device;
-    uint64_t root;                 /* of the device's own tree; 0: not found */
+    uint64_t root; /* of the device's own tree; 0: not found */
+    uint64_t left; /* blocks that a tree may have still: as many as the file */
     struct xenfork__thin_map *map; /* NULL: the tree of devices */
 };
 
@@ -103,9 +105,10 @@ static int descend(struct walk *walk, uint64_t block, uint32_t level)
         return rc;
     count = get32(node + COUNT_AT);
     room = get32(node + ROOM_AT);
-    if (level == MAX_LEVELS || get32(node + SIZE_AT) != 8 || count > room ||
-        room > (BLOCK_BYTES - NODE_BYTES) / 16)
+    if (level == MAX_LEVELS || walk->left == 0 || get32(node + SIZE_AT) != 8 ||
+        count > room || room > (BLOCK_BYTES - NODE_BYTES) / 16)
         return malformed(walk);
+    walk->left--;
     keys = node + NODE_BYTES;
     values = keys + (size_t)room * 8;
     for (i = 0; i < count && rc >= 0; i++) {
@@ -125,20 +128,23 @@ int xenfork__thin_map(xenfork_ctx *ctx, const char *meta, uint64_t superblock,
     cleanup_map struct xenfork__thin_map map = {0};
     struct walk walk = {.ctx = ctx, .path = meta, .fd = fd, .device = id};
     uint8_t super[BLOCK_BYTES];
+    struct stat st;
     int rc;
 
-    if (fd < 0)
+    if (fd < 0 || fstat(fd, &st))
         return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
                              meta);
     if ((rc = read_block(&walk, superblock, super)) < 0)
         return rc;
     if (get64(super + MAGIC_AT) != MAGIC || get32(super + FORMAT_AT) != FORMAT)
         return malformed(&walk);
+    walk.left = (uint64_t)st.st_size / BLOCK_BYTES;
     rc = descend(&walk, get64(super + MAPPINGS_AT), 0);
     if (rc == 0 && !walk.root)
         rc = xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s knows no device %llu",
                            meta, (unsigned long long)id);
     walk.map = &map;
+    walk.left = (uint64_t)st.st_size / BLOCK_BYTES;
     if (rc == 0)
         rc = descend(&walk, walk.root, 0);
     if (rc < 0)
