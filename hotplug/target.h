@@ -7,6 +7,7 @@
 #define HOTPLUG_TARGET_H
 
 #include "internal.h"
+#include "sys-dm.h"
 
 /* Return 0 or a negative XENFORK_E_*, as the library's functions do. */
 struct target {
@@ -34,5 +35,13 @@ extern const struct target target_vhd;
 
 /* Goes on in the background, as long as the pool in this folder is in use. */
 int watch_pool(xenfork_ctx *ctx, const char *dir);
+/* Wait for the pool once, and make it larger.  False: it is gone */
+struct watch {
+    char pool[XENFORK__DM_NAME_BYTES];
+    bool is_troubled; /* come back soon, whatever it is */
+    uint32_t now;
+    const uint32_t *after; /* NULL: do not wait */
+};
+bool watch_turn(xenfork_ctx *ctx, const char *dir, struct watch *watch);
 
 #endif

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 
@@ -15,6 +16,10 @@
 #include "thin.h"
 
 #define RETRY_S 1 /* while its file system is full */
+
+/* All guests on the pool wait for us when it is full: of no use is less. */
+#define OOM_SCORE "/proc/self/oom_score_adj"
+#define OOM_NEVER "-1000"
 
 /* A pool that has gone meanwhile is no failure. */
 static int grow(xenfork_ctx *ctx, const char *dir, const char *pool)
@@ -29,26 +34,67 @@ static int grow(xenfork_ctx *ctx, const char *dir, const char *pool)
     return xenfork__pool_grow(ctx, dir);
 }
 
+bool watch_turn(xenfork_ctx *ctx, const char *dir, struct watch *watch)
+{
+    bool was_troubled = watch->is_troubled;
+    int rc = xenfork__sys_dm_wait(ctx, watch->pool,
+                                  watch->is_troubled ? NULL : watch->after,
+                                  &watch->now);
+
+    if (rc == XENFORK_E_NOTFOUND)
+        return false;
+    watch->is_troubled = rc < 0 || grow(ctx, dir, watch->pool) < 0;
+    watch->after = watch->is_troubled ? NULL : &watch->now;
+    if (watch->is_troubled && !was_troubled)
+        syslog(LOG_WARNING, "%s%s%s; going on", ctx->error.text,
+               ctx->error.remedy[0] ? "; " : "", ctx->error.remedy);
+    else if (!watch->is_troubled && was_troubled)
+        syslog(LOG_INFO, "%s: all is well again", dir);
+    return true;
+}
+
 static void watch(xenfork_ctx *ctx, const char *dir)
 {
     struct timespec retry = {.tv_sec = RETRY_S};
-    char pool[XENFORK__DM_NAME_BYTES];
-    bool is_full = false;
-    uint32_t now;
-    const uint32_t *after = NULL;
+    struct watch watch = {.is_troubled = false};
 
-    xenfork__pool_name(dir, pool);
-    while (xenfork__sys_dm_wait(ctx, pool, after, &now) == 0) {
-        bool was_full = is_full;
-
-        is_full = grow(ctx, dir, pool) < 0;
-        after = is_full ? NULL : &now;
-        if (is_full && !was_full)
-            syslog(LOG_WARNING, "%s; %s", ctx->error.text, ctx->error.remedy);
-        else if (!is_full && was_full)
-            syslog(LOG_INFO, "%s: there is space again", dir);
-        if (is_full)
+    xenfork__pool_name(dir, watch.pool);
+    while (watch_turn(ctx, dir, &watch))
+        if (watch.is_troubled)
             nanosleep(&retry, NULL);
+    syslog(LOG_DEBUG, "%s: the pool is out of use", dir);
+}
+
+static void refuse_oom(void)
+{
+    cleanup_close int fd = open(OOM_SCORE, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, OOM_NEVER, strlen(OOM_NEVER)) < 0)
+        syslog(LOG_WARNING, "cannot write " OOM_SCORE ": %m, ignoring");
+}
+
+/* A process of its own, and another when that is killed. */
+static void guard(xenfork_ctx *ctx, const char *dir)
+{
+    struct timespec retry = {.tv_sec = RETRY_S};
+    int status;
+    pid_t pid;
+
+    for (;;) {
+        pid = fork();
+        if (pid <= 0) { /* without another process, ourselves */
+            watch(ctx, dir);
+            return;
+        }
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            return;
+        syslog(LOG_WARNING,
+               "%s: who watched the pool has ended (status %d): "
+               "another does",
+               dir, status);
+        nanosleep(&retry, NULL);
     }
 }
 
@@ -77,6 +123,7 @@ int watch_pool(xenfork_ctx *ctx, const char *dir)
     if (setsid() < 0 || chdir("/") || dup2(fd, 3) < 0 || close_range(4, ~0U, 0))
         _exit(1);
     openlog("xenfork-block", LOG_PID, LOG_DAEMON);
-    watch(ctx, dir);
+    refuse_oom();
+    guard(ctx, dir);
     _exit(0);
 }

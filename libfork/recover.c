@@ -8,6 +8,7 @@
 #include "frozen.h"
 #include "lock.h"
 #include "sealed.h"
+#include "thin-pool.h"
 #include "txn.h"
 
 int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
@@ -115,6 +116,7 @@ int xenfork__recover(xenfork_ctx *ctx)
 {
     int rc;
 
+    xenfork__pools_watch(ctx);
     if ((rc = xenfork__txns_recover(ctx)) < 0 ||
         (rc = xenfork__frozen_sweep(ctx)) < 0 ||
         (rc = clones_release(ctx)) < 0 || (rc = xenfork__images_sweep(ctx)) < 0)

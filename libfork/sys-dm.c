@@ -6,11 +6,15 @@
  */
 #include "sys-dm.h"
 
+#include <fcntl.h>
 #include <libdevmapper.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define PREFIX     "XENFORK-" /* of the UUIDs of devices that we make */
+#define POOL_BEGIN "xenfork-" /* of the names of pools */
+#define POOL_END   "-pool"
 #define BUSY_TRIES 500U
 #define BUSY_MS    10U /* between them */
 #define UDEV_FLAGS                                                            \
@@ -20,8 +24,9 @@
 /* libdevmapper has one place for all to complain: whose task it is about. */
 static __thread xenfork_ctx *complainer;
 
-static void __attribute__((format(printf, 5, 6))) complain(
-    int level, const char *file, int line, int dm_errno, const char *fmt, ...)
+static void __attribute__((format(printf, 5, 6)))
+complain(int level, const char *file, int line, int dm_errno, const char *fmt,
+         ...)
 {
     char text[XENFORK__TEXT_BYTES];
     va_list ap;
@@ -51,6 +56,14 @@ static struct dm_task *new_task(xenfork_ctx *ctx, int type, const char *name)
         task = NULL;
     }
     return task;
+}
+
+/* One that is about all of them. */
+static struct dm_task *new_list(xenfork_ctx *ctx)
+{
+    complainer = ctx;
+    dm_log_with_errno_init(complain);
+    return dm_task_create(DM_DEVICE_LIST);
 }
 
 static void end_task(struct dm_task *task)
@@ -325,5 +338,79 @@ int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name,
     if (e)
         return failed(ctx, e, "wait for", name);
     *now_out = info.event_nr;
+    return 0;
+}
+
+/* "7:1": the file of a loop device.  NULL: it has none */
+static char *backing_file(const char *device)
+{
+    char path[96], text[4096];
+    cleanup_close int fd = -1;
+    ssize_t n;
+
+    snprintf(path, sizeof(path), "/sys/dev/block/%.24s/loop/backing_file",
+             device);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (n <= 0)
+        return NULL;
+    text[n] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    return strdup(text);
+}
+
+/* Of one that goes meanwhile nothing is said. */
+static int add_pool(xenfork_ctx *ctx, const char *name, char ***data,
+                    size_t *count)
+{
+    cleanup_free char *type = NULL;
+    cleanup_free char *params = NULL;
+    char device[XENFORK__LOOP_BYTES];
+    char *file, **more;
+    size_t length = strlen(name), end = strlen(POOL_END);
+
+    if (strncmp(name, POOL_BEGIN, strlen(POOL_BEGIN)) != 0 || length < end ||
+        strcmp(name + length - end, POOL_END) != 0 ||
+        read_line(ctx, DM_DEVICE_TABLE, name, 0, &type, &params) < 0 ||
+        sscanf(params, "%*s %23s", device) != 1 ||
+        !(file = backing_file(device)))
+        return 0;
+    more = reallocarray(*data, *count + 1, sizeof(**data));
+    if (!more) {
+        free(file);
+        return xenfork__nomem(ctx);
+    }
+    *data = more;
+    (*data)[(*count)++] = file;
+    return 0;
+}
+
+int xenfork__sys_pools(xenfork_ctx *ctx, char ***data_out, size_t *count_out)
+{
+    struct dm_task *task = new_list(ctx);
+    struct dm_names *names;
+    char **data = NULL;
+    size_t count = 0;
+    uint32_t next = 0;
+    int rc = 0, e = task ? run_task(task) : ENOMEM;
+
+    names = e ? NULL : dm_task_get_names(task);
+    if (names && names->dev)
+        do {
+            names = (struct dm_names *)((char *)names + next);
+            rc = add_pool(ctx, names->name, &data, &count);
+            next = names->next;
+        } while (rc == 0 && next);
+    end_task(task);
+    if (e)
+        rc = failed(ctx, e, "list", "its devices");
+    if (rc < 0) {
+        while (count)
+            free(data[--count]);
+        free(data);
+        return rc;
+    }
+    *data_out = data;
+    *count_out = count;
     return 0;
 }

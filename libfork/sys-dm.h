@@ -144,6 +144,11 @@ int xenfork__sys_file_is_protected(xenfork_ctx *ctx, const char *path,
 int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
                            const uint64_t *blocks, size_t count,
                            size_t block_bytes);
+/*
+ * The data files of our pools in use, as the kernel knows them.  Caller frees
+ * each, and the array
+ */
+int xenfork__sys_pools(xenfork_ctx *ctx, char ***data_out, size_t *count_out);
 /* Somebody makes this pool larger while it is in use; data: its file */
 int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir,
                             const char *data);

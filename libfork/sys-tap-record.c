@@ -8,6 +8,7 @@
 #include "sys-tap.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -39,23 +40,43 @@ static char *canonical(const char *path)
     return dir && asprintf(&real, "%s%s", dir, slash) >= 0 ? real : NULL;
 }
 
+/* As a name in a folder: "/" is "!", and what could be taken for it "%21". */
+static void put_name(FILE *f, const char *text)
+{
+    for (; *text; text++)
+        if (*text == '/')
+            fputc('!', f);
+        else if (strchr("!%@", *text))
+            fprintf(f, "%%%02x", (unsigned char)*text);
+        else
+            fputc(*text, f);
+}
+
 /* "!srv!web.vhd", "!srv!ro.vhd@backend!vbd!3!51712" */
 static int name_record(xenfork_ctx *ctx, const char *path, const char *reader,
                        char **file_out)
 {
     cleanup_free char *real = canonical(path);
-    char *p;
+    char *text = NULL;
+    size_t bytes;
+    FILE *f;
 
     if (!real)
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no file %s", path);
-    if (asprintf(file_out, DIR "/%s%s%s", real, reader ? "@" : "",
-                 reader ? reader : "") < 0) {
-        *file_out = NULL;
+    f = open_memstream(&text, &bytes);
+    if (!f)
+        return xenfork__nomem(ctx);
+    fputs(DIR "/", f);
+    put_name(f, real);
+    if (reader) {
+        fputc('@', f);
+        put_name(f, reader);
+    }
+    if (fclose(f)) {
+        free(text);
         return xenfork__nomem(ctx);
     }
-    for (p = *file_out + strlen(DIR "/"); *p; p++)
-        if (*p == '/')
-            *p = '!';
+    *file_out = text;
     return 0;
 }
 

@@ -232,6 +232,8 @@ int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
     }
     if (rc == 0 && !info.is_there)
         rc = make_device(ctx, thin, is_readonly);
+    else if (rc == 0 && thin->has_id)
+        rc = xenfork__pool_use(ctx, thin->dir); /* and watched */
     if (rc == 0)
         *node_out = steal_ptr(node);
     return rc;

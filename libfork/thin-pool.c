@@ -189,6 +189,37 @@ int xenfork__pool_use(xenfork_ctx *ctx, const char *dir)
     return rc < 0 ? rc : xenfork__sys_pool_watch(ctx, dir, pool.data);
 }
 
+static int watch_one(xenfork_ctx *ctx, const char *data)
+{
+    static const char end[] = "/pool/data";
+    size_t length = strlen(data);
+    cleanup_free char *dir = NULL;
+
+    if (length <= strlen(end) || strcmp(data + length - strlen(end), end) != 0)
+        return 0; /* it was removed, or is nobody's of ours */
+    dir = strndup(data, length - strlen(end));
+    return dir ? xenfork__sys_pool_watch(ctx, dir, data) : xenfork__nomem(ctx);
+}
+
+void xenfork__pools_watch(xenfork_ctx *ctx)
+{
+    __auto_type error = ctx->error;
+    char **data = NULL;
+    size_t count = 0, i;
+    int rc = xenfork__sys_pools(ctx, &data, &count);
+
+    if (rc < 0)
+        LOG_WARN(ctx, "nobody may watch the pools of disks: %s, ignoring",
+                 ctx->error.text);
+    for (i = 0; i < count; i++) {
+        if (watch_one(ctx, data[i]) < 0)
+            LOG_WARN(ctx, "nobody makes %s larger: %s, ignoring", data[i],
+                     ctx->error.text);
+    }
+    xenfork__names_free(data, count);
+    ctx->error = error;
+}
+
 int xenfork__pool_uuid(xenfork_ctx *ctx, const char *dir, char **uuid_out)
 {
     cleanup_pool struct pool pool = {0};

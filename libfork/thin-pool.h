@@ -24,6 +24,8 @@ int xenfork__pool_uuid(xenfork_ctx *ctx, const char *dir, char **uuid_out);
 uint64_t xenfork__pool_digest(const char *text);
 /* Make it if it is not there, and put it into use. */
 int xenfork__pool_use(xenfork_ctx *ctx, const char *dir);
+/* Whoever watched a pool in use may have been killed: somebody does again. */
+void xenfork__pools_watch(xenfork_ctx *ctx);
 /* More space, if little is left.  DISK, with remedy: there is none */
 int xenfork__pool_grow(xenfork_ctx *ctx, const char *dir);
 /* One that was never used. */

@@ -24,6 +24,10 @@ remember
 start_behind other /mnt/e/a/other.img
 check 'another source is forked' timeout 120 xl fork --paused other o
 ask other 'mark others' >/dev/null
+watcher() { pgrep -n -x xenfork-block; }
+old=$(watcher)
+kill -9 "$old"
+check 'the pool is watched again when its watcher is killed' wait_until 20 eval '[ -n "$(watcher)" ] && [ "$(watcher)" != "$old" ]'
 start_behind web /mnt/e/a/link.img
 ask web 'mark first' >/dev/null
 check 'a source by a link is forked' timeout 120 xl fork --paused web a

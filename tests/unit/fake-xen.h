@@ -161,6 +161,7 @@ struct fake {
     uint32_t boots;      /* of the host: see fake_reboot() */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
     bool cannot_thin, cannot_protect, has_no_space, pool_is_full, mirror_is_broken;
+    uint32_t pools_watched; /* how often */
     struct fake_dm dms[FAKE_DMS];
     struct fake_thin thins[FAKE_THINS];
     char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];
