@@ -2,9 +2,11 @@
 #include "check.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "admission.h"
 #include "disk.h"
+#include "folder.h"
 #include "frozen.h"
 #include "identity.h"
 #include "node.h"
@@ -142,6 +144,26 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
     return rc;
 }
 
+/* Of a file: what is sealed, and deltas, lie beside it. */
+static int check_folder(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    const char *file = strchr(disk->path, '/');
+    struct stat st;
+    int rc;
+
+    if (!file || stat(file, &st) || !S_ISREG(st.st_mode))
+        return 0;
+    rc = xenfork__folder_check_file(ctx, file);
+    if (rc == XENFORK_E_DISK) {
+        __auto_type said = ctx->error;
+
+        xenfork__miss(ctx, rc, "disk %s (%s) cannot be forked: %s", disk->vdev,
+                      disk->path, said.text);
+        xenfork__remedy(ctx, "%s", said.remedy);
+    }
+    return rc;
+}
+
 /* Those that are refused are left out: there is a finding instead. */
 static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
                       const xenfork_spec *spec, uint32_t domid,
@@ -150,6 +172,8 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
     struct plan *plan = &check->disks[check->disk_count];
     int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &plan->driver);
 
+    if (rc == 0 && plan->driver && plan->driver->clone)
+        rc = check_folder(ctx, disk);
     if (rc == 0 && plan->driver && disk->path && !disk->is_foreign)
         rc = xenfork__xen_disk_served(ctx, domid, disk->vdev, disk->path);
     /* A clone's own copy of what others write to would be of no use. */

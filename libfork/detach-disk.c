@@ -7,9 +7,14 @@
  */
 #include "detach.h"
 
+#include <ctype.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "disk.h"
+
+#define MAX_NAME 64
 
 /* Change one disk in the record, and in our copy of it. */
 static int save(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
@@ -45,6 +50,17 @@ static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
     return rc;
 }
 
+/* Is this, as part of a file's name, that and nothing more, and legible? */
+static bool is_plain(const char *name)
+{
+    const char *p;
+
+    for (p = name; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("._-+@", *p))
+            return false;
+    return name[0] && name[0] != '.' && p - name <= MAX_NAME;
+}
+
 /* NULL: it stays where it is. */
 static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                  const struct xenfork__node_disk *disk,
@@ -56,7 +72,8 @@ static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
 
     xenfork__uuid_print(job->clone->uuid, uuid);
     if (job->dir)
-        r = asprintf(to_out, "%s/%s-%s.%s", job->dir, job->clone->name,
+        r = asprintf(to_out, "%s/%s-%s.%s", job->dir,
+                     is_plain(job->clone->name) ? job->clone->name : uuid,
                      disk->vdev, job->format);
     else if (driver->is_moved)
         r = asprintf(to_out, "%.*s/%s-%s.raw", (int)(slash - disk->path),
@@ -140,6 +157,50 @@ static const char *driver_of(const char *format)
                                     : xenfork__disk_plain.name;
 }
 
+static int refuse_taken(xenfork_ctx *ctx, const char *to)
+{
+    xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s exists already", to);
+    return xenfork__remedy(ctx, "move it away, or choose another place");
+}
+
+/* Owner and mode of a file are its copy's; a device's are none for a file. */
+static int take_after(int fd, const char *old)
+{
+    const char *file = strchr(old, '/');
+    struct stat st;
+
+    if (!file || stat(file, &st) || !S_ISREG(st.st_mode))
+        return 0;
+    return fchown(fd, st.st_uid, st.st_gid) ||
+           fchmod(fd, (st.st_mode & 0777) | S_IRUSR | S_IWUSR);
+}
+
+/*
+ * A new file, which the program that copies writes to: never one that was
+ * there, nor what a link there leads to.
+ */
+static int make_target(xenfork_ctx *ctx, const char *to, const char *old)
+{
+    cleanup_close int fd = open(
+        to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno == EEXIST)
+        return refuse_taken(ctx, to);
+    return fd < 0 || take_after(fd, old)
+               ? xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot make %s", to)
+               : 0;
+}
+
+/* That of an earlier time: made by us, or not yet. */
+static int have_target(xenfork_ctx *ctx, const char *to, const char *old)
+{
+    struct stat st;
+
+    if (lstat(to, &st))
+        return make_target(ctx, to, old);
+    return S_ISREG(st.st_mode) && st.st_nlink == 1 ? 0 : refuse_taken(ctx, to);
+}
+
 /*
  * What lies there already must be ours, from an earlier time.  What was begun
  * somewhere else is not gone on with.
@@ -148,18 +209,26 @@ static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
                  uint32_t disk, const char *to, const char *format)
 {
     const struct xenfork__node_disk *d = &job->clone->disks[disk];
+    struct stat st;
     int rc;
 
     if (!strcmp(d->other, to))
-        return 0;
+        return have_target(ctx, to, d->path);
     if (d->other[0] &&
         (rc = xenfork__disk_remove(ctx, d->other_driver, d->other)) < 0)
         return rc;
-    if (access(to, F_OK) == 0) {
-        xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s exists already", to);
-        return xenfork__remedy(ctx, "move it away, or choose another place");
+    if (lstat(to, &st) == 0)
+        return refuse_taken(ctx, to);
+    if ((rc = save(ctx, job, disk, driver_of(format), to)) < 0)
+        return rc;
+    rc = make_target(ctx, to, d->path);
+    if (rc < 0) {
+        __auto_type error = ctx->error;
+
+        save(ctx, job, disk, "", ""); /* it is somebody else's */
+        ctx->error = error;
     }
-    return save(ctx, job, disk, driver_of(format), to);
+    return rc;
 }
 
 /* The domain's record leads to it, and the old one goes. */
@@ -177,6 +246,21 @@ static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
         return 0;
     rc = xenfork__disk_remove(ctx, disk->other_driver, disk->other);
     return rc < 0 ? rc : save(ctx, job, i, "", "");
+}
+
+/* It has been refused before anything was copied: nothing is left of it. */
+static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint32_t disk)
+{
+    const struct xenfork__node_disk *d = &job->clone->disks[disk];
+    __auto_type error = ctx->error;
+    struct stat st;
+
+    if (d->other[0] == '/' && lstat(d->other, &st) == 0 &&
+        S_ISREG(st.st_mode) && !st.st_size &&
+        xenfork__disk_remove(ctx, d->other_driver, d->other) == 0)
+        save(ctx, job, disk, "", "");
+    ctx->error = error;
 }
 
 /* Where it is: its driver copies what it lies on, if anything. */
@@ -208,6 +292,8 @@ static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
     else if ((rc = begin(ctx, job, i, to, own.format)) == 0 &&
              (rc = copy(ctx, job, driver, &own)) == 0)
         rc = swap(ctx, job, i, to);
+    else
+        forget_empty(ctx, job, i);
     return rc < 0 ? rc : finish(ctx, job, domid, i, own.format);
 }
 

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "files.h"
+#include "folder.h"
 #include "lock.h"
 #include "named.h"
 #include "recover.h"
@@ -153,7 +154,7 @@ static int check_place(xenfork_ctx *ctx, const char *dir, const char *format)
     if (dir[0] != '/' || stat(dir, &st) || !S_ISDIR(st.st_mode))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "%s is no absolute path of a directory", dir);
-    return 0;
+    return xenfork__folder_check(ctx, dir);
 }
 
 XENFORK_API int xenfork_detach(xenfork_ctx *ctx, const char *name,

@@ -276,8 +276,7 @@ static int begin_move(xenfork_ctx *ctx, const struct xenfork__own *own,
     if ((rc = xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, top->node)) <
             0 ||
         (rc = xenfork__qcow2_read(ctx, own->path, &qcow2)) < 0 ||
-        (rc = xenfork__sys_qemu_img_create(ctx, &to, qcow2.size_bytes,
-                                           own->path)) < 0)
+        (rc = xenfork__sys_qemu_img_create(ctx, &to, qcow2.size_bytes)) < 0)
         return rc;
     return begin_stopped(ctx, own, top, id);
 }

@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PROGRAM "qemu-img"
 
@@ -39,21 +38,12 @@ int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path)
 
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
                                  const struct xenfork__image *image,
-                                 uint64_t bytes, const char *like)
+                                 uint64_t bytes)
 {
     char size[24];
     const char *const argv[] = {PROGRAM, "create",    "-q", "-f", image->format,
                                 "--",    image->path, size, NULL};
-    struct stat st;
-    int rc;
 
     snprintf(size, sizeof(size), "%" PRIu64, bytes);
-    rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
-    if (rc < 0)
-        return rc;
-    if (stat(like, &st) || chown(image->path, st.st_uid, st.st_gid) ||
-        chmod(image->path, st.st_mode & 07777))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                             "cannot set owner and mode of %s", image->path);
-    return 0;
+    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }

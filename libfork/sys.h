@@ -21,8 +21,8 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
 int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
                          uint64_t *extents_out);
 /*
- * A copy of an image by qemu-img, sparse; formats in its words.  dst is
- * written over.  step() hears of per mille done, each second at least; what it
+ * A copy of an image by qemu-img, sparse; formats in its words.  dst is there,
+ * and is written over. step() hears of per mille done, each second at least; what it
  * returns below 0 ends it.  bytes_per_second 0: as fast as it goes.  DISK
  */
 struct xenfork__copy {
@@ -241,10 +241,10 @@ bool xenfork__sys_qemu_is_there(uint32_t domid);
 bool xenfork__sys_has_qemu_img(void);
 /* Of a file that nobody serves: into what it lies on.  DISK */
 int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path);
-/* An empty one, in place of what is there; owner and mode of @like.  DISK */
+/* An empty one, in a file that is there and stays as it is otherwise.  DISK */
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
                                  const struct xenfork__image *image,
-                                 uint64_t bytes, const char *like);
+                                 uint64_t bytes);
 /*
  * The host side of a NIC: what the guest says is dropped at once (and not
  * kept, to be said later).

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Paths of disks: what is forked is what the domain has open, or nothing; and it is found before the guest stands still.
-# live: --timeout 400
+# live: --timeout 600
 # full: 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/ext4.sh"
@@ -9,11 +9,8 @@
 . "$LIVE/qcow2.sh"
 
 host() { snapshot_of_host /data /mnt/e | grep -vE '^[0-9]+ process xl$'; }
-# elsewhere TEXT DOM: refused before the guest is touched, and nothing is left
-elsewhere() {
-    remember "$2"
-    refused "$1" DISK 'xvda .*path leads to another disk' 'let the path lead' "$2" k
-}
+# elsewhere TEXT DOM: the check says so
+elsewhere() { code "$1" DISK xl -N fork --json "$2"; }
 is_alone() { [ "$(files /data)" = 0 ]; }
 
 # A raw file, by a link on another file system.
@@ -25,12 +22,22 @@ start_source raw 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/mnt/e/cur
 rm -f /data/raw.img
 ask raw mark mine >/dev/null
 ln -sfn /data/v2.img /mnt/e/current.img
-elsewhere 'a link that leads elsewhere' raw
+remember raw
+refused 'a link that leads elsewhere' DISK 'xvda .*path leads to another disk' 'let the path lead' raw k
 ln -sfn /data/v1.img /mnt/e/current.img
 check 'put back, it is forked' timeout 120 xl fork --paused raw r
 is 'beside the file itself' "$(disk r | cut -d / -f 1-3)" /data/.xenfork
 is 'with its marks' "$("$LIVE/check-disk" "$(disk r)" | jq -c .marks)" '["mine"]'
-check 'destroyed' timeout 60 xl fork-destroy r
+# Its name is no path.
+uuid=$(info r .uuid)
+mkdir -p /data/sub/deep
+xl rename r ../r && xl destroy ../r
+check 'detached' timeout 120 xl fork-detach --wait --to=/data/sub/deep "$uuid"
+is 'into that folder' "$(ls /data/sub) $(ls /data/sub/deep | wc -l)" 'deep 1'
+is 'for nobody else to read' "$(stat -c %a /data/sub/deep/*)" 600
+chmod 777 /data/sub
+check 'not where others can write' eval "! timeout 60 xl fork-detach --wait --to=/data/sub $uuid"
+check 'destroyed' timeout 60 xl fork-destroy "$uuid"
 gone() { [ ! -e /data/.xenfork ]; }
 check 'no empty folder stays' wait_until 30 gone
 mv /data/v2.img /data/v1.img

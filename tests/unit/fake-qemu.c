@@ -380,12 +380,11 @@ void fake_put_qemu(FILE *f, const struct fake_disk *disk)
 
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
                                  const struct xenfork__image *image,
-                                 uint64_t bytes, const char *like)
+                                 uint64_t bytes)
 {
     FAKE_ENTER(ctx);
-    if (!bytes || access(like, F_OK))
-        fake_violation("%s is made like nothing", image->path);
-    unlink(image->path);
+    if (!bytes || access(image->path, F_OK))
+        fake_violation("%s is not there", image->path);
     fake_write_qcow2(image->path);
     return fake_leave(0);
 }

@@ -10,12 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "fake-xen.h"
+#include "ids.h"
 #include "lock.h"
+#include "named.h"
 #include "node.h"
 #include "qcow2.h"
 #include "scene.h"
@@ -223,6 +226,77 @@ static void test_moved(void **state)
     assert_int_equal(access(to, F_OK), -1);
 }
 
+/* Neither of its source's nor of its own is anything shown to others. */
+static void test_mode(void **state)
+{
+    struct scene *s = *state;
+    char to[FAKE_PATH + 32];
+    mode_t mask = umask(0);
+    struct stat st;
+
+    snprintf(to, sizeof(to), "%s/src-1-xvda.raw", fake->dir);
+    assert_int_equal(chmod(fake_domain(s->clone)->disks[0].path, 0640), 0);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0), 0);
+    umask(mask);
+    assert_int_equal(stat(to, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+}
+
+/* A name is no path; for one that is odd the UUID stands. */
+static void test_odd_name(void **state)
+{
+    struct scene *s = *state;
+    char uuid[XENFORK__UUID_CHARS], to[2 * FAKE_PATH];
+    struct xenfork__node *clone;
+
+    assert_int_equal(
+        xenfork__named(s->ctx, XENFORK_KIND_CLONE, "src-1", &clone), 0);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    free(clone->name);
+    clone->name = strdup("../x");
+    assert_int_equal(xenfork__node_save(s->ctx, clone), 0);
+    xenfork__uuid_print(clone->uuid, uuid);
+    xenfork__node_free(clone);
+    snprintf(to, sizeof(to), "%s/%s-xvda.raw", fake->dir, uuid);
+    assert_int_equal(xenfork_detach(s->ctx, "../x", fake->dir, NULL, 0), 0);
+    assert_int_equal(access(to, F_OK), 0);
+}
+
+/* Others than root can write there. */
+static void test_folder(void **state)
+{
+    struct scene *s = *state;
+    char dir[FAKE_PATH + 32];
+
+    snprintf(dir, sizeof(dir), "%s/open", fake->dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    assert_int_equal(chmod(dir, 01777), 0);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", dir, NULL, 0),
+                     XENFORK_E_DISK);
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_int_equal(chmod(dir, 0755), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", dir, NULL, 0), 0);
+}
+
+/* Nor is where a link leads that leads to nothing. */
+static void test_link_in_the_way(void **state)
+{
+    struct scene *s = *state;
+    char to[FAKE_PATH + 32], target[FAKE_PATH + 32];
+
+    snprintf(to, sizeof(to), "%s/src-1-xvda.raw", fake->dir);
+    snprintf(target, sizeof(target), "%s/target", fake->dir);
+    assert_int_equal(symlink(target, to), 0);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
+                     XENFORK_E_DISK);
+    assert_int_equal(access(target, F_OK), -1);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(unlink(to), 0);
+}
+
 /* What has been there is nobody's to write over. */
 static void test_in_the_way(void **state)
 {
@@ -365,6 +439,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_in_the_way, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mode, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_odd_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_folder, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_link_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_flat, setup_qcow2, teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_forked, setup_qcow2,

@@ -159,6 +159,18 @@ static void test_disk_elsewhere(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
 }
 
+/* Others than root can put there what they like. */
+static void test_disk_folder(void **state)
+{
+    struct fork_scene *s = *state;
+
+    assert_int_equal(chmod(fake->dir, 0777), 0);
+    refused(s, s->src, XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_remedy(s->ctx), "chmod go-w"));
+    assert_int_equal(chmod(fake->dir, 0755), 0);
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
 /* Two domains write to it. */
 static void test_disk_shared(void **state)
 {
@@ -369,6 +381,7 @@ int main(void)
         TEST(test_devices),
         TEST(test_disk_refused),
         TEST(test_disk_elsewhere),
+        TEST(test_disk_folder),
         TEST(test_disk_shared),
         TEST(test_suspension),
         TEST(test_rings_do_not_drain),
