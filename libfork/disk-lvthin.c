@@ -11,24 +11,47 @@
 
 #include "ids.h"
 
-static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                        bool is_frozen)
+static int is_thin(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
-    int rc;
-
-    (void)is_frozen;
     if (!disk->path || disk->is_foreign || disk->is_cdrom ||
         strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
         (disk->script && disk->script[0]))
-        rc = xenfork__miss(ctx, XENFORK_E_DISK,
-                           "disk %s is no volume served by blkback",
-                           disk->vdev);
-    else
-        rc = xenfork__sys_lv_is_thin(ctx, disk->path);
-    return rc == XENFORK_E_DISK
-               ? xenfork__remedy(ctx, "the driver lvthin is for thin volumes "
-                                      "of LVM, by phy")
-               : rc;
+        return xenfork__miss(ctx, XENFORK_E_DISK,
+                             "disk %s is no volume served by blkback",
+                             disk->vdev);
+    return xenfork__sys_lv_is_thin(ctx, disk->path);
+}
+
+/* Why its pool makes no snapshot, nobody else can say. */
+static bool lvthin_owns(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    __auto_type error = ctx->error;
+    bool is_owned = is_thin(ctx, disk) == 0;
+
+    ctx->error = error;
+    return is_owned;
+}
+
+static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                        bool is_frozen)
+{
+    int rc = is_thin(ctx, disk);
+
+    (void)is_frozen;
+    if (rc == XENFORK_E_DISK)
+        return xenfork__remedy(ctx, "the driver lvthin is for thin volumes of "
+                                    "LVM, by phy");
+    if (rc < 0)
+        return rc;
+    rc = xenfork__sys_lv_check_pool(ctx, disk->path);
+    if (rc == XENFORK_E_DISK) {
+        __auto_type said = ctx->error;
+
+        xenfork__miss(ctx, rc, "disk %s (%s) cannot be forked: %s", disk->vdev,
+                      disk->path, said.text);
+        xenfork__remedy(ctx, "%s", said.remedy);
+    }
+    return rc;
 }
 
 static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
@@ -82,6 +105,7 @@ const struct xenfork__disk_driver xenfork__disk_lvthin = {
     .name = "lvthin",
     .why = "a thin volume of LVM",
     .format = "raw",
+    .owns = lvthin_owns,
     .probe = lvthin_probe,
     .path = lvthin_path,
     .prepare = lvthin_prepare,

@@ -251,8 +251,9 @@ static int qcow2_clone(xenfork_ctx *ctx, const char *from, const char *to)
 }
 
 /* No other is for such files; of VHDs it can say best why not. */
-static bool owns_disk(const struct xenfork__disk *disk)
+static bool owns_disk(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
+    (void)ctx;
     return !strcmp(disk->format, "qcow2") ||
            (!strcmp(disk->format, "vhd") && !strcmp(disk->backend, "qdisk"));
 }

@@ -30,8 +30,9 @@
     "the driver vhd is for disks with script=block-fork,target=vhd:FILE " \
     "(format raw, backend phy) or backendtype=tap,format=vhd,target=FILE"
 
-static bool vhd_owns(const struct xenfork__disk *disk)
+static bool vhd_owns(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
+    (void)ctx;
     return disk->path &&
            (!strncmp(disk->path, XENFORK__VHD_PREFIX,
                      strlen(XENFORK__VHD_PREFIX)) ||
@@ -82,7 +83,7 @@ static int check_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     int rc;
 
-    if (!vhd_owns(disk))
+    if (!vhd_owns(ctx, disk))
         return refuse(ctx, disk, "it is no VHD served by tapdisk", REMEDY);
     rc = strcmp(disk->backend, "tap") ? check_nbd_form(ctx, disk)
                                       : check_tap_form(ctx, disk);

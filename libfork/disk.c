@@ -46,7 +46,7 @@ static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 
     for (i = 0; drivers[i]->path && rc == XENFORK_E_DISK; i++) {
         rc = drivers[i]->probe(ctx, disk, is_frozen);
-        if (rc < 0 && drivers[i]->owns && drivers[i]->owns(disk))
+        if (rc < 0 && drivers[i]->owns && drivers[i]->owns(ctx, disk))
             return rc;
         if (rc < 0)
             continue;

@@ -50,7 +50,7 @@ struct xenfork__disk_driver {
     const char *script; /* clones' disks need it; NULL: as the source's */
     bool takes_options; /* disk->options, checked by probe: INVAL */
     /* Of this kind: what probe says of it is final.  NULL: it cannot be told */
-    bool (*owns)(const struct xenfork__disk *disk);
+    bool (*owns)(xenfork_ctx *ctx, const struct xenfork__disk *disk);
     /*
      * Can it fork this disk?  DISK with text and remedy, not logged.
      * is_frozen: the source is, or is to be, frozen

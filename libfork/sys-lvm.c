@@ -3,6 +3,7 @@
  * Thin volumes of LVM, by its own programs: liblvm is gone (LVM 2.03), and
  * LVM's metadata is nobody else's.
  */
+#include "sys-lvm.h"
 #include "sys-run.h"
 
 #include <string.h>
@@ -41,15 +42,50 @@ static int no_thin_volume(xenfork_ctx *ctx, const char *path)
                          path);
 }
 
+/*
+ * The group and the volume in the name of the mapping, "VG-LV", where a hyphen
+ * of a name is written twice (dm_build_dm_name(), libdevmapper).  LVM does not
+ * take every path of a device for one of its volumes: not /dev/dm-3, nor a link
+ * to it.
+ */
+struct lv {
+    char vg[256], name[512]; /* "VG/LV" */
+};
+
+static bool name_of(const char *path, struct lv *out)
+{
+    char name[256] = "";
+    size_t n = 0, slash = 0;
+    const char *p;
+
+    if (!is_lv(path) || !dm_says(path, "name", name, sizeof(name)))
+        return false;
+    for (p = name; *p && *p != '\n'; p++) {
+        bool is_hyphen = *p == '-' && p[1] == '-';
+
+        if (*p == '-' && !is_hyphen) {
+            if (slash || !n)
+                return false; /* of a layer below a volume */
+            slash = n;
+        }
+        out->name[n++] = *p == '-' && !is_hyphen ? '/' : *p;
+        p += is_hyphen;
+    }
+    out->name[n] = '\0';
+    snprintf(out->vg, sizeof(out->vg), "%.*s", (int)slash, out->name);
+    return slash && slash + 1 < n;
+}
+
 int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path)
 {
+    struct lv lv;
     const char *const argv[] = {"lvs", "--noheadings", "-o", "segtype",
-                                "--",  path,           NULL};
+                                "--",  lv.name,        NULL};
     cleanup_free char *output = NULL;
     char *type, *rest = NULL;
     int rc;
 
-    if (!is_lv(path))
+    if (!name_of(path, &lv))
         return no_thin_volume(ctx, path);
     rc = xenfork__sys_run(ctx, XENFORK_E_XEN, argv, &output);
     if (rc < 0)
@@ -58,26 +94,21 @@ int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path)
     return type && !strcmp(type, "thin") ? 0 : no_thin_volume(ctx, path);
 }
 
-/*
- * The group's name in that of the mapping, "VG-LV", where a hyphen of a name
- * is written twice (dm_build_dm_name(), libdevmapper).
- */
 int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
 {
-    char name[256] = "", vg[256];
-    size_t n = 0;
-    const char *p;
+    struct lv lv;
 
-    if (!is_lv(path) || !dm_says(path, "name", name, sizeof(name)))
+    if (!name_of(path, &lv))
         return no_thin_volume(ctx, path);
-    for (p = name; *p && (*p != '-' || p[1] == '-'); p++) {
-        vg[n++] = *p;
-        p += *p == '-';
-    }
-    vg[n] = '\0';
-    if (!n || *p != '-')
-        return no_thin_volume(ctx, path);
-    return asprintf(dir_out, DEV "%s", vg) < 0 ? xenfork__nomem(ctx) : 0;
+    return asprintf(dir_out, DEV "%s", lv.vg) < 0 ? xenfork__nomem(ctx) : 0;
+}
+
+int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path)
+{
+    struct lv lv;
+
+    return name_of(path, &lv) ? xenfork__lv_check_pool(ctx, lv.vg, lv.name)
+                              : no_thin_volume(ctx, path);
 }
 
 /* "/dev/VG/LV": both names, in a copy that the caller frees; NULL: not so */
@@ -102,6 +133,7 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
 {
     const char *vg, *lv;
     cleanup_free char *names = split(dst, &vg, &lv);
+    struct lv from;
     const char *const argv[] = {"lvcreate",
                                 "-qq",
                                 "--yes",
@@ -113,11 +145,14 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
                                 "--name",
                                 names ? lv : NULL,
                                 "--",
-                                src,
+                                from.name,
                                 NULL};
 
     if (!names)
         return xenfork__nomem(ctx);
+    if (!name_of(src, &from))
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                             "%s is no volume of LVM any more", src);
     return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }
 

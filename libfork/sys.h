@@ -64,6 +64,11 @@ bool xenfork__sys_is_full(const char *path);
 /* Thin volumes of LVM.  DISK, not logged: it is none */
 int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path);
 /*
+ * Does LVM make snapshots in the pool of this thin volume?  DISK with remedy,
+ * not logged: not as it is now
+ */
+int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path);
+/*
  * The folder of device names that the volume's group has, "/dev/vg"; caller
  * frees.  DISK, not logged: it is no volume
  */

@@ -101,6 +101,15 @@ int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path)
     return fake_leave(0);
 }
 
+int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path)
+{
+    FAKE_ENTER(ctx);
+    if (!fake->is_full)
+        return fake_leave(0);
+    xenfork__miss(ctx, XENFORK_E_DISK, "the pool of %s is full", path);
+    return fake_leave(xenfork__remedy(ctx, "lvextend"));
+}
+
 int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
 {
     const char *vg = strstr(path, VG);

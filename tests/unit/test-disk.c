@@ -202,6 +202,19 @@ static void test_usage(void **state)
     xenfork_list_free(list);
 }
 
+/* Why not, its own driver says, and no other stands in. */
+static void test_lvthin_full(void **state)
+{
+    (void)state;
+    fake_make_thin(s->src);
+    fake->is_full = true;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "the pool of"));
+    assert_string_equal(xenfork_error_remedy(s->ctx), "lvextend");
+    fake->is_full = false;
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
 static void test_lvthin(void **state)
 {
     xenfork_list *list;
@@ -235,9 +248,10 @@ static void test_lvthin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_auto),  TEST(test_wishes),         TEST(test_malformed),
-        TEST(test_none),  TEST(test_none_of_frozen), TEST(test_other_driver),
-        TEST(test_usage), TEST(test_lvthin),         TEST(test_yields),
+        TEST(test_auto),   TEST(test_wishes),         TEST(test_malformed),
+        TEST(test_none),   TEST(test_none_of_frozen), TEST(test_other_driver),
+        TEST(test_usage),  TEST(test_lvthin),         TEST(test_lvthin_full),
+        TEST(test_yields),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
