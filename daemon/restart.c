@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "again.h"
 #include "files.h"
 #include "hydrate.h"
 #include "ids.h"
@@ -26,8 +27,8 @@ struct restart {
     char boot[XENFORK__UUID_CHARS]; /* of the host, that domids are of */
     char mark[XENFORK__UUID_CHARS]; /* what is made in its place bears it */
     uint32_t domid;                 /* what has shut down */
-    int mode;       /* RESTART_* */
-    uint32_t made;  /* what comes in its place; DOMID_NONE: not yet */
+    int mode;                       /* RESTART_* */
+    uint32_t made; /* what comes in its place; DOMID_NONE: not yet */
     uint32_t held_count;
     int held[MAX_NICS]; /* devids of NICs */
     char *json;
@@ -253,7 +254,7 @@ static int clear_place(xenfork_ctx *ctx, const struct restart *restart,
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
     if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
-        (rc = xenfork__host_made_for(ctx, domid, mark)) < 0)
+        (rc = xenfork__xen_made_for(ctx, domid, mark)) < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if (info.is_paused && !info.cpu_ns && !strcmp(mark, restart->mark))
         return xenfork__xen_destroy(ctx, domid);
@@ -267,36 +268,15 @@ static int create(xenfork_ctx *ctx, struct restart *restart)
     uint32_t domid;
     int rc, i;
 
-    rc = xenfork__host_create(ctx, restart->json, restart->mark, &domid);
+    rc = xenfork__xen_create(ctx, restart->json, restart->mark, &domid);
     for (i = 1; i < TRIES && rc == XENFORK_E_XEN; i++) {
         nanosleep(&pause, NULL);
-        rc = xenfork__host_create(ctx, restart->json, restart->mark, &domid);
+        rc = xenfork__xen_create(ctx, restart->json, restart->mark, &domid);
     }
     if (rc < 0)
         return rc;
     restart->made = domid;
     return save(ctx, restart);
-}
-
-/* A clone's record is about the new domain now, which needs no image. */
-static int update_record(xenfork_ctx *ctx, const struct restart *restart)
-{
-    cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *node = NULL;
-    int rc;
-
-    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
-        return rc;
-    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, restart->uuid, &node);
-    if (rc == XENFORK_E_NOTFOUND)
-        return 0;
-    if (rc < 0)
-        return rc;
-    xenfork__node_set_domid(ctx, node, restart->made);
-    node->is_hydrating = false;
-    node->hydrated = 100;
-    memset(node->parent, 0, sizeof(node->parent));
-    return xenfork__node_save(ctx, node);
 }
 
 /* Paused still: no frame has passed. */
@@ -320,12 +300,13 @@ static int start(xenfork_ctx *ctx, const struct restart *restart)
         (rc == 0 && (info.is_dying || memcmp(info.uuid, restart->uuid, 16))))
         return drop(ctx, restart);
     if (rc < 0 ||
-        (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) <
-            0 ||
-        (rc = update_record(ctx, restart)) < 0)
+        (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0)
         return rc;
-    if (info.is_paused && ((rc = hold_nics(ctx, restart)) < 0 ||
-                           (rc = xenfork__xen_unpause(ctx, restart->made)) < 0))
+    if (info.is_paused &&
+        ((rc = xenfork__again_begin(ctx, restart->uuid, restart->made,
+                                    restart->json, NULL)) < 0 ||
+         (rc = hold_nics(ctx, restart)) < 0 ||
+         (rc = xenfork__xen_unpause(ctx, restart->made)) < 0))
         return rc;
     log_info("restart", "uuid=%s domid=%u result=ok", restart->uuid_text,
              restart->made);
@@ -374,7 +355,7 @@ int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     if (!restart.json)
         return xenfork__nomem(ctx);
     /* A clone takes a few MiB, what it comes back as all of its memory. */
-    rc = xenfork__host_check_memory(
+    rc = xenfork__xen_check_memory(
         ctx, config->json,
         mode == RESTART_DESTROY ? info->domid : XENFORK_DOMID_NONE);
     if (rc < 0)

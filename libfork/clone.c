@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "again.h"
 #include "disk.h"
 #include "guest.h"
 
@@ -49,6 +50,7 @@ static int create(struct xenfork__job *job, uint32_t i,
     xenfork_ctx *ctx = job->ctx;
     cleanup_free char *stream = NULL;
     cleanup_free struct xenfork__clone_disk *disks = NULL;
+    cleanup_free char *json = NULL;
     cleanup_close int fd = -1;
     uint32_t n;
     int rc;
@@ -67,13 +69,14 @@ static int create(struct xenfork__job *job, uint32_t i,
     if (fd < 0)
         return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
                              stream);
-    return xenfork__xen_restore(
+    rc = xenfork__xen_restore(
         ctx, job->config,
         &(struct xenfork__clone_config){.name = node->name,
                                         .uuid = node->uuid,
                                         .nics = job->ids[i].nics,
                                         .disks = disks},
-        fd, &node->domid);
+        fd, &json, &node->domid);
+    return rc < 0 ? rc : xenfork__again_keep(ctx, node->uuid, json);
 }
 
 static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
@@ -126,7 +129,9 @@ static int attach(struct xenfork__job *job, uint32_t i,
     int rc;
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i)) < 0 ||
-        (rc = attach_nics(job, i, node)) < 0)
+        (rc = attach_nics(job, i, node)) < 0 ||
+        (rc = xenfork__guest_keep(job->ctx, node->uuid, job->image->parent_name,
+                                  i, &job->spec->clones[i])) < 0)
         return rc;
     return xenfork__guest_clone(job->ctx, node->domid, node->generation,
                                 job->image->parent_name, i,

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "again.h"
 #include "disk.h"
 
 #define MAX_NAME 64
@@ -238,9 +239,14 @@ static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
     const struct xenfork__node_disk *disk = &job->clone->disks[i];
     int rc;
 
-    if (domid != XENFORK_DOMID_NONE &&
-        (rc = xenfork__xen_disk_moved(ctx, domid, disk->vdev, disk->path,
-                                      format)) < 0)
+    if ((domid != XENFORK_DOMID_NONE &&
+         (rc = xenfork__xen_disk_moved(ctx, domid, disk->vdev, disk->path,
+                                       format)) < 0) ||
+        (rc = xenfork__again_change(
+             ctx, job->clone,
+             &(struct xenfork__config_change){
+                 .vdev = disk->vdev, .path = disk->path, .format = format})) <
+            0)
         return rc;
     if (!disk->other[0])
         return 0;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "record.h"
+
 #define ENTROPY_BYTES 64U
 
 int xenfork__generation_new(xenfork_ctx *ctx, char out[XENFORK__UUID_CHARS])
@@ -34,25 +36,109 @@ int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
                                  .generation = generation});
 }
 
-int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
-                         const char *generation, const char *source,
-                         uint32_t index, const struct xenfork__clone_spec *spec)
+/* What a clone was told beside its generation: to tell it again. */
+#define FILE_TOLD "told"
+
+int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
+                        const char *source, uint32_t index,
+                        const struct xenfork__clone_spec *spec)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *path = xenfork__node_path(ctx, XENFORK_KIND_CLONE, uuid,
+                                                 FILE_TOLD);
+    uint32_t i;
+    int rc;
+
+    if (!path)
+        return xenfork__nomem(ctx);
+    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "source", source)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "index", index)) < 0)
+        return rc;
+    for (i = 0; i < spec->param_count; i++)
+        if ((rc = xenfork__record_set_nth(ctx, record, "param.key", i,
+                                          spec->params[i].key)) < 0 ||
+            (rc = xenfork__record_set_nth(ctx, record, "param.value", i,
+                                          spec->params[i].value)) < 0)
+            return rc;
+    return xenfork__record_write(ctx, path, record);
+}
+
+/* With fresh entropy, for who has not acknowledged. */
+static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest,
+                bool is_ready)
 {
     char entropy[2 * ENTROPY_BYTES + 1];
     int rc;
 
-    if (!xenfork__random_hex(entropy, ENTROPY_BYTES))
+    if (!is_ready && !xenfork__random_hex(entropy, ENTROPY_BYTES))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot draw entropy for domain %u", domid);
-    rc = xenfork__xen_guest_publish(
-        ctx, domid,
-        &(struct xenfork__guest){.role = XENFORK__ROLE_CLONE,
-                                 .generation = generation,
-                                 .source = source,
-                                 .index = index,
-                                 .entropy = entropy,
-                                 .param_count = spec->param_count,
-                                 .params = spec->params});
+    guest->role = XENFORK__ROLE_CLONE;
+    guest->entropy = is_ready ? NULL : entropy;
+    rc = xenfork__xen_guest_publish(ctx, domid, guest);
     explicit_bzero(entropy, sizeof(entropy));
     return rc;
+}
+
+int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
+                         const char *generation, const char *source,
+                         uint32_t index, const struct xenfork__clone_spec *spec)
+{
+    struct xenfork__guest guest = {.generation = generation,
+                                   .source = source,
+                                   .index = index,
+                                   .param_count = spec->param_count,
+                                   .params = spec->params};
+
+    return tell(ctx, domid, &guest, false);
+}
+
+/* The record's texts, which live as long as it does; caller frees the array. */
+static int told_params(xenfork_ctx *ctx, const struct xenfork__record *record,
+                       struct xenfork__guest *guest,
+                       struct xenfork__pair **params_out)
+{
+    struct xenfork__pair *params = NULL, *more;
+    uint32_t n = 0;
+    const char *key, *value;
+
+    while ((key = xenfork__record_get_nth(record, "param.key", n)) &&
+           (value = xenfork__record_get_nth(record, "param.value", n))) {
+        more = reallocarray(params, n + 1, sizeof(*params));
+        if (!more) {
+            free(params);
+            return xenfork__nomem(ctx);
+        }
+        params = more;
+        params[n++] = (struct xenfork__pair){.key = (char *)key,
+                                             .value = (char *)value};
+    }
+    guest->params = *params_out = params;
+    guest->param_count = n;
+    return 0;
+}
+
+int xenfork__guest_again(xenfork_ctx *ctx, uint32_t domid,
+                         const struct xenfork__node *clone)
+{
+    cleanup_free char *path = xenfork__node_path(ctx, XENFORK_KIND_CLONE,
+                                                 clone->uuid, FILE_TOLD);
+    struct xenfork__guest guest = {.generation = clone->generation};
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free struct xenfork__pair *params = NULL;
+    uint64_t index = 0;
+    int rc;
+
+    if (!path)
+        return xenfork__nomem(ctx);
+    if ((rc = xenfork__record_read(ctx, path, &record)) < 0 ||
+        (rc = told_params(ctx, record, &guest, &params)) < 0)
+        return rc;
+    guest.source = xenfork__record_get(record, "source");
+    if (!guest.source || !xenfork__record_get_u64(record, "index", &index) ||
+        index > UINT32_MAX)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
+    guest.index = (uint32_t)index;
+    return tell(ctx, domid, &guest, clone->is_ready);
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "again.h"
 #include "ids.h"
 #include "lock.h"
 #include "named.h"
@@ -159,6 +160,10 @@ static int move(xenfork_ctx *ctx, const struct target *target,
     rc = xenfork__xen_nic_set_bridge(ctx, target->domid, devid, bridge);
     if (rc == 0)
         rc = xenfork__sys_move(ctx, vif, bridge);
+    if (rc == 0)
+        rc = xenfork__again_change(
+            ctx, target->node,
+            &(struct xenfork__config_change){.devid = devid, .bridge = bridge});
     if (rc < 0) {
         __auto_type error = ctx->error;
 

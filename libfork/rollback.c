@@ -255,6 +255,27 @@ static int undo_nodes(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc;
 }
 
+/* Only what we made; a domain that has run was whole: the clone has started. */
+static int undo_start(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    struct xenfork__dominfo info;
+    uint8_t uuid[16];
+    uint32_t domid;
+    char mark[37];
+    int rc;
+
+    if (!is_of_this_boot(ctx, txn) || !uuid_of(txn, "start", UINT32_MAX, uuid))
+        return 0;
+    if ((rc = xenfork__xen_by_uuid(ctx, uuid, &domid)) < 0 ||
+        (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if ((rc = xenfork__xen_made_for(ctx, domid, mark)) < 0)
+        return rc;
+    return !strcmp(mark, txn->id) && info.is_paused && !info.cpu_ns
+               ? xenfork__xen_destroy(ctx, domid)
+               : 0;
+}
+
 /* What abort() has not put back is needed still. */
 static bool is_aborted(const char *name, const char *from)
 {
@@ -312,8 +333,9 @@ static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {
-        undo_cuts,  undo_source, undo_frozen,      undo_published,
-        undo_nodes, undo_disks,  undo_image_claim, undo_source_claim,
+        undo_cuts,      undo_source,      undo_frozen,
+        undo_published, undo_start,       undo_nodes,
+        undo_disks,     undo_image_claim, undo_source_claim,
     };
     size_t i;
     int rc = 0;

@@ -220,6 +220,14 @@ int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return save(ctx, txn);
 }
 
+int xenfork__txn_start(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t uuid[16])
+{
+    int rc = set_uuid(ctx, txn, "start", uuid);
+
+    return rc < 0 ? rc : save(ctx, txn);
+}
+
 /*
  * Under another name it counts no more, and a name takes no space.  If that
  * cannot be made durable it is a journal again, to be undone by.

@@ -50,6 +50,9 @@ int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
 int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16], const char *name,
                        const uint8_t *macs, size_t mac_count);
+/* A clone that has ended gets a new domain; disks and record are its own. */
+int xenfork__txn_start(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t uuid[16]);
 
 /* All is made: the journal goes, durably.  Frees @txn on success. */
 int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn);

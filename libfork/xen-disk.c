@@ -78,15 +78,34 @@ static int rename_in_store(xenfork_ctx *ctx, uint32_t domid,
     return rc;
 }
 
+static int set_format(xenfork_ctx *ctx, struct move *move, const char *format)
+{
+    if (libxl_disk_format_from_string(format, &move->format))
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "libxl does not know the format %s", format);
+    return 0;
+}
+
+int xenfork__xl_disk_moved(xenfork_ctx *ctx, libxl_domain_config *config,
+                           const char *vdev, const char *path,
+                           const char *format)
+{
+    struct move move = {.vdev = vdev, .path = path};
+    int rc = set_format(ctx, &move, format);
+
+    if (rc < 0)
+        return rc;
+    return move_disk(config, &move) ? 0 : xenfork__nomem(ctx);
+}
+
 int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                             const char *path, const char *format)
 {
     struct move move = {.vdev = vdev, .path = path};
-    int rc;
+    int rc = set_format(ctx, &move, format);
 
-    if (libxl_disk_format_from_string(format, &move.format))
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "libxl does not know the format %s", format);
+    if (rc < 0)
+        return rc;
     rc = xenfork__stored_change(ctx, domid, move_disk, &move);
     return rc < 0 ? rc : rename_in_store(ctx, domid, &move);
 }

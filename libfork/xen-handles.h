@@ -100,4 +100,12 @@ int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
                            xenfork__stored_change_fn *change,
                            const void *opaque);
 
+/* Of a JSON that libxl gave; caller disposes of it, also on failure. */
+int xenfork__xl_config(xenfork_ctx *ctx, const char *json,
+                       libxl_domain_config *config);
+/* See xenfork__xen_disk_moved(). */
+int xenfork__xl_disk_moved(xenfork_ctx *ctx, libxl_domain_config *config,
+                           const char *vdev, const char *path,
+                           const char *format);
+
 #endif

@@ -98,17 +98,6 @@ int xenfork__host_was_suspended(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__host_mark(xenfork_ctx *ctx, uint32_t domid, char mark_out[16]);
 int xenfork__host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark);
 
-/* HOSTMEM: there is not enough for it once domain @replaced is gone. */
-int xenfork__host_check_memory(xenfork_ctx *ctx, const char *json,
-                               uint32_t replaced);
-/*
- * A paused domain out of a configuration; on failure nothing is left.  It
- * bears @mark, a UUID, from the moment on in which it has a name.
- */
-int xenfork__host_create(xenfork_ctx *ctx, const char *json, const char *mark,
-                         uint32_t *domid_out);
-/* That mark; "": none */
-int xenfork__host_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37]);
 int xenfork__host_soft_reset(xenfork_ctx *ctx, const char *json,
                              uint32_t domid);
 int xenfork__host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name);

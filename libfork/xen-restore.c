@@ -159,8 +159,9 @@ static int restore(xenfork_ctx *ctx, libxl_domain_config *config,
 
 int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,
-                         int stream_fd, uint32_t *domid_out)
+                         int stream_fd, char **json_out, uint32_t *domid_out)
 {
+    cleanup_free char *json = NULL;
     libxl_domain_config config;
     int r, rc;
 
@@ -176,10 +177,13 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
         rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
                            "the configuration of %s is not its own",
                            source->name);
-    else if (!apply(ctx->xen->xl, &config, clone))
+    else if (!apply(ctx->xen->xl, &config, clone) ||
+             !(json = libxl_domain_config_to_json(ctx->xen->xl, &config)))
         rc = xenfork__nomem(ctx);
     else
         rc = restore(ctx, &config, clone, stream_fd, domid_out);
     libxl_domain_config_dispose(&config);
+    if (rc == 0)
+        *json_out = steal_ptr(json);
     return rc;
 }

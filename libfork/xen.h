@@ -194,6 +194,28 @@ int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
                               struct xenfork__config **config_out);
 void xenfork__config_free(struct xenfork__config *config);
+/* What is to be another in a JSON; NULL: as it is.  The path as of libxl's. */
+struct xenfork__config_change {
+    const char *name;
+    const char *vdev, *path, *format; /* a disk moved, see xen_disk_moved */
+    int devid;                        /* of a NIC */
+    const char *bridge;
+};
+/* Caller frees. */
+int xenfork__xen_config_change(xenfork_ctx *ctx, const char *json,
+                               const struct xenfork__config_change *change,
+                               char **json_out);
+/* HOSTMEM: there is not enough for it once domain @replaced is gone. */
+int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
+                              uint32_t replaced);
+/*
+ * A paused domain out of a configuration; on failure nothing is left.  It
+ * bears @mark, a UUID, from the moment on in which it has a name.
+ */
+int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
+                        uint32_t *domid_out);
+/* That mark; "": none */
+int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37]);
 /*
  * MACs of every domain's NICs, and of those in libxl's records on disk:
  * count * 6 bytes; caller frees.
@@ -297,11 +319,12 @@ struct xenfork__clone_config {
 
 /*
  * A paused domain made by libxl out of a pageless stream at fd's offset.
- * RESIDUE: the half-made domain is still there.
+ * RESIDUE: the half-made domain is still there.  json_out: the clone's own
+ * configuration; caller frees.
  */
 int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,
-                         int stream_fd, uint32_t *domid_out);
+                         int stream_fd, char **json_out, uint32_t *domid_out);
 
 /* Disks of a live domain: xen-disk.c */
 /* When it is started anew, or restored: an image, by libxl's own script. */

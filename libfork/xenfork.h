@@ -575,6 +575,25 @@ int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_list *list,
 int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name);
 
 /**
+ * Start a clone that has ended again: name, UUID, MACs, disks, link states and
+ * what it was told of itself as before.  All of its memory is its own.
+ *
+ * @name       name or UUID.
+ * @domid_out  the domain that it is now; untouched on failure.
+ * Return:     0, or a negative XENFORK_E_*.
+ * Errors:     NOTFOUND; NOTOURS not a clone; BUSY it has a domain, or another
+ *             operation is on it; NAMETAKEN; UUIDTAKEN; DISK one is missing;
+ *             HOSTMEM; XEN; STATE; RESIDUE.
+ * Effects:    a NIC that was held is held; a clone that had not acknowledged
+ *             is to acknowledge.  On failure, or killed: the clone is stopped.
+ * Blocking:   yes: seconds.
+ * Source:     libxl_domain_create_new, Xen 4.17.
+ * Since:      0.1
+ */
+int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
+                        uint32_t *domid_out);
+
+/**
  * Destroy an image that no clone depends on.
  *
  * @name    name, UUID or domid.

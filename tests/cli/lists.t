@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 39
+plan 41
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -79,6 +79,10 @@ check 'info: images of a source' out_has '"source": "web1"'
 run "$xl" fork-info nobody
 check 'info: nobody' is "$status" 1
 
+: >"$FAKE_LOG"
+FAKE_FAIL=b:-12 run "$xl" fork-start a b c
+check 'start: goes on' is "$(grep -c '^start ' "$FAKE_LOG")" 3
+check 'start: exit status' is "$status" 1
 : >"$FAKE_LOG"
 FAKE_FAIL=b:-24 run "$xl" fork-destroy a b c
 check 'destroy: goes on' is "$(paste -sd' ' "$FAKE_LOG")" \

@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 180
+plan 181
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -208,6 +208,7 @@ wrong fork-list x
 wrong fork-check
 wrong fork-info
 wrong fork-destroy
+wrong fork-start
 wrong fork-image-destroy
 wrong fork-image-destroy a b
 wrong fork-freeze

@@ -10,7 +10,7 @@
 ours() { find /data -maxdepth 1 -name '.xenfork-*'; }
 raw() { plain "$1" /data/raw && printf '/data/raw\n'; }
 # shellcheck disable=SC2034  # for reboot.sh
-disk_format=qcow2 disk_options=backendtype=qdisk, of_a_clone=2 left_seconds=120
+of_a_clone=2 left_seconds=120
 
 if [ -z "$notes" ]; then
     xl destroy source

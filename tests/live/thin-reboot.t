@@ -11,7 +11,6 @@ ours() { find /mnt/e/.xenfork -name '*.thin'; }
 raw() { "$BLOCK" attach "$1" r; }
 released() { "$BLOCK" detach "$1"; }
 # shellcheck disable=SC2034  # for reboot.sh
-disk_options=script=block-fork,
 
 if [ -z "$notes" ]; then
     xl destroy source

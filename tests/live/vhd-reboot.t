@@ -10,7 +10,7 @@
 
 ours() { find /data/v -type f ! -name web.vhd; }
 # shellcheck disable=SC2034  # for reboot.sh
-disk_options=script=block-fork, of_a_clone=2 left_seconds=120
+of_a_clone=2 left_seconds=120
 
 start() { start_source web 128 "$(disk_line /data/v/web.vhd)"; }
 if [ -z "$notes" ]; then

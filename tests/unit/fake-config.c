@@ -4,6 +4,7 @@
 
 #include "fake-xen.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static char *copy_or_null(const char *text)
 }
 
 /* One field a line; empty lines and quotes, as in libxl's pretty JSON. */
-static char *to_json(const struct fake_domain *d)
+char *fake_to_json(const struct fake_domain *d)
 {
     char uuid[XENFORK__UUID_CHARS], mac[XENFORK__MAC_CHARS];
     char *text = NULL;
@@ -124,7 +125,7 @@ int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
     if (!d || d->is_dying || d->is_image)
         return fake_leave(xenfork__fail(
             ctx, XENFORK_E_XEN, 0, "no configuration of domain %u", domid));
-    json = to_json(d);
+    json = fake_to_json(d);
     *config_out = from_json(json);
     free(json);
     return fake_leave(0);
@@ -354,7 +355,7 @@ static const char *load_stream(struct fake_domain *d, int fd)
 
 int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,
-                         int stream_fd, uint32_t *domid_out)
+                         int stream_fd, char **json_out, uint32_t *domid_out)
 {
     struct fake_domain *d;
     const char *why;
@@ -382,6 +383,133 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
     copy_devices(d, source, clone);
     if (fake->crash_at == fake->calls)
         d->name[0] = '\0'; /* killed in the middle: half-made */
+    *json_out = fake_to_json(d);
     *domid_out = d->domid;
+    return fake_leave(0);
+}
+
+int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
+                              uint32_t replaced)
+{
+    (void)json;
+    (void)replaced;
+    FAKE_ENTER(ctx);
+    if (fake->has_no_memory)
+        return fake_leave(
+            xenfork__fail(ctx, XENFORK_E_HOSTMEM, 0, "no memory"));
+    return fake_leave(0);
+}
+
+/* Two that have one UUID would share their disks. */
+static bool is_unique(const struct xenfork__config *config)
+{
+    uint32_t i;
+
+    for (i = 0; i < FAKE_DOMAINS; i++) {
+        const struct fake_domain *d = &fake->domains[i];
+
+        if (d->domid && !d->is_dying &&
+            (!memcmp(d->uuid, config->uuid, 16) ||
+             !strcmp(d->name, config->name)))
+            return false;
+    }
+    return true;
+}
+
+static void create_devices(struct fake_domain *d,
+                           const struct xenfork__config *config)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->disk_count; i++) {
+        const struct xenfork__disk *s = &config->disks[i];
+        struct fake_disk *k = &d->disks[d->disk_count++];
+
+        fake_copy_string(k->vdev, sizeof(k->vdev), s->vdev);
+        fake_copy_string(k->path, sizeof(k->path), s->path);
+        fake_copy_string(k->format, sizeof(k->format), s->format);
+        fake_copy_string(k->backend, sizeof(k->backend), s->backend);
+        fake_copy_string(k->script, sizeof(k->script),
+                         s->script ? s->script : "");
+        k->is_readwrite = s->is_readwrite;
+        k->is_cdrom = s->is_cdrom;
+    }
+    for (i = 0; i < config->nic_count; i++) {
+        struct fake_nic *n = &d->nics[d->nic_count++];
+
+        n->devid = config->nics[i].devid;
+        memcpy(n->mac, config->nics[i].mac, 6);
+        fake_copy_string(n->bridge, sizeof(n->bridge),
+                         config->nics[i].bridge ? config->nics[i].bridge : "");
+        fake_copy_string(n->on, sizeof(n->on), n->bridge);
+        n->is_up = true;
+    }
+}
+
+int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37])
+{
+    FAKE_ENTER(ctx);
+    fake_copy_string(mark_out, 37,
+                     fake_domain(domid) ? fake_domain(domid)->made_for : "");
+    return fake_leave(0);
+}
+
+int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
+                        uint32_t *domid_out)
+{
+    struct xenfork__config *config;
+    struct fake_domain *d;
+
+    FAKE_ENTER(ctx);
+    config = from_json(json);
+    if (!is_unique(config)) {
+        xenfork__config_free(config);
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, EINVAL,
+                                        "cannot create a second time"));
+    }
+    d = fake_new_domain();
+    memcpy(d->uuid, config->uuid, 16);
+    fake_copy_string(d->name, sizeof(d->name), config->name);
+    d->type = config->type;
+    d->max_kib = config->max_kib;
+    d->is_paused = d->is_whole = true;
+    create_devices(d, config);
+    fake_copy_string(d->made_for, sizeof(d->made_for), mark);
+    xenfork__config_free(config);
+    fake->created++;
+    *domid_out = d->domid;
+    return fake_leave(0);
+}
+
+int xenfork__xen_config_change(xenfork_ctx *ctx, const char *json,
+                               const struct xenfork__config_change *change,
+                               char **json_out)
+{
+    struct xenfork__config *config;
+    struct fake_domain d = {0};
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    config = from_json(json);
+    memcpy(d.uuid, config->uuid, 16);
+    fake_copy_string(d.name, sizeof(d.name),
+                     change->name ? change->name : config->name);
+    d.type = config->type;
+    d.max_kib = config->max_kib;
+    create_devices(&d, config);
+    for (i = 0; i < d.disk_count; i++)
+        if (change->vdev && !strcmp(d.disks[i].vdev, change->vdev)) {
+            fake_copy_string(d.disks[i].path, sizeof(d.disks[i].path),
+                             change->path);
+            fake_copy_string(d.disks[i].format, sizeof(d.disks[i].format),
+                             change->format);
+            d.disks[i].script[0] = '\0';
+        }
+    for (i = 0; i < d.nic_count; i++)
+        if (change->bridge && d.nics[i].devid == change->devid)
+            fake_copy_string(d.nics[i].bridge, sizeof(d.nics[i].bridge),
+                             change->bridge);
+    xenfork__config_free(config);
+    *json_out = fake_to_json(&d);
     return fake_leave(0);
 }

@@ -214,18 +214,6 @@ void xenfork__host_config_free(struct host_config *config)
     free(config);
 }
 
-/* "NAME UUID NICS", in place of libxl's JSON. */
-static char *to_json(const struct fake_domain *d)
-{
-    char uuid[XENFORK__UUID_CHARS];
-    char *json;
-
-    xenfork__uuid_print(d->uuid, uuid);
-    if (asprintf(&json, "%s %s %u", d->name, uuid, d->nic_count) < 0)
-        abort();
-    return json;
-}
-
 int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
                              struct host_config **config_out)
 {
@@ -240,7 +228,7 @@ int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
     if (!config)
         abort();
     config->name = strdup(d->name);
-    config->json = to_json(d);
+    config->json = fake_to_json(d);
     config->nics = calloc(d->nic_count + 1, sizeof(int));
     if (!config->name || !config->nics)
         abort();
@@ -286,58 +274,6 @@ int xenfork__host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark)
     if (!alive(domid))
         return refuse(ctx, "mark", domid);
     fake_copy_string(fake_host_domain(domid)->mark, 16, mark);
-    return fake_leave(0);
-}
-
-int xenfork__host_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37])
-{
-    FAKE_ENTER(ctx);
-    fake_copy_string(mark_out, 37, fake_host_domain(domid)->made_for);
-    return fake_leave(0);
-}
-
-int xenfork__host_check_memory(xenfork_ctx *ctx, const char *json,
-                               uint32_t replaced)
-{
-    (void)json;
-    (void)replaced;
-    FAKE_ENTER(ctx);
-    if (fake_host->has_no_memory)
-        return fake_leave(
-            xenfork__fail(ctx, XENFORK_E_HOSTMEM, 0, "no memory"));
-    return fake_leave(0);
-}
-
-/* Two that have one UUID would share their disks. */
-int xenfork__host_create(xenfork_ctx *ctx, const char *json, const char *mark,
-                         uint32_t *domid_out)
-{
-    char name[FAKE_NAME], uuid_text[XENFORK__UUID_CHARS];
-    struct fake_domain *d;
-    uint8_t uuid[16];
-    uint32_t i, nics;
-
-    FAKE_ENTER(ctx);
-    if (sscanf(json, "%95s %36s %u", name, uuid_text, &nics) != 3 ||
-        !xenfork__uuid_parse(uuid_text, uuid) || nics > FAKE_NICS)
-        return refuse(ctx, "create from nonsense", 0);
-    for (i = 0; i < FAKE_DOMAINS; i++) {
-        d = &fake->domains[i];
-        if (d->domid && !d->is_dying &&
-            (!memcmp(d->uuid, uuid, 16) || !strcmp(d->name, name)))
-            return refuse(ctx, "create a second time", d->domid);
-    }
-    d = fake_new_domain();
-    memcpy(d->uuid, uuid, 16);
-    fake_copy_string(d->name, sizeof(d->name), name);
-    d->type = XENFORK__TYPE_PVH;
-    d->is_paused = d->has_run = true;
-    d->nic_count = nics;
-    for (i = 0; i < nics; i++)
-        d->nics[i] = (struct fake_nic){.devid = (int)i, .is_up = true};
-    fake_copy_string(fake_host_domain(d->domid)->made_for, 37, mark);
-    fake_host->created++;
-    *domid_out = d->domid;
     return fake_leave(0);
 }
 

@@ -24,7 +24,6 @@ struct fake_host_domain {
     uint32_t reads;                   /* of it */
     int actions[HOST_REASONS];
     char mark[16];
-    char made_for[37]; /* a restart's mark */
     bool is_foreign;
     uint32_t dumps, soft_resets;
 };
@@ -32,8 +31,6 @@ struct fake_host_domain {
 struct fake_host {
     bool has_domain_event;
     bool watcher_survives, has_watcher;
-    bool has_no_memory;
-    uint32_t created;  /* domains, by xenfork__host_create() */
     uint32_t listings; /* of all domains */
     struct fake_host_domain domains[FAKE_DOMAINS];
 };

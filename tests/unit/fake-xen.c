@@ -138,9 +138,10 @@ int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
         return refuse(ctx, "unpause", domid);
     if (d->is_image)
         fake_violation("image %u unpaused", domid);
-    else if (!d->has_run && strcmp(d->guest.role, XENFORK__ROLE_CLONE))
+    else if (!d->has_run && !d->is_whole &&
+             strcmp(d->guest.role, XENFORK__ROLE_CLONE))
         fake_violation("clone %u unpaused without an identity", domid);
-    else if (!d->has_run && !d->parent)
+    else if (!d->has_run && !d->is_whole && !d->parent)
         fake_violation("clone %u unpaused without memory", domid);
     d->is_paused = false;
     d->has_run = true;

@@ -96,6 +96,8 @@ struct fake_domain {
     bool is_paused, is_shutdown, is_dying;
     int shutdown_reason;
     bool has_run;   /* unpaused once, or the user's */
+    char made_for[37];
+    bool is_whole;  /* has all of its memory, made without a fork */
     bool is_loaded; /* an image that was given the vCPU state */
     bool can_suspend;
     int on_suspend;        /* FAKE_OBEYS, … */
@@ -111,7 +113,7 @@ struct fake_domain {
     uint32_t max_vcpus;
     uint64_t max_pages, claimed_pages, max_kib, max_gfn;
     uint64_t pod_entries; /* pages that are populated on demand */
-    uint32_t parent; /* native fork; 0: none */
+    uint32_t parent;      /* native fork; 0: none */
     uint32_t page_count;
     struct fake_page pages[FAKE_PAGES]; /* gfn ascending */
     uint32_t disk_count;
@@ -166,7 +168,8 @@ struct fake {
     struct fake_thin thins[FAKE_THINS];
     char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];
     bool has_stock_scripts; /* hotplug scripts that hold no link */
-    bool has_no_qemu_img;
+    bool has_no_qemu_img, has_no_memory;
+    uint32_t created;         /* domains, by xenfork__xen_create() */
     char tap_left[FAKE_PATH]; /* a tapdisk serves it still; "": none does */
     uint32_t tap_left_of;     /* the domain that it is for */
     uint32_t commits;         /* by qemu-img */
@@ -299,6 +302,8 @@ void fake_poll_keepers(void);
 void fake_attach(const char *path);
 void fake_detach(const char *path);
 bool fake_is_protected(const char *path);
+/* libxl's record of it; caller frees. */
+char *fake_to_json(const struct fake_domain *d);
 struct fake_dm *fake_dm_named(const char *name);
 /* A thin device's own, by its table; NULL: it is none, or there is none. */
 struct fake_thin *fake_thin_below(const struct fake_table *table);

@@ -223,7 +223,7 @@ static void test_rename_restart(void **state)
     assert_string_equal(fake_host_domain(s.clone)->mark, HOST_MARK_KEEP);
     /* Nobody does it a second time. */
     assert_int_equal(policy_apply(s.ctx, s.clone), 0);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
 }
 
 static void test_core_dumps(void **state)
@@ -231,12 +231,12 @@ static void test_core_dumps(void **state)
     (void)state;
     assert_int_equal(
         shut_down(s.clone, HOST_REASON_CRASH, HOST_ACTION_COREDUMP_RESTART), 0);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
     assert_int_equal(shut_down(now("src-1"), HOST_REASON_CRASH,
                                HOST_ACTION_COREDUMP_DESTROY),
                      0);
     assert_int_equal(now("src-1"), 0);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
 }
 
 /* Without a dump it goes on, as xl does. */
@@ -246,7 +246,7 @@ static void test_no_dump(void **state)
     fake_fail_function("xenfork__host_core_dump", XENFORK_E_XEN, 0);
     assert_int_equal(
         shut_down(s.clone, HOST_REASON_CRASH, HOST_ACTION_COREDUMP_RESTART), 0);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
 }
 
 static void test_soft_reset(void **state)
@@ -286,7 +286,7 @@ static void test_clone_has_no_watcher(void **state)
     fake_host->has_watcher = true;
     assert_int_equal(
         shut_down(s.clone, HOST_REASON_REBOOT, HOST_ACTION_RESTART), 0);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
 }
 
 static void test_suspended(void **state)
@@ -312,14 +312,14 @@ static void test_no_memory(void **state)
 
     (void)state;
     fake_shut_down(s.clone, HOST_REASON_REBOOT);
-    fake_host->has_no_memory = true;
+    fake->has_no_memory = true;
     before = fake_snapshot();
     assert_int_equal(policy_apply(s.ctx, s.clone), XENFORK_E_HOSTMEM);
     assert_true(fake_is_same(before, "no memory"));
     free(before);
-    fake_host->has_no_memory = false;
+    fake->has_no_memory = false;
     assert_int_equal(policy_apply(s.ctx, s.clone), 0);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
 }
 
 /*

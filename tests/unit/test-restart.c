@@ -94,7 +94,7 @@ static int begin(int mode)
 /* Begun, and the domain is gone; what comes in its place is not made. */
 static void begin_half(int mode)
 {
-    fake_fail_function("xenfork__host_create", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__xen_create", XENFORK_E_XEN, 0);
     assert_int_equal(begin(mode), XENFORK_E_XEN);
     fake_disarm();
     assert_null(fake_domain_named("src-1"));
@@ -162,11 +162,11 @@ static void test_nics(void **state)
 static void test_attempts(void **state)
 {
     (void)state;
-    fake_fail_function("xenfork__host_create", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__xen_create", XENFORK_E_XEN, 0);
     fake->fail_name_count = 2;
     assert_int_equal(begin(RESTART_DESTROY), 0);
     assert_int_equal(s.pauses, 2);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
 }
 
 static void test_resume(void **state)
@@ -180,7 +180,7 @@ static void test_resume(void **state)
     assert_int_equal(pending(), 0);
     /* Twice is once. */
     assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
 }
 
 /* Its user was faster: his domain runs on, and no second one is made. */
@@ -195,7 +195,7 @@ static void test_user_was_faster(void **state)
     strcpy(d->name, "mine");
     assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
     assert_ptr_equal(fake_domain_named("mine"), d);
-    assert_int_equal(fake_host->created, 0);
+    assert_int_equal(fake->created, 0);
     assert_int_equal(pending(), 0);
 }
 
@@ -212,8 +212,7 @@ static struct fake_domain *paused_one(bool is_made_for_it)
     d->is_paused = true;
     assert_int_equal(xenfork__record_read(s.ctx, path, &record), 0);
     if (is_made_for_it)
-        strcpy(fake_host_domain(d->domid)->made_for,
-               xenfork__record_get(record, "mark"));
+        strcpy(d->made_for, xenfork__record_get(record, "mark"));
     xenfork__record_free(record);
     free(path);
     return d;
@@ -228,7 +227,7 @@ static void assert_kept(const struct fake_domain *d)
     assert_ptr_equal(fake_domain(domid), d);
     assert_false(d->is_dying);
     assert_string_equal(d->name, "src-1");
-    assert_int_equal(fake_host->created, 0);
+    assert_int_equal(fake->created, 0);
     assert_int_equal(pending(), 0);
 }
 
@@ -301,7 +300,7 @@ static void test_other_boot_alone(void **state)
     xenfork_close(s.ctx);
     s.ctx = scene_open();
     assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
-    assert_int_equal(fake_host->created, 0);
+    assert_int_equal(fake->created, 0);
     assert_int_equal(pending(), 0);
 }
 
@@ -312,7 +311,7 @@ static void test_half_made(void **state)
     begin_half(RESTART_DESTROY);
     paused_one(true);
     assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
-    assert_int_equal(fake_host->created, 1);
+    assert_int_equal(fake->created, 1);
     assert_false(fake_domain_named("src-1")->is_paused);
 }
 
