@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `make check` with each compiler and each Xen's headers, in the build roots.
 
-# make_check NAME XEN FLAVOUR TARGET
+# make_check NAME XEN FLAVOUR TARGET [OPTION…]
 make_check() {
     local name=$1 log="$LOGS/${1//[ \/]/-}.log" start=$SECONDS status=0 numbers
-    "$TOP/tests/testbed/project" --xen "$2" --flavour "$3" "$4" >"$log" 2>&1 </dev/null || status=$?
+    "$TOP/tests/testbed/project" --xen "$2" --flavour "$3" "${@:5}" "$4" >"$log" 2>&1 </dev/null || status=$?
     # automake's summary, the last one when there are more
     numbers=$(awk '/^# PASS:/ { p = $3 } /^# SKIP:/ { s = $3 } /^# FAIL:/ { f = $3 } /^# ERROR:/ { e = $3 }
                    END { print p + 0, f + e + 0, s + 0 }' "$log")
@@ -30,4 +30,10 @@ run_unit() {
     make_check 'unit, Debian 13, clang, -Werror' 4.20 clang check
     make_check 'unit, Debian 13, ASan and UBSan' 4.20 asan check
     make_check 'distcheck, Debian 13' 4.20 release distcheck
+    if [ -n "${XENFORK_XEN_HEADERS-}" ]; then
+        make_check "unit, Debian 13, Xen of $XENFORK_XEN_HEADERS" 4.20 werror check --headers "$XENFORK_XEN_HEADERS"
+    else
+        say 'skipped unit, headers of a later Xen: XENFORK_XEN_HEADERS names no installation of its tools'
+        count 0 0 1
+    fi
 }
