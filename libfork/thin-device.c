@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "thin-pool.h"
 
@@ -205,6 +206,20 @@ static int check_sealed(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     return xenfork__remedy(ctx, "start the domain by the name of the file that "
                                 "it was forked by; or where you have sealed it "
                                 "yourself: chattr -i");
+}
+
+int xenfork__thin_number(xenfork_ctx *ctx, const char *path,
+                         uint64_t *number_out)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    struct xenfork__dm_info info;
+    int rc;
+
+    if ((rc = xenfork__thin_peek(ctx, path, &thin)) < 0 ||
+        (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0)
+        return rc;
+    *number_out = info.is_there ? makedev(info.major, info.minor) : 0;
+    return 0;
 }
 
 int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,

@@ -87,6 +87,9 @@ int xenfork__thin_name_devices(xenfork_ctx *ctx, struct xenfork__thin *thin);
 void xenfork__thin_name_delta(const char *path,
                               char name_out[XENFORK__DM_NAME_BYTES]);
 
+/* The number of the device that a disk of this path is behind; 0: of none */
+int xenfork__thin_number(xenfork_ctx *ctx, const char *path,
+                         uint64_t *number_out);
 /* Put it behind its device.  INUSE: a domain has it */
 int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
                          bool is_shared, char **node_out);

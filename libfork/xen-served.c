@@ -16,6 +16,7 @@
 #include <sys/sysmacros.h>
 
 #include "sys-dm.h"
+#include "thin.h"
 
 struct disk {
     uint32_t domid;
@@ -74,14 +75,14 @@ static char *backend_of(xenfork_ctx *ctx, const struct disk *disk)
     return NULL;
 }
 
-/* By libxl's own script, which serves the path itself. */
-static bool is_plain(xenfork_ctx *ctx, const char *backend)
+/* Served by this script, or libxl's own. */
+static bool is_by(xenfork_ctx *ctx, const char *backend, const char *name)
 {
     cleanup_free char *script = xenfork__xs_read(ctx, XBT_NULL, "%s/script",
                                                  backend);
     const char *slash = script ? strrchr(script, '/') : NULL;
 
-    return !script || !strcmp(slash ? slash + 1 : script, "block");
+    return !script || !strcmp(slash ? slash + 1 : script, name);
 }
 
 static int check_device(xenfork_ctx *ctx, const struct disk *disk,
@@ -102,6 +103,24 @@ static int check_device(xenfork_ctx *ctx, const struct disk *disk,
     return xenfork__disk_is_same(&served, &disk->there)
                ? 0
                : refuse_other(ctx, disk, name);
+}
+
+/* block-fork serves a device that is the file's, or volume's, alone. */
+static int check_behind(xenfork_ctx *ctx, const struct disk *disk,
+                        const char *backend)
+{
+    cleanup_free char *number = xenfork__xs_read(ctx, XBT_NULL,
+                                                 "%s/physical-device", backend);
+    unsigned int major, minor;
+    uint64_t device;
+    int rc;
+
+    if (!number || sscanf(number, "%x:%x", &major, &minor) != 2)
+        return refuse_unknown(ctx, disk);
+    rc = xenfork__thin_number(ctx, disk->path, &device);
+    if (rc < 0)
+        return rc;
+    return device == makedev(major, minor) ? 0 : refuse_other(ctx, disk, "");
 }
 
 static int check_qemu(xenfork_ctx *ctx, const struct disk *disk)
@@ -128,8 +147,13 @@ int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
         return refuse_unknown(ctx, &disk);
     snprintf(own, sizeof(own), "/local/domain/%" PRIu32 "/backend/",
              xenfork__own_domid(ctx));
-    if (strncmp(backend, own, strlen(own)) != 0 || !is_plain(ctx, backend))
+    if (strncmp(backend, own, strlen(own)) != 0)
         return 0;
+    if (!is_by(ctx, backend, "block"))
+        return !strncmp(backend + strlen(own), "vbd/", 4) && path[0] == '/' &&
+                       is_by(ctx, backend, "block-fork")
+                   ? check_behind(ctx, &disk, backend)
+                   : 0;
     rc = xenfork__sys_disk_identity(ctx, path, &disk.there);
     if (rc < 0)
         return refuse_other(ctx, &disk, "");

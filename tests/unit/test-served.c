@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "sys-dm.h"
+#include "thin.h"
 
 #define QDISK "/local/domain/0/backend/qdisk/7/51712"
 #define VBD   "/local/domain/0/backend/vbd/7/51712"
@@ -29,6 +30,7 @@ static char dir[64], path[96], other[96];
 static int served = -1;
 static const char *backend, *script, *device;
 static uint32_t pid;
+static uint64_t behind; /* 0: no device */
 
 static void make(const char *name)
 {
@@ -51,6 +53,7 @@ static int setup(void **state)
     served = open(path, O_RDWR | O_CLOEXEC);
     backend = QDISK;
     script = device = NULL;
+    behind = 0;
     pid = (uint32_t)getpid();
     return served < 0;
 }
@@ -131,6 +134,14 @@ int xenfork__sys_disk_identity(xenfork_ctx *c, const char *name,
     return 0;
 }
 
+int xenfork__thin_number(xenfork_ctx *c, const char *name, uint64_t *out)
+{
+    (void)c;
+    (void)name;
+    *out = behind;
+    return 0;
+}
+
 static int look(const char *vdev, const char *at)
 {
     return xenfork__xen_disk_served(&ctx, 7, vdev, at);
@@ -191,8 +202,24 @@ static void test_blkback(void **state)
     refused();
     script = "/etc/xen/scripts/block";
     refused();
-    script = "/etc/xen/scripts/block-fork";
+    script = "/etc/xen/scripts/block-other";
     assert_int_equal(look("xvda", path), 0);
+}
+
+/* block-fork: the device that the path's disk is behind, and no other's. */
+static void test_behind(void **state)
+{
+    (void)state;
+    backend = VBD;
+    script = "/etc/xen/scripts/block-fork";
+    refused();
+    device = "fd:2";
+    refused();
+    behind = makedev(0xfd, 2);
+    assert_int_equal(look("xvda", path), 0);
+    device = "fd:3";
+    refused();
+    assert_int_equal(look("xvda", "vhd:/srv/web.vhd"), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -200,7 +227,8 @@ static void test_blkback(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_qemu), TEST(test_replaced),
-                                       TEST(test_none), TEST(test_blkback)};
+                                       TEST(test_none), TEST(test_blkback),
+                                       TEST(test_behind)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
