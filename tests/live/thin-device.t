@@ -10,8 +10,15 @@ xl destroy source
 disk_at /data/device.img
 device=$(losetup -f --show /data/device.img)
 host_before=$(snapshot_of_host)
-start_behind dev "$device"
+ln -s "$device" /data/device.link
+start_behind dev /data/device.link
 ask dev 'mark before' >/dev/null
+# The domain goes on with what it has open, whatever the link leads to.
+ln -sfn /data/device.img /data/device.link
+text=$(xl fork-check dev 2>&1)
+check 'a link that leads elsewhere is refused by the check' grep -q 'another disk than the domain has open' <<<"$text"
+check 'and by the fork' eval '! timeout 120 xl fork --paused dev no 2>/dev/null'
+ln -sfn "$device" /data/device.link
 check 'forked while it writes' timeout 120 xl fork --paused dev
 is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver]]')" '[["sealed","thin"],["delta","thin"]]'
 ask dev 'mark after' >/dev/null
@@ -23,6 +30,7 @@ check 'they are destroyed' timeout 120 xl fork-destroy dev-1 second
 xl destroy dev
 taken_down 'nothing is in use'
 is 'the device has what was written' "$("$LIVE/check-disk" "$device" | jq -c '[(.marks | sort), (.errors | length)]')" '[["after","before"],0]'
+rm /data/device.link
 check 'no folder is left' test ! -e /var/lib/xenfork/.xenfork
 same_host 'all is as before' "$host_before" "$(snapshot_of_host)"
 done_testing
