@@ -20,6 +20,42 @@ ln /mnt/e/b/real.img /mnt/e/a/hard.img
 mount --bind /mnt/e/b /mnt/m
 remember
 
+# A volume has three names at least.
+no_udev
+truncate -s 200M /data/pv.img
+loop=$(losetup -f --show /data/pv.img)
+{ vgcreate vg0 "$loop" && lvcreate -y -Wn -L 96M -n p vg0; } >/tmp/lvm.log 2>&1 || bail_out "no volume: $(cat /tmp/lvm.log)"
+dd if=/usr/share/xenfork-guest/disk.img of=/dev/vg0/p bs=1M conv=fsync 2>/dev/null
+start_behind web /dev/vg0/p
+ask web 'mark before' >/dev/null
+check 'a source on a volume is forked' timeout 120 xl fork --paused web c1
+ask web 'mark after' >/dev/null
+xl destroy web
+start_behind web /dev/mapper/vg0-p
+ask web 'mark third' >/dev/null
+xl destroy web && xl destroy c1
+is 'its clone has what was there then' "$(marks "$(disk c1)")" '["before"]'
+minor=$(dmsetup info -c --noheadings -o minor vg0-p)
+[ -b "/dev/dm-$minor" ] || mknod "/dev/dm-$minor" b "$(dmsetup info -c --noheadings -o major vg0-p)" "$minor"
+check 'the source is brought up by a third name' "$BLOCK" attach "/dev/dm-$minor" r
+is 'it has all' "$("$LIVE/check-disk" "$(raw "/dev/dm-$minor")" | jq -c '.marks | sort')" '["after","before","third"]'
+check 'and taken down' "$BLOCK" detach /dev/vg0/p
+check 'the clone is destroyed' timeout 120 xl fork-destroy c1
+taken_down 'the volume is plain again'
+is 'with what was written' "$("$LIVE/check-disk" /dev/vg0/p | jq -c '.marks | sort')" '["after","before","third"]'
+
+# By Xen's own script nothing would keep it from writing to the volume, once started again.
+start_source plain 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/dev/vg0/p" ]'
+xl fork-freeze plain >/dev/null 2>&1
+text=$(xl fork plain k 2>&1)
+is 'a volume by Xen'\''s own script is not forked' "$?" 1
+check 'and told why' grep -q 'could be written below its clones\|script=block-fork' <<<"$text"
+check 'no clone' test -z "$(domid_of k)"
+xl destroy plain
+vgchange -an vg0 >/dev/null 2>&1
+losetup -d "$loop"
+rm /data/pv.img
+
 # A pool of another source's lies beside the link.
 start_behind other /mnt/e/a/other.img
 check 'another source is forked' timeout 120 xl fork --paused other o
@@ -68,47 +104,12 @@ rm -r /mnt/e/a/.xenfork
 check 'destroyed' timeout 120 xl fork-destroy a
 umount /mnt/m
 rmdir /mnt/m
+start_behind web /mnt/e/b/real.img
 mkdir -m 777 /mnt/e/b/.xenfork
 chmod 777 /mnt/e/b/.xenfork
-start_behind web /mnt/e/b/real.img
 check 'a folder that others can write to is named by the check' eval 'xl fork-check web 2>&1 | grep -q "/mnt/e/b/.xenfork is not root.s alone"'
-xl destroy web
+check 'nothing is attached beside it' eval '! "$BLOCK" attach /mnt/e/b/real.img r 2>/dev/null'
 rmdir /mnt/e/b/.xenfork
-
-# A volume has three names at least.
-no_udev
-truncate -s 200M /data/pv.img
-loop=$(losetup -f --show /data/pv.img)
-{ vgcreate vg0 "$loop" && lvcreate -y -Wn -L 96M -n p vg0; } >/tmp/lvm.log 2>&1 || bail_out "no volume: $(cat /tmp/lvm.log)"
-dd if=/usr/share/xenfork-guest/disk.img of=/dev/vg0/p bs=1M conv=fsync 2>/dev/null
-start_behind web /dev/vg0/p
-ask web 'mark before' >/dev/null
-check 'a source on a volume is forked' timeout 120 xl fork --paused web c1
-ask web 'mark after' >/dev/null
 xl destroy web
-start_behind web /dev/mapper/vg0-p
-ask web 'mark third' >/dev/null
-xl destroy web && xl destroy c1
-is 'its clone has what was there then' "$(marks "$(disk c1)")" '["before"]'
-minor=$(dmsetup info -c --noheadings -o minor vg0-p)
-[ -b "/dev/dm-$minor" ] || mknod "/dev/dm-$minor" b "$(dmsetup info -c --noheadings -o major vg0-p)" "$minor"
-check 'the source is brought up by a third name' "$BLOCK" attach "/dev/dm-$minor" r
-is 'it has all' "$("$LIVE/check-disk" "$(raw "/dev/dm-$minor")" | jq -c '.marks | sort')" '["after","before","third"]'
-check 'and taken down' "$BLOCK" detach /dev/vg0/p
-check 'the clone is destroyed' timeout 120 xl fork-destroy c1
-taken_down 'the volume is plain again'
-is 'with what was written' "$("$LIVE/check-disk" /dev/vg0/p | jq -c '.marks | sort')" '["after","before","third"]'
-
-# By Xen's own script nothing would keep it from writing to the volume, once started again.
-start_source plain 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/dev/vg0/p" ]'
-check 'frozen, or not' eval 'xl fork-freeze plain || true'
-text=$(xl fork plain k 2>&1)
-is 'a volume by Xen'\''s own script is not forked' "$?" 1
-check 'and told why' grep -q 'could be written below its clones\|script=block-fork' <<<"$text"
-check 'no clone' test -z "$(domid_of k)"
-xl destroy plain
-vgchange -an vg0 >/dev/null 2>&1
-losetup -d "$loop"
-rm /data/pv.img
 all_as_before 'all is as before'
 done_testing
