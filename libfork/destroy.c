@@ -6,6 +6,7 @@
 
 #include "collapse.h"
 #include "disk.h"
+#include "leave.h"
 #include "lock.h"
 #include "named.h"
 #include "node.h"
@@ -65,12 +66,18 @@ static int sweep(xenfork_ctx *ctx)
 
 XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
 {
+    return xenfork_clone_destroy_flags(ctx, name, 0);
+}
+
+XENFORK_API int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
+                                            uint32_t flags)
+{
     cleanup_node struct xenfork__node *node = NULL;
     int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
-    if (!name)
-        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    if (!name || (flags & ~XENFORK_DESTROY_LEFT))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name, or flags");
     rc = xenfork__recover(ctx);
     if (rc < 0)
         return rc;
@@ -78,6 +85,8 @@ XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
         cleanup_lock struct xenfork__lock *lock = NULL;
 
         if ((rc = take(ctx, XENFORK_KIND_CLONE, name, &node, &lock)) < 0 ||
+            (!(flags & XENFORK_DESTROY_LEFT) &&
+             (rc = xenfork__leave_check(ctx, node)) < 0) ||
             (rc = destroy_clone(ctx, node)) < 0)
             return rc;
     }

@@ -68,6 +68,15 @@ static int check_image(struct xenfork__job *job)
     uint32_t i;
     int rc;
 
+    if (xenfork__image_is_broken(&job->info)) {
+        xenfork__fail(job->ctx, XENFORK_E_STATE, 0,
+                      "image %s is broken: somebody has let it run",
+                      job->image->name);
+        return xenfork__remedy(job->ctx,
+                               "xl fork-image-destroy %s, and fork "
+                               "%s once more",
+                               job->image->name, job->image->parent_name);
+    }
     if ((rc = load_image_config(job)) < 0 ||
         (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0 ||
         (rc = xenfork__taken_load(job->ctx, &taken)) < 0)

@@ -240,13 +240,15 @@ static bool is_asked(const xenfork_spec *spec, const char *name)
 static int make_name(xenfork_ctx *ctx, const xenfork_spec *spec,
                      const char *stem, uint32_t *number, char **name_out)
 {
+    char own[XENFORK__NAME_MAX + 1];
+
+    xenfork__name_stem(stem, XENFORK__NAME_MAX - 7, own);
     while (++*number < MAX_NUMBER) {
         cleanup_free char *name = NULL;
         bool is_taken = false;
         int rc;
 
-        if (asprintf(&name, "%.*s-%u", (int)XENFORK__NAME_MAX - 7, stem,
-                     *number) < 0) {
+        if (asprintf(&name, "%s-%u", own, *number) < 0) {
             name = NULL;
             return xenfork__nomem(ctx);
         }
@@ -259,7 +261,7 @@ static int make_name(xenfork_ctx *ctx, const xenfork_spec *spec,
         }
     }
     return xenfork__fail(ctx, XENFORK_E_NAMETAKEN, 0,
-                         "no name is left after %s-%u", stem, MAX_NUMBER - 1);
+                         "no name is left after %s-%u", own, MAX_NUMBER - 1);
 }
 
 static int choose_mac(xenfork_ctx *ctx, const uint8_t prefix[3],

@@ -11,15 +11,33 @@
 
 #define DOMID_MAX 0x7fefU /* DOMID_FIRST_RESERVED - 1, xen/public/xen.h */
 
+static const char in_names[] = "abcdefghijklmnopqrstuvwxyz"
+                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
 bool xenfork__name_is_valid(const char *name)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
     size_t n = strlen(name);
 
     /* xl takes a number for a domid; a leading '-' for an option. */
-    return n >= 1 && n <= XENFORK__NAME_MAX && strspn(name, allowed) == n &&
+    return n >= 1 && n <= XENFORK__NAME_MAX && strspn(name, in_names) == n &&
            name[0] != '-' && strspn(name, "0123456789") != n;
+}
+
+void xenfork__name_stem(const char *name, size_t chars,
+                        char stem_out[XENFORK__NAME_MAX + 1])
+{
+    size_t n = 0;
+
+    for (; *name && n < chars; name++) {
+        if (*name && strchr(in_names, *name) && (n || *name != '-'))
+            stem_out[n++] = *name;
+        else if (((unsigned char)*name & 0xc0) != 0x80 || !n ||
+                 stem_out[n - 1] != '_')
+            stem_out[n++] = '_'; /* one for all bytes of a UTF-8 character */
+    }
+    if (!n)
+        stem_out[n++] = '_';
+    stem_out[n] = '\0';
 }
 
 bool xenfork__param_key_is_valid(const char *key)

@@ -14,6 +14,13 @@
 
 /* A domain name that we make: [A-Za-z0-9._-]{1,63}, not a number. */
 bool xenfork__name_is_valid(const char *name);
+/*
+ * The beginning of a name that we make, out of one that is not ours to choose:
+ * each character that may not be in ours becomes a '_'.  chars <
+ * XENFORK__NAME_MAX
+ */
+void xenfork__name_stem(const char *name, size_t chars,
+                        char stem_out[XENFORK__NAME_MAX + 1]);
 bool xenfork__bridge_is_valid(const char *bridge);
 
 /* Of a clone's parameter: [A-Za-z0-9._-]{1,64}, no leading dot. */

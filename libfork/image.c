@@ -34,14 +34,15 @@ static int is_taken(struct xenfork__job *job,
 static int name_image(struct xenfork__job *job)
 {
     cleanup_nodes struct xenfork__nodes images = {0};
+    char stem[XENFORK__NAME_MAX + 1];
     bool taken = true;
     uint32_t n;
     int rc = xenfork__nodes_load(job->ctx, XENFORK_KIND_IMAGE, &images);
 
+    xenfork__name_stem(job->config->name, XENFORK__NAME_MAX - 16, stem);
     for (n = 1; rc >= 0 && taken; n++) {
         free(job->image->name);
-        if (asprintf(&job->image->name, "%.*s@fork-%u",
-                     (int)XENFORK__NAME_MAX - 16, job->config->name, n) < 0) {
+        if (asprintf(&job->image->name, "%s@fork-%u", stem, n) < 0) {
             job->image->name = NULL;
             return xenfork__nomem(job->ctx);
         }

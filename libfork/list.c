@@ -6,6 +6,8 @@
 
 #include "frozen.h"
 #include "ids.h"
+#include "leave.h"
+#include "named.h"
 
 #define WITH_SEALED 1U
 
@@ -13,6 +15,7 @@ struct entry {
     struct xenfork__node *node; /* one of the list's */
     char uuid[XENFORK__UUID_CHARS];
     uint32_t domid;
+    uint32_t parent_domid; /* an image's source's; NONE: it is gone */
     const char *state;
     uint64_t shared_pages, private_pages;
     uint32_t users;
@@ -40,7 +43,7 @@ static const char *state_of(const struct xenfork__node *node,
                             const struct xenfork__dominfo *info)
 {
     if (node->kind == XENFORK_KIND_IMAGE)
-        return "ready";
+        return xenfork__image_is_broken(info) ? "broken" : "ready";
     if (node->kind == XENFORK_KIND_FROZEN)
         return "frozen";
     if (info->is_shutdown)
@@ -75,7 +78,9 @@ static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
     }
     if (rc == XENFORK_E_NOTFOUND) {
         entry->domid = XENFORK_DOMID_NONE;
-        entry->state = ended_state(node->kind);
+        entry->state = xenfork__has_left(node, entry->domid)
+                           ? "left"
+                           : ended_state(node->kind);
         return 0;
     }
     if (rc < 0)
@@ -84,9 +89,39 @@ static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
     entry->state = state_of(node, &info);
     entry->shared_pages = info.shared_pages;
     entry->private_pages = info.private_pages;
-    if (!xenfork__node_has_domid(ctx, node, domid))
+    rc = xenfork__name_refresh(ctx, entry->node, &domid);
+    if (rc < 0)
+        return rc;
+    if (!xenfork__node_has_domid(ctx, node, entry->domid))
         entry->node->hydrated = 100;
     return 0;
+}
+
+static int set_parent_name(xenfork_ctx *ctx, struct xenfork__node *node,
+                           const char *parent)
+{
+    char *name = strdup(parent);
+
+    if (!name)
+        return xenfork__nomem(ctx);
+    free(node->parent_name);
+    node->parent_name = name;
+    return 0;
+}
+
+/* An image's source, by the name that it has today, if it lives. */
+static int look_at_source(xenfork_ctx *ctx, struct entry *entry)
+{
+    cleanup_free char *name = NULL;
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, entry->node->parent, &domid);
+
+    if (rc == 0)
+        rc = xenfork__xen_name(ctx, domid, &name);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    entry->parent_domid = domid;
+    return set_parent_name(ctx, entry->node, name);
 }
 
 static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
@@ -95,9 +130,11 @@ static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
     uint32_t live;
     int rc;
 
-    *entry = (struct entry){.node = node};
+    *entry = (struct entry){.node = node, .parent_domid = XENFORK_DOMID_NONE};
     xenfork__uuid_print(entry->node->uuid, entry->uuid);
     rc = look(ctx, entry->node, entry);
+    if (rc == 0 && node->kind == XENFORK_KIND_IMAGE)
+        rc = look_at_source(ctx, entry);
     if (rc < 0)
         return rc;
     xenfork__list_depths(ctx, entry->node);
@@ -128,15 +165,12 @@ static int name_image(xenfork_ctx *ctx, const xenfork_list *list,
 
     for (i = 0; i < list->images.count; i++) {
         const struct xenfork__node *image = list->images.nodes[i];
-        char *name;
+        int rc = 0;
 
-        if (!xenfork__frozen_is_image(frozen, image))
-            continue;
-        name = strdup(image->name);
-        if (!name)
-            return xenfork__nomem(ctx);
-        free(frozen->parent_name);
-        frozen->parent_name = name;
+        if (xenfork__frozen_is_image(frozen, image))
+            rc = set_parent_name(ctx, frozen, image->name);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
@@ -171,7 +205,9 @@ static int add_images(xenfork_ctx *ctx, xenfork_list *list)
     for (i = 0; i < images->count && rc >= 0; i++) {
         rc = add(ctx, list, images->nodes[i]);
         for (c = 0; c < clones->count && rc >= 0; c++)
-            if (!memcmp(clones->nodes[c]->parent, images->nodes[i]->uuid, 16))
+            if (!memcmp(clones->nodes[c]->parent, images->nodes[i]->uuid, 16) &&
+                (rc = set_parent_name(ctx, clones->nodes[c],
+                                      images->nodes[i]->name)) == 0)
                 rc = add(ctx, list, clones->nodes[c]);
     }
     for (c = 0; c < clones->count && rc >= 0; c++)
@@ -189,6 +225,7 @@ static void add_sealed(xenfork_ctx *ctx, xenfork_list *list)
 
         *entry = (struct entry){.node = list->sealed.nodes[i],
                                 .domid = XENFORK_DOMID_NONE,
+                                .parent_domid = XENFORK_DOMID_NONE,
                                 .state = "sealed"};
         xenfork__uuid_print(entry->node->uuid, entry->uuid);
         xenfork__list_depths(ctx, entry->node);
@@ -303,12 +340,28 @@ XENFORK_API const char *xenfork_list_parent(const xenfork_list *list,
     return n ? n->parent_name : NULL;
 }
 
+XENFORK_API uint32_t xenfork_list_parent_domid(const xenfork_list *list,
+                                               uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e ? e->parent_domid : XENFORK_DOMID_NONE;
+}
+
 XENFORK_API const char *xenfork_list_state(const xenfork_list *list,
                                            uint32_t index)
 {
     const struct entry *e = at(list, index);
 
     return e ? e->state : NULL;
+}
+
+XENFORK_API const char *xenfork_list_left(const xenfork_list *list,
+                                          uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e && xenfork__has_left(e->node, e->domid) ? e->node->left : NULL;
 }
 
 XENFORK_API uint64_t xenfork_list_created(const xenfork_list *list,

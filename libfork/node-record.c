@@ -100,6 +100,8 @@ int xenfork__node_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                                       node->hydrated)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "detached",
                                       node->detached)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "left",
+                                  node->left ? node->left : "")) < 0 ||
         (rc = identity_to_record(ctx, node, record)) < 0)
         return rc;
     return disks_to_record(ctx, node, record);
@@ -245,6 +247,8 @@ bool xenfork__node_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
            get_bool(record, "hydrating", &node->is_hydrating) &&
            get_u32(record, "hydrated", &node->hydrated) &&
            get_new_u32(record, "detached", &node->detached) &&
+           (!xenfork__record_get(record, "left") ||
+            get_string(record, "left", &node->left)) &&
            identity_from_record(ctx, node, record) &&
            disks_from_record(ctx, node, record);
 }

@@ -24,6 +24,7 @@ void xenfork__node_free(struct xenfork__node *node)
     free(node->nics);
     free(node->name);
     free(node->parent_name);
+    free(node->left);
     free(node);
 }
 
@@ -259,8 +260,7 @@ int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
         char uuid[XENFORK__UUID_CHARS];
 
         xenfork__uuid_print(node->uuid, uuid);
-        if (!strcmp(name, node->name) || !strcasecmp(name, uuid) ||
-            !strcmp(wanted, uuid)) {
+        if (!strcasecmp(name, uuid) || !strcmp(wanted, uuid)) {
             *node_out = node;
             return 0;
         }
@@ -298,6 +298,11 @@ int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is gone", node->name);
     *info_out = info;
     return 0;
+}
+
+bool xenfork__image_is_broken(const struct xenfork__dominfo *info)
+{
+    return !info->is_paused || info->is_shutdown || info->cpu_ns;
 }
 
 int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],

@@ -47,6 +47,7 @@ struct xenfork__node {
     uint32_t detached;                    /* clone: per cent */
     char generation[XENFORK__UUID_CHARS]; /* clone */
     bool is_ready; /* clone: has acknowledged its generation */
+    char *left;    /* clone: "saved in FILE", as its user began to; or "" */
     uint32_t disk_count;
     struct xenfork__node_disk *disks;
     uint32_t nic_count; /* the clone's own; an image's source's */
@@ -88,7 +89,7 @@ struct xenfork__nodes {
 int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
                         struct xenfork__nodes *nodes_out);
 void xenfork__nodes_free(struct xenfork__nodes *nodes);
-/* By name, UUID, or the domid that it has now.  NOTFOUND, not logged */
+/* By UUID, or the domid that it has now.  NOTFOUND, not logged */
 int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
                         const char *name, struct xenfork__node **node_out);
 /* The domain that was made.  NOTFOUND, not logged: it is gone */
@@ -100,6 +101,11 @@ void xenfork__node_set_domid(const xenfork_ctx *ctx, struct xenfork__node *node,
 /* Is this the domain that was made, by its number alone? */
 bool xenfork__node_has_domid(const xenfork_ctx *ctx,
                              const struct xenfork__node *node, uint32_t domid);
+/*
+ * Has somebody let an image run, so that it is no longer what it was made of?
+ * While clones of it live, Xen does not: fork() in mem_sharing.c pauses it.
+ */
+bool xenfork__image_is_broken(const struct xenfork__dominfo *info);
 /* Live clones of an image, not detached; those among them not hydrated. */
 int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
                          const struct xenfork__nodes *clones,

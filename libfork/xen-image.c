@@ -26,6 +26,8 @@
 #define NEVER_STOP XEN_DOMCTL_CDF_xs_domain
 #endif
 
+#define PAUSES 64 /* beside the one that it is created with */
+
 static int get_info(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *info_out)
 {
     xc_domaininfo_t info;
@@ -99,6 +101,22 @@ static int equip(xenfork_ctx *ctx, uint32_t source, const xc_domaininfo_t *info,
     return 0;
 }
 
+/*
+ * Xen counts how often its toolstack has paused a domain; it runs when all has
+ * been taken back (domain_unpause_by_systemcontroller(), 4.17 to 4.22; 255 is
+ * the limit).  One xl unpause, or some, of an image does nothing.
+ */
+static int pause_firmly(xenfork_ctx *ctx, uint32_t image)
+{
+    int i;
+
+    for (i = 0; i < PAUSES; i++)
+        if (xc_domain_pause(ctx->xen->xch, image))
+            return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                                 "cannot pause image domain %u", image);
+    return 0;
+}
+
 /* For the source this says only that its pages may be shared. */
 static int allow_sharing(xenfork_ctx *ctx, uint32_t domid)
 {
@@ -159,6 +177,7 @@ int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
         return rc;
     if ((rc = equip(ctx, source, &info, image)) < 0 ||
         (rc = copy_policy(ctx, source, image)) < 0 ||
+        (rc = pause_firmly(ctx, image)) < 0 ||
         (rc = allow_sharing(ctx, source)) < 0 ||
         (rc = allow_sharing(ctx, image)) < 0 ||
         (rc = introduce(ctx, image, name)) < 0) {

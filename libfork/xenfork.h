@@ -166,8 +166,9 @@ const char *xenfork_count_name(int counter);
  * @name       name, or domid in decimal.
  * @domid_out  its domid.
  * Return:     0, or a negative XENFORK_E_*.
- * Errors:     NOTFOUND; XEN.
- * Effects:    none.
+ * Errors:     NOTFOUND; NOTOURS by this name a clone or an image is recorded
+ *             that is another domain; XEN; STATE.
+ * Effects:    records get the names that clones and images have today.
  * Blocking:   no.
  * Source:     libxl_domain_qualifier_to_domid, Xen 4.17.
  * Since:      0.1
@@ -495,12 +496,21 @@ const char *xenfork_list_uuid(const xenfork_list *list, uint32_t index);
  * image that forks of a frozen source are made from, "" when there is none.
  */
 const char *xenfork_list_parent(const xenfork_list *list, uint32_t index);
+/* The domid of an image's source; XENFORK_DOMID_NONE: it is gone, or no image
+ */
+uint32_t xenfork_list_parent_domid(const xenfork_list *list, uint32_t index);
 /*
  * One word: "running", "paused", "shutdown", "stopped" (a clone whose domain
- * has ended; its disks and record stay); images "ready", "lost" (destroyed
- * behind our back); frozen sources "frozen", "gone".
+ * has ended; its disks and record stay), "left" (it was migrated or saved);
+ * images "ready", "lost" (destroyed behind our back), "broken" (somebody has
+ * let it run: it cannot be forked); frozen sources "frozen", "gone".
  */
 const char *xenfork_list_state(const xenfork_list *list, uint32_t index);
+/*
+ * Where a clone without a domain here has gone, "migrated to HOST", "saved in
+ * FILE"; NULL: it has not.
+ */
+const char *xenfork_list_left(const xenfork_list *list, uint32_t index);
 /* Seconds since the Epoch. */
 uint64_t xenfork_list_created(const xenfork_list *list, uint32_t index);
 /* Memory the guest was given, and what of it is shared or its own, in KiB. */
@@ -563,16 +573,64 @@ int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_list *list,
 /**
  * Destroy a clone: its domain, if it still is, its delta disks, its record.
  *
- * @name    name, UUID or domid.
+ * @name    the name that it has today, UUID or domid.
  * Return:  0, or a negative XENFORK_E_*.
- * Errors:  NOTFOUND; NOTOURS not a clone; BUSY; XEN; STATE; RESIDUE.
- * Effects: all data of the clone is lost.  The image goes with its last
- *          clone unless it was asked to stay.
- * Blocking: yes: seconds.
- * Source:  libxl_domain_destroy, Xen 4.17.
- * Since:   0.1
+ * Errors:  NOTFOUND; NOTOURS not a clone, or the name of a stopped one is
+ *          another domain's; NAMETAKEN it is that of two clones; INUSE it was
+ *          migrated or saved: its disks may be in use; BUSY; XEN; STATE;
+ * RESIDUE. Effects: all data of the clone is lost.  The image goes with its
+ * last clone unless it was asked to stay. Blocking: yes: seconds. Source:
+ * libxl_domain_destroy, Xen 4.17. Since:   0.1
  */
 int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name);
+
+#define XENFORK_DESTROY_LEFT (1U << 0) /* though it has left this host */
+
+/**
+ * Destroy a clone, as xenfork_clone_destroy().
+ *
+ * @name     the name that it has today, UUID or domid.
+ * @flags    XENFORK_DESTROY_*, or 0.
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   INVAL unknown flags; those of xenfork_clone_destroy(), INUSE not
+ *           with XENFORK_DESTROY_LEFT.
+ * Effects:  as xenfork_clone_destroy().
+ * Blocking: yes: seconds.
+ * Source:   libxl_domain_destroy, Xen 4.17.
+ * Since:    0.1
+ */
+int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
+                                uint32_t flags);
+
+/**
+ * Record that a clone is about to leave this host, or to be put into a file.
+ *
+ * @name     the name that it has today, UUID or domid.
+ * @text     where to: "migrated to HOST", "saved in FILE"; "": it stays.
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN; XEN; STATE.
+ * Effects:  it counts when the clone has no domain here any more.
+ * Blocking: no.
+ * Source:   the clone's record.
+ * Since:    0.1
+ */
+int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text);
+
+/**
+ * Forget a clone that has no domain here: its record goes, its disks stay.
+ *
+ * @name     its last known name, or UUID.
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN; INUSE it has a domain
+ *           here; DISK a disk lies on what would be removed; BUSY; XEN; STATE;
+ *           RESIDUE.
+ * Effects:  nothing knows its disks any more.  The image goes with its last
+ *           clone unless it was asked to stay.
+ * Blocking: yes: seconds.
+ * Source:   the clone's record.
+ * Since:    0.1
+ */
+int xenfork_clone_forget(xenfork_ctx *ctx, const char *name);
 
 /**
  * Start a clone that has ended again: name, UUID, MACs, disks, link states and
@@ -606,6 +664,20 @@ int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
  * Since:   0.1
  */
 int xenfork_image_destroy(xenfork_ctx *ctx, const char *name);
+
+/**
+ * Is this the name, UUID or number of an image's domain?
+ *
+ * @name       the name that it has today, UUID or domid.
+ * @domid_out  its domid.
+ * Return:     0, or a negative XENFORK_E_*.
+ * Errors:     NOTFOUND no image is called so; XEN; STATE.
+ * Effects:    none.
+ * Blocking:   no.
+ * Source:     images' records; xenstore's /local/domain/N/name.
+ * Since:      0.1
+ */
+int xenfork_image_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 
 /**
  * Make a clone independent of its image: put in every page not yet there.

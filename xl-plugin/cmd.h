@@ -23,6 +23,8 @@ extern const struct cmd cmd_fork_detach;
 extern const struct cmd cmd_fork_net;
 extern const struct cmd cmd_fork_start;
 extern const struct cmd cmd_fork_destroy;
+extern const struct cmd cmd_fork_forget;
+extern const struct cmd cmd_fork_guard; /* not for users, and not listed */
 extern const struct cmd cmd_fork_image_destroy;
 
 /* xl's global options, for every verb to heed. */

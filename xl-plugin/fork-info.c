@@ -26,12 +26,17 @@ static bool is_called(const xenfork_list *list, uint32_t index,
            xenfork_list_domid(list, index) == domid;
 }
 
-/* NAME is the source that the image was made from. */
+/* NAME is the source that the image was made from: its name, or its domid. */
 static bool is_image_of(const xenfork_list *list, uint32_t index,
                         const char *name)
 {
-    return xenfork_list_kind(list, index) == XENFORK_KIND_IMAGE &&
-           strcmp(xenfork_list_parent(list, index), name) == 0;
+    uint64_t domid;
+
+    if (xenfork_list_kind(list, index) != XENFORK_KIND_IMAGE)
+        return false;
+    if (parse_number(name, 0, XENFORK_DOMID_NONE - 1, &domid))
+        return xenfork_list_parent_domid(list, index) == domid;
+    return strcmp(xenfork_list_parent(list, index), name) == 0;
 }
 
 static void print_created(uint64_t created)
@@ -109,6 +114,8 @@ static void print_entry(const xenfork_list *list, uint32_t index)
         printf("  domid     %u\n", domid);
     printf("  uuid      %s\n", xenfork_list_uuid(list, index));
     printf("  state     %s\n", xenfork_list_state(list, index));
+    if (xenfork_list_left(list, index))
+        printf("  left      %s\n", xenfork_list_left(list, index));
     print_created(xenfork_list_created(list, index));
     printf("  memory    %.1f MiB: %.1f shared, %.1f private\n",
            xenfork_list_total_kib(list, index) / 1024.0,
@@ -162,20 +169,23 @@ static int print_info(xenfork_ctx *ctx, const xenfork_list *list,
                       const struct simple_options *options)
 {
     const char *name = options->names[0];
-    uint32_t found = 0;
+    uint32_t found = 0, domid;
     int status;
 
-    (void)ctx;
     status = print_matching(list, name, options->is_json, is_called, &found);
     if (status == EXIT_DONE && found == 0)
         status = print_matching(list, name, options->is_json, is_image_of,
                                 &found);
-    if (status == EXIT_DONE && found == 0) {
+    if (status != EXIT_DONE || found)
+        return status;
+    if (xenfork_find(ctx, name, &domid) == 0)
+        fprintf(stderr,
+                "xl: domain %s is no image and no clone, and has no image\n",
+                name);
+    else
         fprintf(stderr, "xl: no image, clone or forked domain is called %s\n",
                 name);
-        status = EXIT_FAILED;
-    }
-    return status;
+    return EXIT_FAILED;
 }
 
 static int main_fork_info(int argc, char **argv)
@@ -191,8 +201,8 @@ const struct cmd cmd_fork_info = {
     .help =
         "Show all about a clone, an image, a frozen source, or a domain's images\n"
         "\n"
-        "Images and clones go by name, UUID or domid; a forked domain,\n"
-        "which may be gone, by name.\n"
+        "Images and clones go by name, UUID or domid; a forked domain by\n"
+        "name or domid, and by its last known name when it is gone.\n"
         "\n"
         "      --json     print a list of what is found as JSON\n"
         "  -v, --verbose  say what is done; twice: every call to Xen\n"

@@ -2,7 +2,8 @@
 /*
  * xl: stands ahead of the real xl in PATH.  Commands that begin with "fork"
  * go to xl-fork beside this program, everything else to the real xl, by exec:
- * arguments, stdin, exit status and signals are what they were.
+ * arguments, stdin, exit status and signals are what they were.  Where there
+ * are images, verbs that would spoil one are looked at before: guard.c.
  */
 #include "config.h"
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "exitcodes.h"
+#include "guard.h"
 #include "real-xl.h"
 
 static bool is_ours(const char *command)
@@ -39,18 +41,26 @@ static int find_command(int argc, char **argv)
     return argc;
 }
 
-static int exec_verbs(char **argv)
+/* xl-fork, beside this program. */
+static bool find_verbs(char path_out[PATH_MAX + sizeof("-fork")])
 {
-    char path[PATH_MAX + sizeof("-fork")];
-    ssize_t len;
+    ssize_t len = readlink("/proc/self/exe", path_out, PATH_MAX);
 
-    len = readlink("/proc/self/exe", path, PATH_MAX);
     if (len < 0) {
         fprintf(stderr, "xl: cannot read /proc/self/exe: %s\n",
                 strerror(errno));
-        return EXIT_FAILED;
+        return false;
     }
-    strcpy(path + len, "-fork");
+    strcpy(path_out + len, "-fork");
+    return true;
+}
+
+static int exec_verbs(char **argv)
+{
+    char path[PATH_MAX + sizeof("-fork")];
+
+    if (!find_verbs(path))
+        return EXIT_FAILED;
     execv(path, argv);
     fprintf(stderr, "xl: cannot run %s: %s\n", path, strerror(errno));
     return EXIT_FAILED;
@@ -73,6 +83,7 @@ static int help(char **argv)
 int main(int argc, char **argv)
 {
     int command = find_command(argc, argv);
+    char path[PATH_MAX + sizeof("-fork")];
 
     if (command < argc) {
         if (is_ours(argv[command]))
@@ -83,6 +94,8 @@ int main(int argc, char **argv)
             if (is_ours(argv[command + 1]))
                 return exec_verbs(argv);
         }
+        if (find_verbs(path) && guard_refuses(path, argv + command))
+            return EXIT_FAILED;
     }
     return real_xl_exec(argv);
 }

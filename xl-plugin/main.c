@@ -15,10 +15,11 @@ bool is_dry_run;
 bool is_terminal;
 
 static const struct cmd *const cmds[] = {
-    &cmd_fork,        &cmd_fork_check,     &cmd_fork_list,
-    &cmd_fork_info,   &cmd_fork_disk_list, &cmd_fork_net,
-    &cmd_fork_freeze, &cmd_fork_thaw,      &cmd_fork_detach,
-    &cmd_fork_start,  &cmd_fork_destroy,   &cmd_fork_image_destroy,
+    &cmd_fork,        &cmd_fork_check,         &cmd_fork_list,
+    &cmd_fork_info,   &cmd_fork_disk_list,     &cmd_fork_net,
+    &cmd_fork_freeze, &cmd_fork_thaw,          &cmd_fork_detach,
+    &cmd_fork_start,  &cmd_fork_destroy,       &cmd_fork_forget,
+    &cmd_fork_image_destroy,
 };
 
 #define CMD_COUNT (sizeof(cmds) / sizeof(cmds[0]))
@@ -30,7 +31,7 @@ static const struct cmd *find(const char *name)
     for (i = 0; i < CMD_COUNT; i++)
         if (strcmp(cmds[i]->name, name) == 0)
             return cmds[i];
-    return NULL;
+    return strcmp(cmd_fork_guard.name, name) == 0 ? &cmd_fork_guard : NULL;
 }
 
 int cmd_help(const struct cmd *cmd)

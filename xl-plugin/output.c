@@ -23,10 +23,58 @@ static void keep(struct json *json, yajl_gen_status status)
         json->has_failed = true;
 }
 
+/* The bytes of the UTF-8 character that TEXT begins with; 0: it is none. */
+static size_t utf8_bytes(const unsigned char *text)
+{
+    size_t bytes = text[0] < 0x80   ? 1
+                   : text[0] < 0xc2 ? 0
+                   : text[0] < 0xe0 ? 2
+                   : text[0] < 0xf0 ? 3
+                   : text[0] < 0xf5 ? 4
+                                    : 0;
+    size_t i;
+
+    for (i = 1; i < bytes; i++)
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    /* Too long, a half of a surrogate pair, or above U+10FFFF. */
+    if ((text[0] == 0xe0 && text[1] < 0xa0) ||
+        (text[0] == 0xed && text[1] > 0x9f) ||
+        (text[0] == 0xf0 && text[1] < 0x90) ||
+        (text[0] == 0xf4 && text[1] > 0x8f))
+        return 0;
+    return bytes;
+}
+
+/* One name that is no UTF-8 must not keep all the others from the reader. */
+static char *clean_utf8(const char *text)
+{
+    static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
+    char *clean = malloc(3 * strlen(text) + 1);
+    size_t n = 0;
+
+    while (clean && *text) {
+        size_t bytes = utf8_bytes((const unsigned char *)text);
+
+        memcpy(clean + n, bytes ? text : replacement, bytes ? bytes : 3);
+        n += bytes ? bytes : 3;
+        text += bytes ? bytes : 1;
+    }
+    if (clean)
+        clean[n] = '\0';
+    return clean;
+}
+
 static void put_text(struct json *json, const char *text)
 {
-    keep(json,
-         yajl_gen_string(json->gen, (const unsigned char *)text, strlen(text)));
+    char *clean = clean_utf8(text);
+
+    if (clean)
+        keep(json, yajl_gen_string(json->gen, (const unsigned char *)clean,
+                                   strlen(clean)));
+    else
+        json->has_failed = true;
+    free(clean);
 }
 
 static void put_key(struct json *json, const char *key)

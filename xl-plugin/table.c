@@ -78,13 +78,17 @@ struct table *table_new(const char *const *headings)
 
 void table_cell(struct table *table, const char *format, ...)
 {
-    char *text;
+    char *text, *c;
     va_list al;
 
     va_start(al, format);
     if (vasprintf(&text, format, al) < 0)
         text = NULL;
     va_end(al);
+    /* A name may have any byte in it: a line stays a line. */
+    for (c = text; c && *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
     add_cell(table, text);
 }
 

@@ -3,6 +3,8 @@
 
 #include "fake-xenfork.h"
 
+#include <stdlib.h>
+
 #define MADE 1700000000
 
 int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out)
@@ -45,6 +47,8 @@ uint32_t xenfork_list_domid(const xenfork_list *list, uint32_t index)
 const char *xenfork_list_name(const xenfork_list *list, uint32_t index)
 {
     (void)list;
+    if (index && getenv("FAKE_NAME_1"))
+        return getenv("FAKE_NAME_1");
     return index ? "web1-1" : "web1-image";
 }
 
@@ -61,10 +65,22 @@ const char *xenfork_list_parent(const xenfork_list *list, uint32_t index)
     return index ? "web1-image" : "web1";
 }
 
+uint32_t xenfork_list_parent_domid(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    return index ? XENFORK_DOMID_NONE : 3;
+}
+
 const char *xenfork_list_state(const xenfork_list *list, uint32_t index)
 {
     (void)list;
     return index ? "stopped" : "ready";
+}
+
+const char *xenfork_list_left(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    return index ? getenv("FAKE_LEFT") : NULL;
 }
 
 uint64_t xenfork_list_created(const xenfork_list *list, uint32_t index)

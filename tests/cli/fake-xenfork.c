@@ -169,6 +169,37 @@ int xenfork_clone_start(xenfork_ctx *ctx, const char *name, uint32_t *domid_out)
     return fails(name);
 }
 
+int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
+                                uint32_t flags)
+{
+    (void)ctx;
+    note("destroy %s%s", name, flags & XENFORK_DESTROY_LEFT ? " left" : "");
+    return flags & XENFORK_DESTROY_LEFT ? 0 : fails(name);
+}
+
+int xenfork_clone_forget(xenfork_ctx *ctx, const char *name)
+{
+    (void)ctx;
+    note("forget %s", name);
+    return fails(name);
+}
+
+int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text)
+{
+    (void)ctx;
+    note("leaves %s: %s", name, text);
+    return fails(name);
+}
+
+int xenfork_image_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out)
+{
+    (void)ctx;
+    if (strcmp(name, "web1-image") != 0 && strcmp(name, "4") != 0)
+        return XENFORK_E_NOTFOUND;
+    *domid_out = 4;
+    return 0;
+}
+
 int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
 {
     (void)ctx;

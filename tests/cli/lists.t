@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 41
+plan 45
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -53,6 +53,13 @@ run "$xl" fork-disk-list
 check 'disk-list: exit status' is "$status" 0
 check 'disk-list: a delta' out_has \
     '^  web1-1  xvda  reflink  64.0    -      1      -  /disks/web1-1.img$'
+FAKE_NAME_1="$(printf 'a\377\303b\n\303\274')" run "$xl" fork-list --json
+check 'list: a name that is no UTF-8 does not keep the others back' \
+    is "$status $(grep -c '"name": "web1-image"' "$dir/out")" '0 1'
+check 'list: it is shown as far as it can be read' \
+    out_has "$(printf '"name": "a\357\277\275\357\277\275b\\\\n\303\274"')"
+FAKE_NAME_1="$(printf 'a\nb')" run "$xl" fork-list
+check 'list: a line for each' out_has '^  a?b  '
 run "$xl" fork-disk-list --json
 check 'disk-list: JSON, known' out_has '"allocated_kib": 65536'
 check 'disk-list: JSON, not known' out_has '"own_kib": null'
@@ -76,6 +83,8 @@ run "$xl" fork-info 4
 check 'info: image by domid' out_has '^web1-image: image of web1$'
 run "$xl" fork-info --json web1
 check 'info: images of a source' out_has '"source": "web1"'
+run "$xl" fork-info 3
+check 'info: images of a source by its domid' out_has '^web1-image: image of web1$'
 run "$xl" fork-info nobody
 check 'info: nobody' is "$status" 1
 

@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 181
+plan 188
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -209,6 +209,8 @@ wrong fork-check
 wrong fork-info
 wrong fork-destroy
 wrong fork-start
+wrong fork-destroy --yes
+wrong fork-forget
 wrong fork-image-destroy
 wrong fork-image-destroy a b
 wrong fork-freeze
@@ -226,6 +228,14 @@ wrong fork-detach --wait --stop a
 wrong fork-detach --format raw a
 wrong fork-nonsense
 wrong -N fork-destroy a
+
+asks 'forget a; forget b' fork-forget a b
+asks 'destroy a' fork-destroy a
+asks 'destroy a left' fork-destroy --yes a
+: >"$FAKE_LOG"
+fails a:-16 1 fork-destroy a </dev/null
+check 'destroy: nobody is asked who cannot answer' is "$(cat "$FAKE_LOG")" \
+    'destroy a'
 
 fails open:-3 1 fork web1
 fails fork:-5 1 fork web1

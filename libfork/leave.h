@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Clones that were migrated or saved, as far as it is known here. */
+#ifndef LIBFORK_LEAVE_H
+#define LIBFORK_LEAVE_H
+
+#include "node.h"
+
+/* Has it left this host?  domid NONE: it has no domain here */
+bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid);
+/* INUSE, with remedy: it may have its disks elsewhere */
+int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone);
+
+#endif

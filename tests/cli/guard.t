@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# xl: what would spoil an image is refused; clones that leave are noted.
+
+# shellcheck source=tests/cli/lib.sh
+. "${srcdir:?}/tests/cli/lib.sh"
+
+plan 32
+
+xl="$builddir/tests/cli/xl-front"
+stub_xl "$dir/real"
+use_fake
+PATH="$dir/real:$PATH"
+export FAKE_STATE="$dir/state" FAKE_LOG="$dir/log"
+mkdir -p "$FAKE_STATE/images" "$FAKE_STATE/clones"
+
+refused() {
+    run "$xl" "$@"
+    check "refused: xl $*" is "$status $(cat "$dir/out")" '1 '
+}
+
+passed() {
+    run "$xl" "$@"
+    check "passed: xl $*" is "$status $(cat "$dir/out")" "0 stub $*"
+}
+
+# Without images nothing of ours is run.
+printf '#!/bin/sh\nexit 9\n' >"$dir/fake/none"
+chmod +x "$dir/fake/none"
+mv "$dir/fake/xl-fork" "$dir/fake/kept"
+mv "$dir/fake/none" "$dir/fake/xl-fork"
+passed unpause web1-image
+passed destroy web1-image
+passed save web1-image file
+mkdir "$FAKE_STATE/images/00000000-0000-0000-0000-000000000000"
+refused unpause any
+mv "$dir/fake/kept" "$dir/fake/xl-fork"
+
+for verb in unpause pause destroy shutdown reboot suspend resume; do
+    refused $verb web1-image
+done
+check 'says what it is' grep -q "web1-image is an image" "$dir/err"
+refused destroy -f web1-image
+check 'says the way out' grep -q 'xl fork-image-destroy web1-image' "$dir/err"
+refused -vf destroy 4
+refused rename web1-image other
+refused save -c web1-image file
+refused migrate -s ssh -C file web1-image host
+refused migrate --max_iters 4 --live web1-image host
+refused shutdown -w web1 web1-image
+refused mem-set -- 4 512
+passed mem-set web1 4
+passed destroy web1
+passed rename web1 web1-image
+passed console web1-image
+passed unpause
+
+: >"$FAKE_LOG"
+passed migrate -s 'ssh' web1-1 host7
+check 'a clone that is migrated: noted' is "$(cat "$FAKE_LOG")" \
+    'leaves web1-1: migrated to host7'
+: >"$FAKE_LOG"
+rm -r "$FAKE_STATE/images"
+passed save web1-1 /data/file
+passed destroy web1-1
+mkdir "$FAKE_STATE/clones/00000000-0000-0000-0000-000000000001"
+passed save -p web1-1 /data/file
+check 'a clone that is saved: noted, where there are clones' \
+    is "$(cat "$FAKE_LOG")" 'leaves web1-1: saved in /data/file'

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* leave.c, and images that were spoilt: destroy.c, find.c, fork.c, list.c */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "node.h"
+#include "scene.h"
+
+static struct {
+    xenfork_ctx *ctx;
+    uint32_t src, image, clone;
+    uint8_t uuid[16];
+} s;
+
+static int setup(void **state)
+{
+    (void)state;
+    s.src = scene_source();
+    assert_int_equal(scene_fork(s.src, 1, XENFORK_FORK_KEEP_IMAGE), 0);
+    s.image = scene_image();
+    s.clone = fake_domain_named("src-1")->domid;
+    memcpy(s.uuid, fake_domain(s.clone)->uuid, 16);
+    s.ctx = scene_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    xenfork_close(s.ctx);
+    assert_string_equal(fake->violation, "");
+    fake_teardown();
+    return 0;
+}
+
+/* Of the clone; disk_out: where its disk is. */
+static void assert_listed(const char *state, const char *left, char *disk_out)
+{
+    xenfork_list *list;
+
+    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_int_equal(xenfork_list_count(list), 2);
+    assert_string_equal(xenfork_list_state(list, 1), state);
+    if (left)
+        assert_string_equal(xenfork_list_left(list, 1), left);
+    else
+        assert_null(xenfork_list_left(list, 1));
+    if (disk_out)
+        strcpy(disk_out, xenfork_list_disk_path(list, 1, 0));
+    xenfork_list_free(list);
+}
+
+static void leave(void)
+{
+    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7"),
+                     0);
+    assert_listed("running", NULL, NULL);
+    assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
+}
+
+static void test_destroy(void **state)
+{
+    char disk[FAKE_PATH];
+
+    (void)state;
+    leave();
+    assert_listed("left", "migrated to host7", disk);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), "migrated to host7"));
+    assert_non_null(strstr(xenfork_error_remedy(s.ctx), "--yes"));
+    assert_int_equal(access(disk, F_OK), 0);
+    assert_int_equal(xenfork_clone_destroy_flags(s.ctx, "src-1", 2),
+                     XENFORK_E_INVAL);
+    assert_int_equal(
+        xenfork_clone_destroy_flags(s.ctx, "src-1", XENFORK_DESTROY_LEFT), 0);
+    assert_int_not_equal(access(disk, F_OK), 0);
+}
+
+/* It was not, after all. */
+static void test_failed(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7"),
+                     0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+}
+
+static void test_came_back(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    leave();
+    d = fake_new_domain();
+    memcpy(d->uuid, s.uuid, 16);
+    strcpy(d->name, "src-1");
+    assert_listed("running", NULL, NULL);
+    assert_int_equal(xenfork__xen_destroy(s.ctx, d->domid), 0);
+    assert_listed("stopped", NULL, NULL);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+}
+
+static void test_forget(void **state)
+{
+    struct xenfork__node *node;
+    char disk[FAKE_PATH];
+
+    (void)state;
+    assert_int_equal(xenfork_clone_forget(s.ctx, "src-1"), XENFORK_E_INUSE);
+    leave();
+    assert_listed("left", "migrated to host7", disk);
+    assert_int_equal(xenfork_clone_forget(s.ctx, "src-1"), 0);
+    assert_int_equal(access(disk, F_OK), 0);
+    assert_int_equal(
+        xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &node),
+        XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_clone_forget(s.ctx, "src-1"), XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_clone_forget(s.ctx, "src"), XENFORK_E_NOTOURS);
+}
+
+/* What its disk lies on would go. */
+static void test_forget_delta(void **state)
+{
+    (void)state;
+    fake_make_qcow2(s.src);
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    assert_int_equal(
+        xenfork__xen_destroy(s.ctx, fake_domain_named("src-2")->domid), 0);
+    assert_int_equal(xenfork_clone_forget(s.ctx, "src-2"), XENFORK_E_DISK);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2"), 0);
+}
+
+static void test_image_find(void **state)
+{
+    char number[16];
+    uint32_t domid = 0;
+
+    (void)state;
+    snprintf(number, sizeof(number), "%u", s.image);
+    assert_int_equal(xenfork_image_find(s.ctx, number, &domid), 0);
+    assert_int_equal(domid, s.image);
+    assert_int_equal(xenfork_image_find(s.ctx, "src@fork-1", &domid), 0);
+    assert_int_equal(xenfork_image_find(s.ctx, "src-1", &domid),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_image_find(s.ctx, "nobody", &domid),
+                     XENFORK_E_NOTFOUND);
+    strcpy(fake_domain(s.image)->name, "gold");
+    assert_int_equal(xenfork_image_find(s.ctx, "src@fork-1", &domid),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_image_find(s.ctx, "gold", &domid), 0);
+}
+
+static void assert_broken(const char *state)
+{
+    xenfork_list *list;
+
+    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_string_equal(xenfork_list_state(list, 0), state);
+    xenfork_list_free(list);
+    assert_int_equal(scene_fork(s.image, 1, 0),
+                     *state == 'r' ? 0 : XENFORK_E_STATE);
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    assert_broken("ready");
+    fake_domain(s.image)->is_paused = false;
+    assert_broken("broken");
+    fake_domain(s.image)->is_paused = true;
+    fake_domain(s.image)->cpu_ns = 1;
+    assert_broken("broken");
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2"), 0);
+    assert_int_equal(xenfork_image_destroy(s.ctx, "src@fork-1"), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_destroy), TEST(test_failed),       TEST(test_came_back),
+        TEST(test_forget),  TEST(test_forget_delta), TEST(test_image_find),
+        TEST(test_broken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

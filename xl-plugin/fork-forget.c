@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xl fork-forget */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cmd.h"
+#include "exitcodes.h"
+#include "run.h"
+
+static void print_disks(const xenfork_list *list, const char *name)
+{
+    uint32_t i, disk;
+
+    for (i = 0; i < xenfork_list_count(list); i++) {
+        if (xenfork_list_kind(list, i) != XENFORK_KIND_CLONE ||
+            (strcmp(xenfork_list_name(list, i), name) != 0 &&
+             strcasecmp(xenfork_list_uuid(list, i), name) != 0))
+            continue;
+        for (disk = 0; disk < xenfork_list_disk_count(list, i); disk++)
+            printf("left: %s %s\n", xenfork_list_disk_vdev(list, i, disk),
+                   xenfork_list_disk_path(list, i, disk));
+    }
+}
+
+/* The record says which disks are left: it is read before it goes. */
+static int forget(xenfork_ctx *ctx, const char *name)
+{
+    xenfork_list *list = NULL;
+    int rc = xenfork_list_all(ctx, &list);
+
+    if (rc == 0)
+        rc = xenfork_clone_forget(ctx, name);
+    if (rc == 0)
+        print_disks(list, name);
+    xenfork_list_free(list);
+    return rc;
+}
+
+static int main_fork_forget(int argc, char **argv)
+{
+    return run_named(argc, argv, &cmd_fork_forget, ANY_NUMBER, forget);
+}
+
+const struct cmd cmd_fork_forget = {
+    .name = "fork-forget",
+    .run = main_fork_forget,
+    .usage = "CLONE...",
+    .help =
+        "Forget clones that have no domain here, and leave their disks\n"
+        "\n"
+        "For clones that were migrated to another host: nothing here knows\n"
+        "them, or their disks, any more.  Says which disks are left.\n"
+        "\n"
+        "  -v, --verbose  say what is done; twice: every call to Xen\n"
+        "  -h, --help     this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"
+        "is left.\n",
+};

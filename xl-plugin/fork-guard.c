@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * "xl-fork fork-guard VERB DOMAIN [WHERE]", which front.c runs before a verb of
+ * Xen's own xl, where there are images or clones: is it one that would spoil
+ * an image?  A clone that is about to leave has that recorded.  Nobody calls
+ * this by hand; whatever fails here is left to the real xl to say.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "exitcodes.h"
+#include "session.h"
+
+static int refuse(const char *verb, const char *name)
+{
+    fprintf(stderr,
+            "xl: %s is an image of xenfork's, which clones are made of and "
+            "which never runs: xl %s would spoil it\n",
+            name, verb);
+    if (strcmp(verb, "destroy") == 0 || strcmp(verb, "shutdown") == 0)
+        fprintf(stderr, "xl: xl fork-image-destroy %s destroys it\n", name);
+    else
+        fprintf(stderr, "xl: for a domain that runs make a clone: xl fork %s\n",
+                name);
+    return EXIT_REFUSED;
+}
+
+static void note_leave(xenfork_ctx *ctx, const char *verb, const char *name,
+                       const char *where)
+{
+    char text[256];
+
+    snprintf(text, sizeof(text), "%s %s",
+             strcmp(verb, "migrate") == 0 ? "migrated to" : "saved in", where);
+    xenfork_clone_leaves(ctx, name, text);
+}
+
+static int main_fork_guard(int argc, char **argv)
+{
+    xenfork_ctx *ctx = NULL;
+    int status = EXIT_DONE;
+    uint32_t domid;
+
+    if (argc < 3 || xenfork_open(&ctx, NULL, 0) < 0)
+        return EXIT_DONE;
+    if (xenfork_image_find(ctx, argv[2], &domid) == 0)
+        status = refuse(argv[1], argv[2]);
+    else if (argc > 3)
+        note_leave(ctx, argv[1], argv[2], argv[3]);
+    xenfork_close(ctx);
+    return status;
+}
+
+const struct cmd cmd_fork_guard = {
+    .name = "fork-guard",
+    .run = main_fork_guard,
+    .usage = "VERB DOMAIN [WHERE]",
+    .help = "Of xl's own\n",
+};

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Verbs of Xen's own xl that would spoil an image, or take a clone away from
+ * this host.  libc only, as front.c; without images and clones nothing is run.
+ */
+#include "config.h"
+
+#include "guard.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "exitcodes.h"
+
+#ifndef GUARD_STATE_DIR /* the tests' */
+#define GUARD_STATE_DIR XENFORK_STATE_DIR
+#endif
+#define MAX_NAMES 256
+
+#define LEAVES 1 /* the domain goes where its second argument says */
+#define MANY   2 /* each argument is a domain */
+
+/* xl's own, and what of their options has a value: xl_cmdtable.c, 4.17 on */
+static const struct guarded {
+    const char *verb, *values;
+    int flags;
+} verbs[] = {
+    {"unpause", "", 0},         {"pause", "", 0},
+    {"destroy", "", 0},         {"shutdown", "", MANY},
+    {"reboot", "", MANY},       {"rename", "", 0},
+    {"save", "", LEAVES},       {"migrate", "Cs", LEAVES},
+    {"remus", "isNe", 0},       {"suspend", "", 0},
+    {"resume", "", 0},          {"trigger", "", 0},
+    {"sysrq", "", 0},           {"button-press", "", 0},
+    {"mem-set", "", 0},         {"mem-max", "", 0},
+    {"vcpu-set", "", 0},        {"vcpu-pin", "", 0},
+    {"cpupool-migrate", "", 0}, {"block-attach", "", 0},
+    {"block-detach", "", 0},    {"network-attach", "", 0},
+    {"network-detach", "", 0},  {"pci-attach", "", 0},
+    {"pci-detach", "", 0},
+};
+
+static bool has_entry(const char *kind)
+{
+    char path[4096];
+    DIR *dir;
+    const struct dirent *entry = NULL;
+
+    snprintf(path, sizeof(path), "%s/%s", GUARD_STATE_DIR, kind);
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir)) && entry->d_name[0] == '.')
+        ;
+    if (dir)
+        closedir(dir);
+    return entry;
+}
+
+/* Does an option like this one have its value in the next argument? */
+static bool wants_value(const struct guarded *verb, const char *option)
+{
+    const char *letter;
+
+    if (option[1] == '-')
+        return strncmp(option, "--max_", 6) == 0 && !strchr(option, '=');
+    for (letter = option + 1; *letter; letter++)
+        if (strchr(verb->values, *letter))
+            return !letter[1];
+    return false;
+}
+
+/* The arguments that are no options; returns how many. */
+static int find_names(const struct guarded *verb, char **argv, char **names,
+                      int max)
+{
+    bool is_past = false;
+    int count = 0;
+
+    for (; *argv && count < max; argv++) {
+        if (!is_past && strcmp(*argv, "--") == 0)
+            is_past = true;
+        else if (is_past || (*argv)[0] != '-')
+            names[count++] = *argv;
+        else if (wants_value(verb, *argv) && argv[1])
+            argv++;
+    }
+    return count;
+}
+
+static bool is_refused(const char *program, const char *verb, char *name,
+                       char *where)
+{
+    char *const argv[] = {(char *)"xl-fork",
+                          (char *)"fork-guard",
+                          (char *)verb,
+                          name,
+                          where,
+                          NULL};
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        execv(program, argv);
+        _exit(EXIT_DONE);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED;
+}
+
+bool guard_refuses(const char *program, char **argv)
+{
+    const struct guarded *verb = NULL;
+    char *names[MAX_NAMES];
+    int count, i;
+    bool refused = false;
+
+    for (i = 0; i < (int)(sizeof(verbs) / sizeof(verbs[0])); i++)
+        if (strcmp(verbs[i].verb, argv[0]) == 0)
+            verb = &verbs[i];
+    if (!verb || (!has_entry("images") &&
+                  (!(verb->flags & LEAVES) || !has_entry("clones"))))
+        return false;
+    count = find_names(verb, argv + 1, names, MAX_NAMES);
+    for (i = 0; i < count && (i == 0 || verb->flags & MANY); i++)
+        refused |= is_refused(program, verb->verb, names[i],
+                              verb->flags & LEAVES && count > 1 ? names[1]
+                                                                : NULL);
+    return refused;
+}
