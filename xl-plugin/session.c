@@ -17,6 +17,12 @@ static xenfork_ctx *volatile current; /* for the signal handler alone */
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 
+static void catch_signals(int flags);
+
+/*
+ * The first one interrupts a wait for a lock.  Those after it do not: what is
+ * being undone then may have to wait for a lock, too.
+ */
 static void cancel(int signal)
 {
     xenfork_ctx *ctx = current;
@@ -24,11 +30,12 @@ static void cancel(int signal)
     (void)signal;
     if (ctx)
         xenfork_cancel(ctx);
+    catch_signals(SA_RESTART);
 }
 
-static void catch_signals(void)
+static void catch_signals(int flags)
 {
-    struct sigaction action = {.sa_handler = cancel, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_handler = cancel, .sa_flags = flags};
     size_t i;
 
     sigemptyset(&action.sa_mask);
@@ -99,7 +106,7 @@ int session_open(xenfork_ctx **ctx_out)
         return EXIT_FAILED;
     }
     current = *ctx_out;
-    catch_signals();
+    catch_signals(0);
     return EXIT_DONE;
 }
 

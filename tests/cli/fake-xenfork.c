@@ -5,10 +5,14 @@
 
 #include <inttypes.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "xl-plugin/daemon-hint.h"
 
@@ -76,9 +80,28 @@ void xenfork_close(xenfork_ctx *ctx)
     (void)ctx;
 }
 
+static volatile sig_atomic_t is_cancelled;
+
 void xenfork_cancel(xenfork_ctx *ctx)
 {
     (void)ctx;
+    is_cancelled = 1;
+}
+
+/* $FAKE_LOCK: waited for as the library waits for its locks. */
+static int wait_for_lock(void)
+{
+    const char *path = getenv("FAKE_LOCK");
+    int r, fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+
+    if (fd < 0)
+        return 0;
+    note("waiting");
+    do
+        r = flock(fd, LOCK_EX);
+    while (r && errno == EINTR && !is_cancelled);
+    close(fd);
+    return r ? XENFORK_E_CANCELLED : 0;
 }
 
 void xenfork_set_progress(xenfork_ctx *ctx, xenfork_progress_fn *progress,
@@ -236,5 +259,5 @@ int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid)
 {
     (void)ctx;
     note("thaw %" PRIu32, domid);
-    return fails("thaw");
+    return fails("thaw") ? fails("thaw") : wait_for_lock();
 }

@@ -245,6 +245,26 @@ check 'the error is told once' is "$(cat "$dir/err")" \
 fails none:-1 1 fork nobody
 fails web1-1:-23 1 fork-net web1-1 hold
 
+# A wait for a lock ends with the first signal.
+: >"$dir/lock"
+flock "$dir/lock" sleep 30 &
+holder=$!
+: >"$FAKE_LOG"
+FAKE_LOCK="$dir/lock" "$builddir/tests/cli/xl-fork" fork-thaw web1 2>"$dir/err" &
+verb=$!
+for _ in $(seq 100); do
+    if grep -q waiting "$FAKE_LOG"; then break; fi
+    sleep 0.1
+done
+sleep 0.2
+started=$(date +%s)
+kill -TERM "$verb"
+status=0
+wait "$verb" || status=$?
+took=$(($(date +%s) - started))
+kill "$holder"
+check 'a signal ends a wait for a lock' [ "$status $((took < 10))" = '1 1' ]
+
 # A terminal on stderr: the bar is drawn, and wiped before the result
 if command -v script >/dev/null; then
     script -qec "'$xl' fork web1" /dev/null >"$dir/out" </dev/null
