@@ -3,9 +3,11 @@
 
 #include <string.h>
 
+#include "files.h"
 #include "ids.h"
 #include "lock.h"
 #include "node.h"
+#include "record.h"
 
 #define MAX_NUMBER 100000U
 
@@ -24,19 +26,60 @@ void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count)
     free(ids);
 }
 
+/* Room for one more of so many bytes; NULL: out of memory. */
+static void *grow(xenfork_ctx *ctx, void *array, size_t count, size_t bytes)
+{
+    void *more = array;
+
+    /* Doubled: at powers of two it is full. */
+    if (!(count & (count - 1)))
+        more = reallocarray(array, count ? 2 * count : 1, bytes);
+    if (!more)
+        xenfork__nomem(ctx);
+    return more;
+}
+
 static int take_mac(xenfork_ctx *ctx, struct xenfork__taken *taken,
                     const uint8_t mac[6])
 {
-    uint8_t *macs = reallocarray(taken->macs, taken->mac_count + 1, 6);
+    uint8_t *macs = grow(ctx, taken->macs, taken->mac_count, 6);
 
     if (!macs)
-        return xenfork__nomem(ctx);
+        return XENFORK_E_NOMEM;
     taken->macs = macs;
     memcpy(macs + 6 * taken->mac_count++, mac, 6);
     return 0;
 }
 
-/* Of images, and of clones, which may be saved and come back. */
+static int take_uuid(xenfork_ctx *ctx, struct xenfork__taken *taken,
+                     const uint8_t uuid[16])
+{
+    uint8_t *uuids = grow(ctx, taken->uuids, taken->uuid_count, 16);
+
+    if (!uuids)
+        return XENFORK_E_NOMEM;
+    taken->uuids = uuids;
+    memcpy(uuids + 16 * taken->uuid_count++, uuid, 16);
+    return 0;
+}
+
+static int take_name(xenfork_ctx *ctx, struct xenfork__taken *taken,
+                     const char *name)
+{
+    char **names = grow(ctx, taken->names, taken->name_count, sizeof(*names));
+    char *copy;
+
+    if (!names)
+        return XENFORK_E_NOMEM;
+    taken->names = names;
+    copy = strdup(name);
+    if (!copy)
+        return xenfork__nomem(ctx);
+    names[taken->name_count++] = copy;
+    return 0;
+}
+
+/* Of images the NICs; of clones, which may be saved and come back, all. */
 static int take_recorded(xenfork_ctx *ctx, int kind,
                          struct xenfork__taken *taken)
 {
@@ -45,80 +88,120 @@ static int take_recorded(xenfork_ctx *ctx, int kind,
     uint32_t n;
     size_t i;
 
-    for (i = 0; i < nodes.count; i++)
-        for (n = 0; n < nodes.nodes[i]->nic_count && rc >= 0; n++)
-            rc = take_mac(ctx, taken, nodes.nodes[i]->nics[n].mac);
+    for (i = 0; i < nodes.count && rc >= 0; i++) {
+        const struct xenfork__node *node = nodes.nodes[i];
+
+        for (n = 0; n < node->nic_count && rc >= 0; n++)
+            rc = take_mac(ctx, taken, node->nics[n].mac);
+        if (kind == XENFORK_KIND_CLONE && rc >= 0 &&
+            (rc = take_name(ctx, taken, node->name)) >= 0)
+            rc = take_uuid(ctx, taken, node->uuid);
+    }
     return rc;
+}
+
+/* What a fork that goes on has chosen. */
+static int take_journal(xenfork_ctx *ctx, const struct xenfork__record *record,
+                        void *opaque)
+{
+    struct xenfork__taken *taken = opaque;
+    const char *text;
+    uint8_t uuid[16], mac[6];
+    uint32_t n;
+    int rc = 0;
+
+    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
+                (text = xenfork__record_get_nth(record, "name", n));
+         n++)
+        rc = take_name(ctx, taken, text);
+    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
+                (text = xenfork__record_get_nth(record, "clone", n));
+         n++)
+        if (xenfork__uuid_parse(text, uuid))
+            rc = take_uuid(ctx, taken, uuid);
+    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
+                (text = xenfork__record_get_nth(record, "mac", n));
+         n++)
+        if (xenfork__mac_parse(text, mac))
+            rc = take_mac(ctx, taken, mac);
+    return rc;
+}
+
+static int take_live(xenfork_ctx *ctx, struct xenfork__taken *taken)
+{
+    cleanup_free uint8_t *macs = NULL;
+    char **names = NULL;
+    size_t count = 0, i;
+    int rc = xenfork__xen_macs(ctx, &macs, &count);
+
+    for (i = 0; i < count && rc >= 0; i++)
+        rc = take_mac(ctx, taken, macs + 6 * i);
+    if (rc < 0 || (rc = xenfork__xen_names(ctx, &names, &count)) < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++)
+        rc = take_name(ctx, taken, names[i]);
+    xenfork__names_free(names, count);
+    return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out)
 {
-    static const int kinds[] = {XENFORK_KIND_IMAGE, XENFORK_KIND_CLONE};
     struct xenfork__taken taken = {0};
-    size_t i;
-    int rc = xenfork__xen_macs(ctx, &taken.macs, &taken.mac_count);
+    int rc;
 
-    for (i = 0; i < ARRAY_SIZE(kinds) && rc >= 0; i++)
-        rc = take_recorded(ctx, kinds[i], &taken);
-    if (rc < 0)
+    if ((rc = take_live(ctx, &taken)) < 0 ||
+        (rc = take_recorded(ctx, XENFORK_KIND_IMAGE, &taken)) < 0 ||
+        (rc = take_recorded(ctx, XENFORK_KIND_CLONE, &taken)) < 0 ||
+        (rc = xenfork__txns_each(ctx, take_journal, &taken)) < 0) {
         xenfork__taken_free(&taken);
-    else
-        *taken_out = taken;
-    return rc;
+        return rc;
+    }
+    if (taken.name_count)
+        qsort(taken.names, taken.name_count, sizeof(*taken.names), by_name);
+    *taken_out = taken;
+    return 0;
 }
 
 void xenfork__taken_free(struct xenfork__taken *taken)
 {
+    xenfork__names_free(taken->names, taken->name_count);
+    free(taken->uuids);
     free(taken->macs);
     *taken = (struct xenfork__taken){0};
 }
 
-/* A live domain's, a running fork's, or a record's whose domain is gone. */
-static int name_is_taken(xenfork_ctx *ctx, const char *name, bool *taken_out)
+static bool name_is_taken(const struct xenfork__taken *taken, const char *name)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
-    uint32_t domid;
-    size_t i;
-    int rc = xenfork__xen_by_name(ctx, name, &domid);
-
-    if (rc == 0) {
-        *taken_out = true;
-        return 0;
-    }
-    if (rc != XENFORK_E_NOTFOUND ||
-        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
-        return rc;
-    for (i = 0; i < clones.count; i++)
-        if (!strcmp(clones.nodes[i]->name, name)) {
-            *taken_out = true;
-            return 0;
-        }
-    return xenfork__txns_taken(ctx, name, NULL, NULL, taken_out);
+    return taken->name_count && bsearch(&name, taken->names, taken->name_count,
+                                        sizeof(*taken->names), by_name);
 }
 
-static int mac_is_taken(xenfork_ctx *ctx, const uint8_t mac[6],
-                        const struct xenfork__taken *taken, bool *taken_out)
+static bool uuid_is_taken(const struct xenfork__taken *taken,
+                          const uint8_t uuid[16])
 {
-    if (xenfork__mac_is_among(mac, taken->macs, taken->mac_count)) {
-        *taken_out = true;
-        return 0;
-    }
-    return xenfork__txns_taken(ctx, NULL, NULL, mac, taken_out);
+    size_t i;
+
+    for (i = 0; i < taken->uuid_count; i++)
+        if (!memcmp(taken->uuids + 16 * i, uuid, 16))
+            return true;
+    return false;
 }
 
 static int check_name(xenfork_ctx *ctx, const xenfork_spec *spec,
-                      uint32_t clone)
+                      uint32_t clone, const struct xenfork__taken *taken)
 {
     const char *name = spec->clones[clone].name;
-    bool is_taken = false;
+    bool is_taken;
     uint32_t i;
-    int rc;
 
     if (!name)
         return 0;
-    rc = name_is_taken(ctx, name, &is_taken);
-    if (rc < 0)
-        return rc;
+    is_taken = name_is_taken(taken, name);
     for (i = 0; i < clone; i++)
         is_taken |= spec->clones[i].name && !strcmp(spec->clones[i].name, name);
     if (!is_taken)
@@ -132,27 +215,20 @@ static int check_name(xenfork_ctx *ctx, const xenfork_spec *spec,
 }
 
 static int check_uuid(xenfork_ctx *ctx, const xenfork_spec *spec,
-                      uint32_t clone)
+                      uint32_t clone, const struct xenfork__taken *taken)
 {
     const struct xenfork__clone_spec *c = &spec->clones[clone];
     char text[XENFORK__UUID_CHARS];
-    struct xenfork__node *node;
     uint32_t domid, i;
-    bool is_taken = false, is_in_journal = false;
+    bool is_taken;
     int rc;
 
     if (!c->has_uuid)
         return 0;
-    rc = xenfork__txns_taken(ctx, NULL, c->uuid, NULL, &is_in_journal);
-    if (rc == 0)
-        rc = xenfork__xen_by_uuid(ctx, c->uuid, &domid);
+    rc = xenfork__xen_by_uuid(ctx, c->uuid, &domid);
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    is_taken = is_in_journal || rc == 0;
-    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, c->uuid, &node);
-    if (rc == 0)
-        xenfork__node_free(node);
-    is_taken |= rc == 0;
+    is_taken = rc == 0 || uuid_is_taken(taken, c->uuid);
     for (i = 0; i < clone; i++)
         is_taken |= spec->clones[i].has_uuid &&
                     !memcmp(spec->clones[i].uuid, c->uuid, 16);
@@ -187,11 +263,8 @@ static int check_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
     const struct xenfork__clone_spec *c = &spec->clones[clone];
     char text[XENFORK__MAC_CHARS];
     uint32_t i;
-    int rc;
 
     for (i = 0; i < c->nic_count; i++) {
-        bool is_taken = false;
-
         if (c->nics[i].nic >= config->nic_count) {
             xenfork__miss(ctx, XENFORK_E_INVAL,
                           "there is no NIC %u: the domain has %u",
@@ -200,10 +273,9 @@ static int check_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
         }
         if (!c->nics[i].has_mac)
             continue;
-        rc = mac_is_taken(ctx, c->nics[i].mac, taken, &is_taken);
-        if (rc < 0)
-            return rc;
-        if (!is_taken && !mac_is_repeated(spec, clone, i))
+        if (!xenfork__mac_is_among(c->nics[i].mac, taken->macs,
+                                   taken->mac_count) &&
+            !mac_is_repeated(spec, clone, i))
             continue;
         xenfork__mac_print(c->nics[i].mac, text);
         xenfork__miss(ctx, XENFORK_E_MACTAKEN, "the MAC %s is taken", text);
@@ -219,8 +291,8 @@ int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
 {
     int rc;
 
-    if ((rc = check_name(ctx, spec, clone)) < 0 ||
-        (rc = check_uuid(ctx, spec, clone)) < 0)
+    if ((rc = check_name(ctx, spec, clone, taken)) < 0 ||
+        (rc = check_uuid(ctx, spec, clone, taken)) < 0)
         return rc;
     return check_nics(ctx, spec, clone, config, taken);
 }
@@ -238,46 +310,26 @@ static bool is_asked(const xenfork_spec *spec, const char *name)
 
 /* STEM-1, STEM-2 and on; cut so that the number fits. */
 static int make_name(xenfork_ctx *ctx, const xenfork_spec *spec,
-                     const char *stem, uint32_t *number, char **name_out)
+                     const char *stem, const struct xenfork__taken *taken,
+                     uint32_t *number, char **name_out)
 {
     char own[XENFORK__NAME_MAX + 1];
 
     xenfork__name_stem(stem, XENFORK__NAME_MAX - 7, own);
     while (++*number < MAX_NUMBER) {
         cleanup_free char *name = NULL;
-        bool is_taken = false;
-        int rc;
 
         if (asprintf(&name, "%s-%u", own, *number) < 0) {
             name = NULL;
             return xenfork__nomem(ctx);
         }
-        rc = name_is_taken(ctx, name, &is_taken);
-        if (rc < 0)
-            return rc;
-        if (!is_taken && !is_asked(spec, name)) {
+        if (!name_is_taken(taken, name) && !is_asked(spec, name)) {
             *name_out = steal_ptr(name);
             return 0;
         }
     }
     return xenfork__fail(ctx, XENFORK_E_NAMETAKEN, 0,
                          "no name is left after %s-%u", own, MAX_NUMBER - 1);
-}
-
-static int choose_mac(xenfork_ctx *ctx, const uint8_t prefix[3],
-                      const struct xenfork__taken *taken, uint8_t mac_out[6])
-{
-    bool is_taken;
-    int rc;
-
-    do {
-        if (!xenfork__mac_random(prefix, taken->macs, taken->mac_count,
-                                 mac_out))
-            return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                                 "cannot draw a MAC");
-        rc = mac_is_taken(ctx, mac_out, taken, &is_taken);
-    } while (rc == 0 && is_taken);
-    return rc;
 }
 
 static int choose_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
@@ -304,10 +356,11 @@ static int choose_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
         id->nic_count = n + 1;
         if (entry && entry->has_mac)
             memcpy(nic->mac, entry->mac, 6);
-        else
-            rc = choose_mac(ctx, spec->mac_prefix, taken, nic->mac);
-        if (rc >= 0)
-            rc = take_mac(ctx, taken, nic->mac);
+        else if (!xenfork__mac_random(spec->mac_prefix, taken->macs,
+                                      taken->mac_count, nic->mac))
+            return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                                 "cannot draw a MAC");
+        rc = take_mac(ctx, taken, nic->mac);
     }
     return rc;
 }
@@ -340,7 +393,8 @@ static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
         return rc;
     if (c->name && !(id->name = strdup(c->name)))
         return xenfork__nomem(ctx);
-    if (!c->name && (rc = make_name(ctx, spec, stem, number, &id->name)) < 0)
+    if (!c->name &&
+        (rc = make_name(ctx, spec, stem, taken, number, &id->name)) < 0)
         return rc;
     if (c->has_uuid)
         memcpy(id->uuid, c->uuid, 16);
@@ -374,6 +428,8 @@ int xenfork__identities_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
         rc = choose_one(ctx, spec, i, stem, &number, config, &taken, txn,
                         &ids[i]);
     xenfork__taken_free(&taken);
+    if (rc >= 0)
+        rc = xenfork__txn_chosen(ctx, txn);
     if (rc < 0) {
         xenfork__identities_free(ids, spec->count);
         return rc;

@@ -18,6 +18,10 @@ void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count);
 
 /* What is used on this host already. */
 struct xenfork__taken {
+    char **names; /* ascending */
+    size_t name_count;
+    uint8_t *uuids; /* of clones; those of live domains Xen knows */
+    size_t uuid_count;
     uint8_t *macs;
     size_t mac_count;
 };

@@ -8,7 +8,6 @@
 #include "txn.h"
 
 #define XENFORK__TXN_DIR     "txn"
-#define XENFORK__TXN_MAX_NTH 65536U
 
 struct xenfork__txn {
     char id[XENFORK__UUID_CHARS];

@@ -217,6 +217,11 @@ int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
         txn->macs++;
     }
     txn->clones++;
+    return 0;
+}
+
+int xenfork__txn_chosen(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
     return save(ctx, txn);
 }
 
@@ -273,48 +278,23 @@ int xenfork__txn_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out)
     return xenfork__dir_names(ctx, dir, ids_out, count_out);
 }
 
-static bool has_value(const struct xenfork__record *record, const char *key,
-                      const char *value)
+int xenfork__txns_each(xenfork_ctx *ctx, xenfork__txn_fn *look, void *opaque)
 {
-    const char *v;
-    uint32_t n;
-
-    for (n = 0; n < XENFORK__TXN_MAX_NTH; n++) {
-        v = xenfork__record_get_nth(record, key, n);
-        if (!v || !strcmp(v, value))
-            return v;
-    }
-    return false;
-}
-
-int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *uuid,
-                        const uint8_t *mac, bool *is_taken_out)
-{
-    char uuid_text[XENFORK__UUID_CHARS];
-    char mac_text[XENFORK__MAC_CHARS];
-    bool is_taken = false;
     char **ids;
     size_t count, i;
     int rc = xenfork__txn_ids(ctx, &ids, &count);
 
     if (rc < 0)
         return rc;
-    if (uuid)
-        xenfork__uuid_print(uuid, uuid_text);
-    if (mac)
-        xenfork__mac_print(mac, mac_text);
-    for (i = 0; i < count && !is_taken; i++) {
+    for (i = 0; i < count && rc >= 0; i++) {
         cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR,
                                                       ids[i], NULL);
         cleanup_record struct xenfork__record *record = NULL;
 
         if (!path || xenfork__record_read(ctx, path, &record) < 0)
             continue; /* it ended meanwhile, or never chose anything */
-        is_taken = (name && has_value(record, "name", name)) ||
-                   (uuid && has_value(record, "clone", uuid_text)) ||
-                   (mac && has_value(record, "mac", mac_text));
+        rc = look(ctx, record, opaque);
     }
     xenfork__names_free(ids, count);
-    *is_taken_out = is_taken;
-    return 0;
+    return rc;
 }

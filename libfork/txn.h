@@ -9,8 +9,11 @@
 
 #include "ids.h"
 #include "internal.h"
+#include "record.h"
 
 struct xenfork__txn;
+
+#define XENFORK__TXN_MAX_NTH 65536U /* numbered entries of a journal */
 
 /* A new one; its owner is this process. */
 int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out);
@@ -46,13 +49,17 @@ int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
                       const char *driver, const char *path, const char *vdev,
                       const char *from);
-/* A clone with its name, UUID and MACs: nobody else chooses them meanwhile. */
+/*
+ * A clone with its name, UUID and MACs: nobody else chooses them meanwhile.  Durable
+ * when all are, by xenfork__txn_chosen().
+ */
 int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16], const char *name,
                        const uint8_t *macs, size_t mac_count);
 /* A clone that has ended gets a new domain; disks and record are its own. */
 int xenfork__txn_start(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16]);
+int xenfork__txn_chosen(xenfork_ctx *ctx, struct xenfork__txn *txn);
 
 /* All is made: the journal goes, durably.  Frees @txn on success. */
 int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn);
@@ -75,8 +82,9 @@ int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t source[16]);
 /* Is it still to be committed or rolled back? */
 bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id);
 
-/* Is a name, a UUID, or a MAC, one that a running fork has chosen? */
-int xenfork__txns_taken(xenfork_ctx *ctx, const char *name, const uint8_t *uuid,
-                        const uint8_t *mac, bool *is_taken_out);
+/* Every journal there is, of running forks too; negative: it ends there. */
+typedef int xenfork__txn_fn(xenfork_ctx *ctx,
+                            const struct xenfork__record *record, void *opaque);
+int xenfork__txns_each(xenfork_ctx *ctx, xenfork__txn_fn *look, void *opaque);
 
 #endif

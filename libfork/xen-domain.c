@@ -110,6 +110,33 @@ int xenfork__xen_name(xenfork_ctx *ctx, uint32_t domid, char **name_out)
     return 0;
 }
 
+int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out)
+{
+    unsigned int i, listed = 0;
+    cleanup_free char **domids = xenfork__xs_list(ctx, &listed,
+                                                  "/local/domain");
+    char **names;
+    size_t count = 0;
+
+    if (!domids)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot list the domains' names");
+    names = calloc(listed + 1, sizeof(*names));
+    if (!names)
+        return xenfork__nomem(ctx);
+    for (i = 0; i < listed; i++) {
+        char *name = xenfork__xs_read(ctx, XBT_NULL, "/local/domain/%s/name",
+                                      domids[i]);
+
+        /* One that goes meanwhile has none. */
+        if (name)
+            names[count++] = name;
+    }
+    *names_out = names;
+    *count_out = count;
+    return 0;
+}
+
 int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__op op;

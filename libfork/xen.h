@@ -216,6 +216,8 @@ int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
                         uint32_t *domid_out);
 /* That mark; "": none */
 int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37]);
+/* The names of all domains; for xenfork__names_free(). */
+int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out);
 /*
  * MACs of every domain's NICs, and of those in libxl's records on disk:
  * count * 6 bytes; caller frees.

@@ -184,6 +184,24 @@ int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out)
     return fake_leave(0);
 }
 
+int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out)
+{
+    char **names;
+    size_t count = 0;
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    names = calloc(FAKE_DOMAINS + 1, sizeof(*names));
+    if (!names)
+        return fake_leave(xenfork__nomem(ctx));
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        if (fake->domains[i].domid && fake->domains[i].name[0])
+            names[count++] = strdup(fake->domains[i].name);
+    *names_out = names;
+    *count_out = count;
+    return fake_leave(0);
+}
+
 static uint8_t *bytes_of(size_t bytes, uint8_t first)
 {
     uint8_t *p = malloc(bytes);
