@@ -9,12 +9,9 @@
 
 #include "ack.h"
 #include "log.h"
-#include "state.h"
+#include "look.h"
 
 #define RECOVER_DELAY_MS 500U   /* events come in swarms */
-#define STATE_DELAY_MS   1000U  /* a record follows its directory */
-#define STATE_LOOKS      60U    /* so often, one delay after the other */
-#define RETRY_MS         60000U /* after a worker failed */
 #define RETRY_DOUBLES    5U     /* and so often twice as long, for a policy */
 #define LOOK_AGAIN_MS    1000U  /* after Xen or xenstore did not answer */
 #define KILL_GRACE_MS    30000U /* for undoing, after a freeze's timeout */
@@ -68,14 +65,8 @@ bool serve_init(struct daemon *daemon, xenfork_ctx *ctx,
 void serve_free(struct daemon *daemon)
 {
     guests_free(&daemon->guests);
+    retries_free(&daemon->restarts);
     workers_free(&daemon->workers);
-}
-
-/* Not later than that. */
-static void at_latest(uint64_t *when_ms, uint64_t ms)
-{
-    if (*when_ms > ms)
-        *when_ms = ms;
 }
 
 void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
@@ -98,7 +89,7 @@ void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
 void serve_state_changed(struct daemon *daemon, uint64_t now_ms)
 {
     daemon->state_looks = 0;
-    at_latest(&daemon->state_ms, now_ms + STATE_DELAY_MS);
+    at_latest(&daemon->state_ms, now_ms + SERVE_STATE_DELAY_MS);
 }
 
 static const char *target_of(uint32_t domid, char text[WORKER_TARGET_BYTES])
@@ -135,7 +126,7 @@ static void freeze_ended(struct daemon *daemon, const struct worker *worker,
 /* Not for ever at the same pace: it may dump its core each time. */
 static void policy_failed(struct guest *guest, uint64_t now_ms)
 {
-    guest->retry_ms = now_ms + ((uint64_t)RETRY_MS << guest->attempts);
+    guest->retry_ms = now_ms + ((uint64_t)SERVE_RETRY_MS << guest->attempts);
     if (guest->attempts < RETRY_DOUBLES)
         guest->attempts++;
 }
@@ -151,6 +142,18 @@ static void policy_ended(struct daemon *daemon, const struct worker *worker,
     guest->is_settled = status == 0;
     if (status)
         policy_failed(guest, now_ms);
+}
+
+/* Others may have waited for its place. */
+static void restart_ended(struct daemon *daemon, const struct worker *worker,
+                          int status, uint64_t now_ms)
+{
+    if (status)
+        retries_failed(&daemon->restarts, worker->target,
+                       now_ms + SERVE_RETRY_MS);
+    else
+        retries_ended(&daemon->restarts, worker->target);
+    at_latest(&daemon->state_ms, now_ms);
 }
 
 void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms)
@@ -178,16 +181,14 @@ void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms)
         ack_ended(guest_of(daemon, worker.target), status, now_ms);
         break;
     case WORKER_RESTART:
-        if (status)
-            daemon->restart_ms = now_ms + RETRY_MS;
-        at_latest(&daemon->state_ms, status ? now_ms + RETRY_MS : now_ms);
+        restart_ended(daemon, &worker, status, now_ms);
         break;
     case WORKER_RECOVER:
         serve_state_changed(daemon, now_ms);
         break;
     default:
         /* Others may have waited for its place. */
-        at_latest(&daemon->state_ms, status ? now_ms + RETRY_MS : now_ms);
+        at_latest(&daemon->state_ms, status ? now_ms + SERVE_RETRY_MS : now_ms);
     }
 }
 
@@ -240,7 +241,7 @@ static void settle(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
                       target_of(guest->domid, target), now_ms) == 0)
         guest->is_settling = true;
     else
-        guest->retry_ms = now_ms + RETRY_MS;
+        guest->retry_ms = now_ms + SERVE_RETRY_MS;
 }
 
 static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
@@ -360,63 +361,11 @@ static void look_at_requests(struct daemon *daemon, uint64_t now_ms)
         serve_guest(daemon, guest, now_ms);
 }
 
-struct look {
-    struct daemon *daemon;
-    int kind;
-    uint64_t now_ms;
-    bool is_partial;   /* something was left for later */
-    bool is_unwritten; /* a record is still to come */
-};
-
-static void start_found(void *opaque, const char *uuid)
-{
-    struct look *look = opaque;
-    struct workers *workers = &look->daemon->workers;
-
-    /* Without room: the end of the next worker is the time to look again. */
-    if (workers_has_room(workers, look->kind) &&
-        !workers_is_at(workers, look->kind, uuid) &&
-        workers_start(workers, look->kind, uuid, look->now_ms) < 0)
-        look->is_partial = true;
-}
-
-static void note_state(struct look *look, int rc)
-{
-    look->is_partial |= rc < 0;
-    look->is_unwritten |= rc == STATE_UNWRITTEN;
-}
-
-/* A fork writes its records when the disk lets it; one that died never does. */
-static void look_for_unwritten(struct daemon *daemon, const struct look *look)
-{
-    if (look->is_unwritten && daemon->state_looks++ < STATE_LOOKS)
-        at_latest(&daemon->state_ms, look->now_ms + STATE_DELAY_MS);
-}
-
-static void look_at_state(struct daemon *daemon, uint64_t now_ms)
-{
-    struct look look = {
-        .daemon = daemon, .kind = WORKER_RESTART, .now_ms = now_ms};
-
-    daemon->state_ms = SERVE_NEVER;
-    if (daemon->restart_ms > now_ms)
-        at_latest(&daemon->state_ms, daemon->restart_ms);
-    else
-        note_state(&look, state_restarts(daemon->ctx, start_found, &look));
-    look.kind = WORKER_HYDRATE;
-    note_state(&look, state_hydrations(daemon->ctx, start_found, &look));
-    look.kind = WORKER_ANSWER;
-    note_state(&look, state_frozen(daemon->ctx, start_found, &look));
-    if (look.is_partial)
-        at_latest(&daemon->state_ms, now_ms + RETRY_MS);
-    look_for_unwritten(daemon, &look);
-}
-
 static void recover(struct daemon *daemon, uint64_t now_ms)
 {
     daemon->recover_ms = SERVE_NEVER;
     if (workers_start(&daemon->workers, WORKER_RECOVER, "all", now_ms) < 0)
-        daemon->recover_ms = now_ms + RETRY_MS;
+        daemon->recover_ms = now_ms + SERVE_RETRY_MS;
 }
 
 void serve_turn(struct daemon *daemon, uint64_t now_ms)

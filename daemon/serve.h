@@ -10,9 +10,19 @@
 #include "guests.h"
 #include "xen-host.h"
 #include "ids.h"
+#include "retry.h"
 #include "worker.h"
 
-#define SERVE_NEVER UINT64_MAX
+#define SERVE_NEVER          UINT64_MAX
+#define SERVE_STATE_DELAY_MS 1000U  /* a record follows its directory */
+#define SERVE_RETRY_MS       60000U /* after a worker failed */
+
+/* Not later than that. */
+static inline void at_latest(uint64_t *when_ms, uint64_t ms)
+{
+    if (*when_ms > ms)
+        *when_ms = ms;
+}
 
 struct daemon {
     xenfork_ctx *ctx;
@@ -24,7 +34,7 @@ struct daemon {
     uint64_t recover_ms;  /* when to look after what others left */
     uint64_t state_ms;    /* when to look into the state directory */
     uint32_t state_looks; /* for records that are still to come */
-    uint64_t restart_ms;  /* no restart before, after one failed */
+    struct retries restarts;
 };
 
 /* False: out of memory. */

@@ -11,8 +11,6 @@
 
 #include "log.h"
 
-#define ROOM 256U /* more than all limits together */
-
 static const char *const names[WORKER_KINDS] = {
     [WORKER_FREEZE] = "freeze",   [WORKER_POLICY] = "policy",
     [WORKER_RESTART] = "restart", [WORKER_HYDRATE] = "hydrate",
@@ -53,8 +51,9 @@ bool worker_value_parse(const char *text, uint32_t *value_out)
 
 bool workers_init(struct workers *workers, worker_spawn_fn *spawn, void *opaque)
 {
-    *workers = (struct workers){.room = ROOM, .spawn = spawn, .opaque = opaque};
-    workers->all = calloc(ROOM, sizeof(struct worker));
+    *workers = (struct workers){.spawn = spawn, .opaque = opaque};
+    workers->all = calloc(1, sizeof(struct worker));
+    workers->room = workers->all != NULL;
     return workers->all;
 }
 
@@ -65,11 +64,36 @@ void workers_free(struct workers *workers)
     workers->room = 0;
 }
 
+/*
+ * For as many as there may be at once, those included that began under a
+ * higher limit.  Out of memory: some find no place, and come again.
+ */
+static void make_room(struct workers *workers)
+{
+    struct worker *all;
+    size_t room = 0;
+    int kind;
+
+    for (kind = 0; kind < WORKER_KINDS; kind++)
+        room += workers->peaks[kind];
+    if (room <= workers->room)
+        return;
+    all = reallocarray(workers->all, room, sizeof(*all));
+    if (!all)
+        return;
+    memset(all + workers->room, 0, (room - workers->room) * sizeof(*all));
+    workers->all = all;
+    workers->room = room;
+}
+
 void workers_limit(struct workers *workers, int kind, uint32_t count,
                    uint64_t limit_ms)
 {
     workers->limits[kind] = count;
     workers->limits_ms[kind] = limit_ms;
+    if (workers->peaks[kind] < count)
+        workers->peaks[kind] = count;
+    make_room(workers);
 }
 
 uint32_t workers_count(const struct workers *workers, int kind)

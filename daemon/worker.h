@@ -45,6 +45,7 @@ struct workers {
     struct worker *all;
     size_t room;
     uint32_t limits[WORKER_KINDS]; /* so many at a time */
+    uint32_t peaks[WORKER_KINDS];  /* the highest that they have been */
     uint64_t limits_ms[WORKER_KINDS];
     worker_spawn_fn *spawn;
     void *opaque;

@@ -182,6 +182,54 @@ static void test_restart_fails(void **state)
     assert_int_equal(started(WORKER_RESTART, NULL), 2);
 }
 
+/* The others are begun at once, each again in its own time. */
+static void test_restart_fails_alone(void **state)
+{
+    uint64_t failed_ms;
+
+    (void)state;
+    begin_restart(UUID "1");
+    turn();
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 2000);
+    end(WORKER_RESTART, FAILED);
+    failed_ms = s.now_ms;
+    sleep_until(failed_ms + 10000);
+    begin_restart(UUID "2");
+    serve_state_changed(&s.daemon, s.now_ms);
+    sleep_until(failed_ms + 12000);
+    assert_int_equal(started(WORKER_RESTART, UUID "2"), 1);
+    end(WORKER_RESTART, FAILED);
+    sleep_until(failed_ms + 60000);
+    assert_int_equal(started(WORKER_RESTART, UUID "1"), 2);
+    assert_int_equal(started(WORKER_RESTART, UUID "2"), 1);
+    sleep_until(failed_ms + 72001);
+    assert_int_equal(started(WORKER_RESTART, UUID "2"), 2);
+}
+
+/* Those that fail, and take their time for it, have half of the places. */
+static void test_restarts_fail_slowly(void **state)
+{
+    static const char *const uuids[] = {UUID "1", UUID "2", UUID "3", UUID "4"};
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i < 4; i++)
+        begin_restart(uuids[i]);
+    turn();
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 2000);
+    assert_int_equal(started(WORKER_RESTART, NULL), 4);
+    for (i = 0; i < 4; i++)
+        end(WORKER_RESTART, FAILED);
+    sleep_until(s.now_ms + 70000);
+    assert_int_equal(started(WORKER_RESTART, NULL), 6);
+    begin_restart(UUID "5");
+    serve_state_changed(&s.daemon, s.now_ms);
+    sleep_until(s.now_ms + 2000);
+    assert_int_equal(started(WORKER_RESTART, UUID "5"), 1);
+}
+
 /* More of them than places. */
 static void test_hydrations(void **state)
 {
@@ -288,6 +336,8 @@ int main(void)
         TEST(test_recover_once),
         TEST(test_restarts),
         TEST(test_restart_fails),
+        TEST(test_restart_fails_alone),
+        TEST(test_restarts_fail_slowly),
         TEST(test_hydrations),
         TEST(test_late_record),
         TEST(test_frozen),
