@@ -49,6 +49,12 @@ static int end_tapdisk(xenfork_ctx *ctx, const struct xenfork__tap *tap)
         xenfork__tap_ctl(ctx, &tap->tapdisk, "detach", NULL) == 0 &&
         wait_end(tap))
         return 0;
+    /* Its number alone may be another's by now. */
+    if (!tap->tapdisk.started || !xenfork__sys_tap_is_alive(&tap->tapdisk))
+        return xenfork__sys_tap_is_alive(&tap->tapdisk)
+                   ? xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                                   "tapdisk %u does not end", tap->tapdisk.pid)
+                   : 0;
     LOG_WARN(ctx, "killing tapdisk %u, which does not end, ignoring",
              tap->tapdisk.pid);
     kill((pid_t)tap->tapdisk.pid, SIGKILL);

@@ -8,6 +8,7 @@
 #include "sys-tap.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,7 +18,7 @@
 #include "sys-run.h"
 
 #define DIR        "/run/xenfork/tap"
-#define MAX_LINE   160U
+#define MAX_LINE   192U
 #define MAX_RECORD 2048U /* with what the longest program says */
 #define NONE       "-"
 #define NO_TAPDISK ((struct xenfork__tapdisk){.minor = -1})
@@ -117,8 +118,12 @@ static bool learn(struct xenfork__tap *tap, const char *text)
     if (tap->tapdisk.minor < 0)
         return sscanf(text, MINORS "%d", &tap->tapdisk.minor) == 1 &&
                tap->tapdisk.minor >= 0;
-    if (!tap->tapdisk.pid)
-        return sscanf(text, "%u", &tap->tapdisk.pid) == 1;
+    if (!tap->tapdisk.pid) {
+        if (sscanf(text, "%u", &tap->tapdisk.pid) != 1)
+            return false;
+        tap->tapdisk.started = xenfork__sys_tap_started(tap->tapdisk.pid);
+        return true;
+    }
     if (!node || sscanf(node, NBD "%u", &n) != 1)
         return false;
     snprintf(tap->node, sizeof(tap->node), NBD "%u", n);
@@ -137,8 +142,9 @@ static int read_record(xenfork_ctx *ctx, struct xenfork__tap *tap,
         return unreadable(ctx, tap);
     text[n] = '\0';
     tap->tapdisk = NO_TAPDISK;
-    if (n && sscanf(text, "%u %d %63s %63s", &tap->tapdisk.pid,
-                    &tap->tapdisk.minor, tap->node, tap->user) != 4)
+    if (n && sscanf(text, "%u %" SCNu64 " %d %63s %63s", &tap->tapdisk.pid,
+                    &tap->tapdisk.started, &tap->tapdisk.minor, tap->node,
+                    tap->user) != 5)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed",
                              tap->file);
     if (!strcmp(tap->node, NONE))
@@ -164,9 +170,9 @@ int xenfork__tap_hold(xenfork_ctx *ctx, const char *path, const char *reader,
 int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap)
 {
     char line[MAX_LINE];
-    int n = snprintf(line, sizeof(line), "%u %d %s %s\n", tap->tapdisk.pid,
-                     tap->tapdisk.minor, tap->node[0] ? tap->node : NONE,
-                     tap->user);
+    int n = snprintf(line, sizeof(line), "%u %" PRIu64 " %d %s %s\n",
+                     tap->tapdisk.pid, tap->tapdisk.started, tap->tapdisk.minor,
+                     tap->node[0] ? tap->node : NONE, tap->user);
 
     if (pwrite(tap->fd, line, (size_t)n, 0) != n || ftruncate(tap->fd, n))
         return unreadable(ctx, tap);

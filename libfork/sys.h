@@ -111,7 +111,11 @@ int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
 struct xenfork__tapdisk {
     unsigned int pid;
     int minor;
+    uint64_t started; /* in clock ticks after boot, proc(5); 0: not known */
 };
+/* The process with this number that runs now; 0: none does. */
+uint64_t xenfork__sys_tap_started(unsigned int pid);
+/* It runs, and no other process has its number by now. */
 bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk);
 /* Its requests wait, and it has no file open. */
 int xenfork__sys_tap_pause(xenfork_ctx *ctx,
