@@ -4,21 +4,55 @@
 
 #include <string.h>
 
-static void __attribute__((format(printf, 4, 0))) vlog(xenfork_ctx *ctx,
-                                                       xentoollog_level level,
-                                                       int errnoval,
-                                                       const char *fmt,
-                                                       va_list ap)
+/* Bytes of the character there; 0: it is none, or would move a cursor. */
+static size_t printable(const unsigned char *p)
 {
-    if (ctx->logger)
-        xtl_logv(ctx->logger, level, errnoval > 0 ? errnoval : -1, "xenfork",
-                 fmt, ap);
+    size_t i, n = 0;
+
+    if (p[0] < 0x80)
+        return p[0] >= ' ' && p[0] != 0x7f;
+    if (p[0] >= 0xc2 && p[0] <= 0xf4)
+        n = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    for (i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    /* U+0080 to U+009F are controls as well. */
+    return p[0] == 0xc2 && p[1] < 0xa0 ? 0 : n;
 }
 
-static void __attribute__((format(printf, 4, 0))) vstore(xenfork_ctx *ctx,
-                                                         int code, int errnoval,
-                                                         const char *fmt,
-                                                         va_list ap)
+/*
+ * Names and answers of guests, of xenstore and of programs are in messages,
+ * which come to terminals: no control character stays, and no broken one.
+ */
+static void clean(char *text)
+{
+    unsigned char *p = (unsigned char *)text;
+
+    while (*p) {
+        size_t n = printable(p);
+
+        if (!n)
+            *p = *p == '\n' || *p == '\t' ? ' ' : '?';
+        p += n ? n : 1;
+    }
+}
+
+static void __attribute__((format(printf, 4, 0)))
+vlog(xenfork_ctx *ctx, xentoollog_level level, int errnoval, const char *fmt,
+     va_list ap)
+{
+    char text[sizeof(ctx->error.text)];
+
+    if (!ctx->logger)
+        return;
+    vsnprintf(text, sizeof(text), fmt, ap);
+    clean(text);
+    xtl_log(ctx->logger, level, errnoval > 0 ? errnoval : -1, "xenfork", "%s",
+            text);
+}
+
+static void __attribute__((format(printf, 4, 0)))
+vstore(xenfork_ctx *ctx, int code, int errnoval, const char *fmt, va_list ap)
 {
     size_t used;
 
@@ -32,6 +66,7 @@ static void __attribute__((format(printf, 4, 0))) vstore(xenfork_ctx *ctx,
     if (errnoval > 0 && used < sizeof(ctx->error.text))
         snprintf(ctx->error.text + used, sizeof(ctx->error.text) - used, ": %s",
                  strerror(errnoval));
+    clean(ctx->error.text);
 }
 
 int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
@@ -65,6 +100,7 @@ int xenfork__remedy(xenfork_ctx *ctx, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(ctx->error.remedy, sizeof(ctx->error.remedy), fmt, ap);
     va_end(ap);
+    clean(ctx->error.remedy);
     return ctx->error.code;
 }
 

@@ -41,13 +41,41 @@ static void test_code_names(void **state)
     assert_string_equal(xenfork_code_name(INT32_MIN), "UNKNOWN");
 }
 
+/* What a guest has written does not move the cursor of a terminal. */
+static void test_clean(void **state)
+{
+    static const struct {
+        const char *said, *shown;
+    } texts[] = {
+        {"suspend", "suspend"},
+        {"\033[2J\033]0;x\007", "?[2J?]0;x?"},
+        {"a\nb\tc\rd\177", "a b c?d?"},
+        {"b\303\274cher \342\202\254 \360\237\230\200",
+         "b\303\274cher \342\202\254 \360\237\230\200"},
+        /* CSI in one byte, and as a character; what is cut off. */
+        {"\2332J \302\2332J \303", "?2J ?" "?2J ?"},
+    };
+    xenfork_ctx ctx = {.logger = NULL};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        xenfork__fail(&ctx, XENFORK_E_BUSY, 0, "%s", texts[i].said);
+        assert_string_equal(ctx.error.text, texts[i].shown);
+        xenfork__miss(&ctx, XENFORK_E_BUSY, "%s", texts[i].said);
+        assert_string_equal(ctx.error.text, texts[i].shown);
+        xenfork__remedy(&ctx, "%s", texts[i].said);
+        assert_string_equal(ctx.error.remedy, texts[i].shown);
+    }
+}
+
 static void test_stage_names(void **state)
 {
     static const char *const names[] = {
-        "none",   "check",   "reserve", "prepare", "suspend", "capture",
-        "disks",  "share",   "resume",  "seal",    "create",  "fork",
-        "attach", "unpause", "hydrate", "stun",    "total",   "ready",
-        "detach",
+        "none",    "check", "reserve", "prepare", "suspend",
+        "capture", "disks", "share",   "resume",  "seal",
+        "create",  "fork",  "attach",  "unpause", "hydrate",
+        "stun",    "total", "ready",   "detach",
     };
     int i;
 
@@ -165,9 +193,8 @@ static void test_long_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_code_names),
-        cmocka_unit_test(test_stage_names),
-        cmocka_unit_test(test_made_once),
+        cmocka_unit_test(test_code_names),  cmocka_unit_test(test_clean),
+        cmocka_unit_test(test_stage_names), cmocka_unit_test(test_made_once),
         cmocka_unit_test(test_long_text),
     };
 

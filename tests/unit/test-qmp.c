@@ -170,6 +170,28 @@ static void test_no_json(void **state)
     assert_null(ctx.qmp);
 }
 
+/* A guest that has got hold of its QEMU: no more than an error of it. */
+static void test_deep(void **state)
+{
+    static char text[(4U << 20) - 4096];
+    static const char open[] = "[[[[{\"a\":[";
+    size_t i;
+
+    (void)state;
+    memset(text, '[', sizeof(text));
+    strcpy(text + sizeof(text) - 2, "\n");
+    assert_answer(text, XENFORK_E_DISK, "no JSON");
+    for (i = 0; i + sizeof(open) < sizeof(text) / 64; i += sizeof(open) - 1)
+        memcpy(text + i, open, sizeof(open));
+    strcpy(text + i, "\n");
+    assert_answer(text, XENFORK_E_DISK, "no JSON");
+    /* Brackets in a text are none. */
+    strcpy(text, "{\"return\": {}, \"a\": \"\\\"");
+    memset(text + strlen(text), '[', 200);
+    strcpy(strchr(text, '[') + 200, "\"}\r\n");
+    assert_answer(text, 0, NULL);
+}
+
 static void test_no_object(void **state)
 {
     (void)state;
@@ -281,14 +303,15 @@ static void test_begins_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_answer),         TEST(test_events),
-        TEST(test_refused),        TEST(test_refused_oddly),
-        TEST(test_no_json),        TEST(test_no_object),
-        TEST(test_goes),           TEST(test_half),
-        TEST(test_no_greeting),    TEST(test_endless_line),
-        TEST(test_endless_events), TEST(test_nobody),
-        TEST(test_quote),          TEST(test_begins),
-        TEST(test_begins_empty),   TEST(test_begins_not),
+        TEST(test_answer),       TEST(test_events),
+        TEST(test_refused),      TEST(test_refused_oddly),
+        TEST(test_no_json),      TEST(test_no_object),
+        TEST(test_deep),         TEST(test_goes),
+        TEST(test_half),         TEST(test_no_greeting),
+        TEST(test_endless_line), TEST(test_endless_events),
+        TEST(test_nobody),       TEST(test_quote),
+        TEST(test_begins),       TEST(test_begins_empty),
+        TEST(test_begins_not),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
