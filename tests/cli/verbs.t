@@ -249,6 +249,10 @@ fails web1-1:-23 1 fork-net web1-1 hold
 : >"$dir/lock"
 flock "$dir/lock" sleep 30 &
 holder=$!
+for _ in $(seq 100); do
+    flock -n "$dir/lock" true || break
+    sleep 0.1
+done
 : >"$FAKE_LOG"
 FAKE_LOCK="$dir/lock" "$builddir/tests/cli/xl-fork" fork-thaw web1 2>"$dir/err" &
 verb=$!
