@@ -94,8 +94,16 @@ static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
     if (rc < 0)
         return rc;
     total = info.private_pages + reserve;
-    if (total > info.max_pages)
-        total = info.max_pages; /* Xen refuses a claim past it */
+    /* Xen refuses a claim past it: xl mem-set has lowered it meanwhile. */
+    if (total > info.max_pages) {
+        LOG_WARN(ctx,
+                 "domain %u may own %llu pages, and has %llu of its own and "
+                 "%llu to come: the rest is not set aside, ignoring",
+                 domid, (unsigned long long)info.max_pages,
+                 (unsigned long long)info.private_pages,
+                 (unsigned long long)reserve);
+        total = info.max_pages;
+    }
     return xenfork__xen_claim(ctx, domid,
                               total > info.private_pages ? total : 0);
 }

@@ -55,10 +55,15 @@ static int load_image_config(struct xenfork__job *job)
     if (!path)
         return xenfork__nomem(job->ctx);
     rc = xenfork__file_read(job->ctx, path, MAX_CONFIG_BYTES, &json, &bytes);
+    if (rc == XENFORK_E_NOTFOUND) {
+        xenfork__fail(job->ctx, XENFORK_E_STATE, 0,
+                      "image %s has lost its configuration", job->image->name);
+        return xenfork__remedy(job->ctx, "fork the source anew; xl "
+                                         "fork-image-destroy removes the "
+                                         "image");
+    }
     if (rc < 0)
-        return xenfork__fail(job->ctx, XENFORK_E_STATE, 0,
-                             "image %s has lost its configuration",
-                             job->image->name);
+        return rc;
     return xenfork__xen_config_parse(job->ctx, json, &job->config);
 }
 

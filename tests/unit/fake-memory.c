@@ -227,14 +227,14 @@ int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
         return fake_leave(0);
     }
     owned = fake_private_pages(d);
-    d->claimed_pages = 0; /* as the adapter does */
     if (pages <= owned || pages > d->max_pages)
         return fake_leave(xenfork__fail(
             ctx, XENFORK_E_XEN, EINVAL,
             "cannot claim %llu pages for domain %u: owned %llu, at most %llu",
             (unsigned long long)pages, domid, (unsigned long long)owned,
             (unsigned long long)d->max_pages));
-    if (pages - owned > fake->free_pages - fake_claimed())
+    /* As the adapter does: what it had counts as free, and is kept. */
+    if (pages - owned > fake->free_pages - fake_claimed() + d->claimed_pages)
         return fake_leave(xenfork__fail(ctx, XENFORK_E_HOSTMEM, ENOMEM,
                                         "cannot claim for domain %u", domid));
     d->claimed_pages = pages - owned;

@@ -14,6 +14,9 @@
 static xenfork_ctx ctx;
 static uint32_t asked_domid, asked_flags;
 static int claim_errno;
+/* As domain_set_outstanding_pages(), xen/common/page_alloc.c, has it. */
+static uint64_t own_pages, claimed_pages, free_pages;
+static bool has_memory;
 
 int __wrap_xc_domain_getinfolist(xc_interface *xch, uint32_t first,
                                  unsigned int count, xc_domaininfo_t *info);
@@ -24,6 +27,8 @@ int __wrap_xc_domain_getinfolist(xc_interface *xch, uint32_t first,
     assert_int_equal(count, 1);
     memset(info, 0, sizeof(*info));
     info->domain = (domid_t)first;
+    info->tot_pages = own_pages;
+    info->outstanding_pages = claimed_pages;
     return 1;
 }
 
@@ -46,7 +51,18 @@ int __wrap_xc_domain_claim_pages(xc_interface *xch, uint32_t domid,
 {
     (void)xch;
     (void)domid;
-    (void)pages;
+    if (has_memory) {
+        if (pages && (claimed_pages || pages <= own_pages)) {
+            errno = EINVAL;
+            return -1;
+        }
+        if (pages && pages - own_pages > free_pages) {
+            errno = ENOMEM;
+            return -1;
+        }
+        claimed_pages = pages ? pages - own_pages : 0;
+        return 0;
+    }
     errno = claim_errno;
     return claim_errno ? -1 : 0;
 }
@@ -95,11 +111,34 @@ static int setup(void **state)
     return 0;
 }
 
+/* What cannot be claimed leaves what was. */
+static void test_claim_is_kept(void **state)
+{
+    (void)state;
+    has_memory = true;
+    own_pages = 100;
+    free_pages = 60;
+    claimed_pages = 40;
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 161), XENFORK_E_HOSTMEM);
+    assert_int_equal(claimed_pages, 40);
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 100), XENFORK_E_XEN);
+    assert_int_equal(claimed_pages, 40);
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 160), 0);
+    assert_int_equal(claimed_pages, 60);
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 0), 0);
+    assert_int_equal(claimed_pages, 0);
+    assert_int_equal(xenfork__xen_claim(&ctx, 5, 161), XENFORK_E_HOSTMEM);
+    assert_int_equal(claimed_pages, 0);
+    has_memory = false;
+    own_pages = claimed_pages = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_domid),
         cmocka_unit_test(test_claim_of_the_dying),
+        cmocka_unit_test(test_claim_is_kept),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
