@@ -3,7 +3,8 @@
  * Small text records: "key value" lines, read whole, written atomically.  The
  * last line is a checksum: a record that was changed, by a fault of the disk or
  * by hand, is refused, since what it would lead to is the removal of files and
- * domains.
+ * domains.  An administrator who has changed one on purpose writes "sum
+ * by-hand" in place of it.
  */
 #ifndef LIBFORK_RECORD_H
 #define LIBFORK_RECORD_H

@@ -356,7 +356,8 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     return xenfork__remedy(ctx,
                            "put that file back; where this is a copy of "
                            "it, byte for byte, say so by origin_is in "
-                           "the records in %s",
+                           "the records in %s, whose last lines become \"sum "
+                           "by-hand\"",
                            thin->dir);
 }
 

@@ -190,6 +190,7 @@ int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
     if (access(copy->dst, F_OK))
         fake_violation("%s is not there", copy->dst);
     snprintf(new, sizeof(new), "%s.copy", copy->dst);
+    remove(new); /* of one that was killed */
     fake->cannot_reflink = false;
     rc = xenfork__sys_reflink(ctx, src, new, false);
     fake->cannot_reflink = cannot_reflink;

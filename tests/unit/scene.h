@@ -16,6 +16,8 @@ int scene_fork(uint32_t domid, uint32_t count, uint32_t flags);
 uint32_t scene_source(void);
 /* Write a record's text to a file, with the checksum that it must have. */
 void scene_put_record(const char *path, const char *text, size_t bytes);
+/* Give a record that a test has changed its checksum. */
+void scene_sign_record(const char *path);
 /* The image made last; XENFORK_DOMID_NONE: none. */
 uint32_t scene_image(void);
 

@@ -204,6 +204,7 @@ static void leave_clone(const uint8_t uuid[16], const char *name)
 
     assert_int_equal(xenfork__txn_begin(s.ctx, &txn), 0);
     assert_int_equal(xenfork__txn_clone(s.ctx, txn, uuid, name, NULL, 0), 0);
+    assert_int_equal(xenfork__txn_chosen(s.ctx, txn), 0);
     snprintf(from, sizeof(from), "%s/state/txn/%s", fake->dir,
              xenfork__txn_id(txn));
     snprintf(to, sizeof(to), "%s/kept", fake->dir);
@@ -260,6 +261,7 @@ static void test_uuid_reserved(void **state)
     assert_int_equal(xenfork_spec_set_uuid(spec, 0, uuid), 0);
     assert_int_equal(xenfork__txn_begin(s.ctx, &txn), 0);
     assert_int_equal(xenfork__txn_clone(s.ctx, txn, uuid, "c", NULL, 0), 0);
+    assert_int_equal(xenfork__txn_chosen(s.ctx, txn), 0);
     {
         xenfork_ctx *other = scene_open();
 

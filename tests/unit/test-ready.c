@@ -326,6 +326,7 @@ static void age_record(const char *path)
     fclose(from);
     assert_int_equal(fclose(to), 0);
     assert_int_equal(rename(copy, path), 0);
+    scene_sign_record(path);
 }
 
 static void test_old_record(void **state)

@@ -236,6 +236,7 @@ static void test_other_pool(void **state)
     assert_non_null(f);
     fputs("xenfork 1\nuuid other\nnext_id 9\nstep_bytes 2097152\n", f);
     fclose(f);
+    scene_sign_record(at("b/.xenfork/pool/record"));
     assert_refused(clone, 'w', "pool");
     assert_refused(at("b/real.img"), 'w', "pool");
     assert_int_equal(unlink(at("b/.xenfork/pool/record")), 0);
@@ -270,6 +271,7 @@ static void write_record(const char *name, const char *origin)
             "sectors 8\n",
             strrchr(name, '/') + 1, origin);
     fclose(f);
+    scene_sign_record(at(name));
 }
 
 static void test_foreign_folder(void **state)
