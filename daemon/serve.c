@@ -118,9 +118,9 @@ static void freeze_ended(struct daemon *daemon, const struct worker *worker,
     guests_result(guest, status != 0, now_ms);
     if (WIFSIGNALED(status))
         xenfork__xen_guest_answer(daemon->ctx, guest->domid,
-                                  worker->is_killed
-                                      ? "freezing took too long"
-                                      : "freezing was broken off");
+                                  xenfork_code_name(worker->is_killed
+                                                        ? XENFORK_E_TIMEOUT
+                                                        : XENFORK_E_CANCELLED));
 }
 
 /* Not for ever at the same pace: it may dump its core each time. */
@@ -333,7 +333,7 @@ static void serve_guest(struct daemon *daemon, struct guest *guest,
         guest->is_freezing = true;
     else
         xenfork__xen_guest_answer(daemon->ctx, guest->domid,
-                                  "no process could be started");
+                                  xenfork_code_name(XENFORK_E_BUSY));
 }
 
 /*

@@ -69,7 +69,7 @@ static int work_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     log_warning("freeze", "domid=%u result=failed code=%s reason=%s", domid,
                 xenfork_code_name(rc), log_quote(text, strlen(text), quoted));
     /* What failed before it began, the library has not told the guest. */
-    xenfork__xen_guest_answer(ctx, domid, text);
+    xenfork__xen_guest_answer(ctx, domid, xenfork_code_name(rc));
     return rc;
 }
 

@@ -138,7 +138,8 @@ XENFORK_API int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid,
     if (rc < 0) {
         __auto_type error = ctx->error;
 
-        xenfork__xen_guest_answer(ctx, domid, error.text);
+        /* Texts are for the administrator: they name paths and domains. */
+        xenfork__xen_guest_answer(ctx, domid, xenfork_code_name(rc));
         ctx->error = error;
     }
     return rc;
