@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "fault.h"
 #include "hooks.h"
 #include "instance.h"
 #include "random.h"
@@ -52,16 +53,12 @@ static int take_lock(const struct options *options)
     return fd;
 }
 
-/*
- * The file is copied by a fork, as all memory is: it counts only where the
- * generation that it names is still that of the domain.  The acknowledgement
- * is there after a restart of the system, too.
- */
-static bool is_done(struct store *store, const struct options *options,
-                    const char *generation)
+/* Is the generation in this file?  A fork copies it, as it does all memory. */
+static bool is_noted(const struct options *options, const char *name,
+                     const char *generation)
 {
     char text[sizeof(((struct instance *)0)->generation)] = "";
-    int fd = open_in_run(options, "generation", O_RDONLY);
+    int fd = open_in_run(options, name, O_RDONLY);
 
     if (fd >= 0) {
         ssize_t r = read(fd, text, sizeof(text) - 1);
@@ -69,56 +66,103 @@ static bool is_done(struct store *store, const struct options *options,
         text[r > 0 ? r : 0] = '\0';
         close(fd);
     }
-    if (!strcmp(text, generation))
+    return !strcmp(text, generation);
+}
+
+static void note(const struct options *options, const char *name,
+                 const char *generation)
+{
+    size_t bytes = strlen(generation);
+    int fd = open_in_run(options, name, O_WRONLY | O_CREAT | O_TRUNC);
+
+    if (fd < 0 || write(fd, generation, bytes) != (ssize_t)bytes)
+        complain("%s/%s: %s", options->run_dir, name, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+}
+
+/* The acknowledgement is there after a restart of the system, too. */
+static bool is_done(struct store *store, const struct options *options,
+                    const char *generation)
+{
+    char text[sizeof(((struct instance *)0)->generation)];
+
+    if (is_noted(options, "generation", generation))
         return true;
     return store_read(store, "data/fork/ack", text, sizeof(text)) == 0 &&
            !strcmp(text, generation);
 }
 
-static void remember(const struct options *options, const char *generation)
-{
-    size_t bytes = strlen(generation);
-    int fd = open_in_run(options, "generation", O_WRONLY | O_CREAT | O_TRUNC);
-
-    if (fd < 0 || write(fd, generation, bytes) != (ssize_t)bytes)
-        complain("%s/generation: %s", options->run_dir, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-}
-
 static void reseed(struct store *store, const struct options *options,
-                   const char *generation)
+                   const char *generation, struct fault *fault)
 {
     int rc = random_reseed(store, options->random, generation);
 
-    if (rc == -ENOENT)
-        complain("no entropy came with this fork; random numbers rest on what "
-                 "the generation adds");
-    else if (rc < 0)
-        complain("random numbers not reseeded: %s", strerror(-rc));
+    if (rc == 0)
+        rc = store_write(store, "data/fork/reseeded", generation);
+    if (rc == 0)
+        return;
+    complain("random numbers not reseeded: %s",
+             rc == -ENOENT ? "no entropy came with this fork" : strerror(-rc));
+    fault_note(fault, "reseed",
+               rc == -ENOENT ? "no entropy came with this fork"
+                             : strerror(-rc));
+}
+
+/* Every step, whether or not those before it failed. */
+static void take_steps(struct store *store, const struct options *options,
+                       const struct instance *instance, struct fault *fault)
+{
+    int rc;
+
+    reseed(store, options, instance->generation, fault);
+    if (instance->param_rc < 0)
+        fault_note(fault, "parameters", strerror(-instance->param_rc));
+    rc = hooks_run(options, "post-fork.d", "clone", instance, fault);
+    if (rc < 0) {
+        complain("%s/post-fork.d: %s", options->config_dir, strerror(-rc));
+        fault_note(fault, "post-fork.d", strerror(-rc));
+    }
+}
+
+/* The host leaves this clone unplugged. */
+static int give_up(struct store *store, const struct options *options,
+                   const char *generation, const struct fault *fault)
+{
+    int rc = store_write(store, "data/fork/error", fault->text);
+
+    complain("not adapted to the fork: %s", fault->text);
+    if (rc < 0)
+        complain("data/fork/error: %s", strerror(-rc));
+    note(options, "failed", generation);
+    return rc < 0 && store->fd < 0 ? rc : -ECANCELED;
 }
 
 static int adapt_once(struct store *store, const struct options *options,
                       const struct instance *instance)
 {
-    int rc;
+    struct fault fault = {""};
+    int rc = store_rm(store, "data/fork/error");
 
-    reseed(store, options, instance->generation);
-    rc = hooks_run(options, "post-fork.d", "clone", instance);
-    if (rc < 0)
-        complain("%s/post-fork.d: %s", options->config_dir, strerror(-rc));
-    rc = store_write(store, "data/fork/ack", instance->generation);
+    if (rc == 0)
+        take_steps(store, options, instance, &fault);
+    if (rc == 0 && fault.text[0])
+        return give_up(store, options, instance->generation, &fault);
+    if (rc == 0)
+        rc = store_write(store, "data/fork/ack", instance->generation);
     if (rc < 0) {
-        complain("data/fork/ack: %s", strerror(-rc));
+        complain("data/fork: %s", strerror(-rc));
         return rc;
     }
-    remember(options, instance->generation);
+    note(options, "generation", instance->generation);
     return 0;
 }
 
 /* Forked while adapting, this is another clone by now: once more, then. */
-static int adapt_locked(struct store *store, const struct options *options)
+static int adapt_locked(struct store *store, const struct options *options,
+                        int flags)
 {
+    char failed[sizeof(((struct instance *)0)->generation)] = "";
     int round;
 
     for (round = 0; round < ROUNDS_MAX; round++) {
@@ -132,15 +176,23 @@ static int adapt_locked(struct store *store, const struct options *options)
             instance_free(&instance);
             return 0;
         }
+        if (!strcmp(failed, instance.generation) ||
+            (!(flags & ADAPT_AGAIN) &&
+             is_noted(options, "failed", instance.generation))) {
+            instance_free(&instance);
+            return -ECANCELED;
+        }
         rc = adapt_once(store, options, &instance);
+        if (rc == -ECANCELED)
+            strcpy(failed, instance.generation);
         instance_free(&instance);
-        if (rc < 0)
+        if (rc < 0 && rc != -ECANCELED)
             return rc;
     }
     return -EAGAIN;
 }
 
-int adapt(struct store *store, const struct options *options)
+int adapt(struct store *store, const struct options *options, int flags)
 {
     struct instance instance;
     int lock, rc;
@@ -151,7 +203,7 @@ int adapt(struct store *store, const struct options *options)
     if (!instance_is_clone(&instance))
         return 0;
     lock = take_lock(options);
-    rc = adapt_locked(store, options);
+    rc = adapt_locked(store, options, flags);
     if (lock >= 0)
         close(lock);
     return rc;

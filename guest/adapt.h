@@ -7,11 +7,14 @@
 #include "agent.h"
 #include "store.h"
 
+#define ADAPT_AGAIN 1 /* also if it has failed before */
+
 /*
  * In a clone, once for each generation, whoever comes first: reseed, run the
- * hooks, acknowledge.  Elsewhere nothing.  Returns when it is done, also by
- * another process.
+ * hooks, and acknowledge if all of it succeeded; else say in data/fork/error
+ * what did not.  Elsewhere nothing.  Returns when it is done, also by another
+ * process.  ECANCELED: a step failed, which was said.
  */
-int adapt(struct store *store, const struct options *options);
+int adapt(struct store *store, const struct options *options, int flags);
 
 #endif

@@ -132,7 +132,7 @@ static int run_hooks(struct store *store, const struct options *options,
 
     if (instance_read(store, &instance) < 0)
         instance = (struct instance){0};
-    rc = hooks_run(options, directory, "source", &instance);
+    rc = hooks_run(options, directory, "source", &instance, NULL);
     instance_free(&instance);
     if (rc < 0)
         complain("%s: %s", directory, strerror(-rc));
@@ -158,9 +158,9 @@ static int refusal(struct store *store)
 
 static int in_clone(struct store *store, const struct options *options)
 {
-    int rc = adapt(store, options);
+    int rc = adapt(store, options, 0);
 
-    if (rc < 0)
+    if (rc < 0 && rc != -ECANCELED)
         complain("cannot adapt to the fork: %s", strerror(-rc));
     puts("clone");
     return AGENT_CLONE;

@@ -108,54 +108,115 @@ static bool wait_child(pid_t pid, int *status_out, long long deadline_ms)
     }
 }
 
-static bool has_succeeded(const char *path, int status)
+/* The hook and its children; it has had its time. */
+static void end_hook(pid_t pid)
 {
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return true;
-    if (WIFSIGNALED(status))
-        complain("%s: killed by signal %d", path, WTERMSIG(status));
-    else
-        complain("%s: failed with status %d", path, WEXITSTATUS(status));
-    return false;
+    int status;
+    bool has_ended;
+
+    kill(-pid, SIGTERM);
+    has_ended = wait_child(pid, &status, now_ms() + GRACE_MS);
+    kill(-pid, SIGKILL);
+    /* Not for ever: it may hang in the kernel. */
+    if (!has_ended)
+        wait_child(pid, &status, now_ms() + GRACE_MS);
 }
 
-static bool run_hook(const struct options *options, const char *path,
-                     const char *role, const struct instance *instance)
+/* Run it.  Return whether it succeeded; else why not, in REASON. */
+static bool run_program(const struct options *options, const char *path,
+                        const char *role, const struct instance *instance,
+                        char reason[FAULT_CHARS])
 {
     long long limit_ms = (long long)options->hook_timeout_s * 1000;
     pid_t pid = fork();
     int status;
 
     if (pid < 0) {
-        complain("%s: %s", path, strerror(errno));
+        snprintf(reason, FAULT_CHARS, "%s", strerror(errno));
         return false;
     }
     if (pid == 0)
         become_hook(path, role, instance);
     setpgid(pid, pid); /* whichever of the two comes first */
-    if (wait_child(pid, &status, now_ms() + limit_ms))
-        return has_succeeded(path, status);
-    complain("%s: not done within %u s; ending it", path,
-             options->hook_timeout_s);
-    kill(-pid, SIGTERM);
-    if (!wait_child(pid, &status, now_ms() + GRACE_MS)) {
-        kill(-pid, SIGKILL);
-        /* Not for ever: it may hang in the kernel. */
-        wait_child(pid, &status, now_ms() + GRACE_MS);
+    if (!wait_child(pid, &status, now_ms() + limit_ms)) {
+        end_hook(pid);
+        snprintf(reason, FAULT_CHARS, "not done within %u s",
+                 options->hook_timeout_s);
+        return false;
     }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    if (WIFSIGNALED(status))
+        snprintf(reason, FAULT_CHARS, "killed by signal %d", WTERMSIG(status));
+    else
+        snprintf(reason, FAULT_CHARS, "failed with status %d",
+                 WEXITSTATUS(status));
     return false;
 }
 
+/* An empty file, for the hook to say why it fails. */
+static bool offer_reason(const struct options *options, char path[PATH_MAX])
+{
+    int fd;
+
+    if (snprintf(path, PATH_MAX, "%s/reason", options->run_dir) >= PATH_MAX)
+        return false;
+    unlink(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* Its first line, if there is one. */
+static void take_reason(const char *path, char reason[FAULT_CHARS])
+{
+    char line[FAULT_CHARS];
+    FILE *file = fopen(path, "re");
+
+    if (!file)
+        return;
+    if (fgets(line, sizeof(line), file)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0])
+            memcpy(reason, line, sizeof(line));
+    }
+    fclose(file);
+}
+
+static bool run_hook(const struct options *options, const char *path,
+                     const char *role, const struct instance *instance,
+                     struct fault *fault)
+{
+    char reason_path[PATH_MAX], reason[FAULT_CHARS];
+    bool is_offered = offer_reason(options, reason_path), ok;
+
+    setenv("XENFORK_REASON", is_offered ? reason_path : "/dev/null", 1);
+    ok = run_program(options, path, role, instance, reason);
+    if (!ok) {
+        complain("%s: %s", path, reason);
+        if (is_offered)
+            take_reason(reason_path, reason);
+        fault_note(fault, strrchr(path, '/') + 1, reason);
+    }
+    if (is_offered)
+        unlink(reason_path);
+    return ok;
+}
+
+/* A link that leads nowhere is no program, but it was meant to be one. */
 static bool is_program(const char *path)
 {
     struct stat st;
 
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-           access(path, X_OK) == 0;
+    if (stat(path, &st) < 0)
+        return true;
+    return S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
 int hooks_run(const struct options *options, const char *directory,
-              const char *role, const struct instance *instance)
+              const char *role, const struct instance *instance,
+              struct fault *fault)
 {
     char path[PATH_MAX];
     struct dirent **entries;
@@ -170,7 +231,7 @@ int hooks_run(const struct options *options, const char *directory,
     for (i = 0; i < count; i++) {
         if (snprintf(path, sizeof(path), "%s/%s/%s", options->config_dir,
                      directory, entries[i]->d_name) < (int)sizeof(path) &&
-            is_program(path) && !run_hook(options, path, role, instance))
+            is_program(path) && !run_hook(options, path, role, instance, fault))
             failed++;
         free(entries[i]);
     }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "agent.h"
+#include "fault.h"
 #include "instance.h"
 
 /* As run-parts(8) would have it: letters, digits, - and _. */
@@ -13,9 +14,11 @@ bool hook_name_is_valid(const char *name);
 
 /*
  * Run each program of the directory, in the order of their names, whether or
- * not those before it failed.  Return how many failed, or -errno.
+ * not those before it failed.  Return how many failed, or -errno; the first one
+ * is noted in FAULT, which may be NULL.
  */
 int hooks_run(const struct options *options, const char *directory,
-              const char *role, const struct instance *instance);
+              const char *role, const struct instance *instance,
+              struct fault *fault);
 
 #endif

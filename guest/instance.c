@@ -119,6 +119,11 @@ static int read_params(struct store *store, struct instance *instance)
 
     if (rc == -ENOENT)
         return 0;
+    if (rc < 0 && store->fd >= 0) {
+        complain("fork/params: %s", strerror(-rc));
+        instance->param_rc = rc;
+        return 0;
+    }
     if (rc < 0)
         return rc;
     instance->params = calloc(PARAMS_MAX, sizeof(*instance->params));
@@ -129,6 +134,7 @@ static int read_params(struct store *store, struct instance *instance)
 
         if (instance->param_count == PARAMS_MAX) {
             complain("more than %d parameters; ignoring the rest", PARAMS_MAX);
+            instance->param_rc = -E2BIG;
             break;
         }
         rc = param_read(store, names + at, param);
@@ -136,8 +142,10 @@ static int read_params(struct store *store, struct instance *instance)
             instance->param_count++;
         else if (store->fd < 0)
             return rc;
-        else
+        else {
             complain("a parameter: %s; ignoring it", strerror(-rc));
+            instance->param_rc = rc;
+        }
     }
     qsort(instance->params, instance->param_count, sizeof(*instance->params),
           by_key);

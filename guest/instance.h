@@ -27,6 +27,7 @@ struct instance {
     char name[256]; /* the domain's own, as in xl list */
     size_t param_count;
     struct param *params; /* by name */
+    int param_rc;         /* below 0: some are missing */
 };
 
 bool instance_is_clone(const struct instance *instance);

@@ -30,7 +30,7 @@ static const char usage_text[] =
     "                              (default 60; 0: without limit)\n"
     "  -e, --eval                  params: name them XENFORK_PARAM_KEY, as for\n"
     "                              hooks\n"
-    "      --hook-timeout SECONDS  for each hook (default 30)\n"
+    "      --hook-timeout SECONDS  for each hook (default 60)\n"
     "      --config-dir DIR        where the hooks are (default " XENFORK_AGENT_CONFIG_DIR
     ")\n"
     "      --run-dir DIR           lock and state (default /run/xenfork)\n"
@@ -179,7 +179,7 @@ int main(int argc, char **argv)
         .config_dir = XENFORK_AGENT_CONFIG_DIR,
         .run_dir = "/run/xenfork",
         .random = "/dev/urandom",
-        .hook_timeout_s = 30,
+        .hook_timeout_s = 60,
         .timeout_s = 60,
     };
     struct store store;

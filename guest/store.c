@@ -20,6 +20,7 @@ enum {
     XS_READ = 2,
     XS_WATCH = 4,
     XS_WRITE = 11,
+    XS_RM = 13,
     XS_WATCH_EVENT = 15,
     XS_ERROR = 16,
 };
@@ -262,6 +263,16 @@ int store_write(struct store *store, const char *path, const char *value)
     if (rc == 0)
         rc = exchange(store, &message);
     return done(&message, rc);
+}
+
+int store_rm(struct store *store, const char *path)
+{
+    struct message message;
+    int rc = request(&message, XS_RM, path);
+
+    if (rc == 0)
+        rc = exchange(store, &message);
+    return rc == -ENOENT ? 0 : rc;
 }
 
 int store_list(struct store *store, const char *path,

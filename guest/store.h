@@ -34,6 +34,8 @@ void store_close(struct store *store);
 int store_read(struct store *store, const char *path, char *value_out,
                size_t value_bytes);
 int store_write(struct store *store, const char *path, const char *value);
+/* Absent already: success. */
+int store_rm(struct store *store, const char *path);
 
 /* The names below PATH, each terminated. */
 int store_list(struct store *store, const char *path,

@@ -46,9 +46,9 @@ int run_watch(struct store *store, const struct options *options)
             continue;
         }
         if (rc == 0) {
-            int adapt_rc = adapt(store, options);
+            int adapt_rc = adapt(store, options, 0);
 
-            if (adapt_rc < 0)
+            if (adapt_rc < 0 && adapt_rc != -ECANCELED)
                 complain("cannot adapt to the fork: %s", strerror(-adapt_rc));
             if (store->fd < 0)
                 rc = adapt_rc;
@@ -60,10 +60,11 @@ int run_watch(struct store *store, const struct options *options)
 
 int run_adapt(struct store *store, const struct options *options)
 {
-    int rc = adapt(store, options);
+    int rc = adapt(store, options, ADAPT_AGAIN);
 
     if (rc < 0) {
-        complain("cannot adapt to the fork: %s", strerror(-rc));
+        if (rc != -ECANCELED)
+            complain("cannot adapt to the fork: %s", strerror(-rc));
         return AGENT_FAILED;
     }
     return AGENT_DONE;

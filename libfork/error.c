@@ -157,10 +157,10 @@ XENFORK_API const char *xenfork_code_name(int code)
         "NOSUSPEND", "TIMEOUT",    "NAMETAKEN", "MACTAKEN", "UUIDTAKEN",
         "HOSTMEM",   "INUSE",      "DISK",      "DEVICE",   "NOTRUNNING",
         "BUSY",      "CANCELLED",  "STATE",     "NOTOURS",  "RESIDUE",
-        "NOTFROZEN",
+        "NOTFROZEN", "NOTADAPTED",
     };
 
-    if (code > 0 || code < XENFORK_E_NOTFROZEN)
+    if (code > 0 || code < XENFORK_E_NOTADAPTED)
         return "UNKNOWN";
     return names[-code];
 }

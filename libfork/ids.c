@@ -65,6 +65,16 @@ bool xenfork__bridge_is_valid(const char *bridge)
     return true;
 }
 
+void xenfork__clean(const char *bytes, size_t count, char *text_out,
+                    size_t text_bytes)
+{
+    size_t i, n = count < text_bytes ? count : text_bytes - 1;
+
+    for (i = 0; i < n; i++)
+        text_out[i] = bytes[i] >= ' ' && bytes[i] <= '~' ? bytes[i] : '?';
+    text_out[n] = '\0';
+}
+
 bool xenfork__domid_parse(const char *text, uint32_t *domid_out)
 {
     unsigned long number;

@@ -26,6 +26,10 @@ bool xenfork__bridge_is_valid(const char *bridge);
 /* Of a clone's parameter: [A-Za-z0-9._-]{1,64}, no leading dot. */
 bool xenfork__param_key_is_valid(const char *key);
 
+/* Printable ASCII, at most what fits; every other byte is a question mark. */
+void xenfork__clean(const char *bytes, size_t count, char *text_out,
+                    size_t text_bytes);
+
 /* A domid in decimal; false also for numbers that no domain has. */
 bool xenfork__domid_parse(const char *text, uint32_t *domid_out);
 

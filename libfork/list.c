@@ -19,6 +19,7 @@ struct entry {
     const char *state;
     uint64_t shared_pages, private_pages;
     uint32_t users;
+    struct xenfork__answers answers; /* of a clone that lives */
 };
 
 struct xenfork_list {
@@ -124,6 +125,18 @@ static int look_at_source(xenfork_ctx *ctx, struct entry *entry)
     return set_parent_name(ctx, entry->node, name);
 }
 
+/* A clone that has acknowledged is asked no more. */
+static int ask(xenfork_ctx *ctx, struct entry *entry)
+{
+    const struct xenfork__node *node = entry->node;
+
+    if (node->kind != XENFORK_KIND_CLONE || node->is_ready ||
+        !node->generation[0] || entry->domid == XENFORK_DOMID_NONE)
+        return 0;
+    return xenfork__xen_guest_answers(ctx, entry->domid, node->generation,
+                                      &entry->answers);
+}
+
 static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
 {
     struct entry *entry = &list->entries[list->count];
@@ -135,6 +148,8 @@ static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
     rc = look(ctx, entry->node, entry);
     if (rc == 0 && node->kind == XENFORK_KIND_IMAGE)
         rc = look_at_source(ctx, entry);
+    if (rc == 0)
+        rc = ask(ctx, entry);
     if (rc < 0)
         return rc;
     xenfork__list_depths(ctx, entry->node);
@@ -440,6 +455,22 @@ XENFORK_API int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
     const struct xenfork__node *n = xenfork__list_node(list, index);
 
     return n && n->is_ready;
+}
+
+XENFORK_API int xenfork_list_is_reseeded(const xenfork_list *list,
+                                         uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e && (e->node->is_reseeded || e->answers.has_reseeded);
+}
+
+XENFORK_API const char *xenfork_list_error(const xenfork_list *list,
+                                           uint32_t index)
+{
+    const struct entry *e = at(list, index);
+
+    return e && e->answers.fault[0] ? e->answers.fault : NULL;
 }
 
 static const struct xenfork__node_nic *nic_at(const xenfork_list *list,

@@ -70,7 +70,9 @@ static int identity_to_record(xenfork_ctx *ctx,
     if ((rc = xenfork__record_set(ctx, record, "generation",
                                   node->generation)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "ready", node->is_ready)) <
-            0)
+            0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "reseeded",
+                                      node->is_reseeded)) < 0)
         return rc;
     return nics_to_record(ctx, node, record);
 }
@@ -219,7 +221,9 @@ static bool identity_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
     if (!generation)
         return true;
     if (strlen(generation) >= sizeof(node->generation) ||
-        !get_bool(record, "ready", &node->is_ready))
+        !get_bool(record, "ready", &node->is_ready) ||
+        (xenfork__record_get(record, "reseeded") &&
+         !get_bool(record, "reseeded", &node->is_reseeded)))
         return false;
     strcpy(node->generation, generation);
     for (i = 0; i < MAX_NICS; i++) {

@@ -46,7 +46,8 @@ struct xenfork__node {
     uint32_t hydrated;                    /* clone: per cent */
     uint32_t detached;                    /* clone: per cent */
     char generation[XENFORK__UUID_CHARS]; /* clone */
-    bool is_ready; /* clone: has acknowledged its generation */
+    bool is_ready;    /* clone: has acknowledged its generation */
+    bool is_reseeded; /* clone: its random numbers are its own */
     char *left;    /* clone: "saved in FILE", as its user began to; or "" */
     uint32_t disk_count;
     struct xenfork__node_disk *disks;

@@ -34,6 +34,7 @@ int xenfork__ready_add(xenfork_ctx *ctx, struct xenfork__ready *ready,
     *clones = (struct xenfork__ready_clone){.domid = clone->domid};
     memcpy(clones->uuid, clone->uuid, sizeof(clones->uuid));
     memcpy(clones->generation, clone->generation, sizeof(clones->generation));
+    clones->is_reseeded = clone->is_reseeded;
     if (clone->is_ready || !clone->generation[0]) {
         clones->state = clone->is_ready ? XENFORK__READY_DONE
                                         : XENFORK__READY_LOST;
@@ -82,7 +83,8 @@ static int connect(xenfork_ctx *ctx, struct xenfork__node *clone)
 
 /* Another process may have been faster; what fails is done again by the next.
  */
-static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16])
+static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16],
+                      bool is_reseeded)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_node struct xenfork__node *node = NULL;
@@ -98,6 +100,7 @@ static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16])
     r = connect(ctx, node);
     rc = rc < 0 ? rc : r;
     node->is_ready = rc == 0;
+    node->is_reseeded |= is_reseeded;
     r = xenfork__node_save(ctx, node);
     return rc < 0 ? rc : r;
 }
@@ -117,15 +120,18 @@ static int is_alive(xenfork_ctx *ctx, const struct xenfork__ready_clone *clone,
 static int look(xenfork_ctx *ctx, struct xenfork__ready *ready,
                 struct xenfork__ready_clone *clone)
 {
-    bool alive = false, acked = false;
+    struct xenfork__answers answers = {0};
+    bool alive = false;
     int rc;
 
     if ((rc = is_alive(ctx, clone, &alive)) < 0 ||
-        (alive && (rc = xenfork__xen_guest_has_acked(
-                       ctx, clone->domid, clone->generation, &acked)) < 0))
+        (alive && (rc = xenfork__xen_guest_answers(
+                       ctx, clone->domid, clone->generation, &answers)) < 0))
         return rc;
-    if (acked) {
-        rc = accept_ack(ctx, clone->uuid);
+    clone->is_reseeded |= answers.has_reseeded;
+    memcpy(clone->fault, answers.fault, sizeof(clone->fault));
+    if (answers.has_acked) {
+        rc = accept_ack(ctx, clone->uuid, answers.has_reseeded);
         settle(ctx, ready, clone,
                rc == XENFORK_E_NOTFOUND ? XENFORK__READY_LOST
                                         : XENFORK__READY_DONE);
@@ -168,13 +174,13 @@ int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
 }
 
 static int is_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],
-                  bool *is_out)
+                  struct xenfork__answers *answers_out)
 {
     cleanup_node struct xenfork__node *node = NULL;
     struct xenfork__dominfo info;
     int rc;
 
-    *is_out = false;
+    *answers_out = (struct xenfork__answers){0};
     rc = xenfork__xen_info(ctx, domid, &info);
     if (rc == 0 && !info.is_dying && !info.is_shutdown)
         rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &node);
@@ -186,23 +192,29 @@ static int is_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],
     if (xenfork__txn_exists(ctx, node->txn))
         return xenfork__miss(ctx, XENFORK_E_BUSY, "the fork goes on still");
     memcpy(uuid_out, info.uuid, sizeof(info.uuid));
-    return xenfork__xen_guest_has_acked(ctx, domid, node->generation, is_out);
+    return xenfork__xen_guest_answers(ctx, domid, node->generation,
+                                      answers_out);
 }
 
 int xenfork__ready_is_due(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
 {
+    struct xenfork__answers answers;
     uint8_t uuid[16];
+    int rc = is_due(ctx, domid, uuid, &answers);
 
-    return is_due(ctx, domid, uuid, is_out);
+    *is_out = answers.has_acked;
+    return rc;
 }
 
 int xenfork__ready_accept(xenfork_ctx *ctx, uint32_t domid)
 {
+    struct xenfork__answers answers;
     uint8_t uuid[16];
-    bool due;
-    int rc = is_due(ctx, domid, uuid, &due);
+    int rc = is_due(ctx, domid, uuid, &answers);
 
-    return rc < 0 || !due ? rc : accept_ack(ctx, uuid);
+    return rc < 0 || !answers.has_acked
+               ? rc
+               : accept_ack(ctx, uuid, answers.has_reseeded);
 }
 
 int xenfork__ready_sweep(xenfork_ctx *ctx, struct xenfork__ready *ready)

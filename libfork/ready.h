@@ -22,6 +22,9 @@ struct xenfork__ready_clone {
     uint32_t domid;
     char generation[XENFORK__UUID_CHARS];
     uint32_t events;
+    bool is_reseeded;
+    /* "STEP: REASON" of the guest's, while it waits: it may be mended yet */
+    char fault[XENFORK__FAULT_CHARS];
     enum xenfork__ready_state state;
 };
 

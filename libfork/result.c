@@ -101,6 +101,22 @@ XENFORK_API int xenfork_result_clone_is_ready(const xenfork_result *result,
     return c && c->is_ready;
 }
 
+XENFORK_API int xenfork_result_clone_is_reseeded(const xenfork_result *result,
+                                                 uint32_t clone)
+{
+    const struct xenfork__clone_result *c = at(result, clone);
+
+    return c && c->is_reseeded;
+}
+
+XENFORK_API const char *xenfork_result_clone_error(const xenfork_result *result,
+                                                   uint32_t clone)
+{
+    const struct xenfork__clone_result *c = at(result, clone);
+
+    return c && c->fault[0] ? c->fault : NULL;
+}
+
 XENFORK_API uint32_t xenfork_result_nic_count(const xenfork_result *result,
                                               uint32_t clone)
 {

@@ -17,8 +17,9 @@ struct xenfork__clone_result {
     char name[XENFORK__NAME_MAX + 1];
     char uuid[XENFORK__UUID_CHARS];
     char generation[XENFORK__UUID_CHARS];
-    bool is_ready;
-    uint64_t start_ns; /* when it began to run */
+    bool is_ready, is_reseeded;
+    char fault[XENFORK__FAULT_CHARS]; /* "": it has said nothing */
+    uint64_t start_ns;                /* when it began to run */
     uint32_t nic_count;
     struct xenfork__nic_result *nics;
     uint64_t ns[XENFORK_STAGES];

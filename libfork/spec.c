@@ -8,6 +8,7 @@
 #define DEFAULT_RESERVE_PERCENT 25U
 #define DEFAULT_TIMEOUT_MS      30000U
 #define MAX_NICS                64U
+#define MAX_KEYS_BYTES          4096U /* XENSTORE_PAYLOAD_MAX: the guest lists them */
 #define MAX_DISKS               64U
 
 XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
@@ -283,6 +284,7 @@ static int param_entry(struct xenfork__clone_spec *clone, const char *key,
                        struct xenfork__pair **entry_out)
 {
     struct xenfork__pair *params;
+    size_t bytes = strlen(key) + 1;
     uint32_t i;
 
     for (i = 0; i < clone->param_count; i++) {
@@ -290,8 +292,9 @@ static int param_entry(struct xenfork__clone_spec *clone, const char *key,
             *entry_out = &clone->params[i];
             return 0;
         }
+        bytes += strlen(clone->params[i].key) + 1;
     }
-    if (clone->param_count == XENFORK_MAX_PARAMS)
+    if (clone->param_count == XENFORK_MAX_PARAMS || bytes > MAX_KEYS_BYTES)
         return XENFORK_E_INVAL;
     params = reallocarray(clone->params, clone->param_count + 1,
                           sizeof(*params));
@@ -314,7 +317,8 @@ XENFORK_API int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone,
 
     if (!clone_range(spec, clone, &i, &end) || !key || !value ||
         !xenfork__param_key_is_valid(key) ||
-        strlen(value) > XENFORK_MAX_PARAM_VALUE)
+        strlen(value) > XENFORK_MAX_PARAM_VALUE ||
+        xenfork_param_fault(key, value))
         return XENFORK_E_INVAL;
     for (; i < end; i++) {
         struct xenfork__pair *entry;

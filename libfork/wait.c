@@ -16,7 +16,8 @@ static int add_clones(xenfork_ctx *ctx, const xenfork_result *result,
     for (i = 0; i < result->count && rc >= 0; i++) {
         const struct xenfork__clone_result *c = &result->clones[i];
         struct xenfork__node node = {.domid = c->domid,
-                                     .is_ready = c->is_ready};
+                                     .is_ready = c->is_ready,
+                                     .is_reseeded = c->is_reseeded};
 
         xenfork__uuid_parse(c->uuid, node.uuid);
         memcpy(node.generation, c->generation, sizeof(node.generation));
@@ -55,6 +56,18 @@ static int remaining_ms(uint64_t end_ns)
     return now_ns < end_ns ? (int)((end_ns - now_ns) / 1000000U) + 1 : 0;
 }
 
+/* Is there one that has said neither that it is ready nor that it cannot be? */
+static bool has_open(const struct xenfork__ready *ready)
+{
+    size_t i;
+
+    for (i = 0; i < ready->count; i++)
+        if (ready->clones[i].state == XENFORK__READY_WAITS &&
+            !ready->clones[i].fault[0])
+            return true;
+    return false;
+}
+
 /* Until all have settled; TIMEOUT and CANCELLED, not logged. */
 static int wait_all(xenfork_ctx *ctx, xenfork_result *result,
                     struct xenfork__ready *ready, uint64_t end_ns)
@@ -62,7 +75,7 @@ static int wait_all(xenfork_ctx *ctx, xenfork_result *result,
     const struct xenfork__ready_clone *clone;
     int rc = 0, ms;
 
-    while (ready->waiting && rc >= 0) {
+    while (has_open(ready) && rc >= 0) {
         ms = remaining_ms(end_ns);
         rc = xenfork__ready_turn(ctx, ready, -1, ms, &clone);
         if (rc == 0 && clone)
@@ -77,6 +90,42 @@ static int wait_all(xenfork_ctx *ctx, xenfork_result *result,
             return xenfork__miss(ctx, XENFORK_E_TIMEOUT, "time is over");
     }
     return rc;
+}
+
+static void note_answers(const struct xenfork__ready *ready,
+                         xenfork_result *result)
+{
+    size_t i;
+
+    for (i = 0; i < ready->count; i++) {
+        struct xenfork__clone_result *c = &result->clones[i];
+
+        c->is_reseeded = ready->clones[i].is_reseeded;
+        memcpy(c->fault, ready->clones[i].fault, sizeof(c->fault));
+    }
+}
+
+/* The first of those that have said that they cannot; NULL: none. */
+static const struct xenfork__clone_result *find_fault(
+    const xenfork_result *result)
+{
+    uint32_t i;
+
+    for (i = 0; i < result->count; i++)
+        if (result->clones[i].fault[0])
+            return &result->clones[i];
+    return NULL;
+}
+
+static int not_adapted(xenfork_ctx *ctx, const struct xenfork__clone_result *c)
+{
+    xenfork__fail(ctx, XENFORK_E_NOTADAPTED, 0,
+                  "clone %s could not adapt to the fork: %s", c->name,
+                  c->fault);
+    return xenfork__remedy(ctx,
+                           "mend it in the guest and run xenfork-agent adapt "
+                           "there, or: xl fork-net %s connect",
+                           c->name);
 }
 
 static int verdict(xenfork_ctx *ctx, const xenfork_result *result,
@@ -100,6 +149,8 @@ static int verdict(xenfork_ctx *ctx, const xenfork_result *result,
                              "cancelled while %u of %u clones had not "
                              "acknowledged, %s among them",
                              missing, result->count, first);
+    if (find_fault(result))
+        return not_adapted(ctx, find_fault(result));
     xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
                   "%u of %u clones did not acknowledge within %u ms, %s among "
                   "them",
@@ -125,6 +176,7 @@ XENFORK_API int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
     rc = add_clones(ctx, result, &ready);
     if (rc == 0)
         rc = wait_all(ctx, result, &ready, end_ns);
+    note_answers(&ready, result);
     xenfork__ready_free(ctx, &ready);
     return verdict(ctx, result, timeout_ms, rc);
 }

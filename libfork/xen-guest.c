@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a guest is told, and what it says: fork/ is ours and the guest reads
- * it; data/fork/ack is the guest's, and nothing but a comparison is made with
+ * it; data/fork/ is the guest's.  Nothing but a comparison is made with what it
+ * acknowledges, and what it says of an error is cleaned before anybody reads
  * it.
  */
 #include "xen-handles.h"
 
 #include <string.h>
 
+#include "ids.h"
+
 #define FORK_PATH  "/local/domain/%u/fork"
-#define ACK_PATH   "/local/domain/%u/data/fork/ack"
+#define SAID_PATH  "/local/domain/%u/data/fork/%s"
 #define PATH_BYTES 64U
 
 static bool put(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
@@ -122,26 +125,58 @@ int xenfork__xen_guest_generation(xenfork_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-/* The protocol bounds what is read: 4096 bytes (XENSTORE_PAYLOAD_MAX). */
-int xenfork__xen_guest_has_acked(xenfork_ctx *ctx, uint32_t domid,
-                                 const char *generation, bool *has_out)
+/*
+ * The protocol bounds what is read: 4096 bytes (XENSTORE_PAYLOAD_MAX).  NULL in
+ * @value_out: it is not there, or the guest has made it unreadable, or a
+ * directory of it.  Caller frees
+ */
+static int read_said(xenfork_ctx *ctx, uint32_t domid, const char *key,
+                     char **value_out, unsigned int *bytes_out)
 {
-    cleanup_free char *path = NULL;
+    char path[PATH_BYTES];
+
+    snprintf(path, sizeof(path), SAID_PATH, domid, key);
+    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+    *value_out = xs_read(ctx->xen->xs, XBT_NULL, path, bytes_out);
+    if (!*value_out && errno != ENOENT && errno != EACCES)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot read what domain %u says of its fork",
+                             domid);
+    return 0;
+}
+
+static int has_said(xenfork_ctx *ctx, uint32_t domid, const char *key,
+                    const char *generation, bool *has_out)
+{
     cleanup_free char *value = NULL;
     unsigned int bytes = 0;
+    int rc = read_said(ctx, domid, key, &value, &bytes);
 
-    if (asprintf(&path, ACK_PATH, domid) < 0) {
-        path = NULL;
-        return xenfork__nomem(ctx);
-    }
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
-    value = xs_read(ctx->xen->xs, XBT_NULL, path, &bytes);
-    /* The guest may have made it unreadable, or a directory of it. */
-    if (!value && errno != ENOENT && errno != EACCES)
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "cannot read what domain %u acknowledges", domid);
-    *has_out = value && bytes == strlen(generation) &&
-               !memcmp(value, generation, bytes);
+    if (rc == 0)
+        *has_out = value && bytes == strlen(generation) &&
+                   !memcmp(value, generation, bytes);
+    return rc;
+}
+
+int xenfork__xen_guest_answers(xenfork_ctx *ctx, uint32_t domid,
+                               const char *generation,
+                               struct xenfork__answers *answers_out)
+{
+    struct xenfork__answers answers = {0};
+    cleanup_free char *fault = NULL;
+    unsigned int bytes = 0;
+    int rc;
+
+    if ((rc = has_said(ctx, domid, "ack", generation, &answers.has_acked)) <
+            0 ||
+        (rc = has_said(ctx, domid, "reseeded", generation,
+                       &answers.has_reseeded)) < 0 ||
+        (!answers.has_acked &&
+         (rc = read_said(ctx, domid, "error", &fault, &bytes)) < 0))
+        return rc;
+    if (fault)
+        xenfork__clean(fault, bytes, answers.fault, sizeof(answers.fault));
+    *answers_out = answers;
     return 0;
 }
 
@@ -153,26 +188,38 @@ int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid)
     return 0;
 }
 
+static const char *const watched[] = {"ack", "error"};
+
 /* Token: the domid; see xenfork__xen_wait_event(). */
 int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid)
 {
     char path[PATH_BYTES], token[16];
+    size_t i;
 
-    snprintf(path, sizeof(path), ACK_PATH, domid);
     snprintf(token, sizeof(token), "%u", domid);
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
-    if (!xs_watch(ctx->xen->xs, path, token))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "cannot watch domain %u in xenstore", domid);
+    for (i = 0; i < ARRAY_SIZE(watched); i++) {
+        snprintf(path, sizeof(path), SAID_PATH, domid, watched[i]);
+        xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+        if (!xs_watch(ctx->xen->xs, path, token)) {
+            int e = errno;
+
+            xenfork__xen_guest_unwatch(ctx, domid);
+            return xenfork__fail(ctx, XENFORK_E_XEN, e,
+                                 "cannot watch domain %u in xenstore", domid);
+        }
+    }
     return 0;
 }
 
 void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid)
 {
     char path[PATH_BYTES], token[16];
+    size_t i;
 
-    snprintf(path, sizeof(path), ACK_PATH, domid);
     snprintf(token, sizeof(token), "%u", domid);
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
-    xs_unwatch(ctx->xen->xs, path, token);
+    for (i = 0; i < ARRAY_SIZE(watched); i++) {
+        snprintf(path, sizeof(path), SAID_PATH, domid, watched[i]);
+        xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+        xs_unwatch(ctx->xen->xs, path, token);
+    }
 }

@@ -62,7 +62,7 @@ int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid);
 int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid);
 /*
  * Block until a domain may be gone or shut down, a watched guest may have
- * acknowledged (domid_out: which; otherwise XENFORK_DOMID_NONE), wake_fd is
+ * answered (domid_out: which; otherwise XENFORK_DOMID_NONE), wake_fd is
  * readable, a signal has come, or timeout_ms (-1: none) is over.
  */
 int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
@@ -97,9 +97,17 @@ int xenfork__xen_guest_retract(xenfork_ctx *ctx, uint32_t domid);
 /* Caller frees.  NOTFOUND, not logged: it has none */
 int xenfork__xen_guest_generation(xenfork_ctx *ctx, uint32_t domid,
                                   char **generation_out);
-/* Has the guest acknowledged this generation, and no other? */
-int xenfork__xen_guest_has_acked(xenfork_ctx *ctx, uint32_t domid,
-                                 const char *generation, bool *has_out);
+#define XENFORK__FAULT_CHARS 256U
+
+/* What a clone says of its adaptation. */
+struct xenfork__answers {
+    bool has_acked, has_reseeded;     /* this generation, and no other */
+    char fault[XENFORK__FAULT_CHARS]; /* printable ASCII; "": none */
+};
+
+int xenfork__xen_guest_answers(xenfork_ctx *ctx, uint32_t domid,
+                               const char *generation,
+                               struct xenfork__answers *answers_out);
 /* It has used it. */
 int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid);
 /* xenfork__xen_wait_event() tells of this guest; at first at once. */

@@ -61,6 +61,7 @@ typedef struct xenfork_list xenfork_list;
 #define XENFORK_E_NOTOURS     (-23) /* no image or clone of xenfork's */
 #define XENFORK_E_RESIDUE     (-24) /* failed, and undoing it failed too */
 #define XENFORK_E_NOTFROZEN   (-25) /* the domain is not frozen */
+#define XENFORK_E_NOTADAPTED  (-26) /* a clone could not adapt to the fork */
 
 /* Stages of a fork, in order; also the phases that are timed. */
 #define XENFORK_STAGE_NONE    0
@@ -239,6 +240,12 @@ int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
 int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
                            const char *value);
 /*
+ * What is wrong with the value of a parameter that xenfork-agent itself takes
+ * (hostname, ip, ip.INTERFACE, gateway, nameserver); NULL: nothing, or it takes
+ * no such parameter.  xenfork_spec_set_param() refuses the same.
+ */
+const char *xenfork_param_fault(const char *key, const char *value);
+/*
  * How a disk of all clones is to come about: "auto", the default: whatever
  * fits it; "none": the clones are without it; "share": as the source has it,
  * read-only disks only; otherwise the name of a disk driver, "reflink",
@@ -368,10 +375,18 @@ const char *xenfork_result_clone_uuid(const xenfork_result *result,
 const char *xenfork_result_clone_generation(const xenfork_result *result,
                                             uint32_t clone);
 /*
- * Nonzero: xenfork_wait_ready() has seen it acknowledge; so it has reseeded
- * its random numbers.
+ * Nonzero: xenfork_wait_ready() has seen it acknowledge; that it has reseeded
+ * its random numbers, which it may have without the other.
  */
 int xenfork_result_clone_is_ready(const xenfork_result *result, uint32_t clone);
+int xenfork_result_clone_is_reseeded(const xenfork_result *result,
+                                     uint32_t clone);
+/*
+ * Why it has not adapted, in its own words, "STEP: REASON"; NULL: it has said
+ * nothing.  Printable ASCII, below 256 bytes.
+ */
+const char *xenfork_result_clone_error(const xenfork_result *result,
+                                       uint32_t clone);
 /* NICs of a clone: how many; name of the host side; MAC; nonzero: held. */
 uint32_t xenfork_result_nic_count(const xenfork_result *result, uint32_t clone);
 const char *xenfork_result_nic_vif(const xenfork_result *result, uint32_t clone,
@@ -395,8 +410,9 @@ uint64_t xenfork_result_counter(const xenfork_result *result, int counter);
  *              NICs are held still.
  * @timeout_ms  longest wait, 1 to 3600000 ms.
  * Return:      0, or a negative XENFORK_E_*.
- * Errors:      INVAL; TIMEOUT some have not, or are gone; CANCELLED; XEN;
- *              STATE; NOMEM.
+ * Errors:      INVAL; NOTADAPTED some have said that they cannot, and all
+ *              others have settled or time is over; TIMEOUT some have not, or
+ *              are gone; CANCELLED; XEN; STATE; NOMEM.
  * Ownership:   the result stays the caller's.
  * Effects:     of a clone that acknowledges, the entropy it was given is
  *              removed from xenstore, and NICs with XENFORK_LINK_AUTO are
@@ -524,9 +540,14 @@ uint32_t xenfork_list_users(const xenfork_list *list, uint32_t index);
 uint32_t xenfork_list_detached(const xenfork_list *list, uint32_t index);
 /* Nonzero: the image was asked to outlive its clones. */
 int xenfork_list_is_kept(const xenfork_list *list, uint32_t index);
-/* Clones: the generation; nonzero: it has acknowledged that. */
+/*
+ * Clones: the generation; nonzero: it has acknowledged that; it has reseeded
+ * its random numbers; why it could not adapt, as xenfork_result_clone_error().
+ */
 const char *xenfork_list_generation(const xenfork_list *list, uint32_t index);
 int xenfork_list_is_ready(const xenfork_list *list, uint32_t index);
+int xenfork_list_is_reseeded(const xenfork_list *list, uint32_t index);
+const char *xenfork_list_error(const xenfork_list *list, uint32_t index);
 /* NICs: how many; MAC; XENFORK_LINK_*, AUTO: held until acknowledged. */
 uint32_t xenfork_list_nic_count(const xenfork_list *list, uint32_t index);
 const char *xenfork_list_nic_mac(const xenfork_list *list, uint32_t index,

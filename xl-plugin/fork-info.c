@@ -90,13 +90,17 @@ static void print_identity(const xenfork_list *list, uint32_t index)
         [XENFORK_LINK_AUTO] = "held until it has acknowledged",
     };
     const char *generation = xenfork_list_generation(list, index);
-    bool is_ready = xenfork_list_is_ready(list, index);
+    const char *error = xenfork_list_error(list, index);
     uint32_t nic;
 
     if (generation)
         printf("  identity  generation %s, %s\n", generation,
-               is_ready ? "acknowledged" : "not acknowledged");
-    printf("  rng       %s\n", is_ready ? "reseeded" : "not reseeded");
+               xenfork_list_is_ready(list, index) ? "acknowledged"
+                                                  : "not acknowledged");
+    if (error)
+        printf("  error     %s\n", error);
+    printf("  rng       %s\n",
+           xenfork_list_is_reseeded(list, index) ? "reseeded" : "not reseeded");
     for (nic = 0; nic < xenfork_list_nic_count(list, index); nic++)
         printf("  nic       %u %s %s\n", nic,
                xenfork_list_nic_mac(list, index, nic),

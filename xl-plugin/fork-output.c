@@ -22,8 +22,8 @@ static const char *link_name(const xenfork_result *result, uint32_t clone,
 
 static const char *rng_name(const xenfork_result *result, uint32_t clone)
 {
-    return xenfork_result_clone_is_ready(result, clone) ? "reseeded"
-                                                        : "not reseeded";
+    return xenfork_result_clone_is_reseeded(result, clone) ? "reseeded"
+                                                           : "not reseeded";
 }
 
 /* How long it ran until it had acknowledged. */
@@ -34,6 +34,8 @@ static void add_ready(struct table *table, const xenfork_result *result,
         table_cell(table, "%.2f s",
                    ms(xenfork_result_ns(result, clone, XENFORK_STAGE_READY)) /
                        1000);
+    else if (xenfork_result_clone_error(result, clone))
+        table_cell(table, "failed");
     else
         table_cell(table, "no");
 }
@@ -86,13 +88,13 @@ static void print_connect(const xenfork_result *result)
 }
 
 /* Those clones whose random numbers are as the source's, and the others. */
-static void print_rng(const xenfork_result *result, bool is_ready)
+static void print_rng(const xenfork_result *result, bool is_reseeded)
 {
     uint32_t found = 0;
     uint32_t i;
 
     for (i = 0; i < xenfork_result_count(result); i++) {
-        if (xenfork_result_clone_is_ready(result, i) != is_ready)
+        if (xenfork_result_clone_is_reseeded(result, i) != is_reseeded)
             continue;
         if (found++ == 0)
             printf("rng: %s: ", rng_name(result, i));
@@ -199,6 +201,7 @@ static void json_clone(struct json *json, const xenfork_result *result,
                 xenfork_result_clone_generation(result, clone));
     json_bool(json, "ready", xenfork_result_clone_is_ready(result, clone));
     json_string(json, "rng", rng_name(result, clone));
+    json_string(json, "error", xenfork_result_clone_error(result, clone));
     json_open_list(json, "nics");
     for (nic = 0; nic < count; nic++) {
         json_open_map(json, NULL);

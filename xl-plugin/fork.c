@@ -42,10 +42,15 @@ static int wait_ready(xenfork_ctx *ctx, const struct fork_options *options,
     if (rc == 0)
         return EXIT_DONE;
     session_failed(ctx, rc);
-    for (i = 0; i < xenfork_result_count(result); i++)
-        if (!xenfork_result_clone_is_ready(result, i))
-            fprintf(stderr, "xl: %s has not acknowledged\n",
-                    xenfork_result_clone_name(result, i));
+    for (i = 0; i < xenfork_result_count(result); i++) {
+        const char *name = xenfork_result_clone_name(result, i);
+        const char *error = xenfork_result_clone_error(result, i);
+
+        if (error)
+            fprintf(stderr, "xl: %s could not adapt: %s\n", name, error);
+        else if (!xenfork_result_clone_is_ready(result, i))
+            fprintf(stderr, "xl: %s has not acknowledged\n", name);
+    }
     return EXIT_FAILED;
 }
 
@@ -130,8 +135,8 @@ const struct cmd cmd_fork = {
         "      --params-file=FILE\n"
         "                     JSON: a list with an object for each clone, of\n"
         "                     parameters that it alone can read\n"
-        "      --wait[=S]     until every clone's agent has acknowledged, at\n"
-        "                     most S seconds (default 60)\n"
+        "      --wait[=S]     until every clone's agent has acknowledged, or said\n"
+        "                     that it cannot, at most S seconds (default 60)\n"
         "      --uuid=UUID    the clone's UUID (default: random)\n"
         "      --reserve=MEM  memory set aside for each clone: full, 25%\n"
         "                     (the default) or MiB\n"

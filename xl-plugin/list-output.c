@@ -32,12 +32,14 @@ static const char *const links[] = {
 static void json_identity(struct json *json, const xenfork_list *list,
                           uint32_t index)
 {
-    bool is_ready = xenfork_list_is_ready(list, index);
     uint32_t nic;
 
     json_string(json, "generation", xenfork_list_generation(list, index));
-    json_bool(json, "ready", is_ready);
-    json_string(json, "rng", is_ready ? "reseeded" : "not reseeded");
+    json_bool(json, "ready", xenfork_list_is_ready(list, index));
+    json_string(json, "rng",
+                xenfork_list_is_reseeded(list, index) ? "reseeded"
+                                                      : "not reseeded");
+    json_string(json, "error", xenfork_list_error(list, index));
     json_open_list(json, "nics");
     for (nic = 0; nic < xenfork_list_nic_count(list, index); nic++) {
         json_open_map(json, NULL);

@@ -16,12 +16,16 @@
 int params_set(xenfork_spec *spec, const char *text)
 {
     const char *equals = strchr(text, '=');
+    const char *fault;
     char key[MAX_KEY + 1];
 
     if (!equals || equals - text > (int)MAX_KEY)
         return XENFORK_E_INVAL;
     memcpy(key, text, equals - text);
     key[equals - text] = '\0';
+    fault = xenfork_param_fault(key, equals + 1);
+    if (fault)
+        fprintf(stderr, "xl: --param %s: %s\n", text, fault);
     return xenfork_spec_set_param(spec, XENFORK_ALL, key, equals + 1);
 }
 
@@ -51,6 +55,7 @@ static int wrong(struct loader *loader, const char *what)
 static int put(struct loader *loader, const char *text, size_t len)
 {
     char value[MAX_VALUE + 1];
+    const char *fault;
     int rc;
 
     if (loader->depth != 2)
@@ -61,6 +66,9 @@ static int put(struct loader *loader, const char *text, size_t len)
         return wrong(loader, "a NUL character cannot be passed");
     memcpy(value, text, len);
     value[len] = '\0';
+    fault = xenfork_param_fault(loader->key, value);
+    if (fault)
+        return wrong(loader, fault);
     rc = xenfork_spec_set_param(loader->spec, loader->clones - 1, loader->key,
                                 value);
     if (rc == XENFORK_E_NOMEM)

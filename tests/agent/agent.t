@@ -5,7 +5,7 @@
 # shellcheck source=tests/cli/lib.sh
 . "${srcdir:?}/tests/cli/lib.sh"
 
-agent="${builddir:?}/guest/xenfork-agent"
+agent="${builddir:?}/tests/agent/test-xenfork-agent" # its ioctl() is ours
 store="$dir/store" hooks="$dir/etc"
 export agent store hooks dir
 
@@ -50,6 +50,7 @@ reset() {
     mkdir -p "$store/data/fork" "$store/fork/params" "$hooks/pre-freeze.d" \
         "$hooks/post-thaw.d" "$hooks/post-fork.d"
     printf 'web' >"$store/name"
+    printf '%0128d' 7 >"$store/fork/entropy"
     : >"$dir/log"
 }
 
@@ -77,6 +78,10 @@ has_err() {
     grep -q -e "$1" "$dir/err"
 }
 
+not() {
+    ! "$@"
+}
+
 in_manual() {
     for option in $("$agent" --help | grep -o -e ' --[a-z][a-z-]*'); do
         grep -q -e "B<$option>" "$srcdir/docs/xenfork-agent.8.pod" || {
@@ -86,7 +91,7 @@ in_manual() {
     done
 }
 
-plan 44
+plan 60
 
 # Usage.
 run "$agent" --help
@@ -128,7 +133,6 @@ check 'get: not a key' is "$status:$(out)" '2:'
 
 # Adaptation.
 reset
-hook post-fork.d/20-b 'echo b >>"$dir/log"; exit 3'
 hook post-fork.d/10-a 'echo a >>"$dir/log"; echo noise'
 # shellcheck disable=SC2016 # of the hook
 hook post-fork.d/30-c 'echo "$XENFORK_ROLE $XENFORK_GENERATION $XENFORK_SOURCE \
@@ -141,24 +145,91 @@ check 'adapt: nothing to do in no clone' is "$status:$(cat "$dir/log")" '0:'
 put fork/params/a.b value
 scene 'become_clone "$one"; run_agent adapt'
 check 'adapt' is "$status:$(out)" 0:
-check 'adapt: hooks in order, all of them, with their environment' \
+check 'adapt: hooks in order, with their environment' \
     is "$(cat "$dir/log")" "a
-b
 clone $one db 3 web value"
 check 'adapt: acknowledged' is "$(cat "$store/data/fork/ack")" "$one"
-check 'adapt: what failed is named' has_err '20-b: failed with status 3'
+check 'adapt: reseeded' is "$(cat "$store/data/fork/reseeded")" "$one"
+check 'adapt: nothing to complain of' not test -e "$store/data/fork/error"
 check 'adapt: a hook writes to standard error' has_err noise
-check 'adapt: a generator that is none is said' has_err 'not reseeded'
 scene 'run_agent adapt; run_agent adapt'
-check 'adapt: once' is "$(wc -l <"$dir/log")" 3
+check 'adapt: once' is "$(wc -l <"$dir/log")" 2
 rm -rf "$dir/run"
 scene 'run_agent adapt'
-check 'adapt: once, by the acknowledgement alone' is "$(wc -l <"$dir/log")" 3
+check 'adapt: once, by the acknowledgement alone' is "$(wc -l <"$dir/log")" 2
 scene 'rm "$store/data/fork/ack"; mkdir -p "$dir/run"
     printf %s "$one" >"$dir/run/generation"; run_agent adapt'
-check 'adapt: once, by the file alone' is "$(wc -l <"$dir/log")" 3
+check 'adapt: once, by the file alone' is "$(wc -l <"$dir/log")" 2
 scene 'become_clone "$two"; run_agent adapt'
-check 'adapt: a clone of the clone' is "$(wc -l <"$dir/log")" 6
+check 'adapt: a clone of the clone' is "$(wc -l <"$dir/log")" 4
+
+# said: what the clone says: acknowledged, reseeded, the error
+said() {
+    for node in ack reseeded; do
+        [ ! -e "$store/data/fork/$node" ] || printf '%s ' "$node"
+    done
+    cat "$store/data/fork/error" 2>/dev/null || :
+}
+
+# A step fails: the others are taken, and there is no acknowledgement.
+reset
+hook post-fork.d/10-a 'echo a >>"$dir/log"; exit 3'
+# shellcheck disable=SC2016 # of the hook
+hook post-fork.d/20-b 'echo b >>"$dir/log"; echo "not me" >"$XENFORK_REASON"
+exit 4'
+scene 'become_clone "$one"; run_agent adapt'
+check 'a hook fails: status' is "$status:$(cat "$dir/log")" '1:a
+b'
+check 'a hook fails: not acknowledged, the first is named' is "$(said)" \
+    'reseeded 10-a: failed with status 3'
+check 'a hook fails: both are logged' has_err '20-b: failed with status 4'
+: >"$dir/log"
+scene 'exec_agent watch & watch=$!; changed; sleep 0.5; kill "$watch"; wait'
+check 'a hook fails: the service does not try it for ever' \
+    is "$(cat "$dir/log")" ''
+rm "$hooks/post-fork.d/10-a"
+scene 'run_agent adapt'
+check 'a hook fails: its own reason' is "$(said)" 'reseeded 20-b: not me'
+hook post-fork.d/20-b 'exit 0'
+scene 'run_agent adapt'
+check 'mended: adapt by hand does it again' is "$status $(said)" \
+    '0 ack reseeded '
+reset
+# shellcheck disable=SC2016 # of the hook
+hook post-fork.d/10-a 'printf "\033[2J\303\244%0900d" 0 >"$XENFORK_REASON"; exit 1'
+scene 'become_clone "$one"; run_agent adapt'
+check 'a reason is short, and printable' is \
+    "$(cut -c 1-16 "$store/data/fork/error") $(wc -c <"$store/data/fork/error")" \
+    '10-a: ?[2J??0000 199'
+reset
+hook post-fork.d/10-a 'kill -9 $$'
+scene 'become_clone "$one"; run_agent adapt'
+check 'a hook is killed' is "$(said)" 'reseeded 10-a: killed by signal 9'
+reset
+ln -s nowhere "$hooks/post-fork.d/10-a"
+scene 'become_clone "$one"; run_agent adapt'
+check 'a hook that leads nowhere' is "$(said)" \
+    'reseeded 10-a: failed with status 126'
+reset
+rmdir "$hooks/post-fork.d"
+: >"$hooks/post-fork.d"
+scene 'become_clone "$one"; run_agent adapt'
+check 'no directory of hooks' is "$(said)" \
+    'reseeded post-fork.d: Not a directory'
+reset
+hook post-fork.d/10-a 'echo a >>"$dir/log"'
+scene 'become_clone "$one"; run_agent --random /dev/full adapt'
+check 'not reseeded: not said, not acknowledged; hooks run' is \
+    "$(said) $(cat "$dir/log")" 'reseed: No space left on device a'
+reset
+rm "$store/fork/entropy"
+scene 'become_clone "$one"; run_agent adapt'
+check 'no entropy' is "$(said)" 'reseed: no entropy came with this fork'
+reset
+printf '%01025d' 1 >"$store/fork/params/a"
+scene 'become_clone "$one"; run_agent adapt'
+check 'a parameter that cannot be read' is "$(said)" \
+    'reseeded parameters: Message too long'
 
 # A hook that hangs, with a child of its own that does.
 reset
@@ -167,6 +238,15 @@ hook post-fork.d/20-after 'echo after >>"$dir/log"'
 scene 'become_clone "$one"; run_agent --hook-timeout 1 adapt'
 check 'a hook that hangs is ended' has_err '10-hang: not done within 1 s'
 check 'and the next one runs' is "$(cat "$dir/log")" after
+check 'and it is a failure' is "$(said)" \
+    'reseeded 10-hang: not done within 1 s'
+# shellcheck disable=SC2016 # of the hook
+hook post-fork.d/10-hang '(trap "" TERM; exec sleep 300) & echo $! >"$dir/child"
+wait'
+scene 'become_clone "$one"; run_agent --hook-timeout 1 adapt'
+child=$(cat "$dir/child")
+gone() { ! kill -0 "$child" 2>/dev/null || grep -q '^State:	Z' "/proc/$child/status"; }
+check 'its child does not outlive it' gone
 
 # Forked while it adapts.
 reset
@@ -178,6 +258,15 @@ check 'forked while adapting: again, for the new one' \
     is "$(paste -sd" " "$dir/log")" "$one $two"
 check 'and that is what is acknowledged' \
     is "$(cat "$store/data/fork/ack")" "$two"
+
+# The one before could not, this one can.
+reset
+# shellcheck disable=SC2016 # of the hook
+hook post-fork.d/10-fork 'printf %s "$two" >"$store/fork/generation"
+[ "$XENFORK_GENERATION" = "$two" ]'
+scene 'become_clone "$one"; run_agent adapt'
+check 'forked while it fails: only the new one counts' is \
+    "$(cat "$store/data/fork/ack") $(said)" "$two ack reseeded "
 
 # Freezing.
 reset

@@ -33,6 +33,7 @@ enum {
     READ = 2,
     WATCH = 4,
     WRITE = 11,
+    RM = 13,
     EVENT = 15,
     ERROR = 16
 };
@@ -172,6 +173,11 @@ static void answer(struct client *client, const struct header *header,
     case WRITE:
         answer_write(client, header->req_id, path,
                      payload + strlen(payload) + 1);
+        break;
+    case RM:
+        unlink(path);
+        send_message(client, RM, header->req_id, "OK", 3);
+        fire(path + strlen(dir) + 1);
         break;
     case WATCH:
         if (strlen(payload) >= sizeof(client->watched)) {

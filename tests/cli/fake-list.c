@@ -150,6 +150,18 @@ int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
     return index != 0;
 }
 
+int xenfork_list_is_reseeded(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    return index != 0;
+}
+
+const char *xenfork_list_error(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    return index == 1 ? "40-network: no \"way\"" : NULL;
+}
+
 uint32_t xenfork_list_nic_count(const xenfork_list *list, uint32_t index)
 {
     (void)list;

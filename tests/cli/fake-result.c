@@ -126,8 +126,10 @@ uint32_t xenfork_result_clone_domid(const xenfork_result *result,
 const char *xenfork_result_clone_name(const xenfork_result *result,
                                       uint32_t clone)
 {
+    static const char *const names[] = {"web1-1", "web1-2", "web1-3"};
+
     (void)result;
-    return clone ? "web1-2" : "web1-1";
+    return names[clone < 3 ? clone : 1];
 }
 
 const char *xenfork_result_clone_uuid(const xenfork_result *result,
@@ -160,6 +162,21 @@ int xenfork_result_clone_is_ready(const xenfork_result *result, uint32_t clone)
 {
     (void)result;
     return has_waited && !clone;
+}
+
+int xenfork_result_clone_is_reseeded(const xenfork_result *result,
+                                     uint32_t clone)
+{
+    (void)result;
+    return has_waited && clone != 1;
+}
+
+/* The third one has reseeded, and failed thereafter. */
+const char *xenfork_result_clone_error(const xenfork_result *result,
+                                       uint32_t clone)
+{
+    (void)result;
+    return has_waited && clone == 2 ? "40-network: no \"way\"" : NULL;
 }
 
 uint32_t xenfork_result_nic_count(const xenfork_result *result, uint32_t clone)

@@ -70,7 +70,9 @@ int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
 {
     (void)spec;
     note("param %s %s=%.40s", show(clone), key, value);
-    return *key && strcmp(key, "bad") ? 0 : XENFORK_E_INVAL;
+    return *key && strcmp(key, "bad") && !xenfork_param_fault(key, value)
+               ? 0
+               : XENFORK_E_INVAL;
 }
 
 int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev, const char *how)

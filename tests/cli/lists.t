@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 45
+plan 46
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -74,6 +74,7 @@ check 'info: detached' out_has \
     '^  detached  100%, all that it has is its own$'
 check 'info: identity' out_has \
     '^  identity  generation generation-1, acknowledged$'
+check 'info: why it is not ready' out_has '^  error     40-network: no "way"$'
 check 'info: random numbers' out_has '^  rng       reseeded$'
 check 'info: a NIC' out_has \
     '^  nic       2 00:16:3e:00:00:01 held until it has acknowledged$'

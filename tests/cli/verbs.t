@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 189
+plan 205
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -79,6 +79,14 @@ check 'not ready: exit status' is "$status" 1
 check 'not ready: the table' out_has '^web1-2 .* no$'
 check 'not ready: not reseeded' out_has '^rng: not reseeded: web1-2$'
 check 'not ready: by name' grep -q '^xl: web1-2 has not acknowledged$' "$dir/err"
+asks 'new 3; flags 0; fork 3; wait 5000' fork --wait=5 -n 3 web1
+check 'not adapted: exit status' is "$status" 1
+check 'not adapted: the table' out_has '^web1-3 .* failed$'
+check 'not adapted: reseeded all the same' out_has '^rng: reseeded: web1-1, web1-3$'
+check 'not adapted: the reason' grep -q '^xl: web1-3 could not adapt: 40-network: no "way"$' "$dir/err"
+asks 'new 3; flags 0; fork 3; wait 5000' fork --json --wait=5 -n 3 web1
+check 'JSON: the reason' is "$(grep -c '"error": null' "$dir/out") \
+$(grep -c '"error": "40-network: no \\"way\\""' "$dir/out")" '2 1'
 asks 'new 2; flags 0; fork 3; wait 5000' fork --json --wait=5 -n 2 web1
 check 'JSON: ready' is "$(grep -c '"rng": "reseeded"' "$dir/out") \
 $(grep -c '"ready": false' "$dir/out") $(grep -c '"ready": 340000000' "$dir/out")" \
@@ -166,6 +174,19 @@ wrong fork --param a web1
 wrong fork --param =b web1
 wrong fork --param bad=b web1
 wrong fork --param 1234567890123456789012345678901234567890123456789012345678901234x=b web1
+wrong fork --param ip=10.0.0.40 web1
+check 'an address without prefix: said' grep -q \
+    '^xl: --param ip=10.0.0.40: an address needs its prefix, as in 10.0.0.7/24$' "$dir/err"
+wrong fork --param ip.eth1=10.0.0.40/33 web1
+wrong fork --param gateway=10.0.0.256 web1
+wrong fork --param nameserver=dns.example web1
+wrong fork --param hostname=-a web1
+printf '%s' '[{"hostname": "a_b"}]' >"$dir/params"
+wrong fork --params-file "$dir/params" web1
+check 'a wrong host name in a file: said' grep -q \
+    ': clone 1: hostname: not a host name' "$dir/err"
+asks 'new 1; flags 0; param all ip=10.0.0.40/24,2001:db8::40/64; param all address=10.0.0.40; fork 3' \
+    fork --param ip=10.0.0.40/24,2001:db8::40/64 --param address=10.0.0.40 web1
 wrong fork --wait=0 web1
 wrong fork --wait=3601 web1
 wrong fork --wait= web1

@@ -17,7 +17,10 @@ on_bridge() { [ "$(bridge_of "$1")" = "$2" ]; }
 hears() { ping -q -c 1 -W 1 "$1"; }
 mac_of() { info "$1" '.nics[0].mac'; }
 # acknowledge DOM: as an agent does it
-acknowledge() { ask "$1" "write data/fork/ack $(info "$1" .generation)"; }
+acknowledge() {
+    ask "$1" "write data/fork/reseeded $(info "$1" .generation)"
+    ask "$1" "write data/fork/ack $(info "$1" .generation)"
+}
 # frames [EXPRESSION…]: how many of those captured match
 frames() { tcpdump -nn -r "$capture" "$@" 2>/dev/null | wc -l; }
 

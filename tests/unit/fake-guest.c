@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "ids.h"
 #include "internal.h"
 
 static struct fake_guest *guest_of(uint32_t domid)
@@ -29,6 +30,24 @@ void fake_ack(uint32_t domid, const char *text)
         return;
     fake_copy_string(guest->ack, sizeof(guest->ack),
                      text ? text : guest->generation);
+    guest->has_event = guest->is_watched;
+}
+
+void fake_reseeded(uint32_t domid)
+{
+    struct fake_guest *guest = guest_of(domid);
+
+    if (guest)
+        memcpy(guest->reseeded, guest->generation, sizeof(guest->reseeded));
+}
+
+void fake_fault(uint32_t domid, const char *text)
+{
+    struct fake_guest *guest = guest_of(domid);
+
+    if (!guest)
+        return;
+    fake_copy_string(guest->error, sizeof(guest->error), text);
     guest->has_event = guest->is_watched;
 }
 
@@ -83,15 +102,21 @@ int xenfork__xen_guest_generation(xenfork_ctx *ctx, uint32_t domid,
     return fake_leave(0);
 }
 
-int xenfork__xen_guest_has_acked(xenfork_ctx *ctx, uint32_t domid,
-                                 const char *generation, bool *has_out)
+int xenfork__xen_guest_answers(xenfork_ctx *ctx, uint32_t domid,
+                               const char *generation,
+                               struct xenfork__answers *answers_out)
 {
     const struct fake_guest *guest = guest_of(domid);
 
     FAKE_ENTER(ctx);
     if (!guest)
         return no_domain(ctx, domid);
-    *has_out = !strcmp(guest->ack, generation);
+    *answers_out = (struct xenfork__answers){
+        .has_acked = !strcmp(guest->ack, generation),
+        .has_reseeded = !strcmp(guest->reseeded, generation)};
+    if (!answers_out->has_acked)
+        xenfork__clean(guest->error, strlen(guest->error), answers_out->fault,
+                       sizeof(answers_out->fault));
     return fake_leave(0);
 }
 

@@ -83,7 +83,7 @@ struct fake_guest {
     char generation[40], source[FAKE_NAME], entropy[136];
     uint32_t index, param_count;
     char params[FAKE_PARAMS][1200]; /* "KEY=VALUE" */
-    char ack[64];
+    char ack[64], reseeded[64], error[512];
     bool is_watched, has_event;
 };
 
@@ -240,6 +240,9 @@ uint64_t fake_memory_hash(uint32_t domid);
 
 /* The guest writes data/fork/ack; NULL: the generation that it was given. */
 void fake_ack(uint32_t domid, const char *text);
+/* The guest says that it has reseeded; that it could not adapt. */
+void fake_reseeded(uint32_t domid);
+void fake_fault(uint32_t domid, const char *text);
 
 /* Count calls from here on; nothing is injected. */
 void fake_disarm(void);

@@ -27,7 +27,7 @@ static void test_code_names(void **state)
         CODE(MACTAKEN),    CODE(UUIDTAKEN),  CODE(HOSTMEM),    CODE(INUSE),
         CODE(DISK),        CODE(DEVICE),     CODE(NOTRUNNING), CODE(BUSY),
         CODE(CANCELLED),   CODE(STATE),      CODE(NOTOURS),    CODE(RESIDUE),
-        CODE(NOTFROZEN),
+        CODE(NOTFROZEN),   CODE(NOTADAPTED),
     };
     size_t i;
 

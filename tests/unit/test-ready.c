@@ -321,7 +321,7 @@ static void age_record(const char *path)
     assert_non_null(to);
     while (fgets(line, sizeof(line), from))
         if (strncmp(line, "generation ", 11) && strncmp(line, "ready ", 6) &&
-            strncmp(line, "nic.", 4))
+            strncmp(line, "reseeded ", 9) && strncmp(line, "nic.", 4))
             fputs(line, to);
     fclose(from);
     assert_int_equal(fclose(to), 0);
@@ -380,6 +380,109 @@ static void test_list(void **state)
     xenfork_list_free(list);
 }
 
+static void fail_first(void)
+{
+    if (turns++)
+        return;
+    fake_reseeded(clone(0)->domid);
+    fake_fault(clone(0)->domid, "40-network: \033[2J no\xc3\xa4");
+    fake_reseeded(clone(1)->domid);
+    fake_ack(clone(1)->domid, NULL);
+}
+
+static void fail_and_mend(void)
+{
+    fail_first();
+    if (turns > 8)
+        fake_ack(clone(0)->domid, NULL);
+}
+
+/* At once, by name, with its own words; and it stays as it is. */
+static void test_not_adapted(void **state)
+{
+    static const char words[] = "40-network: ?[2J no??";
+    xenfork_list *list;
+
+    (void)state;
+    turns = 0;
+    fork_two();
+    fake->on_wait = fail_first;
+    assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 3600000),
+                     XENFORK_E_NOTADAPTED);
+    assert_in_range(turns, 1, 8);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "src-1"));
+    assert_non_null(strstr(xenfork_error_text(s->ctx), words));
+    assert_non_null(
+        strstr(xenfork_error_remedy(s->ctx), "xl fork-net src-1 connect"));
+    assert_false(xenfork_result_clone_is_ready(s->result, 0));
+    assert_true(xenfork_result_clone_is_reseeded(s->result, 0));
+    assert_string_equal(xenfork_result_clone_error(s->result, 0), words);
+    assert_true(xenfork_result_nic_is_held(s->result, 0, 0));
+    assert_false(clone(0)->nics[0].is_up);
+    assert_true(xenfork_result_clone_is_ready(s->result, 1));
+    assert_null(xenfork_result_clone_error(s->result, 1));
+    assert_null(xenfork_result_clone_error(s->result, 2));
+    assert_false(xenfork_result_clone_is_reseeded(s->result, 2));
+    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    assert_false(xenfork_list_is_ready(list, 1));
+    assert_true(xenfork_list_is_reseeded(list, 1));
+    assert_string_equal(xenfork_list_error(list, 1), words);
+    assert_null(xenfork_list_error(list, 2));
+    assert_true(xenfork_list_is_reseeded(list, 2));
+    assert_null(xenfork_list_error(list, 9));
+    xenfork_list_free(list);
+    /* Mended in the guest, or the user overrides it. */
+    assert_int_equal(
+        xenfork_nic_link(s->ctx, "src-1", XENFORK_ALL, XENFORK_LINK_CONNECT),
+        0);
+    assert_true(clone(0)->nics[0].is_up);
+    fake->on_wait = ack_all;
+    assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
+    assert_null(xenfork_result_clone_error(s->result, 0));
+}
+
+/* A keeper waits on: the next attempt may succeed. */
+static void test_mended(void **state)
+{
+    const struct xenfork__ready_clone *one;
+    struct xenfork__ready ready = {0};
+    struct xenfork__node *n;
+
+    (void)state;
+    turns = 0;
+    fork_two();
+    n = node(0);
+    assert_int_equal(xenfork__ready_add(s->ctx, &ready, n), 0);
+    xenfork__node_free(n);
+    fake->on_wait = fail_and_mend;
+    while (ready.waiting)
+        assert_int_equal(xenfork__ready_turn(s->ctx, &ready, -1, 0, &one), 0);
+    assert_true(turns > 8);
+    assert_true(clone(0)->nics[0].is_up);
+    n = node(0);
+    assert_true(n->is_ready && n->is_reseeded);
+    xenfork__node_free(n);
+    xenfork__ready_free(s->ctx, &ready);
+}
+
+/* Whoever acknowledges without having reseeded has not reseeded. */
+static void test_not_reseeded(void **state)
+{
+    xenfork_list *list;
+
+    (void)state;
+    fork_two();
+    fake_reseeded(clone(0)->domid);
+    ack_all();
+    assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
+    assert_true(xenfork_result_clone_is_reseeded(s->result, 0));
+    assert_false(xenfork_result_clone_is_reseeded(s->result, 1));
+    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    assert_true(xenfork_list_is_reseeded(list, 1));
+    assert_false(xenfork_list_is_reseeded(list, 2));
+    xenfork_list_free(list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fork_teardown)
 
 int main(void)
@@ -398,6 +501,9 @@ int main(void)
         TEST(test_due),
         TEST(test_old_record),
         TEST(test_list),
+        TEST(test_not_adapted),
+        TEST(test_mended),
+        TEST(test_not_reseeded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
