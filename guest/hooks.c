@@ -40,6 +40,7 @@ static void set_environment(const char *role, const struct instance *instance)
     setenv("XENFORK_GENERATION", instance->generation, 1);
     setenv("XENFORK_SOURCE", instance->source, 1);
     setenv("XENFORK_INDEX", instance->index, 1);
+    setenv("XENFORK_SOURCE_MACS", instance->source_macs, 1);
     setenv("XENFORK_NAME", instance->name, 1);
     setenv("PATH",
            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"

@@ -160,6 +160,9 @@ static int read_rest(struct store *store, struct instance *instance)
     if (rc == 0)
         rc = READ_NODE(store, "fork/index", is_word, instance->index);
     if (rc == 0)
+        rc = READ_NODE(store, "fork/source-macs", is_plain,
+                       instance->source_macs);
+    if (rc == 0)
         rc = READ_NODE(store, "name", is_plain, instance->name);
     if (rc == 0)
         rc = read_params(store, instance);

@@ -24,6 +24,7 @@ struct instance {
     char generation[65]; /* of letters, digits and dashes */
     char source[256];
     char index[16];
+    char source_macs[STORE_PAYLOAD_MAX]; /* "DEVID=MAC …" */
     char name[256]; /* the domain's own, as in xl list */
     size_t param_count;
     struct param *params; /* by name */

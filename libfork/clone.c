@@ -134,8 +134,7 @@ static int attach(struct xenfork__job *job, uint32_t i,
                                   i, &job->spec->clones[i])) < 0)
         return rc;
     return xenfork__guest_clone(job->ctx, node->domid, node->generation,
-                                job->image->parent_name, i,
-                                &job->spec->clones[i]);
+                                job->image, i, &job->spec->clones[i]);
 }
 
 int xenfork__clone_make(struct xenfork__job *job, uint32_t i)

@@ -64,6 +64,23 @@ int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
     return xenfork__record_write(ctx, path, record);
 }
 
+/* What it must not be heard with any more.  Caller frees */
+static char *list_macs(const struct xenfork__node *image)
+{
+    char *text = NULL;
+    size_t bytes;
+    FILE *stream = open_memstream(&text, &bytes);
+    uint32_t i;
+
+    for (i = 0; stream && i < image->nic_count; i++)
+        fprintf(stream, "%s%d=%s", i ? " " : "", image->nics[i].devid,
+                image->nics[i].mac_text);
+    if (!stream || fclose(stream) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
 /* With fresh entropy, for who has not acknowledged. */
 static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest,
                 bool is_ready)
@@ -82,16 +99,19 @@ static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest,
 }
 
 int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
-                         const char *generation, const char *source,
-                         uint32_t index, const struct xenfork__clone_spec *spec)
+                         const char *generation,
+                         const struct xenfork__node *image, uint32_t index,
+                         const struct xenfork__clone_spec *spec)
 {
+    cleanup_free char *macs = list_macs(image);
     struct xenfork__guest guest = {.generation = generation,
-                                   .source = source,
+                                   .source = image->parent_name,
                                    .index = index,
+                                   .source_macs = macs,
                                    .param_count = spec->param_count,
                                    .params = spec->params};
 
-    return tell(ctx, domid, &guest, false);
+    return macs ? tell(ctx, domid, &guest, false) : xenfork__nomem(ctx);
 }
 
 /* The record's texts, which live as long as it does; caller frees the array. */

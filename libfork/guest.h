@@ -15,8 +15,8 @@ int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
                           uint32_t domid);
 /* Of a clone that is paused and has never run, with fresh entropy. */
 int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
-                         const char *generation, const char *source,
-                         uint32_t index,
+                         const char *generation,
+                         const struct xenfork__node *image, uint32_t index,
                          const struct xenfork__clone_spec *spec);
 /* Beside the clone's record, so that it can be told again.  Parameters, too. */
 int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],

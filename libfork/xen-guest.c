@@ -63,6 +63,7 @@ static bool put_all(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
            put(ctx, t, domid, "generation", guest->generation) &&
            put(ctx, t, domid, "source", guest->source) &&
            put(ctx, t, domid, "index", guest->source ? index : NULL) &&
+           put(ctx, t, domid, "source-macs", guest->source_macs) &&
            put(ctx, t, domid, "entropy", guest->entropy) &&
            put_params(ctx, t, domid, guest);
 }

@@ -84,6 +84,7 @@ struct xenfork__guest {
     const char *generation;
     const char *source; /* the rest is for clones.  NULL: no such node */
     uint32_t index;
+    const char *source_macs; /* "DEVID=MAC …" */
     const char *entropy;
     uint32_t param_count;
     const struct xenfork__pair *params;

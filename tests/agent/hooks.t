@@ -15,7 +15,9 @@ reset() {
         "$dir/net/eth0/device" "$dir/net/eth1/device" "$dir/net/br0"
     for interface in eth0 eth1 br0; do
         echo 1 >"$dir/net/$interface/type"
+        echo "00:16:3e:aa:00:0${interface#???}" >"$dir/net/$interface/address"
     done
+    rm -rf "$dir/addresses" "$root/proc"
     : >"$dir/calls"
 }
 
@@ -30,11 +32,14 @@ stub() {
 }
 
 # hook NAME [VARIABLE=VALUE...], with no commands but stubs and the common ones
+macs='0=00:16:3e:00:00:02 1=00:16:3e:00:00:03'
 hook() {
     name=$1
     shift
+    : >"$dir/reason"
     run env -i PATH="$dir/bin:$dir/base" ROOT="$root" NET="$dir/net" \
-        XENFORK_ROLE=clone XENFORK_SOURCE=db XENFORK_INDEX=3 "$@" \
+        XENFORK_ROLE=clone XENFORK_SOURCE=db XENFORK_INDEX=3 \
+        XENFORK_REASON="$dir/reason" XENFORK_SOURCE_MACS="$macs" "$@" \
         sh "$hooks/$name"
 }
 
@@ -52,11 +57,12 @@ is_like() {
 
 # No DHCP client of this machine may be found.
 mkdir "$dir/base"
-for command in sh cat head tr sed cut awk od rm mv chmod uname grep sleep kill; do
+for command in sh cat head tail tr sed cut awk od rm mv chmod uname grep sleep \
+    kill env wc readlink mktemp cmp; do
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 30
+plan 59
 
 # Host name.
 reset
@@ -115,53 +121,229 @@ check 'ssh: its public half' is \
     "$(cat "$root/etc/ssh/ssh_host_ed25519_key.pub")" public
 check 'ssh: nothing is left' is "$(find "$root/etc/ssh" | wc -l)" 3
 
-# Network.
+# A kernel, more or less: addresses are in $dir/addresses, a line each: device,
+# family, address, scope and flags.
 ip_stub() {
-    # shellcheck disable=SC2016 # of the stub
-    stub ip 'case "$*" in
-"-f inet addr show dev eth0") echo "    inet 10.0.0.2/24 scope global eth0" ;;
-"route show default dev eth0") echo "default via 10.0.0.1" ;;
-esac'
+    echo 'eth0 inet 10.0.0.2/24 scope global' >"$dir/addresses"
+    sed "s|DIR|$dir|g" >"$dir/kernel" <<'KERNEL'
+list=DIR/addresses
+change() { awk "$@" "$list" >"$list.new" && cat "$list.new" >"$list"; }
+case $* in
+"-f inet addr show dev"* | "-f inet6 addr show dev"*)
+    awk -v d="$6" -v f="$2" '$1 == d && $2 == f { $1 = "   "; print }' "$list" ;;
+"route show default dev eth0") cat DIR/default 2>/dev/null ;;
+"addr flush dev"*) change -v d="$4" -v s="$6" '$1 != d || $5 != s' ;;
+"-f inet addr flush dev"*)
+    change -v d="$6" -v s="$8" '$1 != d || $2 != "inet" || $5 != s' ;;
+"addr add"*)
+    case $3 in *:*) family=inet6 ;; *) family=inet ;; esac
+    echo "$5 $family $3 scope global" >>"$list" ;;
+"link set dev "*" address "*) echo "$6" >"DIR/net/$4/address" ;;
+esac
+KERNEL
+    echo 'default via 10.0.0.1' >"$dir/default"
+    stub ip ". $dir/kernel"
 }
+
+# What addresses a device has.
+has_addresses() {
+    awk -v d="$1" '$1 == d { printf "%s%s", n++ ? " " : "", $3 }' "$dir/addresses"
+}
+
+mac() {
+    cat "$dir/net/$1/address"
+}
+
+# over LOWER UPPER KIND [MAC]: a device over another
+over() {
+    rm -f "$dir/default"
+    mkdir -p "$dir/net/$2"
+    echo 1 >"$dir/net/$2/type"
+    echo "${4:-00:16:3e:00:00:02}" >"$dir/net/$2/address"
+    echo "DEVTYPE=$3" >"$dir/net/$2/uevent"
+    ln -s "../$2" "$dir/net/$1/upper_$2"
+    ln -s "../$1" "$dir/net/$2/lower_$1"
+    case $3 in bridge | bond) ln -s "../$2" "$dir/net/$1/master" ;; esac
+}
+
 reset
 hook 40-network
-check 'network: no ip command' is "$status" 1
+check 'network: no ip command' is "$status:$(cat "$dir/reason")" \
+    '1:network: no ip command'
 ip_stub
 hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
 check 'network: the address of before goes' \
     called 'ip addr flush dev eth0 scope global'
-check 'network: the new one comes' called 'ip addr add 10.0.0.7/24 dev eth0'
+check 'network: the new one comes' is "$(has_addresses eth0)" 10.0.0.7/24
 check 'network: the gateway of before' \
     called 'ip route add default via 10.0.0.1 dev eth0'
-check 'network: status' is "$status" 0
-check 'network: no bridge is touched' not grep -q br0 "$dir/calls"
+check 'network: status' is "$status:$(cat "$dir/reason")" 0:
+check 'network: no bridge of its own is touched' not grep -q br0 "$dir/calls"
 reset
 ip_stub
-hook 40-network XENFORK_PARAM_IP=10.0.0.7/24 XENFORK_PARAM_GATEWAY=10.0.0.9 \
-    XENFORK_PARAM_IP_ETH1=10.1.0.7/16 XENFORK_PARAM_NAMESERVER=10.0.0.53
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24,2001:db8::7/64 \
+    XENFORK_PARAM_GATEWAY=10.0.0.9,2001:db8::1 \
+    XENFORK_PARAM_IP_ETH1=10.1.0.7/16 XENFORK_PARAM_NAMESERVER=10.0.0.53,::1
 check 'network: a gateway' \
     called 'ip route replace default via 10.0.0.9 dev eth0'
-check 'network: the other interface' called 'ip addr add 10.1.0.7/16 dev eth1'
-check 'network: name server' is "$(cat "$root/etc/resolv.conf")" \
-    'nameserver 10.0.0.53'
+check 'network: one of IPv6' \
+    called 'ip -f inet6 route replace default via 2001:db8::1 dev eth0'
+check 'network: both families' is "$(has_addresses eth0)" \
+    '10.0.0.7/24 2001:db8::7/64'
+check 'network: the other interface' is "$(has_addresses eth1)" 10.1.0.7/16
+check 'network: name servers' is "$(cat "$root/etc/resolv.conf")" \
+    'nameserver 10.0.0.53
+nameserver ::1'
+rm "$root/etc/resolv.conf"
+ln -s nowhere "$root/etc/resolv.conf"
+hook 40-network XENFORK_PARAM_NAMESERVER=10.0.0.53
+check 'network: name servers are elsewhere' is "$status" 1
 reset
 ip_stub
 hook 40-network
 check 'network: without parameter, not the address of the source' \
-    called 'ip addr flush dev eth0 scope global'
+    is "$status:$(has_addresses eth0)" 0:
 reset
 ip_stub
 hook 40-network XENFORK_PARAM_IP=keep
-check 'network: keep' not grep -q 'dev eth0' "$dir/calls"
+check 'network: keep' is "$status:$(has_addresses eth0)" 0:10.0.0.2/24
+for bad in 10.0.0.7 web/24 10.0.0.7/24/24 '10.0.0.7/24;reboot'; do
+    reset
+    ip_stub
+    hook 40-network XENFORK_PARAM_IP="$bad"
+    check "network: not $bad, and no address of the source's" \
+        is "$status:$(has_addresses eth0)" 1:
+done
+check 'network: the reason' grep -q '^eth0: not an address' "$dir/reason"
+
+# What lies over the card: the address is there, the MAC everywhere.
 reset
 ip_stub
-hook 40-network XENFORK_PARAM_IP=10.0.0.7
-check 'network: no prefix, nothing done' is "$status:$(cat "$dir/calls")" \
-    "1:$(grep -v 'eth0' "$dir/calls")"
+over eth0 br0 bridge
+echo 'br0 inet 10.0.0.2/24 scope global' >"$dir/addresses"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'bridge: its address' is "$status:$(has_addresses br0)" 0:10.0.0.7/24
+check 'bridge: none on the card' is "$(has_addresses eth0)" ''
+check 'bridge: its MAC' is "$(mac br0)" 00:16:3e:aa:00:00
+check 'bridge: told of its port' \
+    called 'ip link set dev eth0 address 00:16:3e:aa:00:00'
+reset
+ip_stub
+over eth0 bond0 bond
+over eth1 bond0 bond
+over bond0 br1 bridge 02:00:00:00:00:09
+over br1 br1.5 vlan
+over eth1 mv0 macvlan 02:00:00:00:00:08
+printf '%s\n' 'br1 inet 10.0.0.2/24 scope global' \
+    'br1.5 inet 10.5.0.2/24 scope global' \
+    'br1.5 inet6 2001:db8::2/64 scope global' \
+    'mv0 inet 10.8.0.2/24 scope global' >"$dir/addresses"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24 XENFORK_PARAM_IP_BR1_5=10.5.0.7/24
+check 'stack: addresses' is "$status:$(has_addresses br1):$(has_addresses \
+    br1.5):$(has_addresses mv0)" '0:10.0.0.7/24:10.5.0.7/24:'
+check 'stack: MACs of all' is "$(mac bond0) $(mac br1) $(mac br1.5)" \
+    '00:16:3e:aa:00:00 00:16:3e:aa:00:00 00:16:3e:aa:00:00'
+check 'stack: of a macvlan a random one' is_like "$(mac mv0)" '02:\(..:\)\{4\}..'
+check 'stack: and not that of before' not test "$(mac mv0)" = 02:00:00:00:00:08
+check 'stack: a bond of two cards is done once' is \
+    "$(grep -c 'link set dev bond0' "$dir/calls")" 1
+reset
+ip_stub
+over eth0 br0 bridge
+sed -i 's/^"link set dev ".*/"link set dev "*) exit 2 ;;/' "$dir/kernel"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'a MAC that cannot be changed: the reason' is "$status:$(grep br0 "$dir/reason" |
+    tail -n 1)" "1:br0: has the source's MAC address 00:16:3e:00:00:02 still"
+reset
+ip_stub
+# shellcheck disable=SC2016 # of the stub
+sed -i 's/^"addr flush.*/"addr flush dev"*) ;;/' "$dir/kernel"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'an address that comes back: the reason' is \
+    "$status:$(cat "$dir/reason")" \
+    "1:eth0: has the source's address 10.0.0.2 still"
+
+# Systems behind a bridge of the source are not the clone's to change.
+reset
+ip_stub
+over eth0 br0 bridge
+mkdir -p "$dir/net/br0/brif/tap0" "$dir/net/br0/brif/eth0" "$dir/net/tap0"
+for file in tun_flags ifindex iflink; do echo 9 >"$dir/net/tap0/$file"; done
+echo 0 >"$dir/net/tap0/carrier"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'an idle tap is nobody' is "$status" 0
+echo 1 >"$dir/net/tap0/carrier"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'a system behind a tap' is "$status:$(head -n 1 "$dir/reason")" \
+    '1:br0: another system is behind tap0, with its addresses of before'
+
+# IPv6: off and on, with a new secret; what the kernel would do is done here.
+reset
+ip_stub
+conf="$root/proc/sys/net/ipv6/conf/eth0"
+mkdir -p "$conf"
+echo 0 >"$conf/disable_ipv6"
+echo old >"$conf/stable_secret"
+printf '%s\n' 'eth0 inet 10.0.0.2/24 scope global' \
+    'eth0 inet6 2001:db8::2/64 scope global' \
+    'eth0 inet6 fe80::216:3eff:fe00:2/64 scope link' >"$dir/addresses"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'link-local: that of the source, still' is \
+    "$status:$(cat "$dir/reason")" \
+    "1:eth0: has the source's address fe80::216:3eff:fe00:2 still"
+check 'a secret of its own' is_like "$(cat "$conf/stable_secret")" \
+    '\([0-9a-f]\{4\}:\)\{7\}[0-9a-f]\{4\}'
+sed -i '/fe80/s/.*/eth0 inet6 fe80::216:3eff:feaa:0\/64 scope link/' \
+    "$dir/addresses"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'link-local: of its own MAC' is "$status:$(cat "$dir/reason")" 0:
+
+# Files that would bring it back: see files.t too.
+reset
+ip_stub
+mkdir -p "$root/etc/network/interfaces.d" "$root/etc/netplan"
+printf 'iface eth0 inet static\n\taddress 10.0.0.2/24\n' \
+    >"$root/etc/network/interfaces"
+printf 'network: {ethernets: {eth0: {addresses: [10.0.0.2/24, 10.9.0.2/24]}}}\n' \
+    >"$root/etc/netplan/a.yaml"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/16
+check 'interfaces: rewritten' is "$(sed -n 2p "$root/etc/network/interfaces")" \
+    '	address 10.0.0.7/16'
+check 'netplan: rewritten' grep -q 'addresses: \[10.0.0.7/16, 10.9.0.2/24\]' \
+    "$root/etc/netplan/a.yaml"
+echo 'up ip addr add 10.0.0.2/24 dev eth0' >>"$root/etc/network/interfaces"
+cp "$root/etc/network/interfaces" "$dir/interfaces"
+echo 'eth0 inet 10.0.0.2/24 scope global' >"$dir/addresses"
+hook 40-network
+check 'a file that cannot be put right: the reason' is \
+    "$status:$(cat "$dir/reason")" \
+    "1:network: /etc/network/interfaces has an address of the source's still"
+
+# A DHCP client that runs: its client id is the source's, so it starts again.
+reset
+ip_stub
+# shellcheck disable=SC2016 # of the stub
+stub udhcpc 'echo $$ >"'"$root"'/run/udhcpc.eth0.pid"; exec sleep 60'
+PATH="$dir/bin:$PATH" udhcpc -i eth0 -R &
+before=$!
+until [ -s "$root/run/udhcpc.eth0.pid" ]; do sleep 0.1; done
+hook 40-network
+after=$before tries=0
+while [ "$after" = "$before" ] && [ "$tries" -lt 50 ]; do
+    sleep 0.1
+    after=$(cat "$root/run/udhcpc.eth0.pid")
+    tries=$((tries + 1))
+done
+check 'udhcpc: another process' is "$status:$(kill -0 "$before" 2>/dev/null &&
+    echo runs)" 0:
+check 'udhcpc: the lease of the source is not used on' is "$(has_addresses eth0)" ''
+kill "$after" 2>/dev/null
 
 # ARP.
 reset
 ip_stub
+over eth0 br0 bridge
+echo 'br0 inet 10.0.0.5/24 scope global' >>"$dir/addresses"
 hook 50-announce
 check 'announce: no tool is no failure' is "$status" 0
 stub arping ''
@@ -173,3 +355,10 @@ until called 'arping -q -U -c 1 -I eth0 10.0.0.2' || [ "$tries" -gt 50 ]; do
 done
 check 'announce: to the neighbours' \
     called 'arping -q -U -c 1 -I eth0 10.0.0.2'
+tries=0
+until called 'arping -q -U -c 1 -I br0 10.0.0.5' || [ "$tries" -gt 50 ]; do
+    sleep 0.1
+    tries=$((tries + 1))
+done
+check 'announce: from a bridge over a card' \
+    called 'arping -q -U -c 1 -I br0 10.0.0.5'

@@ -67,6 +67,8 @@ int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
     fake_copy_string(to->generation, sizeof(to->generation), guest->generation);
     fake_copy_string(to->source, sizeof(to->source), guest->source);
     fake_copy_string(to->entropy, sizeof(to->entropy), guest->entropy);
+    fake_copy_string(to->source_macs, sizeof(to->source_macs),
+                     guest->source_macs);
     to->index = guest->index;
     for (i = 0; i < guest->param_count; i++)
         snprintf(to->params[i], sizeof(to->params[i]), "%s=%s",

@@ -80,7 +80,7 @@ struct fake_nic {
 /* What a domain has below fork/, and whether we wait for its answer. */
 struct fake_guest {
     char role[16]; /* "": nothing there */
-    char generation[40], source[FAKE_NAME], entropy[136];
+    char generation[40], source[FAKE_NAME], entropy[136], source_macs[256];
     uint32_t index, param_count;
     char params[FAKE_PARAMS][1200]; /* "KEY=VALUE" */
     char ack[64], reseeded[64], error[512];

@@ -344,6 +344,7 @@ static void test_torn_instance(void **state)
         answer(READ, id++, "clone");
         answer(READ, id++, "source");
         answer(READ, id++, "0");
+        answer(READ, id++, "0=00:16:3e:00:00:02");
         answer(READ, id++, "name");
         answer_bytes(DIRECTORY, id++, "k\0", 2);
         answer(READ, id++, round ? "of the new" : "of the old");

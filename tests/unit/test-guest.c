@@ -13,6 +13,7 @@
 
 #include "fake-xen.h"
 #include "fork-scene.h"
+#include "ids.h"
 #include "scene.h"
 
 static struct fork_scene *s;
@@ -36,7 +37,7 @@ static struct fake_domain *clone(uint32_t i)
 
 static void test_clones_are_told(void **state)
 {
-    char first[40];
+    char first[40], mac[XENFORK__MAC_CHARS];
     uint32_t i;
 
     (void)state;
@@ -49,6 +50,9 @@ static void test_clones_are_told(void **state)
 
         assert_string_equal(g->role, "clone");
         assert_string_equal(g->source, "src");
+        xenfork__mac_print(fake_domain(s->src)->nics[0].mac, mac);
+        assert_memory_equal(g->source_macs, "0=", 2);
+        assert_string_equal(g->source_macs + 2, mac);
         assert_int_equal(g->index, i);
         assert_int_equal(strlen(g->generation), 36);
         assert_string_equal(xenfork_result_clone_generation(s->result, i),

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # guest RELEASE: what a test guest needs in dom0's /usr/share/xenfork-guest: vmlinux, initrd, disk.img
 
-GUEST_MODULES=(xen-blkfront xen-netfront xenfs crc32c_generic ext4)
+GUEST_MODULES=(xen-blkfront xen-netfront xenfs crc32c_generic ext4 bridge 8021q macvlan)
 
 key_guest() {
     part_path buildroot "$1"

@@ -1,0 +1,188 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# For 40-network: programs that set addresses, and the files that they go by.
+# A lease, client id or DUID of the source's would bring its address.
+# shellcheck disable=SC2034,SC2154 # variables of 40-network
+
+# udhcpc's, by the file of its number.  Its client id is made when it starts; and
+# it would give the source's lease back, if it were asked to end.
+renew_udhcpc() {
+    for file in "$ROOT/run/udhcpc.$interface.pid" \
+        "$ROOT/var/run/udhcpc.$interface.pid"; do
+        if [ -s "$file" ] && pid=$(cat "$file") && kill -0 "$pid" 2>/dev/null; then
+            tr '\0' '\n' <"/proc/$pid/cmdline" >"$plan_file.udhcpc" || return 1
+            kill -KILL "$pid"
+            drop_addresses
+            was_told=yes
+            set --
+            while IFS= read -r word; do
+                set -- "$@" "$word"
+            done <"$plan_file.udhcpc"
+            rm -f "$plan_file.udhcpc"
+            "$@" </dev/null >/dev/null 2>&1 &
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Not released: the lease is the source's.  The file of leases has the DUID.
+renew_dhclient() {
+    has dhclient || return 1
+    pgrep -f "dhclient.* $interface( |\$)" >/dev/null 2>&1 || return 1
+    dhclient -x "$interface" >/dev/null 2>&1
+    rm -f "$ROOT"/var/lib/dhcp/dhclient*.leases \
+        "$ROOT"/var/lib/dhclient/dhclient*.lease*
+    drop_addresses
+    was_told=yes
+    dhclient -nw "$interface" >/dev/null 2>&1
+}
+
+# Its files first, and a new start: it has the secret in its memory.
+forget_networkmanager() {
+    [ "${nm_is_new:-no}" = no ] || return 0
+    nm_is_new=yes was_told=yes
+    rm -f "$ROOT"/var/lib/NetworkManager/*.lease \
+        "$ROOT"/var/lib/NetworkManager/secret_key
+    if [ -d "$ROOT/run/systemd/system" ]; then
+        systemctl try-restart NetworkManager.service
+    else
+        nmcli connection reload
+    fi
+}
+
+is_networkmanagers() {
+    has nmcli && connection=$(nmcli -g GENERAL.CONNECTION device show \
+        "$interface" 2>/dev/null) && [ -n "$connection" ]
+}
+
+# A connection whose address is set by hand is not asked for.
+renew_nmcli() {
+    is_networkmanagers || return 1
+    [ "$(nmcli -g ipv4.method connection show "$connection" 2>/dev/null)" = \
+        auto ] || return 1
+    forget_networkmanager || return 1
+    nmcli device disconnect "$interface" >/dev/null
+    drop_addresses
+    nmcli --wait 0 device connect "$interface" >/dev/null
+}
+
+is_networkds() {
+    has networkctl && networkctl status "$interface" 2>/dev/null |
+        grep -q 'Network File: */'
+}
+
+# Its DUID comes of the machine-id, which it has in its memory.
+forget_networkd() {
+    [ "${networkd_is_new:-no}" = no ] || return 0
+    networkd_is_new=yes was_told=yes
+    rm -f "$ROOT"/run/systemd/netif/leases/*
+    [ ! -d "$ROOT/run/systemd/system" ] ||
+        systemctl try-restart systemd-networkd.service
+}
+
+renew_networkd() {
+    has networkctl || return 1
+    networkctl status "$interface" 2>/dev/null | grep -q 'DHCP4' || return 1
+    forget_networkd || return 1
+    drop_addresses
+    networkctl reconfigure "$interface"
+}
+
+# Its DUID, its secret and its leases go, and the process that knows them.
+renew_dhcpcd() {
+    has dhcpcd || return 1
+    dhcpcd -U "$interface" >/dev/null 2>&1 || return 1
+    dhcpcd -x "$interface" >/dev/null 2>&1
+    rm -f "$ROOT"/var/lib/dhcpcd/*.lease* "$ROOT"/var/lib/dhcpcd/duid \
+        "$ROOT"/var/lib/dhcpcd/secret "$ROOT"/etc/dhcpcd.duid \
+        "$ROOT"/etc/dhcpcd.secret
+    drop_addresses
+    was_told=yes
+    dhcpcd -b "$interface" >/dev/null 2>&1
+}
+
+# Whether a DHCP client took it on.
+renew_dhcp() {
+    renew_networkd || renew_nmcli || renew_dhcpcd || renew_dhclient ||
+        renew_udhcpc
+}
+
+# There is no client yet: start the first one that is installed.
+start_dhcp() {
+    drop_addresses
+    if has dhclient; then
+        dhclient -nw "$interface"
+    elif has dhcpcd; then
+        dhcpcd -b "$interface"
+    elif has udhcpc; then
+        udhcpc -b -i "$interface" -p "$ROOT/run/udhcpc.$interface.pid" \
+            >/dev/null 2>&1 &
+    else
+        return 1
+    fi
+}
+
+# Have what manages this device read its files again: with those of before it
+# would bring the source's address back, as soon as the card is plugged in.
+tell_manager() {
+    if is_networkds; then
+        forget_networkd && networkctl reload && networkctl reconfigure \
+            "$interface" || fail 'systemd-networkd does not read its files again'
+        sleep 1
+    elif is_networkmanagers; then
+        { forget_networkmanager && nmcli connection reload &&
+            nmcli --wait 5 device reapply "$interface"; } >/dev/null ||
+            fail 'NetworkManager does not read its files again'
+    elif has dhcpcd && dhcpcd -U "$interface" >/dev/null 2>&1; then
+        was_told=yes
+        dhcpcd -n "$interface" >/dev/null 2>&1 ||
+            fail 'dhcpcd does not read its files again'
+    fi
+}
+
+# rewrite KIND FILE…
+rewrite() {
+    kind=$1
+    shift
+    for file; do
+        [ -f "$file" ] || continue
+        awk -v kind="$kind" -f "$HERE/network-files.awk" "$plan_file" "$file" \
+            >"$plan_file.new"
+        found=$?
+        case $found in
+        0 | 3)
+            cmp -s "$plan_file.new" "$file" ||
+                cat "$plan_file.new" 2>/dev/null >"$file" ||
+                fail "cannot write ${file#"$ROOT"}"
+            ;;
+        *) fail "cannot read ${file#"$ROOT"}" ;;
+        esac
+        [ "$found" != 3 ] ||
+            fail "${file#"$ROOT"} has an address of the source's still"
+    done
+    rm -f "$plan_file.new"
+}
+
+rewrite_files() {
+    [ -s "$plan_file" ] || return 0
+    interface=network
+    etc=$ROOT/etc
+    rewrite interfaces "$etc/network/interfaces" "$etc"/network/interfaces.d/*
+    rewrite networkd "$etc"/systemd/network/* "$ROOT"/run/systemd/network/*
+    rewrite netplan "$etc"/netplan/*.yaml
+    rewrite ifcfg "$etc"/sysconfig/network-scripts/ifcfg-* \
+        "$etc"/sysconfig/network/ifcfg-*
+    rewrite keyfile "$etc"/NetworkManager/system-connections/* \
+        "$ROOT"/run/NetworkManager/system-connections/*
+    rewrite dhcpcd "$etc/dhcpcd.conf"
+    rewrite other "$etc"/udev/rules.d/*net*.rules "$etc/dhcp/dhclient.conf" \
+        "$etc/iftab" "$etc/mactab"
+    for file in "$etc/sysctl.conf" "$etc"/sysctl.d/*.conf; do
+        if grep -q '^[^#]*stable_secret' "$file" 2>/dev/null; then
+            secrets=$(sed "s/^\\([^#]*stable_secret[ =]*\\).*/\\1$(random_address6)/" \
+                "$file") && printf '%s\n' "$secrets" >"$file" ||
+                fail "cannot write ${file#"$ROOT"}"
+        fi
+    done
+}
