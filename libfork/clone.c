@@ -130,8 +130,8 @@ static int attach(struct xenfork__job *job, uint32_t i,
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i)) < 0 ||
         (rc = attach_nics(job, i, node)) < 0 ||
-        (rc = xenfork__guest_keep(job->ctx, node->uuid, job->image->parent_name,
-                                  i, &job->spec->clones[i])) < 0)
+        (rc = xenfork__guest_keep(job->ctx, node->uuid, job->image, i,
+                                  &job->spec->clones[i])) < 0)
         return rc;
     return xenfork__guest_clone(job->ctx, node->domid, node->generation,
                                 job->image, i, &job->spec->clones[i]);

@@ -39,31 +39,6 @@ int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
 /* What a clone was told beside its generation: to tell it again. */
 #define FILE_TOLD "told"
 
-int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
-                        const char *source, uint32_t index,
-                        const struct xenfork__clone_spec *spec)
-{
-    cleanup_record struct xenfork__record *record = NULL;
-    cleanup_free char *path = xenfork__node_path(ctx, XENFORK_KIND_CLONE, uuid,
-                                                 FILE_TOLD);
-    uint32_t i;
-    int rc;
-
-    if (!path)
-        return xenfork__nomem(ctx);
-    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "source", source)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "index", index)) < 0)
-        return rc;
-    for (i = 0; i < spec->param_count; i++)
-        if ((rc = xenfork__record_set_nth(ctx, record, "param.key", i,
-                                          spec->params[i].key)) < 0 ||
-            (rc = xenfork__record_set_nth(ctx, record, "param.value", i,
-                                          spec->params[i].value)) < 0)
-            return rc;
-    return xenfork__record_write(ctx, path, record);
-}
-
 /* What it must not be heard with any more.  Caller frees */
 static char *list_macs(const struct xenfork__node *image)
 {
@@ -81,18 +56,45 @@ static char *list_macs(const struct xenfork__node *image)
     return NULL;
 }
 
-/* With fresh entropy, for who has not acknowledged. */
-static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest,
-                bool is_ready)
+int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
+                        const struct xenfork__node *image, uint32_t index,
+                        const struct xenfork__clone_spec *spec)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *macs = list_macs(image);
+    cleanup_free char *path = xenfork__node_path(ctx, XENFORK_KIND_CLONE, uuid,
+                                                 FILE_TOLD);
+    uint32_t i;
+    int rc;
+
+    if (!path || !macs)
+        return xenfork__nomem(ctx);
+    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "source", image->parent_name)) <
+            0 ||
+        (rc = xenfork__record_set(ctx, record, "source.macs", macs)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "index", index)) < 0)
+        return rc;
+    for (i = 0; i < spec->param_count; i++)
+        if ((rc = xenfork__record_set_nth(ctx, record, "param.key", i,
+                                          spec->params[i].key)) < 0 ||
+            (rc = xenfork__record_set_nth(ctx, record, "param.value", i,
+                                          spec->params[i].value)) < 0)
+            return rc;
+    return xenfork__record_write(ctx, path, record);
+}
+
+/* With fresh entropy: its agent adapts at each of its starts. */
+static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest)
 {
     char entropy[2 * ENTROPY_BYTES + 1];
     int rc;
 
-    if (!is_ready && !xenfork__random_hex(entropy, ENTROPY_BYTES))
+    if (!xenfork__random_hex(entropy, ENTROPY_BYTES))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot draw entropy for domain %u", domid);
     guest->role = XENFORK__ROLE_CLONE;
-    guest->entropy = is_ready ? NULL : entropy;
+    guest->entropy = entropy;
     rc = xenfork__xen_guest_publish(ctx, domid, guest);
     explicit_bzero(entropy, sizeof(entropy));
     return rc;
@@ -111,7 +113,7 @@ int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
                                    .param_count = spec->param_count,
                                    .params = spec->params};
 
-    return macs ? tell(ctx, domid, &guest, false) : xenfork__nomem(ctx);
+    return macs ? tell(ctx, domid, &guest) : xenfork__nomem(ctx);
 }
 
 /* The record's texts, which live as long as it does; caller frees the array. */
@@ -156,9 +158,10 @@ int xenfork__guest_again(xenfork_ctx *ctx, uint32_t domid,
         (rc = told_params(ctx, record, &guest, &params)) < 0)
         return rc;
     guest.source = xenfork__record_get(record, "source");
-    if (!guest.source || !xenfork__record_get_u64(record, "index", &index) ||
-        index > UINT32_MAX)
+    guest.source_macs = xenfork__record_get(record, "source.macs");
+    if (!guest.source || !guest.source_macs ||
+        !xenfork__record_get_u64(record, "index", &index) || index > UINT32_MAX)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
     guest.index = (uint32_t)index;
-    return tell(ctx, domid, &guest, clone->is_ready);
+    return tell(ctx, domid, &guest);
 }

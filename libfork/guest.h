@@ -20,7 +20,7 @@ int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
                          const struct xenfork__clone_spec *spec);
 /* Beside the clone's record, so that it can be told again.  Parameters, too. */
 int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
-                        const char *source, uint32_t index,
+                        const struct xenfork__node *image, uint32_t index,
                         const struct xenfork__clone_spec *spec);
 /* A new domain of a clone, paused: as it was told.  NOTFOUND, not logged */
 int xenfork__guest_again(xenfork_ctx *ctx, uint32_t domid,
