@@ -89,7 +89,7 @@ static int copied(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
 {
     /* Only to be stopped: nothing new. */
     if (per_mille == UINT32_MAX)
-        return xenfork__detach_step(ctx, opaque, 0, 0, 0);
+        return xenfork__detach_wait(ctx, opaque);
     return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
 }
 

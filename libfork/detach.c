@@ -62,11 +62,8 @@ static int save(xenfork_ctx *ctx, struct xenfork__detaching *job,
     return xenfork__node_save(ctx, now);
 }
 
-int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                         uint64_t done, uint64_t total, uint64_t moved)
+int xenfork__detach_wait(xenfork_ctx *ctx, const struct xenfork__detaching *job)
 {
-    uint64_t share = total && done < total ? done * 100 / total : 100;
-    uint32_t percent = (uint32_t)((job->part * 100 + share) / job->parts);
     int rc = xenfork__enter(ctx, XENFORK_STAGE_DETACH, 0, 0);
 
     if (rc < 0)
@@ -74,6 +71,26 @@ int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
     if (access(job->stop_path, F_OK) == 0)
         return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
                              "detaching %s has been stopped", job->clone->name);
+    return 0;
+}
+
+/* In per cent. */
+static uint64_t share_of(uint64_t done, uint64_t total)
+{
+    if (!total)
+        return 0;
+    return done < total ? (uint64_t)((double)done / (double)total * 100) : 100;
+}
+
+int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint64_t done, uint64_t total, uint64_t moved)
+{
+    uint32_t percent = (uint32_t)((job->part * 100 + share_of(done, total)) /
+                                  job->parts);
+    int rc = xenfork__detach_wait(ctx, job);
+
+    if (rc < 0)
+        return rc;
     xenfork__progress(ctx, 0, percent, 100);
     job->moved_bytes += moved;
     pace(job);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Detaching a clone: memory first, then disk by disk, each by its driver.
- * Whoever works calls xenfork__detach_step() now and then.
+ * Whoever works calls xenfork__detach_step(), or _wait(), now and then.
  */
 #ifndef LIBFORK_DETACH_H
 #define LIBFORK_DETACH_H
@@ -21,11 +21,15 @@ struct xenfork__detaching {
 };
 
 /*
- * done of total bytes of this part are done, moved of them just now.  Keeps
+ * done of total bytes of this part are done, moved of them just now; total 0:
+ * how much there is to do is not known yet.  Keeps
  * the pace, and the record.  CANCELLED: stop, and return that
  */
 int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint64_t done, uint64_t total, uint64_t moved);
+/* Nothing is known to be done, but it can be stopped.  CANCELLED, likewise */
+int xenfork__detach_wait(xenfork_ctx *ctx,
+                         const struct xenfork__detaching *job);
 /* The clone's record as it is now.  NOTFOUND: it has been destroyed */
 int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                          struct xenfork__lock **lock_out,

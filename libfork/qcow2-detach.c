@@ -164,7 +164,7 @@ static int flatten_live(xenfork_ctx *ctx, const struct xenfork__own *own,
 static int heard(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
 {
     if (per_mille == UINT32_MAX)
-        return xenfork__detach_step(ctx, opaque, 0, 0, 0);
+        return xenfork__detach_wait(ctx, opaque);
     return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
 }
 

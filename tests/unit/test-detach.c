@@ -297,6 +297,41 @@ static void test_link_in_the_way(void **state)
     assert_int_equal(unlink(to), 0);
 }
 
+struct heard {
+    uint64_t last;
+    bool went_back;
+    uint32_t steps;
+};
+
+static void hear(void *opaque, int stage, uint32_t one, uint64_t done,
+                 uint64_t total)
+{
+    struct heard *heard = opaque;
+
+    (void)one;
+    if (stage != XENFORK_STAGE_DETACH || total != 100)
+        return;
+    heard->went_back |= done < heard->last;
+    heard->last = done;
+    heard->steps++;
+}
+
+/* A copy that says nothing for a while has done nothing meanwhile. */
+static void test_progress(void **state)
+{
+    struct scene *s = *state;
+    struct heard heard = {0};
+
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    xenfork_set_progress(s->ctx, hear, &heard);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "qcow2", 0), 0);
+    xenfork_set_progress(s->ctx, NULL, NULL);
+    assert_true(heard.steps > 0);
+    assert_false(heard.went_back);
+    assert_int_equal(heard.last, 75); /* half of the second of two parts */
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+}
+
 /* What has been there is nobody's to write over. */
 static void test_in_the_way(void **state)
 {
@@ -438,6 +473,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_progress, setup, teardown),
         cmocka_unit_test_setup_teardown(test_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(test_odd_name, setup, teardown),
