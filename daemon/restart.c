@@ -361,7 +361,7 @@ int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     if (rc < 0)
         return rc;
     for (i = 0; i < config->nic_count && restart.held_count < MAX_NICS; i++)
-        if (xenfork__nic_is_held(info->domid, config->nics[i]))
+        if (xenfork__nic_is_held(ctx, info->domid, config->nics[i]))
             restart.held[restart.held_count++] = config->nics[i];
     rc = begin(ctx, &restart);
     return rc < 0 ? rc : run(ctx, &restart);

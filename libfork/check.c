@@ -9,6 +9,7 @@
 #include "folder.h"
 #include "frozen.h"
 #include "identity.h"
+#include "nic.h"
 #include "node.h"
 
 struct finding {
@@ -97,14 +98,37 @@ static int refuse(xenfork_ctx *ctx, xenfork_check *check, int code,
     return note(ctx, check, xenfork__remedy(ctx, "%s", remedy));
 }
 
-static int check_state(xenfork_ctx *ctx, xenfork_check *check,
-                       const struct xenfork__dominfo *info)
+static int check_suspended(xenfork_ctx *ctx, xenfork_check *check,
+                           uint32_t domid, const char *name)
 {
-    if (info->is_dying || info->is_shutdown)
+    if (xenfork__sys_is_saved(domid))
         return refuse(ctx, check, XENFORK_E_NOTRUNNING,
-                      "the domain is shut down or dying",
-                      "start it, and fork it when it runs");
-    return 0;
+                      "the domain is being saved or migrated",
+                      "wait until xl save or xl migrate has ended, and fork "
+                      "it where it runs");
+    xenfork__miss(ctx, XENFORK_E_NOTRUNNING, "the domain is suspended");
+    return note(ctx, check,
+                xenfork__remedy(ctx,
+                                "xl resume %s (Xen 4.20), and fork it when it "
+                                "runs",
+                                name));
+}
+
+static int check_state(xenfork_ctx *ctx, xenfork_check *check,
+                       const struct xenfork__dominfo *info, const char *name)
+{
+    if (info->is_dying)
+        return refuse(ctx, check, XENFORK_E_NOTRUNNING,
+                      "the domain is being destroyed",
+                      "start it anew, and fork it when it runs");
+    if (!info->is_shutdown)
+        return 0;
+    if (info->shutdown_reason == XENFORK__SHUTDOWN_SUSPEND)
+        return check_suspended(ctx, check, info->domid, name);
+    return refuse(ctx, check, XENFORK_E_NOTRUNNING,
+                  "the domain has shut down or crashed",
+                  "destroy what is left of it, start it anew, and fork it "
+                  "when it runs");
 }
 
 static int check_type(xenfork_ctx *ctx, xenfork_check *check,
@@ -204,29 +228,48 @@ static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
     return rc;
 }
 
+static int check_nics(xenfork_ctx *ctx, xenfork_check *check,
+                      const xenfork_spec *spec, uint32_t domid,
+                      const struct xenfork__config *config)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < config->nic_count && rc >= 0; i++)
+        rc = note(ctx, check, xenfork__nic_check(ctx, spec, domid, config, i));
+    return rc;
+}
+
 static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
                          const xenfork_spec *spec, uint32_t domid,
                          const struct xenfork__config *config, bool is_frozen)
 {
     int rc;
 
-    if (config->passthrough_count &&
-        (rc = refuse(ctx, check, XENFORK_E_PASSTHROUGH,
-                     "it has a passthrough device, which cannot be in two "
-                     "domains",
-                     "detach it (xl pci-detach, xl "
-                     "usbdev-detach), then fork")) < 0)
-        return rc;
-    if (config->unsupported) {
-        xenfork__miss(ctx, XENFORK_E_DEVICE,
-                      "it has a device that cannot "
-                      "be forked: %s",
-                      config->unsupported);
-        rc = note(ctx, check, xenfork__remedy(ctx, "detach it, then fork"));
+    if (config->passthrough) {
+        xenfork__miss(ctx, XENFORK_E_PASSTHROUGH,
+                      "it has what cannot be in two domains: %s",
+                      config->passthrough);
+        rc = note(ctx, check,
+                  xenfork__remedy(ctx, "take it away: %s; then fork",
+                                  config->passthrough_remedy));
         if (rc < 0)
             return rc;
     }
-    return check_disks(ctx, check, spec, domid, config, is_frozen);
+    if (config->unsupported) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE, "it has what cannot be forked: %s",
+                      config->unsupported);
+        rc = note(ctx, check,
+                  xenfork__remedy(ctx,
+                                  "remove %s from its configuration and start "
+                                  "it anew (xl shutdown, xl create)",
+                                  config->unsupported_settings));
+        if (rc < 0)
+            return rc;
+    }
+    rc = check_nics(ctx, check, spec, domid, config);
+    return rc < 0 ? rc
+                  : check_disks(ctx, check, spec, domid, config, is_frozen);
 }
 
 static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
@@ -275,7 +318,7 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (!check)
         return xenfork__nomem(ctx);
-    if ((rc = check_state(ctx, check, info)) < 0 ||
+    if ((rc = check_state(ctx, check, info, config->name)) < 0 ||
         (rc = check_type(ctx, check, config)) < 0 ||
         (rc = check_guest(ctx, check, info, config)) < 0 ||
         (rc = check_devices(ctx, check, spec, info->domid, config, is_frozen)) <

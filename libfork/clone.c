@@ -92,8 +92,7 @@ static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
     return xenfork__promise_clone(ctx, job->image->domid, domid, &job->promise);
 }
 
-/* Where Xen's own script has been run, a held link is up: no frame has passed.
- */
+/* A held link is up where its script has been run: no frame has passed. */
 static int attach_nics(struct xenfork__job *job, uint32_t i,
                        struct xenfork__node *node)
 {

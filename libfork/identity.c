@@ -18,8 +18,10 @@ void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count)
     if (!ids)
         return;
     for (i = 0; i < count; i++) {
-        for (n = 0; n < ids[i].nic_count; n++)
+        for (n = 0; n < ids[i].nic_count; n++) {
             free(ids[i].nics[n].bridge);
+            free(ids[i].nics[n].ip);
+        }
         free(ids[i].nics);
         free(ids[i].name);
     }
@@ -284,6 +286,62 @@ static int check_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
     return 0;
 }
 
+/* Those of Xen's that make no routes. */
+static bool makes_routes(const char *script)
+{
+    const char *slash = script ? strrchr(script, '/') : NULL;
+    const char *name = slash ? slash + 1 : script;
+
+    return name && strcmp(name, "vif-bridge") &&
+           strcmp(name, "vif-openvswitch");
+}
+
+/* What a NIC of a clone that is made before this one, or the source, has. */
+static bool ip_is_repeated(const xenfork_spec *spec, uint32_t clone,
+                           uint32_t nic, const char *source_ip, const char *ip)
+{
+    uint32_t i;
+
+    if (source_ip && !strcmp(ip, source_ip))
+        return true;
+    for (i = 0; i < clone; i++) {
+        const struct xenfork__nic_spec *other = xenfork__nic_spec(
+            &spec->clones[i], nic);
+
+        if (other && other->ip && !strcmp(other->ip, ip))
+            return true;
+    }
+    return false;
+}
+
+/* A second route to one address fails when the source stands still. */
+static int check_ips(xenfork_ctx *ctx, const xenfork_spec *spec, uint32_t clone,
+                     const struct xenfork__config *config)
+{
+    uint32_t n;
+
+    for (n = 0; n < config->nic_count; n++) {
+        const struct xenfork__nic *nic = &config->nics[n];
+        const struct xenfork__nic_spec *entry = xenfork__nic_spec(
+            &spec->clones[clone], n);
+        const char *ip = entry && entry->ip ? entry->ip : nic->ip;
+
+        if (!ip || !makes_routes(nic->script) ||
+            (entry && entry->ip &&
+             !ip_is_repeated(spec, clone, n, nic->ip, ip)))
+            continue;
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "NIC %u: its script %s routes ip=%s, which can be on one "
+                      "interface only",
+                      n, nic->script, ip);
+        return xenfork__remedy(ctx,
+                               "give the clone an address of its own: --nic "
+                               "%u,ip=ADDRESS,clone=%u",
+                               n, clone + 1);
+    }
+    return 0;
+}
+
 int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
                             uint32_t clone,
                             const struct xenfork__config *config,
@@ -292,7 +350,8 @@ int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
     int rc;
 
     if ((rc = check_name(ctx, spec, clone, taken)) < 0 ||
-        (rc = check_uuid(ctx, spec, clone, taken)) < 0)
+        (rc = check_uuid(ctx, spec, clone, taken)) < 0 ||
+        (rc = check_ips(ctx, spec, clone, config)) < 0)
         return rc;
     return check_nics(ctx, spec, clone, config, taken);
 }
@@ -352,6 +411,8 @@ static int choose_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
 
         nic->devid = config->nics[n].devid;
         if (bridge && !(nic->bridge = strdup(bridge)))
+            return xenfork__nomem(ctx);
+        if (entry && entry->ip && !(nic->ip = strdup(entry->ip)))
             return xenfork__nomem(ctx);
         id->nic_count = n + 1;
         if (entry && entry->has_mac)

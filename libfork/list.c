@@ -150,6 +150,9 @@ static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
         rc = look_at_source(ctx, entry);
     if (rc == 0)
         rc = ask(ctx, entry);
+    if (rc == 0 && node->kind == XENFORK_KIND_CLONE &&
+        entry->domid != XENFORK_DOMID_NONE)
+        rc = xenfork__list_nics(ctx, entry->domid, node);
     if (rc < 0)
         return rc;
     xenfork__list_depths(ctx, entry->node);

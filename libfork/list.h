@@ -10,6 +10,9 @@
 int xenfork__list_sealed(xenfork_ctx *ctx, struct xenfork__nodes *out);
 /* Of its disks. */
 void xenfork__list_depths(xenfork_ctx *ctx, struct xenfork__node *node);
+/* Its NICs as they are in its domain. */
+int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
+                       struct xenfork__node *clone);
 /* NULL: there is no such entry. */
 const struct xenfork__node *xenfork__list_node(const xenfork_list *list,
                                                uint32_t index);

@@ -21,30 +21,26 @@ struct target {
 
 int xenfork__nic_connect(xenfork_ctx *ctx, uint32_t domid, int devid)
 {
-    cleanup_free char *bridge = NULL;
-    char vif[XENFORK__VIF_CHARS];
-    int rc = xenfork__xen_nic_bridge(ctx, domid, devid, &bridge);
+    cleanup_free char *ifname = NULL;
+    int rc = xenfork__xen_nic_ifname(ctx, domid, devid, &ifname);
 
-    if (rc < 0)
-        return rc;
-    xenfork__vif_print(domid, devid, vif);
-    return xenfork__sys_connect(ctx, vif, bridge);
+    return rc < 0 ? rc : xenfork__sys_connect(ctx, ifname);
 }
 
 int xenfork__nic_hold(xenfork_ctx *ctx, uint32_t domid, int devid)
 {
-    char vif[XENFORK__VIF_CHARS];
+    cleanup_free char *ifname = NULL;
+    int rc = xenfork__xen_nic_ifname(ctx, domid, devid, &ifname);
 
-    xenfork__vif_print(domid, devid, vif);
-    return xenfork__sys_hold(ctx, vif);
+    return rc < 0 ? rc : xenfork__sys_hold(ctx, ifname);
 }
 
-bool xenfork__nic_is_held(uint32_t domid, int devid)
+bool xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid)
 {
-    char vif[XENFORK__VIF_CHARS];
+    cleanup_free char *ifname = NULL;
 
-    xenfork__vif_print(domid, devid, vif);
-    return xenfork__sys_is_held(vif);
+    return xenfork__xen_nic_ifname(ctx, domid, devid, &ifname) == 0 &&
+           xenfork__sys_is_held(ifname);
 }
 
 /* Its domain: the one that was made, or that it has been restored as. */
@@ -103,38 +99,75 @@ static void drop(struct target *target)
     xenfork__lock_drop(target->lock);
 }
 
-/* What the user has said is not undone by an acknowledgement. */
-static int set_link(xenfork_ctx *ctx, const struct target *target, int devid,
-                    int link)
+static int set_link(xenfork_ctx *ctx, uint32_t domid, int devid, int link)
 {
+    return link == XENFORK_LINK_CONNECT
+               ? xenfork__nic_connect(ctx, domid, devid)
+               : xenfork__nic_hold(ctx, domid, devid);
+}
+
+/*
+ * What the user has said is not undone by an acknowledgement.  A NIC that the
+ * clone was given later has no entry yet.
+ */
+static int note_link(xenfork_ctx *ctx, const struct target *target,
+                     const struct xenfork__nic *nic, int link)
+{
+    struct xenfork__node *node = target->node;
     uint32_t i;
 
-    for (i = 0; i < target->node->nic_count; i++)
-        if (target->node->nics[i].devid == devid)
-            target->node->nics[i].link = link;
-    return link == XENFORK_LINK_CONNECT
-               ? xenfork__nic_connect(ctx, target->domid, devid)
-               : xenfork__nic_hold(ctx, target->domid, devid);
+    for (i = 0; i < node->nic_count; i++) {
+        if (node->nics[i].devid != nic->devid)
+            continue;
+        node->nics[i].link = link;
+        return 0;
+    }
+    return xenfork__node_add_nic(ctx, node, nic->devid, nic->mac, link);
+}
+
+/* All of them and the record, or none. */
+static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
+{
+    const struct xenfork__nic *nics = target->config->nics;
+    cleanup_free int *before = calloc(target->end + 1, sizeof(*before));
+    uint32_t i, done = target->first;
+    int rc = before ? 0 : xenfork__nomem(ctx);
+
+    for (i = target->first; i < target->end && rc == 0; i++) {
+        before[i] = xenfork__nic_is_held(ctx, target->domid, nics[i].devid)
+                        ? XENFORK_LINK_HOLD
+                        : XENFORK_LINK_CONNECT;
+        rc = set_link(ctx, target->domid, nics[i].devid, link);
+        if (rc < 0)
+            break;
+        done = i + 1;
+        rc = note_link(ctx, target, &nics[i], link);
+    }
+    if (rc == 0)
+        rc = xenfork__node_save(ctx, target->node);
+    if (rc < 0) {
+        __auto_type error = ctx->error;
+
+        for (i = target->first; i < done; i++)
+            if (set_link(ctx, target->domid, nics[i].devid, before[i]) < 0)
+                rc = error.code = XENFORK_E_RESIDUE;
+        ctx->error = error;
+    }
+    return rc;
 }
 
 XENFORK_API int xenfork_nic_link(xenfork_ctx *ctx, const char *clone,
                                  uint32_t nic, int link)
 {
     struct target target = {0};
-    uint32_t i;
-    int rc, r;
+    int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!clone || (link != XENFORK_LINK_HOLD && link != XENFORK_LINK_CONNECT))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no clone or no link");
     rc = find(ctx, clone, nic, &target);
-    for (i = target.first; i < target.end && rc >= 0; i++)
-        rc = set_link(ctx, &target, target.config->nics[i].devid, link);
-    /* What has been done is recorded, whatever failed after it. */
-    if (target.end) {
-        r = xenfork__node_save(ctx, target.node);
-        rc = rc < 0 ? rc : r;
-    }
+    if (rc == 0)
+        rc = set_links(ctx, &target, link);
     drop(&target);
     return rc;
 }
@@ -145,10 +178,12 @@ static int move(xenfork_ctx *ctx, const struct target *target,
 {
     int devid = target->config->nics[target->first].devid;
     cleanup_free char *old = NULL;
-    char vif[XENFORK__VIF_CHARS];
+    cleanup_free char *ifname = NULL;
     int rc;
 
-    if ((rc = xenfork__xen_nic_bridge(ctx, target->domid, devid, &old)) < 0)
+    if ((rc = xenfork__xen_nic_ifname(ctx, target->domid, devid, &ifname)) <
+            0 ||
+        (rc = xenfork__xen_nic_bridge(ctx, target->domid, devid, &old)) < 0)
         return rc;
     if (!old) {
         xenfork__fail(ctx, XENFORK_E_DEVICE, 0,
@@ -156,10 +191,9 @@ static int move(xenfork_ctx *ctx, const struct target *target,
                       target->node->name);
         return xenfork__remedy(ctx, "it is routed, by its script= or xl.conf");
     }
-    xenfork__vif_print(target->domid, devid, vif);
     rc = xenfork__xen_nic_set_bridge(ctx, target->domid, devid, bridge);
     if (rc == 0)
-        rc = xenfork__sys_move(ctx, vif, bridge);
+        rc = xenfork__sys_move(ctx, ifname, bridge);
     if (rc == 0)
         rc = xenfork__again_change(
             ctx, target->node,

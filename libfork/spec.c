@@ -9,6 +9,7 @@
 #define DEFAULT_TIMEOUT_MS      30000U
 #define MAX_NICS                64U
 #define MAX_KEYS_BYTES          4096U /* XENSTORE_PAYLOAD_MAX: the guest lists them */
+#define MAX_IP_CHARS            49U /* an IPv6 address with its prefix */
 #define MAX_DISKS               64U
 
 XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
@@ -51,8 +52,10 @@ XENFORK_API void xenfork_spec_free(xenfork_spec *spec)
     if (!spec)
         return;
     for (i = 0; i < spec->count; i++) {
-        for (n = 0; n < spec->clones[i].nic_count; n++)
+        for (n = 0; n < spec->clones[i].nic_count; n++) {
             free(spec->clones[i].nics[n].bridge);
+            free(spec->clones[i].nics[n].ip);
+        }
         for (n = 0; n < spec->clones[i].param_count; n++)
             free_pair(&spec->clones[i].params[n]);
         free(spec->clones[i].nics);
@@ -252,6 +255,25 @@ XENFORK_API int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
         free(entry->bridge);
         entry->bridge = copy;
     }
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_nic_ip(xenfork_spec *spec, uint32_t clone,
+                                        uint32_t nic, const char *ip)
+{
+    struct xenfork__nic_spec *entry;
+    char *copy;
+
+    if (!is_index(spec, clone) || nic >= MAX_NICS || !ip || !*ip ||
+        strlen(ip) > MAX_IP_CHARS ||
+        ip[strspn(ip, "0123456789abcdefABCDEF.:/")])
+        return XENFORK_E_INVAL;
+    entry = nic_entry(&spec->clones[clone], nic);
+    copy = entry ? strdup(ip) : NULL;
+    if (!copy)
+        return XENFORK_E_NOMEM;
+    free(entry->ip);
+    entry->ip = copy;
     return 0;
 }
 

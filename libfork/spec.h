@@ -10,6 +10,7 @@ struct xenfork__nic_spec {
     bool has_mac;
     uint8_t mac[6];
     char *bridge; /* NULL: the source's */
+    char *ip;     /* likewise */
     int link;     /* XENFORK_LINK_*; -1: the clone's default */
 };
 

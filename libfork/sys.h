@@ -255,16 +255,19 @@ int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
                                  const struct xenfork__image *image,
                                  uint64_t bytes);
 /*
- * The host side of a NIC: what the guest says is dropped at once (and not
- * kept, to be said later).
+ * The host side of a NIC: it stays what its script has made of it, and each
+ * of its frames, in either direction, is dropped at once (and not kept, to be
+ * said later).
  */
 int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname);
 bool xenfork__sys_is_held(const char *ifname);
-/* It forwards; bridge NULL: it has none. */
-int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname,
-                         const char *bridge);
-/* To another bridge, unless it is held. */
+/* Can it be held?  DEVICE with remedy, not logged */
+int xenfork__sys_can_hold(xenfork_ctx *ctx, const char *ifname);
+int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname);
+/* To another bridge, held or not. */
 int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge);
+/* Is a domain being saved or migrated? */
+bool xenfork__sys_is_saved(uint32_t domid);
 /* NOTFOUND: no bridge of this host, with remedy */
 int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge);
 /*

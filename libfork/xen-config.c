@@ -22,13 +22,19 @@ void xenfork__config_free(struct xenfork__config *config)
         return;
     for (i = 0; i < config->disk_count; i++)
         free_disk(&config->disks[i]);
-    for (i = 0; i < config->nic_count; i++)
+    for (i = 0; i < config->nic_count; i++) {
         free(config->nics[i].bridge);
+        free(config->nics[i].script);
+        free(config->nics[i].ip);
+    }
     free(config->disks);
     free(config->nics);
     free(config->json);
     free(config->name);
+    free(config->passthrough);
+    free(config->passthrough_remedy);
     free(config->unsupported);
+    free(config->unsupported_settings);
     free(config);
 }
 
@@ -90,7 +96,9 @@ static bool copy_devices(struct xenfork__config *to,
     for (i = 0; i < to->nic_count; i++) {
         to->nics[i].devid = from->nics[i].devid;
         memcpy(to->nics[i].mac, from->nics[i].mac, sizeof(to->nics[i].mac));
-        if (!copy_text(&to->nics[i].bridge, from->nics[i].bridge))
+        if (!copy_text(&to->nics[i].bridge, from->nics[i].bridge) ||
+            !copy_text(&to->nics[i].script, from->nics[i].script) ||
+            !copy_text(&to->nics[i].ip, from->nics[i].ip))
             return false;
     }
     return true;
@@ -119,35 +127,78 @@ static bool is_driver_domain(const libxl_domain_config *from)
            libxl_defbool_val(from->c_info.driver_domain);
 }
 
-static const char *unsupported(const libxl_domain_config *from)
+/* Words after words, with a comma between. */
+static bool append(char **list, const char *text)
+{
+    char *longer;
+
+    if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list ? ", " : "",
+                 text) < 0)
+        return false;
+    free(*list);
+    *list = longer;
+    return true;
+}
+
+/* Each kind that cannot be forked, with the setting that it comes from. */
+static bool copy_unsupported(struct xenfork__config *to,
+                             const libxl_domain_config *from)
 {
     const struct {
         bool is_there;
-        const char *what;
+        const char *what, *setting;
     } kinds[] = {
-        {from->num_vtpms > 0, "virtual TPM"},
-        {from->num_usbctrls > 0, "USB controller"},
-        {from->num_p9s > 0, "9p share"},
-        {from->num_vfbs > 0, "virtual frame buffer"},
-        {from->num_vkbs > 0, "virtual keyboard"},
-        {from->num_vdispls > 0, "virtual display"},
-        {from->num_vsnds > 0, "virtual sound card"},
-        {from->num_channels > 0, "channel"},
-        {from->num_pvcallsifs > 0, "pvcalls interface"},
-        {from->num_rdms > 0, "reserved device memory"},
+        {from->num_vtpms > 0, "virtual TPM", "vtpm="},
+        {from->num_usbctrls > 0, "USB controller", "usbctrl="},
+        {from->num_p9s > 0, "9p share", "p9="},
+        {from->num_vfbs > 0, "virtual frame buffer", "vfb="},
+        {from->num_vkbs > 0, "virtual keyboard", "vkb="},
+        {from->num_vdispls > 0, "virtual display", "vdispl="},
+        {from->num_vsnds > 0, "virtual sound card", "vsnd="},
+        {from->num_channels > 0, "channel", "channel="},
+        {from->num_pvcallsifs > 0, "pvcalls interface", "pvcalls="},
+        {from->num_rdms > 0, "reserved device memory", "rdm="},
 #ifdef LIBXL_HAVE_XEN_9PFS /* 4.19; the next one came without a macro */
-        {from->num_virtios > 0, "virtio device"},
+        {from->num_virtios > 0, "virtio device", "virtio="},
 #endif
-        {has_virtio_disk(from), "virtio disk"},
-        {has_iommu(from), "IOMMU context (passthrough=)"},
-        {is_driver_domain(from), "backend for other domains"},
+        {has_virtio_disk(from), "virtio disk", "specification=virtio"},
+        {has_iommu(from), "IOMMU context", "passthrough="},
+        {is_driver_domain(from), "backend for other domains", "driver_domain="},
     };
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (kinds[i].is_there)
-            return kinds[i].what;
-    return NULL;
+        if (kinds[i].is_there &&
+            (!append(&to->unsupported, kinds[i].what) ||
+             !append(&to->unsupported_settings, kinds[i].setting)))
+            return false;
+    return true;
+}
+
+/* What has been passed through: each kind, and how xl takes it away. */
+static bool copy_passthrough(struct xenfork__config *to,
+                             const libxl_domain_config *from)
+{
+    const libxl_domain_build_info *b = &from->b_info;
+    const struct {
+        int count;
+        const char *what, *remedy;
+    } kinds[] = {
+        {from->num_pcidevs, "PCI device", "xl pci-detach"},
+        {from->num_usbdevs, "USB device", "xl usbdev-detach"},
+        {from->num_dtdevs, "device tree node", "remove dtdev="},
+        {b->num_ioports, "I/O port", "remove ioports="},
+        {b->num_irqs, "IRQ", "remove irqs="},
+        {b->num_iomem, "I/O memory", "remove iomem="},
+    };
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].count > 0 &&
+            (!append(&to->passthrough, kinds[i].what) ||
+             !append(&to->passthrough_remedy, kinds[i].remedy)))
+            return false;
+    return true;
 }
 
 static int type_of(const libxl_domain_config *from)
@@ -179,12 +230,8 @@ static int convert(xenfork_ctx *ctx, libxl_domain_config *from,
            sizeof(config->uuid));
     config->type = type_of(from);
     config->max_kib = b->max_memkb;
-    config->passthrough_count = (uint32_t)(from->num_pcidevs +
-                                           from->num_dtdevs +
-                                           from->num_usbdevs + b->num_ioports +
-                                           b->num_irqs + b->num_iomem);
     if (!copy_text(&config->name, from->c_info.name) ||
-        !copy_text(&config->unsupported, unsupported(from)) ||
+        !copy_passthrough(config, from) || !copy_unsupported(config, from) ||
         !copy_devices(config, from))
         return xenfork__nomem(ctx);
     *config_out = steal_ptr(config);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The bridge of a live domain's NIC, as libxl has it in its records. */
+/* NICs of a live domain, as libxl has them in its records. */
 #include "xen-handles.h"
 
+#include <inttypes.h>
 #include <string.h>
+
+#include "ids.h"
 
 /* The backend's part of xenstore; NULL with errno. */
 static char *backend_of(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
@@ -10,6 +13,93 @@ static char *backend_of(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
 {
     return xenfork__xs_read(ctx, t, "/libxl/%u/device/vif/%d/backend", domid,
                             devid);
+}
+
+static int no_nic(xenfork_ctx *ctx, uint32_t domid, int devid)
+{
+    return xenfork__miss(ctx, XENFORK_E_DEVICE,
+                         "domain %u: cannot find its NIC %d in xenstore", domid,
+                         devid);
+}
+
+/* vifname=, or as Linux' netback calls it. */
+static char *ifname_of(const char *backend, xenfork_ctx *ctx, uint32_t domid,
+                       int devid)
+{
+    cleanup_free char *name = xenfork__xs_read(ctx, XBT_NULL, "%s/vifname",
+                                               backend);
+    char vif[XENFORK__VIF_CHARS];
+
+    if (name && *name)
+        return steal_ptr(name);
+    xenfork__vif_print(domid, devid, vif);
+    return strdup(vif);
+}
+
+int xenfork__xen_nic_ifname(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            char **ifname_out)
+{
+    cleanup_free char *backend = backend_of(ctx, XBT_NULL, domid, devid);
+    uint32_t server;
+    char *ifname;
+
+    if (!backend)
+        return no_nic(ctx, domid, devid);
+    if (sscanf(backend, "/local/domain/%" SCNu32 "/", &server) != 1 || server) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "its NIC %d is served by another domain (%s)", devid,
+                      backend);
+        return xenfork__remedy(ctx,
+                               "detach it (xl network-detach), or give it a "
+                               "backend in domain 0");
+    }
+    ifname = ifname_of(backend, ctx, domid, devid);
+    if (!ifname)
+        return xenfork__nomem(ctx);
+    *ifname_out = ifname;
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const int *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+int xenfork__xen_nic_ids(xenfork_ctx *ctx, uint32_t domid, int **devids_out,
+                         uint32_t *count_out)
+{
+    unsigned int names = 0, i;
+    cleanup_free char **list = xenfork__xs_list(ctx, &names,
+                                                "/libxl/%u/device/vif", domid);
+    uint32_t count = 0;
+    int *devids;
+
+    if (!list && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot list the NICs of domain %u", domid);
+    devids = calloc((size_t)names + 1, sizeof(*devids));
+    if (!devids)
+        return xenfork__nomem(ctx);
+    for (i = 0; i < names; i++)
+        if (sscanf(list[i], "%d", &devids[count]) == 1)
+            count++;
+    qsort(devids, count, sizeof(*devids), compare);
+    *devids_out = devids;
+    *count_out = count;
+    return 0;
+}
+
+int xenfork__xen_nic_mac(xenfork_ctx *ctx, uint32_t domid, int devid,
+                         uint8_t mac_out[6])
+{
+    cleanup_free char *text = xenfork__xs_read(
+        ctx, XBT_NULL, "/libxl/%u/device/vif/%d/mac", domid, devid);
+
+    if (!text || !xenfork__mac_parse(text, mac_out))
+        return no_nic(ctx, domid, devid);
+    return 0;
 }
 
 int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,

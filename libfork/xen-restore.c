@@ -21,7 +21,8 @@ static bool apply_nic(libxl_device_nic *nic, const struct xenfork__nic *by)
     /* vifname=: a second interface of that name could not be made. */
     free(nic->ifname);
     nic->ifname = NULL;
-    return !by->bridge || replace(&nic->bridge, by->bridge);
+    return (!by->bridge || replace(&nic->bridge, by->bridge)) &&
+           (!by->ip || replace(&nic->ip, by->ip));
 }
 
 /* Windows takes a new one for what it is: it has been copied. */

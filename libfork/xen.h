@@ -180,6 +180,8 @@ struct xenfork__nic {
     int devid;
     uint8_t mac[6];
     char *bridge; /* NULL: libxl's default */
+    char *script; /* likewise */
+    char *ip;     /* what the script routes; NULL: nothing is said */
     bool is_held; /* a clone's: its link is to be down from the start */
 };
 
@@ -193,8 +195,11 @@ struct xenfork__config {
     struct xenfork__disk *disks;
     uint32_t nic_count;
     struct xenfork__nic *nics;
-    uint32_t passthrough_count;
-    char *unsupported; /* a device kind we cannot fork; NULL: none */
+    char *passthrough; /* what is; NULL: nothing */
+    char *passthrough_remedy;
+    char
+        *unsupported; /* all kinds of devices that we cannot fork; NULL: none */
+    char *unsupported_settings; /* where those come from, in xl.cfg(5) */
 };
 
 int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
@@ -351,6 +356,18 @@ int xenfork__xen_tapdisk(xenfork_ctx *ctx, const char *file,
                          struct xenfork__tapdisk *tapdisk_out);
 
 /* NICs of a live domain: xen-nic.c */
+/*
+ * Its interface on this host; caller frees.  DEVICE, not logged: it has no
+ * such NIC, or another domain serves it, with remedy
+ */
+int xenfork__xen_nic_ifname(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            char **ifname_out);
+/* Those that it has now, in order; caller frees. */
+int xenfork__xen_nic_ids(xenfork_ctx *ctx, uint32_t domid, int **devids_out,
+                         uint32_t *count_out);
+/* DEVICE, not logged: it has no such NIC */
+int xenfork__xen_nic_mac(xenfork_ctx *ctx, uint32_t domid, int devid,
+                         uint8_t mac_out[6]);
 /* Its bridge as recorded; caller frees.  *bridge_out NULL: none */
 int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                             char **bridge_out);

@@ -229,6 +229,9 @@ int xenfork_spec_set_mac_prefix(xenfork_spec *spec, const uint8_t prefix[3]);
 /* 1 to 15 characters, no white space, '/' or ':', not "." or "..". */
 int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
                                 uint32_t nic, const char *bridge);
+/* What the NIC's script routes to it, as ip= in xl.cfg(5); one clone only. */
+int xenfork_spec_set_nic_ip(xenfork_spec *spec, uint32_t clone, uint32_t nic,
+                            const char *ip);
 /* @nic: XENFORK_ALL for every NIC; @link: XENFORK_LINK_*. */
 int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                               int link);
@@ -434,19 +437,19 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
  * @link    XENFORK_LINK_HOLD or XENFORK_LINK_CONNECT.
  * Return:  0, or a negative XENFORK_E_*.
  * Errors:  INVAL no such NIC; NOTFOUND; NOTOURS not a clone; NOTRUNNING it
- *          has no domain; XEN; STATE; NOMEM.
+ *          has no domain; DEVICE another domain serves a NIC; XEN; STATE;
+ *          NOMEM; RESIDUE.  All NICs are as they were then, unless RESIDUE.
  * Effects: what a held NIC's guest says is lost.  A later acknowledgement does
  *          not change what was asked for here.
  * Blocking: no more than moments.
- * Source:  br_handle_frame, net/bridge/br_input.c, Linux 6.1.
+ * Source:  sch_handle_ingress, sch_handle_egress, net/core/dev.c, Linux 6.1.
  * Since:   0.1
  */
 int xenfork_nic_link(xenfork_ctx *ctx, const char *clone, uint32_t nic,
                      int link);
 
 /**
- * Move a NIC of a clone to another bridge; a held one gets there when it is
- * connected.
+ * Move a NIC of a clone to another bridge; a held one is held there.
  *
  * @clone   name, UUID or domid.
  * @nic     index in its configuration; XENFORK_ALL: the only one.

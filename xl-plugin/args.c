@@ -129,6 +129,13 @@ static bool parse_nic_key(const char *text, struct nic_arg *nic)
         strcpy(nic->bridge, text);
         return true;
     }
+    if (strncmp(text, "ip=", 3) == 0) {
+        text += 3;
+        if (!*text || strlen(text) >= sizeof(nic->ip))
+            return false;
+        strcpy(nic->ip, text);
+        return true;
+    }
     if (strncmp(text, "clone=", 6) == 0) {
         if (!parse_number(text + 6, 1, XENFORK_MAX_CLONES, &value))
             return false;

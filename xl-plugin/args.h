@@ -15,6 +15,7 @@ struct nic_arg {
     bool has_mac;
     uint8_t mac[6];
     char bridge[16]; /* "": the source's */
+    char ip[50];     /* likewise */
     int link;        /* XENFORK_LINK_* or LINK_UNSET */
 };
 
@@ -36,7 +37,8 @@ bool parse_mac_prefix(const char *text, uint8_t prefix_out[3]);
 bool parse_uuid(const char *text, uint8_t uuid_out[16]);
 /* "auto", "hold" or "connect". */
 bool parse_link(const char *text, int *link_out);
-/* INDEX[,clone=N][,mac=MAC][,bridge=NAME][,link=auto|hold|connect] */
+/* INDEX[,clone=N][,mac=MAC][,bridge=NAME][,ip=IP]
+ * [,link=auto|hold|connect] */
 bool parse_nic(const char *text, struct nic_arg *nic_out);
 /* "full", "25%" or MiB. */
 bool parse_reserve(const char *text, struct reserve_arg *reserve_out);

@@ -158,6 +158,10 @@ static int check_options(const struct fork_options *options)
             fprintf(stderr, "xl: --nic: a MAC is for one clone: add clone=N\n");
             return cmd_usage(&cmd_fork);
         }
+        if (nic->ip[0] && nic->clone == XENFORK_ALL && options->count > 1) {
+            fprintf(stderr, "xl: --nic: an IP is for one clone: add clone=N\n");
+            return cmd_usage(&cmd_fork);
+        }
     }
     return EXIT_DONE;
 }

@@ -36,12 +36,14 @@ static int set_names(xenfork_spec *spec, const struct fork_options *options)
 
 static int set_nic(xenfork_spec *spec, const struct nic_arg *nic)
 {
-    /* a MAC for all clones has been refused unless there is only one */
-    uint32_t mac_clone = nic->clone == XENFORK_ALL ? 0 : nic->clone;
+    /* what all clones cannot have has been refused unless there is only one */
+    uint32_t one_clone = nic->clone == XENFORK_ALL ? 0 : nic->clone;
     int rc = 0;
 
     if (nic->has_mac)
-        rc = xenfork_spec_set_nic_mac(spec, mac_clone, nic->nic, nic->mac);
+        rc = xenfork_spec_set_nic_mac(spec, one_clone, nic->nic, nic->mac);
+    if (rc == 0 && nic->ip[0])
+        rc = xenfork_spec_set_nic_ip(spec, one_clone, nic->nic, nic->ip);
     if (rc == 0 && nic->bridge[0])
         rc = xenfork_spec_set_nic_bridge(spec, nic->clone, nic->nic,
                                          nic->bridge);

@@ -57,6 +57,14 @@ int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
     return 0;
 }
 
+int xenfork_spec_set_nic_ip(xenfork_spec *spec, uint32_t clone, uint32_t nic,
+                            const char *ip)
+{
+    (void)spec;
+    note("ip %s %s %s", show(clone), show(nic), ip);
+    return 0;
+}
+
 int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                               int link)
 {

@@ -124,9 +124,10 @@ done
 is 'no trace of it' "$(traces)" ''
 # ups NIC BRIDGE: how often its link was seen up there
 ups() { grep -E "vif$(domid_of helper)\.$1:? .*[<,]UP[,>]" /tmp/monitor | grep -c "master $2 "; }
-is 'held: never up on the bridge' "$(ups 0 xenbr0)" 0
-isnt 'but aside' "$(ups 0 xenfork-held)" 0
+isnt 'held: up on the bridge' "$(ups 0 xenbr0)" 0
+check 'and silent' held "vif$(domid_of helper).0"
 isnt 'connected: up on the bridge' "$(ups 1 xenbr0)" 0
+check 'and not silent' eval '! held "vif$(domid_of helper).1"'
 
 # It runs, and is taken apart by Xen's own means.
 domid=$(domid_of helper)

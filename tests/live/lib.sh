@@ -144,6 +144,11 @@ start_agent() {
     ask "$1" 'sh xenfork-agent watch >/run/observe/agent.log 2>&1 &' >/dev/null || bail_out "no agent in $1"
 }
 
+# held VIF: whether all of its frames are dropped, in either direction
+held() {
+    tc filter show dev "$1" ingress | grep -q 'action drop' && tc filter show dev "$1" egress | grep -q 'action drop'
+}
+
 # field DOM NAME: of the guest's present view
 field() { ask "$1" view | json ".$2"; }
 

@@ -14,6 +14,8 @@ capture=$(mktemp)
 vif_of() { printf 'vif%d.%d\n' "$(domid_of "$1")" "${2:-0}"; }
 bridge_of() { basename "$(readlink "/sys/class/net/$(vif_of "$1")/master")"; }
 on_bridge() { [ "$(bridge_of "$1")" = "$2" ]; }
+is_held() { held "$(vif_of "$1")"; }
+connected() { on_bridge "$1" "$2" && ! is_held "$1"; }
 hears() { ping -q -c 1 -W 1 "$1"; }
 mac_of() { info "$1" '.nics[0].mac'; }
 # acknowledge DOM: as an agent does it
@@ -40,8 +42,8 @@ is 'held' "$(jq -r '[.clones[].nics[0].net] | unique | join(" ")' /data/result.j
 check 'they run' eval 'wait_until 60 ticks_on n-1 && wait_until 60 ticks_on n-2'
 mac=$(mac_of n-1) other=$(mac_of n-2)
 is 'the guest has its new MAC' "$(field n-1 mac)" "$mac"
-check 'on the bridge of those that are held' on_bridge n-1 xenfork-held
-is 'which is down' "$(($(cat /sys/class/net/xenfork-held/flags) & 1))" 0
+check 'held' is_held n-1
+check 'a port of the bridge all the same' on_bridge n-1 xenbr0
 # It talks, and that is lost rather than kept.
 received() { cat "/sys/class/net/$(vif_of n-1)/statistics/rx_packets"; }
 talks() { [ "$(received)" -gt "$1" ]; }
@@ -54,8 +56,8 @@ ask n-1 "write data/fork/ack yes" >/dev/null
 ask n-2 "write data/fork/ack $(info n-1 .generation)" >/dev/null
 ask source "write data/fork/ack $(info n-1 .generation)" >/dev/null
 sleep 2
-check 'a wrong answer connects nothing' on_bridge n-1 xenfork-held
-check "nor does another's" on_bridge n-2 xenfork-held
+check 'a wrong answer connects nothing' is_held n-1
+check "nor does another's" is_held n-2
 
 # The agent: another address, then the acknowledgement. Frames of before must not come now.
 readdress() {
@@ -64,12 +66,12 @@ readdress() {
 is 'another address' "$(readdress n-1 10.0.0.31)" 0
 sleep 3 # for programs that have begun with the old one
 acknowledge n-1 >/dev/null
-check 'the keeper connects it' wait_until 10 on_bridge n-1 xenbr0
+check 'the keeper connects it' wait_until 10 connected n-1 xenbr0
 check 'its entropy has gone' wait_until 10 eval \
     '! xenstore-read "/local/domain/$(domid_of n-1)/fork/entropy"'
 is 'ready' "$(info n-1 .ready)" true
 check 'it answers' wait_until 20 hears 10.0.0.31
-check 'the other is held still' on_bridge n-2 xenfork-held
+check 'the other is held still' is_held n-2
 
 # By hand.
 is 'another address' "$(readdress n-2 10.0.0.32)" 0
@@ -80,7 +82,7 @@ check 'it does not answer' eval '! hears 10.0.0.32'
 acknowledge n-2 >/dev/null
 ready() { [ "$(info "$1" .ready)" = true ]; }
 check 'an acknowledgement' wait_until 10 ready n-2
-check 'does not undo what the user has said' on_bridge n-2 xenfork-held
+check 'does not undo what the user has said' is_held n-2
 check 'the source goes on' hears $SOURCE_IP
 
 for guest in source n-1 n-2; do ask "$guest" 'sh touch /tmp/quiet' >/dev/null; done
@@ -102,9 +104,10 @@ moved() {
         "$(xl list -l "$1" | jq -r '.[0].config.nics[0].bridge')"
 }
 check 'fork-net bridge=, held' xl fork-net n-2 bridge=xenbr1
-is 'recorded' "$(moved n-2)" 'xenbr1 xenfork-held xenbr1'
-check 'fork-net connect' xl fork-net n-2 connect
 is 'there it is' "$(moved n-2)" 'xenbr1 xenbr1 xenbr1'
+check 'held still' is_held n-2
+check 'fork-net connect' xl fork-net n-2 connect
+check 'connected there' connected n-2 xenbr1
 check 'fork-net bridge=, connected' xl fork-net n-2 bridge=xenbr0 --nic 0
 is 'there it is' "$(moved n-2)" 'xenbr0 xenbr0 xenbr0'
 check 'it answers' wait_until 20 hears 10.0.0.32
@@ -114,7 +117,7 @@ check 'xl restore' xl restore /data/saved
 wait_until 60 ticks_on n-2
 is 'it is where it was' "$(moved n-2)" 'xenbr1 xenbr1 xenbr1'
 check 'a restored clone is found by its UUID' xl fork-net "$(info n-2 .uuid)" hold
-check 'and held' on_bridge n-2 xenfork-held
+check 'and held' is_held n-2
 
 # says TEXT STATUS PATTERN COMMAND…
 says() {
@@ -140,11 +143,11 @@ is 'which' "$(jq -c '[.clones[] | [.name, .ready, .rng, .nics[0].net]]' /data/wa
 at_least 'the time of the other' "$(json '.clones[0].timings_ns.ready / 1e6 | floor' </data/wait.json)" 1
 check 'said by name' grep -q 'w-2' /data/wait.err
 check 'the clones stay' ticks_on w-2
-check 'link=connect: connected at once' on_bridge w-3 xenbr0
+check 'link=connect: connected at once' connected w-3 xenbr0
 acknowledge w-4 >/dev/null
 check 'link=hold: it acknowledges' wait_until 10 ready w-4
-check 'and is held' on_bridge w-4 xenfork-held
+check 'and is held' is_held w-4
 
 check 'all go' xl fork-destroy n-1 n-2 w-1 w-2 w-3 w-4
-is 'nobody is held any more' "$(ls /sys/class/net/xenfork-held/brif)" ''
+is 'no interface is left' "$(ls /sys/class/net | grep -c '^vif')" 1
 done_testing

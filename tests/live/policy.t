@@ -47,7 +47,7 @@ check 'which it uses' grep -q "$disk" <<<"$(losetup -l -n -O BACK-FILE; xenstore
 is 'its disk is whole' "$(ask s-2 verify | json .errors)" 0
 is 'it shares nothing' "$(info s-2 .shared_kib)" 0
 is 'it needs no image' "$(info s-2 .hydrated_percent)" 100
-is 'its NIC is held still' "$(basename "$(readlink "/sys/class/net/vif$(domid_of s-2).0/master")")" xenfork-held
+check 'its NIC is held still' held "vif$(domid_of s-2).0"
 is "its record is as xl's" "$(grep -al xenfork-hotplug /var/lib/xen/*)" ''
 domid=$(domid_of s-2)
 ended s-2 reboot

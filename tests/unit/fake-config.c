@@ -47,8 +47,8 @@ char *fake_to_json(const struct fake_domain *d)
     }
     for (i = 0; i < d->nic_count; i++) {
         xenfork__mac_print(d->nics[i].mac, mac);
-        fprintf(f, "nic\t%d\t%s\t%s\t\n", d->nics[i].devid, mac,
-                d->nics[i].bridge);
+        fprintf(f, "nic\t%d\t%s\t%s\t%s\t%s\t\n", d->nics[i].devid, mac,
+                d->nics[i].bridge, d->nics[i].script, d->nics[i].ip);
     }
     fputs("}\n", f);
     if (fclose(f))
@@ -96,8 +96,12 @@ static struct xenfork__config *from_json(const char *json)
     xenfork__uuid_parse(field(&line), c->uuid);
     c->type = atoi(field(&line));
     c->max_kib = strtoull(field(&line), NULL, 10);
-    c->passthrough_count = (uint32_t)atoi(field(&line));
+    if (atoi(field(&line))) {
+        c->passthrough = copy_or_null("PCI device");
+        c->passthrough_remedy = copy_or_null("xl pci-detach");
+    }
     c->unsupported = copy_or_null(field(&line));
+    c->unsupported_settings = copy_or_null(c->unsupported ? "vkb=" : "");
     while ((line = strsep(&rest, "\n")) && *line != '}') {
         const char *what = field(&line);
 
@@ -109,6 +113,8 @@ static struct xenfork__config *from_json(const char *json)
             nic->devid = atoi(field(&line));
             xenfork__mac_parse(field(&line), nic->mac);
             nic->bridge = copy_or_null(field(&line));
+            nic->script = copy_or_null(field(&line));
+            nic->ip = copy_or_null(field(&line));
         }
     }
     free(text);
@@ -155,13 +161,19 @@ void xenfork__config_free(struct xenfork__config *config)
         free(config->disks[i].backend);
         free(config->disks[i].script);
     }
-    for (i = 0; i < config->nic_count; i++)
+    for (i = 0; i < config->nic_count; i++) {
         free(config->nics[i].bridge);
+        free(config->nics[i].script);
+        free(config->nics[i].ip);
+    }
     free(config->disks);
     free(config->nics);
     free(config->json);
     free(config->name);
+    free(config->passthrough);
+    free(config->passthrough_remedy);
     free(config->unsupported);
+    free(config->unsupported_settings);
     free(config);
 }
 
@@ -312,6 +324,9 @@ static void copy_devices(struct fake_domain *d,
         n->devid = clone->nics[i].devid;
         memcpy(n->mac, clone->nics[i].mac, 6);
         fake_copy_string(n->bridge, sizeof(n->bridge), clone->nics[i].bridge);
+        fake_copy_string(n->ip, sizeof(n->ip),
+                         clone->nics[i].ip ? clone->nics[i].ip
+                                           : source->nics[i].ip);
         /* vif-bridge brings it up, xenfork-hotplug obeys. */
         n->is_up = n->was_up = fake->has_stock_scripts ||
                                !clone->nics[i].is_held;

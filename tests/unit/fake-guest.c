@@ -203,6 +203,57 @@ static struct fake_nic *nic_of(uint32_t domid, int devid)
     return NULL;
 }
 
+int xenfork__xen_nic_ifname(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            char **ifname_out)
+{
+    const struct fake_nic *nic = nic_of(domid, devid);
+    char vif[XENFORK__VIF_CHARS];
+    char *copy;
+
+    FAKE_ENTER(ctx);
+    if (!nic || nic->server)
+        return fake_leave(xenfork__miss(
+            ctx, XENFORK_E_DEVICE, "its NIC %d is not served here", devid));
+    xenfork__vif_print(domid, devid, vif);
+    copy = strdup(nic->ifname[0] ? nic->ifname : vif);
+    if (!copy)
+        return fake_leave(xenfork__nomem(ctx));
+    *ifname_out = copy;
+    return fake_leave(0);
+}
+
+int xenfork__xen_nic_ids(xenfork_ctx *ctx, uint32_t domid, int **devids_out,
+                         uint32_t *count_out)
+{
+    const struct fake_domain *d = fake_domain(domid);
+    uint32_t i;
+    int *devids;
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return no_domain(ctx, domid);
+    devids = calloc(FAKE_NICS, sizeof(*devids));
+    if (!devids)
+        return fake_leave(xenfork__nomem(ctx));
+    for (i = 0; i < d->nic_count; i++)
+        devids[i] = d->nics[i].devid;
+    *devids_out = devids;
+    *count_out = d->nic_count;
+    return fake_leave(0);
+}
+
+int xenfork__xen_nic_mac(xenfork_ctx *ctx, uint32_t domid, int devid,
+                         uint8_t mac_out[6])
+{
+    const struct fake_nic *nic = nic_of(domid, devid);
+
+    FAKE_ENTER(ctx);
+    if (!nic)
+        return no_domain(ctx, domid);
+    memcpy(mac_out, nic->mac, 6);
+    return fake_leave(0);
+}
+
 int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                             char **bridge_out)
 {

@@ -177,8 +177,11 @@ int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
     char new[FAKE_PATH + 8];
     bool cannot_reflink = fake->cannot_reflink;
     const char *src = copy->src;
-    int rc = copy->step(ctx, copy->opaque, 500);
+    /* It says nothing for a second, and then how far it is. */
+    int rc = copy->step(ctx, copy->opaque, UINT32_MAX);
 
+    if (rc == 0)
+        rc = copy->step(ctx, copy->opaque, 500);
     if (!strncmp(src, "/dev/mapper/", 12)) {
         if (!fake_dm_named(src + 12))
             fake_violation("no device %s to copy", src);
@@ -208,10 +211,18 @@ static struct fake_nic *nic_of(const char *ifname)
     uint32_t domid, i;
     int devid;
 
+    for (i = 0; i < FAKE_DOMAINS * FAKE_NICS; i++) {
+        struct fake_nic *nic =
+            &fake->domains[i / FAKE_NICS].nics[i % FAKE_NICS];
+
+        if (fake->domains[i / FAKE_NICS].domid && nic->ifname[0] &&
+            !strcmp(nic->ifname, ifname))
+            return nic;
+    }
     if (sscanf(ifname, "vif%u.%d", &domid, &devid) == 2)
         d = fake_domain(domid);
     for (i = 0; d && i < d->nic_count; i++)
-        if (d->nics[i].devid == devid)
+        if (d->nics[i].devid == devid && !d->nics[i].ifname[0])
             return &d->nics[i];
     return NULL;
 }
@@ -230,7 +241,17 @@ int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname)
     if (!nic)
         return no_interface(ctx, ifname);
     nic->is_up = false;
-    nic->on[0] = '\0';
+    return fake_leave(0);
+}
+
+int xenfork__sys_can_hold(xenfork_ctx *ctx, const char *ifname)
+{
+    const struct fake_nic *nic = nic_of(ifname);
+
+    FAKE_ENTER(ctx);
+    if (!nic || nic->cannot_hold)
+        return fake_leave(
+            xenfork__miss(ctx, XENFORK_E_DEVICE, "cannot hold %s", ifname));
     return fake_leave(0);
 }
 
@@ -241,8 +262,7 @@ bool xenfork__sys_is_held(const char *ifname)
     return nic && !nic->is_up;
 }
 
-int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname,
-                         const char *bridge)
+int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname)
 {
     struct fake_nic *nic = nic_of(ifname);
 
@@ -250,7 +270,6 @@ int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname,
     if (!nic)
         return no_interface(ctx, ifname);
     nic->is_up = true;
-    fake_copy_string(nic->on, sizeof(nic->on), bridge);
     return fake_leave(0);
 }
 
@@ -261,8 +280,7 @@ int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge)
     FAKE_ENTER(ctx);
     if (!nic)
         return no_interface(ctx, ifname);
-    if (nic->is_up)
-        fake_copy_string(nic->on, sizeof(nic->on), bridge);
+    fake_copy_string(nic->on, sizeof(nic->on), bridge);
     return fake_leave(0);
 }
 
@@ -274,6 +292,11 @@ int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge)
         return fake_leave(xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0,
                                         "there is no bridge %s", bridge));
     return fake_leave(0);
+}
+
+bool xenfork__sys_is_saved(uint32_t domid)
+{
+    return domid == fake->saved;
 }
 
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,

@@ -72,9 +72,13 @@ struct fake_nic {
     int devid;
     uint8_t mac[6];
     char bridge[16];
-    bool is_up;  /* host side of the link */
-    bool was_up; /* when libxl had made it */
-    char on[16]; /* the bridge that it forwards to, when up */
+    bool is_up;              /* host side of the link */
+    bool was_up;             /* when libxl had made it */
+    char on[16];             /* the bridge that it is a port of */
+    char script[16], ip[32]; /* "": none */
+    char ifname[16];         /* vifname=; "": none */
+    uint32_t server;         /* the domain that serves it */
+    bool cannot_hold;
 };
 
 /* What a domain has below fork/, and whether we wait for its answer. */
@@ -167,6 +171,7 @@ struct fake {
     struct fake_dm dms[FAKE_DMS];
     struct fake_thin thins[FAKE_THINS];
     char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];
+    uint32_t saved;         /* a domain that is being saved; 0: none */
     bool has_stock_scripts; /* hotplug scripts that hold no link */
     bool has_no_qemu_img, has_no_memory;
     uint32_t created;         /* domains, by xenfork__xen_create() */

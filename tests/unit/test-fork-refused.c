@@ -95,6 +95,74 @@ static void test_devices(void **state)
     assert_non_null(strstr(xenfork_error_text(s->ctx), "vtpm"));
 }
 
+static void says(struct fork_scene *s, const char *text, const char *remedy)
+{
+    refused(s, s->src, XENFORK_E_NOTRUNNING);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), text));
+    assert_non_null(strstr(xenfork_error_remedy(s->ctx), remedy));
+}
+
+/* Each state by its name, with the way out of it. */
+static void test_states(void **state)
+{
+    struct fork_scene *s = *state;
+    struct fake_domain *d = fake_domain(s->src);
+
+    d->is_shutdown = true;
+    d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
+    says(s, "is suspended", "xl resume src");
+    fake->saved = s->src;
+    says(s, "is being saved", "wait");
+    fake->saved = 0;
+    d->shutdown_reason = 3;
+    says(s, "crashed", "start it anew");
+}
+
+/* Before the source stands still: NICs that cannot be held, or made twice. */
+static void test_nics(void **state)
+{
+    struct fork_scene *s = *state;
+    struct fake_nic *nic = fake_domain(s->src)->nics;
+
+    nic->server = 7;
+    refused(s, s->src, XENFORK_E_DEVICE);
+    nic->server = 0;
+    nic->cannot_hold = true;
+    refused(s, s->src, XENFORK_E_DEVICE);
+    nic->cannot_hold = false;
+    fake_copy_string(nic->script, sizeof(nic->script), "vif-route");
+    fake_copy_string(nic->ip, sizeof(nic->ip), "10.1.0.2");
+    refused(s, s->src, XENFORK_E_DEVICE);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "ip=10.1.0.2"));
+    assert_non_null(strstr(xenfork_error_remedy(s->ctx), "--nic 0,ip="));
+    /* The source's, said once more. */
+    assert_int_equal(xenfork_spec_set_nic_ip(s->spec, 0, 0, "10.1.0.2"), 0);
+    refused(s, s->src, XENFORK_E_DEVICE);
+    assert_int_equal(xenfork_spec_set_nic_ip(s->spec, 0, 0, "10.1.0.3"), 0);
+    refused(s, s->src, XENFORK_E_DEVICE);
+    /* Another clone's. */
+    assert_int_equal(xenfork_spec_set_nic_ip(s->spec, 1, 0, "10.1.0.3"), 0);
+    refused(s, s->src, XENFORK_E_DEVICE);
+    assert_int_equal(xenfork_spec_set_nic_ip(s->spec, 1, 0, "10.1.0.4"), 0);
+    assert_int_equal(xenfork_fork(s->ctx, s->src, s->spec, &s->result), 0);
+    assert_string_equal(
+        fake_domain(xenfork_result_clone_domid(s->result, 0))->nics[0].ip,
+        "10.1.0.3");
+}
+
+/* Connected from the start, it need not be held. */
+static void test_nic_connected(void **state)
+{
+    struct fork_scene *s = *state;
+
+    fake_domain(s->src)->nics[0].cannot_hold = true;
+    assert_int_equal(xenfork_spec_set_nic_link(s->spec, XENFORK_ALL,
+                                               XENFORK_ALL,
+                                               XENFORK_LINK_CONNECT),
+                     0);
+    assert_int_equal(xenfork_fork(s->ctx, s->src, s->spec, &s->result), 0);
+}
+
 static void test_disk_refused(void **state)
 {
     struct fork_scene *s = *state;
@@ -379,6 +447,9 @@ int main(void)
         TEST(test_on_demand),
         TEST(test_types),
         TEST(test_devices),
+        TEST(test_states),
+        TEST(test_nics),
+        TEST(test_nic_connected),
         TEST(test_disk_refused),
         TEST(test_disk_elsewhere),
         TEST(test_disk_folder),

@@ -14,6 +14,7 @@
 
 #include "fake-xen.h"
 #include "internal.h"
+#include "nic.h"
 #include "node.h"
 #include "scene.h"
 
@@ -85,6 +86,95 @@ static void test_link(void **state)
     assert_int_equal(link_of(1), XENFORK_LINK_HOLD);
 }
 
+static struct fake_nic *attach_nic(void)
+{
+    struct fake_domain *d = clone();
+    struct fake_nic *nic = &d->nics[d->nic_count++];
+
+    *nic = d->nics[0];
+    nic->devid = 7;
+    nic->mac[5] ^= 0x40;
+    nic->is_up = true;
+    fake_copy_string(nic->ifname, sizeof(nic->ifname), "hot0");
+    return nic;
+}
+
+static uint32_t entry_of_clone(const xenfork_list *list)
+{
+    uint32_t i = 0;
+
+    while (strcmp(xenfork_list_name(list, i), "src-1"))
+        i++;
+    return i;
+}
+
+/* Attached by `xl network-attach`, with a name of its own. */
+static void test_attached(void **state)
+{
+    struct fake_nic *nic = attach_nic();
+    xenfork_list *list;
+    uint32_t i;
+
+    (void)state;
+    assert_int_equal(xenfork_list_all(ctx, &list), 0);
+    i = entry_of_clone(list);
+    assert_int_equal(xenfork_list_nic_count(list, i), 3);
+    assert_non_null(xenfork_list_nic_mac(list, i, 2));
+    assert_int_equal(xenfork_list_nic_link(list, i, 0), XENFORK_LINK_AUTO);
+    assert_int_equal(xenfork_list_nic_link(list, i, 2), XENFORK_LINK_CONNECT);
+    xenfork_list_free(list);
+    assert_int_equal(
+        xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_HOLD), 0);
+    assert_false(nic->is_up);
+    assert_int_equal(link_of(2), XENFORK_LINK_HOLD);
+
+    /* And detached. */
+    clone()->nics[0] = clone()->nics[2];
+    clone()->nic_count = 1;
+    assert_int_equal(xenfork_list_all(ctx, &list), 0);
+    i = entry_of_clone(list);
+    assert_int_equal(xenfork_list_nic_count(list, i), 1);
+    assert_int_equal(xenfork_list_nic_link(list, i, 0), XENFORK_LINK_HOLD);
+    xenfork_list_free(list);
+}
+
+/* All NICs and the record, or none. */
+static void test_whole(void **state)
+{
+    struct fake_nic *nic = attach_nic();
+    char *before;
+    uint32_t n;
+
+    (void)state;
+    assert_int_equal(xenfork_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT),
+                     0);
+    before = fake_snapshot();
+    nic->server = 3;
+    assert_int_equal(
+        xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_HOLD),
+        XENFORK_E_DEVICE);
+    nic->server = 0;
+    assert_true(fake_is_same(before, "hold"));
+    nic->server = 3;
+    assert_int_equal(
+        xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_CONNECT),
+        XENFORK_E_DEVICE);
+    nic->server = 0;
+    assert_true(fake_is_same(before, "connect"));
+    for (n = 1; n < 60; n++) {
+        int rc;
+
+        fake_fail_at(n);
+        rc = xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_HOLD);
+        fake_disarm();
+        if (rc == 0)
+            break;
+        assert_true(fake_is_same(before, "sweep"));
+    }
+    assert_in_range(n, 5, 59);
+    free(before);
+}
+
 /* Saved and restored: another domain, the same clone. */
 static void test_restored(void **state)
 {
@@ -95,16 +185,45 @@ static void test_restored(void **state)
     assert_true(clone()->nics[0].is_up);
 }
 
+/* Restored by Xen's means, its scripts have connected it. */
+static void test_held_again(void **state)
+{
+    struct fake_domain *d = clone();
+    bool is_done = false;
+
+    (void)state;
+    assert_int_equal(xenfork_nic_link(ctx, "src-1", 1, XENFORK_LINK_CONNECT),
+                     0);
+    /* The one that was made is as it is. */
+    d->nics[0].is_up = true;
+    assert_int_equal(xenfork__nics_hold_restored(ctx, d->domid, &is_done), 0);
+    assert_true(is_done);
+    assert_true(d->nics[0].is_up);
+    /* Another domain, whose interfaces come one by one. */
+    d->domid += 20;
+    d->nics[0].cannot_hold = true;
+    assert_int_equal(xenfork__nics_hold_restored(ctx, d->domid, &is_done), 0);
+    assert_false(is_done);
+    d->nics[0].cannot_hold = false;
+    assert_int_equal(xenfork__nics_hold_restored(ctx, d->domid, &is_done), 0);
+    assert_true(is_done);
+    assert_false(d->nics[0].is_up);
+    assert_true(d->nics[1].is_up);
+    /* No clone. */
+    assert_int_equal(xenfork__nics_hold_restored(ctx, src, &is_done), 0);
+    assert_true(is_done);
+}
+
 static void test_bridge(void **state)
 {
     (void)state;
-    /* A held one gets there later. */
+    /* A held one is held there. */
     assert_int_equal(xenfork_nic_bridge(ctx, "src-1", 0, "xenbr1"), 0);
     assert_string_equal(clone()->nics[0].bridge, "xenbr1");
-    assert_string_equal(clone()->nics[0].on, "");
+    assert_string_equal(clone()->nics[0].on, "xenbr1");
+    assert_false(clone()->nics[0].is_up);
     assert_int_equal(xenfork_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT),
                      0);
-    assert_string_equal(clone()->nics[0].on, "xenbr1");
     assert_int_equal(xenfork_nic_bridge(ctx, "src-1", 0, "xenbr2"), 0);
     assert_string_equal(clone()->nics[0].on, "xenbr2");
     assert_string_equal(clone()->nics[1].bridge, "xenbr0");
@@ -203,13 +322,11 @@ static void test_macs_of_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_link),
-        TEST(test_restored),
-        TEST(test_bridge),
-        TEST(test_errors),
-        TEST(test_gone),
-        TEST(test_failures),
-        TEST(test_macs_of_records),
+        TEST(test_link),       TEST(test_attached),
+        TEST(test_whole),      TEST(test_restored),
+        TEST(test_held_again), TEST(test_bridge),
+        TEST(test_errors),     TEST(test_gone),
+        TEST(test_failures),   TEST(test_macs_of_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,16 @@ bool xenfork__xs_write(xenfork_ctx *c, xs_transaction_t t, const char *value,
     return true;
 }
 
+char **xenfork__xs_list(xenfork_ctx *c, unsigned int *count_out,
+                        const char *fmt, ...)
+{
+    (void)c;
+    (void)count_out;
+    (void)fmt;
+    errno = ENOENT;
+    return NULL;
+}
+
 bool xenfork__xs_rm(xenfork_ctx *c, const char *fmt, ...)
 {
     (void)c;

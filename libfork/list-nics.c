@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The NICs that a live clone has now, whoever attached and detached them. */
+#include "list.h"
+
+#include <string.h>
+
+#include "nic.h"
+
+static const struct xenfork__node_nic *recorded(
+    const struct xenfork__node *node, int devid)
+{
+    uint32_t i;
+
+    for (i = 0; i < node->nic_count; i++)
+        if (node->nics[i].devid == devid)
+            return &node->nics[i];
+    return NULL;
+}
+
+/* One that xenfork has not made, and has never been told of. */
+static int look(xenfork_ctx *ctx, uint32_t domid, int devid,
+                struct xenfork__node *now)
+{
+    uint8_t mac[6];
+    int rc = xenfork__xen_nic_mac(ctx, domid, devid, mac);
+
+    if (rc == XENFORK_E_DEVICE)
+        return 0; /* it has just gone */
+    return rc < 0
+               ? rc
+               : xenfork__node_add_nic(ctx, now, devid, mac,
+                                       xenfork__nic_is_held(ctx, domid, devid)
+                                           ? XENFORK_LINK_HOLD
+                                           : XENFORK_LINK_CONNECT);
+}
+
+int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
+                       struct xenfork__node *clone)
+{
+    cleanup_node struct xenfork__node *now = calloc(1, sizeof(*now));
+    cleanup_free int *devids = NULL;
+    struct xenfork__node_nic *nics;
+    uint32_t count = 0, i;
+    int rc = now ? xenfork__xen_nic_ids(ctx, domid, &devids, &count)
+                 : xenfork__nomem(ctx);
+
+    for (i = 0; i < count && rc == 0; i++) {
+        const struct xenfork__node_nic *nic = recorded(clone, devids[i]);
+
+        rc = nic ? xenfork__node_add_nic(ctx, now, nic->devid, nic->mac,
+                                         nic->link)
+                 : look(ctx, domid, devids[i], now);
+    }
+    if (rc < 0)
+        return rc;
+    nics = clone->nics;
+    clone->nics = now->nics;
+    clone->nic_count = now->nic_count;
+    now->nics = nics;
+    return 0;
+}
