@@ -34,6 +34,8 @@ struct guest {
     uint32_t ack_looks;    /* that were in vain */
     uint32_t ack_attempts; /* to see to it, that failed */
     bool is_connecting;    /* a worker is at it */
+    bool is_holding;       /* its NICs may have to be held, at hold_ms */
+    uint64_t hold_ms, hold_end_ms;
     bool is_shutdown;      /* and not merely suspended, or paused */
     bool is_suspended;
     bool is_settled; /* its policy has been applied */

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "ack.h"
+#include "hold.h"
 #include "log.h"
 #include "look.h"
 
@@ -204,7 +205,9 @@ static struct guest *add(struct daemon *daemon, uint32_t domid, uint64_t now_ms)
         guests_remove(&daemon->guests, domid);
         guest = NULL;
     }
-    if (!guest)
+    if (guest)
+        hold_expect(guest, now_ms);
+    else
         at_latest(&daemon->domains_ms, now_ms + LOOK_AGAIN_MS);
     return guest;
 }
@@ -379,6 +382,7 @@ void serve_turn(struct daemon *daemon, uint64_t now_ms)
         look_at_domains(daemon, now_ms);
     look_at_requests(daemon, now_ms);
     for (i = 0; i < daemon->guests.count; i++) {
+        hold_look(daemon, daemon->guests.all[i], now_ms);
         unmute(daemon, daemon->guests.all[i], now_ms);
         settle(daemon, daemon->guests.all[i], now_ms);
         ack_look(daemon, daemon->guests.all[i], now_ms);
@@ -432,6 +436,7 @@ uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
     if (workers_has_room(&daemon->workers, WORKER_RECOVER))
         at_latest(&wake_ms, daemon->recover_ms);
     at_latest(&wake_ms, unmute_ms(daemon));
+    at_latest(&wake_ms, hold_wake_ms(&daemon->guests));
     at_latest(&wake_ms, daemon->domains_ms);
     at_latest(&wake_ms, daemon->state_ms);
     return wake_ms;
