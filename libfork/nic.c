@@ -10,6 +10,8 @@
 #include "named.h"
 #include "node.h"
 
+#define FLUSH_MS 2000U
+
 /* A clone, its domain of now, and what it is configured with. */
 struct target {
     struct xenfork__lock *lock; /* nobody else changes its record */
@@ -24,7 +26,12 @@ int xenfork__nic_connect(xenfork_ctx *ctx, uint32_t domid, int devid)
     cleanup_free char *ifname = NULL;
     int rc = xenfork__xen_nic_ifname(ctx, domid, devid, &ifname);
 
-    return rc < 0 ? rc : xenfork__sys_connect(ctx, ifname);
+    if (rc < 0)
+        return rc;
+    /* A rate= makes frames wait: those are of before. */
+    if (xenfork__sys_is_held(ifname))
+        xenfork__xen_nic_flush(ctx, domid, devid, FLUSH_MS);
+    return xenfork__sys_connect(ctx, ifname);
 }
 
 int xenfork__nic_hold(xenfork_ctx *ctx, uint32_t domid, int devid)

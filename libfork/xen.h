@@ -368,6 +368,9 @@ int xenfork__xen_nic_ids(xenfork_ctx *ctx, uint32_t domid, int **devids_out,
 /* DEVICE, not logged: it has no such NIC */
 int xenfork__xen_nic_mac(xenfork_ctx *ctx, uint32_t domid, int devid,
                          uint8_t mac_out[6]);
+/* What the guest has given it to send is sent, or dropped, by then. */
+void xenfork__xen_nic_flush(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            uint32_t timeout_ms);
 /* Its bridge as recorded; caller frees.  *bridge_out NULL: none */
 int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                             char **bridge_out);

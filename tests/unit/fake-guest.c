@@ -158,6 +158,7 @@ int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
     uint32_t i;
 
     (void)wake_fd;
+    (void)ctx;
     (void)timeout_ms;
     FAKE_ENTER(ctx);
     if (fake->on_wait)
@@ -220,6 +221,15 @@ int xenfork__xen_nic_ifname(xenfork_ctx *ctx, uint32_t domid, int devid,
         return fake_leave(xenfork__nomem(ctx));
     *ifname_out = copy;
     return fake_leave(0);
+}
+
+void xenfork__xen_nic_flush(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            uint32_t timeout_ms)
+{
+    (void)ctx;
+    (void)timeout_ms;
+    if (nic_of(domid, devid) && nic_of(domid, devid)->is_up)
+        fake_violation("NIC %d of domain %u is flushed too late", devid, domid);
 }
 
 int xenfork__xen_nic_ids(xenfork_ctx *ctx, uint32_t domid, int **devids_out,
