@@ -360,9 +360,15 @@ int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         mode == RESTART_DESTROY ? info->domid : XENFORK_DOMID_NONE);
     if (rc < 0)
         return rc;
-    for (i = 0; i < config->nic_count && restart.held_count < MAX_NICS; i++)
-        if (xenfork__nic_is_held(ctx, info->domid, config->nics[i]))
+    for (i = 0; i < config->nic_count && restart.held_count < MAX_NICS; i++) {
+        bool is_held = false;
+
+        rc = xenfork__nic_is_held(ctx, info->domid, config->nics[i], &is_held);
+        if (rc < 0)
+            return rc;
+        if (is_held)
             restart.held[restart.held_count++] = config->nics[i];
+    }
     rc = begin(ctx, &restart);
     return rc < 0 ? rc : run(ctx, &restart);
 }

@@ -21,17 +21,17 @@ static const struct xenfork__node_nic *recorded(
 static int look(xenfork_ctx *ctx, uint32_t domid, int devid,
                 struct xenfork__node *now)
 {
+    bool is_held = false;
     uint8_t mac[6];
     int rc = xenfork__xen_nic_mac(ctx, domid, devid, mac);
 
     if (rc == XENFORK_E_DEVICE)
         return 0; /* it has just gone */
-    return rc < 0
-               ? rc
-               : xenfork__node_add_nic(ctx, now, devid, mac,
-                                       xenfork__nic_is_held(ctx, domid, devid)
-                                           ? XENFORK_LINK_HOLD
-                                           : XENFORK_LINK_CONNECT);
+    if (rc < 0 || (rc = xenfork__nic_is_held(ctx, domid, devid, &is_held)) < 0)
+        return rc;
+    return xenfork__node_add_nic(ctx, now, devid, mac,
+                                 is_held ? XENFORK_LINK_HOLD
+                                         : XENFORK_LINK_CONNECT);
 }
 
 int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,

@@ -42,12 +42,16 @@ int xenfork__nic_hold(xenfork_ctx *ctx, uint32_t domid, int devid)
     return rc < 0 ? rc : xenfork__sys_hold(ctx, ifname);
 }
 
-bool xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid)
+int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
+                         bool *is_held_out)
 {
     cleanup_free char *ifname = NULL;
+    int rc = xenfork__xen_nic_ifname(ctx, domid, devid, &ifname);
 
-    return xenfork__xen_nic_ifname(ctx, domid, devid, &ifname) == 0 &&
-           xenfork__sys_is_held(ifname);
+    if (rc < 0 && rc != XENFORK_E_DEVICE)
+        return rc;
+    *is_held_out = rc == 0 && xenfork__sys_is_held(ifname);
+    return 0;
 }
 
 /* Its domain: the one that was made, or that it has been restored as. */
@@ -141,9 +145,12 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
     int rc = before ? 0 : xenfork__nomem(ctx);
 
     for (i = target->first; i < target->end && rc == 0; i++) {
-        before[i] = xenfork__nic_is_held(ctx, target->domid, nics[i].devid)
-                        ? XENFORK_LINK_HOLD
-                        : XENFORK_LINK_CONNECT;
+        bool is_held = false;
+
+        rc = xenfork__nic_is_held(ctx, target->domid, nics[i].devid, &is_held);
+        if (rc < 0)
+            break;
+        before[i] = is_held ? XENFORK_LINK_HOLD : XENFORK_LINK_CONNECT;
         rc = set_link(ctx, target->domid, nics[i].devid, link);
         if (rc < 0)
             break;

@@ -19,6 +19,7 @@ int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
 int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
                                 bool *is_done_out);
 /* One that is not there is not. */
-bool xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid);
+int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
+                         bool *is_held_out);
 
 #endif

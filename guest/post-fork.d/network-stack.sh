@@ -139,7 +139,10 @@ plan_macs() {
     [ "$interface" != "$card" ] || old=$(source_mac "$card")
     [ -n "$old" ] && [ "$old" != "$new" ] || return 0
     case $(kind_of "$interface") in
-    '' | bridge | bond | vlan | team | ipvlan) ;;
+    bridge | bond | vlan | team | ipvlan) ;;
+    # Linux has no word for a macvlan, which has an address of its own.
+    '') [ "$interface" = "$card" ] || [ "$old" = "$(source_mac "$card")" ] ||
+        new=$(random_mac) ;;
     *) [ "$interface" = "$card" ] || new=$(random_mac) ;;
     esac
     if [ "$interface" != "$card" ]; then
