@@ -141,8 +141,11 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
 {
     const struct xenfork__nic *nics = target->config->nics;
     cleanup_free int *before = calloc(target->end + 1, sizeof(*before));
+    cleanup_node struct xenfork__node *was = NULL;
     uint32_t i, done = target->first;
-    int rc = before ? 0 : xenfork__nomem(ctx);
+    int rc = before ? xenfork__node_load(ctx, XENFORK_KIND_CLONE,
+                                         target->node->uuid, &was)
+                    : xenfork__nomem(ctx);
 
     for (i = target->first; i < target->end && rc == 0; i++) {
         bool is_held = false;
@@ -165,6 +168,9 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
         for (i = target->first; i < done; i++)
             if (set_link(ctx, target->domid, nics[i].devid, before[i]) < 0)
                 rc = error.code = XENFORK_E_RESIDUE;
+        /* The new one may be there, though it could not be made durable. */
+        if (was && xenfork__node_save(ctx, was) < 0)
+            rc = error.code = XENFORK_E_RESIDUE;
         ctx->error = error;
     }
     return rc;
