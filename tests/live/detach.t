@@ -47,7 +47,7 @@ check 'the clone ticks on' ticks_on source-1
 
 # What it came from goes.
 xl destroy source
-check 'the other clone is destroyed' timeout 60 xl fork-destroy source-2
+check 'the other clone is destroyed' timeout 60 xl fork-destroy --yes source-2
 rm -f /data/source.img
 check 'the image goes' wait_until 30 eval '! xl list | grep -q "@fork-"'
 check 'the clone ticks on' ticks_on source-1
@@ -82,7 +82,7 @@ check 'to its end' timeout 60 xl fork-detach --wait --to=/data/there --format=qc
 is 'it is there' "$(info source-1 '.disks[0].path')" /data/there/source-1-xvda.qcow2
 check 'and only there' test ! -e "$disk"
 is 'with all that it had' "$(qemu-img convert -O raw /data/there/source-1-xvda.qcow2 /data/raw && sha256sum </data/raw)" "$sum"
-check 'destroyed' timeout 60 xl fork-destroy source-1
+check 'destroyed' timeout 60 xl fork-destroy --yes source-1
 check 'and its file' is_empty /data/there
 check 'nothing is left' wait_until 30 eval '[ -z "$(ls -A /data/.xenfork /var/lib/xenfork/clones 2>/dev/null | grep -v : )" ]'
 done_testing

@@ -65,7 +65,7 @@ check 'xl save' timeout 200 xl save helper /data/saved
 check 'xl restore' timeout 200 xl restore /data/saved
 rm -f /data/saved
 check 'it goes on' wait_until 60 ticks_on helper
-check 'both are destroyed' timeout 120 xl fork-destroy stock helper
+check 'both are destroyed' timeout 120 xl fork-destroy --yes stock helper
 xl destroy src
 taken_down 'no device is left'
 all_as_before 'all is as before'
@@ -76,7 +76,7 @@ start_behind src /mnt/e/src.img 'vif = []'
 took=0
 if fork_by changed src; then ok 'with a changed script'; else fail 'with a changed script'; fi
 check 'that is run' test "$took" -gt 25
-check 'destroyed' timeout 120 xl fork-destroy changed
+check 'destroyed' timeout 120 xl fork-destroy --yes changed
 xl destroy src
 
 thin_volumes web=64
@@ -85,5 +85,5 @@ same_both_ways web block
 xl unpause helper
 check 'the clone ticks on' wait_until 60 ticks_on helper
 is 'its disk is whole' "$(ask helper verify | json .errors)" 0
-check 'both are destroyed' timeout 120 xl fork-destroy stock helper
+check 'both are destroyed' timeout 120 xl fork-destroy --yes stock helper
 done_testing

@@ -131,7 +131,7 @@ check 'and not silent' eval '! held "vif$(domid_of helper).1"'
 
 # It runs, and is taken apart by Xen's own means.
 domid=$(domid_of helper)
-xl fork-destroy stock
+xl fork-destroy --yes stock
 xl unpause helper
 check 'the clone ticks on' wait_until 60 ticks_on helper
 is 'its disk is whole' "$(ask helper verify | json .errors)" 0
@@ -149,7 +149,7 @@ is 'no trace of xenfork-hotplug' "$(traces)" ''
 domid=$(domid_of helper)
 check 'xl destroy' xl destroy helper
 is 'it leaves nothing' "$(left "$domid")" ''
-xl fork-destroy helper
+xl fork-destroy --yes helper
 as_before() {
     rmdir /data/.xenfork 2>/dev/null
     [ "$(host)" = "$before" ]
@@ -171,7 +171,7 @@ is 'the block script was run' "$(sort /tmp/blocked)" "add backend/vbd/$domid/517
 add backend/vbd/$domid/51728"
 rm -r $SCRIPTS/vif-post.d
 cp -p /tmp/block $SCRIPTS/block
-xl fork-destroy other
+xl fork-destroy --yes other
 
 # The lock of Xen's scripts is ours, too.
 mkdir -p /var/run/xen-hotplug
@@ -187,5 +187,5 @@ check 'a fork while a script has the lock' fork_by helper waiter
 date +%s%N >/tmp/done
 check 'it waited' test "$(cat /tmp/done)" -gt "$(cat /tmp/released 2>/dev/null || echo 9999999999999999999)"
 is 'the lock is gone' "$(ls -A /var/run/xen-hotplug)" ''
-xl fork-destroy waiter
+xl fork-destroy --yes waiter
 done_testing

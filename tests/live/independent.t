@@ -34,7 +34,7 @@ check 'the image has gone with its last clone' wait_until 30 no_image
 check 'a restored clone goes on' ticks_on source-1
 check 'a migrated clone goes on' ticks_on source-2
 
-check 'xl fork-destroy takes them and their disks' xl fork-destroy source-1 source-2
+check 'xl fork-destroy takes them and their disks' xl fork-destroy --yes source-1 source-2
 check 'no disk is left' is_empty /data/.xenfork
 is 'no record is left' "$(xl fork-list --json | jq length)" 0
 done_testing

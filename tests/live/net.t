@@ -148,6 +148,6 @@ acknowledge w-4 >/dev/null
 check 'link=hold: it acknowledges' wait_until 10 ready w-4
 check 'and is held' is_held w-4
 
-check 'all go' xl fork-destroy n-1 n-2 w-1 w-2 w-3 w-4
+check 'all go' xl fork-destroy --yes n-1 n-2 w-1 w-2 w-3 w-4
 is 'no interface is left' "$(find /sys/class/net -maxdepth 1 -name 'vif*' | wc -l)" 1
 done_testing

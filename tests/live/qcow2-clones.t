@@ -23,7 +23,7 @@ is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .dept
 pkill -9 -f -- "-xen-domid $(domid_of q-2) "
 check 'the QEMU of another clone dies: the source ticks on' ticks_on q
 check 'and the clone' ticks_on q-1
-check 'that clone is destroyed like any other' timeout 60 xl fork-destroy q-2
+check 'that clone is destroyed like any other' timeout 60 xl fork-destroy --yes q-2
 
 # Hydrated clones outlive their image; what was sealed stays, and is shown.
 hydrated() { [ "$(info q-1 .hydrated_percent)" = 100 ]; }
@@ -39,7 +39,7 @@ check 'and restored' timeout 60 xl restore /data/q-1.save
 rm -f /data/q-1.save
 check 'it ticks on' wait_until 60 ticks_on q-1
 is 'its disk is whole' "$(ask q-1 verify | json .errors)" 0
-check 'the rest is destroyed' timeout 120 xl fork-destroy second q-1
+check 'the rest is destroyed' timeout 120 xl fork-destroy --yes second q-1
 check 'the source has one file again' wait_until 60 is_whole $image
 check 'it ticks on' ticks_on q
 is 'its disk is whole' "$(ask q verify | json .errors)" 0

@@ -51,7 +51,7 @@ is 'it lies on nothing' "$(backing "$disk") $(chain "$disk") $(delta q-1)" " 1 $
 check 'the clone ticks on' ticks_on q-1
 is 'its disk is whole' "$(ask q-1 verify | json .errors)" 0
 check 'a detached clone is forked' timeout 120 xl fork --paused q-1 again
-check 'and that goes' timeout 60 xl fork-destroy again
+check 'and that goes' timeout 60 xl fork-destroy --yes again
 check 'it is one file again' wait_until 60 eval '[ -z "$(backing "$disk")" ]'
 
 # While it runs, elsewhere: killed, stopped, to its end.
@@ -89,7 +89,7 @@ is 'it lies on nothing' "$(backing /data/there/q-2-xvda.qcow2)" ''
 move q-3 raw
 check 'a moved clone is forked' timeout 120 xl fork --paused q-2 again
 is 'its clone has what it wrote' "$(census "$(delta again)" '.marks | sort')" '["before","moved-q-2","own-q-2"]'
-check 'and that goes' timeout 60 xl fork-destroy again
+check 'and that goes' timeout 60 xl fork-destroy --yes again
 
 # Not running: in place, and elsewhere.
 disk=$(delta q-4)
@@ -120,7 +120,7 @@ for n in 1 2 3; do
     check 'it ticks on' wait_until 60 ticks_on "q-$n"
     is 'its disk is whole' "$(ask "q-$n" verify | json .errors)" 0
 done
-check 'all are destroyed' timeout 120 xl fork-destroy q-1 q-2 q-3 q-4
+check 'all are destroyed' timeout 120 xl fork-destroy --yes q-1 q-2 q-3 q-4
 check 'their files, too' is_empty /data/there
 is 'nothing of ours is left' "$(files /data)" 0
 done_testing

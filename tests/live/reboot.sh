@@ -60,7 +60,7 @@ after_power_cut() {
         "$(xl fork-list --json | jq -c '[.[] | select(.kind == "clone") | [.name, .state]]')" "[[\"$source-1\",\"stopped\"]]"
     has_all "$source" "$disk" "${acked[0]}" "of-$source"
     has_all "$source-1" "$(info "$source-1" '.disks[0].path')" "${acked[1]}" "of-$source-1"
-    xl fork-destroy nothing 2>/dev/null
+    xl fork-destroy --yes nothing 2>/dev/null
     is 'the next command sweeps what is left, but for what the clone has' "$(left)" "[] 0 $of_a_clone"
     check "$source starts" "${@:3}"
     is 'its disk is whole' "$(ask "$source" verify | json .errors)" 0
@@ -70,7 +70,7 @@ after_power_cut() {
     check "$source is forked again" timeout 120 xl fork "$source" "$source-2"
     check 'its clone ticks on' wait_until 60 ticks_on "$source-2"
     check 'the clone of before is forked, too' timeout 120 xl fork --paused "$source-1" "$source-1-1"
-    check 'all clones are destroyed' timeout 120 xl fork-destroy "$source-1" "$source-2" "$source-1-1"
+    check 'all clones are destroyed' timeout 120 xl fork-destroy --yes "$source-1" "$source-2" "$source-1-1"
     check 'nothing is left' wait_until "${left_seconds:-30}" nothing_left
     is 'no record, either' "$(xl fork-list --json | jq -c .)" '[]'
 }

@@ -42,7 +42,7 @@ check 'the clone ticks on' ticks_on src-1
 is 'its disk is whole' "$(ask src-1 verify | json .errors)" 0
 
 # Source, image, the other clone and the pool go.
-check 'the other clone goes' timeout 60 xl fork-destroy src-2
+check 'the other clone goes' timeout 60 xl fork-destroy --yes src-2
 xl destroy src
 check 'what it came from is gone' wait_until 60 eval '[ ! -e /mnt/e/.xenfork/pool ] && rm /mnt/e/src.img'
 check 'the clone ticks on' ticks_on src-1
@@ -55,7 +55,7 @@ is 'its marks' "$(jq -c '.marks | sort' <<<"$found")" '["after","before"]'
 check 'restored' timeout 120 xl restore /data/saved
 check 'it ticks on' wait_until 60 ticks_on src-1
 is 'its disk is whole' "$(ask src-1 verify | json .errors)" 0
-check 'destroyed' timeout 60 xl fork-destroy src-1
+check 'destroyed' timeout 60 xl fork-destroy --yes src-1
 rm -f /data/saved
 disk_at /mnt/e/src.img
 all_as_before 'all is as before'

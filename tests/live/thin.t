@@ -49,7 +49,7 @@ start_behind src /mnt/e/src.img
 ask src 'mark last' >/dev/null
 is 'it is started: its disk is whole' "$(ask src verify | json .errors)" 0
 is 'the clone has its own' "$(seen "$(disk src-1)" '.marks | sort')" '["before","own"]'
-check 'all clones are destroyed' timeout 120 xl fork-destroy src-1 src-2 second third
+check 'all clones are destroyed' timeout 120 xl fork-destroy --yes src-1 src-2 second third
 xl destroy src
 taken_down 'the file is plain again'
 is 'with what was written' "$("$LIVE/check-disk" /mnt/e/src.img | jq -c '[(.marks | index("last") != null), (.errors | length)]')" '[true,0]'
@@ -64,7 +64,7 @@ check 'and again' timeout 120 xl fork --paused src f2
 check 'f1 goes on from there' wait_tick f1 "$((tick + 1))" 60
 check 'thawed' xl fork-thaw src
 check 'the source ticks on' ticks_on src
-check 'the clones are destroyed' timeout 120 xl fork-destroy f1 f2
+check 'the clones are destroyed' timeout 120 xl fork-destroy --yes f1 f2
 xl destroy src
 all_as_before 'all is as before'
 done_testing

@@ -107,7 +107,7 @@ cp "$(file_of "$leaf")" /data/copy && mv /data/copy "$(file_of "$leaf")"
 check 'restored beside a copy of its file' timeout 120 xl restore /data/saved
 check 'it ticks on' wait_until 60 ticks_on web-1
 is 'its disk is whole' "$(ask web-1 verify | json .errors)" 0
-check 'all are destroyed' timeout 120 xl fork-destroy web-1 web-2 web-3
+check 'all are destroyed' timeout 120 xl fork-destroy --yes web-1 web-2 web-3
 check 'their files, too' eval 'is_empty /data/there && is_empty /data/v'
 is 'nothing serves any disk' "$(serving)" ''
 done_testing

@@ -43,7 +43,7 @@ check 'xl destroy leaves nothing of what served it' wait_until 30 gone "$(file_o
 is 'as many tapdisks as domains' "$(serving | grep -c ^tapdisk)" 2
 is 'and as many minors' "$(serving | grep -c tapdisk/tapdisk-)" 2
 check 'no node is left' eval '! xenstore-ls -f /local/domain/0/backend | grep -q "$(disk f-1)"'
-check 'destroyed, with its disk' timeout 120 xl fork-destroy f-1
+check 'destroyed, with its disk' timeout 120 xl fork-destroy --yes f-1
 
 # A clone is saved and restored.
 check 'saved' timeout 120 xl save f-2 /data/f-2.save
@@ -51,7 +51,7 @@ is 'and its tapdisk goes' "$(serving | grep -c ^tapdisk)" 1
 check 'restored' timeout 120 xl restore /data/f-2.save
 check 'it ticks on' wait_until 60 ticks_on f-2
 is 'its disk is whole' "$(ask f-2 verify | json .errors)" 0
-check 'destroyed' timeout 120 xl fork-destroy f-2
+check 'destroyed' timeout 120 xl fork-destroy --yes f-2
 rm -f /data/f-2.save
 
 # The source, destroyed and created anew, has all that it wrote.
@@ -75,7 +75,7 @@ ask over mark raw >/dev/null
 check 'over a raw file: forked' timeout 120 xl fork over over-1
 check 'its clone ticks on' wait_until 60 ticks_on over-1
 is 'and has its mark' "$(ask over-1 verify | jq -c .marks)" '["raw"]'
-timeout 120 xl fork-destroy over-1
+timeout 120 xl fork-destroy --yes over-1
 xl destroy over
 is 'the raw file is as it was' "$(sha256sum </data/v/raw.img)" "$raw"
 is 'nothing serves any disk' "$(serving)" "$nothing"

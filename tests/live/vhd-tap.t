@@ -44,8 +44,8 @@ is 'and has what it wrote' "$(ask second verify | jq -c '.marks | sort')" '["bef
 left=$(without second)
 xl destroy second
 check 'xl destroy leaves nothing of what served it' wait_until 30 serving_is "$left"
-check 'destroyed, with its disk' timeout 120 xl fork-destroy second
-check 'the clones are destroyed' timeout 120 xl fork-destroy web-1 web-2
+check 'destroyed, with its disk' timeout 120 xl fork-destroy --yes second
+check 'the clones are destroyed' timeout 120 xl fork-destroy --yes web-1 web-2
 is 'one tapdisk is left' "$(serving | grep -c ^tapdisk)" 1
 
 # Frozen.
@@ -81,7 +81,7 @@ left=$(without f-1) domid=$(domid_of f-1)
 timeout 60 xl destroy f-1
 check 'xl destroy leaves nothing of what served it' wait_until 30 serving_is "$left"
 check 'nor a node' no_node "$domid"
-check 'destroyed, with its disk' timeout 120 xl fork-destroy f-1
+check 'destroyed, with its disk' timeout 120 xl fork-destroy --yes f-1
 
 # tapback is killed, that of one domain: it goes on, and can be forked; then all of tapback is.
 check 'a clone of the restored one' timeout 120 xl fork f-2 g
@@ -96,7 +96,7 @@ timeout 60 xl destroy g
 check 'xl destroy leaves nothing of what served it' wait_until 30 serving_is "$left"
 check 'nor a node' no_node "$domid"
 check 'the source ticks on' ticks_on web
-check 'destroyed, with their disks' timeout 120 xl fork-destroy f-2 g h
+check 'destroyed, with their disks' timeout 120 xl fork-destroy --yes f-2 g h
 pkill -9 -x tapback
 before=$(serving)
 check 'no tapback: no fork' eval '! timeout 120 xl fork web none 2>/tmp/refused'
@@ -107,7 +107,7 @@ is 'its disk is whole' "$(ask web verify | json .errors)" 0
 start_tapback
 check 'tapback again: a fork' timeout 120 xl fork web late
 check 'which ticks on' wait_until 60 ticks_on late
-check 'destroyed' timeout 120 xl fork-destroy late
+check 'destroyed' timeout 120 xl fork-destroy --yes late
 
 # With our script the source's tapdisk leaves nothing behind either.
 xl destroy web
@@ -116,7 +116,7 @@ start_source web 128 "$(tap_line /data/v/web.vhd script=block-fork)"
 check 'by block-fork: forked' timeout 120 xl fork web own
 check 'its clone ticks on' wait_until 60 ticks_on own
 is 'and has all marks' "$(ask own verify | jq -c '.marks | sort')" '["after","before"]'
-check 'destroyed' timeout 120 xl fork-destroy own
+check 'destroyed' timeout 120 xl fork-destroy --yes own
 xl destroy web
 is 'nothing serves any disk' "$(serving)" "$nothing"
 

@@ -55,7 +55,7 @@ check "xl fork-list works" timeout 20 xl fork-list
 is "the clones are stopped" "$(xl fork-list --json | json '.[] | select(.kind == "clone") | .name + " " + .state' | sort | tr '\n' ' ')" \
     "k stopped k2 stopped "
 for clone in k k2; do check "$clone has its disk" test -s "$(info "$clone" .disks[0].path)"; done
-check "they are destroyed" timeout 60 xl fork-destroy k k2
+check "they are destroyed" timeout 60 xl fork-destroy --yes k k2
 check "no domain is left" wait_until 30 no_domains
 check "nothing of ours is left" wait_until 20 nothing_of_ours
 stops 'the daemon ends'
