@@ -35,7 +35,7 @@ is 'JSON' "$(jq -c '.clones[0] | [.ready, .rng, .error, .nics[0].net]' /data/fai
 check 'the error' grep -q '^xl: failing could not adapt: 15-site: no site$' /data/failing.err
 is 'fork-info' "$(info failing '| [.ready, .error] | tojson')" '[false,"15-site: no site"]'
 check 'fork-info, for people' grep -q '^  error  *15-site: no site$' <(xl fork-info failing)
-is 'held' "$(bridge_of failing)" xenfork-held
+check 'held' held "vif$(domid_of failing).0"
 check 'fork-net connect overrides' xl fork-net failing connect
 check 'it answers' wait_until 30 hears 10.0.0.40
 is 'mended in the guest' "$(guest failing 'rm /etc/xenfork/post-fork.d/15-site; xenfork-agent adapt 2>/tmp/err')" 0

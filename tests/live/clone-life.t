@@ -40,7 +40,7 @@ ends() {
 check 'a clone' timeout 120 xl fork --param role=db source k
 check 'it ticks' wait_until 60 ticks_on k
 disk=$(info k '.disks[0].path')
-is 'it is held' "$(link_of k)" xenfork-held
+check 'it is held' held "vif$(domid_of k).0"
 
 # Without a daemon.
 ends destroyed xl destroy k

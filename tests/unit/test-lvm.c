@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -14,7 +15,8 @@
 #include "sys-run.h"
 
 static xenfork_ctx ctx;
-static const char *state, *threshold, *profile;
+static const char *state, *threshold;
+static char profile[32];
 
 /* As lvs and lvmconfig of LVM 2.03 write it. */
 int xenfork__sys_run(xenfork_ctx *c, int code, const char *const argv[],
@@ -26,7 +28,7 @@ int xenfork__sys_run(xenfork_ctx *c, int code, const char *const argv[],
     (void)code;
     if (!strcmp(argv[0], "lvmconfig")) {
         text = threshold;
-        profile = argv[4] ? argv[5] : NULL;
+        snprintf(profile, sizeof(profile), "%s", argv[4] ? argv[5] : "");
     } else if (strcmp(argv[3], "pool_lv") != 0) {
         text = state;
     }
@@ -92,7 +94,7 @@ static void test_profile(void **s)
 {
     (void)s;
     look("  12.50|11.23|8388608||||writeable\n", OFF, NULL);
-    assert_null(profile);
+    assert_string_equal(profile, "");
     look("  80.00|11.23|8388608|||tight|writeable\n", ON, "above 70.00 %");
     assert_string_equal(profile, "tight");
 }
