@@ -15,7 +15,7 @@ check 'the other goes on' ticks_on source-2
 before=$(field source-1 acked)
 check 'xl save' xl save source-1 /data/saved
 is 'it is gone' "$(domid_of source-1)" ''
-is 'its record and disk stay' "$(info source-1 .state)" stopped
+is 'its record and disk stay' "$(info source-1 .state)" left
 check 'xl restore' xl restore /data/saved
 check 'it goes on' wait_until 60 ticks_on source-1
 is 'token' "$(field source-1 token)" "$token"
