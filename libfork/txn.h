@@ -50,8 +50,8 @@ int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
                       const char *driver, const char *path, const char *vdev,
                       const char *from);
 /*
- * A clone with its name, UUID and MACs: nobody else chooses them meanwhile.  Durable
- * when all are, by xenfork__txn_chosen().
+ * A clone with its name, UUID and MACs: nobody else chooses them meanwhile.
+ * Durable when all are, by xenfork__txn_chosen().
  */
 int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16], const char *name,
