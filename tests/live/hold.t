@@ -69,12 +69,12 @@ for n in 1 2 3; do
         >/dev/null 2>&1 &" >/dev/null
 done
 
-# What is of a NIC, without its name and numbers, its carrier, and our own filter.
+# What is of a NIC, without its name and numbers, its carrier, the multicast groups just heard of, and our own filter.
 made() {
     local dev
     dev=$(vif_of "$1" "$2")
     {
-        bridge -d link show dev "$dev" | sed 's/^[0-9]*: [^:]*: //; s/ hwmode.*//'
+        bridge -d link show dev "$dev" | sed 's/^[0-9]*: [^:]*: //; s/ hwmode.*//; s/ mcast_n_groups [0-9]*//'
         bridge vlan show dev "$dev" | sed "s/$dev//"
         tc qdisc show dev "$dev" | grep -o 'rate.*'
         tc filter show dev "$dev" ingress | grep -o 'pref [2-9].*'

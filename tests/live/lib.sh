@@ -51,6 +51,9 @@ skip_all() {
     exit 77
 }
 
+# Xen's own xl, for what ours refuses.
+xens_xl() { "$(find /usr/sbin/xl /usr/lib/xen-*/bin/xl 2>/dev/null | head -n 1)" "$@"; }
+
 done_testing() {
     printf '1..%d\n' "$tests_run"
     if [ "$tests_run" -eq 0 ] || [ "$tests_failed" -gt 0 ]; then
@@ -139,9 +142,10 @@ ask_net() {
             printf "%s\n" "$answer"' ask_net "$1" "${*:2}"
 }
 
-# start_agent DOM: a guest has none until it is asked to: what its clones' agents do keeps the emulator busy
+# start_agent DOM: a guest has none until it is asked to: what its clones' agents do keeps the emulator busy, and
+# a dozen of them take a hook's 60 seconds
 start_agent() {
-    ask "$1" 'sh xenfork-agent watch >/run/observe/agent.log 2>&1 &' >/dev/null || bail_out "no agent in $1"
+    ask "$1" 'sh xenfork-agent --hook-timeout 300 watch >/run/observe/agent.log 2>&1 &' >/dev/null || bail_out "no agent in $1"
 }
 
 # held VIF: whether all of its frames are dropped, in either direction

@@ -32,7 +32,7 @@ is 'and what failed has left nothing' "$(xl list | grep -cE '^(left|right) ')" $
 
 check 'the clone gets hydrated' wait_until 180 hydrated child
 image=$(info child .image)
-check 'plain xl destroy of its image' xl destroy "$image"
+check "Xen's own xl destroys its image" xens_xl destroy "$image"
 check 'the hydrated clone goes on' ticks_on child
 is 'we see that the image is gone' "$(info "$image" .state)" lost
 ask child dirty 24 >/dev/null

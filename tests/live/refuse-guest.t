@@ -45,7 +45,7 @@ fi
 
 # No PCI device is there to assign; hardware's I/O ports are the same to us.
 created ports pvh 'ioports = [ "2f8-2ff" ]'
-refused "passthrough device" PASSTHROUGH "passthrough device" "detach" ports k
+refused "passthrough device" PASSTHROUGH "I/O port" "remove ioports=" ports k
 xl destroy ports
 
 # Its balloon driver never runs: a look at its pages would crash it.

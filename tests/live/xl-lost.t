@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# xl destroy of an image behind our back, with a clone that depends on it: that is seen, and what follows works.
+# Xen's own xl destroys an image behind our back, with a clone that depends on it: that is seen, and what follows works.
 # live: --source
 . "$(dirname "$0")/lib.sh"
 
@@ -11,7 +11,7 @@ timeout 120 xl fork --no-hydrate --paused source k >/dev/null || bail_out "canno
 image=$(xl fork-list --json | json '.[] | select(.kind == "image") | .name')
 is "the image is ready" "$(state_of "$image")" ready
 
-check "xl destroy takes it" timeout 60 xl destroy "$image"
+check "Xen's own xl destroys it" xens_xl destroy "$image"
 is "xl fork-list says that it is lost" "$(state_of "$image")" lost
 check "so does the table" grep -q "^$image .*lost" <<<"$(xl fork-list)"
 is "xl fork-info, too" "$(xl fork-info --json "$image" | json '.[0].state')" lost
@@ -26,7 +26,7 @@ is "nor in Xen" "$(xl list | awk 'NR > 1 { print $1 }' | tr '\n' ' ')" "Domain-0
 
 check "the source can be forked again" timeout 120 xl fork --no-hydrate --paused source k2
 image=$(xl fork-list --json | json '.[] | select(.kind == "image") | .name')
-check "xl destroy takes that image, too" timeout 60 xl destroy "$image"
+check "Xen's own xl destroys that image, too" xens_xl destroy "$image"
 status=0
 text=$(timeout 60 xl fork-image-destroy "$image" 2>&1) || status=$?
 diag "fork-image-destroy of a lost image in use: status $status" "$text"
