@@ -40,6 +40,7 @@ struct guest {
     bool is_suspended;
     bool is_settled; /* its policy has been applied */
     bool is_settling;
+    bool is_repeating; /* it was tried, and is to be tried again */
     uint32_t attempts; /* to apply it, that failed */
     uint64_t retry_ms; /* not before */
 };

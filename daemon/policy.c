@@ -163,8 +163,8 @@ int policy_apply(xenfork_ctx *ctx, uint32_t domid)
     if (!is_dead(ctx, domid, &info, &rc))
         return rc;
     xenfork__uuid_print(info.uuid, uuid);
-    /* A fork of it that is under way ends first. */
-    rc = xenfork__lock_take(ctx, uuid, true, &lock);
+    /* What is under way on it ends first; nobody's place is kept by waiting. */
+    rc = xenfork__lock_take(ctx, uuid, false, &lock);
     if (rc < 0 || !is_dead(ctx, domid, &info, &rc))
         return rc;
     rc = xenfork__xen_name(ctx, domid, &name);

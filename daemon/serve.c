@@ -11,8 +11,10 @@
 #include "hold.h"
 #include "log.h"
 #include "look.h"
+#include "work.h"
 
 #define RECOVER_DELAY_MS 500U   /* events come in swarms */
+#define BUSY_MS          2000U  /* another operation is on the domain */
 #define RETRY_DOUBLES    5U     /* and so often twice as long, for a policy */
 #define LOOK_AGAIN_MS    1000U  /* after Xen or xenstore did not answer */
 #define KILL_GRACE_MS    30000U /* for undoing, after a freeze's timeout */
@@ -141,7 +143,10 @@ static void policy_ended(struct daemon *daemon, const struct worker *worker,
         return;
     guest->is_settling = false;
     guest->is_settled = status == 0;
-    if (status)
+    guest->is_repeating = status != 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == WORK_BUSY)
+        guest->retry_ms = now_ms + BUSY_MS;
+    else if (status)
         policy_failed(guest, now_ms);
 }
 
@@ -225,9 +230,25 @@ static void meet(struct daemon *daemon, const struct host_domain *domain,
     guest->is_shutdown = domain->is_shutdown && !guest->is_suspended;
     if (!guest->is_shutdown) {
         guest->is_settled = false;
+        guest->is_repeating = false;
         guest->attempts = 0;
         guest->retry_ms = 0;
     }
+}
+
+/*
+ * Those that come back get at most half of the places: a core that is dumped
+ * again and again, or a detach that lasts, delays nobody else's reboot.
+ */
+static bool may_repeat(const struct daemon *daemon)
+{
+    const struct guests *guests = &daemon->guests;
+    uint32_t busy = 0;
+    size_t i;
+
+    for (i = 0; i < guests->count; i++)
+        busy += guests->all[i]->is_settling && guests->all[i]->is_repeating;
+    return busy < (daemon->config.policy_workers + 1) / 2;
 }
 
 /* One worker looks after it until it says that all is done. */
@@ -238,7 +259,8 @@ static void settle(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
     if (!guest->is_shutdown || guest->is_settled || guest->is_settling ||
         guest->retry_ms > now_ms)
         return;
-    if (!workers_has_room(&daemon->workers, WORKER_POLICY))
+    if (!workers_has_room(&daemon->workers, WORKER_POLICY) ||
+        (guest->is_repeating && !may_repeat(daemon)))
         return;
     if (workers_start(&daemon->workers, WORKER_POLICY,
                       target_of(guest->domid, target), now_ms) == 0)
@@ -394,7 +416,7 @@ void serve_turn(struct daemon *daemon, uint64_t now_ms)
         look_at_state(daemon, now_ms);
 }
 
-static uint64_t settle_wake_ms(const struct daemon *daemon)
+static uint64_t settle_wake_ms(const struct daemon *daemon, uint64_t now_ms)
 {
     uint64_t wake_ms = SERVE_NEVER;
     size_t i;
@@ -403,7 +425,7 @@ static uint64_t settle_wake_ms(const struct daemon *daemon)
         const struct guest *guest = daemon->guests.all[i];
 
         if (guest->is_shutdown && !guest->is_settled && !guest->is_settling &&
-            guest->retry_ms)
+            guest->retry_ms > now_ms)
             at_latest(&wake_ms, guest->retry_ms);
     }
     return wake_ms;
@@ -430,7 +452,7 @@ uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
     if (workers_has_room(&daemon->workers, WORKER_FREEZE))
         at_latest(&wake_ms, guests_wake_ms(&daemon->guests, now_ms));
     if (workers_has_room(&daemon->workers, WORKER_POLICY))
-        at_latest(&wake_ms, settle_wake_ms(daemon));
+        at_latest(&wake_ms, settle_wake_ms(daemon, now_ms));
     if (workers_has_room(&daemon->workers, WORKER_ACK))
         at_latest(&wake_ms, ack_wake_ms(&daemon->guests));
     if (workers_has_room(&daemon->workers, WORKER_RECOVER))

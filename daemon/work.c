@@ -188,5 +188,5 @@ int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
     default:
         rc = xenfork_recover(ctx);
     }
-    return rc < 0;
+    return kind == WORKER_POLICY && rc == XENFORK_E_BUSY ? WORK_BUSY : rc < 0;
 }

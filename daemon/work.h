@@ -5,6 +5,9 @@
 
 #include "internal.h"
 
+/* Exit status of a policy: another operation is on its domain; later. */
+#define WORK_BUSY 3
+
 /*
  * kind: WORKER_*; value: a freeze's timeout in seconds, hydration's MiB a
  * second.  Returns an exit status: 0 done, 1 failed, 2 usage.

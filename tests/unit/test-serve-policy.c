@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -17,6 +18,8 @@
 #include "node.h"
 #include "scene.h"
 #include "serving.h"
+
+#define BUSY (3 << 8) /* exit status 3 */
 
 static void test_policy(void **state)
 {
@@ -61,6 +64,53 @@ static void test_policy_fails(void **state)
         sleep_until(s.now_ms + 1000);
     }
     assert_in_range(started(WORKER_POLICY, NULL), 24, 60);
+}
+
+/* Something goes on on it: soon again, however long that lasts. */
+static void test_policy_busy(void **state)
+{
+    uint32_t i;
+
+    (void)state;
+    start_up();
+    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    s.now_ms += 100;
+    turn();
+    for (i = 1; i < 20; i++) {
+        assert_int_equal(started(WORKER_POLICY, NULL), i);
+        end(WORKER_POLICY, BUSY);
+        sleep_until(s.now_ms + 1999);
+        assert_int_equal(started(WORKER_POLICY, NULL), i);
+        sleep_until(s.now_ms + 1);
+    }
+}
+
+/* Those that failed before leave half of the places to others. */
+static void test_policy_places(void **state)
+{
+    uint32_t domids[4], i;
+
+    (void)state;
+    start_up();
+    s.config.policy_workers = 4;
+    serve_configure(&s.daemon, &s.config);
+    for (i = 0; i < 4; i++) {
+        char name[8];
+
+        snprintf(name, sizeof(name), "g%u", i);
+        domids[i] = fake_add_guest(name);
+        fake_shut_down(domids[i], HOST_REASON_CRASH);
+    }
+    s.now_ms += 100;
+    turn();
+    assert_int_equal(started(WORKER_POLICY, NULL), 4);
+    for (i = 0; i < 4; i++)
+        end(WORKER_POLICY, FAILED);
+    sleep_until(s.now_ms + 60000);
+    assert_int_equal(started(WORKER_POLICY, NULL), 6);
+    fake_shut_down(s.b, HOST_REASON_REBOOT);
+    sleep_until(s.now_ms + 100);
+    assert_int_equal(started(WORKER_POLICY, text_of(s.b)), 1);
 }
 
 /* No process can be started: neither forgotten, nor tried without rest. */
@@ -330,6 +380,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_policy),
         TEST(test_policy_fails),
+        TEST(test_policy_busy),
+        TEST(test_policy_places),
         TEST(test_no_process_for_policy),
         TEST(test_no_list),
         TEST(test_no_watch),
