@@ -2,11 +2,12 @@
 /*
  * xenfork-keeper: started by the library for one fork, before the source is
  * touched.  When the forking process goes without a word, it undoes the
- * fork; after commit it hydrates the clones, connects those that have
- * acknowledged, and stays until they are gone to remove what nobody needs any
- * more.  Of a freeze the same, but that it stays until the thaw, and answers
- * for the guest, which cannot.  With --collapse in place of a fork it makes
- * the disks of sources shorter that clones no longer need, and ends.
+ * fork; after commit it hydrates the clones and connects those that have
+ * acknowledged.  Then xenforkd goes on, if it runs; else the keeper stays until
+ * the clones are gone, to remove what nobody needs any more.  Of a freeze the
+ * same, but that it stays until the thaw, and answers for the guest, which
+ * cannot.  With --collapse in place of a fork it makes the disks of sources
+ * shorter that clones no longer need, and ends.
  *
  * stdin: a pipe; "c" means committed, end of file without it means undo.
  * stdout: a pipe; "r" is written when it is ready.
@@ -27,6 +28,7 @@
 #include "answer.h"
 #include "collapse.h"
 #include "hydrate.h"
+#include "instance.h"
 #include "internal.h"
 #include "lock.h"
 #include "log.h"
@@ -45,8 +47,11 @@
 #define COLLAPSE_PAUSE_MS     200U
 #define COLLAPSE_MAX_PAUSE_MS 30000U
 #define COLLAPSE_TURNS        512U /* some 55 minutes */
+#define COLLAPSE_LOOKS        8U
 #define COLLAPSE_SHIFT        64U /* turns; then another keeper may have its own */
-#define COLLAPSE_LOCK         "collapse"
+
+/* For acknowledgements: xenforkd, who hears them too, is slower. */
+#define HAND_OVER_MS 60000U
 
 /* In a session of its own: a key pressed at the fork's terminal is not ours. */
 static void become_daemon(void)
@@ -90,6 +95,21 @@ static bool wait_for_word(void)
     return n == 1 && word == 'c';
 }
 
+struct alive {
+    uint32_t domid;
+    uint8_t uuid[16];
+};
+
+struct keeper {
+    xenfork_ctx *ctx;
+    struct xenfork__ready ready;
+    struct alive *alive; /* clones of this fork */
+    size_t count;
+    bool has_own_state; /* where xenforkd does not look */
+    bool is_handed_over;
+    uint64_t end_ns; /* of our patience, if xenforkd runs */
+};
+
 static bool is_live(xenfork_ctx *ctx, const struct xenfork__node *clone)
 {
     struct xenfork__dominfo info;
@@ -97,33 +117,53 @@ static bool is_live(xenfork_ctx *ctx, const struct xenfork__node *clone)
     return xenfork__node_info(ctx, clone, &info) == 0;
 }
 
-/* Hydrate the clones of this fork; how many of them are alive? */
-static size_t keep(xenfork_ctx *ctx, const char *txn)
+/* Hydrate a clone of this fork, unless it is gone; is it alive? */
+static bool keep_one(xenfork_ctx *ctx, struct xenfork__node *clone)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
-    size_t i, live = 0;
-
-    if (xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones) < 0)
-        return 0;
-    for (i = 0; i < clones.count; i++) {
-        struct xenfork__node *clone = clones.nodes[i];
-
-        if (strcmp(clone->txn, txn))
-            continue;
-        xenfork__clone_release(ctx, clone);
-        if (!is_live(ctx, clone))
-            continue;
-        if (clone->is_hydrating && clone->hydrated < 100)
-            xenfork__hydrate(ctx, clone, PAGES_PER_SECOND);
-        live += is_live(ctx, clone);
-    }
-    return live;
+    xenfork__clone_release(ctx, clone);
+    if (!is_live(ctx, clone))
+        return false;
+    if (clone->is_hydrating && clone->hydrated < 100)
+        xenfork__hydrate(ctx, clone, PAGES_PER_SECOND);
+    return is_live(ctx, clone);
 }
 
-struct keeper {
-    xenfork_ctx *ctx;
-    struct xenfork__ready ready;
-};
+/* Hydrate the clones of this fork, and remember those that are alive. */
+static void keep(struct keeper *keeper, const char *txn)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    size_t i;
+
+    keeper->count = 0;
+    if (xenfork__nodes_load(keeper->ctx, XENFORK_KIND_CLONE, &clones) < 0)
+        return;
+    free(keeper->alive);
+    keeper->alive = calloc(clones.count + 1, sizeof(*keeper->alive));
+    for (i = 0; i < clones.count && keeper->alive; i++) {
+        struct xenfork__node *clone = clones.nodes[i];
+        struct alive *alive = &keeper->alive[keeper->count];
+
+        if (strcmp(clone->txn, txn) || !keep_one(keeper->ctx, clone))
+            continue;
+        alive->domid = clone->domid;
+        memcpy(alive->uuid, clone->uuid, sizeof(alive->uuid));
+        keeper->count++;
+    }
+}
+
+/* Some domain has gone: one of ours?  Xen knows, no record need be read. */
+static bool has_lost_one(const struct keeper *keeper)
+{
+    struct xenfork__dominfo info;
+    size_t i;
+
+    for (i = 0; i < keeper->count; i++)
+        if (xenfork__xen_info(keeper->ctx, keeper->alive[i].domid, &info) < 0 ||
+            info.is_dying ||
+            memcmp(info.uuid, keeper->alive[i].uuid, sizeof(info.uuid)))
+            return true;
+    return false;
+}
 
 /* Hydration takes its time: clones that acknowledge meanwhile do not wait. */
 static void serve(void *opaque, int stage, uint32_t index, uint64_t done,
@@ -140,6 +180,18 @@ static void serve(void *opaque, int stage, uint32_t index, uint64_t done,
         xenfork__ready_turn(keeper->ctx, &keeper->ready, -1, 0, &clone);
 }
 
+/* How long to wait for an event: 0: xenforkd goes on, -1: for ever. */
+static int patience_ms(const struct keeper *keeper)
+{
+    uint64_t now_ns = xenfork__now_ns();
+
+    if (keeper->has_own_state || !instance_is_running(XENFORK_PID_FILE))
+        return -1;
+    if (!keeper->ready.waiting || now_ns >= keeper->end_ns)
+        return 0;
+    return (int)((keeper->end_ns - now_ns) / 1000000U) + 1;
+}
+
 /* Until a domain may have gone.  What cannot be connected is not our end. */
 static bool wait_release(struct keeper *keeper)
 {
@@ -148,9 +200,12 @@ static bool wait_release(struct keeper *keeper)
 
     while (!ready->is_released) {
         size_t before = ready->waiting;
+        int ms = patience_ms(keeper);
 
-        if (xenfork__ready_turn(keeper->ctx, ready, -1, -1, &clone) < 0 &&
-            ready->waiting == before)
+        keeper->is_handed_over = !ms;
+        if (!ms ||
+            (xenfork__ready_turn(keeper->ctx, ready, -1, ms, &clone) < 0 &&
+             ready->waiting == before))
             return false;
     }
     ready->is_released = false;
@@ -200,30 +255,50 @@ static int pause_ms(uint32_t turn)
                                                  : COLLAPSE_MAX_PAUSE_MS);
 }
 
-/*
- * Of one source, or of all; clones that acknowledge meanwhile do not wait.
- * One keeper after the other: many would leave a fork no chance to get the
- * source's lock, and who comes later may have to do what is new.
- */
-static void collapse(struct keeper *keeper, const uint8_t *source)
+/* Of one source, or of all; clones that acknowledge meanwhile do not wait. */
+static int collapse_turns(struct keeper *keeper, const uint8_t *source,
+                          uint32_t *turn)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     const struct xenfork__ready_clone *clone;
     bool again = true;
-    uint32_t turn;
     int rc = 0;
 
-    for (turn = 1; turn <= COLLAPSE_TURNS && again && rc >= 0; turn++) {
-        if (lock || (rc = xenfork__lock_take(keeper->ctx, COLLAPSE_LOCK, false,
-                                             &lock)) == 0)
+    for (; *turn <= COLLAPSE_TURNS && again && rc >= 0; ++*turn) {
+        if (lock ||
+            (rc = xenfork__lock_take(keeper->ctx, XENFORK__COLLAPSE_LOCK, false,
+                                     &lock)) == 0)
             rc = collapse_once(keeper->ctx, source, lock, &again);
         if (rc == XENFORK_E_BUSY)
             rc = 0;
-        if (turn % COLLAPSE_SHIFT == 0)
+        if (*turn % COLLAPSE_SHIFT == 0)
             xenfork__lock_drop(steal_ptr(lock));
         if (again && rc == 0)
-            xenfork__ready_turn(keeper->ctx, &keeper->ready, -1, pause_ms(turn),
-                                &clone);
+            xenfork__ready_turn(keeper->ctx, &keeper->ready, -1,
+                                pause_ms(*turn), &clone);
+    }
+    return rc;
+}
+
+/*
+ * One keeper after the other: many would leave a fork no chance to get the
+ * source's lock.  Who wanted another while we had the lock has started none:
+ * so we look again without it, a few times, as what is due may stay so.
+ */
+static void collapse(struct keeper *keeper, const uint8_t *source)
+{
+    const struct xenfork__ready_clone *clone;
+    uint32_t look, turn = 1;
+    bool is_due = true;
+
+    for (look = 0; is_due && look < COLLAPSE_LOOKS; look++) {
+        if (look)
+            xenfork__ready_turn(keeper->ctx, &keeper->ready, -1,
+                                COLLAPSE_PAUSE_MS, &clone);
+        if (collapse_turns(keeper, source, &turn) < 0 ||
+            xenfork__collapse_is_due(keeper->ctx, &is_due) < 0)
+            return;
+        source = NULL;
     }
 }
 
@@ -236,27 +311,31 @@ static void collapse_only(xenfork_ctx *ctx)
 }
 
 /* What could not be hydrated, when the lock goes, is for xenforkd, too. */
-static void keep_clones(xenfork_ctx *ctx, const char *txn,
+static void keep_clones(xenfork_ctx *ctx, const char *txn, bool has_own_state,
                         struct xenfork__lock *lock)
 {
-    struct keeper keeper = {.ctx = ctx};
+    struct keeper keeper = {.ctx = ctx, .has_own_state = has_own_state};
     uint8_t source[16];
     bool has_source = find_source(ctx, txn, source);
-    size_t live;
 
     if (xenfork__ready_add_all(ctx, &keeper.ready, txn) == 0)
         xenfork_set_progress(ctx, serve, &keeper);
-    live = keep(ctx, txn);
+    keep(&keeper, txn);
     xenfork__lock_drop(lock);
     if (has_source)
         collapse(&keeper, source);
-    while (live && wait_release(&keeper))
-        live = keep(ctx, txn);
+    keeper.end_ns = xenfork__now_ns() + HAND_OVER_MS * 1000000ULL;
+    while (keeper.count && wait_release(&keeper))
+        if (has_lost_one(&keeper))
+            keep(&keeper, txn);
     xenfork_set_progress(ctx, NULL, NULL);
-    xenfork__answer(ctx, txn, false);
-    if (xenfork__recover(ctx) == 0)
-        collapse(&keeper, NULL);
+    if (!keeper.is_handed_over) {
+        xenfork__answer(ctx, txn, false);
+        if (xenfork__recover(ctx) == 0)
+            collapse(&keeper, NULL);
+    }
     xenfork__ready_free(ctx, &keeper.ready);
+    free(keeper.alive);
 }
 
 int main(int argc, char **argv)
@@ -287,7 +366,7 @@ int main(int argc, char **argv)
     if (xenfork__hydrate_lock(ctx, txn, false, &lock) < 0 || !say_ready())
         return 1;
     if (wait_for_word()) {
-        keep_clones(ctx, txn, lock);
+        keep_clones(ctx, txn, argc == 4, lock);
     } else {
         xenfork__txn_recover(ctx, txn, true);
         xenfork__lock_drop(lock);

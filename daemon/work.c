@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "answer.h"
+#include "collapse.h"
 #include "xen-host.h"
 #include "hydrate.h"
 #include "ids.h"
@@ -186,7 +187,9 @@ int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
         rc = work_on_record(ctx, kind, target, value);
         break;
     default:
-        rc = xenfork_recover(ctx);
+        /* Of forks whose keepers have handed over to us. */
+        if ((rc = xenfork_recover(ctx)) == 0)
+            xenfork__collapse_begin(ctx);
     }
     return kind == WORKER_POLICY && rc == XENFORK_E_BUSY ? WORK_BUSY : rc < 0;
 }

@@ -2,6 +2,7 @@
 #include "collapse.h"
 
 #include "disk.h"
+#include "lock.h"
 #include "sealed.h"
 #include "source.h"
 #include "txn.h"
@@ -218,12 +219,21 @@ int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out)
     return rc;
 }
 
+static bool is_at_work(xenfork_ctx *ctx)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+
+    return xenfork__lock_take(ctx, XENFORK__COLLAPSE_LOCK, false, &lock) ==
+           XENFORK_E_BUSY;
+}
+
 void xenfork__collapse_begin(xenfork_ctx *ctx)
 {
     cleanup_close int fd = -1;
     bool is_due = false;
 
     if (xenfork__collapse_is_due(ctx, &is_due) == 0 && is_due &&
+        !is_at_work(ctx) &&
         xenfork__sys_keeper(ctx, XENFORK__KEEPER_COLLAPSE, &fd) < 0)
         LOG_WARN(ctx, "disks of a source are not made shorter now, ignoring");
 }

@@ -19,8 +19,11 @@ int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out);
 int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out);
 /*
  * By whoever takes away what has lain on one: if it is due, a process does it
- * from now on.  If it cannot be begun, the next fork's keeper does it.
+ * from now on.  None is started where one holds the lock: that one looks
+ * again when it has dropped it.  If it cannot be begun, the next fork's keeper
+ * does it.
  */
+#define XENFORK__COLLAPSE_LOCK "collapse"
 void xenfork__collapse_begin(xenfork_ctx *ctx);
 
 #endif

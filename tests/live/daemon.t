@@ -106,6 +106,20 @@ isnt 'it has not acknowledged' "$(info k .ready)" true
 xenstore-write "$(key k data/fork/ack)" "$(info k .generation)"
 check 'when it does, that is seen to without its keeper' wait_until 20 ready
 check 'the clone is destroyed' xl fork-destroy k
+
+# Keepers that have nothing to do but wait hand over to the daemon.
+no_keeper() { ! pgrep -x xenfork-keeper >/dev/null; }
+check 'forked' xl fork source k
+check 'its keeper stays until it has acknowledged' eval '! no_keeper'
+xenstore-write "$(key k data/fork/ack)" "$(info k .generation)"
+check 'then it ends, and the clone does not' wait_until 60 no_keeper
+is 'connected and hydrated' "$(info k .ready) $(info k .hydrated_percent)" 'true 100'
+image=$(info k .image)
+check 'it has an image' test -n "$image"
+xl destroy k
+no_image() { ! domid_of "$image"; }
+check 'when it has gone its image goes' wait_until 30 no_image
+xl fork-destroy k 2>/dev/null
 check 'frozen from the host' xl fork-freeze source
 pkill -9 -x xenfork-keeper
 check 'xl shutdown of a frozen domain without its keeper' timeout 100 xl shutdown -w source

@@ -16,6 +16,7 @@
 
 #include "chain-scene.h"
 #include "collapse.h"
+#include "lock.h"
 #include "disk.h"
 #include "fake-xen.h"
 #include "qcow2.h"
@@ -121,6 +122,8 @@ static void test_fork(void **state)
 /* Its clones are gone before it runs on: its image was the last. */
 static void test_thawed(void **state)
 {
+    struct xenfork__lock *lock;
+
     (void)state;
     assert_int_equal(xenfork_freeze(chain->ctx, chain->src, 1000), 0);
     chain_fork();
@@ -129,6 +132,15 @@ static void test_thawed(void **state)
     fake->keeper_count = 0;
     assert_int_equal(xenfork_thaw(chain->ctx, chain->src), 0);
     assert_int_equal(fake->keeper_count, 1);
+    /* While one is at work no other is started, and one is when it is not. */
+    assert_int_equal(xenfork__lock_take(chain->ctx, XENFORK__COLLAPSE_LOCK,
+                                        false, &lock),
+                     0);
+    xenfork__collapse_begin(chain->ctx);
+    assert_int_equal(fake->keeper_count, 1);
+    xenfork__lock_drop(lock);
+    xenfork__collapse_begin(chain->ctx);
+    assert_int_equal(fake->keeper_count, 2);
     assert_string_equal(fake->keepers[0].txn_id, XENFORK__KEEPER_COLLAPSE);
     chain_collapse();
     assert_int_equal(chain_depth(), 1);
