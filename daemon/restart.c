@@ -208,7 +208,7 @@ static int preserve(xenfork_ctx *ctx, const struct restart *restart)
     int rc;
 
     if (!gmtime_r(&now, &tm) ||
-        !strftime(suffix, sizeof(suffix), "-%Y%m%dT%H%MZ", &tm))
+        !strftime(suffix, sizeof(suffix), "-%Y%m%dT%H%M%SZ", &tm))
         return xenfork__fail(ctx, XENFORK_E_XEN, 0, "cannot tell the time");
     /* Nobody is to apply its policy a second time. */
     if ((rc = hydrate(ctx, restart)) < 0 ||

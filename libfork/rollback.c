@@ -346,7 +346,10 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
     if (rc == 0 && xenfork__file_remove(ctx, txn->path) < 0)
         rc = XENFORK_E_RESIDUE;
     if (rc < 0)
-        xenfork__fail(ctx, rc, 0, "fork %s cannot be undone whole", txn->id);
+        xenfork__fail(ctx, rc, 0,
+                      "what journal %s has begun cannot be undone "
+                      "whole",
+                      txn->id);
     ctx->guard_fd = -1;
     xenfork__txn_free(txn);
     return rc;
@@ -367,7 +370,7 @@ int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
         xenfork__txn_free(txn);
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     }
-    LOG_WARN(ctx, "rolling back fork %s, whose process is gone", id);
+    LOG_WARN(ctx, "rolling back journal %s, whose process is gone", id);
     return xenfork__txn_rollback(ctx, txn);
 }
 
@@ -406,7 +409,7 @@ int xenfork__txns_recover(xenfork_ctx *ctx)
     }
     xenfork__names_free(ids, count);
     return rc < 0 ? xenfork__fail(ctx, rc, 0,
-                                  "what a killed fork has left "
+                                  "what a killed process has left "
                                   "cannot all be undone")
                   : 0;
 }
