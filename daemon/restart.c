@@ -382,7 +382,8 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
     if (!xenfork__uuid_parse(uuid, restart.uuid))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no UUID");
     xenfork__uuid_print(restart.uuid, restart.uuid_text);
-    rc = xenfork__lock_take(ctx, restart.uuid_text, true, &lock);
+    /* As policies: nobody's place is kept by waiting. */
+    rc = xenfork__lock_take(ctx, restart.uuid_text, false, &lock);
     if (rc < 0)
         return rc;
     rc = load(ctx, &restart);

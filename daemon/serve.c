@@ -134,6 +134,12 @@ static void policy_failed(struct guest *guest, uint64_t now_ms)
         guest->attempts++;
 }
 
+/* Another operation is on its domain: no failure. */
+static bool is_busy(int status)
+{
+    return WIFEXITED(status) && WEXITSTATUS(status) == WORK_BUSY;
+}
+
 static void policy_ended(struct daemon *daemon, const struct worker *worker,
                          int status, uint64_t now_ms)
 {
@@ -144,7 +150,7 @@ static void policy_ended(struct daemon *daemon, const struct worker *worker,
     guest->is_settling = false;
     guest->is_settled = status == 0;
     guest->is_repeating = status != 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == WORK_BUSY)
+    if (is_busy(status))
         guest->retry_ms = now_ms + BUSY_MS;
     else if (status)
         policy_failed(guest, now_ms);
@@ -156,7 +162,7 @@ static void restart_ended(struct daemon *daemon, const struct worker *worker,
 {
     if (status)
         retries_failed(&daemon->restarts, worker->target,
-                       now_ms + SERVE_RETRY_MS);
+                       now_ms + (is_busy(status) ? BUSY_MS : SERVE_RETRY_MS));
     else
         retries_ended(&daemon->restarts, worker->target);
     at_latest(&daemon->state_ms, now_ms);

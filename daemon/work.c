@@ -191,5 +191,8 @@ int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
         if ((rc = xenfork_recover(ctx)) == 0)
             xenfork__collapse_begin(ctx);
     }
-    return kind == WORKER_POLICY && rc == XENFORK_E_BUSY ? WORK_BUSY : rc < 0;
+    if (rc == XENFORK_E_BUSY &&
+        (kind == WORKER_POLICY || kind == WORKER_RESTART))
+        return WORK_BUSY;
+    return rc < 0;
 }

@@ -5,7 +5,7 @@
 
 #include "internal.h"
 
-/* Exit status of a policy: another operation is on its domain; later. */
+/* Of a policy or a restart: another operation is on its domain; later. */
 #define WORK_BUSY 3
 
 /*

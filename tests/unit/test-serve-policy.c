@@ -232,6 +232,25 @@ static void test_restart_fails(void **state)
     assert_int_equal(started(WORKER_RESTART, NULL), 2);
 }
 
+/* Something goes on on its domain: soon again. */
+static void test_restart_busy(void **state)
+{
+    uint32_t i;
+
+    (void)state;
+    begin_restart(UUID "1");
+    turn();
+    end(WORKER_RECOVER, 0);
+    sleep_until(s.now_ms + 2000);
+    for (i = 1; i < 20; i++) {
+        assert_int_equal(started(WORKER_RESTART, NULL), i);
+        end(WORKER_RESTART, BUSY);
+        sleep_until(s.now_ms + 1999);
+        assert_int_equal(started(WORKER_RESTART, NULL), i);
+        sleep_until(s.now_ms + 1);
+    }
+}
+
 /* The others are begun at once, each again in its own time. */
 static void test_restart_fails_alone(void **state)
 {
@@ -388,6 +407,7 @@ int main(void)
         TEST(test_recover_once),
         TEST(test_restarts),
         TEST(test_restart_fails),
+        TEST(test_restart_busy),
         TEST(test_restart_fails_alone),
         TEST(test_restarts_fail_slowly),
         TEST(test_hydrations),

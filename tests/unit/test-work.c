@@ -116,6 +116,22 @@ static void test_freeze_of_what_is_forked(void **state)
     assert_false(fake_domain(s.src)->is_shutdown);
 }
 
+/* Another operation is on the domain: nobody's place is kept by waiting. */
+static void test_busy(void **state)
+{
+    struct xenfork__lock *lock;
+    char uuid[XENFORK__UUID_CHARS];
+
+    (void)state;
+    fake_shut_down(s.src, HOST_REASON_REBOOT);
+    xenfork__uuid_print(fake_domain(s.src)->uuid, uuid);
+    assert_int_equal(xenfork__lock_take(s.ctx, uuid, false, &lock), 0);
+    assert_int_equal(work(s.ctx, WORKER_POLICY, s.text, 0), WORK_BUSY);
+    assert_int_equal(work(s.ctx, WORKER_RESTART, uuid, 0), WORK_BUSY);
+    xenfork__lock_drop(lock);
+    assert_int_equal(work(s.ctx, WORKER_RESTART, uuid, 0), 0);
+}
+
 static struct xenfork__node *clone_node(void)
 {
     struct xenfork__node *node;
@@ -257,17 +273,12 @@ static void test_recover(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_usage),
-        TEST(test_freeze),
-        TEST(test_freeze_fails),
-        TEST(test_freeze_refused),
-        TEST(test_freeze_of_what_is_forked),
-        TEST(test_hydrate),
-        TEST(test_hydrate_too_early),
-        TEST(test_answer),
-        TEST(test_answer_fails),
-        TEST(test_ack),
-        TEST(test_recover),
+        TEST(test_usage),        TEST(test_freeze),
+        TEST(test_freeze_fails), TEST(test_freeze_refused),
+        TEST(test_busy),         TEST(test_freeze_of_what_is_forked),
+        TEST(test_hydrate),      TEST(test_hydrate_too_early),
+        TEST(test_answer),       TEST(test_answer_fails),
+        TEST(test_ack),          TEST(test_recover),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
