@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "files.h"
 #include "folder.h"
@@ -14,21 +13,19 @@
 
 #define STOP_FILE "stop-detach"
 
-static void pace(const struct xenfork__detaching *job)
+/* Hold the job to its speed; it is stopped and cancelled meanwhile, too. */
+static int pace(xenfork_ctx *ctx, const struct xenfork__detaching *job)
 {
-    uint64_t speed = xenfork__detach_speed(job);
-    uint64_t due, now = xenfork__now_ns();
-    struct timespec t;
+    uint64_t due_ns, speed = xenfork__detach_speed(job);
+    int rc = 0;
 
     if (!speed)
-        return;
-    due = job->start_ns +
-          (uint64_t)((double)job->moved_bytes / (double)speed * 1e9);
-    if (due <= now)
-        return;
-    t = (struct timespec){.tv_sec = (time_t)((due - now) / 1000000000U),
-                          .tv_nsec = (long)((due - now) % 1000000000U)};
-    nanosleep(&t, NULL);
+        return 0;
+    due_ns = job->start_ns +
+             (uint64_t)((double)job->moved_bytes / (double)speed * 1e9);
+    while (rc == 0 && xenfork__sleep_towards(due_ns))
+        rc = xenfork__detach_wait(ctx, job);
+    return rc;
 }
 
 uint64_t xenfork__detach_speed(const struct xenfork__detaching *job)
@@ -93,7 +90,8 @@ int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
         return rc;
     xenfork__progress(ctx, 0, percent, 100);
     job->moved_bytes += moved;
-    pace(job);
+    if ((rc = pace(ctx, job)) < 0)
+        return rc;
     /* All of it is recorded only when true. */
     percent = percent < 100 ? percent : 99;
     return percent < job->clone->detached + 5 ? 0 : save(ctx, job, percent);

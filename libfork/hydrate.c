@@ -6,7 +6,6 @@
 #include "hydrate.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "ids.h"
 #include "walk.h"
@@ -23,19 +22,18 @@ int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
     return xenfork__lock_take(ctx, name, is_waiting, lock_out);
 }
 
-static void pace(uint64_t start_ns, uint64_t done, uint32_t pages_per_second)
+static int pace(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
+                uint32_t pages_per_second)
 {
-    uint64_t due, now = xenfork__now_ns();
+    uint64_t due_ns;
+    int rc = 0;
 
     if (!pages_per_second)
-        return;
-    due = start_ns + done * 1000000000U / pages_per_second;
-    if (due > now) {
-        struct timespec t = {.tv_sec = (time_t)((due - now) / 1000000000U),
-                             .tv_nsec = (long)((due - now) % 1000000000U)};
-
-        nanosleep(&t, NULL);
-    }
+        return 0;
+    due_ns = start_ns + done * 1000000000U / pages_per_second;
+    while (rc == 0 && xenfork__sleep_towards(due_ns))
+        rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0);
+    return rc;
 }
 
 /* Unless the clone has been destroyed meanwhile: then NOTFOUND. */
@@ -110,7 +108,10 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
                     clone->pages ? clone->pages : 1);
         if (rc < 0)
             return rc;
-        pace(start_ns, walk.seen + walk.holes / HOLES_A_PAGE, pages_per_second);
+        rc = pace(ctx, start_ns, walk.seen + walk.holes / HOLES_A_PAGE,
+                  pages_per_second);
+        if (rc < 0)
+            return rc;
     }
     if (xenfork__walk_is_short(&walk))
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,

@@ -30,7 +30,7 @@ struct xenfork_ctx {
     struct xenfork__qmp *qmp;  /* known to sys-qmp.c alone; NULL: none */
     char *state_dir;
     char boot[37]; /* of the host, a UUID: what domids are of */
-    int guard_fd; /* a lock for what we run: the journal's; -1: none */
+    int guard_fd;  /* a lock for what we run: the journal's; -1: none */
     volatile sig_atomic_t is_cancelled;
     xenfork_progress_fn *progress;
     void *progress_opaque;
@@ -94,6 +94,24 @@ static inline uint64_t xenfork__now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Sleep until due_ns, but a fifth of a second at most: who waits looks between
+ * whether it is still wanted.  Return false when due_ns has come.
+ */
+static inline bool xenfork__sleep_towards(uint64_t due_ns)
+{
+    const uint64_t most_ns = 200000000U;
+    uint64_t now_ns = xenfork__now_ns();
+    struct timespec pause = {0};
+
+    if (now_ns >= due_ns)
+        return false;
+    pause.tv_nsec = (long)(due_ns - now_ns < most_ns ? due_ns - now_ns
+                                                     : most_ns);
+    nanosleep(&pause, NULL);
+    return true;
 }
 
 static inline void xenfork__count(xenfork_ctx *ctx, int counter, uint64_t n)

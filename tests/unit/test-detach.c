@@ -134,6 +134,18 @@ static void test_stopped(void **state)
     assert_int_equal(detached(s), 100);
 }
 
+/* So slow that it would sleep for minutes: it is stopped at once. */
+static void test_slow(void **state)
+{
+    struct scene *s = *state;
+    uint64_t start = xenfork__now_ns();
+
+    xenfork_set_progress(s->ctx, stop_it, s);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 1),
+                     XENFORK_E_CANCELLED);
+    assert_true(xenfork__now_ns() - start < 4000000000U);
+}
+
 /* What is its own already does not count for the limit of speed. */
 static void test_speed(void **state)
 {
@@ -411,7 +423,7 @@ static void test_qcow2_forked(void **state)
 
     s->is_asked = false;
     xenfork_set_progress(s->ctx, fork_it, s);
-    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 4), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 256), 0);
     assert_true(s->is_asked);
     assert_flat(s, fake_domain(s->clone)->disks[0].path);
 }
@@ -469,6 +481,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_too_little, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_speed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
