@@ -82,9 +82,10 @@ static int scan_batch(xenfork_ctx *ctx, uint32_t domid,
     if ((rc = xenfork__enter(ctx, ctx->stage, XENFORK_ALL, 0)) < 0 ||
         (rc = xenfork__xen_present(ctx, domid, walk->gfn, n, present)) < 0)
         return rc;
-    for (i = 0; i < n && rc >= 0; i++)
-        if (present[i])
-            rc = append(ctx, pages, walk->gfn + i);
+    if (memchr(present, true, n))
+        for (i = 0; i < n && rc >= 0; i++)
+            if (present[i])
+                rc = append(ctx, pages, walk->gfn + i);
     xenfork__walk_note(walk, present, n);
     return rc;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "walk.h"
 
+#include <string.h>
+
 uint32_t xenfork__walk_next(const struct xenfork__walk *walk, uint32_t most)
 {
     uint64_t left = walk->end - walk->gfn;
@@ -14,9 +16,15 @@ uint32_t xenfork__walk_next(const struct xenfork__walk *walk, uint32_t most)
 void xenfork__walk_note(struct xenfork__walk *walk, const bool *present,
                         uint32_t count)
 {
-    uint32_t i;
+    uint32_t i = 0;
 
-    for (i = 0; i < count; i++) {
+    /* Most batches between a guest's memory and its special pages are empty. */
+    if (!memchr(present, true, count)) {
+        walk->holes += count;
+        walk->gap += count;
+        i = count;
+    }
+    for (; i < count; i++) {
         walk->seen += present[i];
         walk->holes += !present[i];
         walk->gap = present[i] ? 0 : walk->gap + 1;

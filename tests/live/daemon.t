@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # xenforkd: one of it, however it ends; it freezes who asks, and takes up where a killed one was.
 # live: --source --timeout 700
+# full: 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 

@@ -3,6 +3,7 @@
 # What a clone's or a source's configuration wants done when it shuts down is done, once, as xl create does it.
 # alone: yes
 # live: --source --timeout 1200
+# full: 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 
