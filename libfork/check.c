@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -168,8 +169,25 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
     return rc;
 }
 
+/* Where the cut renames what is sealed, its other names would stay. */
+static int check_names(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                       const char *file, const struct stat *st)
+{
+    if (st->st_nlink < 2)
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "disk %s (%s) cannot be forked: the file has %ju names, and "
+                  "by another one it could be written below its clones",
+                  disk->vdev, disk->path, (uintmax_t)st->st_nlink);
+    return xenfork__remedy(ctx,
+                           "remove the others (find -samefile %s); or shut the "
+                           "domain down, and give it a copy of the file",
+                           file);
+}
+
 /* Of a file: what is sealed, and deltas, lie beside it. */
-static int check_folder(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                      const struct xenfork__disk_driver *driver)
 {
     const char *file = strchr(disk->path, '/');
     struct stat st;
@@ -177,6 +195,8 @@ static int check_folder(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 
     if (!file || stat(file, &st) || !S_ISREG(st.st_mode))
         return 0;
+    if (driver->parent && (rc = check_names(ctx, disk, file, &st)) < 0)
+        return rc;
     rc = xenfork__folder_check_file(ctx, file);
     if (rc == XENFORK_E_DISK) {
         __auto_type said = ctx->error;
@@ -197,7 +217,7 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
     int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &plan->driver);
 
     if (rc == 0 && plan->driver && plan->driver->clone)
-        rc = check_folder(ctx, disk);
+        rc = check_file(ctx, disk, plan->driver);
     if (rc == 0 && plan->driver && disk->path && !disk->is_foreign)
         rc = xenfork__xen_disk_served(ctx, domid, disk->vdev, disk->path);
     /* A clone's own copy of what others write to would be of no use. */

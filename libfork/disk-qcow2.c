@@ -6,8 +6,8 @@
  * record, a reboot and a restore expect.
  *
  * All files are beside the source's, because QEMU looks for what a file lies
- * on in the folder of the name that it was opened by.  A symbolic link in
- * place of the file is what is sealed, and put back, then.
+ * on in the folder of the name that it was opened by.  A symbolic link stays,
+ * and the file that it leads to is cut, which has to be in its folder, then.
  *
  * The order of a cut: QEMU goes over to the new file, then the path leads to
  * it, durably, before the guest runs on.  Not the other way round: QEMU opens
@@ -68,6 +68,46 @@ static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return xenfork__remedy(ctx, "%s", remedy);
 }
 
+int xenfork__qcow2_follow(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                          struct xenfork__cut *followed_out, char **real_out)
+{
+    char *real = realpath(cut->from, NULL);
+
+    if (!real && errno == ENOMEM)
+        return xenfork__nomem(ctx);
+    *followed_out = *cut;
+    if (real)
+        followed_out->from = real;
+    *real_out = real;
+    return 0;
+}
+
+static bool stat_folder(const char *path, struct stat *st_out)
+{
+    cleanup_free char *dir = strndup(path,
+                                     (size_t)(strrchr(path, '/') - path) + 1);
+
+    return dir && stat(dir, st_out) == 0;
+}
+
+static int check_link(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    cleanup_free char *real = realpath(disk->path, NULL);
+    struct stat named, led_to;
+
+    if (!real || !stat_folder(disk->path, &named) ||
+        !stat_folder(real, &led_to))
+        return refuse(ctx, disk, "the file cannot be found",
+                      "see where it has gone");
+    if (named.st_dev == led_to.st_dev && named.st_ino == led_to.st_ino)
+        return 0;
+    refuse(ctx, disk,
+           "it is a link into another folder, where QEMU would not look for "
+           "what the file lies on",
+           "");
+    return xenfork__remedy(ctx, "start the domain with target=%s", real);
+}
+
 static int probe_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     cleanup_qcow2 struct xenfork__qcow2 qcow2 = {0};
@@ -78,6 +118,9 @@ static int probe_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
                       "give the whole path of the file");
     if (strlen(disk->vdev) > MAX_VDEV)
         return refuse(ctx, disk, "its name is too long", "call it xvda");
+    rc = check_link(ctx, disk);
+    if (rc < 0)
+        return rc;
     rc = xenfork__qcow2_read(ctx, disk->path, &qcow2);
     if (rc == XENFORK_E_NOTFOUND)
         return refuse(ctx, disk, "the file cannot be found",
@@ -179,7 +222,7 @@ static int need_qemu(xenfork_ctx *ctx, const struct xenfork__cut *cut, int rc)
 }
 
 /* What still shortens the chain of an earlier fork ends here. */
-static int qcow2_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     cleanup_free char *new = NULL;
@@ -195,6 +238,15 @@ static int qcow2_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
         (rc = xenfork__sys_qemu_add(ctx, cut->domid, &top, node, new)) < 0)
         return need_qemu(ctx, cut, rc);
     return flush(ctx, cut->from);
+}
+
+static int qcow2_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_free char *real = NULL;
+    struct xenfork__cut followed;
+    int rc = xenfork__qcow2_follow(ctx, cut, &followed, &real);
+
+    return rc < 0 ? rc : prepare(ctx, &followed);
 }
 
 /* By no path: whoever can write in the folder could put a link there. */
@@ -220,7 +272,7 @@ static int check_source(xenfork_ctx *ctx, const struct xenfork__cut *cut)
                            cut->domid);
 }
 
-static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int replace(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     cleanup_free char *new = NULL;
@@ -238,6 +290,15 @@ static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot replace %s",
                              cut->from);
     return xenfork__names_sync(ctx, cut->from);
+}
+
+static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_free char *real = NULL;
+    struct xenfork__cut followed;
+    int rc = xenfork__qcow2_follow(ctx, cut, &followed, &real);
+
+    return rc < 0 ? rc : replace(ctx, &followed);
 }
 
 /* Out of the stun, that what it lies on is sealed becomes durable, too. */

@@ -137,9 +137,13 @@ int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                             bool *again_out, char **to_out)
 {
     cleanup_free char *parent = NULL;
-    int rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
+    cleanup_free char *real = NULL;
+    struct xenfork__cut followed;
+    int rc = xenfork__qcow2_follow(ctx, cut, &followed, &real);
 
+    if (rc == 0)
+        rc = xenfork__qcow2_parent(ctx, followed.from, &parent);
     if (rc < 0 || !parent || !is_own(parent))
         return rc;
-    return step(ctx, cut, &parent, again_out, to_out);
+    return step(ctx, &followed, &parent, again_out, to_out);
 }

@@ -100,8 +100,9 @@ static int drop_name(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 
     if (lstat(cut->to, &st) || S_ISLNK(st.st_mode) || st.st_nlink > 1)
         return xenfork__file_remove(ctx, cut->to);
-    LOG_WARN(ctx, "%s is the only name that the source's file has: it stays, "
-                  "ignoring",
+    LOG_WARN(ctx,
+             "%s is the only name that the source's file has: it stays, "
+             "ignoring",
              cut->to);
     return 0;
 }
@@ -255,9 +256,9 @@ static int check_place(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                       cut->from);
         return xenfork__remedy(ctx, "move it away, and %s there", cut->to);
     }
-    rc = files->has_new ? 0
-                        : xenfork__xen_disk_served(ctx, cut->domid, cut->vdev,
-                                                   cut->from);
+    rc = files->has_new
+             ? 0
+             : xenfork__xen_disk_served(ctx, cut->domid, cut->vdev, cut->from);
     return rc;
 }
 
@@ -314,11 +315,13 @@ static int abort_with(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 
 int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
+    cleanup_free char *real = NULL;
     struct files files = {.new = NULL};
-    int rc = look(ctx, cut, &files);
+    struct xenfork__cut followed;
+    int rc = xenfork__qcow2_follow(ctx, cut, &followed, &real);
 
-    if (rc == 0)
-        rc = abort_with(ctx, cut, &files);
+    if (rc == 0 && (rc = look(ctx, &followed, &files)) == 0)
+        rc = abort_with(ctx, &followed, &files);
     free(files.new);
     return rc;
 }

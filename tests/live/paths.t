@@ -62,4 +62,23 @@ timeout 120 xl fork --paused q d && timeout 60 xl fork-destroy d
 check 'put back, its chain becomes shorter' wait_until 60 is_alone
 is 'the source ticks on, and its disk is whole' "$(ask q verify | json .errors)" 0
 is 'and has all' "$(census /data/q.qcow2 '.marks | sort')" '["later","mine"]'
+
+# By a second name of its file a sealed disk could be written below its clones; by what a link leads to it cannot.
+ln /data/q.qcow2 /data/second.qcow2
+remember q
+refused 'a file with two names' DISK 'xvda .*has 2 names' 'find -samefile /data/q.qcow2' q k
+rm /data/second.qcow2
+xl destroy q
+(cd /data && mv q.qcow2 real.qcow2 && ln -s real.qcow2 q.qcow2)
+qcow2_source q
+check 'forked by a link' timeout 120 xl fork --paused q l
+sealed=$(info q@fork-1 '.disks[0].path') sum=$(content "$sealed")
+xl destroy q
+qcow2_source q /data/real.qcow2
+ask q mark anew >/dev/null
+is 'started by what it leads to, it does not write what was sealed' "$(content "$sealed")" "$sum"
+is 'but its own' "$(census /data/real.qcow2 '.marks | sort')" '["anew","later","mine"]'
+timeout 60 xl fork-destroy l
+check 'the link is as it was' [ -L /data/q.qcow2 ]
+xl destroy q
 done_testing

@@ -66,6 +66,56 @@ static void test_refused(void **state)
     assert_refused("cannot be found");
 }
 
+/* By another name of its file it could be written below its clones. */
+static void test_names(void **state)
+{
+    char other[FAKE_PATH + 8];
+
+    (void)state;
+    snprintf(other, sizeof(other), "%s.other", chain_disk()->path);
+    assert_int_equal(link(chain_disk()->path, other), 0);
+    assert_refused("has 2 names");
+    unlink(other);
+    chain_fork();
+    /* Of what the source has now there is one name again. */
+    xenfork_result_free(chain->result);
+    chain->result = NULL;
+    chain_fork();
+}
+
+/* A link stays; the file that it leads to is what is cut. */
+static void test_link(void **state)
+{
+    char file[FAKE_PATH], dir[FAKE_PATH + 8], to[FAKE_PATH] = "";
+    struct stat before, after;
+
+    (void)state;
+    fake_copy_string(file, sizeof(file), chain_disk()->path);
+    snprintf(chain_disk()->path, FAKE_PATH, "%s/link", fake->dir);
+    assert_int_equal(symlink(strrchr(file, '/') + 1, chain_disk()->path), 0);
+    assert_int_equal(stat(file, &before), 0);
+    chain_fork();
+    assert_true(readlink(chain_disk()->path, to, sizeof(to) - 1) > 0);
+    assert_string_equal(to, strrchr(file, '/') + 1);
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_not_equal(before.st_ino, after.st_ino);
+    assert_int_equal(chain_depth(), 2);
+    chain_destroy_clones();
+    chain_collapse();
+    assert_int_equal(stat(file, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    assert_int_equal(chain_depth(), 1);
+    snprintf(dir, sizeof(dir), "%s/below", fake->dir);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    unlink(chain_disk()->path);
+    snprintf(chain_disk()->path, FAKE_PATH, "%.200s/link", dir);
+    assert_int_equal(symlink(file, chain_disk()->path), 0);
+    assert_refused("into another folder");
+    unlink(chain_disk()->path);
+    rmdir(dir);
+    fake_copy_string(chain_disk()->path, FAKE_PATH, file);
+}
+
 static void test_auto(void **state)
 {
     xenfork_check *check;
@@ -380,7 +430,8 @@ static void test_outlives_image(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_refused),        TEST(test_auto),
+        TEST(test_refused),        TEST(test_names),
+        TEST(test_link),           TEST(test_auto),
         TEST(test_fork),           TEST(test_partial),
         TEST(test_thawed),         TEST(test_long),
         TEST(test_busy),           TEST(test_gone),

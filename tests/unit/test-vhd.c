@@ -239,6 +239,20 @@ static void test_refused(void **state)
     assert_int_equal(fork_it(s, s->src), XENFORK_E_INVAL);
 }
 
+static void test_names(void **state)
+{
+    char other[FAKE_PATH];
+
+    (void)state;
+    snprintf(other, sizeof(other), "%.200s.other", user());
+    assert_int_equal(link(user(), other), 0);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "has 2 names"));
+    assert_non_null(strstr(xenfork_error_remedy(s->ctx), "-samefile"));
+    unlink(other);
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
 static void test_full(void **state)
 {
     (void)state;
@@ -461,15 +475,15 @@ static void test_unreadable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_probe),         TEST(test_options),
-        TEST(test_probe_tap),     TEST(test_fork_tap),
-        TEST(test_release),       TEST(test_refused),
-        TEST(test_fork),          TEST(test_abort_early),
-        TEST(test_abort_late),    TEST(test_abort_paused),
-        TEST(test_abort_offline), TEST(test_abort_fails),
-        TEST(test_lists),         TEST(test_removed),
-        TEST(test_unreadable),    TEST(test_full),
-        TEST(test_elsewhere),
+        TEST(test_probe),        TEST(test_options),
+        TEST(test_probe_tap),    TEST(test_fork_tap),
+        TEST(test_release),      TEST(test_refused),
+        TEST(test_names),        TEST(test_fork),
+        TEST(test_abort_early),  TEST(test_abort_late),
+        TEST(test_abort_paused), TEST(test_abort_offline),
+        TEST(test_abort_fails),  TEST(test_lists),
+        TEST(test_removed),      TEST(test_unreadable),
+        TEST(test_full),         TEST(test_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
