@@ -11,6 +11,14 @@
 #include "cleanup.h"
 #include "host.h"
 
+#define TARGET "xenfork-target" /* by which name it is detached */
+#define VHD    "vhd:"
+
+static bool detach(const char *target, const char *node, char text[TEXT_BYTES])
+{
+    return host_block("detach", target, node, text);
+}
+
 /* An add that fails leaves nothing, and libxl's remove finds nothing then. */
 static enum outcome announce(const struct device *device, const char *target,
                              const char *node, dev_t number)
@@ -19,12 +27,13 @@ static enum outcome announce(const struct device *device, const char *target,
 
     snprintf(text, sizeof(text), "%x:%x", major(number), minor(number));
     /* A disk must be able to do the same before and after a cut. */
-    if (device_write(device, "discard-enable", "0") &&
+    if (device_write(device, TARGET, target) &&
+        device_write(device, "discard-enable", "0") &&
         device_write(device, "physical-device", text) &&
         device_write(device, "physical-device-path", node) &&
         device_write(device, "hotplug-status", "connected"))
         return OUTCOME_DONE;
-    host_block("detach", target, NULL, (char[TEXT_BYTES]){0});
+    detach(target, node, (char[TEXT_BYTES]){0});
     return device_fail(device, "Writing the device to xenstore failed.");
 }
 
@@ -34,10 +43,26 @@ static bool is_plain(const char *mode)
     return !strcmp(mode, "r") || !strcmp(mode, "w");
 }
 
+/* What its links lead to now; NULL: out of memory.  The caller frees */
+static char *without_links(const char *target)
+{
+    size_t prefix = strncmp(target, VHD, strlen(VHD)) ? 0 : strlen(VHD);
+    cleanup_free char *real = target[prefix] == '/'
+                                  ? host_real(target + prefix)
+                                  : NULL;
+    char *name;
+
+    return asprintf(&name, "%.*s%s", (int)prefix, target,
+                    real ? real : target + prefix) < 0
+               ? NULL
+               : name;
+}
+
 enum outcome block_fork_add(const struct device *device)
 {
     cleanup_free char *done = device_read(device, "physical-device");
     cleanup_free char *target = NULL;
+    cleanup_free char *name = NULL;
     cleanup_free char *mode = NULL;
     char text[TEXT_BYTES];
     dev_t number;
@@ -48,24 +73,30 @@ enum outcome block_fork_add(const struct device *device)
     mode = device_read(device, "mode");
     if (!target || !*target || !mode || !is_plain(mode))
         return OUTCOME_STOCK;
-    if (!host_block("attach", target, mode, text))
+    name = without_links(target);
+    if (!name)
+        return OUTCOME_STOCK;
+    if (!host_block("attach", name, mode, text))
         return device_fail(device, text);
     if (host_device(text, &number))
-        return announce(device, target, text, number);
-    host_block("detach", target, NULL, text);
+        return announce(device, name, text, number);
+    detach(name, text, (char[TEXT_BYTES]){0});
     return device_fail(device, "Examining the device failed.");
 }
 
 enum outcome block_fork_remove(const struct device *device)
 {
     cleanup_free char *done = device_read(device, "physical-device");
-    cleanup_free char *target = device_read(device, "params");
+    cleanup_free char *target = device_read(device, TARGET);
+    cleanup_free char *node = device_read(device, "physical-device-path");
     char text[TEXT_BYTES];
 
+    if (!target)
+        target = device_read(device, "params");
     if (!done)
         return OUTCOME_DONE;
     if (!target)
         return OUTCOME_STOCK;
-    return host_block("detach", target, NULL, text) ? OUTCOME_DONE
-                                                    : device_fail(device, text);
+    return detach(target, node, text) ? OUTCOME_DONE
+                                      : device_fail(device, text);
 }

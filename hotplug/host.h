@@ -42,7 +42,7 @@ bool host_loop_bind(const char *file, bool is_readonly,
 void host_loop_unbind(const char *node);
 
 /*
- * xenfork-block VERB TARGET [MODE]: sys-block.c.  text: the line that it has
+ * xenfork-block VERB TARGET [MODE | NODE]: sys-block.c.  text: the line that it has
  * printed, the device's node or why it cannot.  False: it has failed
  */
 #define TEXT_BYTES 512

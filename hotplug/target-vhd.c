@@ -40,8 +40,9 @@ static int attach(xenfork_ctx *ctx, const char *name, char mode,
                                    flags, node_out);
 }
 
-static int detach(xenfork_ctx *ctx, const char *name)
+static int detach(xenfork_ctx *ctx, const char *name, const char *node)
 {
+    (void)node;
     return xenfork__sys_tap_detach(ctx, name, device());
 }
 

@@ -18,8 +18,8 @@ struct target {
      */
     int (*attach)(xenfork_ctx *ctx, const char *name, char mode,
                   char **node_out);
-    /* Absent already: success */
-    int (*detach)(xenfork_ctx *ctx, const char *name);
+    /* Absent already: success.  node: what was attached; NULL: not known */
+    int (*detach)(xenfork_ctx *ctx, const char *name, const char *node);
     /* A line for people; caller frees.  NOTFOUND: it is not attached */
     int (*status)(xenfork_ctx *ctx, const char *name, char **text_out);
     /* Nothing lies on it any more: a plain disk again.  NULL: it always is */

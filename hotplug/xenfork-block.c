@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * xenfork-block attach TARGET r|w|!   prints the device's node
- * xenfork-block detach TARGET
+ * xenfork-block detach TARGET [NODE]  that node, whatever TARGET is by now
  * xenfork-block status TARGET
  * xenfork-block merge TARGET          into its file, however long it takes
  * xenfork-block watch FOLDER          for pools of thin devices
@@ -56,15 +56,33 @@ static int status(xenfork_ctx *ctx, const struct target *target,
     return rc;
 }
 
+/* As Xen's own script takes the names of devices, expand_dev(). */
+static int expand(xenfork_ctx *ctx, const struct target *target,
+                  const char **name, char **expanded)
+{
+    if (target->prefix[0] || !**name || **name == '/')
+        return 0;
+    if (asprintf(expanded, "/dev/%s", *name) < 0) {
+        *expanded = NULL;
+        return xenfork__nomem(ctx);
+    }
+    *name = *expanded;
+    return 0;
+}
+
 static int run(xenfork_ctx *ctx, int argc, char **argv)
 {
+    cleanup_free char *expanded = NULL;
     const char *name = argc > 2 ? argv[2] : "";
     const struct target *target = find_target(&name);
+    int rc = expand(ctx, target, &name, &expanded);
 
+    if (rc < 0)
+        return rc;
     if (argc == 4 && !strcmp(argv[1], "attach"))
         return attach(ctx, target, name, argv[3]);
-    if (argc == 3 && !strcmp(argv[1], "detach"))
-        return target->detach(ctx, name);
+    if ((argc == 3 || argc == 4) && !strcmp(argv[1], "detach"))
+        return target->detach(ctx, name, argv[3]);
     if (argc == 3 && !strcmp(argv[1], "status"))
         return status(ctx, target, name);
     if (argc == 3 && !strcmp(argv[1], "merge") && target->merge)

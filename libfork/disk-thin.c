@@ -464,7 +464,7 @@ static int thin_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
     if (rc < 0)
         return rc;
     rc = xenfork__detach_copy(ctx, own, node, "raw");
-    r = xenfork__thin_detach(ctx, own->path);
+    r = xenfork__thin_detach(ctx, own->path, node);
     return rc < 0 ? rc : r;
 }
 

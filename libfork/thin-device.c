@@ -284,12 +284,23 @@ int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
                                "disk %s is in use still", thin->path);
 }
 
-int xenfork__thin_detach(xenfork_ctx *ctx, const char *path)
+/* What has been attached is not this disk's: its path leads elsewhere now. */
+static bool is_other(const struct xenfork__thin *thin, const char *node)
+{
+    const char *ours = XENFORK__DM_DIR "xenfork-";
+
+    return node && !strncmp(node, ours, strlen(ours)) &&
+           (!thin || strcmp(node + strlen(XENFORK__DM_DIR), thin->device));
+}
+
+int xenfork__thin_detach(xenfork_ctx *ctx, const char *path, const char *node)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
     char device[XENFORK__DM_NAME_BYTES];
     int rc = xenfork__thin_open(ctx, path, &thin);
 
+    if (is_other(rc == 0 ? thin : NULL, node))
+        return xenfork__sys_dm_remove(ctx, node + strlen(XENFORK__DM_DIR));
     if (rc == XENFORK_E_NOTFOUND) {
         /* A delta that has been moved into a file goes by its old name. */
         xenfork__thin_name_delta(path, device);

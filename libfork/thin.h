@@ -93,8 +93,11 @@ int xenfork__thin_number(xenfork_ctx *ctx, const char *path,
 /* Put it behind its device.  INUSE: a domain has it */
 int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
                          bool is_shared, char **node_out);
-/* Nobody needs the device any more.  Absent already: success */
-int xenfork__thin_detach(xenfork_ctx *ctx, const char *path);
+/*
+ * Nobody needs the device any more.  Absent already: success.  node: the one
+ * that was attached, should the path be another disk's now; NULL: not known
+ */
+int xenfork__thin_detach(xenfork_ctx *ctx, const char *path, const char *node);
 
 /* Under the lock: thin-device.c */
 /* What a thin device of this disk has for a table; caller frees params. */

@@ -5,7 +5,7 @@
 # shellcheck source=tests/cli/lib.sh
 . "${srcdir:?}/tests/cli/lib.sh"
 
-plan 27
+plan 32
 mkdir "$dir/scripts" "$dir/store"
 sed "s|^helper=.*|helper='$dir/helper'|" "$builddir/hotplug/block-fork" >"$dir/scripts/block-fork"
 cat >"$dir/scripts/block-common.sh" <<'STUB'
@@ -26,7 +26,7 @@ shift
 printf ' <%s>' "$@" >>"$LOG"
 echo >>"$LOG"
 [ "$FAIL" != helper ] || { echo "xenfork-block: it is in use" >&2; exit 1; }
-[ $# -ne 2 ] || echo /dev/mapper/xenfork-1
+case $2 in '' | /*) ;; *) echo /dev/mapper/xenfork-1 ;; esac
 STUB
 chmod +x "$dir/helper"
 
@@ -51,6 +51,7 @@ script add
 check 'add: succeeds' is "$status" 0
 check 'add: attached; no discard; then it is there' is "$(log)" \
     'attach </srv/web 1.img> <w>
+write backend/vbd/7/51712/xenfork-target /srv/web 1.img
 write backend/vbd/7/51712/discard-enable 0
 write backend/vbd/7/51712/physical-device /dev/mapper/xenfork-1'
 check 'add: says nothing' is "$(cat "$dir/out" "$dir/err")" ''
@@ -78,12 +79,12 @@ check 'it cannot be attached: fails' is "$status" 1
 check 'and says why' is "$(log | tail -n 1)" 'fatal xenfork-block: it is in use'
 check 'nothing is in xenstore, nothing to be detached' is "$(log | grep -c '^write\|^detach')" 0
 
-for key in discard-enable physical-device; do
+for key in xenfork-target discard-enable physical-device; do
     FAIL=$key
     disk w /srv/web1.img
     script add
     check "$key cannot be written: fails" is "$status" 1
-    check 'and is detached' is "$(log | tail -n 1)" 'detach </srv/web1.img>'
+    check 'and is detached' is "$(log | tail -n 1)" 'detach </srv/web1.img> </dev/mapper/xenfork-1>'
 done
 FAIL=
 
@@ -101,6 +102,14 @@ check 'it cannot be detached: fails, and says why' is "$status $(log | tail -n 1
 FAIL=
 
 disk w /srv/web1.img
+echo fd:0 >"$dir/store/physical-device"
+echo /dev/mapper/xenfork-1 >"$dir/store/physical-device-path"
+echo /srv/web2.img >"$dir/store/xenfork-target"
+script remove
+check 'what was attached is detached, whatever the target is by now' is "$status $(log)" \
+    '0 detach </srv/web2.img> </dev/mapper/xenfork-1>'
+
+disk w /srv/web1.img
 script remove
 check 'remove after an add that has failed: nothing' is "$status $(log)" '0 '
 
@@ -111,11 +120,12 @@ echo 0:0 >"$dir/store/physical-device"
 script add
 check 'tapback: succeeds' is "$status" 0
 check 'tapback: attached; then it is there' is "$(log)" 'attach <vhd:/srv/web1.vhd> <w>
+write backend/vbd3/7/51712/xenfork-target vhd:/srv/web1.vhd
 write backend/vbd3/7/51712/physical-device-path /dev/mapper/xenfork-1
 success'
 FAIL=physical-device-path
 script add
-check 'tapback: it cannot be told: detached' is "$status $(log | tail -n 1)" '1 detach <vhd:/srv/web1.vhd>'
+check 'tapback: it cannot be told: detached' is "$status $(log | tail -n 1)" '1 detach <vhd:/srv/web1.vhd> </dev/mapper/xenfork-1>'
 FAIL=
 script remove
 check 'tapback: remove after an add that has failed: nothing' is "$status $(log)" '0 '
@@ -123,8 +133,19 @@ echo /run/nbd1.0 >"$dir/store/physical-device-path"
 script add
 check 'tapback: add again: nothing' is "$status $(log)" '0 '
 script remove
-check 'tapback: remove' is "$status $(log)" '0 detach <vhd:/srv/web1.vhd>'
+check 'tapback: remove' is "$status $(log)" '0 detach <vhd:/srv/web1.vhd> </run/nbd1.0>'
 KIND=
+
+# By the name without links: what is detached is what was attached.
+: >"$dir/web1.vhd"
+ln -s web1.vhd "$dir/link.vhd"
+real=$(realpath "$dir/web1.vhd")
+for prefix in '' vhd:; do
+    disk w "$prefix$dir/link.vhd"
+    script add
+    check "a link: '$prefix'" is "$(log | head -n 2)" "attach <$prefix$real> <w>
+write backend/vbd/7/51712/xenfork-target $prefix$real"
+done
 
 disk w ''
 script add

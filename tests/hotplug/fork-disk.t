@@ -5,7 +5,7 @@
 # shellcheck source=tests/hotplug/lib.sh
 . "${srcdir:?}/tests/hotplug/lib.sh"
 
-plan 16
+plan 18
 ln -s "$(cd "$(dirname "$helper")" && pwd)/${helper##*/}" "$dir/xenfork-hotplug-fork"
 backend=backend/vbd/7/51712
 
@@ -16,8 +16,10 @@ disk w '/srv/web 1.img'
 run_fork_disk add
 check 'succeeds' is "$status" 0
 check 'names, device, keys, in this order' is "$(log)" "$names
-attach /srv/web 1.img w
+follow /srv/web 1.img
+attach /dev/dm-7 w
 examine /dev/mapper/xenfork-1
+write backend/vbd/7/51712/xenfork-target /dev/dm-7
 write backend/vbd/7/51712/discard-enable 0
 write backend/vbd/7/51712/physical-device fd:7
 write backend/vbd/7/51712/physical-device-path /dev/mapper/xenfork-1
@@ -25,7 +27,7 @@ write backend/vbd/7/51712/hotplug-status connected"
 
 disk r vhd:/srv/web1.vhd
 run_fork_disk add
-check 'read-only' is "$(log | grep '^attach')" 'attach vhd:/srv/web1.vhd r'
+check 'read-only' is "$(log | grep '^attach')" 'attach vhd:/dev/dm-7 r'
 
 disk 'w!' /srv/web1.img
 run_fork_disk add
@@ -46,23 +48,31 @@ run_fork_disk add
 check 'it cannot be attached: fails' is "$status" 1
 check 'and says why' is "$(value $backend/hotplug-error)" 'xenfork-block: it is in use'
 
-for key in discard-enable physical-device hotplug-status; do
+for key in xenfork-target discard-enable physical-device hotplug-status; do
     disk w /srv/web1.img
     FAKE_FAIL="write $backend/$key"; export FAKE_FAIL
     run_fork_disk add
-    check "$key cannot be written: it is detached" is "$status $(log | grep '^detach')" '1 detach /srv/web1.img'
+    check "$key cannot be written: it is detached" is "$status $(log | grep '^detach')" '1 detach /dev/dm-7 /dev/mapper/xenfork-1'
 done
 
 disk w /srv/web1.img
 FAKE_FAIL=examine; export FAKE_FAIL
 run_fork_disk add
-check 'no device is there: it is detached' is "$status $(log | grep '^detach')" '1 detach /srv/web1.img'
+check 'no device is there: it is detached' is "$status $(log | grep '^detach')" '1 detach /dev/dm-7 /dev/mapper/xenfork-1'
 
 disk w /srv/web1.img
 node $backend/physical-device fd:1
 run_fork_disk remove
 check 'remove' is "$status $(log)" "0 $names
 detach /srv/web1.img"
+
+disk w /srv/web1.img
+node $backend/physical-device fd:1
+node $backend/physical-device-path /dev/mapper/xenfork-1
+node $backend/xenfork-target /srv/web2.img
+run_fork_disk remove
+check 'what was attached is detached, whatever the target is by now' is "$status $(log | grep '^detach')" \
+    '0 detach /srv/web2.img /dev/mapper/xenfork-1'
 
 disk w /srv/web1.img
 run_fork_disk remove

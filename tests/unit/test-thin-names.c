@@ -130,7 +130,7 @@ static void assert_one_disk(const char *one, const char *other)
     assert_int_equal(attach(at(other), 'w'), 0);
     assert_string_equal(type_of(at(other)), "thin");
     assert_string_equal(type_of(at(one)), "thin");
-    assert_int_equal(xenfork__thin_detach(s->ctx, at(one)), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, at(one), NULL), 0);
     assert_string_equal(type_of(at(other)), "none");
     assert_string_equal(fake->violation, "");
 }

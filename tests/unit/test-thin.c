@@ -108,16 +108,17 @@ static void test_attach(void **state)
     assert_true(dm->live.is_readonly);
     assert_int_equal(attach(image(), 'r'), 0);
     assert_int_equal(attach(image(), 'w'), XENFORK_E_INUSE);
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
     assert_true(dm->is_used); /* another reads it still */
     dm->is_used = false;
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
     assert_int_equal(attach(image(), 'w'), 0);
     dm = use("linear");
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), XENFORK_E_DISK);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL),
+                     XENFORK_E_DISK);
     dm->is_used = false;
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
     assert_true(fake_is_same(before, "attached and detached"));
     free(before);
     assert_int_equal(attach("/nowhere", 'w'), XENFORK_E_DISK);
@@ -173,7 +174,7 @@ static void test_merge(void **state)
     assert_true(fake_is_protected(image()));
     assert_file("contents of xvda of src\n");
     fake_detach(image());
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
     assert_false(fake_is_protected(image()));
     assert_file("2 blocks, the last 3\n");
     snprintf(folder, sizeof(folder), "%s/.xenfork", fake->dir);
@@ -196,7 +197,7 @@ static void test_much(void **state)
     for (i = 0; i < FAKE_THINS; i++)
         fake->thins[i].mapped *= 3U << 13;
     fake_detach(image());
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
     assert_file("contents of xvda of src\n");
     assert_true(fake_is_protected(image()));
     assert_int_equal(attach(image(), 'w'), 0);
@@ -223,7 +224,7 @@ static void test_reattach(void **state)
     use("thin");
     assert_int_equal(attach(clone, 'w'), 0);
     use("thin")->is_used = false;
-    assert_int_equal(xenfork__thin_detach(s->ctx, clone), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, clone, NULL), 0);
     assert_int_equal(attach(clone, 'r'), 0);
     assert_true(use("thin")->live.is_readonly);
     assert_string_equal(fake->violation, "");
@@ -241,7 +242,7 @@ static void test_frozen(void **state)
     assert_int_equal(xenfork_thaw(s->ctx, s->src), XENFORK_E_INUSE);
     assert_text("disks of 2 clones lie on");
     assert_int_equal(attach(image(), 'r'), 0);
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
     destroy_clones();
     assert_true(fake_is_protected(image()));
     assert_int_equal(xenfork_thaw(s->ctx, s->src), 0);
@@ -258,7 +259,7 @@ static void test_frozen_and_gone(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
     assert_int_equal(attach(image(), 'w'), 0);
     use("thin")->is_used = false;
-    assert_int_equal(xenfork__thin_detach(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
     assert_true(fake_is_protected(image()));
     assert_string_equal(fake->violation, "");
 }
@@ -360,12 +361,31 @@ static void test_detach(void **state)
     assert_int_equal(access(old, F_OK), -1);
     /* Its domain ends: the device has the old name. */
     fake_detach(old);
-    assert_int_equal(xenfork__thin_detach(s->ctx, old), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, old, NULL), 0);
     destroy_clones();
     assert_false(fake_is_protected(image()));
 }
 
 /* Of a clone that has shut down. */
+/* Its path has come to lead elsewhere: what was attached goes. */
+static void test_detach_elsewhere(void **state)
+{
+    char *before = fake_snapshot();
+    char file[FAKE_PATH], node[FAKE_PATH];
+    struct fake_dm *dm;
+
+    (void)state;
+    fake_copy_string(file, sizeof(file), image());
+    assert_int_equal(attach(file, 'w'), 0);
+    dm = use("linear");
+    dm->is_used = false;
+    snprintf(node, sizeof(node), XENFORK__DM_DIR "%s", dm->name);
+    assert_int_equal(xenfork__thin_detach(s->ctx, "/nowhere", node), 0);
+    assert_true(fake_is_same(before, "attached and detached"));
+    assert_int_equal(xenfork__thin_detach(s->ctx, "/nowhere", node), 0);
+    free(before);
+}
+
 static void test_detach_gone(void **state)
 {
     char path[FAKE_PATH + 32];
@@ -378,7 +398,7 @@ static void test_detach_gone(void **state)
     snprintf(path, sizeof(path), "%s", clone_disk(0)->path);
     fake_detach(path);
     assert_int_equal(xenfork__xen_destroy(s->ctx, domid), 0);
-    assert_int_equal(xenfork__thin_detach(s->ctx, path), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, path, NULL), 0);
     assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "qcow2", 0), 0);
     assert_int_equal(access(path, F_OK), -1);
     snprintf(path, sizeof(path), "%s/src-1-xvda.qcow2", fake->dir);
@@ -392,10 +412,19 @@ static void test_detach_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_running),         TEST(test_attach),      TEST(test_back),
-        TEST(test_merge),           TEST(test_reattach),    TEST(test_frozen),
-        TEST(test_frozen_and_gone), TEST(test_frozen_kept), TEST(test_full),
-        TEST(test_usage),           TEST(test_much),        TEST(test_detach),
+        TEST(test_running),
+        TEST(test_attach),
+        TEST(test_back),
+        TEST(test_merge),
+        TEST(test_reattach),
+        TEST(test_frozen),
+        TEST(test_frozen_and_gone),
+        TEST(test_frozen_kept),
+        TEST(test_full),
+        TEST(test_usage),
+        TEST(test_much),
+        TEST(test_detach),
+        TEST(test_detach_elsewhere),
         TEST(test_detach_gone),
     };
 
