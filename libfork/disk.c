@@ -206,8 +206,10 @@ static int prepare_one(xenfork_ctx *ctx,
     cleanup_free char *path = NULL;
     int rc = driver->path(ctx, disk, image->uuid, &path);
 
-    if (rc < 0 || !path)
+    if (rc < 0)
         return rc;
+    if (!path)
+        return xenfork__shared_note(ctx, image, index, disk);
     if ((rc = xenfork__txn_disk(ctx, source->txn, driver->name, path,
                                 disk->vdev, disk->path)) < 0 ||
         (rc = driver->prepare(
@@ -345,6 +347,8 @@ static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
             disks[i].is_absent = true;
             continue;
         }
+        if (!sealed && (rc = xenfork__shared_check(ctx, image, i, disk)) < 0)
+            return rc;
         if (!sealed)
             continue;
         if ((rc = check_wish(ctx, image, sealed, how)) < 0 ||

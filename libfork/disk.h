@@ -151,6 +151,15 @@ int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
 /* A file, and the folder that was made for it with the last in there. */
 int xenfork__raw_remove(xenfork_ctx *ctx, const char *path);
 
+/*
+ * A read-only disk is the same for everybody: what it is, is kept with the
+ * image.  DISK with remedy, not logged: it is another one by now.  disk-share.c
+ */
+int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *image,
+                         uint32_t index, const struct xenfork__disk *disk);
+int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__node *image,
+                          uint32_t index, const struct xenfork__disk *disk);
+
 /* The driver of that name; NULL: there is none. */
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);
 /*

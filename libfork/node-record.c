@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "node-record.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #define MAX_DISKS 256U
@@ -42,6 +43,23 @@ static int disks_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
             return rc;
     }
     return 0;
+}
+
+/* "INDEX IS" */
+static int shared_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
+                            struct xenfork__record *record)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < node->shared_count && rc >= 0; i++) {
+        char text[96];
+
+        snprintf(text, sizeof(text), "%u %s", node->shared[i].index,
+                 node->shared[i].is);
+        rc = xenfork__record_set_nth(ctx, record, "shared", i, text);
+    }
+    return rc;
 }
 
 /* "DEVID MAC LINK" */
@@ -104,7 +122,8 @@ int xenfork__node_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                                       node->detached)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "left",
                                   node->left ? node->left : "")) < 0 ||
-        (rc = identity_to_record(ctx, node, record)) < 0)
+        (rc = identity_to_record(ctx, node, record)) < 0 ||
+        (rc = shared_to_record(ctx, node, record)) < 0)
         return rc;
     return disks_to_record(ctx, node, record);
 }
@@ -185,6 +204,25 @@ static bool disks_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
     return false;
 }
 
+static bool shared_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
+                               const struct xenfork__record *record)
+{
+    uint32_t i;
+
+    for (i = 0; i < MAX_DISKS; i++) {
+        const char *text = xenfork__record_get_nth(record, "shared", i);
+        char is[64];
+        uint32_t index;
+
+        if (!text)
+            return true;
+        if (sscanf(text, "%" SCNu32 " %63[^\n]", &index, is) != 2 ||
+            xenfork__node_add_shared(ctx, node, index, is) < 0)
+            return false;
+    }
+    return false;
+}
+
 /* Into one of the node's arrays. */
 static bool get_id(const struct xenfork__record *record, const char *key,
                    char out[XENFORK__UUID_CHARS])
@@ -254,5 +292,6 @@ bool xenfork__node_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
            (!xenfork__record_get(record, "left") ||
             get_string(record, "left", &node->left)) &&
            identity_from_record(ctx, node, record) &&
+           shared_from_record(ctx, node, record) &&
            disks_from_record(ctx, node, record);
 }

@@ -21,6 +21,7 @@ void xenfork__node_free(struct xenfork__node *node)
         free(node->disks[i].other);
     }
     free(node->disks);
+    free(node->shared);
     free(node->nics);
     free(node->name);
     free(node->parent_name);
@@ -78,6 +79,21 @@ void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk)
     d->path = d->other;
     d->other_driver = driver;
     d->other = path;
+}
+
+int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
+                             uint32_t index, const char *is)
+{
+    struct xenfork__node_shared *shared = reallocarray(
+        node->shared, node->shared_count + 1, sizeof(*shared));
+
+    if (!shared)
+        return xenfork__nomem(ctx);
+    node->shared = shared;
+    shared += node->shared_count++;
+    shared->index = index;
+    snprintf(shared->is, sizeof(shared->is), "%s", is);
+    return 0;
 }
 
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,

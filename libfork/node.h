@@ -22,6 +22,12 @@ struct xenfork__node_disk {
     uint32_t depth; /* in lists: see xenfork_list_disk_depth() */
 };
 
+/* An image's: what a read-only disk of the source was, see disk-share.c */
+struct xenfork__node_shared {
+    uint32_t index; /* in the configuration */
+    char is[64];
+};
+
 struct xenfork__node_nic {
     int devid;
     uint8_t mac[6];
@@ -51,6 +57,8 @@ struct xenfork__node {
     char *left;    /* clone: "saved in FILE", as its user began to; or "" */
     uint32_t disk_count;
     struct xenfork__node_disk *disks;
+    uint32_t shared_count;
+    struct xenfork__node_shared *shared;
     uint32_t nic_count; /* the clone's own; an image's source's */
     struct xenfork__node_nic *nics;
 };
@@ -68,6 +76,8 @@ int xenfork__node_disk_beside(xenfork_ctx *ctx, struct xenfork__node *node,
                               const char *path);
 /* A disk and what is beside it change places. */
 void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk);
+int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
+                             uint32_t index, const char *is);
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
                           int devid, const uint8_t mac[6], int link);
 /* A path in the node's directory; file NULL: the directory.  Caller frees */

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -141,6 +142,29 @@ static void test_readonly_disk_is_common(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
     assert_string_equal(clone(s, 0)->disks[0].path,
                         fake_domain(s->src)->disks[0].path);
+}
+
+/* The path leads to another file than when the image was made. */
+static void test_readonly_disk_is_the_same(void **state)
+{
+    struct fork_scene *s = *state;
+    char first[FAKE_PATH], second[FAKE_PATH];
+
+    fake_domain(s->src)->disks[0].is_readwrite = false;
+    fake_copy_string(second, sizeof(second),
+                     fake_domain(s->src)->disks[0].path);
+    snprintf(first, sizeof(first), "%.200s/first", fake->dir);
+    assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
+    assert_int_equal(fork_it(s, s->src), 0);
+    xenfork_result_free(s->result);
+    s->result = NULL;
+    assert_int_equal(rename(second, first), 0);
+    fclose(fopen(second, "w"));
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "leads to another"));
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_int_equal(rename(first, second), 0);
+    assert_int_equal(fork_it(s, s->src), 0);
 }
 
 static void test_spec_is_obeyed(void **state)
@@ -303,6 +327,7 @@ int main(void)
         TEST(test_write_after_nomination),
         TEST(test_disks),
         TEST(test_readonly_disk_is_common),
+        TEST(test_readonly_disk_is_the_same),
         TEST(test_spec_is_obeyed),
         TEST(test_held_after_stock_scripts),
         TEST(test_mac_prefix),
