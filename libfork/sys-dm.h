@@ -118,9 +118,19 @@ static inline bool xenfork__disk_is_same(const struct xenfork__disk_identity *a,
 bool xenfork__sys_loop_file(uint64_t device,
                             struct xenfork__disk_identity *file_out,
                             char name_out[XENFORK__LOOP_NAME]);
+/* The path that it has now; caller frees.  NULL: it is none */
+char *xenfork__sys_loop_path(uint64_t device);
 /* Has the process that file, or device, open?  False: or it is gone */
 bool xenfork__sys_has_open(uint32_t pid,
                            const struct xenfork__disk_identity *what);
+/* Open for writing, or a device that is all of it: see below */
+bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
+                         const struct xenfork__disk_identity *what);
+/*
+ * Where a device is all of a file, or of another device, from its beginning to
+ * its end (loop; device-mapper's linear): of that, and so on.
+ */
+void xenfork__sys_follow(xenfork_ctx *ctx, struct xenfork__disk_identity *what);
 /* Of a file or a block device.  is_file_out may be NULL */
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
                            uint64_t *bytes_out, bool *is_file_out);

@@ -4,12 +4,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/loop.h>
 #include <linux/major.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+
+#define MAX_DEPTH 16U
+#define SYS_BYTES 4096 /* a line of sysfs, a page */
 
 /* Linux's new_encode_dev(), by which a loop device tells its file's. */
 static uint64_t decode(uint64_t device)
@@ -56,15 +60,102 @@ bool xenfork__sys_loop_file(uint64_t device,
     return true;
 }
 
-bool xenfork__sys_has_open(uint32_t pid,
-                           const struct xenfork__disk_identity *what)
+static struct xenfork__disk_identity identity_of(const struct stat *st)
 {
-    cleanup_dir DIR *dir = NULL;
-    struct dirent *entry;
+    bool is_device = S_ISBLK(st->st_mode);
+
+    return (struct xenfork__disk_identity){.is_device = is_device,
+                                           .device = is_device ? st->st_rdev
+                                                               : st->st_dev,
+                                           .inode = is_device ? 0 : st->st_ino};
+}
+
+/* A line of sysfs; "": there is none */
+static void read_sys(uint64_t device, const char *name, char text[SYS_BYTES])
+{
+    cleanup_file FILE *f = NULL;
+    char path[96];
+
+    snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(device),
+             minor(device), name);
+    f = fopen(path, "re");
+    if (!f || !fgets(text, SYS_BYTES, f))
+        text[0] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+}
+
+char *xenfork__sys_loop_path(uint64_t device)
+{
+    char path[SYS_BYTES];
+
+    read_sys(device, "loop/backing_file", path);
+    return path[0] == '/' ? strdup(path) : NULL;
+}
+
+static bool is_as_large(uint64_t device, uint64_t other)
+{
+    char size[SYS_BYTES], other_size[SYS_BYTES];
+
+    read_sys(device, "size", size);
+    read_sys(other, "size", other_size);
+    return size[0] && !strcmp(size, other_size);
+}
+
+/* Is it linear over all of another?  "7:0 0" */
+static bool follow_linear(xenfork_ctx *ctx, struct xenfork__disk_identity *what)
+{
+    cleanup_free char *type = NULL;
+    cleanup_free char *params = NULL;
+    unsigned int major, minor;
+    uint64_t below, start;
+    char name[SYS_BYTES];
+
+    read_sys(what->device, "dm/name", name);
+    if (!name[0] || xenfork__sys_dm_table(ctx, name, &type, &params) < 0 ||
+        strcmp(type, "linear") != 0 ||
+        sscanf(params, "%u:%u %" SCNu64, &major, &minor, &start) != 3 || start)
+        return false;
+    below = makedev(major, minor);
+    if (!is_as_large(what->device, below))
+        return false;
+    what->device = below;
+    return true;
+}
+
+void xenfork__sys_follow(xenfork_ctx *ctx, struct xenfork__disk_identity *what)
+{
+    char name[XENFORK__LOOP_NAME];
+    uint32_t i;
+
+    for (i = 0; i < MAX_DEPTH && what->is_device; i++)
+        if (!xenfork__sys_loop_file(what->device, what, name) &&
+            !follow_linear(ctx, what))
+            return;
+}
+
+/* The links of /proc/PID/fd have the modes that the files are open in. */
+static bool is_writable(DIR *dir, const char *fd)
+{
+    struct stat st;
+
+    return !fstatat(dirfd(dir), fd, &st, AT_SYMLINK_NOFOLLOW) &&
+           (st.st_mode & S_IWUSR);
+}
+
+static DIR *open_fds(uint32_t pid)
+{
     char path[32];
 
     snprintf(path, sizeof(path), "/proc/%u/fd", pid);
-    dir = opendir(path);
+    return opendir(path);
+}
+
+bool xenfork__sys_has_open(uint32_t pid,
+                           const struct xenfork__disk_identity *what)
+{
+    cleanup_dir DIR *dir = open_fds(pid);
+    struct dirent *entry;
+
     while (dir && (entry = readdir(dir))) {
         struct xenfork__disk_identity open;
         struct stat st;
@@ -72,10 +163,28 @@ bool xenfork__sys_has_open(uint32_t pid,
         if (entry->d_name[0] == '.' ||
             fstatat(dirfd(dir), entry->d_name, &st, 0))
             continue;
-        open = (struct xenfork__disk_identity){
-            .is_device = S_ISBLK(st.st_mode),
-            .device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev,
-            .inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino};
+        open = identity_of(&st);
+        if (xenfork__disk_is_same(&open, what))
+            return true;
+    }
+    return false;
+}
+
+bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
+                         const struct xenfork__disk_identity *what)
+{
+    cleanup_dir DIR *dir = open_fds(pid);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        struct xenfork__disk_identity open;
+        struct stat st;
+
+        if (entry->d_name[0] == '.' || !is_writable(dir, entry->d_name) ||
+            fstatat(dirfd(dir), entry->d_name, &st, 0))
+            continue;
+        open = identity_of(&st);
+        xenfork__sys_follow(ctx, &open);
         if (xenfork__disk_is_same(&open, what))
             return true;
     }

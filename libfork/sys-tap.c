@@ -136,6 +136,16 @@ int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path, char **text_out)
     return rc;
 }
 
+int xenfork__sys_tap_user(xenfork_ctx *ctx, const char *path, char **user_out)
+{
+    cleanup_tap struct xenfork__tap tap = {.fd = -1};
+    int rc = find(ctx, path, &tap);
+
+    if (rc == 0 && !(*user_out = strdup(tap.user)))
+        rc = xenfork__nomem(ctx);
+    return rc;
+}
+
 int xenfork__sys_tap_domain(xenfork_ctx *ctx, const char *path,
                             uint32_t *domid_out)
 {

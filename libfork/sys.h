@@ -135,6 +135,11 @@ int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
 /* A line for people; caller frees. */
 int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path,
                             char **text_out);
+/*
+ * The device that it is for, "backend/vbd/3/51712"; caller frees.  NOTFOUND,
+ * not logged: there is none
+ */
+int xenfork__sys_tap_user(xenfork_ctx *ctx, const char *path, char **user_out);
 /* The domain that has it.  NOTFOUND, not logged: nobody, or no domain */
 int xenfork__sys_tap_domain(xenfork_ctx *ctx, const char *path,
                             uint32_t *domid_out);

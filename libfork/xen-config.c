@@ -290,6 +290,7 @@ static void correct_disk(xenfork_ctx *ctx, uint32_t domid, const char *devid,
     disk->backend_domid = server;
     free(disk->backend_domname);
     disk->backend_domname = NULL;
+    xenfork__xl_disk_name(ctx, disk, path);
 }
 
 /*

@@ -3,6 +3,10 @@
 #include "xen-handles.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "sys-dm.h"
 
 struct move {
     const char *vdev, *path;
@@ -76,6 +80,48 @@ static int rename_in_store(xenfork_ctx *ctx, uint32_t domid,
     for (i = 0; devids && i < count && rc == 0; i++)
         rc = rename_served(ctx, domid, devids[i], move);
     return rc;
+}
+
+static bool is_device(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISBLK(st.st_mode);
+}
+
+/* What the domain that was created in another folder has open. */
+static char *file_of_loop(xenfork_ctx *ctx, const char *backend)
+{
+    cleanup_free char *number = xenfork__xs_read(ctx, XBT_NULL,
+                                                 "%s/physical-device", backend);
+    unsigned int major, minor;
+
+    return number && sscanf(number, "%x:%x", &major, &minor) == 2
+               ? xenfork__sys_loop_path(makedev(major, minor))
+               : NULL;
+}
+
+void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
+                           const char *backend)
+{
+    const char *slash = disk->script ? strrchr(disk->script, '/') : NULL;
+    const char *script = slash ? slash + 1 : disk->script;
+    char *path;
+
+    if (disk->backend != LIBXL_DISK_BACKEND_PHY || !disk->pdev_path ||
+        !disk->pdev_path[0] || disk->pdev_path[0] == '/' ||
+        (script && strcmp(script, "block") && strcmp(script, "block-fork")))
+        return;
+    if (asprintf(&path, "/dev/%s", disk->pdev_path) < 0)
+        return;
+    if (!is_device(path)) {
+        free(path);
+        path = file_of_loop(ctx, backend);
+    }
+    if (!path)
+        return;
+    free(disk->pdev_path);
+    disk->pdev_path = path;
 }
 
 static int set_format(xenfork_ctx *ctx, struct move *move, const char *format)

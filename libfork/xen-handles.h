@@ -100,9 +100,20 @@ int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
                            xenfork__stored_change_fn *change,
                            const void *opaque);
 
+/* The directory of a disk's backend; NULL: none.  Caller frees */
+char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
+                                const char *vdev);
+
 /* Of a JSON that libxl gave; caller disposes of it, also on failure. */
 int xenfork__xl_config(xenfork_ctx *ctx, const char *json,
                        libxl_domain_config *config);
+/*
+ * A name of blkback's that is no whole path is what Xen's block script takes
+ * it for, below /dev; or, of a file, what its loop device has.  Out of memory,
+ * or unknown, it stays.  backend: its directory
+ */
+void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
+                           const char *backend);
 /* See xenfork__xen_disk_moved(). */
 int xenfork__xl_disk_moved(xenfork_ctx *ctx, libxl_domain_config *config,
                            const char *vdev, const char *path,

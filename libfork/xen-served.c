@@ -55,22 +55,21 @@ static int refuse_unknown(xenfork_ctx *ctx, const struct disk *disk)
     return xenfork__remedy(ctx, "xl block-list shows whether it is connected");
 }
 
-/* The directory of its backend; NULL: there is none.  Caller frees */
-static char *backend_of(xenfork_ctx *ctx, const struct disk *disk)
+char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
+                                const char *vdev)
 {
     unsigned int i, count = 0;
     cleanup_free char **devids = xenfork__xs_list(
-        ctx, &count, "/libxl/%u/device/vbd", disk->domid);
+        ctx, &count, "/libxl/%u/device/vbd", domid);
 
     for (i = 0; devids && i < count; i++) {
-        cleanup_free char *vdev = xenfork__xs_read(
-            ctx, XBT_NULL, "/libxl/%u/device/vbd/%s/dev", disk->domid,
-            devids[i]);
+        cleanup_free char *dev = xenfork__xs_read(
+            ctx, XBT_NULL, "/libxl/%u/device/vbd/%s/dev", domid, devids[i]);
 
-        if (vdev && !strcmp(vdev, disk->vdev))
+        if (dev && !strcmp(dev, vdev))
             return xenfork__xs_read(ctx, XBT_NULL,
-                                    "/libxl/%u/device/vbd/%s/backend",
-                                    disk->domid, devids[i]);
+                                    "/libxl/%u/device/vbd/%s/backend", domid,
+                                    devids[i]);
     }
     return NULL;
 }
@@ -123,6 +122,38 @@ static int check_behind(xenfork_ctx *ctx, const struct disk *disk,
     return device == makedev(major, minor) ? 0 : refuse_other(ctx, disk, "");
 }
 
+/* By block-fork: the tapdisk that has the path's file is this disk's own. */
+static int check_tapdisk(xenfork_ctx *ctx, const struct disk *disk,
+                         const char *device)
+{
+    cleanup_free char *user = NULL;
+    int rc = xenfork__sys_tap_user(
+        ctx, disk->path + strlen(XENFORK__VHD_PREFIX), &user);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    return rc == 0 && !strcmp(user, device) ? 0 : refuse_other(ctx, disk, "");
+}
+
+static bool is_vhd(const char *path)
+{
+    return !strncmp(path, XENFORK__VHD_PREFIX, strlen(XENFORK__VHD_PREFIX));
+}
+
+/* By block-fork, or by another script, of which we know nothing. */
+static int check_script(xenfork_ctx *ctx, const struct disk *disk,
+                        const char *backend, const char *own)
+{
+    if (!is_by(ctx, backend, "block-fork"))
+        return 0;
+    if (is_vhd(disk->path))
+        return check_tapdisk(ctx, disk,
+                             backend + strlen(own) - strlen("backend/"));
+    return !strncmp(backend + strlen(own), "vbd/", 4) && disk->path[0] == '/'
+               ? check_behind(ctx, disk, backend)
+               : 0;
+}
+
 static int check_qemu(xenfork_ctx *ctx, const struct disk *disk)
 {
     uint32_t pid;
@@ -139,7 +170,7 @@ int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                              const char *path)
 {
     struct disk disk = {.domid = domid, .vdev = vdev, .path = path};
-    cleanup_free char *backend = backend_of(ctx, &disk);
+    cleanup_free char *backend = xenfork__xen_disk_backend(ctx, domid, vdev);
     char own[48];
     int rc;
 
@@ -150,10 +181,7 @@ int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
     if (strncmp(backend, own, strlen(own)) != 0)
         return 0;
     if (!is_by(ctx, backend, "block"))
-        return !strncmp(backend + strlen(own), "vbd/", 4) && path[0] == '/' &&
-                       is_by(ctx, backend, "block-fork")
-                   ? check_behind(ctx, &disk, backend)
-                   : 0;
+        return check_script(ctx, &disk, backend, own);
     rc = xenfork__sys_disk_identity(ctx, path, &disk.there);
     if (rc < 0)
         return refuse_other(ctx, &disk, "");

@@ -31,6 +31,14 @@ is 'with its marks' "$("$LIVE/check-disk" "$(disk r)" | jq -c .marks)" '["mine"]
 check 'destroyed' timeout 60 xl fork-destroy r
 gone() { [ ! -e /data/.xenfork ]; }
 check 'no empty folder stays' wait_until 30 gone
+# Another domain has it open, too, by a path that leads elsewhere by now.
+ln -s v1.img /data/second.img
+start_source two 128 'disk = [ "format=raw,vdev=xvda,access=rw,backendtype=qdisk,target=/data/second.img" ]'
+ln -sfn v2.img /data/second.img
+remember raw
+refused 'a disk that another domain has open' DISK "xvda .*shared with domain $(domid_of two)" 'detach it' raw k
+xl destroy two
+rm /data/second.img /data/two.img
 mv /data/v2.img /data/v1.img
 elsewhere 'a file that was moved over it' raw
 xl destroy raw
@@ -77,7 +85,7 @@ xl destroy q
 qcow2_source q /data/real.qcow2
 ask q mark anew >/dev/null
 is 'started by what it leads to, it does not write what was sealed' "$(content "$sealed")" "$sum"
-is 'but its own' "$(census /data/real.qcow2 '.marks | sort')" '["anew","later","mine"]'
+is 'but its own' "$(census /data/real.qcow2 '.marks | index("anew") != null')" true
 timeout 60 xl fork-destroy l
 check 'the link is as it was' [ -L /data/q.qcow2 ]
 xl destroy q

@@ -27,10 +27,20 @@ check 'a clone ticks on' wait_until 60 ticks_on second
 is 'its disk is whole' "$(ask second verify | json .errors)" 0
 is 'the first has what was written before' "$(seen "$(disk dev@fork-1)" .marks)" '["before"]'
 check 'they are destroyed' timeout 120 xl fork-destroy dev-1 second
+# What was attached is detached, whatever the link leads to by now.
+ln -sfn /data/device.img /data/device.link
 xl destroy dev
 taken_down 'nothing is in use'
 is 'the device has what was written' "$("$LIVE/check-disk" "$device" | jq -c '[(.marks | sort), (.errors | length)]')" '[["after","before"],0]'
 rm /data/device.link
+
+# By the name that Xen's own script takes for one below /dev.
+start_behind dev "${device#/dev/}"
+check 'by a relative name: forked' timeout 120 xl fork --paused dev
+is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver]]')" '[["sealed","thin"],["delta","thin"]]'
+check 'destroyed' timeout 60 xl fork-destroy dev-1
+xl destroy dev
+taken_down 'nothing is in use'
 check 'no folder is left' test ! -e /var/lib/xenfork/.xenfork
 same_host 'all is as before' "$host_before" "$(snapshot_of_host)"
 done_testing

@@ -91,7 +91,7 @@ static void test_link(void **state)
 
     (void)state;
     fake_copy_string(file, sizeof(file), chain_disk()->path);
-    snprintf(chain_disk()->path, FAKE_PATH, "%s/link", fake->dir);
+    snprintf(chain_disk()->path, FAKE_PATH, "%.200s/link", fake->dir);
     assert_int_equal(symlink(strrchr(file, '/') + 1, chain_disk()->path), 0);
     assert_int_equal(stat(file, &before), 0);
     chain_fork();

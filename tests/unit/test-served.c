@@ -28,7 +28,7 @@
 static xenfork_ctx ctx;
 static char dir[64], path[96], other[96];
 static int served = -1;
-static const char *backend, *script, *device;
+static const char *backend, *script, *device, *user;
 static uint32_t pid;
 static uint64_t behind; /* 0: no device */
 
@@ -52,7 +52,7 @@ static int setup(void **state)
     make(other);
     served = open(path, O_RDWR | O_CLOEXEC);
     backend = QDISK;
-    script = device = NULL;
+    script = device = user = NULL;
     behind = 0;
     pid = (uint32_t)getpid();
     return served < 0;
@@ -142,6 +142,24 @@ int xenfork__thin_number(xenfork_ctx *c, const char *name, uint64_t *out)
     return 0;
 }
 
+int xenfork__sys_tap_user(xenfork_ctx *c, const char *name, char **out)
+{
+    assert_string_equal(name, "/srv/web.vhd");
+    if (!user)
+        return xenfork__miss(c, XENFORK_E_NOTFOUND, "no tapdisk");
+    *out = strdup(user);
+    return 0;
+}
+
+int xenfork__sys_dm_table(xenfork_ctx *c, const char *name, char **type_out,
+                          char **params_out)
+{
+    (void)name;
+    (void)type_out;
+    (void)params_out;
+    return xenfork__miss(c, XENFORK_E_DISK, "no such device");
+}
+
 static int look(const char *vdev, const char *at)
 {
     return xenfork__xen_disk_served(&ctx, 7, vdev, at);
@@ -219,16 +237,54 @@ static void test_behind(void **state)
     assert_int_equal(look("xvda", path), 0);
     device = "fd:3";
     refused();
-    assert_int_equal(look("xvda", "vhd:/srv/web.vhd"), 0);
+}
+
+/* Behind it is the tapdisk that is for this disk, and no other's. */
+static void test_behind_vhd(void **state)
+{
+    static const char vhd[] = "vhd:/srv/web.vhd";
+
+    (void)state;
+    backend = VBD;
+    script = "/etc/xen/scripts/block-fork";
+    assert_int_equal(look("xvda", vhd), XENFORK_E_DISK);
+    user = "backend/vbd/8/51712";
+    assert_int_equal(look("xvda", vhd), XENFORK_E_DISK);
+    assert_true(ctx.error.remedy[0]);
+    user = "backend/vbd/7/51728";
+    assert_int_equal(look("xvda", vhd), XENFORK_E_DISK);
+    user = "backend/vbd/7/51712";
+    assert_int_equal(look("xvda", vhd), 0);
+    backend = "/local/domain/0/backend/vbd3/7/51712";
+    assert_int_equal(look("xvda", vhd), XENFORK_E_DISK);
+    script = "/etc/xen/scripts/block-tap";
+    assert_int_equal(look("xvda", vhd), 0);
+}
+
+/* Who writes is told from who reads. */
+static void test_writes(void **state)
+{
+    struct xenfork__disk_identity what;
+    int fd = open(other, O_RDONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_true(fd >= 0);
+    assert_int_equal(xenfork__sys_disk_identity(&ctx, path, &what), 0);
+    assert_true(xenfork__sys_writes(&ctx, pid, &what));
+    assert_int_equal(xenfork__sys_disk_identity(&ctx, other, &what), 0);
+    assert_true(xenfork__sys_has_open(pid, &what));
+    assert_false(xenfork__sys_writes(&ctx, pid, &what));
+    close(fd);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_qemu), TEST(test_replaced),
-                                       TEST(test_none), TEST(test_blkback),
-                                       TEST(test_behind)};
+    const struct CMUnitTest tests[] = {TEST(test_qemu),   TEST(test_replaced),
+                                       TEST(test_none),   TEST(test_blkback),
+                                       TEST(test_behind), TEST(test_behind_vhd),
+                                       TEST(test_writes)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
