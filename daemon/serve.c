@@ -18,7 +18,6 @@
 #define RETRY_DOUBLES    5U     /* and so often twice as long, for a policy */
 #define LOOK_AGAIN_MS    1000U  /* after Xen or xenstore did not answer */
 #define KILL_GRACE_MS    30000U /* for undoing, after a freeze's timeout */
-#define RECOVER_LIMIT_MS 600000U
 #define HYDRATE_FORKS    32U
 #define ANSWERED_FREEZES 32U
 #define ACK_WORKERS      4U
@@ -45,7 +44,8 @@ void serve_configure(struct daemon *daemon, const struct config *config)
     workers_limit(workers, WORKER_HYDRATE,
                   config->has_hydration ? HYDRATE_FORKS : 0, WORKER_NO_END);
     workers_limit(workers, WORKER_ANSWER, ANSWERED_FREEZES, WORKER_NO_END);
-    workers_limit(workers, WORKER_RECOVER, 1, RECOVER_LIMIT_MS);
+    /* What it undoes would begin anew each time. */
+    workers_limit(workers, WORKER_RECOVER, 1, WORKER_NO_END);
     workers_limit(workers, WORKER_ACK, ACK_WORKERS, ACK_LIMIT_MS);
 }
 

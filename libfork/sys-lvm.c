@@ -153,7 +153,7 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
     if (!name_of(src, &from))
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "%s is no volume of LVM any more", src);
-    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+    return xenfork__sys_run_whole(ctx, XENFORK_E_DISK, argv);
 }
 
 int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
@@ -209,5 +209,5 @@ int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
     rc = exists(ctx, vg, lv, &is_there);
     if (rc < 0 || !is_there)
         return rc;
-    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+    return xenfork__sys_run_whole(ctx, XENFORK_E_DISK, argv);
 }

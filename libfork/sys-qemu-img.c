@@ -33,7 +33,7 @@ int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path)
     const char *const argv[] = {PROGRAM, "commit", "-q", "-d", "-f",
                                 "qcow2", "--",     path, NULL};
 
-    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+    return xenfork__sys_run_whole(ctx, XENFORK_E_DISK, argv);
 }
 
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
@@ -45,5 +45,5 @@ int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
                                 "--",    image->path, size, NULL};
 
     snprintf(size, sizeof(size), "%" PRIu64, bytes);
-    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+    return xenfork__sys_run_whole(ctx, XENFORK_E_DISK, argv);
 }

@@ -22,6 +22,7 @@ struct run {
     int ear;            /* where its output is heard; -1: when it has ended */
     int (*heard)(xenfork_ctx *ctx, void *opaque, const char *text);
     void *opaque;
+    bool is_whole; /* killed, it would leave something half-done */
     pid_t pid;
 };
 
@@ -149,23 +150,45 @@ static int spawn(struct run *run)
     return e;
 }
 
-/* Its status as of waitpid(2); -1: it took too long, or cannot be told. */
-static int wait_end(const struct run *run)
+/* False: it has not ended in time. */
+static bool wait_some(int fd)
 {
-    cleanup_close int fd = pidfd_open(run->pid, 0);
     struct pollfd poller = {.fd = fd, .events = POLLIN};
     uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
-    int status = -1, r;
+    int r;
 
     do
         r = poll(&poller, 1, LIMIT_MS);
     while (r < 0 && errno == EINTR && xenfork__now_ns() < end_ns);
-    if (r != 1)
+    return r == 1;
+}
+
+/*
+ * Its status as of waitpid(2); -1: it took too long, or cannot be told.  One
+ * that changes something is waited for: a slow disk is no reason to break it
+ * off, and its user, who is told, can.
+ */
+static int wait_end(xenfork_ctx *ctx, const struct run *run)
+{
+    cleanup_close int fd = pidfd_open(run->pid, 0);
+    uint64_t start_ns = xenfork__now_ns();
+    bool has_ended = wait_some(fd);
+    int status = -1;
+
+    while (!has_ended && run->is_whole && fd >= 0) {
+        LOG_WARN(ctx, "%s (process %d) has been at it for %llu s, waiting",
+                 run->argv[0], (int)run->pid,
+                 (unsigned long long)(xenfork__now_ns() - start_ns) /
+                     1000000000U);
+        has_ended = wait_some(fd);
+    }
+    if (!has_ended && !run->is_whole)
         kill(run->pid, SIGKILL);
+    has_ended |= run->is_whole;
     while (waitpid(run->pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
-    return r == 1 ? status : -1;
+    return has_ended ? status : -1;
 }
 
 /* Until it closes its output, as it does when it ends. */
@@ -248,7 +271,7 @@ static int run_it(xenfork_ctx *ctx, int code, struct run *run)
     xenfork__count(ctx, XENFORK_COUNT_PROCESSES, 1);
     if (run->heard)
         rc = hear(ctx, run);
-    status = wait_end(run);
+    status = wait_end(ctx, run);
     return rc == 0 && status ? failed(ctx, code, run, status) : rc;
 }
 
@@ -266,6 +289,18 @@ int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
     close_run(&run);
     if (output)
         *output_out = output;
+    return rc;
+}
+
+int xenfork__sys_run_whole(xenfork_ctx *ctx, int code, const char *const argv[])
+{
+    struct run run = NO_RUN;
+    int rc;
+
+    run.argv = argv;
+    run.is_whole = true;
+    rc = run_it(ctx, code, &run);
+    close_run(&run);
     return rc;
 }
 
@@ -293,6 +328,7 @@ int xenfork__sys_run_long(xenfork_ctx *ctx, int code, const char *const argv[],
     run.argv = argv;
     run.heard = heard;
     run.opaque = opaque;
+    run.is_whole = true;
     rc = run_it(ctx, code, &run);
     close_run(&run);
     return rc;

@@ -25,6 +25,13 @@ int xenfork__spawn_apart(posix_spawnattr_t *attr);
  */
 int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
                      char **output_out);
+/*
+ * The same for one that must not be broken off, as what it does cannot be
+ * repeated, or begins anew each time: it is waited for, with a warning every
+ * two minutes.
+ */
+int xenfork__sys_run_whole(xenfork_ctx *ctx, int code,
+                           const char *const argv[]);
 /* The same for one that writes to a file of the caller's. */
 int xenfork__sys_run_to(xenfork_ctx *ctx, int code, const char *const argv[],
                         int fd);

@@ -92,7 +92,7 @@ int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
     /* -e: of this parent, though it be empty. */
     const char *const argv[] = {"vhd-util", "snapshot", "-e",   "-n",
                                 path,       "-p",       parent, NULL};
-    int rc = xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+    int rc = xenfork__sys_run_whole(ctx, XENFORK_E_DISK, argv);
 
     if (rc < 0)
         return rc;
@@ -124,7 +124,7 @@ int xenfork__sys_vhd_relink(xenfork_ctx *ctx, const char *path,
     const char *const argv[] = {"vhd-util", "modify", "-n", path,
                                 "-p",       parent,   NULL};
 
-    return xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
+    return xenfork__sys_run_whole(ctx, XENFORK_E_DISK, argv);
 }
 
 int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
