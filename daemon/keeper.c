@@ -331,7 +331,7 @@ static void keep_clones(xenfork_ctx *ctx, const char *txn, bool has_own_state,
     xenfork_set_progress(ctx, NULL, NULL);
     if (!keeper.is_handed_over) {
         xenfork__answer(ctx, txn, false);
-        if (xenfork__recover(ctx) == 0)
+        if (xenfork__recover_others(ctx) == 0)
             collapse(&keeper, NULL);
     }
     xenfork__ready_free(ctx, &keeper.ready);

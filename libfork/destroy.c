@@ -33,7 +33,9 @@ static int take(xenfork_ctx *ctx, int kind, const char *name,
                       name);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    return rc < 0 ? rc : xenfork__node_load(ctx, kind, node->uuid, node_out);
+    if (rc < 0 || (rc = xenfork__txns_settle(ctx, node->uuid)) < 0)
+        return rc;
+    return xenfork__node_load(ctx, kind, node->uuid, node_out);
 }
 
 /* First the domain, then its disks, last the record that names them. */
@@ -55,9 +57,9 @@ static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
 }
 
 /* What the last clone leaves to its source alone goes back into that. */
-static int sweep(xenfork_ctx *ctx)
+static int sweep(xenfork_ctx *ctx, const uint8_t image[16])
 {
-    int rc = xenfork__images_sweep(ctx);
+    int rc = xenfork__images_sweep(ctx, image);
 
     if (rc == 0)
         xenfork__collapse_begin(ctx);
@@ -78,7 +80,7 @@ XENFORK_API int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name || (flags & ~XENFORK_DESTROY_LEFT))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name, or flags");
-    rc = xenfork__recover(ctx);
+    rc = xenfork__recover_others(ctx);
     if (rc < 0)
         return rc;
     {
@@ -90,7 +92,7 @@ XENFORK_API int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
             (rc = destroy_clone(ctx, node)) < 0)
             return rc;
     }
-    return sweep(ctx);
+    return sweep(ctx, node->parent);
 }
 
 static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
@@ -120,10 +122,10 @@ XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
-    if ((rc = xenfork__txns_recover(ctx)) < 0 ||
+    if ((rc = xenfork__recover_others(ctx)) < 0 ||
         (rc = take(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
         (rc = check_users(ctx, image)) < 0)
         return rc;
     rc = xenfork__image_remove(ctx, image);
-    return rc < 0 ? rc : sweep(ctx);
+    return rc < 0 ? rc : sweep(ctx, image->uuid);
 }

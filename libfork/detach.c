@@ -199,7 +199,7 @@ XENFORK_API int xenfork_detach(xenfork_ctx *ctx, const char *name,
         if (rc < 0)
             return rc;
     }
-    return xenfork__images_sweep(ctx);
+    return xenfork__images_sweep(ctx, clone->parent);
 }
 
 XENFORK_API int xenfork_detach_stop(xenfork_ctx *ctx, const char *name)

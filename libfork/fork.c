@@ -146,7 +146,7 @@ static int stage_check(struct xenfork__job *job, uint32_t domid)
     if (domid == 0)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "domain 0 cannot be forked");
-    if ((rc = xenfork__recover(ctx)) < 0 ||
+    if ((rc = xenfork__recover_others(ctx)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &job->info)) < 0 ||
         (rc = xenfork__source_lock(ctx, &job->info, &job->lock)) < 0)
         return rc;

@@ -131,7 +131,7 @@ XENFORK_API int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid,
     if (domid == 0)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "domain 0 cannot be frozen");
-    if ((rc = xenfork__recover(ctx)) < 0 ||
+    if ((rc = xenfork__recover_others(ctx)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
         return rc;
     rc = freeze(ctx, &info, timeout_ms);
@@ -195,9 +195,10 @@ XENFORK_API int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid)
 
     xenfork__begin(ctx, domid);
     ctx->stage = XENFORK_STAGE_CHECK;
-    if ((rc = xenfork__recover(ctx)) < 0 ||
+    if ((rc = xenfork__recover_others(ctx)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
-        (rc = thaw(ctx, &info)) < 0 || (rc = xenfork__images_sweep(ctx)) < 0)
+        (rc = thaw(ctx, &info)) < 0 ||
+        (rc = xenfork__images_sweep(ctx, info.uuid)) < 0)
         return rc;
     /* The image of the frozen source has lain on its disks till now. */
     xenfork__collapse_begin(ctx);

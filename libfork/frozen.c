@@ -107,10 +107,12 @@ int xenfork__frozen_sweep(xenfork_ctx *ctx)
     struct xenfork__dominfo info;
     size_t i;
 
-    for (i = 0; i < all.count && rc >= 0; i++) {
-        rc = xenfork__frozen_info(ctx, all.nodes[i], &info);
-        if (rc == XENFORK_E_NOTFOUND)
-            rc = sweep_one(ctx, all.nodes[i]->uuid);
+    for (i = 0; i < all.count; i++) {
+        int r = xenfork__frozen_info(ctx, all.nodes[i], &info);
+
+        if (r == XENFORK_E_NOTFOUND)
+            r = sweep_one(ctx, all.nodes[i]->uuid);
+        rc = rc < 0 ? rc : r;
     }
     return rc;
 }

@@ -11,6 +11,7 @@
 #include "lock.h"
 #include "named.h"
 #include "recover.h"
+#include "txn.h"
 
 /* In the record, which others change too; text "": it is here. */
 static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text)
@@ -109,7 +110,7 @@ static int forget(xenfork_ctx *ctx, const struct xenfork__node *found)
                       found->name);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 ||
+    if (rc < 0 || (rc = xenfork__txns_settle(ctx, found->uuid)) < 0 ||
         (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
                                  &registry)) < 0 ||
         (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, found->uuid,
@@ -135,9 +136,9 @@ XENFORK_API int xenfork_clone_forget(xenfork_ctx *ctx, const char *name)
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
-    if ((rc = xenfork__recover(ctx)) < 0 ||
+    if ((rc = xenfork__recover_others(ctx)) < 0 ||
         (rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &clone)) < 0 ||
         (rc = forget(ctx, clone)) < 0)
         return rc;
-    return xenfork__images_sweep(ctx);
+    return xenfork__images_sweep(ctx, clone->parent);
 }

@@ -8,8 +8,10 @@
 #include "ids.h"
 #include "leave.h"
 #include "named.h"
+#include "txn.h"
 
-#define WITH_SEALED 1U
+#define WITH_SEALED   1U
+#define WITH_JOURNALS 2U
 
 struct entry {
     struct xenfork__node *node; /* one of the list's */
@@ -23,7 +25,7 @@ struct entry {
 };
 
 struct xenfork_list {
-    struct xenfork__nodes frozen, images, clones, sealed;
+    struct xenfork__nodes frozen, images, clones, sealed, journals;
     uint32_t count;
     struct entry *entries;
 };
@@ -36,6 +38,7 @@ XENFORK_API void xenfork_list_free(xenfork_list *list)
     xenfork__nodes_free(&list->images);
     xenfork__nodes_free(&list->clones);
     xenfork__nodes_free(&list->sealed);
+    xenfork__nodes_free(&list->journals);
     free(list->entries);
     free(list);
 }
@@ -250,6 +253,21 @@ static void add_sealed(xenfork_ctx *ctx, xenfork_list *list)
     }
 }
 
+/* Undone they would not be here. */
+static void add_journals(xenfork_list *list)
+{
+    size_t i;
+
+    for (i = 0; i < list->journals.count; i++) {
+        struct entry *entry = &list->entries[list->count++];
+
+        *entry = (struct entry){.node = list->journals.nodes[i],
+                                .domid = XENFORK_DOMID_NONE};
+        entry->state = entry->node->is_kept ? "stuck" : "unreadable";
+        xenfork__uuid_print(entry->node->uuid, entry->uuid);
+    }
+}
+
 static int fill(xenfork_ctx *ctx, xenfork_list *list)
 {
     int rc;
@@ -261,13 +279,15 @@ static int fill(xenfork_ctx *ctx, xenfork_list *list)
         (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &list->clones)) < 0)
         return rc;
     list->entries = calloc(list->frozen.count + list->images.count +
-                               list->clones.count + list->sealed.count + 1,
+                               list->clones.count + list->sealed.count +
+                               list->journals.count + 1,
                            sizeof(*list->entries));
     if (!list->entries)
         return xenfork__nomem(ctx);
     if ((rc = add_frozen(ctx, list)) < 0 || (rc = add_images(ctx, list)) < 0)
         return rc;
     add_sealed(ctx, list);
+    add_journals(list);
     return 0;
 }
 
@@ -281,6 +301,8 @@ static int make(xenfork_ctx *ctx, unsigned int kinds, xenfork_list **list_out)
         return xenfork__nomem(ctx);
     if (kinds & WITH_SEALED)
         rc = xenfork__list_sealed(ctx, &list->sealed);
+    if (kinds & WITH_JOURNALS)
+        rc = xenfork__txns_load(ctx, &list->journals);
     if (rc == 0)
         rc = fill(ctx, list);
     if (rc < 0) {
@@ -293,7 +315,7 @@ static int make(xenfork_ctx *ctx, unsigned int kinds, xenfork_list **list_out)
 
 XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
 {
-    return make(ctx, 0, list_out);
+    return make(ctx, WITH_JOURNALS, list_out);
 }
 
 XENFORK_API int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out)

@@ -11,6 +11,8 @@
 #include "thin-pool.h"
 #include "txn.h"
 
+#define OTHERS_LEFT "something of other forks is left, ignoring: xl fork-list"
+
 int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
 {
     cleanup_nodes struct xenfork__nodes clones = {0};
@@ -62,28 +64,53 @@ static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
     return live ? 0 : xenfork__image_remove(ctx, image);
 }
 
-int xenfork__images_sweep(xenfork_ctx *ctx)
+/* Under the locks of an image and of the fork that made it, if both are free.
+ */
+static int try_image(xenfork_ctx *ctx, const struct xenfork__node *image)
+{
+    cleanup_lock struct xenfork__lock *txn = NULL;
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc;
+
+    xenfork__uuid_print(image->uuid, uuid);
+    /* The fork that makes it holds its journal's lock, not the image's. */
+    rc = xenfork__lock_take(ctx, image->txn, false, &txn);
+    if (rc == 0)
+        rc = xenfork__lock_take(ctx, uuid, false, &lock);
+    if (rc == 0)
+        rc = sweep_image(ctx, image->uuid);
+    return rc == XENFORK_E_BUSY ? 0 : rc;
+}
+
+/* Is it this image, or one of this source?  NULL: it is of everybody. */
+static bool is_own(const struct xenfork__node *image, const uint8_t *own)
+{
+    return !own || !memcmp(image->uuid, own, 16) ||
+           !memcmp(image->parent, own, 16);
+}
+
+/* One that fails does not keep the others. */
+int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
 {
     cleanup_nodes struct xenfork__nodes images = {0};
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images);
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images), r;
+    bool is_left = false;
     size_t i;
 
-    for (i = 0; i < images.count && rc >= 0; i++) {
-        cleanup_lock struct xenfork__lock *txn = NULL;
-        cleanup_lock struct xenfork__lock *lock = NULL;
-        char uuid[XENFORK__UUID_CHARS];
-
-        xenfork__uuid_print(images.nodes[i]->uuid, uuid);
-        /* The fork that makes it holds its journal's lock, not the image's. */
-        rc = xenfork__lock_take(ctx, images.nodes[i]->txn, false, &txn);
-        if (rc == 0)
-            rc = xenfork__lock_take(ctx, uuid, false, &lock);
-        if (rc == 0)
-            rc = sweep_image(ctx, images.nodes[i]->uuid);
-        if (rc == XENFORK_E_BUSY)
-            rc = 0;
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < images.count; i++) {
+        r = try_image(ctx, images.nodes[i]);
+        is_left |= r < 0;
+        if (rc == 0 && is_own(images.nodes[i], own))
+            rc = r;
     }
-    return rc < 0 ? rc : xenfork__sealed_sweep(ctx);
+    r = xenfork__sealed_sweep(ctx);
+    is_left |= r < 0;
+    if (rc == 0 && is_left && own)
+        LOG_WARN(ctx, OTHERS_LEFT);
+    return rc == 0 && !own ? r : rc;
 }
 
 int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
@@ -106,22 +133,56 @@ static int clones_release(xenfork_ctx *ctx)
     int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
     size_t i;
 
-    for (i = 0; i < clones.count && rc >= 0; i++)
-        if (!xenfork__txn_exists(ctx, clones.nodes[i]->txn))
-            rc = xenfork__clone_release(ctx, clones.nodes[i]);
+    for (i = 0; i < clones.count; i++) {
+        int r = xenfork__txn_exists(ctx, clones.nodes[i]->txn)
+                    ? 0
+                    : xenfork__clone_release(ctx, clones.nodes[i]);
+
+        rc = rc < 0 ? rc : r;
+    }
     return rc;
 }
 
+static int sweep_all(xenfork_ctx *ctx)
+{
+    return xenfork__images_sweep(ctx, NULL);
+}
+
+/* Each does what it can, whatever the others could not. */
 int xenfork__recover(xenfork_ctx *ctx)
 {
-    int rc;
+    static int (*const steps[])(xenfork_ctx *) = {
+        xenfork__txns_recover, xenfork__frozen_sweep, clones_release, sweep_all,
+        xenfork__locks_sweep,
+    };
+    __auto_type error = ctx->error;
+    size_t i;
+    int rc = 0, r;
 
     xenfork__pools_watch(ctx);
-    if ((rc = xenfork__txns_recover(ctx)) < 0 ||
-        (rc = xenfork__frozen_sweep(ctx)) < 0 ||
-        (rc = clones_release(ctx)) < 0 || (rc = xenfork__images_sweep(ctx)) < 0)
+    for (i = 0; i < ARRAY_SIZE(steps); i++) {
+        r = steps[i](ctx);
+        if (r < 0 && rc == 0) {
+            rc = r;
+            error = ctx->error;
+        }
+        if (r == XENFORK_E_NOMEM || r == XENFORK_E_CANCELLED)
+            break;
+    }
+    ctx->error = error;
+    return rc;
+}
+
+int xenfork__recover_others(xenfork_ctx *ctx)
+{
+    __auto_type error = ctx->error;
+    int rc = xenfork__recover(ctx);
+
+    if (rc == 0 || rc == XENFORK_E_NOMEM || rc == XENFORK_E_CANCELLED)
         return rc;
-    return xenfork__locks_sweep(ctx);
+    LOG_WARN(ctx, OTHERS_LEFT);
+    ctx->error = error;
+    return 0;
 }
 
 XENFORK_API int xenfork_recover(xenfork_ctx *ctx)

@@ -9,6 +9,8 @@
 #include "files.h"
 #include "node.h"
 
+#define SUSPENDED "source.suspended"
+
 static bool uuid_of(const struct xenfork__txn *txn, const char *key, uint32_t n,
                     uint8_t uuid_out[16])
 {
@@ -75,7 +77,8 @@ static int undo_suspension(xenfork_ctx *ctx, struct xenfork__txn *txn,
     if (info.is_shutdown && info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND &&
         (rc = xenfork__xen_resume(ctx, domid)) < 0)
         return rc;
-    return xenfork__txn_resumed(ctx, txn);
+    /* Not written: it is only if something else cannot be undone. */
+    return xenfork__record_set_u64(ctx, txn->record, SUSPENDED, false);
 }
 
 /* Its user has let it run since he paused it. */
@@ -141,7 +144,7 @@ static int undo_source(xenfork_ctx *ctx, struct xenfork__txn *txn)
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (flag_of(txn, "source.suspended"))
+    if (flag_of(txn, SUSPENDED))
         return undo_suspension(ctx, txn, info.domid);
     return flag_of(txn, "source.pausing") ? undo_pause(ctx, txn, info.domid)
                                           : 0;
@@ -330,6 +333,23 @@ static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return xenfork__claim_settle(ctx, uuid, NULL);
 }
 
+/*
+ * Note in a journal that stays why it does, and that its source runs on.
+ * Without space for that it is as before, which is all that undoing needs.
+ */
+static void note_reason(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                        const char *reason, bool was_suspended)
+{
+    const char *noted = xenfork__record_get(txn->record, XENFORK__TXN_REASON);
+
+    if (noted && !strcmp(noted, reason) &&
+        was_suspended == flag_of(txn, SUSPENDED))
+        return;
+    if (xenfork__record_set(ctx, txn->record, XENFORK__TXN_REASON, reason) == 0)
+        xenfork__record_write(ctx, txn->path, txn->record);
+}
+
+/* Nothing is written for it: that there is no space is no reason to fail. */
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {
@@ -337,109 +357,29 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
         undo_published, undo_start,       undo_nodes,
         undo_disks,     undo_image_claim, undo_source_claim,
     };
+    bool was_suspended = flag_of(txn, SUSPENDED);
+    cleanup_free char *reason = NULL;
     size_t i;
     int rc = 0;
 
     for (i = 0; i < ARRAY_SIZE(steps); i++)
-        if (steps[i](ctx, txn) < 0)
+        if (steps[i](ctx, txn) < 0) {
             rc = XENFORK_E_RESIDUE;
+            if (!reason)
+                reason = strdup(ctx->error.text);
+        }
     if (rc == 0 && xenfork__file_remove(ctx, txn->path) < 0)
         rc = XENFORK_E_RESIDUE;
-    if (rc < 0)
+    if (reason)
+        note_reason(ctx, txn, reason, was_suspended);
+    if (rc < 0) {
         xenfork__fail(ctx, rc, 0,
                       "what journal %s has begun cannot be undone "
                       "whole",
                       txn->id);
+        xenfork__remedy(ctx, XENFORK__TXN_REMEDY);
+    }
     ctx->guard_fd = -1;
     xenfork__txn_free(txn);
-    return rc;
-}
-
-int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
-{
-    struct xenfork__txn *txn;
-    int rc;
-
-    rc = xenfork__txn_handle(ctx, id, is_waiting, &txn);
-    if (rc == XENFORK_E_BUSY)
-        return 0; /* its owner lives */
-    if (rc < 0)
-        return rc;
-    rc = xenfork__record_read(ctx, txn->path, &txn->record);
-    if (rc < 0) {
-        xenfork__txn_free(txn);
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    }
-    LOG_WARN(ctx, "rolling back journal %s, whose process is gone", id);
-    return xenfork__txn_rollback(ctx, txn);
-}
-
-/* "UUID.new": its writer was killed, or writes it now. */
-static int sweep_half_written(xenfork_ctx *ctx, const char *name)
-{
-    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, name,
-                                                  NULL);
-    cleanup_lock struct xenfork__lock *lock = NULL;
-    char id[XENFORK__UUID_CHARS];
-    int rc;
-
-    snprintf(id, sizeof(id), "%s", name);
-    rc = xenfork__lock_take(ctx, id, false, &lock);
-    if (rc < 0)
-        return rc == XENFORK_E_BUSY ? 0 : rc;
-    return path ? xenfork__file_remove(ctx, path) : xenfork__nomem(ctx);
-}
-
-int xenfork__txns_recover(xenfork_ctx *ctx)
-{
-    char **ids;
-    size_t count, i;
-    int r, rc = xenfork__txn_ids(ctx, &ids, &count);
-    uint8_t uuid[16];
-
-    if (rc < 0)
-        return rc;
-    for (i = 0; i < count; i++) {
-        if (xenfork__uuid_parse(ids[i], uuid))
-            r = xenfork__txn_recover(ctx, ids[i], false);
-        else
-            r = sweep_half_written(ctx, ids[i]);
-        if (r < 0)
-            rc = XENFORK_E_RESIDUE;
-    }
-    xenfork__names_free(ids, count);
-    return rc < 0 ? xenfork__fail(ctx, rc, 0,
-                                  "what a killed process has left "
-                                  "cannot all be undone")
-                  : 0;
-}
-
-/* Does a journal concern this source?  No: it has ended meanwhile. */
-static bool is_about(xenfork_ctx *ctx, const char *id, const uint8_t source[16])
-{
-    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, id,
-                                                  NULL);
-    cleanup_record struct xenfork__record *record = NULL;
-    const char *text;
-    uint8_t uuid[16];
-
-    if (!path || xenfork__record_read(ctx, path, &record) < 0)
-        return false;
-    text = xenfork__record_get(record, "source");
-    return text && xenfork__uuid_parse(text, uuid) && !memcmp(uuid, source, 16);
-}
-
-int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t source[16])
-{
-    char **ids;
-    size_t count, i;
-    int rc = xenfork__txn_ids(ctx, &ids, &count);
-
-    if (rc < 0)
-        return rc;
-    for (i = 0; i < count && rc >= 0; i++)
-        if (is_about(ctx, ids[i], source))
-            rc = xenfork__txn_recover(ctx, ids[i], true);
-    xenfork__names_free(ids, count);
     return rc;
 }

@@ -325,9 +325,12 @@ static int sweep_locked(xenfork_ctx *ctx)
                       "are kept, ignoring");
         return 0;
     }
-    for (i = 0; i < list.count && rc >= 0; i++)
-        if (!find_real(&graph, list.items[i].path))
-            rc = remove_sealed(ctx, &list, i);
+    for (i = 0; i < list.count; i++)
+        if (!find_real(&graph, list.items[i].path)) {
+            int r = remove_sealed(ctx, &list, i);
+
+            rc = rc < 0 ? rc : r;
+        }
     return rc;
 }
 

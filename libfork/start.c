@@ -34,6 +34,8 @@ static int take(struct start *start, const char *name)
         return rc;
     xenfork__uuid_print(node->uuid, uuid);
     rc = xenfork__lock_take_soon(ctx, uuid, &start->lock);
+    if (rc == 0)
+        rc = xenfork__txns_settle(ctx, node->uuid);
     if (rc == 0 && xenfork__txn_exists(ctx, node->txn))
         rc = XENFORK_E_BUSY;
     if (rc == XENFORK_E_BUSY) {
@@ -185,7 +187,7 @@ static int check(struct start *start, const char *name)
     uint32_t i;
     int rc;
 
-    if ((rc = xenfork__recover(ctx)) < 0 || (rc = take(start, name)) < 0)
+    if ((rc = xenfork__recover_others(ctx)) < 0 || (rc = take(start, name)) < 0)
         return rc;
     clone = start->clone;
     if ((rc = check_no_domain(ctx, clone)) < 0 ||

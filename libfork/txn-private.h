@@ -9,6 +9,12 @@
 
 #define XENFORK__TXN_DIR     "txn"
 
+/* Why it could not be undone. */
+#define XENFORK__TXN_REASON "reason"
+#define XENFORK__TXN_REMEDY                                                    \
+    "xl fork-list says why; xl fork-recover tries again, and xl fork-recover " \
+    "--set-aside ID gives it up"
+
 struct xenfork__txn {
     char id[XENFORK__UUID_CHARS];
     char *path;

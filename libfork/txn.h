@@ -66,7 +66,7 @@ int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* Undo, source first.  Frees @txn.  RESIDUE: the journal stays */
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn);
 
-/* Roll back all whose owner is gone.  RESIDUE */
+/* Roll back all whose owner is gone, each that can be.  RESIDUE */
 int xenfork__txns_recover(xenfork_ctx *ctx);
 /*
  * The same for one; already gone: success.  Whoever knows that its owner is
@@ -75,10 +75,14 @@ int xenfork__txns_recover(xenfork_ctx *ctx);
  */
 int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
 /*
- * Under the lock of a source, which the owner of its journal would hold: all
- * that concern it are ownerless, and are rolled back, or being so; wait.
+ * Under the lock of a source, image or clone, which the owner of its journal
+ * would hold: all that concern it are ownerless, and are rolled back, or being
+ * so; wait.  One that cannot be holds up this one, and no other: RESIDUE
  */
-int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t source[16]);
+int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t uuid[16]);
+struct xenfork__nodes;
+/* Those without an owner, as nodes: why they are there is the parent's name. */
+int xenfork__txns_load(xenfork_ctx *ctx, struct xenfork__nodes *nodes_out);
 /* Is it still to be committed or rolled back? */
 bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id);
 

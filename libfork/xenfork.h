@@ -470,6 +470,11 @@ int xenfork_nic_bridge(xenfork_ctx *ctx, const char *clone, uint32_t nic,
 #define XENFORK_KIND_CLONE  2
 #define XENFORK_KIND_FROZEN 3 /* a frozen source */
 #define XENFORK_KIND_SEALED 4 /* a sealed disk without an image */
+/*
+ * What a killed process has left, and has not been undone: its name is the ID
+ * of the journal, its parent the reason, its disks those that may be left.
+ */
+#define XENFORK_KIND_JOURNAL 5
 
 /**
  * List frozen sources, images and clones, with their memory.
@@ -766,7 +771,8 @@ int xenfork_detach_stop(xenfork_ctx *ctx, const char *name);
 
 /**
  * Roll back what killed processes left half-made, and remove images that
- * nothing needs any more.  Forks and clone destructions begin with it.
+ * nothing needs any more.  Forks and clone destructions begin with it; what
+ * cannot be undone keeps them only from its own source.
  *
  * Return:   0, or a negative XENFORK_E_*.
  * Errors:   XEN; STATE; RESIDUE something could not be undone.
@@ -776,6 +782,21 @@ int xenfork_detach_stop(xenfork_ctx *ctx, const char *name);
  * Since:    0.1
  */
 int xenfork_recover(xenfork_ctx *ctx);
+
+/**
+ * Give up undoing what a killed process has left.  It is tried once more;
+ * then its journal is moved to STATE/aside, and what it speaks of is the
+ * user's to remove: warnings name it.
+ *
+ * @id       the journal's, as in xenfork_list_all().
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   INVAL no ID; NOTFOUND no such journal; BUSY its process lives;
+ *           STATE; NOMEM.
+ * Effects:  nothing holds up its source any more.
+ * Blocking: yes: seconds.
+ * Since:    0.1
+ */
+int xenfork_journal_set_aside(xenfork_ctx *ctx, const char *id);
 
 #ifdef __cplusplus
 }

@@ -26,6 +26,7 @@ extern const struct cmd cmd_fork_destroy;
 extern const struct cmd cmd_fork_forget;
 extern const struct cmd cmd_fork_guard; /* not for users, and not listed */
 extern const struct cmd cmd_fork_image_destroy;
+extern const struct cmd cmd_fork_recover;
 
 /* xl's global options, for every verb to heed. */
 extern int verbosity;    /* -v, each time */

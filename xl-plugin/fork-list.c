@@ -3,12 +3,27 @@
 #include "config.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 #include "cmd.h"
 #include "exitcodes.h"
 #include "list-output.h"
 #include "output.h"
 #include "run.h"
+
+/* Not of the table: they have a reason, and nothing else. */
+static bool print_journals(const xenfork_list *list)
+{
+    uint32_t i;
+
+    for (i = 0; i < xenfork_list_count(list); i++)
+        if (xenfork_list_kind(list, i) == XENFORK_KIND_JOURNAL &&
+            printf("journal %s: %s: %s\n", xenfork_list_name(list, i),
+                   xenfork_list_state(list, i),
+                   xenfork_list_parent(list, i)) < 0)
+            return false;
+    return fflush(stdout) == 0;
+}
 
 static bool print_table(const xenfork_list *list)
 {
@@ -24,6 +39,8 @@ static bool print_table(const xenfork_list *list)
         int kind = xenfork_list_kind(list, i);
         bool is_clone = kind == XENFORK_KIND_CLONE;
 
+        if (kind == XENFORK_KIND_JOURNAL)
+            continue;
         table_cell(table, "%s%s", is_clone ? "  " : "",
                    xenfork_list_name(list, i));
         table_domid(table, xenfork_list_domid(list, i));
@@ -39,7 +56,7 @@ static bool print_table(const xenfork_list *list)
                    kind == XENFORK_KIND_FROZEN ? "-"
                                                : xenfork_list_parent(list, i));
     }
-    return table_print(table);
+    return table_print(table) && print_journals(list);
 }
 
 static bool print_json(const xenfork_list *list)
@@ -80,6 +97,9 @@ const struct cmd cmd_fork_list = {
             "given; SHARED is backed by pages shared with others, PRIVATE by\n"
             "pages of its own; the rest has not been touched yet.  A clone\n"
             "that is HYDRATED to 100% no longer needs its image.\n"
+            "\n"
+            "A journal is of a process that was killed, and could not be\n"
+            "undone yet; xl fork-recover tries again, or gives it up.\n"
             "\n"
             "      --json     print the list as JSON\n"
             "  -v, --verbose  say what is done; twice: every call to Xen\n"

@@ -10,6 +10,7 @@ static const char *const kinds[] = {
     [XENFORK_KIND_IMAGE] = "image",
     [XENFORK_KIND_CLONE] = "clone",
     [XENFORK_KIND_FROZEN] = "frozen",
+    [XENFORK_KIND_JOURNAL] = "journal",
 };
 
 /* A frozen source may have no image yet: null. */
@@ -51,11 +52,44 @@ static void json_identity(struct json *json, const xenfork_list *list,
     json_close_list(json);
 }
 
+static void json_disks(struct json *json, const xenfork_list *list,
+                       uint32_t index)
+{
+    uint32_t disk;
+
+    json_open_list(json, "disks");
+    for (disk = 0; disk < xenfork_list_disk_count(list, index); disk++) {
+        json_open_map(json, NULL);
+        json_string(json, "vdev", xenfork_list_disk_vdev(list, index, disk));
+        json_string(json, "driver",
+                    xenfork_list_disk_driver(list, index, disk));
+        json_string(json, "path", xenfork_list_disk_path(list, index, disk));
+        json_close_map(json);
+    }
+    json_close_list(json);
+}
+
+/* What a killed process has left. */
+static void json_journal(struct json *json, const xenfork_list *list,
+                         uint32_t index)
+{
+    json_open_map(json, NULL);
+    json_string(json, "kind", kinds[XENFORK_KIND_JOURNAL]);
+    json_string(json, "name", xenfork_list_name(list, index));
+    json_string(json, "state", xenfork_list_state(list, index));
+    json_string(json, "reason", xenfork_list_parent(list, index));
+    json_disks(json, list, index);
+    json_close_map(json);
+}
+
 void json_entry(struct json *json, const xenfork_list *list, uint32_t index)
 {
     int kind = xenfork_list_kind(list, index);
-    uint32_t disk;
 
+    if (kind == XENFORK_KIND_JOURNAL) {
+        json_journal(json, list, index);
+        return;
+    }
     json_open_map(json, NULL);
     json_string(json, "kind", kinds[kind]);
     json_string(json, "name", xenfork_list_name(list, index));
@@ -79,15 +113,6 @@ void json_entry(struct json *json, const xenfork_list *list, uint32_t index)
         json_number(json, "users", xenfork_list_users(list, index));
         json_bool(json, "is_kept", xenfork_list_is_kept(list, index));
     }
-    json_open_list(json, "disks");
-    for (disk = 0; disk < xenfork_list_disk_count(list, index); disk++) {
-        json_open_map(json, NULL);
-        json_string(json, "vdev", xenfork_list_disk_vdev(list, index, disk));
-        json_string(json, "driver",
-                    xenfork_list_disk_driver(list, index, disk));
-        json_string(json, "path", xenfork_list_disk_path(list, index, disk));
-        json_close_map(json);
-    }
-    json_close_list(json);
+    json_disks(json, list, index);
     json_close_map(json);
 }

@@ -15,11 +15,20 @@ bool is_dry_run;
 bool is_terminal;
 
 static const struct cmd *const cmds[] = {
-    &cmd_fork,        &cmd_fork_check,         &cmd_fork_list,
-    &cmd_fork_info,   &cmd_fork_disk_list,     &cmd_fork_net,
-    &cmd_fork_freeze, &cmd_fork_thaw,          &cmd_fork_detach,
-    &cmd_fork_start,  &cmd_fork_destroy,       &cmd_fork_forget,
+    &cmd_fork,
+    &cmd_fork_check,
+    &cmd_fork_list,
+    &cmd_fork_info,
+    &cmd_fork_disk_list,
+    &cmd_fork_net,
+    &cmd_fork_freeze,
+    &cmd_fork_thaw,
+    &cmd_fork_detach,
+    &cmd_fork_start,
+    &cmd_fork_destroy,
+    &cmd_fork_forget,
     &cmd_fork_image_destroy,
+    &cmd_fork_recover,
 };
 
 #define CMD_COUNT (sizeof(cmds) / sizeof(cmds[0]))

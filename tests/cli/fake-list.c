@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "fake-xenfork.h"
-
 #include <stdlib.h>
+
+#include "fake-xenfork.h"
 
 #define MADE 1700000000
 
@@ -29,12 +29,14 @@ void xenfork_list_free(xenfork_list *list)
 uint32_t xenfork_list_count(const xenfork_list *list)
 {
     (void)list;
-    return 2;
+    return getenv("FAKE_JOURNAL") ? 3 : 2;
 }
 
 int xenfork_list_kind(const xenfork_list *list, uint32_t index)
 {
     (void)list;
+    if (index == 2)
+        return XENFORK_KIND_JOURNAL;
     return index ? XENFORK_KIND_CLONE : XENFORK_KIND_IMAGE;
 }
 
@@ -47,6 +49,8 @@ uint32_t xenfork_list_domid(const xenfork_list *list, uint32_t index)
 const char *xenfork_list_name(const xenfork_list *list, uint32_t index)
 {
     (void)list;
+    if (index == 2)
+        return "00000000-0000-0000-0000-000000000002";
     if (index && getenv("FAKE_NAME_1"))
         return getenv("FAKE_NAME_1");
     return index ? "web1-1" : "web1-image";
@@ -62,6 +66,8 @@ const char *xenfork_list_uuid(const xenfork_list *list, uint32_t index)
 const char *xenfork_list_parent(const xenfork_list *list, uint32_t index)
 {
     (void)list;
+    if (index == 2)
+        return "cannot open /nfs/a.img";
     return index ? "web1-image" : "web1";
 }
 
@@ -74,6 +80,8 @@ uint32_t xenfork_list_parent_domid(const xenfork_list *list, uint32_t index)
 const char *xenfork_list_state(const xenfork_list *list, uint32_t index)
 {
     (void)list;
+    if (index == 2)
+        return "stuck";
     return index ? "stopped" : "ready";
 }
 

@@ -230,6 +230,20 @@ int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
     return fails(name);
 }
 
+int xenfork_recover(xenfork_ctx *ctx)
+{
+    (void)ctx;
+    note("recover");
+    return fails("recover");
+}
+
+int xenfork_journal_set_aside(xenfork_ctx *ctx, const char *id)
+{
+    (void)ctx;
+    note("set-aside %s", id);
+    return fails(id);
+}
+
 int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {
     (void)ctx;

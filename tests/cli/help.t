@@ -6,7 +6,8 @@
 . "${srcdir:?}/tests/cli/lib.sh"
 
 verbs='fork fork-check fork-list fork-info fork-disk-list fork-net fork-freeze
-    fork-thaw fork-detach fork-start fork-destroy fork-forget fork-image-destroy'
+    fork-thaw fork-detach fork-start fork-destroy fork-forget fork-image-destroy
+    fork-recover'
 
 has() {
     grep -q -e "$1" "$dir/out"
@@ -32,7 +33,7 @@ in_manual() {
     done
 }
 
-plan $((5 + 13 * 4))
+plan $((5 + 14 * 4))
 
 stub_xl "$dir/real"
 use_fake

@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 46
+plan 52
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -103,3 +103,22 @@ run "$xl" fork-image-destroy i
 check 'image-destroy' is "$status $(cat "$FAKE_LOG")" '0 image-destroy i'
 FAKE_FAIL=i:-16 run "$xl" fork-image-destroy i
 check 'image-destroy: in use' is "$status" 1
+
+export FAKE_JOURNAL=1
+run "$xl" fork-list
+check 'list: a journal' out_has \
+    '^journal 00000000-0000-0000-0000-000000000002: stuck: cannot open /nfs/a.img$'
+run "$xl" fork-list --json
+check 'list: JSON, a journal' is "$(tr -d ' \n' <"$dir/out" | grep -o '"kind":"journal".*"reason":"[^"]*"')" \
+    '"kind":"journal","name":"00000000-0000-0000-0000-000000000002","state":"stuck","reason":"cannotopen/nfs/a.img"'
+unset FAKE_JOURNAL
+: >"$FAKE_LOG"
+run "$xl" fork-recover
+check 'recover' is "$status $(cat "$FAKE_LOG")" '0 recover'
+FAKE_FAIL=recover:-24 run "$xl" fork-recover
+check 'recover: something is left' is "$status" 3
+: >"$FAKE_LOG"
+run "$xl" fork-recover --set-aside 1
+check 'recover: set aside' is "$status $(cat "$FAKE_LOG")" '0 set-aside 1'
+run "$xl" fork-recover 1
+check 'recover: wrong' is "$status" 2

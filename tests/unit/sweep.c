@@ -160,7 +160,9 @@ static bool fail_on(const struct sweep *sweep, const char *name, uint32_t n,
     /* All was made before; what failed after it was passed over. */
     if (rc == 0 && recover(NULL) == 0)
         return is_done(sweep, wanted, what);
-    if (rc != XENFORK_E_RESIDUE && !is_expected(sweep, name, rc))
+    /* What fails of recovery is passed over: then a call to Xen fails. */
+    if (rc != XENFORK_E_RESIDUE && rc != XENFORK_E_XEN &&
+        !is_expected(sweep, name, rc))
         return complain(what, "returned", rc);
     /* Only RESIDUE may leave something. */
     if (rc != XENFORK_E_RESIDUE && sweep->promise == SWEEP_UNDOES &&
