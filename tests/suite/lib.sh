@@ -4,6 +4,8 @@
 
 LOGS=${XDG_CACHE_HOME:-$HOME/.cache}/xenfork/check
 mkdir -p "$LOGS"
+TIMES=$LOGS/times
+: >"$TIMES"
 passed=0 failed=0 skipped=0 retried=0
 
 say() { printf '%5d s  %s\n' "$SECONDS" "$*"; }
@@ -28,6 +30,9 @@ step() {
     fi
 }
 
+# took SECONDS NAME: for the slowest ten
+took() { printf '%s %s\n' "$1" "$2" >>"$TIMES"; }
+
 # tap_counts FILE: "PASSED FAILED SKIPPED" of the TAP lines in a file
 tap_counts() {
     awk '/^ok / { if (toupper($0) ~ /# SKIP/) s++; else p++ }
@@ -37,6 +42,7 @@ tap_counts() {
 
 finish() {
     [ "$retried" -eq 0 ] || say "$retried runs were repeated after a known fault of the emulator"
+    say "the slowest: $(sort -rn "$TIMES" | head -n 10 | awk '{ n = $1; $1 = ""; printf "%s%s %d s", sep, $0, n; sep = ";" }')"
     say "done"
     printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     [ "$failed" -eq 0 ] || exit 1

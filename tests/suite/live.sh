@@ -35,6 +35,7 @@ live_one() {
 live_report() {
     local status tries seconds numbers
     read -r status tries seconds <"$2"
+    took "$seconds" "$1"
     retried=$((retried + tries))
     [ "$tries" -eq 0 ] || say "retry   $1: known fault of the emulator"
     read -ra numbers <<<"$(tap_counts "$2.log")"

@@ -17,6 +17,7 @@ make_check() {
         set -- "$1" 1 "$3"
     fi
     count "$@"
+    took $((SECONDS - start)) "$name"
     if [ "$status" -eq 0 ] && [ "$1" -gt 0 ]; then
         say "ok      $name: $1 passed, $3 skipped ($((SECONDS - start)) s)"
     else
