@@ -51,7 +51,9 @@ bool xenfork__sys_loop_file(uint64_t device,
     if (major(device) != LOOP_MAJOR || !node_of(device, node))
         return false;
     fd = open(node, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
+    /* What begins or ends within its file is not the file. */
+    if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0 || info.lo_offset ||
+        info.lo_sizelimit)
         return false;
     *file_out = (struct xenfork__disk_identity){
         .device = decode(info.lo_device), .inode = info.lo_inode};
