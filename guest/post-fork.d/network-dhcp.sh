@@ -7,32 +7,41 @@
 # udhcpc's, by the file of its number.  Its client id is made when it starts; and
 # it would give the source's lease back, if it were asked to end.
 renew_udhcpc() {
+    pid=$(find_udhcpc) || return 1
+    tr '\0' '\n' <"/proc/$pid/cmdline" >"$plan_file.udhcpc" || return 1
+    kill -KILL "$pid"
+    drop_addresses
+    was_told=yes
+    set --
+    while IFS= read -r word; do
+        set -- "$@" "$word"
+    done <"$plan_file.udhcpc"
+    rm -f "$plan_file.udhcpc"
+    "$@" </dev/null >/dev/null 2>&1 &
+}
+
+find_udhcpc() {
     for file in "$ROOT/run/udhcpc.$interface.pid" \
         "$ROOT/var/run/udhcpc.$interface.pid"; do
         if [ -s "$file" ] && pid=$(cat "$file") && kill -0 "$pid" 2>/dev/null; then
-            tr '\0' '\n' <"/proc/$pid/cmdline" >"$plan_file.udhcpc" || return 1
-            kill -KILL "$pid"
-            drop_addresses
-            was_told=yes
-            set --
-            while IFS= read -r word; do
-                set -- "$@" "$word"
-            done <"$plan_file.udhcpc"
-            rm -f "$plan_file.udhcpc"
-            "$@" </dev/null >/dev/null 2>&1 &
+            printf '%s\n' "$pid"
             return 0
         fi
     done
-    return 1
+    has pgrep && pgrep -o -f "udhcpc .*$interface( |\$)" 2>/dev/null
 }
 
 # Not released: the lease is the source's.  The file of leases has the DUID.
-renew_dhclient() {
+end_dhclient() {
     has dhclient || return 1
     pgrep -f "dhclient.* $interface( |\$)" >/dev/null 2>&1 || return 1
     dhclient -x "$interface" >/dev/null 2>&1
     rm -f "$ROOT"/var/lib/dhcp/dhclient*.leases \
         "$ROOT"/var/lib/dhclient/dhclient*.lease*
+}
+
+renew_dhclient() {
+    end_dhclient || return 1
     drop_addresses
     was_told=yes
     dhclient -nw "$interface" >/dev/null 2>&1
@@ -90,13 +99,17 @@ renew_networkd() {
 }
 
 # Its DUID, its secret and its leases go, and the process that knows them.
-renew_dhcpcd() {
+end_dhcpcd() {
     has dhcpcd || return 1
     dhcpcd -U "$interface" >/dev/null 2>&1 || return 1
     dhcpcd -x "$interface" >/dev/null 2>&1
     rm -f "$ROOT"/var/lib/dhcpcd/*.lease* "$ROOT"/var/lib/dhcpcd/duid \
         "$ROOT"/var/lib/dhcpcd/secret "$ROOT"/etc/dhcpcd.duid \
         "$ROOT"/etc/dhcpcd.secret
+}
+
+renew_dhcpcd() {
+    end_dhcpcd || return 1
     drop_addresses
     was_told=yes
     dhcpcd -b "$interface" >/dev/null 2>&1
@@ -124,7 +137,8 @@ start_dhcp() {
 }
 
 # Have what manages this device read its files again: with those of before it
-# would bring the source's address back, as soon as the card is plugged in.
+# would bring the source's address back, as soon as the card is plugged in.  A
+# DHCP client that has nothing else to do ends: it would when it renews the lease.
 tell_manager() {
     if is_networkds; then
         forget_networkd && networkctl reload && networkctl reconfigure \
@@ -136,9 +150,20 @@ tell_manager() {
             fail 'NetworkManager does not read its files again'
     elif has dhcpcd && dhcpcd -U "$interface" >/dev/null 2>&1; then
         was_told=yes
-        dhcpcd -n "$interface" >/dev/null 2>&1 ||
-            fail 'dhcpcd does not read its files again'
+        if [ -n "$(lease_of_dhcpcd)" ]; then
+            end_dhcpcd
+        else
+            dhcpcd -n "$interface" >/dev/null 2>&1 ||
+                fail 'dhcpcd does not read its files again'
+        fi
+    elif ! end_dhclient && pid=$(find_udhcpc); then
+        kill -KILL "$pid"
     fi
+}
+
+# Its address is of a server, and not of its files.
+lease_of_dhcpcd() {
+    dhcpcd -U "$interface" 2>/dev/null | grep '^dhcp_server_identifier='
 }
 
 # rewrite KIND FILE…
