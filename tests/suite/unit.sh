@@ -45,9 +45,11 @@ make_builds() {
 }
 
 run_unit() {
+    local all=()
+    [ "$full" = no ] || all=(XENFORK_TEST_ALL=1)
     make_builds 'Debian 13, Xen 4.20, gcc, -Werror' 4.20 werror
     make_builds 'Debian 13, Xen 4.20, clang, -Werror' 4.20 clang
-    make_check 'unit, Debian 12, Xen 4.17, gcc' 4.17 plain check
+    make_check 'unit, Debian 12, Xen 4.17, gcc' 4.17 plain check "${all[@]}"
     make_check 'unit, Debian 13, ASan and UBSan' 4.20 asan check
     make_check 'distcheck, Debian 13' 4.20 release distcheck
     if [ -n "${XENFORK_XEN_HEADERS-}" ]; then

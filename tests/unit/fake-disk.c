@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "power.h"
 #include "record.h"
 #include "sys-dm.h"
 #include "thin-pool.h"
@@ -110,6 +111,7 @@ int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path)
     if (strncmp(path, "/dev/mapper/", 12) ? access(path, F_OK)
                                           : !fake_dm_named(path + 12))
         return fake_dm_refuse(ctx, ENOENT, path);
+    power_flushed(path);
     return fake_leave(0);
 }
 
@@ -129,6 +131,7 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
     if (!f || ftruncate(fileno(f), (off_t)bytes))
         return fake_dm_refuse(ctx, errno, path);
     fclose(f);
+    power_flushed(path);
     return fake_leave(0);
 }
 

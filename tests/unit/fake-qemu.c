@@ -7,12 +7,14 @@
 
 #include "fake-xen.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
+#include "power.h"
 #include "qcow2.h"
 
 static uint64_t inode(const char *path)
@@ -239,7 +241,10 @@ static bool replace(const char *path)
 
     snprintf(new, sizeof(new), "%s.flat", path);
     fake_write_qcow2(new);
-    return rename(new, path) == 0;
+    if (renameat(AT_FDCWD, new, AT_FDCWD, path))
+        return false;
+    power_durable(path);
+    return true;
 }
 
 /* The second time that it is asked for it is done. */

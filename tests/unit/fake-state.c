@@ -17,6 +17,7 @@
 
 #include "internal.h"
 #include "lock.h"
+#include "power.h"
 
 struct fake *fake;
 
@@ -81,6 +82,7 @@ void fake_teardown(void)
     for (i = 0; i < fake->keeper_count; i++)
         if (fake->keepers[i].fd >= 0 && fake->keepers[i].starter == getpid())
             close(fake->keepers[i].fd);
+    power_forget();
     nftw(fake->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     munmap(fake, sizeof(*fake));
     fake = NULL;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "power.h"
 
 int xenfork__sys_boot(xenfork_ctx *ctx, char boot_out[37])
 {
@@ -44,6 +45,7 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
     if (n || fchmod(to, is_sealed ? 0400 : 0600))
         return fake_leave(
             xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot write %s", dst));
+    power_durable(dst);
     return fake_leave(0);
 }
 
@@ -155,6 +157,7 @@ int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
     if (unlink(path) && errno != ENOENT)
         return fake_leave(xenfork__fail(ctx, XENFORK_E_DISK, errno,
                                         "cannot remove %s", path));
+    power_durable(path);
     return fake_leave(0);
 }
 
@@ -202,6 +205,7 @@ int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy)
     put_into(new, copy->dst);
     if (!strcmp(copy->dst_format, "qcow2"))
         fake_write_qcow2(copy->dst);
+    power_durable(copy->dst);
     return 0;
 }
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "power.h"
 #include "sys-dm.h"
 
 #define TAPDISKS 1000U /* their pids, one for each domain */
@@ -152,6 +153,7 @@ int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
     f = fopen(path, "w");
     if (!f || fprintf(f, "vhd %s\n", parent) < 0 || fclose(f))
         return cannot(ctx, path);
+    power_durable(path);
     return fake_leave(0);
 }
 
@@ -257,7 +259,10 @@ int xenfork__sys_copy_device(xenfork_ctx *ctx,
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
 {
     FAKE_ENTER(ctx);
-    return access(path, F_OK) ? cannot(ctx, path) : fake_leave(0);
+    if (access(path, F_OK))
+        return cannot(ctx, path);
+    power_durable(path);
+    return fake_leave(0);
 }
 
 int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
