@@ -23,6 +23,7 @@
 #define KIND_NUMBER 0
 #define KIND_BOOL   1
 #define KIND_LEVEL  2
+#define KIND_END    3
 
 struct key {
     const char *name;
@@ -52,6 +53,7 @@ static const struct key keys[] = {
     NUMBER("policy_workers", policy_workers, 1, 64),
     BOOL("hydrate", has_hydration),
     NUMBER("hydrate_rate", hydrate_mib_s, 0, 65536),
+    {"ephemeral", KIND_END, offsetof(struct config, ephemeral), 0, 0},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -136,23 +138,45 @@ static bool set_number(struct parser *parser, const struct key *key,
     return true;
 }
 
-/* In double quotes; cuts them off. */
-static bool set_level(struct parser *parser, const struct key *key, char *text)
+bool config_end_parse(const char *text, uint32_t *end_out)
 {
+    static const char *const words[] = {
+        [CONFIG_EPHEMERAL_OFF] = "off",
+        [CONFIG_EPHEMERAL_POWEROFF] = "poweroff",
+        [CONFIG_EPHEMERAL_CRASH] = "crash",
+    };
+    uint32_t i;
+
+    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(words[i], text))
+            continue;
+        *end_out = i;
+        return true;
+    }
+    return false;
+}
+
+/* In double quotes; cuts them off. */
+static bool set_word(struct parser *parser, const struct key *key, char *text)
+{
+    bool is_level = key->kind == KIND_LEVEL;
     size_t n = strlen(text);
-    uint32_t level;
+    uint32_t value;
 
     if (n >= 2 && text[0] == '"' && text[n - 1] == '"') {
         text[n - 1] = '\0';
-        if (log_level_parse(text + 1, &level)) {
-            *(uint32_t *)((char *)&parser->config + key->offset) = level;
+        if (is_level ? log_level_parse(text + 1, &value)
+                     : config_end_parse(text + 1, &value)) {
+            *(uint32_t *)((char *)&parser->config + key->offset) = value;
             return true;
         }
         text[n - 1] = '"';
     }
     return wrong(parser,
-                 "log_level must be \"error\", \"warning\", \"info\" or "
-                 "\"debug\"",
+                 is_level ? "log_level must be \"error\", \"warning\", "
+                            "\"info\" or \"debug\""
+                          : "ephemeral must be \"off\", \"poweroff\" or "
+                            "\"crash\"",
                  text);
 }
 
@@ -167,8 +191,9 @@ static bool set(struct parser *parser, const char *name, char *text)
     if (parser->is_seen[i])
         return wrong(parser, "key given twice", name);
     parser->is_seen[i] = true;
-    return keys[i].kind == KIND_LEVEL ? set_level(parser, &keys[i], text)
-                                      : set_number(parser, &keys[i], text);
+    return keys[i].kind == KIND_LEVEL || keys[i].kind == KIND_END
+               ? set_word(parser, &keys[i], text)
+               : set_number(parser, &keys[i], text);
 }
 
 /* Without what is blank at both ends; changes the text. */

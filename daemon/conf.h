@@ -19,7 +19,14 @@ struct config {
     uint32_t policy_workers;
     bool has_hydration;
     uint32_t hydrate_mib_s; /* 0: as fast as it goes */
+    uint32_t ephemeral;     /* CONFIG_EPHEMERAL_*: of xl fork */
 };
+
+#define CONFIG_EPHEMERAL_OFF      0U
+#define CONFIG_EPHEMERAL_POWEROFF 1U
+#define CONFIG_EPHEMERAL_CRASH    2U
+/* "off", "poweroff", "crash" */
+bool config_end_parse(const char *text, uint32_t *end_out);
 
 #define CONFIG_MAX_BYTES 65536U
 #define CONFIG_MESSAGE   256U

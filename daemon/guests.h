@@ -38,6 +38,10 @@ struct guest {
     uint64_t hold_ms, hold_end_ms;
     bool is_shutdown;      /* and not merely suspended, or paused */
     bool is_suspended;
+    int reason;            /* of that */
+    bool is_heard;         /* its control/shutdown is watched */
+    bool is_running;       /* it was seen so since */
+    uint64_t leaving_ms;   /* it may be on its way to elsewhere, until then */
     bool is_settled; /* its policy has been applied */
     bool is_settling;
     bool is_repeating; /* it was tried, and is to be tried again */

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "ack.h"
+#include "ephemeral.h"
 #include "hold.h"
 #include "log.h"
 #include "look.h"
@@ -21,6 +22,7 @@
 #define HYDRATE_FORKS    32U
 #define ANSWERED_FREEZES 32U
 #define ACK_WORKERS      4U
+#define REMOVE_WORKERS   4U
 #define ACK_LIMIT_MS     60000U
 #define REQUEST_BYTES    64U /* of what a guest wrote; one counts */
 
@@ -47,6 +49,7 @@ void serve_configure(struct daemon *daemon, const struct config *config)
     /* What it undoes would begin anew each time. */
     workers_limit(workers, WORKER_RECOVER, 1, WORKER_NO_END);
     workers_limit(workers, WORKER_ACK, ACK_WORKERS, ACK_LIMIT_MS);
+    workers_limit(workers, WORKER_REMOVE, REMOVE_WORKERS, WORKER_NO_END);
 }
 
 bool serve_init(struct daemon *daemon, xenfork_ctx *ctx,
@@ -56,7 +59,8 @@ bool serve_init(struct daemon *daemon, xenfork_ctx *ctx,
     *daemon = (struct daemon){.ctx = ctx,
                               .domains_ms = now_ms,
                               .recover_ms = now_ms,
-                              .state_ms = SERVE_NEVER};
+                              .state_ms = SERVE_NEVER,
+                              .root = ""};
     guests_init(&daemon->guests, config->freeze_burst,
                 config->freeze_interval_s * 1000ULL);
     if (!workers_init(&daemon->workers, spawn, opaque))
@@ -69,6 +73,7 @@ void serve_free(struct daemon *daemon)
 {
     guests_free(&daemon->guests);
     retries_free(&daemon->restarts);
+    retries_free(&daemon->removals);
     workers_free(&daemon->workers);
 }
 
@@ -87,6 +92,8 @@ void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
         guest->is_requesting = true;
     if (guest && (events & HOST_EVENT_ACK))
         ack_expect(guest, now_ms);
+    if (guest && (events & HOST_EVENT_ASKED))
+        ephemeral_asked(daemon, guest, now_ms);
 }
 
 void serve_state_changed(struct daemon *daemon, uint64_t now_ms)
@@ -192,6 +199,9 @@ void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms)
     case WORKER_ACK:
         ack_ended(guest_of(daemon, worker.target), status, now_ms);
         break;
+    case WORKER_REMOVE:
+        ephemeral_ended(daemon, worker.target, status, now_ms);
+        break;
     case WORKER_RESTART:
         restart_ended(daemon, &worker, status, now_ms);
         break;
@@ -231,9 +241,7 @@ static void meet(struct daemon *daemon, const struct host_domain *domain,
     if (!guest && !(guest = add(daemon, domain->domid, now_ms)))
         return;
     guest->is_present = true;
-    guest->is_suspended = domain->is_shutdown &&
-                          domain->reason == HOST_REASON_SUSPEND;
-    guest->is_shutdown = domain->is_shutdown && !guest->is_suspended;
+    ephemeral_seen(daemon, guest, domain, now_ms);
     if (!guest->is_shutdown) {
         guest->is_settled = false;
         guest->is_repeating = false;
@@ -296,6 +304,7 @@ static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
         if (guests->all[i]->is_present)
             continue;
         xenfork__host_unwatch_guest(daemon->ctx, domid);
+        ephemeral_gone(daemon, guests->all[i], now_ms);
         guests_remove(guests, domid);
     }
 }
@@ -415,6 +424,7 @@ void serve_turn(struct daemon *daemon, uint64_t now_ms)
         settle(daemon, daemon->guests.all[i], now_ms);
         ack_look(daemon, daemon->guests.all[i], now_ms);
     }
+    ephemeral_turn(daemon, now_ms);
     if (daemon->recover_ms <= now_ms &&
         workers_has_room(&daemon->workers, WORKER_RECOVER))
         recover(daemon, now_ms);
@@ -457,6 +467,7 @@ uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
         return wake_ms;
     if (workers_has_room(&daemon->workers, WORKER_FREEZE))
         at_latest(&wake_ms, guests_wake_ms(&daemon->guests, now_ms));
+    at_latest(&wake_ms, ephemeral_wake_ms(daemon));
     if (workers_has_room(&daemon->workers, WORKER_POLICY))
         at_latest(&wake_ms, settle_wake_ms(daemon, now_ms));
     if (workers_has_room(&daemon->workers, WORKER_ACK))

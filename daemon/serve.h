@@ -35,6 +35,9 @@ struct daemon {
     uint64_t state_ms;    /* when to look into the state directory */
     uint32_t state_looks; /* for records that are still to come */
     struct retries restarts;
+    struct retries removals; /* of ephemeral clones, by the domid they had */
+    uint64_t halt_ms;        /* the host goes down, until then */
+    const char *root;        /* "", but in tests */
 };
 
 /* False: out of memory. */

@@ -11,6 +11,7 @@
 
 #include "answer.h"
 #include "collapse.h"
+#include "ephemeral.h"
 #include "xen-host.h"
 #include "hydrate.h"
 #include "ids.h"
@@ -147,6 +148,8 @@ static int work_on_domain(xenfork_ctx *ctx, int kind, uint32_t domid,
         return work_freeze(ctx, domid, value * 1000U);
     case WORKER_POLICY:
         return policy_apply(ctx, domid);
+    case WORKER_REMOVE:
+        return ephemeral_remove(ctx, domid, "");
     default:
         return work_ack(ctx, domid);
     }
@@ -175,6 +178,7 @@ int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
     case WORKER_FREEZE:
     case WORKER_POLICY:
     case WORKER_ACK:
+    case WORKER_REMOVE:
         if (!xenfork__domid_parse(target, &domid) || !domid)
             return 2;
         rc = work_on_domain(ctx, kind, domid, value);
@@ -192,7 +196,8 @@ int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
             xenfork__collapse_begin(ctx);
     }
     if (rc == XENFORK_E_BUSY &&
-        (kind == WORKER_POLICY || kind == WORKER_RESTART))
+        (kind == WORKER_POLICY || kind == WORKER_RESTART ||
+         kind == WORKER_REMOVE))
         return WORK_BUSY;
     return rc < 0;
 }

@@ -5,7 +5,7 @@
 
 #include "internal.h"
 
-/* Of a policy or a restart: another operation is on its domain; later. */
+/* Of what is not to wait: another operation is on its domain; later. */
 #define WORK_BUSY 3
 
 /*

@@ -18,7 +18,8 @@
 #define WORKER_RECOVER 4 /* xenfork_recover() */
 #define WORKER_ACK     5 /* of a clone whose keeper has gone */
 #define WORKER_ANSWER  6 /* for a frozen source whose keeper has gone */
-#define WORKER_KINDS   7
+#define WORKER_REMOVE  7 /* an ephemeral clone that has ended */
+#define WORKER_KINDS   8
 
 #define WORKER_OPERANDS     3   /* TARGET LEVEL VALUE */
 #define WORKER_TARGET_BYTES 40U /* a domid, or a UUID */

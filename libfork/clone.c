@@ -29,6 +29,10 @@ static int new_node(struct xenfork__job *job, uint32_t i,
     node->created_s = (uint64_t)time(NULL);
     node->pages = job->image->pages;
     node->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
+    if (job->spec->flags & XENFORK_FORK_EPHEMERAL)
+        node->ephemeral = job->spec->flags & XENFORK_FORK_EPHEMERAL_CRASH
+                              ? XENFORK__EPHEMERAL_CRASH
+                              : XENFORK__EPHEMERAL_POWEROFF;
     if (!node->name || !node->parent_name)
         return xenfork__nomem(job->ctx);
     rc = xenfork__generation_new(job->ctx, node->generation);

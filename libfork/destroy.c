@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Clones and images destroyed on request. */
-#include "internal.h"
+#include "destroy.h"
 
 #include <string.h>
 
@@ -38,10 +38,21 @@ static int take(xenfork_ctx *ctx, int kind, const char *name,
     return xenfork__node_load(ctx, kind, node->uuid, node_out);
 }
 
+int xenfork__clone_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    int rc;
+
+    if ((rc = xenfork__disks_remove(ctx, node)) < 0 ||
+        /* Nor may somebody who hydrates it write the record anew. */
+        (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
+        return rc;
+    return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
+}
+
 /* First the domain, then its disks, last the record that names them. */
 static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
 {
-    cleanup_lock struct xenfork__lock *lock = NULL;
     uint32_t domid;
     int rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
 
@@ -49,15 +60,10 @@ static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
         rc = xenfork__xen_destroy(ctx, domid);
     else if (rc == XENFORK_E_NOTFOUND)
         rc = 0;
-    if (rc < 0 || (rc = xenfork__disks_remove(ctx, node)) < 0 ||
-        /* Nor may somebody who hydrates it write the record anew. */
-        (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
-        return rc;
-    return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
+    return rc < 0 ? rc : xenfork__clone_remove(ctx, node);
 }
 
-/* What the last clone leaves to its source alone goes back into that. */
-static int sweep(xenfork_ctx *ctx, const uint8_t image[16])
+int xenfork__clones_removed(xenfork_ctx *ctx, const uint8_t image[16])
 {
     int rc = xenfork__images_sweep(ctx, image);
 
@@ -92,7 +98,7 @@ XENFORK_API int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
             (rc = destroy_clone(ctx, node)) < 0)
             return rc;
     }
-    return sweep(ctx, node->parent);
+    return xenfork__clones_removed(ctx, node->parent);
 }
 
 static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
@@ -127,5 +133,5 @@ XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
         (rc = check_users(ctx, image)) < 0)
         return rc;
     rc = xenfork__image_remove(ctx, image);
-    return rc < 0 ? rc : sweep(ctx, image->uuid);
+    return rc < 0 ? rc : xenfork__clones_removed(ctx, image->uuid);
 }

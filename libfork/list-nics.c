@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The NICs that a live clone has now, whoever attached and detached them. */
+/* NICs of clones: those of a live one whoever attached and detached them. */
 #include "list.h"
 
 #include <string.h>
@@ -58,4 +58,36 @@ int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
     clone->nic_count = now->nic_count;
     now->nics = nics;
     return 0;
+}
+
+static const struct xenfork__node_nic *nic_at(const xenfork_list *list,
+                                              uint32_t index, uint32_t nic)
+{
+    const struct xenfork__node *n = xenfork__list_node(list, index);
+
+    return n && nic < n->nic_count ? &n->nics[nic] : NULL;
+}
+
+XENFORK_API uint32_t xenfork_list_nic_count(const xenfork_list *list,
+                                            uint32_t index)
+{
+    const struct xenfork__node *n = xenfork__list_node(list, index);
+
+    return n ? n->nic_count : 0;
+}
+
+XENFORK_API const char *xenfork_list_nic_mac(const xenfork_list *list,
+                                             uint32_t index, uint32_t nic)
+{
+    const struct xenfork__node_nic *n = nic_at(list, index, nic);
+
+    return n ? n->mac_text : NULL;
+}
+
+XENFORK_API int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
+                                      uint32_t nic)
+{
+    const struct xenfork__node_nic *n = nic_at(list, index, nic);
+
+    return n ? n->link : XENFORK_LINK_HOLD;
 }

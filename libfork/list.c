@@ -404,6 +404,18 @@ XENFORK_API const char *xenfork_list_left(const xenfork_list *list,
     return e && xenfork__has_left(e->node, e->domid) ? e->node->left : NULL;
 }
 
+XENFORK_API const char *xenfork_list_ephemeral(const xenfork_list *list,
+                                               uint32_t index)
+{
+    static const char *const words[] = {
+        [XENFORK__EPHEMERAL_POWEROFF] = "poweroff",
+        [XENFORK__EPHEMERAL_CRASH] = "crash",
+    };
+    const struct xenfork__node *n = xenfork__list_node(list, index);
+
+    return n ? words[n->ephemeral] : NULL;
+}
+
 XENFORK_API uint64_t xenfork_list_created(const xenfork_list *list,
                                           uint32_t index)
 {
@@ -496,36 +508,4 @@ XENFORK_API const char *xenfork_list_error(const xenfork_list *list,
     const struct entry *e = at(list, index);
 
     return e && e->answers.fault[0] ? e->answers.fault : NULL;
-}
-
-static const struct xenfork__node_nic *nic_at(const xenfork_list *list,
-                                              uint32_t index, uint32_t nic)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n && nic < n->nic_count ? &n->nics[nic] : NULL;
-}
-
-XENFORK_API uint32_t xenfork_list_nic_count(const xenfork_list *list,
-                                            uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->nic_count : 0;
-}
-
-XENFORK_API const char *xenfork_list_nic_mac(const xenfork_list *list,
-                                             uint32_t index, uint32_t nic)
-{
-    const struct xenfork__node_nic *n = nic_at(list, index, nic);
-
-    return n ? n->mac_text : NULL;
-}
-
-XENFORK_API int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
-                                      uint32_t nic)
-{
-    const struct xenfork__node_nic *n = nic_at(list, index, nic);
-
-    return n ? n->link : XENFORK_LINK_HOLD;
 }

@@ -114,6 +114,8 @@ int xenfork__node_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
         (rc = xenfork__record_set_u64(ctx, record, "pages", node->pages)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "kept", node->is_kept)) <
             0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "ephemeral",
+                                      node->ephemeral)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "hydrating",
                                       node->is_hydrating)) < 0 ||
         (rc = xenfork__record_set_u64(ctx, record, "hydrated",
@@ -286,6 +288,8 @@ bool xenfork__node_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
            xenfork__record_get_u64(record, "created", &node->created_s) &&
            xenfork__record_get_u64(record, "pages", &node->pages) &&
            get_bool(record, "kept", &node->is_kept) &&
+           get_new_u32(record, "ephemeral", &node->ephemeral) &&
+           node->ephemeral <= XENFORK__EPHEMERAL_CRASH &&
            get_bool(record, "hydrating", &node->is_hydrating) &&
            get_u32(record, "hydrated", &node->hydrated) &&
            get_new_u32(record, "detached", &node->detached) &&

@@ -49,6 +49,7 @@ struct xenfork__node {
     uint64_t pages;                       /* guest memory */
     bool is_kept;                         /* image: outlives its clones */
     bool is_hydrating;                    /* clone: wants hydration */
+    uint32_t ephemeral;                   /* clone: XENFORK__EPHEMERAL_* */
     uint32_t hydrated;                    /* clone: per cent */
     uint32_t detached;                    /* clone: per cent */
     char generation[XENFORK__UUID_CHARS]; /* clone */
@@ -62,6 +63,11 @@ struct xenfork__node {
     uint32_t nic_count; /* the clone's own; an image's source's */
     struct xenfork__node_nic *nics;
 };
+
+/* When xenforkd removes a clone: see daemon/ephemeral.h. */
+#define XENFORK__EPHEMERAL_NEVER    0U
+#define XENFORK__EPHEMERAL_POWEROFF 1U
+#define XENFORK__EPHEMERAL_CRASH    2U
 
 #define XENFORK__FILE_CONFIG "config.json"
 #define XENFORK__FILE_STREAM "stream"

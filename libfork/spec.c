@@ -401,7 +401,13 @@ XENFORK_API int xenfork_spec_set_timeout_ms(xenfork_spec *spec,
 
 XENFORK_API int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags)
 {
-    if (!spec || flags & ~(XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_KEEP_IMAGE))
+    const uint32_t known = XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_KEEP_IMAGE |
+                           XENFORK_FORK_EPHEMERAL |
+                           XENFORK_FORK_EPHEMERAL_CRASH;
+
+    if (!spec || flags & ~known ||
+        ((flags & XENFORK_FORK_EPHEMERAL_CRASH) &&
+         !(flags & XENFORK_FORK_EPHEMERAL)))
         return XENFORK_E_INVAL;
     spec->flags = flags;
     return 0;

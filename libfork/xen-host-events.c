@@ -12,6 +12,7 @@
 #define ACK_KEY       "/local/domain/%u/data/fork/ack"
 #define ERROR_KEY     "/local/domain/%u/fork/error"
 #define WATCH_DIR     "/local/domain/%u/data/fork"
+#define ASKED_KEY     "/local/domain/%u/control/shutdown"
 
 int xenfork__host_fd(xenfork_ctx *ctx)
 {
@@ -33,27 +34,35 @@ int xenfork__host_watch(xenfork_ctx *ctx)
     return rc < 0 ? rc : watch(ctx, "@introduceDomain", TOKEN_DOMAINS);
 }
 
-static void guest_watch(uint32_t domid, char path[64], char token[16])
+struct guest_watch {
+    char dir[64], asked[64], token[16];
+};
+
+static void guest_watch(uint32_t domid, struct guest_watch *w)
 {
-    snprintf(path, 64, WATCH_DIR, domid);
-    snprintf(token, 16, "%u", domid);
+    snprintf(w->dir, sizeof(w->dir), WATCH_DIR, domid);
+    snprintf(w->asked, sizeof(w->asked), ASKED_KEY, domid);
+    snprintf(w->token, sizeof(w->token), "%u", domid);
 }
 
 int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid)
 {
-    char path[64], token[16];
+    struct guest_watch w;
+    int rc;
 
-    guest_watch(domid, path, token);
-    return watch(ctx, path, token);
+    guest_watch(domid, &w);
+    rc = watch(ctx, w.asked, w.token);
+    return rc < 0 ? rc : watch(ctx, w.dir, w.token);
 }
 
 /* xenstored drops no watch with the domain it is about. */
 void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid)
 {
-    char path[64], token[16];
+    struct guest_watch w;
 
-    guest_watch(domid, path, token);
-    xs_unwatch(ctx->xen->xs, path, token);
+    guest_watch(domid, &w);
+    xs_unwatch(ctx->xen->xs, w.dir, w.token);
+    xs_unwatch(ctx->xen->xs, w.asked, w.token);
 }
 
 /* The key itself, or something above it; the guest makes other keys, too. */
@@ -64,12 +73,14 @@ static bool is_about(const char *path, const char *key)
 
 static uint32_t events_of(const char *path, uint32_t domid)
 {
-    char freeze[64], ack[64];
+    char freeze[64], ack[64], asked[64];
 
+    snprintf(asked, sizeof(asked), ASKED_KEY, domid);
     snprintf(freeze, sizeof(freeze), FREEZE_KEY, domid);
     snprintf(ack, sizeof(ack), ACK_KEY, domid);
     return (is_about(path, freeze) ? HOST_EVENT_REQUEST : 0) |
-           (is_about(path, ack) ? HOST_EVENT_ACK : 0) | HOST_EVENT_OTHER;
+           (is_about(path, ack) ? HOST_EVENT_ACK : 0) |
+           (is_about(path, asked) ? HOST_EVENT_ASKED : 0) | HOST_EVENT_OTHER;
 }
 
 int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
@@ -140,6 +151,22 @@ int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
         memcpy(value_out, value, n);
     value_out[value ? n : 0] = '\0';
     *bytes_out = value ? bytes : 0;
+    return 0;
+}
+
+int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out)
+{
+    cleanup_free char *value = xenfork__xs_read(ctx, XBT_NULL, ASKED_KEY,
+                                                domid);
+
+    if (!value && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot read what domain %u was asked", domid);
+    if (!value || !strcmp(value, "poweroff") || !strcmp(value, "halt") ||
+        !strcmp(value, "reboot"))
+        *asked_out = HOST_ASKED_NOTHING;
+    else
+        *asked_out = value[0] ? HOST_ASKED_SUSPEND : HOST_ASKED;
     return 0;
 }
 

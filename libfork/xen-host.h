@@ -22,6 +22,7 @@
 #define HOST_EVENT_REQUEST (1U << 1) /* a guest may have asked to be frozen */
 #define HOST_EVENT_ACK     (1U << 2) /* a guest may have acknowledged */
 #define HOST_EVENT_OTHER   (1U << 3)
+#define HOST_EVENT_ASKED   (1U << 4) /* a guest may have been asked to suspend */
 
 /* To poll for input; negative: no connection. */
 int xenfork__host_fd(xenfork_ctx *ctx);
@@ -50,6 +51,14 @@ int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
  */
 int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
                           size_t value_bytes, size_t *bytes_out);
+/*
+ * What a guest was asked by control/shutdown: nothing, or to end; perhaps
+ * something, which it has acknowledged; to suspend.
+ */
+#define HOST_ASKED_NOTHING 0
+#define HOST_ASKED         1
+#define HOST_ASKED_SUSPEND 2
+int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out);
 /* A new attempt begins: what fork/error says is over. */
 int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
 

@@ -192,6 +192,12 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 
 #define XENFORK_FORK_NO_HYDRATE (1U << 0) /* clones go on needing the image */
 #define XENFORK_FORK_KEEP_IMAGE (1U << 1) /* the image outlives its clones */
+/*
+ * xenforkd removes the clones, disks and all, when they power off or are
+ * destroyed; with _CRASH when they crash, too.
+ */
+#define XENFORK_FORK_EPHEMERAL       (1U << 2)
+#define XENFORK_FORK_EPHEMERAL_CRASH (1U << 3) /* with XENFORK_FORK_EPHEMERAL */
 
 /**
  * Make a spec for @count clones.
@@ -265,7 +271,7 @@ int xenfork_spec_set_reserve_percent(xenfork_spec *spec, uint32_t percent);
 int xenfork_spec_set_reserve_kib(xenfork_spec *spec, uint64_t reserve_kib);
 /* Longest wait for suspension, 1 to 3600000 ms. */
 int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms);
-/* XENFORK_FORK_*; unknown bits are INVAL. */
+/* XENFORK_FORK_*; unknown bits, and _CRASH alone, are INVAL. */
 int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags);
 
 /**
@@ -535,6 +541,11 @@ const char *xenfork_list_state(const xenfork_list *list, uint32_t index);
  * FILE"; NULL: it has not.
  */
 const char *xenfork_list_left(const xenfork_list *list, uint32_t index);
+/*
+ * When xenforkd removes a clone, disks and all: "poweroff": when it powers off
+ * or is destroyed; "crash": when it crashes, too; NULL: never.
+ */
+const char *xenfork_list_ephemeral(const xenfork_list *list, uint32_t index);
 /* Seconds since the Epoch. */
 uint64_t xenfork_list_created(const xenfork_list *list, uint32_t index);
 /* Memory the guest was given, and what of it is shared or its own, in KiB. */

@@ -11,7 +11,7 @@
 
 const char *daemon_pid_file = XENFORK_PID_FILE;
 
-void hint_daemon(void)
+void hint_daemon(bool is_ephemeral)
 {
     if (!daemon_pid_file || instance_is_running(daemon_pid_file))
         return;
@@ -20,4 +20,7 @@ void hint_daemon(void)
         "and on_crash\n"
         "to clones, or freezes a guest that asks for it by data/fork/freeze\n",
         stderr);
+    if (is_ephemeral)
+        fputs("xl: nor does anybody remove ephemeral clones at their end\n",
+              stderr);
 }

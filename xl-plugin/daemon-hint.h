@@ -2,9 +2,11 @@
 #ifndef XL_DAEMON_HINT_H
 #define XL_DAEMON_HINT_H
 
+#include <stdbool.h>
+
 extern const char *daemon_pid_file; /* NULL: do not ask */
 
 /* On stderr, if xenforkd does not run: what is missing without it. */
-void hint_daemon(void);
+void hint_daemon(bool is_ephemeral);
 
 #endif

@@ -120,6 +120,11 @@ static void print_entry(const xenfork_list *list, uint32_t index)
     printf("  state     %s\n", xenfork_list_state(list, index));
     if (xenfork_list_left(list, index))
         printf("  left      %s\n", xenfork_list_left(list, index));
+    if (xenfork_list_ephemeral(list, index))
+        printf("  ephemeral removed when it powers off%s or is destroyed\n",
+               strcmp(xenfork_list_ephemeral(list, index), "crash")
+                   ? ""
+                   : ", crashes");
     print_created(xenfork_list_created(list, index));
     printf("  memory    %.1f MiB: %.1f shared, %.1f private\n",
            xenfork_list_total_kib(list, index) / 1024.0,

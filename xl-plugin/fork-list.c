@@ -27,9 +27,9 @@ static bool print_journals(const xenfork_list *list)
 
 static bool print_table(const xenfork_list *list)
 {
-    static const char *const headings[] = {"NAME",      ">ID",       "STATE",
-                                           ">MIB",      ">SHARED",   ">PRIVATE",
-                                           ">HYDRATED", "MADE FROM", NULL};
+    static const char *const headings[] = {
+        "NAME",     ">ID",       "STATE",     ">MIB",      ">SHARED",
+        ">PRIVATE", ">HYDRATED", "EPHEMERAL", "MADE FROM", NULL};
     struct table *table = table_new(headings);
     uint32_t i;
 
@@ -38,6 +38,7 @@ static bool print_table(const xenfork_list *list)
     for (i = 0; i < xenfork_list_count(list); i++) {
         int kind = xenfork_list_kind(list, i);
         bool is_clone = kind == XENFORK_KIND_CLONE;
+        const char *ephemeral = xenfork_list_ephemeral(list, i);
 
         if (kind == XENFORK_KIND_JOURNAL)
             continue;
@@ -52,6 +53,7 @@ static bool print_table(const xenfork_list *list)
             table_cell(table, "%u%%", xenfork_list_hydrated(list, i));
         else
             table_cell(table, "-");
+        table_cell(table, "%s", ephemeral ? ephemeral : "-");
         table_cell(table, "%s",
                    kind == XENFORK_KIND_FROZEN ? "-"
                                                : xenfork_list_parent(list, i));
@@ -96,7 +98,8 @@ const struct cmd cmd_fork_list = {
             "Each image is followed by its clones.  MIB is what the guest was\n"
             "given; SHARED is backed by pages shared with others, PRIVATE by\n"
             "pages of its own; the rest has not been touched yet.  A clone\n"
-            "that is HYDRATED to 100% no longer needs its image.\n"
+            "that is HYDRATED to 100% no longer needs its image; one that is\n"
+            "EPHEMERAL is removed when it powers off, or crashes, too.\n"
             "\n"
             "A journal is of a process that was killed, and could not be\n"
             "undone yet; xl fork-recover tries again, or gives it up.\n"

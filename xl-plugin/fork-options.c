@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
+#include "daemon/conf.h"
 #include "exitcodes.h"
 
 #define TIMEOUT_MAX 3600
@@ -28,6 +30,7 @@ enum {
     OPT_WAIT,
     OPT_NO_HYDRATE,
     OPT_KEEP_IMAGE,
+    OPT_EPHEMERAL,
     OPT_JSON,
     OPT_TIMINGS,
 };
@@ -47,12 +50,50 @@ static const struct option long_options[] = {
     {"wait", optional_argument, NULL, OPT_WAIT},
     {"no-hydrate", no_argument, NULL, OPT_NO_HYDRATE},
     {"keep-image", no_argument, NULL, OPT_KEEP_IMAGE},
+    {"ephemeral", optional_argument, NULL, OPT_EPHEMERAL},
     {"json", no_argument, NULL, OPT_JSON},
     {"timings", no_argument, NULL, OPT_TIMINGS},
     {"verbose", no_argument, NULL, 'v'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
+
+const char *fork_config_file = XENFORK_CONFIG_FILE;
+
+static const uint32_t ephemeral_flags[] = {
+    [CONFIG_EPHEMERAL_OFF] = 0,
+    [CONFIG_EPHEMERAL_POWEROFF] = XENFORK_FORK_EPHEMERAL,
+    [CONFIG_EPHEMERAL_CRASH] = XENFORK_FORK_EPHEMERAL |
+                               XENFORK_FORK_EPHEMERAL_CRASH,
+};
+
+/* The last one given counts. */
+static bool parse_ephemeral(struct fork_options *options)
+{
+    uint32_t end = CONFIG_EPHEMERAL_POWEROFF;
+
+    if (optarg && !config_end_parse(optarg, &end))
+        return false;
+    options->flags &= ~ephemeral_flags[CONFIG_EPHEMERAL_CRASH];
+    options->flags |= ephemeral_flags[end];
+    options->has_ephemeral = true;
+    return true;
+}
+
+/* A configuration that cannot be read makes no clone go. */
+static void set_defaults(struct fork_options *options)
+{
+    char message[CONFIG_MESSAGE];
+    struct config config;
+
+    if (options->has_ephemeral || !fork_config_file ||
+        access(fork_config_file, F_OK))
+        return;
+    if (config_load(fork_config_file, &config, message))
+        options->flags |= ephemeral_flags[config.ephemeral];
+    else
+        fprintf(stderr, "xl: %s, ignoring the whole file\n", message);
+}
 
 static bool parse_count(uint32_t *count_out)
 {
@@ -119,6 +160,8 @@ static bool parse_value(int opt, struct fork_options *options)
     case OPT_KEEP_IMAGE:
         options->flags |= XENFORK_FORK_KEEP_IMAGE;
         return true;
+    case OPT_EPHEMERAL:
+        return parse_ephemeral(options);
     case OPT_JSON:
         options->is_json = true;
         return true;
@@ -190,6 +233,7 @@ int fork_parse(int argc, char **argv, struct fork_options *options)
     options->name = argv[1];
     if (check_options(options) != EXIT_DONE)
         return EXIT_USAGE;
+    set_defaults(options);
     options->domain = argv[0];
     return EXIT_DONE;
 }

@@ -33,10 +33,13 @@ struct fork_options {
     uint64_t wait_s; /* 0: do not */
     bool has_uuid;
     uint8_t uuid[16];
+    bool has_ephemeral; /* flags say it; else xenfork.conf does */
     bool is_paused;
     bool is_json;
     bool has_timings;
 };
+
+extern const char *fork_config_file; /* NULL: there is none */
 
 /* EXIT_DONE and a domain, or the EXIT_* to leave with (--help: no domain). */
 int fork_parse(int argc, char **argv, struct fork_options *options);

@@ -79,7 +79,7 @@ static int fork_domain(xenfork_ctx *ctx, const struct fork_options *options,
     waited = wait_ready(ctx, options, result);
     status = print_result(options, domid, result);
     xenfork_result_free(result);
-    hint_daemon();
+    hint_daemon(options->flags & XENFORK_FORK_EPHEMERAL);
     return status == EXIT_DONE ? waited : status;
 }
 
@@ -144,6 +144,11 @@ const struct cmd cmd_fork = {
         "      --timeout=S    longest wait for the guest to suspend: 30 s\n"
         "      --no-hydrate   let the clones depend on the image for good\n"
         "      --keep-image   keep the image when its last clone is gone\n"
+        "      --ephemeral[=HOW]\n"
+        "                     xenforkd removes the clones, disks and all:\n"
+        "                     poweroff, when they power off or are destroyed;\n"
+        "                     crash, when they crash, too; off, never (default\n"
+        "                     as in xenfork.conf, off; without HOW: poweroff)\n"
         "      --json         print the result as JSON\n"
         "      --timings      print what each stage took\n"
         "  -v, --verbose      say what is done; twice: every call to Xen\n"

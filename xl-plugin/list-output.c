@@ -97,8 +97,10 @@ void json_entry(struct json *json, const xenfork_list *list, uint32_t index)
     json_string(json, "uuid", xenfork_list_uuid(list, index));
     json_parent(json, list, index, kind);
     json_string(json, "state", xenfork_list_state(list, index));
-    if (kind == XENFORK_KIND_CLONE)
+    if (kind == XENFORK_KIND_CLONE) {
         json_string(json, "left", xenfork_list_left(list, index));
+        json_string(json, "ephemeral", xenfork_list_ephemeral(list, index));
+    }
     json_number(json, "created", xenfork_list_created(list, index));
     json_number(json, "total_kib", xenfork_list_total_kib(list, index));
     json_number(json, "shared_kib", xenfork_list_shared_kib(list, index));

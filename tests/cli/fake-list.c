@@ -91,6 +91,12 @@ const char *xenfork_list_left(const xenfork_list *list, uint32_t index)
     return index ? getenv("FAKE_LEFT") : NULL;
 }
 
+const char *xenfork_list_ephemeral(const xenfork_list *list, uint32_t index)
+{
+    (void)list;
+    return index ? getenv("FAKE_EPHEMERAL") : NULL;
+}
+
 uint64_t xenfork_list_created(const xenfork_list *list, uint32_t index)
 {
     (void)list;

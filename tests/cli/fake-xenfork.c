@@ -15,15 +15,17 @@
 #include <unistd.h>
 
 #include "xl-plugin/daemon-hint.h"
+#include "xl-plugin/fork-options.h"
 
 uint32_t clones;
 xenfork_progress_fn *draw;
 static void *draw_opaque;
 
-/* $FAKE_PID_FILE: whether the daemon runs is asked only where it is set. */
+/* What the host has is asked only where these are set. */
 static void __attribute__((constructor)) set_pid_file(void)
 {
     daemon_pid_file = getenv("FAKE_PID_FILE");
+    fork_config_file = getenv("FAKE_CONFIG_FILE");
 }
 
 void note(const char *format, ...)

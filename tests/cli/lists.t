@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 52
+plan 56
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -33,10 +33,18 @@ unset FAKE_FAIL
 run "$xl" fork-list
 check 'list: exit status' is "$status" 0
 check 'list: image' out_has \
-    '^web1-image   4  ready    128.0   124.0      4.0         -  web1$'
+    '^web1-image   4  ready    128.0   124.0      4.0         -  -          web1$'
 check 'list: clone' out_has \
-    '^  web1-1     -  stopped  128.0   124.0      4.0       50%  web1-image$'
+    '^  web1-1     -  stopped  128.0   124.0      4.0       50%  -          web1-image$'
+FAKE_EPHEMERAL=crash run "$xl" fork-list
+check 'list: ephemeral' out_has '  50%  crash      web1-image$'
+FAKE_EPHEMERAL=poweroff run "$xl" fork-list --json
+check 'list: JSON, ephemeral' out_has '"ephemeral": "poweroff"'
+FAKE_EPHEMERAL=crash run "$xl" fork-info web1-1
+check 'info: ephemeral' out_has \
+    '^  ephemeral removed when it powers off, crashes or is destroyed$'
 run "$xl" fork-list --json
+check 'list: JSON, not ephemeral' out_has '"ephemeral": null'
 check 'list: JSON, stopped clone' out_has '"domid": null'
 check 'list: JSON, memory' out_has '"private_kib": 4096'
 check 'list: JSON, generation' out_has '"generation": "generation-1"'

@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 205
+plan 215
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -51,6 +51,8 @@ FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork web1
 check 'without xenforkd: it is done' is "$status" 0
 check 'without xenforkd: what is missing' is \
     "$(grep -c 'xenforkd is not running: nobody applies' "$dir/err")" 1
+FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork --ephemeral web1
+check 'without xenforkd: nobody removes ephemeral clones' grep -q 'ephemeral' "$dir/err"
 FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork-check web1
 check 'a check says nothing of it' is "$(cat "$dir/err")" ''
 asks 'new 1; flags 0; fork 3' -v fork 3
@@ -112,6 +114,20 @@ asks 'new 1; timeout 90000; flags 0; fork 3' fork --timeout 90 web1
 asks 'new 1; flags 1; fork 3' fork --no-hydrate web1
 asks 'new 1; flags 2; fork 3' fork --keep-image web1
 asks 'new 1; flags 3; fork 3' fork --keep-image --no-hydrate --verbose web1
+asks 'new 1; flags 4; fork 3' fork --ephemeral web1
+asks 'new 1; flags 12; fork 3' fork --ephemeral=crash web1
+asks 'new 1; flags 6; fork 3' fork --ephemeral=crash --keep-image --ephemeral=poweroff web1
+printf 'ephemeral = "crash"\n' >"$dir/conf"
+export FAKE_CONFIG_FILE="$dir/conf"
+asks 'new 1; flags 12; fork 3' fork web1
+asks 'new 1; flags 4; fork 3' fork --ephemeral web1
+asks 'new 1; flags 0; fork 3' fork --ephemeral=off web1
+printf 'ephemeral = "crash"\nfreese = 1\n' >"$dir/conf"
+asks 'new 1; flags 0; fork 3' fork web1
+check 'a configuration that is wrong' grep -q '^xl: .*/conf:2: unknown key: freese, ignoring' "$dir/err"
+FAKE_CONFIG_FILE="$dir/no-conf"
+asks 'new 1; flags 0; fork 3' fork web1
+unset FAKE_CONFIG_FILE
 asks 'new 1; flags 0; fork 3' fork --timings web1
 check 'timings' out_has '^web1-1  *total  *1500.000$'
 check 'counters' out_has '^pages_shared 10$'

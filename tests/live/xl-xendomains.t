@@ -23,7 +23,7 @@ defaults=$(sed -n 's/^XENDOMAINS_//p' /etc/default/xendomains)
 diag "Debian's defaults:" "$defaults"
 
 starts 'the daemon starts'
-timeout 120 xl fork --no-hydrate source k >/dev/null || bail_out "cannot fork"
+timeout 120 xl fork --no-hydrate --ephemeral=crash source k >/dev/null || bail_out "cannot fork"
 wait_tick k "$(($(tick source) + 1))" 60 || bail_out "k does not tick"
 source_token=$(field source token)
 ask k mark saved >/dev/null
@@ -45,8 +45,8 @@ is "the clone is still known" "$(xl fork-list --json | json '.[] | .name + " " +
 check "a restored domain can be forked" timeout 60 xl -N fork source k2
 xenstore-write "/local/domain/$(domid_of source)/control/feature-suspend" 1
 
-# Shutdown alone.
-timeout 120 xl fork --no-hydrate source k2 >/dev/null || bail_out "cannot fork"
+# Shutdown alone; that the clones are ephemeral means nothing while the host goes down.
+timeout 120 xl fork --no-hydrate --ephemeral=crash source k2 >/dev/null || bail_out "cannot fork"
 wait_tick k2 "$(($(tick source) + 1))" 60 || bail_out "k2 does not tick"
 configure 'SAVE=' 'STOP_MAXWAIT=20'
 xendomains stop "shutting down"

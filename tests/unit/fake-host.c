@@ -10,6 +10,7 @@
 
 #include "ids.h"
 #include "internal.h"
+#include "sys-run.h"
 
 struct fake_host *fake_host;
 
@@ -49,6 +50,7 @@ struct fake_host_domain *fake_host_domain(uint32_t domid)
         abort();
     *free_one = (struct fake_host_domain){
         .domid = domid,
+        .asked = HOST_ASKED, /* libxl makes the key with the domain */
         .actions = {[HOST_REASON_POWEROFF] = HOST_ACTION_DESTROY,
                     [HOST_REASON_REBOOT] = HOST_ACTION_RESTART,
                     [HOST_REASON_SUSPEND] = HOST_ACTION_PRESERVE,
@@ -76,6 +78,15 @@ void fake_host_ack(uint32_t domid, const char *text)
     fake_ack(domid, text);
     if (d->is_watched)
         d->events |= HOST_EVENT_ACK;
+}
+
+void fake_asked(uint32_t domid, int asked)
+{
+    struct fake_host_domain *d = fake_host_domain(domid);
+
+    d->asked = asked;
+    if (d->is_watched)
+        d->events |= HOST_EVENT_ASKED;
 }
 
 void fake_shut_down(uint32_t domid, int reason)
@@ -117,7 +128,8 @@ int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid)
 {
     FAKE_ENTER(ctx);
     fake_host_domain(domid)->is_watched = true;
-    fake_host_domain(domid)->events = HOST_EVENT_REQUEST | HOST_EVENT_ACK;
+    fake_host_domain(domid)->events = HOST_EVENT_REQUEST | HOST_EVENT_ACK |
+                                      HOST_EVENT_ASKED;
     return fake_leave(0);
 }
 
@@ -193,6 +205,26 @@ int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
     snprintf(value_out, value_bytes, "%s", text);
     *bytes_out = strlen(text);
     return fake_leave(0);
+}
+
+int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out)
+{
+    FAKE_ENTER(ctx);
+    *asked_out = alive(domid) ? fake_host_domain(domid)->asked
+                              : HOST_ASKED_NOTHING;
+    return fake_leave(0);
+}
+
+/* systemctl alone is run by the daemon. */
+int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
+                     char **output_out)
+{
+    if (strcmp(argv[0], "systemctl"))
+        fake_violation("%s is run", argv[0]);
+    if (!fake_host->system_state[0])
+        return xenfork__fail(ctx, code, 0, "systemctl: failed");
+    *output_out = strdup(fake_host->system_state);
+    return *output_out ? 0 : xenfork__nomem(ctx);
 }
 
 int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid)

@@ -21,6 +21,7 @@ struct fake_host_domain {
     uint32_t events;                  /* HOST_EVENT_* */
     uint32_t told;                    /* events that were taken */
     char request[FAKE_REQUEST_BYTES]; /* data/fork/freeze; "": none */
+    int asked;                        /* HOST_ASKED_*: control/shutdown */
     uint32_t reads;                   /* of it */
     int actions[HOST_REASONS];
     char mark[16];
@@ -31,6 +32,7 @@ struct fake_host_domain {
 struct fake_host {
     bool has_domain_event;
     bool watcher_survives, has_watcher;
+    char system_state[32]; /* what systemctl says; "": it fails */
     uint32_t listings; /* of all domains */
     struct fake_host_domain domains[FAKE_DOMAINS];
 };
@@ -46,6 +48,8 @@ struct fake_host_domain *fake_host_domain(uint32_t domid);
 void fake_request(uint32_t domid, const char *text);
 /* The guest writes data/fork/ack; NULL: the generation that it was given. */
 void fake_host_ack(uint32_t domid, const char *text);
+/* control/shutdown is written: HOST_ASKED_* */
+void fake_asked(uint32_t domid, int asked);
 /* It shuts down by itself; HOST_REASON_* */
 void fake_shut_down(uint32_t domid, int reason);
 

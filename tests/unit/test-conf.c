@@ -37,6 +37,7 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_int_equal(a->policy_workers, b->policy_workers);
     assert_int_equal(a->has_hydration, b->has_hydration);
     assert_int_equal(a->hydrate_mib_s, b->hydrate_mib_s);
+    assert_int_equal(a->ephemeral, b->ephemeral);
 }
 
 static void test_nothing_said(void **state)
@@ -60,7 +61,8 @@ static void test_every_key(void **state)
                                   .freeze_workers = 9,
                                   .policy_timeout_s = 601,
                                   .policy_workers = 5,
-                                  .hydrate_mib_s = 257};
+                                  .hydrate_mib_s = 257,
+                                  .ephemeral = CONFIG_EPHEMERAL_CRASH};
     struct config config;
 
     (void)state;
@@ -74,7 +76,8 @@ static void test_every_key(void **state)
                       "policy_timeout = 601\n"
                       "policy_workers = 5\n"
                       "hydrate = 0\n"
-                      "hydrate_rate = 257",
+                      "hydrate_rate = 257\n"
+                      "ephemeral = \"crash\"",
                       &config));
     assert_same(&config, &wanted);
 }
@@ -111,6 +114,10 @@ static const struct {
      "f:1: policy_workers must be a number from 1 to 64: 65"},
     {"hydrate_rate = 65537",
      "f:1: hydrate_rate must be a number from 0 to 65536: 65537"},
+    {"ephemeral = \"on\"", "f:1: ephemeral must be \"off\", \"poweroff\" or "
+                           "\"crash\": \"on\""},
+    {"ephemeral = 1", "f:1: ephemeral must be \"off\", \"poweroff\" or "
+                      "\"crash\": 1"},
     {"log_level = info", "f:1: log_level must be \"error\", \"warning\", "
                          "\"info\" or \"debug\": info"},
     {"log_level = \"loud\"", "f:1: log_level must be \"error\", \"warning\", "
@@ -229,7 +236,7 @@ static void test_shipped_file(void **state)
         assert_non_null(strstr(padded, line));
         keys++;
     }
-    assert_int_equal(keys, 11);
+    assert_int_equal(keys, 12);
     assert_int_equal(count, keys);
 }
 

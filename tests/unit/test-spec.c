@@ -306,7 +306,11 @@ static void test_flags(void **state)
     assert_int_equal(xenfork_spec_set_flags(spec, XENFORK_FORK_NO_HYDRATE |
                                                       XENFORK_FORK_KEEP_IMAGE),
                      0);
-    for (bit = 2; bit < 32; bit++)
+    assert_int_equal(xenfork_spec_set_flags(spec, XENFORK_FORK_EPHEMERAL_CRASH),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_flags(spec, 15), 0);
+    assert_int_equal(xenfork_spec_set_flags(spec, 3), 0);
+    for (bit = 4; bit < 32; bit++)
         assert_int_equal(xenfork_spec_set_flags(spec, 1U << bit),
                          XENFORK_E_INVAL);
     assert_int_equal(spec->flags, 3);

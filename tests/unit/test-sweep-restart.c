@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* restart.c: failed, and killed, at every call; the next one finishes it. */
+/*
+ * restart.c, ephemeral.c: failed, and killed, at every call; the next one
+ * finishes it.
+ */
 #include "config.h"
 
 #include <stdarg.h>
@@ -11,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/ephemeral.h"
 #include "daemon/log.h"
 #include "daemon/policy.h"
 #include "daemon/restart.h"
@@ -21,6 +25,8 @@
 #include "sweep.h"
 
 static int mode;
+static uint32_t gone;
+static char disk[FAKE_PATH]; /* its */
 
 /* Nobody waits: -Wl,--wrap. */
 int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
@@ -138,9 +144,57 @@ static bool is_done(void)
     return ok;
 }
 
+static void prepare_removal(void)
+{
+    struct xenfork__node *node;
+    xenfork_ctx *ctx;
+
+    fake_host_setup();
+    log_set_level(LOG_LEVEL_ERROR);
+    fake_add_guest("src");
+    assert_int_equal(
+        scene_fork(fake_domain_named("src")->domid, 1, XENFORK_FORK_EPHEMERAL),
+        0);
+    gone = fake_domain_named("src-1")->domid;
+    ctx = scene_open();
+    assert_int_equal(xenfork__node_load(ctx, XENFORK_KIND_CLONE,
+                                        fake_domain(gone)->uuid, &node),
+                     0);
+    fake_copy_string(disk, sizeof(disk), node->disks[0].path);
+    xenfork__node_free(node);
+    assert_int_equal(xenfork__xen_destroy(ctx, gone), 0);
+    xenfork_close(ctx);
+}
+
+/* As the daemon does it, which recovers whenever a domain has gone. */
+static int run_removal(void *opaque)
+{
+    xenfork_ctx *ctx = scene_open();
+    int rc = ephemeral_remove(ctx, gone, "");
+
+    (void)opaque;
+    return sweep_end(ctx, rc < 0 ? rc : xenfork_recover(ctx));
+}
+
+/* Neither record nor disk nor image; an empty directory means nothing. */
+static bool is_removed(void)
+{
+    struct xenfork__nodes clones = {0}, images = {0};
+    xenfork_ctx *ctx = scene_open();
+    bool ok = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones) == 0 &&
+              xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images) == 0 &&
+              !clones.count && !images.count && access(disk, F_OK) != 0;
+
+    xenfork__nodes_free(&clones);
+    xenfork__nodes_free(&images);
+    xenfork_close(ctx);
+    return ok;
+}
+
 static const struct sweep sweeps[] = {
     {"restart", SWEEP_REPEATS, prepare_restart, run, is_done, 0},
     {"rename-restart", SWEEP_REPEATS, prepare_rename, run, is_done, 0},
+    {"remove", SWEEP_REPEATS, prepare_removal, run_removal, is_removed, 0},
 };
 
 static int group_teardown(void **state)
@@ -154,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SWEEPS(0),
         SWEEPS(1),
+        SWEEPS(2),
     };
 
     return cmocka_run_group_tests(tests, NULL, group_teardown);

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "ephemeral.h"
+
+#include <string.h>
+#include <sys/wait.h>
+
+#include "destroy.h"
+#include "halt.h"
+#include "lock.h"
+#include "log.h"
+#include "node.h"
+#include "restart.h"
+#include "txn.h"
+#include "work.h"
+
+#define BUSY_MS 2000U
+/*
+ * libxl waits 60 s for a guest that it has asked to suspend, and then gives
+ * up (libxl_dom_suspend.c, 4.17); one that has suspended is seen so.
+ */
+#define LEAVING_MS 120000U
+/* xendomains ends a moment after the last domain. */
+#define HALT_MS 60000U
+
+void ephemeral_asked(struct daemon *daemon, struct guest *guest,
+                     uint64_t now_ms)
+{
+    int asked = HOST_ASKED_SUSPEND;
+    bool is_first = !guest->is_heard;
+
+    guest->is_heard = true;
+    if (xenfork__host_asked(daemon->ctx, guest->domid, &asked) < 0)
+        asked = HOST_ASKED_SUSPEND;
+    /* A watch speaks once at first, though nothing was asked. */
+    if (asked == HOST_ASKED_SUSPEND || (asked == HOST_ASKED && !is_first))
+        guest->leaving_ms = now_ms + LEAVING_MS;
+    if (is_first)
+        at_latest(&daemon->domains_ms, now_ms);
+}
+
+static void note_halt(struct daemon *daemon, uint64_t now_ms)
+{
+    if (halt_has_xendomains(daemon->root))
+        daemon->halt_ms = now_ms + HALT_MS;
+}
+
+void ephemeral_seen(struct daemon *daemon, struct guest *guest,
+                    const struct host_domain *domain, uint64_t now_ms)
+{
+    bool was_suspended = guest->is_suspended, was_shutdown = guest->is_shutdown;
+
+    guest->is_suspended = domain->is_shutdown &&
+                          domain->reason == HOST_REASON_SUSPEND;
+    guest->is_shutdown = domain->is_shutdown && !guest->is_suspended;
+    guest->reason = domain->reason;
+    if (guest->is_shutdown && !was_shutdown)
+        note_halt(daemon, now_ms);
+    if (domain->is_shutdown)
+        return;
+    /* It has come back from where it was asked to go. */
+    if (was_suspended)
+        guest->leaving_ms = 0;
+    guest->is_running = guest->is_heard;
+}
+
+/* What a clone must be made for, to go with a domain that ended so. */
+static uint32_t least_for(const struct guest *guest, uint64_t now_ms)
+{
+    if (guest->is_shutdown) {
+        switch (guest->reason) {
+        case HOST_REASON_POWEROFF:
+            return XENFORK__EPHEMERAL_POWEROFF;
+        case HOST_REASON_CRASH:
+        case HOST_REASON_WATCHDOG:
+            return XENFORK__EPHEMERAL_CRASH;
+        default:
+            return XENFORK__EPHEMERAL_NEVER;
+        }
+    }
+    /* Destroyed: nothing else ends a domain that ran on. */
+    return guest->is_suspended || guest->is_muted || !guest->is_running ||
+                   guest->leaving_ms > now_ms
+               ? XENFORK__EPHEMERAL_NEVER
+               : XENFORK__EPHEMERAL_POWEROFF;
+}
+
+/* NULL: no clone, or one that is to stay. */
+static const struct xenfork__node *find(const xenfork_ctx *ctx,
+                                        const struct xenfork__nodes *clones,
+                                        uint32_t domid, uint32_t least)
+{
+    size_t i;
+
+    for (i = 0; i < clones->count; i++)
+        if (xenfork__node_has_domid(ctx, clones->nodes[i], domid))
+            return clones->nodes[i]->ephemeral >= least ? clones->nodes[i]
+                                                        : NULL;
+    return NULL;
+}
+
+void ephemeral_gone(struct daemon *daemon, const struct guest *guest,
+                    uint64_t now_ms)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    uint32_t least = least_for(guest, now_ms);
+    char target[WORKER_TARGET_BYTES];
+
+    if (!least)
+        return;
+    if (xenfork__nodes_load(daemon->ctx, XENFORK_KIND_CLONE, &clones) < 0 ||
+        !find(daemon->ctx, &clones, guest->domid, least))
+        return;
+    note_halt(daemon, now_ms);
+    if (daemon->halt_ms > now_ms) {
+        log_info("ephemeral", "domid=%u result=kept reason=\"host halts\"",
+                 guest->domid);
+        return;
+    }
+    snprintf(target, sizeof(target), "%u", guest->domid);
+    retries_failed(&daemon->removals, target, now_ms);
+}
+
+void ephemeral_turn(struct daemon *daemon, uint64_t now_ms)
+{
+    size_t i;
+
+    for (i = 0; i < daemon->removals.count; i++) {
+        struct retry *removal = &daemon->removals.all[i];
+
+        if (removal->at_ms > now_ms ||
+            workers_is_at(&daemon->workers, WORKER_REMOVE, removal->target) ||
+            !workers_has_room(&daemon->workers, WORKER_REMOVE))
+            continue;
+        if (workers_start(&daemon->workers, WORKER_REMOVE, removal->target,
+                          now_ms) < 0)
+            removal->at_ms = now_ms + SERVE_RETRY_MS;
+    }
+}
+
+/* Without a place: the end of the next worker is the time to look again. */
+uint64_t ephemeral_wake_ms(const struct daemon *daemon)
+{
+    uint64_t wake_ms = SERVE_NEVER;
+    size_t i;
+
+    if (!workers_has_room(&daemon->workers, WORKER_REMOVE))
+        return wake_ms;
+    for (i = 0; i < daemon->removals.count; i++)
+        if (!workers_is_at(&daemon->workers, WORKER_REMOVE,
+                           daemon->removals.all[i].target))
+            at_latest(&wake_ms, daemon->removals.all[i].at_ms);
+    return wake_ms;
+}
+
+void ephemeral_ended(struct daemon *daemon, const char *target, int status,
+                     uint64_t now_ms)
+{
+    bool is_busy = WIFEXITED(status) && WEXITSTATUS(status) == WORK_BUSY;
+
+    if (status)
+        retries_failed(&daemon->removals, target,
+                       now_ms + (is_busy ? BUSY_MS : SERVE_RETRY_MS));
+    else
+        retries_ended(&daemon->removals, target);
+}
+
+static bool is_restarting(xenfork_ctx *ctx, const char *uuid)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, RESTART_DIR, uuid, NULL);
+
+    return !path || access(path, F_OK) == 0;
+}
+
+/* Under its lock.  BUSY: it is being made, or used, by somebody. */
+static int check(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                 uint32_t domid, bool *may_go_out)
+{
+    char uuid[XENFORK__UUID_CHARS];
+    uint32_t other;
+    int rc;
+
+    *may_go_out = false;
+    xenfork__uuid_print(clone->uuid, uuid);
+    if (!xenfork__node_has_domid(ctx, clone, domid) || !clone->ephemeral ||
+        (clone->left && clone->left[0]) || is_restarting(ctx, uuid))
+        return 0;
+    if (xenfork__txn_exists(ctx, clone->txn))
+        return XENFORK_E_BUSY;
+    rc = xenfork__xen_by_uuid(ctx, clone->uuid, &other);
+    *may_go_out = rc == XENFORK_E_NOTFOUND;
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+static int remove_clone(xenfork_ctx *ctx, const uint8_t uuid[16],
+                        uint32_t domid)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *clone = NULL;
+    char text[XENFORK__UUID_CHARS], quoted[LOG_QUOTED];
+    bool may_go;
+    int rc;
+
+    xenfork__uuid_print(uuid, text);
+    if ((rc = xenfork__lock_take(ctx, text, false, &lock)) < 0 ||
+        (rc = xenfork__txns_settle(ctx, uuid)) < 0)
+        return rc;
+    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, uuid, &clone);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if ((rc = check(ctx, clone, domid, &may_go)) < 0 || !may_go ||
+        (rc = xenfork__clone_remove(ctx, clone)) < 0)
+        return rc;
+    log_info("ephemeral", "domid=%u name=%s result=removed", domid,
+             log_quote(clone->name, strlen(clone->name), quoted));
+    return 0;
+}
+
+int ephemeral_remove(xenfork_ctx *ctx, uint32_t domid, const char *root)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    const struct xenfork__node *clone;
+    int rc;
+
+    if (halt_is_near(ctx, root)) {
+        log_info("ephemeral", "domid=%u result=kept reason=\"host halts\"",
+                 domid);
+        return 0;
+    }
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
+        return rc;
+    clone = find(ctx, &clones, domid, XENFORK__EPHEMERAL_POWEROFF);
+    if (!clone)
+        return 0;
+    rc = remove_clone(ctx, clone->uuid, domid);
+    return rc < 0 ? rc : xenfork__clones_removed(ctx, clone->parent);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Clones that were made to be removed at their end.  How a domain ended is
+ * seen here, of what is known of its last moments; in doubt a clone is kept.
+ */
+#ifndef DAEMON_EPHEMERAL_H
+#define DAEMON_EPHEMERAL_H
+
+#include "serve.h"
+
+/* Its guest may have been asked to suspend: it may leave this host. */
+void ephemeral_asked(struct daemon *daemon, struct guest *guest,
+                     uint64_t now_ms);
+/* It is in the list of domains. */
+void ephemeral_seen(struct daemon *daemon, struct guest *guest,
+                    const struct host_domain *domain, uint64_t now_ms);
+/* Its domain is gone: note whether it is a clone that goes now. */
+void ephemeral_gone(struct daemon *daemon, const struct guest *guest,
+                    uint64_t now_ms);
+/* Begin what is to be removed; and when there is more to begin. */
+void ephemeral_turn(struct daemon *daemon, uint64_t now_ms);
+uint64_t ephemeral_wake_ms(const struct daemon *daemon);
+void ephemeral_ended(struct daemon *daemon, const char *target, int status,
+                     uint64_t now_ms);
+
+/* A worker's: remove the clone that had this domid, unless it lives on. */
+int ephemeral_remove(xenfork_ctx *ctx, uint32_t domid, const char *root);
+
+#endif
