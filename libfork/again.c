@@ -85,6 +85,8 @@ int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
     xenfork__node_set_domid(ctx, node, domid);
+    free(node->left); /* it is here */
+    node->left = NULL;
     node->is_hydrating = false;
     node->hydrated = 100;
     memset(node->parent, 0, sizeof(node->parent));

@@ -72,6 +72,14 @@ int xenfork__clones_removed(xenfork_ctx *ctx, const uint8_t image[16])
     return rc;
 }
 
+static int say_yes(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "xl fork-destroy --yes %s deletes its disks all the "
+                           "same; xl fork-forget %s leaves them",
+                           name, name);
+}
+
 XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
 {
     return xenfork_clone_destroy_flags(ctx, name, 0);
@@ -94,7 +102,7 @@ XENFORK_API int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
 
         if ((rc = take(ctx, XENFORK_KIND_CLONE, name, &node, &lock)) < 0 ||
             (!(flags & XENFORK_DESTROY_LEFT) &&
-             (rc = xenfork__leave_check(ctx, node)) < 0) ||
+             (rc = xenfork__leave_check(ctx, node, say_yes)) < 0) ||
             (rc = destroy_clone(ctx, node)) < 0)
             return rc;
     }

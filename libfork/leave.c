@@ -11,6 +11,7 @@
 #include "lock.h"
 #include "named.h"
 #include "recover.h"
+#include "sys-dm.h"
 #include "txn.h"
 
 /* In the record, which others change too; text "": it is here. */
@@ -40,22 +41,42 @@ bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid)
     return domid == XENFORK_DOMID_NONE && clone->left && clone->left[0];
 }
 
-int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone)
+/* Does anybody write to one of its disks? */
+static int check_open(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                      int (*remedy)(xenfork_ctx *ctx, const char *name))
+{
+    char writer[XENFORK__WRITER];
+    uint32_t i;
+
+    for (i = 0; i < clone->disk_count; i++) {
+        const struct xenfork__node_disk *disk = &clone->disks[i];
+        const char *file = strchr(disk->path, '/');
+
+        if (!file || !xenfork__sys_writer(file, writer))
+            continue;
+        xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                      "clone %s is stopped, but its disk %s (%s) is open for "
+                      "writing by %s",
+                      clone->name, disk->vdev, file, writer);
+        return remedy(ctx, clone->name);
+    }
+    return 0;
+}
+
+int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                         int (*remedy)(xenfork_ctx *ctx, const char *name))
 {
     uint32_t domid = XENFORK_DOMID_NONE;
     int rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
 
-    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+    if (rc != XENFORK_E_NOTFOUND)
         return rc;
     if (!xenfork__has_left(clone, domid))
-        return 0;
+        return check_open(ctx, clone, remedy);
     xenfork__fail(ctx, XENFORK_E_INUSE, 0,
                   "clone %s was %s: its disks may be in use there", clone->name,
                   clone->left);
-    return xenfork__remedy(ctx,
-                           "xl fork-destroy --yes %s deletes them all the same;"
-                           " xl fork-forget %s leaves them",
-                           clone->name, clone->name);
+    return remedy(ctx, clone->name);
 }
 
 XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,

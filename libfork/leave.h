@@ -7,7 +7,11 @@
 
 /* Has it left this host?  domid NONE: it has no domain here */
 bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid);
-/* INUSE, with remedy: it may have its disks elsewhere */
-int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone);
+/*
+ * Of a clone without a domain here: INUSE, with @remedy, which has its name
+ * once or more: it may be in use elsewhere, or a disk is open for writing.
+ */
+int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                         int (*remedy)(xenfork_ctx *ctx, const char *name));
 
 #endif

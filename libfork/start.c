@@ -6,6 +6,7 @@
 
 #include "again.h"
 #include "disk.h"
+#include "leave.h"
 #include "lock.h"
 #include "named.h"
 #include "nic.h"
@@ -180,7 +181,15 @@ static int load_config(struct start *start)
     return rc;
 }
 
-static int check(struct start *start, const char *name)
+static int say_yes(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "make sure that nothing else uses its disks; then "
+                           "xl fork-start --yes %s",
+                           name);
+}
+
+static int check(struct start *start, const char *name, uint32_t flags)
 {
     xenfork_ctx *ctx = start->ctx;
     const struct xenfork__node *clone;
@@ -191,7 +200,9 @@ static int check(struct start *start, const char *name)
         return rc;
     clone = start->clone;
     if ((rc = check_no_domain(ctx, clone)) < 0 ||
-        (rc = check_name(ctx, clone)) < 0)
+        (rc = check_name(ctx, clone)) < 0 ||
+        (!(flags & XENFORK_START_LEFT) &&
+         (rc = xenfork__leave_check(ctx, clone, say_yes)) < 0))
         return rc;
     for (i = 0; i < clone->disk_count && rc >= 0; i++)
         rc = check_disk(ctx, clone, &clone->disks[i]);
@@ -254,13 +265,20 @@ static int make(struct start *start)
 XENFORK_API int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
                                     uint32_t *domid_out)
 {
+    return xenfork_clone_start_flags(ctx, name, 0, domid_out);
+}
+
+XENFORK_API int xenfork_clone_start_flags(xenfork_ctx *ctx, const char *name,
+                                          uint32_t flags, uint32_t *domid_out)
+{
     struct start start = {.ctx = ctx, .keeper_fd = -1};
     int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
-    if (!name || !domid_out)
-        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name or no domid");
-    if ((rc = check(&start, name)) == 0)
+    if (!name || !domid_out || (flags & ~XENFORK_START_LEFT))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "no name or no domid, or flags");
+    if ((rc = check(&start, name, flags)) == 0)
         rc = make(&start);
     if (rc < 0 && start.txn)
         rc = xenfork__source_undo(ctx, start.txn, rc);

@@ -163,4 +163,12 @@ int xenfork__sys_pools(xenfork_ctx *ctx, char ***data_out, size_t *count_out);
 int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir,
                             const char *data);
 
+#define XENFORK__WRITER 64U
+/*
+ * Who has a file, or a device, open for writing: "qemu-img (process 12)",
+ * "/dev/loop3".  A loop device that is just going is waited for.  False:
+ * nobody has, or it is not there
+ */
+bool xenfork__sys_writer(const char *path, char name_out[XENFORK__WRITER]);
+
 #endif

@@ -617,7 +617,8 @@ int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_list *list,
  * Return:  0, or a negative XENFORK_E_*.
  * Errors:  NOTFOUND; NOTOURS not a clone, or the name of a stopped one is
  *          another domain's; NAMETAKEN it is that of two clones; INUSE it was
- *          migrated or saved: its disks may be in use; BUSY; XEN; STATE;
+ *          migrated or saved, or is stopped and somebody writes to a disk of
+ *          it; BUSY; XEN; STATE;
  * RESIDUE. Effects: all data of the clone is lost.  The image goes with its
  * last clone unless it was asked to stay. Blocking: yes: seconds. Source:
  * libxl_domain_destroy, Xen 4.17. Since:   0.1
@@ -680,8 +681,9 @@ int xenfork_clone_forget(xenfork_ctx *ctx, const char *name);
  * @domid_out  the domain that it is now; untouched on failure.
  * Return:     0, or a negative XENFORK_E_*.
  * Errors:     NOTFOUND; NOTOURS not a clone; BUSY it has a domain, or another
- *             operation is on it; NAMETAKEN; UUIDTAKEN; DISK one is missing;
- *             HOSTMEM; XEN; STATE; RESIDUE.
+ *             operation is on it; NAMETAKEN; UUIDTAKEN; INUSE it was migrated
+ *             or saved, or somebody writes to a disk of it; DISK one is
+ *             missing; HOSTMEM; XEN; STATE; RESIDUE.
  * Effects:    a NIC that was held is held; a clone that had not acknowledged
  *             is to acknowledge.  On failure, or killed: the clone is stopped.
  * Blocking:   yes: seconds.
@@ -690,6 +692,25 @@ int xenfork_clone_forget(xenfork_ctx *ctx, const char *name);
  */
 int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
                         uint32_t *domid_out);
+
+#define XENFORK_START_LEFT (1U << 0) /* though it may run elsewhere */
+
+/**
+ * Start a clone that has ended again, as xenfork_clone_start().
+ *
+ * @name       name or UUID.
+ * @flags      XENFORK_START_*, or 0.
+ * @domid_out  the domain that it is now; untouched on failure.
+ * Return:     0, or a negative XENFORK_E_*.
+ * Errors:     INVAL unknown flags; those of xenfork_clone_start(), INUSE not
+ *             with XENFORK_START_LEFT.
+ * Effects:    as xenfork_clone_start(); it has not left any more.
+ * Blocking:   yes: seconds.
+ * Source:     libxl_domain_create_new, Xen 4.17.
+ * Since:      0.1
+ */
+int xenfork_clone_start_flags(xenfork_ctx *ctx, const char *name,
+                              uint32_t flags, uint32_t *domid_out);
 
 /**
  * Destroy an image that no clone depends on.

@@ -3,29 +3,35 @@
 #include "config.h"
 
 #include "cmd.h"
-#include "run.h"
+#include "consent.h"
 
-static int start(xenfork_ctx *ctx, const char *name)
+static int start(xenfork_ctx *ctx, const char *name, bool has_consent)
 {
     uint32_t domid;
 
-    return xenfork_clone_start(ctx, name, &domid);
+    return xenfork_clone_start_flags(
+        ctx, name, has_consent ? XENFORK_START_LEFT : 0, &domid);
 }
 
 static int main_fork_start(int argc, char **argv)
 {
-    return run_named(argc, argv, &cmd_fork_start, ANY_NUMBER, start);
+    return run_asking(argc, argv, &cmd_fork_start,
+                      "Start it here all the same?", start);
 }
 
 const struct cmd cmd_fork_start = {
     .name = "fork-start",
     .run = main_fork_start,
-    .usage = "CLONE...",
+    .usage = "[--yes] CLONE...",
     .help = "Start clones that have ended again\n"
             "\n"
             "Name, UUID, MAC addresses, disks, parameters and links (held or\n"
             "connected) are as before.  All of their memory is their own.\n"
+            "A clone that was migrated or saved may run elsewhere: asks\n"
+            "before it is started here, too, and refuses where nobody can\n"
+            "answer.  So it is with one whose disk is open for writing.\n"
             "\n"
+            "      --yes      do not ask, start them\n"
             "  -v, --verbose  say what is done; twice: every call to Xen\n"
             "  -h, --help     this text\n"
             "\n"

@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 215
+plan 218
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -269,6 +269,10 @@ wrong -N fork-destroy a
 asks 'forget a; forget b' fork-forget a b
 asks 'destroy a' fork-destroy a
 asks 'destroy a left' fork-destroy --yes a
+asks 'start a left; start b left' fork-start --yes a b
+: >"$FAKE_LOG"
+fails a:-16 1 fork-start a </dev/null
+check 'start: nobody is asked who cannot answer' is "$(cat "$FAKE_LOG")" 'start a'
 : >"$FAKE_LOG"
 fails a:-16 1 fork-destroy a </dev/null
 check 'destroy: nobody is asked who cannot answer' is "$(cat "$FAKE_LOG")" \

@@ -85,6 +85,75 @@ static void test_destroy(void **state)
     assert_int_not_equal(access(disk, F_OK), 0);
 }
 
+/* A stopped clone's disk is open for writing. */
+static void test_in_use(void **state)
+{
+    uint32_t domid;
+
+    (void)state;
+    assert_listed("running", NULL, fake->written);
+    assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), fake->written));
+    assert_non_null(strstr(xenfork_error_text(s.ctx), "by qemu-nbd"));
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid),
+                     XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), "by qemu-nbd"));
+    assert_non_null(strstr(xenfork_error_remedy(s.ctx), "fork-start --yes"));
+    assert_int_equal(access(fake->written, F_OK), 0);
+    assert_int_equal(
+        xenfork_clone_destroy_flags(s.ctx, "src-1", XENFORK_DESTROY_LEFT), 0);
+    assert_int_not_equal(access(fake->written, F_OK), 0);
+}
+
+/* Its own domain has it open. */
+static void test_in_use_by_itself(void **state)
+{
+    (void)state;
+    assert_listed("running", NULL, fake->written);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+}
+
+static void test_start(void **state)
+{
+    uint32_t domid = XENFORK_DOMID_NONE;
+
+    (void)state;
+    leave();
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid),
+                     XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), "migrated to host7"));
+    assert_non_null(strstr(xenfork_error_remedy(s.ctx), "fork-start --yes"));
+    assert_int_equal(xenfork_clone_start_flags(s.ctx, "src-1", 2, &domid),
+                     XENFORK_E_INVAL);
+    assert_int_equal(domid, XENFORK_DOMID_NONE);
+    assert_listed("left", "migrated to host7", NULL);
+    assert_int_equal(
+        xenfork_clone_start_flags(s.ctx, "src-1", XENFORK_START_LEFT, &domid),
+        0);
+    assert_listed("running", NULL, NULL);
+    /* It is here since, and not elsewhere when it ends. */
+    assert_int_equal(xenfork__xen_destroy(s.ctx, domid), 0);
+    assert_listed("stopped", NULL, NULL);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid), 0);
+}
+
+/* Saved and restored, and nobody has looked since: it is here. */
+static void test_is_back_unseen(void **state)
+{
+    struct fake_domain *d;
+    uint32_t domid;
+
+    (void)state;
+    leave();
+    d = fake_new_domain();
+    memcpy(d->uuid, s.uuid, 16);
+    strcpy(d->name, "src-1");
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid),
+                     XENFORK_E_BUSY);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+}
+
 /* It was not, after all. */
 static void test_failed(void **state)
 {
@@ -189,8 +258,11 @@ static void test_broken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_destroy), TEST(test_failed),       TEST(test_came_back),
-        TEST(test_forget),  TEST(test_forget_delta), TEST(test_image_find),
+        TEST(test_destroy),          TEST(test_in_use),
+        TEST(test_in_use_by_itself), TEST(test_start),
+        TEST(test_is_back_unseen),   TEST(test_failed),
+        TEST(test_came_back),        TEST(test_forget),
+        TEST(test_forget_delta),     TEST(test_image_find),
         TEST(test_broken),
     };
 

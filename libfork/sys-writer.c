@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who writes to a file that should be nobody's. */
+#include "sys-dm.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#define TRIES    20U /* a second: a loop device goes when the last one lets go */
+#define PAUSE_NS 50000000L
+
+struct search {
+    struct stat what;
+    char *name;
+};
+
+static bool is_it(const struct search *search, const struct stat *st)
+{
+    if (S_ISBLK(search->what.st_mode))
+        return S_ISBLK(st->st_mode) && st->st_rdev == search->what.st_rdev;
+    return st->st_dev == search->what.st_dev &&
+           st->st_ino == search->what.st_ino;
+}
+
+/* "flags:" of proc(5)'s fdinfo are octal. */
+static bool is_for_writing(int dir, const char *fd)
+{
+    char path[48], text[128];
+    cleanup_close int info = -1;
+    const char *flags;
+    ssize_t n;
+
+    snprintf(path, sizeof(path), "../fdinfo/%.20s", fd);
+    info = openat(dir, path, O_RDONLY | O_CLOEXEC);
+    n = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    flags = strstr(text, "flags:");
+    return flags && (strtoul(flags + 6, NULL, 8) & O_ACCMODE) != O_RDONLY;
+}
+
+static bool has_it(const struct search *search, const char *pid)
+{
+    cleanup_dir DIR *dir = NULL;
+    struct dirent *entry;
+    char path[40];
+
+    snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir))) {
+        struct stat st;
+
+        if (entry->d_name[0] != '.' &&
+            !fstatat(dirfd(dir), entry->d_name, &st, 0) && is_it(search, &st) &&
+            is_for_writing(dirfd(dir), entry->d_name))
+            return true;
+    }
+    return false;
+}
+
+static void name_process(const struct search *search, const char *pid)
+{
+    char path[40], comm[32] = "";
+    cleanup_close int fd = -1;
+
+    snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, comm, sizeof(comm) - 1) < 0)
+        comm[0] = '\0';
+    comm[strcspn(comm, "\n")] = '\0';
+    snprintf(search->name, XENFORK__WRITER, "%.20s (process %.20s)",
+             comm[0] ? comm : "a program", pid);
+}
+
+static bool find_process(const struct search *search)
+{
+    cleanup_dir DIR *dir = opendir("/proc");
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
+            !has_it(search, entry->d_name))
+            continue;
+        name_process(search, entry->d_name);
+        return true;
+    }
+    return false;
+}
+
+/* The kernel has it open, and no process. */
+static bool is_loop_of(const struct search *search, const char *name)
+{
+    struct xenfork__disk_identity file;
+    char node[64], loop_name[XENFORK__LOOP_NAME];
+    struct loop_info64 info;
+    cleanup_close int fd = -1;
+    struct stat st;
+
+    snprintf(node, sizeof(node), "/dev/%.40s", name);
+    fd = open(node, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && !fstat(fd, &st) &&
+           xenfork__sys_loop_file(st.st_rdev, &file, loop_name) &&
+           file.device == search->what.st_dev &&
+           file.inode == search->what.st_ino &&
+           !ioctl(fd, LOOP_GET_STATUS64, &info) &&
+           !(info.lo_flags & LO_FLAGS_READ_ONLY);
+}
+
+static bool find_loop(const struct search *search)
+{
+    cleanup_dir DIR *dir = opendir("/sys/block");
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir))) {
+        char bound[64];
+
+        snprintf(bound, sizeof(bound), "%.40s/loop", entry->d_name);
+        if (strncmp(entry->d_name, "loop", 4) ||
+            faccessat(dirfd(dir), bound, F_OK, 0) ||
+            !is_loop_of(search, entry->d_name))
+            continue;
+        snprintf(search->name, XENFORK__WRITER, "/dev/%.40s", entry->d_name);
+        return true;
+    }
+    return false;
+}
+
+bool xenfork__sys_writer(const char *path, char name_out[XENFORK__WRITER])
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    struct search search = {.name = name_out};
+    uint32_t i;
+
+    if (stat(path, &search.what))
+        return false;
+    for (i = 0; i < TRIES; i++) {
+        if (!find_process(&search) && !find_loop(&search))
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "consent.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "exitcodes.h"
+#include "session.h"
+
+static const struct option long_options[] = {
+    {"yes", no_argument, NULL, 'y'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* Of somebody who can answer. */
+static bool ask(const xenfork_ctx *ctx, const char *question)
+{
+    char line[16];
+
+    if (!isatty(STDIN_FILENO) || !is_terminal)
+        return false;
+    fprintf(stderr, "xl: %s\n%s [y/N] ", xenfork_error_text(ctx), question);
+    return fgets(line, sizeof(line), stdin) &&
+           (line[0] == 'y' || line[0] == 'Y');
+}
+
+/* What fails for one name does not keep the others from it. */
+static int run_all(xenfork_ctx *ctx, char **names, bool has_consent,
+                   const char *question,
+                   int (*operate)(xenfork_ctx *ctx, const char *name,
+                                  bool has_consent))
+{
+    int status, worst = EXIT_DONE, rc;
+
+    for (; *names; names++) {
+        rc = operate(ctx, *names, has_consent);
+        if (rc == XENFORK_E_INUSE && !has_consent && ask(ctx, question))
+            rc = operate(ctx, *names, true);
+        status = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
+        if (status > worst)
+            worst = status;
+        if (rc == XENFORK_E_CANCELLED)
+            break;
+    }
+    return worst;
+}
+
+int run_asking(int argc, char **argv, const struct cmd *cmd,
+               const char *question,
+               int (*operate)(xenfork_ctx *ctx, const char *name,
+                              bool has_consent))
+{
+    xenfork_ctx *ctx = NULL;
+    bool has_consent = false;
+    int opt, status;
+
+    while ((opt = getopt_long(argc, argv, "vh", long_options, NULL)) != -1) {
+        if (opt == 'h')
+            return cmd_help(cmd);
+        if (opt == 'v')
+            verbosity++;
+        else if (opt == 'y')
+            has_consent = true;
+        else
+            return cmd_usage(cmd);
+    }
+    if (optind == argc)
+        return cmd_usage(cmd);
+    status = session_open(&ctx);
+    if (status != EXIT_DONE)
+        return status;
+    status = run_all(ctx, argv + optind, has_consent, question, operate);
+    session_close(ctx);
+    return status;
+}
