@@ -21,14 +21,12 @@
 
 #define ROUNDS_MAX 8
 
-static int open_in_run(const struct options *options, const char *name,
-                       int flags)
+static int open_in(const char *dir, const char *name, int flags)
 {
     char path[PATH_MAX];
     int fd;
 
-    if (snprintf(path, sizeof(path), "%s/%s", options->run_dir, name) >=
-        (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
         return -ENAMETOOLONG;
     fd = open(path, flags | O_CLOEXEC, 0600);
     return fd < 0 ? -errno : fd;
@@ -41,7 +39,7 @@ static int take_lock(const struct options *options)
 
     if (mkdir(options->run_dir, 0755) < 0 && errno != EEXIST)
         complain("%s: %s", options->run_dir, strerror(errno));
-    fd = open_in_run(options, "lock", O_RDWR | O_CREAT);
+    fd = open_in(options->run_dir, "lock", O_RDWR | O_CREAT);
     if (fd < 0) {
         complain("%s/lock: %s; going on without", options->run_dir,
                  strerror(-fd));
@@ -54,11 +52,10 @@ static int take_lock(const struct options *options)
 }
 
 /* Is the generation in this file?  A fork copies it, as it does all memory. */
-static bool is_noted(const struct options *options, const char *name,
-                     const char *generation)
+static bool is_noted(const char *dir, const char *name, const char *generation)
 {
     char text[sizeof(((struct instance *)0)->generation)] = "";
-    int fd = open_in_run(options, name, O_RDONLY);
+    int fd = open_in(dir, name, O_RDONLY);
 
     if (fd >= 0) {
         ssize_t r = read(fd, text, sizeof(text) - 1);
@@ -73,12 +70,49 @@ static void note(const struct options *options, const char *name,
                  const char *generation)
 {
     size_t bytes = strlen(generation);
-    int fd = open_in_run(options, name, O_WRONLY | O_CREAT | O_TRUNC);
+    int fd = open_in(options->run_dir, name, O_WRONLY | O_CREAT | O_TRUNC);
 
     if (fd < 0 || write(fd, generation, bytes) != (ssize_t)bytes)
         complain("%s/%s: %s", options->run_dir, name, strerror(errno));
     if (fd >= 0)
         close(fd);
+}
+
+static int write_synced(int dir, const char *name, const char *text)
+{
+    size_t bytes = strlen(text);
+    int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool ok = fd >= 0 && write(fd, text, bytes) == (ssize_t)bytes &&
+              fsync(fd) == 0;
+    int rc = ok ? 0 : -errno;
+
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/*
+ * On disk, once every step succeeded: when the system starts anew it is who it
+ * was.  A fork copies this, too, but has another generation.
+ */
+static void keep(const struct options *options, const char *generation)
+{
+    int dir, rc;
+
+    if (is_noted(options->state_dir, "generation", generation))
+        return;
+    if (mkdir(options->state_dir, 0755) < 0 && errno != EEXIST)
+        complain("%s: %s", options->state_dir, strerror(errno));
+    dir = open(options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    rc = dir < 0 ? -errno : write_synced(dir, "generation.new", generation);
+    if (rc == 0 && (renameat(dir, "generation.new", dir, "generation") < 0 ||
+                    fsync(dir) < 0))
+        rc = -errno;
+    if (rc < 0)
+        complain("%s/generation: %s; the next start adapts anew",
+                 options->state_dir, strerror(-rc));
+    if (dir >= 0)
+        close(dir);
 }
 
 /* The acknowledgement is there after a restart of the system, too. */
@@ -87,7 +121,7 @@ static bool is_done(struct store *store, const struct options *options,
 {
     char text[sizeof(((struct instance *)0)->generation)];
 
-    if (is_noted(options, "generation", generation))
+    if (is_noted(options->run_dir, "generation", generation))
         return true;
     return store_read(store, "data/fork/ack", text, sizeof(text)) == 0 &&
            !strcmp(text, generation);
@@ -148,8 +182,10 @@ static int adapt_once(struct store *store, const struct options *options,
         take_steps(store, options, instance, &fault);
     if (rc == 0 && fault.text[0])
         return give_up(store, options, instance->generation, &fault);
-    if (rc == 0)
+    if (rc == 0) {
+        keep(options, instance->generation);
         rc = store_write(store, "data/fork/ack", instance->generation);
+    }
     if (rc < 0) {
         complain("data/fork: %s", strerror(-rc));
         return rc;
@@ -178,10 +214,12 @@ static int adapt_locked(struct store *store, const struct options *options,
         }
         if (!strcmp(failed, instance.generation) ||
             (!(flags & ADAPT_AGAIN) &&
-             is_noted(options, "failed", instance.generation))) {
+             is_noted(options->run_dir, "failed", instance.generation))) {
             instance_free(&instance);
             return -ECANCELED;
         }
+        instance.is_again = is_noted(options->state_dir, "generation",
+                                     instance.generation);
         rc = adapt_once(store, options, &instance);
         if (rc == -ECANCELED)
             strcpy(failed, instance.generation);

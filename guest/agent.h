@@ -25,6 +25,7 @@ enum {
 struct options {
     const char *config_dir;      /* has post-fork.d and its sisters */
     const char *run_dir;         /* lock, and the generation adapted to */
+    const char *state_dir;       /* the same, over restarts of the system */
     const char *random;          /* the kernel's generator */
     const char *xenbus;          /* NULL: where Linux has it */
     unsigned int hook_timeout_s; /* for each hook */

@@ -42,6 +42,7 @@ static void set_environment(const char *role, const struct instance *instance)
     setenv("XENFORK_INDEX", instance->index, 1);
     setenv("XENFORK_SOURCE_MACS", instance->source_macs, 1);
     setenv("XENFORK_NAME", instance->name, 1);
+    setenv("XENFORK_AGAIN", instance->is_again ? "yes" : "no", 1);
     setenv("PATH",
            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
            "/bin",

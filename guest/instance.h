@@ -26,6 +26,7 @@ struct instance {
     char index[16];
     char source_macs[STORE_PAYLOAD_MAX]; /* "DEVID=MAC …" */
     char name[256]; /* the domain's own, as in xl list */
+    bool is_again; /* this system has adapted to it, and started anew */
     size_t param_count;
     struct param *params; /* by name */
     int param_rc;         /* below 0: some are missing */

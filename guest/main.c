@@ -34,6 +34,8 @@ static const char usage_text[] =
     "      --config-dir DIR        where the hooks are (default " XENFORK_AGENT_CONFIG_DIR
     ")\n"
     "      --run-dir DIR           lock and state (default /run/xenfork)\n"
+    "      --state-dir DIR         which fork was adapted to, over restarts\n"
+    "                              (default /var/lib/xenfork-agent)\n"
     "      --random DEVICE         the kernel's random numbers (default\n"
     "                              /dev/urandom)\n"
     "      --xenbus PATH           device or socket of xenstore (default\n"
@@ -47,6 +49,7 @@ enum {
     OPT_HOOK_TIMEOUT = 256,
     OPT_CONFIG_DIR,
     OPT_RUN_DIR,
+    OPT_STATE_DIR,
     OPT_RANDOM,
     OPT_XENBUS,
 };
@@ -57,6 +60,7 @@ static const struct option long_options[] = {
     {"hook-timeout", required_argument, NULL, OPT_HOOK_TIMEOUT},
     {"config-dir", required_argument, NULL, OPT_CONFIG_DIR},
     {"run-dir", required_argument, NULL, OPT_RUN_DIR},
+    {"state-dir", required_argument, NULL, OPT_STATE_DIR},
     {"random", required_argument, NULL, OPT_RANDOM},
     {"xenbus", required_argument, NULL, OPT_XENBUS},
     {"help", no_argument, NULL, 'h'},
@@ -113,6 +117,9 @@ static bool take_option(int opt, struct options *options)
         return true;
     case OPT_RUN_DIR:
         options->run_dir = optarg;
+        return true;
+    case OPT_STATE_DIR:
+        options->state_dir = optarg;
         return true;
     case OPT_RANDOM:
         options->random = optarg;
@@ -178,6 +185,7 @@ int main(int argc, char **argv)
     struct options options = {
         .config_dir = XENFORK_AGENT_CONFIG_DIR,
         .run_dir = "/run/xenfork",
+        .state_dir = "/var/lib/xenfork-agent",
         .random = "/dev/urandom",
         .hook_timeout_s = 60,
         .timeout_s = 60,

@@ -204,7 +204,8 @@ rewrite_files() {
     rewrite other "$etc"/udev/rules.d/*net*.rules "$etc/dhcp/dhclient.conf" \
         "$etc/iftab" "$etc/mactab"
     for file in "$etc/sysctl.conf" "$etc"/sysctl.d/*.conf; do
-        if grep -q '^[^#]*stable_secret' "$file" 2>/dev/null; then
+        if [ "${XENFORK_AGAIN:-no}" = no ] &&
+            grep -q '^[^#]*stable_secret' "$file" 2>/dev/null; then
             secrets=$(sed "s/^\\([^#]*stable_secret[ =]*\\).*/\\1$(random_address6)/" \
                 "$file") && printf '%s\n' "$secrets" >"$file" ||
                 fail "cannot write ${file#"$ROOT"}"

@@ -20,7 +20,7 @@ changed() { kill -USR1 "$FAKE"; }
 run_agent() { (exec_agent "$@"); }
 exec_agent() {
     exec "$agent" --xenbus "$XENBUS" --config-dir "$hooks" --run-dir "$dir/run" \
-        --random /dev/null "$@"
+        --state-dir "$dir/state" --random /dev/null "$@"
 }
 # until_true COMMAND...: for at most 10 seconds
 until_true() {
@@ -46,7 +46,7 @@ LIB
 
 # An empty store, no hooks, no memory of anything.
 reset() {
-    rm -rf "$store" "$hooks" "$dir/run" "$dir/log"
+    rm -rf "$store" "$hooks" "$dir/run" "$dir/state" "$dir/log"
     mkdir -p "$store/data/fork" "$store/fork/params" "$hooks/pre-freeze.d" \
         "$hooks/post-thaw.d" "$hooks/post-fork.d"
     printf 'web' >"$store/name"
@@ -91,7 +91,7 @@ in_manual() {
     done
 }
 
-plan 60
+plan 66
 
 # Usage.
 run "$agent" --help
@@ -162,6 +162,39 @@ scene 'rm "$store/data/fork/ack"; mkdir -p "$dir/run"
 check 'adapt: once, by the file alone' is "$(wc -l <"$dir/log")" 2
 scene 'become_clone "$two"; run_agent adapt'
 check 'adapt: a clone of the clone' is "$(wc -l <"$dir/log")" 4
+
+# It starts again: another boot, another xenstore, the same disk.
+starts_again() {
+    rm -rf "$dir/run" "$store/data/fork/ack"
+    scene 'run_agent adapt'
+}
+reset
+hook post-fork.d/10-again 'echo "$XENFORK_AGAIN" >>"$dir/log"'
+scene 'become_clone "$one"; run_agent adapt'
+starts_again
+check 'again: hooks are told, and it acknowledges' \
+    is "$(paste -sd' ' "$dir/log") $(cat "$store/data/fork/ack")" "no yes $one"
+scene 'become_clone "$two"; run_agent adapt'
+check 'again: not a clone of the clone' is "$(paste -sd' ' "$dir/log")" 'no yes no'
+starts_again
+check 'again: that one, too' is "$(paste -sd' ' "$dir/log")" 'no yes no yes'
+reset
+hook post-fork.d/10-again 'echo "$XENFORK_AGAIN" >>"$dir/log"; [ -e "$dir/good" ]'
+scene 'become_clone "$one"; run_agent adapt'
+starts_again
+: >"$dir/good"
+starts_again
+starts_again
+check 'again: not before it has adapted' is "$(paste -sd' ' "$dir/log")" 'no no no yes'
+reset
+hook post-fork.d/10-again 'echo "$XENFORK_AGAIN" >>"$dir/log"'
+: >"$dir/state"
+scene 'become_clone "$one"; run_agent adapt'
+check 'again: a disk that cannot be written is said' \
+    is "$status $(grep -c 'the next start adapts anew' "$dir/err")" '0 1'
+starts_again
+check 'again: and it adapts anew' is "$(paste -sd' ' "$dir/log") \
+$(cat "$store/data/fork/ack")" "no no $one"
 
 # said: what the clone says: acknowledged, reseeded, the error
 said() {

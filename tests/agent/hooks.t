@@ -62,7 +62,7 @@ for command in sh cat head tail tr sed cut awk od rm mv chmod uname grep sleep \
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 59
+plan 61
 
 # Host name.
 reset
@@ -102,6 +102,10 @@ hook 20-machine-id
 check 'machine-id: D-Bus has the same' is \
     "$(cat "$root/var/lib/dbus/machine-id")" "$(cat "$root/etc/machine-id")"
 
+echo $old >"$root/etc/machine-id"
+hook 20-machine-id XENFORK_AGAIN=yes
+check 'machine-id: it stays at later starts' is "$status $(cat "$root/etc/machine-id")" "0 $old"
+
 # SSH.
 reset
 hook 30-ssh-host-keys
@@ -120,6 +124,10 @@ check 'ssh: a new key of the same kind' is \
 check 'ssh: its public half' is \
     "$(cat "$root/etc/ssh/ssh_host_ed25519_key.pub")" public
 check 'ssh: nothing is left' is "$(find "$root/etc/ssh" | wc -l)" 3
+echo mine >"$root/etc/ssh/ssh_host_ed25519_key"
+hook 30-ssh-host-keys XENFORK_AGAIN=yes
+check 'ssh: the key stays at later starts' is \
+    "$status:$(cat "$root/etc/ssh/ssh_host_ed25519_key")" '0:mine'
 
 # A kernel, more or less: addresses are in $dir/addresses, a line each: device,
 # family, address, scope and flags.
