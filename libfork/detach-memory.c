@@ -7,14 +7,19 @@
 
 #define STEP_GFNS (64 * XENFORK__BATCH) /* of a hole, between two looks */
 
-/* All that it has yet to get, so that no page is refused half-way. */
-static int claim(xenfork_ctx *ctx, uint32_t domid,
-                 const struct xenfork__dominfo *info)
+/*
+ * All that it has yet to get, so that no page is refused half-way; a journal
+ * gives it back.
+ */
+static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                 uint32_t domid, const struct xenfork__dominfo *info,
+                 struct xenfork__txn **txn_out)
 {
     int rc;
 
-    if (!info->shared_pages)
-        return 0;
+    if ((rc = xenfork__txn_begin(ctx, txn_out)) < 0 ||
+        (rc = xenfork__txn_reserve(ctx, *txn_out, job->clone->uuid, info)) < 0)
+        return rc;
     rc = xenfork__xen_claim(ctx, domid,
                             info->private_pages + info->shared_pages);
     if (rc == XENFORK_E_HOSTMEM)
@@ -22,16 +27,13 @@ static int claim(xenfork_ctx *ctx, uint32_t domid,
     return rc;
 }
 
-/* Of what it had claimed before it has used some; the rest it still has. */
-static void settle_claim(xenfork_ctx *ctx, uint32_t domid,
-                         const struct xenfork__dominfo *before)
+/* If it cannot be given back now, the journal stays, and is found again. */
+static void settle_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     __auto_type error = ctx->error;
-    struct xenfork__dominfo now;
-    uint64_t total = before->private_pages + before->claimed_pages;
 
-    if (xenfork__xen_info(ctx, domid, &now) == 0)
-        xenfork__xen_claim(ctx, domid, total > now.private_pages ? total : 0);
+    if (txn && xenfork__txn_rollback(ctx, txn) < 0)
+        LOG_WARN(ctx, "memory stays set aside until the next fork, ignoring");
     ctx->error = error;
 }
 
@@ -102,6 +104,7 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
                            uint32_t domid)
 {
     struct xenfork__dominfo before, after;
+    struct xenfork__txn *txn = NULL;
     int rc;
 
     /* A forked page that has not come yet is in neither count. */
@@ -109,10 +112,10 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
         (rc = xenfork__xen_info(ctx, domid, &before)) < 0 ||
         !before.shared_pages)
         return rc;
-    rc = claim(ctx, domid, &before);
+    rc = claim(ctx, job, domid, &before, &txn);
     if (rc == 0)
         rc = unshare_all(ctx, job, domid, &before);
-    settle_claim(ctx, domid, &before);
+    settle_claim(ctx, txn);
     if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &after)) < 0)
         return rc;
     if (!after.shared_pages)

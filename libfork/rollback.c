@@ -333,6 +333,26 @@ static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return xenfork__claim_settle(ctx, uuid, NULL);
 }
 
+/* Of what it had claimed before it has used some; the rest it still has. */
+static int undo_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn)
+{
+    struct xenfork__dominfo info;
+    uint64_t pages;
+    uint8_t uuid[16];
+    uint32_t domid;
+    int rc;
+
+    if (!is_of_this_boot(ctx, txn) ||
+        !uuid_of(txn, "reserve", UINT32_MAX, uuid) ||
+        !xenfork__record_get_u64(txn->record, "reserve.pages", &pages))
+        return 0;
+    if ((rc = xenfork__xen_by_uuid(ctx, uuid, &domid)) < 0 ||
+        (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return xenfork__xen_claim(ctx, domid,
+                              pages > info.private_pages ? pages : 0);
+}
+
 /*
  * Note in a journal that stays why it does, and that its source runs on.
  * Without space for that it is as before, which is all that undoing needs.
@@ -353,9 +373,9 @@ static void note_reason(xenfork_ctx *ctx, struct xenfork__txn *txn,
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {
-        undo_cuts,      undo_source,      undo_frozen,
-        undo_published, undo_start,       undo_nodes,
-        undo_disks,     undo_image_claim, undo_source_claim,
+        undo_cuts,         undo_source,  undo_frozen, undo_published,
+        undo_start,        undo_nodes,   undo_disks,  undo_image_claim,
+        undo_source_claim, undo_reserve,
     };
     bool was_suspended = flag_of(txn, SUSPENDED);
     cleanup_free char *reason = NULL;

@@ -120,6 +120,20 @@ int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return save(ctx, txn);
 }
 
+int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                         const uint8_t uuid[16],
+                         const struct xenfork__dominfo *before)
+{
+    int rc;
+
+    if ((rc = set_uuid(ctx, txn, "reserve", uuid)) < 0 ||
+        (rc = xenfork__record_set_u64(ctx, txn->record, "reserve.pages",
+                                      before->private_pages +
+                                          before->claimed_pages)) < 0)
+        return rc;
+    return save(ctx, txn);
+}
+
 int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     int rc = xenfork__record_set_u64(ctx, txn->record, "source.published",

@@ -28,6 +28,10 @@ int xenfork__txn_image(xenfork_ctx *ctx, struct xenfork__txn *txn,
 /* An image that stands raises a claim; its limit is @max_pages without. */
 int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t image[16], uint64_t max_pages);
+/* A clone comes to claim all its memory, for a while: it had @before. */
+int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                         const uint8_t uuid[16],
+                         const struct xenfork__dominfo *before);
 /* What the source is told of itself: it had not been told before. */
 int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* The source is paused now and then. */
