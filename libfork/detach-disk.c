@@ -254,6 +254,17 @@ static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
     return rc < 0 ? rc : save(ctx, job, i, "", "");
 }
 
+/* What is copied while it runs, its driver has brought over. */
+static int go_over(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                   uint32_t domid, uint32_t disk, const char *to)
+{
+    int rc = domid == XENFORK_DOMID_NONE
+                 ? xenfork__detach_stays(ctx, job, domid)
+                 : 0;
+
+    return rc < 0 ? rc : swap(ctx, job, disk, to);
+}
+
 /* It has been refused before anything was copied: nothing is left of it. */
 static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t disk)
@@ -297,7 +308,7 @@ static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
         rc = in_place(ctx, driver, &own);
     else if ((rc = begin(ctx, job, i, to, own.format)) == 0 &&
              (rc = copy(ctx, job, driver, &own)) == 0)
-        rc = swap(ctx, job, i, to);
+        rc = go_over(ctx, job, domid, i, to);
     else
         forget_empty(ctx, job, i);
     return rc < 0 ? rc : finish(ctx, job, domid, i, own.format);

@@ -71,6 +71,37 @@ int xenfork__detach_wait(xenfork_ctx *ctx, const struct xenfork__detaching *job)
     return 0;
 }
 
+static int leaves(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "clone %s was %s, with the paths that its disks have now",
+                  clone->name, clone->left);
+    return xenfork__remedy(ctx, "detach it when it runs here again");
+}
+
+/*
+ * Whoever leaves has that recorded before.  What was recorded when we began is
+ * of before, if the domain is still there and runs.
+ */
+int xenfork__detach_stays(xenfork_ctx *ctx,
+                          const struct xenfork__detaching *job, uint32_t domid)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    const char *before = job->clone->left ? job->clone->left : "";
+    struct xenfork__dominfo info = {.is_shutdown = true};
+    int rc = xenfork__detach_load(ctx, job, &lock, &now);
+
+    if (rc < 0 || !now->left || !now->left[0])
+        return rc;
+    if (domid != XENFORK_DOMID_NONE) {
+        rc = xenfork__xen_info(ctx, domid, &info);
+        if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+            return rc;
+    }
+    return info.is_shutdown || strcmp(now->left, before) ? leaves(ctx, now) : 0;
+}
+
 /* In per cent. */
 static uint64_t share_of(uint64_t done, uint64_t total)
 {
@@ -102,7 +133,8 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
     uint32_t i, domid = XENFORK_DOMID_NONE;
     int rc = xenfork__xen_by_uuid(ctx, job->clone->uuid, &domid);
 
-    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+    if ((rc < 0 && rc != XENFORK_E_NOTFOUND) ||
+        (rc = xenfork__detach_stays(ctx, job, domid)) < 0)
         return rc;
     job->start_ns = xenfork__now_ns();
     job->parts = 1 + job->clone->disk_count;

@@ -34,6 +34,9 @@ int xenfork__detach_wait(xenfork_ctx *ctx,
 int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                          struct xenfork__lock **lock_out,
                          struct xenfork__node **now_out);
+/* It is not on its way elsewhere, with the old paths of its disks.  INUSE */
+int xenfork__detach_stays(xenfork_ctx *ctx,
+                          const struct xenfork__detaching *job, uint32_t domid);
 /* The parts.  domid NONE, for a disk: it does not run */
 int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
                            uint32_t domid);

@@ -7,9 +7,10 @@
 
 /* In order of preference; from plain on, which has no path(), never. */
 static const struct xenfork__disk_driver *const drivers[] = {
-    &xenfork__disk_share, &xenfork__disk_lvthin,    &xenfork__disk_qcow2,
-    &xenfork__disk_vhd,   &xenfork__disk_reflink,   &xenfork__disk_thin,
-    &xenfork__disk_plain, &xenfork__disk_qcow2_own, &xenfork__disk_vhd_own,
+    &xenfork__disk_share,    &xenfork__disk_lvthin,    &xenfork__disk_qcow2,
+    &xenfork__disk_vhd,      &xenfork__disk_reflink,   &xenfork__disk_thin,
+    &xenfork__disk_plain,    &xenfork__disk_qcow2_own, &xenfork__disk_vhd_own,
+    &xenfork__disk_thin_own,
 };
 
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)

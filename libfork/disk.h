@@ -131,6 +131,7 @@ extern const struct xenfork__disk_driver xenfork__disk_thin;
 /* In journals alone: disks that are made a clone's own while it runs */
 extern const struct xenfork__disk_driver xenfork__disk_qcow2_own;
 extern const struct xenfork__disk_driver xenfork__disk_vhd_own;
+extern const struct xenfork__disk_driver xenfork__disk_thin_own;
 
 /* For drivers of raw files and devices: disk-raw.c */
 /* DISK with text and remedy, not logged */

@@ -221,10 +221,11 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__own *own,
 {
     struct xenfork__move move;
     bool has_paused = false;
-    int rc = xenfork__move_begin(ctx, own, xenfork__disk_qcow2_own.name,
-                                 own->to, &move);
+    int rc;
 
-    if (rc < 0)
+    if ((rc = xenfork__detach_stays(ctx, own->job, own->domid)) < 0 ||
+        (rc = xenfork__move_begin(ctx, own, xenfork__disk_qcow2_own.name,
+                                  own->to, &move)) < 0)
         return rc;
     if ((rc = xenfork__move_pausing(ctx, own, &move)) == 0 &&
         (rc = xenfork__qcow2_stop(ctx, own->domid, &has_paused)) == 0 &&

@@ -231,6 +231,8 @@ int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own)
         rc = xenfork__sys_disk_flush(ctx, own->to);
     if (rc == 0)
         rc = xenfork__names_sync(ctx, own->to);
+    if (rc == 0)
+        rc = xenfork__detach_stays(ctx, own->job, own->domid);
     if (rc < 0) {
         __auto_type error = ctx->error;
 
@@ -247,6 +249,26 @@ static bool parse_both(const char *type, const char *params,
 {
     return !strcmp(type, "mirror") &&
            sscanf(params, "core " SYNCED " 2 %*s 0 %23s 0 1", loop_out) == 1;
+}
+
+int xenfork__thin_is_in_both(xenfork_ctx *ctx, const char *path, bool *is_out)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    cleanup_free char *type = NULL;
+    cleanup_free char *params = NULL;
+    char loop[XENFORK__LOOP_BYTES];
+    struct xenfork__dm_info info;
+    int rc = xenfork__thin_peek(ctx, path, &thin);
+
+    *is_out = false;
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if ((rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
+        !info.is_there ||
+        (rc = xenfork__sys_dm_table(ctx, thin->device, &type, &params)) < 0)
+        return rc;
+    *is_out = parse_both(type, params, loop);
+    return 0;
 }
 
 /* It may have been finished, and its record have stayed. */

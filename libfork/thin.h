@@ -137,6 +137,8 @@ int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own);
 int xenfork__thin_finish_move(xenfork_ctx *ctx,
                               const struct xenfork__thin *thin,
                               bool *is_moved_out);
+/* Is it, of this record, in both?  No: it has no such record, or no device */
+int xenfork__thin_is_in_both(xenfork_ctx *ctx, const char *path, bool *is_out);
 /* The thin device below one that is moved. */
 void xenfork__thin_name_under(const struct xenfork__thin *thin,
                               char name_out[XENFORK__DM_NAME_BYTES]);

@@ -775,7 +775,8 @@ int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
  *                  clone; HOSTMEM no memory for all its pages; DISK no space,
  *                  a file is in the way, or a disk cannot be moved while the
  *                  clone runs;
- *                  BUSY it is being detached, or forked; CANCELLED by
+ *                  INUSE it was, or is being, saved or migrated, with the
+ *                  paths of its disks; BUSY it is being detached, or forked; CANCELLED by
  *                  xenfork_cancel() or xenfork_detach_stop(); XEN; STATE;
  *                  RESIDUE.
  * Effects:         guest memory comes to be in full use on the host.  Stopped

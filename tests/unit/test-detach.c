@@ -459,6 +459,83 @@ static void test_qcow2_moved(void **state)
     assert_int_equal(detached(s), 100);
 }
 
+static int detach_it(void *opaque)
+{
+    return xenfork_detach(((struct scene *)opaque)->ctx, "src-1", NULL, NULL,
+                          0);
+}
+
+/* Killed at every call: nothing stays set aside for it. */
+static void test_killed(void **state)
+{
+    struct scene *s = *state;
+    bool is_killed = true;
+    uint64_t claimed, most = 0;
+    uint32_t n;
+    int rc;
+
+    for (n = 1; is_killed; n++) {
+        claimed = fake_domain(s->clone)->claimed_pages;
+        fake_crash_at(n, FAKE_AFTER);
+        is_killed = fake_crash(detach_it, s, &rc);
+        fake_disarm();
+        if (fake_domain(s->clone)->claimed_pages > most)
+            most = fake_domain(s->clone)->claimed_pages;
+        if (is_killed)
+            assert_int_equal(xenfork_recover(s->ctx), 0);
+        /* Of it some may have been used. */
+        assert_in_range(fake_domain(s->clone)->claimed_pages, 0, claimed);
+        teardown(state);
+        setup(state);
+        s = *state;
+    }
+    assert_int_equal(rc, 0);
+    assert_true(most > claimed);
+}
+
+/* Saved, it has the old paths in that file: nothing is moved or removed. */
+static void test_saved(void **state)
+{
+    struct scene *s = *state;
+    char old[FAKE_PATH];
+
+    snprintf(old, sizeof(old), "%s", fake_domain(s->clone)->disks[0].path);
+    assert_int_equal(xenfork_clone_leaves(s->ctx, "src-1", "saved in f"), 0);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
+                     XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "saved in f"));
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_int_equal(access(old, F_OK), 0);
+}
+
+/* As xl save does it before it begins. */
+static void save_in_the_middle(void *opaque, int stage, uint32_t clone,
+                               uint64_t done, uint64_t total)
+{
+    xenfork_ctx *ctx = scene_open();
+
+    (void)opaque;
+    (void)clone;
+    if (stage == XENFORK_STAGE_DETACH && total && done * 2 > total)
+        assert_int_equal(xenfork_clone_leaves(ctx, "src-1", "saved in f"), 0);
+    xenfork_close(ctx);
+}
+
+static void test_saved_meanwhile(void **state)
+{
+    struct scene *s = *state;
+    char old[FAKE_PATH];
+
+    snprintf(old, sizeof(old), "%s", fake_domain(s->clone)->disks[0].path);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    xenfork_set_progress(s->ctx, save_in_the_middle, NULL);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
+                     XENFORK_E_INUSE);
+    xenfork_set_progress(s->ctx, NULL, NULL);
+    assert_int_equal(access(old, F_OK), 0);
+}
+
 static void test_names(void **state)
 {
     struct scene *s = *state;
@@ -493,6 +570,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_link_in_the_way, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_saved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_saved_meanwhile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_flat, setup_qcow2, teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_forked, setup_qcow2,
                                         teardown),

@@ -15,6 +15,8 @@
 
 #include "fake-xen.h"
 #include "fork-scene.h"
+#include "named.h"
+#include "node.h"
 #include "scene.h"
 #include "thin.h"
 
@@ -366,7 +368,50 @@ static void test_detach(void **state)
     assert_false(fake_is_protected(image()));
 }
 
-/* Of a clone that has shut down. */
+static int detach_it(void *opaque)
+{
+    (void)opaque;
+    return xenfork_detach(s->ctx, "src-1", NULL, NULL, 0);
+}
+
+/* libxl's record and ours lead to one file, which is there. */
+static void assert_agree(void)
+{
+    cleanup_node struct xenfork__node *clone = NULL;
+    const char *path = fake_domain_named("src-1")->disks[0].path;
+
+    assert_int_equal(
+        xenfork__named(s->ctx, XENFORK_KIND_CLONE, "src-1", &clone), 0);
+    assert_string_equal(clone->disks[0].path, path);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+/* Killed at every call; then the domain may start again by libxl's record. */
+static void test_detach_killed(void **state)
+{
+    bool is_killed = true;
+    uint32_t n;
+    int rc;
+
+    for (n = 1; is_killed; n++) {
+        fake_make_shimmed(s->src);
+        assert_int_equal(fork_it(s, s->src), 0);
+        fake_crash_at(n, FAKE_AFTER);
+        is_killed = fake_crash(detach_it, NULL, &rc);
+        fake_disarm();
+        if (is_killed)
+            assert_int_equal(xenfork_recover(s->ctx), 0);
+        assert_agree();
+        assert_int_equal(detach_it(NULL), 0);
+        assert_agree();
+        assert_string_equal(strrchr(clone_disk(0)->path, '.'), ".raw");
+        fork_teardown(state);
+        setup(state);
+    }
+    assert_int_equal(rc, 0);
+    assert_true(n > 100);
+}
+
 /* Its path has come to lead elsewhere: what was attached goes. */
 static void test_detach_elsewhere(void **state)
 {
@@ -386,6 +431,7 @@ static void test_detach_elsewhere(void **state)
     free(before);
 }
 
+/* Of a clone that has shut down. */
 static void test_detach_gone(void **state)
 {
     char path[FAKE_PATH + 32];
@@ -426,6 +472,7 @@ int main(void)
         TEST(test_detach),
         TEST(test_detach_elsewhere),
         TEST(test_detach_gone),
+        TEST(test_detach_killed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
