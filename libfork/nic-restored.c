@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* NICs of a clone that was saved and comes back: held again. */
+#include "named.h"
 #include "nic.h"
 #include "node.h"
 
@@ -45,6 +46,10 @@ int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
         *is_done_out = true;
         return 0;
     }
+    /* It is here: where it had left for is over, though nobody looks again. */
+    rc = xenfork__name_refresh(ctx, clone, &domid);
+    if (rc < 0 || domid == XENFORK_DOMID_NONE)
+        return rc;
     for (i = 0; i < clone->nic_count && rc == 0; i++)
         if (was_held(clone, &clone->nics[i]))
             rc = hold(ctx, domid, clone->nics[i].devid, &is_done);

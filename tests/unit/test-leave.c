@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "fake-xen.h"
+#include "nic.h"
 #include "node.h"
 #include "scene.h"
 
@@ -138,6 +139,22 @@ static void test_start(void **state)
     assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid), 0);
 }
 
+/* xenforkd sees each domain that comes. */
+static void test_came_back_and_went(void **state)
+{
+    struct fake_domain *d;
+    bool is_done = false;
+
+    (void)state;
+    leave();
+    d = fake_new_domain();
+    memcpy(d->uuid, s.uuid, 16);
+    strcpy(d->name, "src-1");
+    assert_int_equal(xenfork__nics_hold_restored(s.ctx, d->domid, &is_done), 0);
+    assert_int_equal(xenfork__xen_destroy(s.ctx, d->domid), 0);
+    assert_listed("stopped", NULL, NULL);
+}
+
 /* Saved and restored, and nobody has looked since: it is here. */
 static void test_is_back_unseen(void **state)
 {
@@ -260,10 +277,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_destroy),          TEST(test_in_use),
         TEST(test_in_use_by_itself), TEST(test_start),
-        TEST(test_is_back_unseen),   TEST(test_failed),
-        TEST(test_came_back),        TEST(test_forget),
-        TEST(test_forget_delta),     TEST(test_image_find),
-        TEST(test_broken),
+        TEST(test_is_back_unseen),   TEST(test_came_back_and_went),
+        TEST(test_failed),           TEST(test_came_back),
+        TEST(test_forget),           TEST(test_forget_delta),
+        TEST(test_image_find),       TEST(test_broken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
