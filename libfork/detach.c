@@ -7,6 +7,7 @@
 
 #include "files.h"
 #include "folder.h"
+#include "leave.h"
 #include "lock.h"
 #include "named.h"
 #include "recover.h"
@@ -186,6 +187,15 @@ static int find(xenfork_ctx *ctx, const char *name,
     return *stop_path_out ? 0 : xenfork__nomem(ctx);
 }
 
+static int say_where(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "make sure that nothing else uses its disks; then "
+                           "start it here (xl fork-start --yes %s), and detach "
+                           "it as it runs",
+                           name);
+}
+
 /* A path that stays what it is wherever it is read. */
 static int check_place(xenfork_ctx *ctx, const char *dir, const char *format)
 {
@@ -220,6 +230,7 @@ XENFORK_API int xenfork_detach(xenfork_ctx *ctx, const char *name,
         cleanup_lock struct xenfork__lock *held = NULL;
 
         if ((rc = lock(ctx, clone, &held)) < 0 ||
+            (rc = xenfork__leave_check(ctx, clone, say_where)) < 0 ||
             (rc = xenfork__file_remove(ctx, stop_path)) < 0)
             return rc;
         rc = detach_all(ctx, &(struct xenfork__detaching){

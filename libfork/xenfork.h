@@ -772,7 +772,9 @@ int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
  *                  of a qcow2 file flattened in place that no domain uses.
  * Return:          0, or a negative XENFORK_E_*.
  * Errors:          INVAL no such directory or format; NOTFOUND; NOTOURS not a
- *                  clone; HOSTMEM no memory for all its pages; DISK no space,
+ *                  clone; INUSE it was migrated or saved, or is stopped and
+ *                  somebody writes to a disk of it; HOSTMEM no memory for all
+ *                  its pages; DISK no space,
  *                  a file is in the way, or a disk cannot be moved while the
  *                  clone runs;
  *                  INUSE it was, or is being, saved or migrated, with the

@@ -115,6 +115,26 @@ static void test_in_use_by_itself(void **state)
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
 }
 
+/* Its disks are not moved from under it. */
+static void test_detach(void **state)
+{
+    char disk[FAKE_PATH];
+
+    (void)state;
+    leave();
+    assert_listed("left", "migrated to host7", disk);
+    assert_int_equal(xenfork_detach(s.ctx, "src-1", fake->dir, NULL, 0),
+                     XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), "migrated to host7"));
+    assert_int_equal(access(disk, F_OK), 0);
+    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", ""), 0);
+    strcpy(fake->written, disk);
+    assert_int_equal(xenfork_detach(s.ctx, "src-1", NULL, NULL, 0),
+                     XENFORK_E_INUSE);
+    fake->written[0] = '\0';
+    assert_int_equal(xenfork_detach(s.ctx, "src-1", NULL, NULL, 0), 0);
+}
+
 static void test_start(void **state)
 {
     uint32_t domid = XENFORK_DOMID_NONE;
@@ -275,12 +295,19 @@ static void test_broken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_destroy),          TEST(test_in_use),
-        TEST(test_in_use_by_itself), TEST(test_start),
-        TEST(test_is_back_unseen),   TEST(test_came_back_and_went),
-        TEST(test_failed),           TEST(test_came_back),
-        TEST(test_forget),           TEST(test_forget_delta),
-        TEST(test_image_find),       TEST(test_broken),
+        TEST(test_destroy),
+        TEST(test_in_use),
+        TEST(test_in_use_by_itself),
+        TEST(test_start),
+        TEST(test_detach),
+        TEST(test_is_back_unseen),
+        TEST(test_came_back_and_went),
+        TEST(test_failed),
+        TEST(test_came_back),
+        TEST(test_forget),
+        TEST(test_forget_delta),
+        TEST(test_image_find),
+        TEST(test_broken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
