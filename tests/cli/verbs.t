@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 218
+plan 223
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -100,6 +100,9 @@ asks 'nic-bridge web1-1 all br1' fork-net web1-1 bridge=br1
 asks 'nic-bridge web1-1 0 br1' fork-net --nic 0 web1-1 bridge=br1
 asks 'new 1; mac 0 0 00..0f; bridge all 0 br1; link all 0 1; flags 0; fork 3' \
     fork --nic 0,mac=00:16:3E:00:00:0f,bridge=br1,link=connect web1
+asks 'new 1; ip 0 0 10.8.0.7; flags 0; fork 3' fork --nic 0,ip=10.8.0.7 web1
+asks 'new 2; ip 0 1 10.8.0.7; ip 1 1 2001:db8::7; flags 0; fork 3' \
+    fork -n2 --nic 1,ip=10.8.0.7,clone=1 --nic 1,clone=2,ip=2001:db8::7 web1
 asks 'new 2; bridge 1 0 a; mac 1 1 02..01; flags 0; fork 3' \
     fork -n2 --nic 0,clone=2,bridge=a --nic 1,mac=02:00:00:00:00:01,clone=2 web1
 asks 'new 1; disk xvda none; disk xvdb lvthin; flags 0; fork 3' \
@@ -173,6 +176,9 @@ wrong fork --nic 0,bridge=sixteen-letters- web1
 wrong fork --nic 0,color=red web1
 wrong fork --nic 0,clone=2,bridge=a web1
 wrong fork -n 2 --nic 0,mac=00:16:3e:00:00:01 web1
+wrong fork -n 2 --nic 0,ip=10.8.0.7 web1
+wrong fork --nic 0,ip= web1
+wrong fork --nic 0,ip=1.2.3.4,clone=2 web1
 wrong fork --disk xvda web1
 wrong fork --disk xvda= web1
 wrong fork --disk =none web1
