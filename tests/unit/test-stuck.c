@@ -57,7 +57,7 @@ static bool has(const char *folder, const char *id)
 }
 
 /* Of a domain whose disk is on something that is not there now. */
-static void put_stuck(uint32_t domid)
+static void put_stuck_of(const char *key, uint32_t domid)
 {
     char uuid[XENFORK__UUID_CHARS], text[1024], path[PATH];
 
@@ -65,11 +65,16 @@ static void put_stuck(uint32_t domid)
     path_of(path, "txn", STUCK);
     xenfork__uuid_print(fake_domain(domid)->uuid, uuid);
     snprintf(text, sizeof(text),
-             "xenfork 1\nsource %s\nsource.domid %u\nsource.was_paused 0\n"
+             "xenfork 1\n%s %s\nsource.domid %u\nsource.was_paused 0\n"
              "disk.driver.0 none-such\ndisk.path.0 /nfs/a.img\n"
              "disk.vdev.0 xvda\ndisk.from.0 \nname.0 half-1\n",
-             uuid, domid);
+             key, uuid, domid);
     scene_put_record(path, text, strlen(text));
+}
+
+static void put_stuck(uint32_t domid)
+{
+    put_stuck_of("source", domid);
 }
 
 static xenfork_list *list_of(struct fork_scene *s, int kind, uint32_t *at_out)
@@ -138,6 +143,35 @@ static void test_own_is_held_up(void **state)
     assert_true(has("aside", STUCK));
     assert_int_equal(fork_it(s, s->src), 0);
     assert_int_equal(xenfork_recover(s->ctx), 0);
+}
+
+/* Of one clone that was being started, or made: that one, and no other. */
+static void clone_is_held_up(struct fork_scene *s, const char *key)
+{
+    uint32_t domid;
+
+    assert_int_equal(fork_it(s, s->src), 0);
+    domid = fake_domain_named("src-1")->domid;
+    put_stuck_of(key, domid);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, domid), 0);
+    assert_int_equal(xenfork_clone_start(s->ctx, "src-1", &domid),
+                     XENFORK_E_RESIDUE);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), XENFORK_E_RESIDUE);
+    assert_int_equal(xenfork_clone_forget(s->ctx, "src-1"), XENFORK_E_RESIDUE);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    assert_int_equal(xenfork_journal_set_aside(s->ctx, STUCK), 0);
+    assert_int_equal(xenfork_clone_start(s->ctx, "src-1", &domid), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+}
+
+static void test_start_is_held_up(void **state)
+{
+    clone_is_held_up(*state, "start");
+}
+
+static void test_clone_is_held_up(void **state)
+{
+    clone_is_held_up(*state, "clone.0");
 }
 
 static void test_list(void **state)
@@ -247,10 +281,16 @@ static void test_no_space_vhd(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_others_go_on),   TEST(test_own_is_held_up),
-        TEST(test_list),           TEST(test_no_journal),
-        TEST(test_no_space_fork),  TEST(test_no_space_freeze),
-        TEST(test_no_space_qcow2), TEST(test_no_space_vhd),
+        TEST(test_others_go_on),
+        TEST(test_own_is_held_up),
+        TEST(test_start_is_held_up),
+        TEST(test_clone_is_held_up),
+        TEST(test_list),
+        TEST(test_no_journal),
+        TEST(test_no_space_fork),
+        TEST(test_no_space_freeze),
+        TEST(test_no_space_qcow2),
+        TEST(test_no_space_vhd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
