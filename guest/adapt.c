@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dir.h"
 #include "fault.h"
 #include "hooks.h"
 #include "instance.h"
@@ -35,10 +36,10 @@ static int open_in(const char *dir, const char *name, int flags)
 /* Without the lock rather than not at all: a clone must not stay a double. */
 static int take_lock(const struct options *options)
 {
-    int fd;
+    int fd, rc = make_dir(options->run_dir);
 
-    if (mkdir(options->run_dir, 0755) < 0 && errno != EEXIST)
-        complain("%s: %s", options->run_dir, strerror(errno));
+    if (rc < 0)
+        complain("%s: %s", options->run_dir, strerror(-rc));
     fd = open_in(options->run_dir, "lock", O_RDWR | O_CREAT);
     if (fd < 0) {
         complain("%s/lock: %s; going on without", options->run_dir,
@@ -101,8 +102,9 @@ static void keep(const struct options *options, const char *generation)
 
     if (is_noted(options->state_dir, "generation", generation))
         return;
-    if (mkdir(options->state_dir, 0755) < 0 && errno != EEXIST)
-        complain("%s: %s", options->state_dir, strerror(errno));
+    rc = make_dir(options->state_dir);
+    if (rc < 0)
+        complain("%s: %s", options->state_dir, strerror(-rc));
     dir = open(options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     rc = dir < 0 ? -errno : write_synced(dir, "generation.new", generation);
     if (rc == 0 && (renameat(dir, "generation.new", dir, "generation") < 0 ||

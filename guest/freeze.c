@@ -12,6 +12,7 @@
 
 #include "adapt.h"
 #include "commands.h"
+#include "dir.h"
 #include "hooks.h"
 #include "instance.h"
 
@@ -45,10 +46,10 @@ static void hold_signals(void)
 static int lock_freeze(const struct options *options)
 {
     char path[PATH_MAX];
-    int fd;
+    int fd, rc = make_dir(options->run_dir);
 
-    if (mkdir(options->run_dir, 0755) < 0 && errno != EEXIST)
-        return -errno;
+    if (rc < 0)
+        return rc;
     if (snprintf(path, sizeof(path), "%s/freeze.lock", options->run_dir) >=
         (int)sizeof(path))
         return -ENAMETOOLONG;
@@ -56,8 +57,7 @@ static int lock_freeze(const struct options *options)
     if (fd < 0)
         return -errno;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int rc = -errno;
-
+        rc = -errno;
         close(fd);
         return rc;
     }

@@ -19,8 +19,8 @@ put() { printf '%s' "$2" >"$store/$1"; }
 changed() { kill -USR1 "$FAKE"; }
 run_agent() { (exec_agent "$@"); }
 exec_agent() {
-    exec "$agent" --xenbus "$XENBUS" --config-dir "$hooks" --run-dir "$dir/run" \
-        --state-dir "$dir/state" --random /dev/null "$@"
+    exec "$agent" --xenbus "$XENBUS" --config-dir "$hooks" --run-dir "$dir/run/a/b" \
+        --state-dir "$dir/state/a/b" --random /dev/null "$@"
 }
 # until_true COMMAND...: for at most 10 seconds
 until_true() {
@@ -157,8 +157,8 @@ check 'adapt: once' is "$(wc -l <"$dir/log")" 2
 rm -rf "$dir/run"
 scene 'run_agent adapt'
 check 'adapt: once, by the acknowledgement alone' is "$(wc -l <"$dir/log")" 2
-scene 'rm "$store/data/fork/ack"; mkdir -p "$dir/run"
-    printf %s "$one" >"$dir/run/generation"; run_agent adapt'
+scene 'rm "$store/data/fork/ack"; mkdir -p "$dir/run/a/b"
+    printf %s "$one" >"$dir/run/a/b/generation"; run_agent adapt'
 check 'adapt: once, by the file alone' is "$(wc -l <"$dir/log")" 2
 scene 'become_clone "$two"; run_agent adapt'
 check 'adapt: a clone of the clone' is "$(wc -l <"$dir/log")" 4
