@@ -279,12 +279,32 @@ static void test_writes(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Who has it open for writing; who reads it does no harm. */
+static void test_writer(void **state)
+{
+    char name[XENFORK__WRITER] = "", wanted[32];
+    cleanup_close int reader = open(path, O_RDONLY | O_CLOEXEC);
+
+    (void)state;
+    snprintf(wanted, sizeof(wanted), "(process %u)", pid);
+    assert_true(xenfork__sys_writer(path, name));
+    assert_non_null(strstr(name, wanted));
+    assert_false(xenfork__sys_writer(other, name));
+    close(served);
+    served = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_true(xenfork__sys_writer(path, name));
+    close(served);
+    served = -1;
+    assert_false(xenfork__sys_writer(path, name));
+    assert_false(xenfork__sys_writer("/nowhere/at/all", name));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(test_qemu),   TEST(test_replaced),
                                        TEST(test_none),   TEST(test_blkback),
                                        TEST(test_behind), TEST(test_behind_vhd),
-                                       TEST(test_writes)};
+                                       TEST(test_writes), TEST(test_writer)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
