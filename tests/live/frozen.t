@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A frozen source: all its forks go on from the instant of the freeze, and none of them touches it.
 # live: --source --timeout 500
+# full: 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 
