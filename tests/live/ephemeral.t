@@ -14,7 +14,7 @@ has_other_domid() { [ -n "$(domid_of "$1")" ] && [ "$(domid_of "$1")" != "$2" ];
 removed() {
     local start=$SECONDS
     check "$1" wait_until 60 is_removed "$2" "$3"
-    diag "after $((SECONDS - start)) s: $(grep ephemeral "$daemon_log")"
+    diag "after $((SECONDS - start)) s: $(daemon_noted ephemeral)"
 }
 
 starts 'the daemon starts'

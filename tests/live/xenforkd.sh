@@ -21,6 +21,8 @@ daemon_is() { [ "$1" = "$daemon_pid" ]; }
 daemon_lives() { kill -0 "$daemon_pid" 2>/dev/null; }
 daemon_is_gone() { ! daemon_lives; }
 # daemon_lines PATTERN: how many messages it has
+# daemon_noted PATTERN: its messages
+daemon_noted() { grep "$1" "$daemon_log"; }
 daemon_lines() { grep -c "$1" "$daemon_log"; }
 
 # Its status is the function's; 1 too when it does not end.
