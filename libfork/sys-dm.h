@@ -112,10 +112,11 @@ static inline bool xenfork__disk_is_same(const struct xenfork__disk_identity *a,
 }
 /*
  * The file that a loop device has, and how it was called when the device was
- * made: sys-served.c.  False: it is none, or cannot be asked
+ * made: sys-served.c.  False: it is none, or cannot be asked; or it has a part
+ * of the file alone, and @takes_part is false
  */
 #define XENFORK__LOOP_NAME 65U
-bool xenfork__sys_loop_file(uint64_t device,
+bool xenfork__sys_loop_file(uint64_t device, bool takes_part,
                             struct xenfork__disk_identity *file_out,
                             char name_out[XENFORK__LOOP_NAME]);
 /* The path that it has now; caller frees.  NULL: it is none */

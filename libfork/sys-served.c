@@ -40,7 +40,7 @@ static bool node_of(uint64_t device, char node_out[64])
     return true;
 }
 
-bool xenfork__sys_loop_file(uint64_t device,
+bool xenfork__sys_loop_file(uint64_t device, bool takes_part,
                             struct xenfork__disk_identity *file_out,
                             char name_out[XENFORK__LOOP_NAME])
 {
@@ -51,9 +51,8 @@ bool xenfork__sys_loop_file(uint64_t device,
     if (major(device) != LOOP_MAJOR || !node_of(device, node))
         return false;
     fd = open(node, O_RDONLY | O_CLOEXEC);
-    /* What begins or ends within its file is not the file. */
-    if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0 || info.lo_offset ||
-        info.lo_sizelimit)
+    if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0 ||
+        (!takes_part && (info.lo_offset || info.lo_sizelimit)))
         return false;
     *file_out = (struct xenfork__disk_identity){
         .device = decode(info.lo_device), .inode = info.lo_inode};
@@ -130,7 +129,7 @@ void xenfork__sys_follow(xenfork_ctx *ctx, struct xenfork__disk_identity *what)
     uint32_t i;
 
     for (i = 0; i < MAX_DEPTH && what->is_device; i++)
-        if (!xenfork__sys_loop_file(what->device, what, name) &&
+        if (!xenfork__sys_loop_file(what->device, false, what, name) &&
             !follow_linear(ctx, what))
             return;
 }

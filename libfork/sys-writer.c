@@ -104,7 +104,7 @@ static bool is_loop_of(const struct search *search, const char *name)
     snprintf(node, sizeof(node), "/dev/%.40s", name);
     fd = open(node, O_RDONLY | O_CLOEXEC);
     return fd >= 0 && !fstat(fd, &st) &&
-           xenfork__sys_loop_file(st.st_rdev, &file, loop_name) &&
+           xenfork__sys_loop_file(st.st_rdev, true, &file, loop_name) &&
            file.device == search->what.st_dev &&
            file.inode == search->what.st_ino &&
            !ioctl(fd, LOOP_GET_STATUS64, &info) &&

@@ -97,7 +97,7 @@ static int check_device(xenfork_ctx *ctx, const struct disk *disk,
         return refuse_unknown(ctx, disk);
     served.device = makedev(major, minor);
     if (!disk->there.is_device &&
-        !xenfork__sys_loop_file(served.device, &served, name))
+        !xenfork__sys_loop_file(served.device, false, &served, name))
         return refuse_other(ctx, disk, "");
     return xenfork__disk_is_same(&served, &disk->there)
                ? 0

@@ -71,7 +71,7 @@ is 'it is stopped' "$(info cc .state) $(info cc .left)" 'stopped '
 
 # Somebody has its disk.
 disk=$(info cc '.disks[0].path') uuid=$(info cc .uuid)
-loop=$(losetup --find --show "$disk")
+loop=$(losetup --offset 4096 --find --show "$disk")
 says 'a disk behind a loop device is not deleted' 1 "$disk.* open for writing by $loop" 'fork-destroy --yes' \
     xl fork-destroy cc
 says 'nor is it started' 1 "open for writing by $loop" 'fork-start --yes' xl fork-start cc
