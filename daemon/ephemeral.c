@@ -8,6 +8,7 @@
 
 #include "destroy.h"
 #include "halt.h"
+#include "leave.h"
 #include "lock.h"
 #include "log.h"
 #include "node.h"
@@ -193,6 +194,14 @@ static int check(xenfork_ctx *ctx, const struct xenfork__node *clone,
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
+static int say_remedy(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "it is kept meanwhile; xl fork-destroy %s "
+                           "removes it",
+                           name);
+}
+
 static int remove_clone(xenfork_ctx *ctx, const uint8_t uuid[16],
                         uint32_t domid)
 {
@@ -210,6 +219,7 @@ static int remove_clone(xenfork_ctx *ctx, const uint8_t uuid[16],
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if ((rc = check(ctx, clone, domid, &may_go)) < 0 || !may_go ||
+        (rc = xenfork__leave_check(ctx, clone, say_remedy)) < 0 ||
         (rc = xenfork__clone_remove(ctx, clone)) < 0)
         return rc;
     log_info("ephemeral", "domid=%u name=%s result=removed", domid,

@@ -68,16 +68,15 @@ static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return xenfork__remedy(ctx, "%s", remedy);
 }
 
-int xenfork__qcow2_follow(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                          struct xenfork__cut *followed_out, char **real_out)
+int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__cut *cut,
+                          char **real_out)
 {
     char *real = realpath(cut->from, NULL);
 
     if (!real && errno == ENOMEM)
         return xenfork__nomem(ctx);
-    *followed_out = *cut;
     if (real)
-        followed_out->from = real;
+        cut->from = real;
     *real_out = real;
     return 0;
 }
@@ -243,8 +242,8 @@ static int prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 static int qcow2_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_free char *real = NULL;
-    struct xenfork__cut followed;
-    int rc = xenfork__qcow2_follow(ctx, cut, &followed, &real);
+    struct xenfork__cut followed = *cut;
+    int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
     return rc < 0 ? rc : prepare(ctx, &followed);
 }
@@ -295,8 +294,8 @@ static int replace(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_free char *real = NULL;
-    struct xenfork__cut followed;
-    int rc = xenfork__qcow2_follow(ctx, cut, &followed, &real);
+    struct xenfork__cut followed = *cut;
+    int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
     return rc < 0 ? rc : replace(ctx, &followed);
 }

@@ -23,8 +23,8 @@ void xenfork__qcow2_path_id(char kind, const char *path, const char *vdev,
 int xenfork__qcow2_new(xenfork_ctx *ctx, const char *sealed, char **path_out);
 const char *xenfork__qcow2_base(const char *path);
 /* The cut of the file itself where @from is a link to it; caller frees real. */
-int xenfork__qcow2_follow(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                          struct xenfork__cut *followed_out, char **real_out);
+int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__cut *cut,
+                          char **real_out);
 /*
  * The guest stands still, and nothing is under way to its disks.
  * has_paused_out: by us; then it is for the caller to let it run

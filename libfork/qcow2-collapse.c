@@ -138,8 +138,8 @@ int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 {
     cleanup_free char *parent = NULL;
     cleanup_free char *real = NULL;
-    struct xenfork__cut followed;
-    int rc = xenfork__qcow2_follow(ctx, cut, &followed, &real);
+    struct xenfork__cut followed = *cut;
+    int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
     if (rc == 0)
         rc = xenfork__qcow2_parent(ctx, followed.from, &parent);

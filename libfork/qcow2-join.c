@@ -317,8 +317,8 @@ int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_free char *real = NULL;
     struct files files = {.new = NULL};
-    struct xenfork__cut followed;
-    int rc = xenfork__qcow2_follow(ctx, cut, &followed, &real);
+    struct xenfork__cut followed = *cut;
+    int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
     if (rc == 0 && (rc = look(ctx, &followed, &files)) == 0)
         rc = abort_with(ctx, &followed, &files);
