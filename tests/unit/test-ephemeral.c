@@ -290,6 +290,21 @@ static void test_noted_as_left_keeps(void **state)
     assert_kept_after_all();
 }
 
+/* It goes when nobody writes to its disk any more. */
+static void test_in_use_keeps(void **state)
+{
+    (void)state;
+    make(POWEROFF);
+    snprintf(fake->written, sizeof(fake->written), "%s", e.disk);
+    destroy();
+    assert_int_equal(started(WORKER_REMOVE, text_of(e.clone)), 1);
+    assert_int_equal(run_worker(), XENFORK_E_INUSE);
+    assert_true(is_there());
+    fake->written[0] = '\0';
+    assert_int_equal(run_worker(), 0);
+    assert_false(is_there());
+}
+
 /* Ended before the daemon knew of it: how, nobody knows. */
 static void test_not_seen_keeps(void **state)
 {
@@ -459,6 +474,7 @@ int main(void)
         TEST(test_long_after_it_was_asked),
         TEST(test_shutdown_then_destroyed),
         TEST(test_noted_as_left_keeps),
+        TEST(test_in_use_keeps),
         TEST(test_not_seen_keeps),
         TEST(test_xendomains_keeps),
         TEST(test_xendomains_has_just_ended),
