@@ -13,23 +13,6 @@
 #define WITH_SEALED   1U
 #define WITH_JOURNALS 2U
 
-struct entry {
-    struct xenfork__node *node; /* one of the list's */
-    char uuid[XENFORK__UUID_CHARS];
-    uint32_t domid;
-    uint32_t parent_domid; /* an image's source's; NONE: it is gone */
-    const char *state;
-    uint64_t shared_pages, private_pages;
-    uint32_t users;
-    struct xenfork__answers answers; /* of a clone that lives */
-};
-
-struct xenfork_list {
-    struct xenfork__nodes frozen, images, clones, sealed, journals;
-    uint32_t count;
-    struct entry *entries;
-};
-
 XENFORK_API void xenfork_list_free(xenfork_list *list)
 {
     if (!list)
@@ -68,7 +51,7 @@ static const char *ended_state(int kind)
  * saved and restored, the one that has its UUID now.
  */
 static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
-                struct entry *entry)
+                struct xenfork__list_entry *entry)
 {
     struct xenfork__dominfo info;
     uint32_t domid = node->domid;
@@ -114,7 +97,7 @@ static int set_parent_name(xenfork_ctx *ctx, struct xenfork__node *node,
 }
 
 /* An image's source, by the name that it has today, if it lives. */
-static int look_at_source(xenfork_ctx *ctx, struct entry *entry)
+static int look_at_source(xenfork_ctx *ctx, struct xenfork__list_entry *entry)
 {
     cleanup_free char *name = NULL;
     uint32_t domid;
@@ -129,7 +112,7 @@ static int look_at_source(xenfork_ctx *ctx, struct entry *entry)
 }
 
 /* A clone that has acknowledged is asked no more. */
-static int ask(xenfork_ctx *ctx, struct entry *entry)
+static int ask(xenfork_ctx *ctx, struct xenfork__list_entry *entry)
 {
     const struct xenfork__node *node = entry->node;
 
@@ -142,11 +125,12 @@ static int ask(xenfork_ctx *ctx, struct entry *entry)
 
 static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
 {
-    struct entry *entry = &list->entries[list->count];
+    struct xenfork__list_entry *entry = &list->entries[list->count];
     uint32_t live;
     int rc;
 
-    *entry = (struct entry){.node = node, .parent_domid = XENFORK_DOMID_NONE};
+    *entry = (struct xenfork__list_entry){.node = node,
+                                          .parent_domid = XENFORK_DOMID_NONE};
     xenfork__uuid_print(entry->node->uuid, entry->uuid);
     rc = look(ctx, entry->node, entry);
     if (rc == 0 && node->kind == XENFORK_KIND_IMAGE)
@@ -242,12 +226,13 @@ static void add_sealed(xenfork_ctx *ctx, xenfork_list *list)
     size_t i;
 
     for (i = 0; i < list->sealed.count; i++) {
-        struct entry *entry = &list->entries[list->count++];
+        struct xenfork__list_entry *entry = &list->entries[list->count++];
 
-        *entry = (struct entry){.node = list->sealed.nodes[i],
-                                .domid = XENFORK_DOMID_NONE,
-                                .parent_domid = XENFORK_DOMID_NONE,
-                                .state = "sealed"};
+        *entry = (struct xenfork__list_entry){
+            .node = list->sealed.nodes[i],
+            .domid = XENFORK_DOMID_NONE,
+            .parent_domid = XENFORK_DOMID_NONE,
+            .state = "sealed"};
         xenfork__uuid_print(entry->node->uuid, entry->uuid);
         xenfork__list_depths(ctx, entry->node);
     }
@@ -259,10 +244,10 @@ static void add_journals(xenfork_list *list)
     size_t i;
 
     for (i = 0; i < list->journals.count; i++) {
-        struct entry *entry = &list->entries[list->count++];
+        struct xenfork__list_entry *entry = &list->entries[list->count++];
 
-        *entry = (struct entry){.node = list->journals.nodes[i],
-                                .domid = XENFORK_DOMID_NONE};
+        *entry = (struct xenfork__list_entry){.node = list->journals.nodes[i],
+                                              .domid = XENFORK_DOMID_NONE};
         entry->state = entry->node->is_kept ? "stuck" : "unreadable";
         xenfork__uuid_print(entry->node->uuid, entry->uuid);
     }
@@ -321,191 +306,4 @@ XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
 XENFORK_API int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out)
 {
     return make(ctx, WITH_SEALED, list_out);
-}
-
-static const struct entry *at(const xenfork_list *list, uint32_t index)
-{
-    return index < list->count ? &list->entries[index] : NULL;
-}
-
-const struct xenfork__node *xenfork__list_node(const xenfork_list *list,
-                                               uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e ? e->node : NULL;
-}
-
-XENFORK_API uint32_t xenfork_list_count(const xenfork_list *list)
-{
-    return list->count;
-}
-
-XENFORK_API int xenfork_list_kind(const xenfork_list *list, uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->kind : 0;
-}
-
-XENFORK_API uint32_t xenfork_list_domid(const xenfork_list *list,
-                                        uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e ? e->domid : XENFORK_DOMID_NONE;
-}
-
-XENFORK_API const char *xenfork_list_name(const xenfork_list *list,
-                                          uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->name : NULL;
-}
-
-XENFORK_API const char *xenfork_list_uuid(const xenfork_list *list,
-                                          uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e ? e->uuid : NULL;
-}
-
-XENFORK_API const char *xenfork_list_parent(const xenfork_list *list,
-                                            uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->parent_name : NULL;
-}
-
-XENFORK_API uint32_t xenfork_list_parent_domid(const xenfork_list *list,
-                                               uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e ? e->parent_domid : XENFORK_DOMID_NONE;
-}
-
-XENFORK_API const char *xenfork_list_state(const xenfork_list *list,
-                                           uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e ? e->state : NULL;
-}
-
-XENFORK_API const char *xenfork_list_left(const xenfork_list *list,
-                                          uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e && xenfork__has_left(e->node, e->domid) ? e->node->left : NULL;
-}
-
-XENFORK_API const char *xenfork_list_ephemeral(const xenfork_list *list,
-                                               uint32_t index)
-{
-    static const char *const words[] = {
-        [XENFORK__EPHEMERAL_POWEROFF] = "poweroff",
-        [XENFORK__EPHEMERAL_CRASH] = "crash",
-    };
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? words[n->ephemeral] : NULL;
-}
-
-XENFORK_API uint64_t xenfork_list_created(const xenfork_list *list,
-                                          uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->created_s : 0;
-}
-
-XENFORK_API uint64_t xenfork_list_total_kib(const xenfork_list *list,
-                                            uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->pages * XENFORK__PAGE_KIB : 0;
-}
-
-XENFORK_API uint64_t xenfork_list_shared_kib(const xenfork_list *list,
-                                             uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e ? e->shared_pages * XENFORK__PAGE_KIB : 0;
-}
-
-XENFORK_API uint64_t xenfork_list_private_kib(const xenfork_list *list,
-                                              uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e ? e->private_pages * XENFORK__PAGE_KIB : 0;
-}
-
-XENFORK_API uint32_t xenfork_list_hydrated(const xenfork_list *list,
-                                           uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->hydrated : 0;
-}
-
-XENFORK_API uint32_t xenfork_list_detached(const xenfork_list *list,
-                                           uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->detached : 0;
-}
-
-XENFORK_API uint32_t xenfork_list_users(const xenfork_list *list,
-                                        uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e ? e->users : 0;
-}
-
-XENFORK_API int xenfork_list_is_kept(const xenfork_list *list, uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n && n->is_kept;
-}
-
-XENFORK_API const char *xenfork_list_generation(const xenfork_list *list,
-                                                uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n && n->generation[0] ? n->generation : NULL;
-}
-
-XENFORK_API int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n && n->is_ready;
-}
-
-XENFORK_API int xenfork_list_is_reseeded(const xenfork_list *list,
-                                         uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e && (e->node->is_reseeded || e->answers.has_reseeded);
-}
-
-XENFORK_API const char *xenfork_list_error(const xenfork_list *list,
-                                           uint32_t index)
-{
-    const struct entry *e = at(list, index);
-
-    return e && e->answers.fault[0] ? e->answers.fault : NULL;
 }

@@ -3,8 +3,26 @@
 #ifndef LIBFORK_LIST_H
 #define LIBFORK_LIST_H
 
+#include "ids.h"
 #include "internal.h"
 #include "node.h"
+
+struct xenfork__list_entry {
+    struct xenfork__node *node; /* one of the list's */
+    char uuid[XENFORK__UUID_CHARS];
+    uint32_t domid;
+    uint32_t parent_domid; /* an image's source's; NONE: it is gone */
+    const char *state;
+    uint64_t shared_pages, private_pages;
+    uint32_t users;
+    struct xenfork__answers answers; /* of a clone that lives */
+};
+
+struct xenfork_list {
+    struct xenfork__nodes frozen, images, clones, sealed, journals;
+    uint32_t count;
+    struct xenfork__list_entry *entries;
+};
 
 /* Sealed disks that outlive their image, each a node of one disk. */
 int xenfork__list_sealed(xenfork_ctx *ctx, struct xenfork__nodes *out);
