@@ -4,7 +4,6 @@
 
 #include "leave.h"
 
-
 static const struct xenfork__list_entry *at(const xenfork_list *list,
                                             uint32_t index)
 {

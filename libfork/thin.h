@@ -127,11 +127,13 @@ int xenfork__thin_release(xenfork_ctx *ctx, const struct xenfork__thin *thin);
 int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                          uint64_t *sectors_out);
 
+struct xenfork__own;
+/* The driver's detach(), see disk.h: thin-own.c */
+int xenfork__thin_own(xenfork_ctx *ctx, const struct xenfork__own *own);
 /*
  * A delta that a domain uses becomes a file, step by step: thin-move.c.  Then
  * both have all that is written, until the move is finished, or undone.
  */
-struct xenfork__own;
 int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own);
 /* From now on only the file has it.  is_moved_out false: it is not in both */
 int xenfork__thin_finish_move(xenfork_ctx *ctx,
