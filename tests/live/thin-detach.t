@@ -19,7 +19,7 @@ ask src-1 mark before >/dev/null
 ask src-1 'pace 0' >/dev/null
 # Memory first, and quickly: see detach.t
 xl pause src-1
-timeout 100 xl fork-detach --rate=20 src-1
+timeout 100 xl fork-detach --rate=8 src-1
 check 'memory is done' wait_until 90 eval '[ "$(percent src-1)" -ge 50 ]'
 xl unpause src-1
 check 'its disk is under way' wait_until 60 eval '[ "$(percent src-1)" -gt 50 ]'
