@@ -59,7 +59,7 @@ domid=$(domid_of s-3) uuid=$(uuid_of s-3)
 ended s-3 crash
 check 'crash: it comes back' comes_back s-3 "$domid"
 is 'same UUID' "$(uuid_of s-3)" "$uuid"
-check 'what crashed is there under another name' grep -qE '^s-3-[0-9]{8}T[0-9]{4}Z$' <<<"$(xl domname "$domid")"
+check 'what crashed is there under another name' grep -qE '^s-3-[0-9]{8}T[0-9]{6}Z$' <<<"$(xl domname "$domid")"
 is 'once' "$(names_like s-3)" 2
 check 'it needs no image' wait_until 30 is_idle
 
