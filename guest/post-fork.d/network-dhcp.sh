@@ -186,7 +186,7 @@ rewrite() {
         [ "$found" != 3 ] ||
             fail "${file#"$ROOT"} has an address of the source's still"
     done
-    rm -f "$plan_file.new"
+    [ ! -e "$plan_file.new" ] || rm -f "$plan_file.new"
 }
 
 rewrite_files() {

@@ -5,18 +5,18 @@
 # tells nobody.
 # shellcheck disable=SC2034,SC2154 # variables of 40-network
 
-DAD=50 # fifths of a second for the kernel to find its addresses unique
+DAD=20 # halves of a second for the kernel to find its addresses unique
 
 # Ethernet, and of a device: no bridges, tunnels and their like.
 find_cards() {
     for path in "$NET"/*; do
-        [ -e "$path/device" ] && [ "$(cat "$path/type")" = 1 ] &&
-            printf '%s\n' "${path##*/}"
+        [ -e "$path/device" ] && read_line "$path/type" &&
+            [ "$line" = 1 ] && printf '%s\n' "${path##*/}"
     done
 }
 
 mac_of() {
-    cat "$NET/$1/address" 2>/dev/null
+    read_line "$NET/$1/address" && printf '%s\n' "$line"
 }
 
 # vlan, bond, bridge, macvlan, …
@@ -26,12 +26,14 @@ kind_of() {
 
 # The other end of a veth, if it is in this system: each names the other.
 peer_of() {
-    here=$(cat "$NET/$1/ifindex" 2>/dev/null)
-    there=$(cat "$NET/$1/iflink" 2>/dev/null)
+    read_line "$NET/$1/ifindex"
+    here=$line
+    read_line "$NET/$1/iflink"
+    there=$line
     [ -n "$here" ] && [ "$here" != "$there" ] || return 1
     for other in "$NET"/*; do
-        if [ "$(cat "$other/ifindex" 2>/dev/null)" = "$there" ] &&
-            [ "$(cat "$other/iflink" 2>/dev/null)" = "$here" ]; then
+        if read_line "$other/ifindex" && [ "$line" = "$there" ] &&
+            read_line "$other/iflink" && [ "$line" = "$here" ]; then
             printf '%s\n' "${other##*/}"
             return 0
         fi
@@ -205,7 +207,8 @@ renew_mac() {
 # Systems behind a bridge of the source are behind the clone's as well.
 check_ports() {
     for port in $(ports_of "$interface"); do
-        [ "$(cat "$NET/$port/carrier" 2>/dev/null)" = 1 ] || continue
+        read_line "$NET/$port/carrier"
+        [ "$line" = 1 ] || continue
         if [ -e "$NET/$port/tun_flags" ] ||
             { [ "$(cat "$NET/$port/ifindex")" != \
                 "$(cat "$NET/$port/iflink")" ] && ! peer_of "$port" >/dev/null; }; then
@@ -232,7 +235,8 @@ renew6() {
     conf=$PROC/sys/net/ipv6/conf/$1
     [ -e "$conf/disable_ipv6" ] || return 0
     renew_secret "$conf"
-    [ "$(cat "$conf/disable_ipv6")" = 0 ] || return 0
+    read_line "$conf/disable_ipv6"
+    [ "$line" = 0 ] || return 0
     kept=
     [ "$2" != keep ] || kept=$(addresses6 "$1" static)
     if ! { echo 1 >"$conf/disable_ipv6" && echo 0 >"$conf/disable_ipv6"; }; then
@@ -258,7 +262,7 @@ filter_links() {
 }
 
 is_tentative() {
-    [ "$(cat "$NET/$interface/carrier" 2>/dev/null)" = 1 ] &&
+    read_line "$NET/$interface/carrier" && [ "$line" = 1 ] &&
         ip -f inet6 addr show dev "$interface" 2>/dev/null |
         grep -q tentative
 }
@@ -266,7 +270,7 @@ is_tentative() {
 await_dad() {
     waited=0
     while is_tentative && [ "$waited" -lt "$DAD" ]; do
-        sleep 0.2 2>/dev/null || sleep 1
+        sleep 0.5 2>/dev/null || sleep 1
         waited=$((waited + 1))
     done
     ! is_tentative || fail 'an IPv6 address is in use elsewhere'
