@@ -19,9 +19,13 @@ ask src-1 mark before >/dev/null
 ask src-1 'pace 0' >/dev/null
 # Memory first, and quickly: see detach.t
 xl pause src-1
-timeout 100 xl fork-detach --rate=8 src-1
+timeout 100 xl fork-detach --rate=20 src-1
 check 'memory is done' wait_until 90 eval '[ "$(percent src-1)" -ge 50 ]'
+xl fork-detach --stop src-1
+check 'stopped after it' wait_until 30 eval '! pgrep -f "fork-detach --rate" >/dev/null'
 xl unpause src-1
+# A minute, so that it is killed before it ends.
+check 'again, about the disk' xl fork-detach --rate=1 src-1
 check 'its disk is under way' wait_until 60 eval '[ "$(percent src-1)" -gt 50 ]'
 pkill -9 -f 'fork-detach --rate'
 check 'killed: the clone ticks on' ticks_on src-1
