@@ -17,9 +17,9 @@ check 'forked' timeout 120 xl fork -n 2 src
 check 'a clone ticks on' wait_until 60 ticks_on src-1
 ask src-1 mark before >/dev/null
 ask src-1 'pace 0' >/dev/null
-# Memory first, and quickly: see detach.t
+# Memory first, while it does not write: see detach.t
 xl pause src-1
-timeout 100 xl fork-detach --rate=20 src-1
+timeout 100 xl fork-detach --rate=4 src-1
 check 'memory is done' wait_until 90 eval '[ "$(percent src-1)" -ge 50 ]'
 xl fork-detach --stop src-1
 check 'stopped after it' wait_until 30 eval '! pgrep -f "fork-detach --rate" >/dev/null'
