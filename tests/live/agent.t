@@ -43,8 +43,8 @@ check 'the second is told who it is' introduce web-2 "$two" 1
 sleep 8 # for the clock to fall behind
 xl unpause web-1
 xl unpause web-2
-check 'the first acknowledges' wait_until 60 acked web-1 "$one"
-check 'the second acknowledges' wait_until 60 acked web-2 "$two"
+check 'the first acknowledges' wait_until 150 acked web-1 "$one"
+check 'the second acknowledges' wait_until 150 acked web-2 "$two"
 first=$(ask web-1 identity) second=$(ask web-2 identity)
 diag "$first"
 diag "$second"
@@ -71,7 +71,7 @@ check 'the clock was stepped: clone and source agree after 8 s of pause' same_cl
 # A running clone gets another generation: the agent notices without a suspension.
 three=$(cat /proc/sys/kernel/random/uuid)
 check 'a new generation' introduce web-2 "$three" 1 hostname=beta
-check 'the agent notices' wait_until 60 acked web-2 "$three"
+check 'the agent notices' wait_until 150 acked web-2 "$three"
 second=$(ask web-2 identity)
 is 'and adapts again' "$(json '.hostname + " " + (.adapted | join(" "))' <<<"$second")" "beta $two $three"
 for clone in web-1 web-2; do xl fork-destroy "$clone"; done
@@ -84,7 +84,7 @@ check 'xl fork, while it waits' fork_paused source frozen
 four=$(cat /proc/sys/kernel/random/uuid)
 check 'the clone is told who it is' introduce frozen "$four" 0 hostname=gamma
 xl unpause frozen
-check 'the clone acknowledges' wait_until 60 acked frozen "$four"
+check 'the clone acknowledges' wait_until 150 acked frozen "$four"
 returned() { [ -n "$(identity "$1" freeze_status)" ]; }
 check 'freeze returns in the clone' wait_until 60 returned frozen
 clone=$(ask frozen identity)
