@@ -4,7 +4,6 @@
 #include "ephemeral.h"
 
 #include <string.h>
-#include <sys/wait.h>
 
 #include "destroy.h"
 #include "halt.h"
@@ -16,7 +15,6 @@
 #include "txn.h"
 #include "work.h"
 
-#define BUSY_MS 2000U
 /*
  * libxl waits 60 s for a guest that it has asked to suspend, and then gives
  * up (libxl_dom_suspend.c, 4.17); one that has suspended is seen so.
@@ -158,11 +156,10 @@ uint64_t ephemeral_wake_ms(const struct daemon *daemon)
 void ephemeral_ended(struct daemon *daemon, const char *target, int status,
                      uint64_t now_ms)
 {
-    bool is_busy = WIFEXITED(status) && WEXITSTATUS(status) == WORK_BUSY;
-
     if (status)
-        retries_failed(&daemon->removals, target,
-                       now_ms + (is_busy ? BUSY_MS : SERVE_RETRY_MS));
+        retries_failed(
+            &daemon->removals, target,
+            now_ms + (work_was_busy(status) ? SERVE_BUSY_MS : SERVE_RETRY_MS));
     else
         retries_ended(&daemon->removals, target);
 }

@@ -15,7 +15,6 @@
 #include "work.h"
 
 #define RECOVER_DELAY_MS 500U   /* events come in swarms */
-#define BUSY_MS          2000U  /* another operation is on the domain */
 #define RETRY_DOUBLES    5U     /* and so often twice as long, for a policy */
 #define LOOK_AGAIN_MS    1000U  /* after Xen or xenstore did not answer */
 #define KILL_GRACE_MS    30000U /* for undoing, after a freeze's timeout */
@@ -141,12 +140,6 @@ static void policy_failed(struct guest *guest, uint64_t now_ms)
         guest->attempts++;
 }
 
-/* Another operation is on its domain: no failure. */
-static bool is_busy(int status)
-{
-    return WIFEXITED(status) && WEXITSTATUS(status) == WORK_BUSY;
-}
-
 static void policy_ended(struct daemon *daemon, const struct worker *worker,
                          int status, uint64_t now_ms)
 {
@@ -157,8 +150,8 @@ static void policy_ended(struct daemon *daemon, const struct worker *worker,
     guest->is_settling = false;
     guest->is_settled = status == 0;
     guest->is_repeating = status != 0;
-    if (is_busy(status))
-        guest->retry_ms = now_ms + BUSY_MS;
+    if (work_was_busy(status))
+        guest->retry_ms = now_ms + SERVE_BUSY_MS;
     else if (status)
         policy_failed(guest, now_ms);
 }
@@ -169,7 +162,7 @@ static void restart_ended(struct daemon *daemon, const struct worker *worker,
 {
     if (status)
         retries_failed(&daemon->restarts, worker->target,
-                       now_ms + (is_busy(status) ? BUSY_MS : SERVE_RETRY_MS));
+                       now_ms + (work_was_busy(status) ? SERVE_BUSY_MS : SERVE_RETRY_MS));
     else
         retries_ended(&daemon->restarts, worker->target);
     at_latest(&daemon->state_ms, now_ms);

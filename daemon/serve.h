@@ -16,6 +16,7 @@
 #define SERVE_NEVER          UINT64_MAX
 #define SERVE_STATE_DELAY_MS 1000U  /* a record follows its directory */
 #define SERVE_RETRY_MS       60000U /* after a worker failed */
+#define SERVE_BUSY_MS        2000U  /* another operation is on its domain */
 
 /* Not later than that. */
 static inline void at_latest(uint64_t *when_ms, uint64_t ms)

@@ -5,8 +5,15 @@
 
 #include "internal.h"
 
+#include <sys/wait.h>
+
 /* Of what is not to wait: another operation is on its domain; later. */
 #define WORK_BUSY 3
+/* Is it by a status as of waitpid(2)?  Then it is no failure. */
+static inline bool work_was_busy(int status)
+{
+    return WIFEXITED(status) && WEXITSTATUS(status) == WORK_BUSY;
+}
 
 /*
  * kind: WORKER_*; value: a freeze's timeout in seconds, hydration's MiB a

@@ -52,7 +52,7 @@ static int check_open(xenfork_ctx *ctx, const struct xenfork__node *clone,
         const struct xenfork__node_disk *disk = &clone->disks[i];
         const char *file = strchr(disk->path, '/');
 
-        if (!file || !xenfork__sys_writer(file, writer))
+        if (!file || !xenfork__sys_writer(ctx, file, writer))
             continue;
         xenfork__fail(ctx, XENFORK_E_INUSE, 0,
                       "clone %s is stopped, but its disk %s (%s) is open for "

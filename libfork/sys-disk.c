@@ -32,10 +32,7 @@ int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "%s is no file and no block device", path);
-    *identity_out = (struct xenfork__disk_identity){
-        .is_device = S_ISBLK(st.st_mode),
-        .device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev,
-        .inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino};
+    *identity_out = xenfork__disk_identity_of(&st);
     return 0;
 }
 

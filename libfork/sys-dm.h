@@ -8,6 +8,8 @@
 
 #include "internal.h"
 
+#include <sys/stat.h>
+
 #define XENFORK__DM_DIR        "/dev/mapper/"
 #define XENFORK__DM_NAME_BYTES 128U /* DM_NAME_LEN */
 
@@ -104,6 +106,16 @@ struct xenfork__disk_identity {
 /* DISK, logged: nothing is there, or no file and no block device */
 int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
                                struct xenfork__disk_identity *identity_out);
+static inline struct xenfork__disk_identity
+xenfork__disk_identity_of(const struct stat *st)
+{
+    bool is_device = S_ISBLK(st->st_mode);
+
+    return (struct xenfork__disk_identity){
+        .is_device = is_device,
+        .device = is_device ? st->st_rdev : st->st_dev,
+        .inode = is_device ? 0 : st->st_ino};
+}
 static inline bool xenfork__disk_is_same(const struct xenfork__disk_identity *a,
                                          const struct xenfork__disk_identity *b)
 {
@@ -170,6 +182,7 @@ int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir,
  * "/dev/loop3".  A loop device that is just going is waited for.  False:
  * nobody has, or it is not there
  */
-bool xenfork__sys_writer(const char *path, char name_out[XENFORK__WRITER]);
+bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
+                         char name_out[XENFORK__WRITER]);
 
 #endif

@@ -61,16 +61,6 @@ bool xenfork__sys_loop_file(uint64_t device, bool takes_part,
     return true;
 }
 
-static struct xenfork__disk_identity identity_of(const struct stat *st)
-{
-    bool is_device = S_ISBLK(st->st_mode);
-
-    return (struct xenfork__disk_identity){.is_device = is_device,
-                                           .device = is_device ? st->st_rdev
-                                                               : st->st_dev,
-                                           .inode = is_device ? 0 : st->st_ino};
-}
-
 /* A line of sysfs; "": there is none */
 static void read_sys(uint64_t device, const char *name, char text[SYS_BYTES])
 {
@@ -143,51 +133,42 @@ static bool is_writable(DIR *dir, const char *fd)
            (st.st_mode & S_IWUSR);
 }
 
-static DIR *open_fds(uint32_t pid)
+/* Has it the file open?  For writing: or a device that is all of it */
+static bool find_open(xenfork_ctx *ctx, uint32_t pid,
+                      const struct xenfork__disk_identity *what,
+                      bool is_for_writing)
 {
+    cleanup_dir DIR *dir = NULL;
+    struct dirent *entry;
     char path[32];
 
     snprintf(path, sizeof(path), "/proc/%u/fd", pid);
-    return opendir(path);
-}
-
-bool xenfork__sys_has_open(uint32_t pid,
-                           const struct xenfork__disk_identity *what)
-{
-    cleanup_dir DIR *dir = open_fds(pid);
-    struct dirent *entry;
-
+    dir = opendir(path);
     while (dir && (entry = readdir(dir))) {
         struct xenfork__disk_identity open;
         struct stat st;
 
         if (entry->d_name[0] == '.' ||
+            (is_for_writing && !is_writable(dir, entry->d_name)) ||
             fstatat(dirfd(dir), entry->d_name, &st, 0))
             continue;
-        open = identity_of(&st);
+        open = xenfork__disk_identity_of(&st);
+        if (is_for_writing)
+            xenfork__sys_follow(ctx, &open);
         if (xenfork__disk_is_same(&open, what))
             return true;
     }
     return false;
 }
 
+bool xenfork__sys_has_open(uint32_t pid,
+                           const struct xenfork__disk_identity *what)
+{
+    return find_open(NULL, pid, what, false);
+}
+
 bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
                          const struct xenfork__disk_identity *what)
 {
-    cleanup_dir DIR *dir = open_fds(pid);
-    struct dirent *entry;
-
-    while (dir && (entry = readdir(dir))) {
-        struct xenfork__disk_identity open;
-        struct stat st;
-
-        if (entry->d_name[0] == '.' || !is_writable(dir, entry->d_name) ||
-            fstatat(dirfd(dir), entry->d_name, &st, 0))
-            continue;
-        open = identity_of(&st);
-        xenfork__sys_follow(ctx, &open);
-        if (xenfork__disk_is_same(&open, what))
-            return true;
-    }
-    return false;
+    return find_open(ctx, pid, what, true);
 }

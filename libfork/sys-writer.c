@@ -14,54 +14,10 @@
 #define PAUSE_NS 50000000L
 
 struct search {
-    struct stat what;
+    xenfork_ctx *ctx;
+    struct xenfork__disk_identity what;
     char *name;
 };
-
-static bool is_it(const struct search *search, const struct stat *st)
-{
-    if (S_ISBLK(search->what.st_mode))
-        return S_ISBLK(st->st_mode) && st->st_rdev == search->what.st_rdev;
-    return st->st_dev == search->what.st_dev &&
-           st->st_ino == search->what.st_ino;
-}
-
-/* "flags:" of proc(5)'s fdinfo are octal. */
-static bool is_for_writing(int dir, const char *fd)
-{
-    char path[48], text[128];
-    cleanup_close int info = -1;
-    const char *flags;
-    ssize_t n;
-
-    snprintf(path, sizeof(path), "../fdinfo/%.20s", fd);
-    info = openat(dir, path, O_RDONLY | O_CLOEXEC);
-    n = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
-    if (n <= 0)
-        return false;
-    text[n] = '\0';
-    flags = strstr(text, "flags:");
-    return flags && (strtoul(flags + 6, NULL, 8) & O_ACCMODE) != O_RDONLY;
-}
-
-static bool has_it(const struct search *search, const char *pid)
-{
-    cleanup_dir DIR *dir = NULL;
-    struct dirent *entry;
-    char path[40];
-
-    snprintf(path, sizeof(path), "/proc/%.20s/fd", pid);
-    dir = opendir(path);
-    while (dir && (entry = readdir(dir))) {
-        struct stat st;
-
-        if (entry->d_name[0] != '.' &&
-            !fstatat(dirfd(dir), entry->d_name, &st, 0) && is_it(search, &st) &&
-            is_for_writing(dirfd(dir), entry->d_name))
-            return true;
-    }
-    return false;
-}
 
 static void name_process(const struct search *search, const char *pid)
 {
@@ -84,7 +40,9 @@ static bool find_process(const struct search *search)
 
     while (dir && (entry = readdir(dir))) {
         if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
-            !has_it(search, entry->d_name))
+            !xenfork__sys_writes(search->ctx,
+                                 (uint32_t)strtoul(entry->d_name, NULL, 10),
+                                 &search->what))
             continue;
         name_process(search, entry->d_name);
         return true;
@@ -105,8 +63,7 @@ static bool is_loop_of(const struct search *search, const char *name)
     fd = open(node, O_RDONLY | O_CLOEXEC);
     return fd >= 0 && !fstat(fd, &st) &&
            xenfork__sys_loop_file(st.st_rdev, true, &file, loop_name) &&
-           file.device == search->what.st_dev &&
-           file.inode == search->what.st_ino &&
+           xenfork__disk_is_same(&file, &search->what) &&
            !ioctl(fd, LOOP_GET_STATUS64, &info) &&
            !(info.lo_flags & LO_FLAGS_READ_ONLY);
 }
@@ -130,14 +87,18 @@ static bool find_loop(const struct search *search)
     return false;
 }
 
-bool xenfork__sys_writer(const char *path, char name_out[XENFORK__WRITER])
+bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
+                         char name_out[XENFORK__WRITER])
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    struct search search = {.name = name_out};
+    struct search search = {.ctx = ctx, .name = name_out};
+    struct stat st;
     uint32_t i;
 
-    if (stat(path, &search.what))
+    if (stat(path, &st))
         return false;
+    search.what = xenfork__disk_identity_of(&st);
+    xenfork__sys_follow(ctx, &search.what);
     for (i = 0; i < TRIES; i++) {
         if (!find_process(&search) && !find_loop(&search))
             return false;

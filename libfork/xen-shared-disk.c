@@ -43,16 +43,11 @@ static bool is_one_of(const struct places *places,
 /* False: nothing is there, or nothing that a disk lies in */
 static bool place_of(const char *path, struct xenfork__disk_identity *place_out)
 {
-    bool is_device;
     struct stat st;
 
     if (stat(path, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
         return false;
-    is_device = S_ISBLK(st.st_mode);
-    *place_out = (struct xenfork__disk_identity){
-        .is_device = is_device,
-        .device = is_device ? st.st_rdev : st.st_dev,
-        .inode = is_device ? 0 : st.st_ino};
+    *place_out = xenfork__disk_identity_of(&st);
     return true;
 }
 

@@ -327,8 +327,10 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
     return fake_leave(0);
 }
 
-bool xenfork__sys_writer(const char *path, char name_out[XENFORK__WRITER])
+bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
+                         char name_out[XENFORK__WRITER])
 {
+    (void)ctx;
     if (!fake->written[0] || strcmp(path, fake->written) ||
         access(path, F_OK))
         return false;

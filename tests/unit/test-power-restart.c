@@ -13,9 +13,8 @@
 #include "cuts.h"
 #include "daemon/log.h"
 #include "daemon/policy.h"
-#include "daemon/restart.h"
-#include "daemon/state.h"
 #include "fake-host.h"
+#include "restarts.h"
 #include "scene.h"
 
 /* Nobody waits: -Wl,--wrap. */
@@ -60,35 +59,15 @@ static int restart(void)
     return rc;
 }
 
-struct found {
-    xenfork_ctx *ctx;
-    int rc;
-};
-
-static void resume(void *opaque, const char *uuid)
-{
-    struct found *found = opaque;
-    int rc = restart_resume(found->ctx, uuid);
-
-    found->rc = found->rc < 0 ? found->rc : rc;
-}
-
-static void count_one(void *opaque, const char *uuid)
-{
-    (void)uuid;
-    ++*(uint32_t *)opaque;
-}
-
 /* As the daemon does when the host has come up: no restart is left over. */
 static int resume_all(xenfork_ctx *ctx)
 {
-    struct found found = {.ctx = ctx};
     uint32_t pending = 0;
-    int rc = state_restarts(ctx, resume, &found);
+    int rc = restarts_resume(ctx);
 
-    if (rc < 0 || found.rc < 0)
-        return rc < 0 ? rc : found.rc;
-    rc = state_restarts(ctx, count_one, &pending);
+    if (rc < 0)
+        return rc;
+    rc = state_restarts(ctx, restarts_count_one, &pending);
     return rc == 0 && pending ? XENFORK_E_RESIDUE : rc;
 }
 

@@ -287,16 +287,16 @@ static void test_writer(void **state)
 
     (void)state;
     snprintf(wanted, sizeof(wanted), "(process %u)", pid);
-    assert_true(xenfork__sys_writer(path, name));
+    assert_true(xenfork__sys_writer(&ctx, path, name));
     assert_non_null(strstr(name, wanted));
-    assert_false(xenfork__sys_writer(other, name));
+    assert_false(xenfork__sys_writer(&ctx, other, name));
     close(served);
     served = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    assert_true(xenfork__sys_writer(path, name));
+    assert_true(xenfork__sys_writer(&ctx, path, name));
     close(served);
     served = -1;
-    assert_false(xenfork__sys_writer(path, name));
-    assert_false(xenfork__sys_writer("/nowhere/at/all", name));
+    assert_false(xenfork__sys_writer(&ctx, path, name));
+    assert_false(xenfork__sys_writer(&ctx, "/nowhere/at/all", name));
 }
 
 int main(void)

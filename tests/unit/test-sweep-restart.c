@@ -17,10 +17,9 @@
 #include "daemon/ephemeral.h"
 #include "daemon/log.h"
 #include "daemon/policy.h"
-#include "daemon/restart.h"
-#include "daemon/state.h"
 #include "fake-host.h"
 #include "node.h"
+#include "restarts.h"
 #include "scene.h"
 #include "sweep.h"
 
@@ -76,35 +75,21 @@ static void prepare_rename(void)
     prepare(HOST_ACTION_RENAME);
 }
 
-struct found {
-    xenfork_ctx *ctx;
-    int rc;
-};
-
-static void resume(void *opaque, const char *uuid)
-{
-    struct found *found = opaque;
-    int rc = restart_resume(found->ctx, uuid);
-
-    found->rc = found->rc < 0 ? found->rc : rc;
-}
-
 /* As the daemon does it: what was begun, then what has shut down. */
 static int run(void *opaque)
 {
-    struct found found = {.ctx = scene_open()};
+    xenfork_ctx *ctx = scene_open();
+    int rc = restarts_resume(ctx);
     uint32_t i;
-    int rc = state_restarts(found.ctx, resume, &found);
 
     (void)opaque;
-    rc = rc < 0 ? rc : found.rc;
     for (i = 0; i < FAKE_DOMAINS && rc >= 0; i++) {
         const struct fake_domain *d = &fake->domains[i];
 
         if (d->domid && d->is_shutdown && !d->is_image)
-            rc = policy_apply(found.ctx, d->domid);
+            rc = policy_apply(ctx, d->domid);
     }
-    return sweep_end(found.ctx, rc);
+    return sweep_end(ctx, rc);
 }
 
 static uint32_t names_like(const char *name)
@@ -115,12 +100,6 @@ static uint32_t names_like(const char *name)
         n += fake->domains[i].domid && !fake->domains[i].is_dying &&
              !strncmp(fake->domains[i].name, name, strlen(name));
     return n;
-}
-
-static void count_one(void *opaque, const char *uuid)
-{
-    (void)uuid;
-    ++*(uint32_t *)opaque;
 }
 
 /* One domain runs under the clone's name, recorded; nothing is pending. */
@@ -138,7 +117,7 @@ static bool is_done(void)
          names_like("src-1") == (mode == HOST_ACTION_RENAME ? 2 : 1) &&
          xenfork__node_load(ctx, XENFORK_KIND_CLONE, d->uuid, &node) == 0 &&
          node->domid == d->domid && node->hydrated == 100 &&
-         state_restarts(ctx, count_one, &pending) == 0 && !pending;
+         state_restarts(ctx, restarts_count_one, &pending) == 0 && !pending;
     xenfork__node_free(node);
     xenfork_close(ctx);
     return ok;
