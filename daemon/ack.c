@@ -3,7 +3,7 @@
 
 #include "ack.h"
 
-#include "ready.h"
+#include "op/ready.h"
 
 #define GRACE_MS 2000U  /* for the keeper, who is quicker */
 #define RETRY_MS 60000U /* after a worker failed */

@@ -5,14 +5,14 @@
 
 #include <string.h>
 
-#include "destroy.h"
 #include "halt.h"
-#include "leave.h"
-#include "lock.h"
 #include "log.h"
-#include "node.h"
+#include "op/destroy.h"
+#include "op/leave.h"
 #include "restart.h"
-#include "txn.h"
+#include "state/journal.h"
+#include "state/lock.h"
+#include "state/record.h"
 #include "work.h"
 
 /*

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cleanup.h"
-#include "sys-run.h"
+#include "base/cleanup.h"
+#include "host/run.h"
 
 #define PATH_BYTES 256U
 #define ARGS_BYTES 4096U

@@ -3,7 +3,7 @@
 #ifndef DAEMON_HALT_H
 #define DAEMON_HALT_H
 
-#include "internal.h"
+#include "base/internal.h"
 
 /*
  * Does Xen's xendomains end domains?  root: "", or a directory with a proc.

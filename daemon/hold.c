@@ -4,7 +4,7 @@
 #include "hold.h"
 
 #include "log.h"
-#include "nic.h"
+#include "op/nic.h"
 
 #define PAUSE_MS 10U    /* less than a hotplug script takes */
 #define LIMIT_MS 60000U /* for its devices to come */

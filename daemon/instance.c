@@ -11,7 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 int instance_take(const char *path)
 {

@@ -25,17 +25,19 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "answer.h"
-#include "collapse.h"
-#include "hydrate.h"
+#include "base/internal.h"
+#include "host/host.h"
 #include "instance.h"
-#include "internal.h"
-#include "lock.h"
 #include "log.h"
-#include "node.h"
-#include "ready.h"
-#include "recover.h"
-#include "txn.h"
+#include "op/attend.h"
+#include "op/collapse.h"
+#include "op/domain.h"
+#include "op/hydrate.h"
+#include "op/ready.h"
+#include "op/recover.h"
+#include "state/journal.h"
+#include "state/lock.h"
+#include "state/record.h"
 
 /* 256 MiB a second: quick, and no burden on the host. */
 #define PAGES_PER_SECOND 65536U

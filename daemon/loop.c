@@ -9,12 +9,12 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#include "xen-host.h"
 #include "log.h"
 #include "notify.h"
 #include "serve.h"
 #include "state.h"
 #include "worker.h"
+#include "xen/events.h"
 
 #define SELF         "/proc/self/exe"
 #define EVENTS_MAX   256    /* of xenstore, before others have their turn */

@@ -3,8 +3,8 @@
 #ifndef DAEMON_LOOP_H
 #define DAEMON_LOOP_H
 
+#include "base/internal.h"
 #include "conf.h"
-#include "internal.h"
 
 struct loop_options {
     const char *config_file;

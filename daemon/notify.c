@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 bool notify(const char *message)
 {

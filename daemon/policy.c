@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-#include "ids.h"
-#include "lock.h"
+#include "base/ids.h"
 #include "log.h"
-#include "node.h"
 #include "restart.h"
+#include "state/lock.h"
+#include "state/record.h"
 #include "watcher.h"
 
 static const char *const action_names[] = {

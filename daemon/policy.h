@@ -6,7 +6,7 @@
 #ifndef DAEMON_POLICY_H
 #define DAEMON_POLICY_H
 
-#include "xen-host.h"
+#include "xen/events.h"
 
 /* Which HOST_ACTION_* is for this reason; for one that xl does not know too. */
 int policy_action(const struct host_config *config, int reason);

@@ -6,15 +6,15 @@
 #include <string.h>
 #include <time.h>
 
-#include "again.h"
-#include "files.h"
-#include "hydrate.h"
-#include "ids.h"
-#include "lock.h"
+#include "base/ids.h"
 #include "log.h"
-#include "nic.h"
-#include "node.h"
-#include "record.h"
+#include "op/again.h"
+#include "op/hydrate.h"
+#include "op/nic.h"
+#include "state/files.h"
+#include "state/keyfile.h"
+#include "state/lock.h"
+#include "state/record.h"
 
 #define MAX_CONFIG_BYTES (4U << 20)
 #define MAX_NICS         256U

@@ -7,7 +7,8 @@
 #ifndef DAEMON_RESTART_H
 #define DAEMON_RESTART_H
 
-#include "xen-host.h"
+#include "xen/events.h"
+#include "xen/xen.h"
 
 #define RESTART_DIR "restarts"
 

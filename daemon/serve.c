@@ -13,6 +13,7 @@
 #include "log.h"
 #include "look.h"
 #include "work.h"
+#include "xen/xen.h"
 
 #define RECOVER_DELAY_MS 500U   /* events come in swarms */
 #define RETRY_DOUBLES    5U     /* and so often twice as long, for a policy */

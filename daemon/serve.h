@@ -6,12 +6,12 @@
 #ifndef DAEMON_SERVE_H
 #define DAEMON_SERVE_H
 
+#include "base/ids.h"
 #include "conf.h"
 #include "guests.h"
-#include "xen-host.h"
-#include "ids.h"
 #include "retry.h"
 #include "worker.h"
+#include "xen/events.h"
 
 #define SERVE_NEVER          UINT64_MAX
 #define SERVE_STATE_DELAY_MS 1000U  /* a record follows its directory */

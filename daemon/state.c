@@ -6,10 +6,11 @@
 #include <string.h>
 #include <sys/inotify.h>
 
-#include "files.h"
-#include "frozen.h"
-#include "node.h"
+#include "op/domain.h"
+#include "op/frozen.h"
 #include "restart.h"
+#include "state/files.h"
+#include "state/record.h"
 
 int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
 {

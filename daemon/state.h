@@ -3,8 +3,8 @@
 #ifndef DAEMON_STATE_H
 #define DAEMON_STATE_H
 
-#include "ids.h"
-#include "internal.h"
+#include "base/ids.h"
+#include "base/internal.h"
 
 /* Called with the UUID that names a thing to do. */
 typedef void state_found_fn(void *opaque, const char *uuid);

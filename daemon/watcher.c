@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 
 #define TEXT_BYTES 65536U /* of a file; of a log its last */
 #define PATH_BYTES 512U

@@ -9,20 +9,21 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-#include "answer.h"
-#include "collapse.h"
+#include "base/ids.h"
 #include "ephemeral.h"
-#include "xen-host.h"
-#include "hydrate.h"
-#include "ids.h"
-#include "lock.h"
 #include "log.h"
-#include "node.h"
+#include "op/attend.h"
+#include "op/collapse.h"
+#include "op/domain.h"
+#include "op/hydrate.h"
+#include "op/ready.h"
 #include "policy.h"
-#include "ready.h"
 #include "restart.h"
-#include "txn.h"
+#include "state/journal.h"
+#include "state/lock.h"
+#include "state/record.h"
 #include "worker.h"
+#include "xen/events.h"
 
 #define BUSY_PAUSE_MS 100U
 #define PAGES_PER_MIB 256U

@@ -3,7 +3,7 @@
 #ifndef DAEMON_WORK_H
 #define DAEMON_WORK_H
 
-#include "internal.h"
+#include "base/internal.h"
 
 #include <sys/wait.h>
 

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "host.h"
 
 #define TARGET "xenfork-target" /* by which name it is detached */

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "host.h"
 
 #define INIT_WAIT "2" /* XenbusStateInitWait: the backend is there */

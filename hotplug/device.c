@@ -10,7 +10,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "host.h"
 
 /* The number at *text, in its shortest form, and moves behind it. */

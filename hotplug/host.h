@@ -29,7 +29,7 @@ const char *host_scripts(void);
 int host_lock(const char *name);
 void host_unlock(const char *name, int lock);
 
-/* Loop devices: sys-loop.c.  The bound ones; false: they cannot be listed. */
+/* Loop devices: host/loop.c.  The bound ones; false: they cannot be listed. */
 struct loop {
     uint64_t device, inode; /* of the file behind it */
     bool is_readonly;
@@ -49,7 +49,7 @@ void host_loop_unbind(const char *node);
 bool host_block(const char *verb, const char *target, const char *mode,
                 char text[TEXT_BYTES]);
 
-/* Block devices: sys-device.c.  False: it is none. */
+/* Block devices: host/device.c.  False: it is none. */
 bool host_device(const char *path, dev_t *number_out);
 /* What the path's links lead to; the caller frees. */
 char *host_real(const char *path);

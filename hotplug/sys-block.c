@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "host.h"
 
 #define HELPER XENFORK_LIBEXEC_DIR "/xenfork-block"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Targets without a prefix: files, devices, and the thin driver's deltas. */
+#include "disk/thin/thin.h"
 #include "target.h"
-#include "thin.h"
 
 static int attach(xenfork_ctx *ctx, const char *name, char mode,
                   char **node_out)

@@ -5,6 +5,8 @@
  */
 #include "target.h"
 
+#include "host/host.h"
+
 #include <stdlib.h>
 #include <string.h>
 

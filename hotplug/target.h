@@ -6,8 +6,8 @@
 #ifndef HOTPLUG_TARGET_H
 #define HOTPLUG_TARGET_H
 
-#include "internal.h"
-#include "sys-dm.h"
+#include "base/internal.h"
+#include "host/dm.h"
 
 /* Return 0 or a negative XENFORK_E_*, as the library's functions do. */
 struct target {

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <syslog.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "host.h"
 
 #define MAX_MTU 65535

@@ -12,8 +12,8 @@
 #include <syslog.h>
 #include <time.h>
 
-#include "thin-pool.h"
-#include "thin.h"
+#include "disk/thin/pool.h"
+#include "disk/thin/thin.h"
 
 #define RETRY_S 1 /* while its file system is full */
 

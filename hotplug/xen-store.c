@@ -6,7 +6,7 @@
 #include <string.h>
 #include <xenstore.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "host.h"
 
 #define TRIES 100U /* others, or a guest, get between */

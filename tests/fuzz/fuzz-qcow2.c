@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
+#include "disk/qcow2/header.h"
 #include "fuzz.h"
 #include "memory-file.h"
-#include "qcow2.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

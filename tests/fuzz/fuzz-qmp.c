@@ -2,7 +2,7 @@
 /* Fuzz what a QEMU says, of which a guest may have got hold. */
 #include "config.h"
 
-#include "sys-qmp.h"
+#include "host/qmp.h"
 
 #include <stdlib.h>
 #include <string.h>

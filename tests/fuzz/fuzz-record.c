@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "digest.h"
+#include "base/digest.h"
 #include "fuzz.h"
 #include "memory-file.h"
-#include "node-record.h"
-#include "record.h"
+#include "state/keyfile.h"
+#include "state/record-text.h"
 
 /* A record that was accepted must be written as one that is accepted. */
 static void check_node(xenfork_ctx *ctx, const struct xenfork__record *record)

@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
+#include "disk/thin/map.h"
 #include "fuzz.h"
 #include "memory-file.h"
-#include "thin-map.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {

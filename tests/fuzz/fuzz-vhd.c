@@ -2,8 +2,9 @@
 /* Fuzz the footers and headers of VHDs, of which one becomes another. */
 #include "config.h"
 
+#include "base/internal.h"
 #include "fuzz.h"
-#include "internal.h"
+#include "host/host.h"
 #include "memory-file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

@@ -22,7 +22,7 @@
 #include <sys/sysmacros.h>
 
 #include "hotplug/host.h"
-#include "libfork/cleanup.h"
+#include "libfork/base/cleanup.h"
 
 static char *path_of(const char *what, const char *name)
 {

@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "chain-scene.h"
-#include "collapse.h"
+#include "disk/qcow2/header.h"
 #include "fake-xen.h"
-#include "qcow2.h"
+#include "op/collapse.h"
 
 struct fork_scene *chain;
 

@@ -16,13 +16,13 @@
 #include <cmocka.h>
 
 #include "cuts.h"
-#include "disk.h"
+#include "disk/base.h"
+#include "disk/disk.h"
+#include "disk/thin/thin.h"
 #include "fake-xen.h"
-#include "node.h"
 #include "power.h"
 #include "scene.h"
-#include "sealed.h"
-#include "thin.h"
+#include "state/record.h"
 
 #define MAX_KNOWN 64U
 #define PATH      (2 * FAKE_PATH)

@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ids.h"
-#include "internal.h"
+#include "base/ids.h"
+#include "base/internal.h"
 #include "stream-parser.h"
 
 static char *copy_or_null(const char *text)

@@ -15,12 +15,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "base/internal.h"
+#include "disk/thin/pool.h"
+#include "disk/thin/thin.h"
+#include "host/dm.h"
 #include "power.h"
-#include "record.h"
-#include "sys-dm.h"
-#include "thin-pool.h"
-#include "thin.h"
+#include "state/keyfile.h"
 
 /* One number for each file. */
 int xenfork__sys_loop(xenfork_ctx *ctx, const char *file, bool is_readonly,
@@ -236,7 +236,7 @@ int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir, const char *data)
     return fake_leave(0);
 }
 
-/* As thin-name.c names it, without a call that could be made to fail. */
+/* As disk/thin/name.c names it, without a call that could be made to fail. */
 static void name_device(const char *path, char name_out[XENFORK__DM_NAME_BYTES])
 {
     cleanup_free char *real = realpath(path, NULL);

@@ -15,8 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "internal.h"
-#include "sys-dm.h"
+#include "base/internal.h"
+#include "host/dm.h"
 
 struct fake_dm *fake_dm_named(const char *name)
 {

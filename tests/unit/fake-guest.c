@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-#include "ids.h"
-#include "internal.h"
+#include "base/ids.h"
+#include "base/internal.h"
+#include "base/spec.h"
 
 static struct fake_guest *guest_of(uint32_t domid)
 {

@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "ids.h"
-#include "internal.h"
-#include "sys-run.h"
+#include "base/ids.h"
+#include "base/internal.h"
+#include "host/run.h"
 
 struct fake_host *fake_host;
 

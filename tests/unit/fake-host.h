@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "xen-host.h"
 #include "fake-xen.h"
+#include "xen/events.h"
 
 #define FAKE_REQUEST_BYTES 4096U
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "internal.h"
+#include "base/internal.h"
 
 static uint32_t new_frame(uint64_t content, uint64_t handle)
 {

@@ -13,9 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "base/internal.h"
+#include "disk/qcow2/header.h"
+#include "host/host.h"
 #include "power.h"
-#include "qcow2.h"
 
 static uint64_t inode(const char *path)
 {

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "ids.h"
+#include "base/ids.h"
 
 /* A page shared with nobody counts as private, nominated or not. */
 static bool is_shared(const struct fake_page *page)

@@ -15,9 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "internal.h"
-#include "lock.h"
+#include "base/internal.h"
 #include "power.h"
+#include "state/lock.h"
 
 struct fake *fake;
 

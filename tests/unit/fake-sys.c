@@ -10,9 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "base/internal.h"
+#include "host/dm.h"
+#include "host/host.h"
 #include "power.h"
-#include "sys-dm.h"
 
 int xenfork__sys_boot(xenfork_ctx *ctx, char boot_out[37])
 {

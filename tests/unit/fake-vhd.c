@@ -13,9 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "base/internal.h"
+#include "host/dm.h"
+#include "host/host.h"
 #include "power.h"
-#include "sys-dm.h"
 
 #define TAPDISKS 1000U /* their pids, one for each domain */
 

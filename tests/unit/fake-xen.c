@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "internal.h"
+#include "base/internal.h"
 
 int xenfork__xen_open(xenfork_ctx *ctx)
 {
@@ -371,13 +371,15 @@ int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
 }
 
 int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
-                             const char *path)
+                             const char *path,
+                             xenfork__device_number_fn *thin_number)
 {
     const struct fake_domain *d = alive(domid);
     uint64_t inode = 0;
     struct stat st;
     uint32_t i;
 
+    (void)thin_number;
     FAKE_ENTER(ctx);
     if (!stat(path, &st))
         inode = st.st_ino;

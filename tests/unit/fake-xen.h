@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A stateful fake of what the library asks of Xen and of the host: it stands
- * in place of xen-*.c and sys-*.c.  The state lies in a shared mapping, so
- * that it outlives a process that is really killed (fake_crash()).  Tests may
- * look into it and change it.
+ * in place of the files of libfork/xen/ and libfork/host/.  The state lies in a
+ * shared mapping, so that it outlives a process that is really killed
+ * (fake_crash()).  Tests may look into it and change it.
  */
 #ifndef FAKE_XEN_H
 #define FAKE_XEN_H
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "xen.h"
+#include "xen/xen.h"
 #include "xenfork.h"
 
 #define FAKE_DOMAINS        48U

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include "digest.h"
+#include "base/digest.h"
+#include "base/internal.h"
 #include "fake-xen.h"
-#include "internal.h"
 
 xenfork_ctx *scene_open(void)
 {

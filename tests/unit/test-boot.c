@@ -14,11 +14,12 @@
 #include <cmocka.h>
 
 #include "fake-xen.h"
-#include "frozen.h"
-#include "node.h"
-#include "recover.h"
+#include "op/domain.h"
+#include "op/frozen.h"
+#include "op/recover.h"
 #include "scene.h"
-#include "txn.h"
+#include "state/journal.h"
+#include "state/record.h"
 
 static struct {
     xenfork_ctx *ctx;

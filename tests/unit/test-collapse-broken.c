@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* qcow2-join.c, qcow2-stop.c, collapse.c: what comes between. */
+/* disk/qcow2/commit.c, disk/qcow2/quiesce.c, collapse.c: what comes between. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -13,9 +13,10 @@
 #include <cmocka.h>
 
 #include "chain-scene.h"
-#include "collapse.h"
 #include "fake-xen.h"
-#include "txn.h"
+#include "host/host.h"
+#include "op/collapse.h"
+#include "state/journal.h"
 
 static int collapse_once(void *opaque)
 {
@@ -144,7 +145,7 @@ static void undo_stop(uint64_t cpu_ns)
     assert_int_equal(xenfork__txn_source(chain->ctx, txn, chain_src()->uuid,
                                          chain->src, true),
                      0);
-    assert_int_equal(xenfork__txn_stopping(chain->ctx, txn, &info), 0);
+    assert_int_equal(xenfork__txn_stopping(chain->ctx, txn, info.is_paused, info.cpu_ns), 0);
     assert_int_equal(xenfork__txn_rollback(chain->ctx, txn), 0);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk-qcow2.c, qcow2-*.c, collapse.c, sealed.c: chains of qcow2 files. */
+/* disk/qcow2/driver.c, qcow2-*.c, collapse.c, disk/base.c: chains of qcow2 files. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -15,11 +15,12 @@
 #include <cmocka.h>
 
 #include "chain-scene.h"
-#include "collapse.h"
-#include "lock.h"
-#include "disk.h"
+#include "disk/disk.h"
+#include "disk/qcow2/header.h"
 #include "fake-xen.h"
-#include "qcow2.h"
+#include "host/host.h"
+#include "op/collapse.h"
+#include "state/lock.h"
 
 static void assert_refused(const char *what)
 {

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "cleanup.h"
+#include "base/cleanup.h"
 #include "daemon/conf.h"
 #include "daemon/log.h"
 

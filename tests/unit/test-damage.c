@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
+#include "base/internal.h"
 #include "fake-xen.h"
-#include "internal.h"
 #include "scene.h"
 
 #define DAMAGES   400U

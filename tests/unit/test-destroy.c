@@ -12,10 +12,10 @@
 
 #include <cmocka.h>
 
+#include "base/ids.h"
 #include "fake-xen.h"
-#include "ids.h"
-#include "node.h"
 #include "scene.h"
+#include "state/record.h"
 
 struct scene {
     uint32_t src, image, clone;

@@ -15,13 +15,14 @@
 
 #include <cmocka.h>
 
+#include "base/ids.h"
+#include "disk/qcow2/header.h"
 #include "fake-xen.h"
-#include "ids.h"
-#include "lock.h"
-#include "named.h"
-#include "node.h"
-#include "qcow2.h"
+#include "host/host.h"
+#include "op/named.h"
 #include "scene.h"
+#include "state/lock.h"
+#include "state/record.h"
 
 struct scene {
     uint32_t src, clone, image;

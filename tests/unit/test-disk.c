@@ -14,8 +14,8 @@
 
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "node.h"
 #include "scene.h"
+#include "state/record.h"
 
 static struct fork_scene *s;
 

@@ -18,11 +18,11 @@
 #include "daemon/restart.h"
 #include "daemon/work.h"
 #include "fake-host.h"
-#include "files.h"
-#include "lock.h"
-#include "node.h"
 #include "scene.h"
 #include "serving.h"
+#include "state/files.h"
+#include "state/lock.h"
+#include "state/record.h"
 
 #define POWEROFF XENFORK_FORK_EPHEMERAL
 #define CRASH    (XENFORK_FORK_EPHEMERAL | XENFORK_FORK_EPHEMERAL_CRASH)

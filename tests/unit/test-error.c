@@ -2,7 +2,7 @@
 /* error.c, context.c: names, the last error, what the logger gets. */
 #include "config.h"
 
-#include "internal.h"
+#include "base/internal.h"
 
 #include <setjmp.h>
 #include <stdio.h>

@@ -15,10 +15,10 @@
 
 #include <cmocka.h>
 
+#include "base/ids.h"
+#include "base/internal.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "ids.h"
-#include "internal.h"
 
 /* It fails, with this code, and nothing has happened. */
 static void refused(struct fork_scene *s, uint32_t domid, int code)

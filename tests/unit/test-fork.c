@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
+#include "base/ids.h"
+#include "base/internal.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "ids.h"
-#include "internal.h"
 #include "scene.h"
 
 static struct fake_domain *clone(const struct fork_scene *s, uint32_t i)

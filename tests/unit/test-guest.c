@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
+#include "base/ids.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "ids.h"
 #include "scene.h"
 
 static struct fork_scene *s;

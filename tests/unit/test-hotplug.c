@@ -2,7 +2,7 @@
 /* Which of a host's hotplug scripts xenfork-hotplug may stand in for. */
 #include "config.h"
 
-#include "hotplug.h"
+#include "xen/hotplug-scripts.h"
 
 #include <ftw.h>
 #include <setjmp.h>
@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "digest.h"
+#include "base/digest.h"
 
 #define BLOCK  XENFORK__HOTPLUG_BLOCK
 #define BRIDGE XENFORK__HOTPLUG_BRIDGE

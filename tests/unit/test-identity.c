@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
+#include "base/internal.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "identity.h"
-#include "internal.h"
+#include "op/identity.h"
 
 static struct xenfork__config *config;
 

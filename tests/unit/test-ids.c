@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "ids.h"
+#include "base/ids.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

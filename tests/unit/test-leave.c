@@ -12,9 +12,9 @@
 #include <cmocka.h>
 
 #include "fake-xen.h"
-#include "nic.h"
-#include "node.h"
+#include "op/nic.h"
 #include "scene.h"
+#include "state/record.h"
 
 static struct {
     xenfork_ctx *ctx;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sys-lvm-pool.c: pools in which LVM makes no snapshot. */
+/* host/lvm-pool.c: pools in which LVM makes no snapshot. */
 #include "config.h"
 
-#include "sys-lvm.h"
+#include "host/lvm.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "sys-run.h"
+#include "host/run.h"
 
 static xenfork_ctx ctx;
 static const char *state, *threshold;

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "fake-xen.h"
-#include "named.h"
+#include "op/named.h"
 #include "scene.h"
 
 static struct {

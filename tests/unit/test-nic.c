@@ -12,11 +12,12 @@
 
 #include <cmocka.h>
 
+#include "base/internal.h"
 #include "fake-xen.h"
-#include "internal.h"
-#include "nic.h"
-#include "node.h"
+#include "host/host.h"
+#include "op/nic.h"
 #include "scene.h"
+#include "state/record.h"
 
 static xenfork_ctx *ctx;
 static uint32_t src;

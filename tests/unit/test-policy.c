@@ -15,8 +15,8 @@
 #include "daemon/policy.h"
 #include "daemon/watcher.h"
 #include "fake-host.h"
-#include "node.h"
 #include "scene.h"
+#include "state/record.h"
 
 static struct {
     xenfork_ctx *ctx;

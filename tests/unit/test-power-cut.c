@@ -9,9 +9,9 @@
 
 #include <cmocka.h>
 
+#include "base/internal.h"
 #include "cuts.h"
 #include "fake-xen.h"
-#include "internal.h"
 #include "scene.h"
 
 static void prepare_raw(void)

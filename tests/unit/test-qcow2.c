@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* qcow2.c: headers, read and written. */
+/* disk/qcow2/header.c: headers, read and written. */
 #include "config.h"
 
 #include <endian.h>
@@ -15,9 +15,9 @@
 
 #include <cmocka.h>
 
+#include "disk/qcow2/header.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "qcow2.h"
 
 static struct fork_scene *s;
 static char base[FAKE_PATH + 16], top[FAKE_PATH + 16];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sys-qmp.c, sys-qemu-mirror.c: what a QEMU may answer, of which a guest may
+ * host/qmp.c, host/qemu-job.c: what a QEMU may answer, of which a guest may
  * have got hold.
  */
 #include "config.h"
 
-#include "sys-qmp.h"
+#include "host/qmp.h"
 
 #include <setjmp.h>
 #include <signal.h>

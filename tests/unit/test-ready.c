@@ -12,13 +12,14 @@
 
 #include <cmocka.h>
 
+#include "base/internal.h"
 #include "fake-xen.h"
-#include "files.h"
 #include "fork-scene.h"
-#include "internal.h"
-#include "node.h"
-#include "ready.h"
+#include "host/host.h"
+#include "op/ready.h"
 #include "scene.h"
+#include "state/files.h"
+#include "state/record.h"
 
 #define SOON_MS 20U
 

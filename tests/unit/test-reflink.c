@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * sys-reflink.c on a real file system: that of the folder XENFORK_TEST_REFLINK,
+ * host/reflink.c on a real file system: that of the folder XENFORK_TEST_REFLINK,
  * XFS or btrfs.  Without one only what is refused is tried.
  */
 #include "config.h"
 
-#include "internal.h"
+#include "base/internal.h"
+#include "host/host.h"
 
 #include <fcntl.h>
 #include <linux/fs.h>

@@ -16,10 +16,10 @@
 #include "daemon/restart.h"
 #include "daemon/state.h"
 #include "fake-host.h"
-#include "files.h"
-#include "node.h"
-#include "record.h"
 #include "scene.h"
+#include "state/files.h"
+#include "state/keyfile.h"
+#include "state/record.h"
 
 static struct {
     xenfork_ctx *ctx;

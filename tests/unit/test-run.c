@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sys-run.c: programs that take longer than their time. */
+/* host/run.c: programs that take longer than their time. */
 #include "config.h"
 
-#include "sys-run.h"
+#include "host/run.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "internal.h"
+#include "base/internal.h"
 
 #define FASTER 1000 /* two minutes are over in a tenth of a second */
 

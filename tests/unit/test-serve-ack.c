@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "fake-host.h"
-#include "ready.h"
+#include "op/ready.h"
 #include "scene.h"
 #include "serving.h"
 

@@ -14,10 +14,10 @@
 
 #include "daemon/restart.h"
 #include "fake-host.h"
-#include "files.h"
-#include "node.h"
 #include "scene.h"
 #include "serving.h"
+#include "state/files.h"
+#include "state/record.h"
 
 #define BUSY (3 << 8) /* exit status 3 */
 

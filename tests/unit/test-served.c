@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xen-served.c, sys-served.c, on a stub of xenstore: what is served, and what
+ * xen/served.c, host/served.c, on a stub of xenstore: what is served, and what
  * the path of it leads to by now.  This process stands for QEMU.
  */
 #include "config.h"
 
-#include "xen-handles.h"
+#include "xen/handles.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -19,8 +19,10 @@
 
 #include <cmocka.h>
 
-#include "sys-dm.h"
-#include "thin.h"
+#include "disk/thin/thin.h"
+#include "host/dm.h"
+#include "host/host.h"
+#include "xen/xen.h"
 
 #define QDISK "/local/domain/0/backend/qdisk/7/51712"
 #define VBD   "/local/domain/0/backend/vbd/7/51712"
@@ -162,7 +164,7 @@ int xenfork__sys_dm_table(xenfork_ctx *c, const char *name, char **type_out,
 
 static int look(const char *vdev, const char *at)
 {
-    return xenfork__xen_disk_served(&ctx, 7, vdev, at);
+    return xenfork__xen_disk_served(&ctx, 7, vdev, at, xenfork__thin_number);
 }
 
 static void refused(void)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xen-shared-disk.c, on a stub of xenstore and of the host: whose disk is
+ * xen/shared-disk.c, on a stub of xenstore and of the host: whose disk is
  * whose, by what is open and not by paths.
  */
 #include "config.h"
 
-#include "xen-handles.h"
+#include "xen/handles.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +19,8 @@
 
 #include <cmocka.h>
 
-#include "sys-dm.h"
+#include "host/dm.h"
+#include "xen/xen.h"
 
 #define OTHER 9U
 #define PID   77U

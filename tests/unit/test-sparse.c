@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
+#include "base/internal.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "internal.h"
+#include "op/walk.h"
 #include "scene.h"
-#include "walk.h"
 
 #define FAR ((UINT64_C(1) << 36) - 1) /* where EPT ends */
 /* Calls for what lies in a walk, but at its worst. */

@@ -2,7 +2,7 @@
 /* Every bound that xenfork.h gives for a spec. */
 #include "config.h"
 
-#include "spec.h"
+#include "base/spec.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

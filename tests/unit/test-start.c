@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "fake-xen.h"
-#include "node.h"
 #include "scene.h"
+#include "state/record.h"
 #include "sweep.h"
 
 static struct {

@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "xen-hotplug.h"
+#include "xen/hotplug.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

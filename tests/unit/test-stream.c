@@ -2,7 +2,7 @@
 /* The stream byte by byte, and as a second reader sees it. */
 #include "config.h"
 
-#include "stream.h"
+#include "op/stream.h"
 
 #include <stdarg.h>
 #include <setjmp.h>

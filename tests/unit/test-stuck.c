@@ -17,11 +17,11 @@
 
 #include <cmocka.h>
 
+#include "base/ids.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "ids.h"
-#include "node.h"
 #include "scene.h"
+#include "state/record.h"
 
 #define GARBLED "00000000-0000-4000-8000-000000000001"
 #define STUCK   "00000000-0000-4000-8000-000000000002"

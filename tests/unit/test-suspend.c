@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xen-suspend.c, xen-guest.c, xen-nic.c, on stubs of libxl and xenstore:
+ * xen/suspend.c, xen/guest.c, xen/nic.c, on stubs of libxl and xenstore:
  * domains that end while they are waited for, and guests that get between
  * start and end of every transaction.
  */
 #include "config.h"
 
-#include "xen-handles.h"
+#include "xen/handles.h"
+#include "xen/xen.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

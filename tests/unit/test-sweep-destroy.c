@@ -12,8 +12,9 @@
 
 #include <cmocka.h>
 
+#include "disk/qcow2/header.h"
 #include "fake-xen.h"
-#include "qcow2.h"
+#include "host/host.h"
 #include "scene.h"
 #include "sweep.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* fork.c, image.c, clone.c, txn.c, recover.c: the sweeps. */
+/* fork.c, image.c, clone.c, state/journal.c, recover.c: the sweeps. */
 #include "config.h"
 
 #include <stdarg.h>

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "fake-xen.h"
-#include "ready.h"
+#include "op/ready.h"
 #include "scene.h"
 #include "sweep.h"
 

@@ -18,9 +18,9 @@
 #include "daemon/log.h"
 #include "daemon/policy.h"
 #include "fake-host.h"
-#include "node.h"
 #include "restarts.h"
 #include "scene.h"
+#include "state/record.h"
 #include "sweep.h"
 
 static int mode;

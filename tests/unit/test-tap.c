@@ -2,7 +2,7 @@
 /* sys-tap*.c: no process is taken for a tapdisk because its number recurs. */
 #include "config.h"
 
-#include "sys-tap.h"
+#include "host/tap.h"
 
 #include <setjmp.h>
 #include <signal.h>

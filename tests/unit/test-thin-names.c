@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* thin-name.c, thin.c: one disk by several names, and what is not that disk. */
+/* disk/thin/name.c, thin.c: one disk by several names, and what is not that disk. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -16,10 +16,10 @@
 
 #include <cmocka.h>
 
+#include "disk/thin/thin.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
 #include "scene.h"
-#include "thin.h"
 
 #define PATH (FAKE_PATH + 64)
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk-thin.c, thin*.c: raw files by thin devices over them. */
+/* disk/thin/driver.c, thin*.c: raw files by thin devices over them. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
+#include "disk/thin/thin.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "named.h"
-#include "node.h"
+#include "op/named.h"
 #include "scene.h"
-#include "thin.h"
+#include "state/record.h"
 
 static struct fork_scene *s;
 

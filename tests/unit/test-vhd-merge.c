@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* vhd-merge.c, sealed-graph.c, collapse.c: sealed VHDs put into each other. */
+/* disk/vhd/coalesce.c, disk/chain.c, collapse.c: sealed VHDs put into each other. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -13,13 +13,14 @@
 
 #include <cmocka.h>
 
-#include "collapse.h"
+#include "base/ids.h"
+#include "disk/base.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
-#include "ids.h"
-#include "lock.h"
+#include "host/host.h"
+#include "op/collapse.h"
 #include "scene.h"
-#include "sealed.h"
+#include "state/lock.h"
 
 #define TURNS 20U
 

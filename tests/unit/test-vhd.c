@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk-vhd.c, vhd-*.c: what is cut, undone from wherever it has come to. */
+/* disk/vhd/driver.c, vhd-*.c: what is cut, undone from wherever it has come to. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -14,12 +14,13 @@
 
 #include <cmocka.h>
 
-#include "disk.h"
+#include "disk/base.h"
+#include "disk/disk.h"
+#include "disk/vhd/vhd.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
+#include "host/host.h"
 #include "scene.h"
-#include "sealed.h"
-#include "vhd-private.h"
 
 static struct fork_scene *s;
 static const struct xenfork__disk_driver *const vhd = &xenfork__disk_vhd;

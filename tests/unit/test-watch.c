@@ -13,12 +13,12 @@
 
 #include <cmocka.h>
 
+#include "disk/thin/pool.h"
+#include "disk/thin/thin.h"
 #include "fake-xen.h"
 #include "fork-scene.h"
 #include "hotplug/target.h"
 #include "scene.h"
-#include "thin-pool.h"
-#include "thin.h"
 
 static int answer;
 static bool has_waited;

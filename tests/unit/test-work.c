@@ -16,10 +16,11 @@
 #include "daemon/work.h"
 #include "daemon/worker.h"
 #include "fake-host.h"
-#include "files.h"
-#include "lock.h"
-#include "node.h"
+#include "host/host.h"
 #include "scene.h"
+#include "state/files.h"
+#include "state/lock.h"
+#include "state/record.h"
 
 static struct {
     xenfork_ctx *ctx;

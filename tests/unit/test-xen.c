@@ -2,7 +2,8 @@
 /* Calls to Xen whose rules differ from release to release. */
 #include "config.h"
 
-#include "xen-handles.h"
+#include "xen/handles.h"
+#include "xen/xen.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What every file of the library shares: the context, errors, logging. */
+#ifndef LIBFORK_INTERNAL_H
+#define LIBFORK_INTERNAL_H
+
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+#include <xentoollog.h>
+
+#include "base/cleanup.h"
+#include "xenfork.h"
+
+#define XENFORK_API   __attribute__((visibility("default")))
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define XENFORK__PAGE_SIZE      4096U
+#define XENFORK__PAGE_KIB       4U
+#define XENFORK__TEXT_BYTES     512U
+#define XENFORK__MAX_TIMEOUT_MS 3600000U
+
+struct xenfork_ctx {
+    xentoollog_logger *logger; /* the caller's; NULL: none */
+    struct xenfork__xen *xen;  /* handles, known to xen/ alone */
+    struct xenfork__qmp *qmp;  /* known to host/qmp.c alone; NULL: none */
+    char *state_dir;
+    char boot[37]; /* of the host, a UUID: what domids are of */
+    int guard_fd;  /* a lock for what we run: the journal's; -1: none */
+    volatile sig_atomic_t is_cancelled;
+    xenfork_progress_fn *progress;
+    void *progress_opaque;
+    int stage;      /* where we are, for errors */
+    uint32_t domid; /* what we are about, for errors */
+    struct {
+        int code, stage, errnoval;
+        uint32_t domid;
+        char text[XENFORK__TEXT_BYTES];
+        char remedy[XENFORK__TEXT_BYTES];
+    } error;
+    uint64_t counters[XENFORK_COUNTS];
+    bool has_said_scripts; /* of hotplug scripts that hotplug.c does not know */
+};
+
+/*
+ * Make an error: log it once, store it in the context, return @code.
+ * @errnoval: 0 when there is none.
+ */
+int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
+                  ...) __attribute__((format(printf, 4, 5)));
+/* The same for outcomes that the caller expects: stored, not logged. */
+int xenfork__miss(xenfork_ctx *ctx, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Say what the user can do about the error just made; returns its code. */
+int xenfork__remedy(xenfork_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+int xenfork__nomem(xenfork_ctx *ctx);
+void xenfork__log(xenfork_ctx *ctx, xentoollog_level level, const char *fmt,
+                  ...) __attribute__((format(printf, 3, 4)));
+
+#define LOG_WARN(ctx, ...)  xenfork__log(ctx, XTL_WARN, __VA_ARGS__)
+#define LOG_INFO(ctx, ...)  xenfork__log(ctx, XTL_INFO, __VA_ARGS__)
+#define LOG_DEBUG(ctx, ...) xenfork__log(ctx, XTL_DEBUG, __VA_ARGS__)
+
+/* An operation of the public interface begins: on this domain. */
+void xenfork__begin(xenfork_ctx *ctx, uint32_t domid);
+/* Another state directory than the configured one. */
+int xenfork__set_state_dir(xenfork_ctx *ctx, const char *dir);
+
+#if ENABLE_TEST_HOOKS
+void xenfork__test_hook(xenfork_ctx *ctx, int stage);
+#else
+static inline void xenfork__test_hook(xenfork_ctx *ctx, int stage)
+{
+    (void)ctx;
+    (void)stage;
+}
+#endif
+
+/* Enter a stage: for errors and progress; CANCELLED if asked to stop. */
+int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone, uint64_t total);
+/* The same where stopping is no longer possible. */
+void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone);
+void xenfork__progress(xenfork_ctx *ctx, uint32_t clone, uint64_t done,
+                       uint64_t total);
+
+static inline uint64_t xenfork__now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+/*
+ * Sleep until due_ns, but a fifth of a second at most: who waits looks between
+ * whether it is still wanted.  Return false when due_ns has come.
+ */
+static inline bool xenfork__sleep_towards(uint64_t due_ns)
+{
+    const uint64_t most_ns = 200000000U;
+    uint64_t now_ns = xenfork__now_ns();
+    struct timespec pause = {0};
+
+    if (now_ns >= due_ns)
+        return false;
+    pause.tv_nsec = (long)(due_ns - now_ns < most_ns ? due_ns - now_ns
+                                                     : most_ns);
+    nanosleep(&pause, NULL);
+    return true;
+}
+
+static inline void xenfork__count(xenfork_ctx *ctx, int counter, uint64_t n)
+{
+    ctx->counters[counter] += n;
+}
+
+#endif

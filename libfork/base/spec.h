@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the caller asks for; read by check and fork. */
+#ifndef LIBFORK_SPEC_H
+#define LIBFORK_SPEC_H
+
+#include "base/internal.h"
+
+struct xenfork__pair {
+    char *key, *value;
+};
+
+struct xenfork__nic_spec {
+    uint32_t nic;
+    bool has_mac;
+    uint8_t mac[6];
+    char *bridge; /* NULL: the source's */
+    char *ip;     /* likewise */
+    int link;     /* XENFORK_LINK_*; -1: the clone's default */
+};
+
+struct xenfork__clone_spec {
+    char *name; /* NULL: made up */
+    bool has_uuid;
+    uint8_t uuid[16];
+    bool is_paused;
+    int link; /* XENFORK_LINK_* */
+    uint32_t nic_count;
+    struct xenfork__nic_spec *nics;
+    uint32_t param_count;
+    struct xenfork__pair *params;
+};
+
+#define XENFORK__DISK_AUTO     "auto"
+#define XENFORK__DISK_NONE     "none"
+#define XENFORK__WORD_CHARS    16U
+#define XENFORK__OPTIONS_CHARS 64U
+
+/* What is wanted for a disk: auto, none, or a driver's name. */
+struct xenfork__disk_spec {
+    char vdev[XENFORK__WORD_CHARS];
+    char how[XENFORK__WORD_CHARS];
+    char options[XENFORK__OPTIONS_CHARS]; /* the driver's; "": none */
+};
+
+struct xenfork_spec {
+    uint32_t count;
+    struct xenfork__clone_spec *clones;
+    bool is_reserve_percent;
+    uint64_t reserve; /* per cent, or KiB */
+    uint32_t timeout_ms;
+    uint8_t mac_prefix[3]; /* of made-up MACs */
+    uint32_t flags;
+    uint32_t disk_count;
+    struct xenfork__disk_spec *disks;
+};
+
+/* The entry for a NIC; NULL: nothing was asked for it. */
+const struct xenfork__nic_spec *xenfork__nic_spec(
+    const struct xenfork__clone_spec *clone, uint32_t nic);
+/* @spec NULL, or nothing was asked for it: auto. */
+const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev);
+/* NULL: none */
+const char *xenfork__spec_disk_options(const xenfork_spec *spec,
+                                       const char *vdev);
+int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic);
+/* Pages to claim for a clone of a domain with this many. */
+uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages);
+
+#endif

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/base.h"
+
+#include <string.h>
+
+#include "state/files.h"
+#include "state/keyfile.h"
+
+#define DIR "sealed"
+
+int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
+                         const struct xenfork__node_disk *disk)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    char uuid[XENFORK__UUID_CHARS], name[XENFORK__UUID_CHARS + 32];
+    char source[XENFORK__UUID_CHARS];
+    cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
+    cleanup_free char *path = NULL;
+    int rc;
+
+    xenfork__uuid_print(image->uuid, uuid);
+    xenfork__uuid_print(image->parent, source);
+    snprintf(name, sizeof(name), "%s-%s", uuid, disk->vdev);
+    path = xenfork__state_path(ctx, DIR, name, NULL);
+    if (!dir || !path)
+        return xenfork__nomem(ctx);
+    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "driver", disk->driver)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "path", disk->path)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "from", disk->from)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "source", source)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "name", image->parent_name)) <
+            0 ||
+        (rc = xenfork__make_dir(ctx, dir)) < 0)
+        return rc;
+    return xenfork__record_write(ctx, path, record);
+}
+
+/* One more at the end of the list. */
+static int load_one(xenfork_ctx *ctx, const char *path,
+                    struct xenfork__sealed *out)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    const char *driver, *file, *from, *source, *name;
+    int rc = xenfork__record_read(ctx, path, &record);
+
+    if (rc < 0)
+        return rc;
+    driver = xenfork__record_get(record, "driver");
+    file = xenfork__record_get(record, "path");
+    from = xenfork__record_get(record, "from");
+    source = xenfork__record_get(record, "source");
+    name = xenfork__record_get(record, "name");
+    if (!driver || !file || !from || !source || !name ||
+        !xenfork__uuid_parse(source, out->source))
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
+    out->driver = strdup(driver);
+    out->path = strdup(file);
+    out->from = strdup(from);
+    out->name = strdup(name);
+    return out->driver && out->path && out->from && out->name
+               ? 0
+               : xenfork__nomem(ctx);
+}
+
+static void free_one(struct xenfork__sealed *sealed)
+{
+    free(sealed->driver);
+    free(sealed->path);
+    free(sealed->from);
+    free(sealed->name);
+    *sealed = (struct xenfork__sealed){0};
+}
+
+static int load_named(xenfork_ctx *ctx, struct xenfork__sealed_list *list,
+                      const char *name)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, DIR, name, NULL);
+    int rc;
+
+    list->names[list->count] = strdup(name);
+    if (!path || !list->names[list->count])
+        return xenfork__nomem(ctx);
+    rc = load_one(ctx, path, &list->items[list->count]);
+    if (rc == 0) {
+        list->count++;
+        return 0;
+    }
+    free_one(&list->items[list->count]);
+    free(list->names[list->count]);
+    list->names[list->count] = NULL;
+    if (rc == XENFORK_E_STATE)
+        LOG_WARN(ctx, "%s is unreadable, ignoring", path);
+    return rc == XENFORK_E_STATE || rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+static bool is_half_written(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length > 4 && !strcmp(name + length - 4, ".new");
+}
+
+int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    char **names;
+    size_t count, i;
+    int rc;
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+    rc = xenfork__dir_names(ctx, dir, &names, &count);
+    if (rc < 0)
+        return rc;
+    list.items = calloc(count + 1, sizeof(*list.items));
+    list.names = calloc(count + 1, sizeof(*list.names));
+    if (!list.items || !list.names)
+        rc = xenfork__nomem(ctx);
+    for (i = 0; i < count && rc >= 0; i++)
+        if (!is_half_written(names[i]))
+            rc = load_named(ctx, &list, names[i]);
+    xenfork__names_free(names, count);
+    if (rc < 0)
+        return rc;
+    *out = list;
+    list = (struct xenfork__sealed_list){0};
+    return 0;
+}
+
+void xenfork__sealed_free(struct xenfork__sealed_list *list)
+{
+    int e = errno;
+    size_t i;
+
+    for (i = 0; i < list->count; i++) {
+        free_one(&list->items[i]);
+        free(list->names[i]);
+    }
+    free(list->items);
+    free(list->names);
+    *list = (struct xenfork__sealed_list){0};
+    errno = e;
+}
+
+int xenfork__sealed_forget(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, DIR, name, NULL);
+
+    return path ? xenfork__file_remove(ctx, path) : xenfork__nomem(ctx);
+}

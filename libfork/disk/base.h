@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Sealed disks that outlive their image, because deltas lie on them:
+ * STATE/sealed/UUID-VDEV, a record each, named after image and disk.  On what
+ * a delta lies is in its own file, see parent() in disk.h; what no delta leads
+ * to any more is removed.  A killed process leaves too much, never too little,
+ * and the next sweep takes it away.
+ */
+#ifndef LIBFORK_SEALED_H
+#define LIBFORK_SEALED_H
+
+#include "base/internal.h"
+#include "state/record.h"
+
+struct xenfork__sealed {
+    char *driver;
+    char *path;
+    char *from; /* the source's disk, which may lie on it */
+    uint8_t source[16];
+    char *name; /* of the source, which has another UUID when started anew */
+};
+
+struct xenfork__sealed_list {
+    size_t count;
+    struct xenfork__sealed *items;
+    char **names; /* of the records */
+};
+
+/* An image goes: what was sealed for it stays as long as it is needed. */
+int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
+                         const struct xenfork__node_disk *disk);
+/* Unreadable ones are left out with a warning. */
+int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out);
+void xenfork__sealed_free(struct xenfork__sealed_list *list);
+/* Its record, of that name, goes. */
+int xenfork__sealed_forget(xenfork_ctx *ctx, const char *name);
+
+/*
+ * What lies on what: disk/chain.c.  BUSY, not logged: a record is about to
+ * be written, or unreadable
+ */
+/* Is @path one, and does nothing lie on it but @leaf? */
+int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
+                            const char *leaf, bool *is_out);
+/*
+ * Of all that @leaf lies on: two that no image has any more, one on the other,
+ * and nothing else on the lower one.  Caller frees; NULL: there is no such pair
+ */
+int xenfork__sealed_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
+                         char **lower_out);
+/* What lies directly on @path, a path of sealed_pair()'s. */
+struct xenfork__above {
+    size_t count;
+    struct {
+        char *path;
+        uint8_t clone[16]; /* whose it is; 0: no clone's */
+    } *items;
+};
+int xenfork__sealed_above(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__above *out);
+void xenfork__above_free(struct xenfork__above *above);
+#define cleanup_above __attribute__((cleanup(xenfork__above_free)))
+/* Remove those that nothing lies on. */
+int xenfork__sealed_sweep(xenfork_ctx *ctx);
+
+#define cleanup_sealed __attribute__((cleanup(xenfork__sealed_free)))
+
+#endif

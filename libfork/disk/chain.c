@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What lies on what: read from the files that records name, each once. */
+#include "disk/base.h"
+
+#include <string.h>
+
+#include "disk/disk.h"
+#include "state/lock.h"
+
+struct file {
+    char *path;    /* canonical, where it is a file's */
+    char *parent;  /* NULL: none of ours, or it is not there */
+    bool is_owned; /* it is an image's, or a clone's */
+    uint8_t clone[16];
+};
+
+struct graph {
+    const char *skip; /* a leaf that is left out; NULL: none */
+    size_t count;
+    struct file *files;
+};
+
+static void graph_free(struct graph *graph)
+{
+    int e = errno;
+    size_t i;
+
+    for (i = 0; i < graph->count; i++) {
+        free(graph->files[i].path);
+        free(graph->files[i].parent);
+    }
+    free(graph->files);
+    *graph = (struct graph){0};
+    errno = e;
+}
+#define cleanup_graph __attribute__((cleanup(graph_free)))
+
+/* NULL: out of memory. */
+static char *canonical(const char *path)
+{
+    char *real = realpath(path, NULL);
+
+    return real ? real : strdup(path);
+}
+
+static struct file *find(const struct graph *graph, const char *path)
+{
+    size_t i;
+
+    for (i = 0; i < graph->count; i++)
+        if (!strcmp(graph->files[i].path, path))
+            return &graph->files[i];
+    return NULL;
+}
+
+/*
+ * One that is not there leads nowhere; one that cannot be read is an error,
+ * and what it leads to stays.
+ */
+static int add(xenfork_ctx *ctx, struct graph *graph,
+               const struct xenfork__disk_driver *driver, const char *path)
+{
+    struct file *files = reallocarray(graph->files, graph->count + 1,
+                                      sizeof(*files));
+    cleanup_free char *parent = NULL;
+    struct file file = {0};
+    int rc;
+
+    if (!files)
+        return xenfork__nomem(ctx);
+    graph->files = files;
+    rc = driver->parent(ctx, path, &parent);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    file.path = strdup(path);
+    file.parent = parent ? canonical(parent) : NULL;
+    if (!file.path || (parent && !file.parent)) {
+        free(file.path);
+        return xenfork__nomem(ctx);
+    }
+    files[graph->count++] = file;
+    return 0;
+}
+
+/* A leaf, and what it lies on, as far as that is not known yet. */
+static int add_chain(xenfork_ctx *ctx, struct graph *graph, const char *name,
+                     const char *leaf)
+{
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(name);
+    cleanup_free char *first = canonical(leaf);
+    const char *path = first;
+    int rc = first ? 0 : xenfork__nomem(ctx);
+
+    if (!driver || !driver->parent || !leaf[0] ||
+        (graph->skip && first && !strcmp(first, graph->skip)))
+        return rc;
+    while (rc == 0 && path && !find(graph, path)) {
+        rc = add(ctx, graph, driver, path);
+        if (rc == 0)
+            path = graph->files[graph->count - 1].parent;
+    }
+    return rc;
+}
+
+static int own(xenfork_ctx *ctx, const struct graph *graph,
+               const struct xenfork__node *node, const char *path)
+{
+    cleanup_free char *real = canonical(path);
+    struct file *file = real ? find(graph, real) : NULL;
+
+    if (!real)
+        return xenfork__nomem(ctx);
+    if (file) {
+        file->is_owned = true;
+        if (node->kind == XENFORK_KIND_CLONE)
+            memcpy(file->clone, node->uuid, sizeof(file->clone));
+    }
+    return 0;
+}
+
+static int add_nodes(xenfork_ctx *ctx, struct graph *graph, int kind)
+{
+    cleanup_nodes struct xenfork__nodes nodes = {0};
+    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+    size_t i;
+    uint32_t d;
+
+    /* On what a clone lies that is not known must not be guessed. */
+    if (rc == 0 && (nodes.unwritten || nodes.unreadable))
+        return xenfork__miss(ctx, XENFORK_E_BUSY,
+                             "a record is not written, or unreadable");
+    for (i = 0; i < nodes.count; i++)
+        for (d = 0; d < nodes.nodes[i]->disk_count && rc >= 0; d++) {
+            const struct xenfork__node_disk *disk = &nodes.nodes[i]->disks[d];
+
+            if ((rc = add_chain(ctx, graph, disk->driver, disk->path)) == 0 &&
+                (rc = add_chain(ctx, graph, disk->driver, disk->from)) == 0)
+                rc = own(ctx, graph, nodes.nodes[i], disk->path);
+        }
+    return rc;
+}
+
+static int add_all(xenfork_ctx *ctx, const struct xenfork__sealed_list *list,
+                   struct graph *graph)
+{
+    size_t i;
+    int rc;
+
+    if ((rc = add_nodes(ctx, graph, XENFORK_KIND_CLONE)) < 0 ||
+        (rc = add_nodes(ctx, graph, XENFORK_KIND_IMAGE)) < 0)
+        return rc;
+    for (i = 0; i < list->count && rc >= 0; i++)
+        rc = add_chain(ctx, graph, list->items[i].driver, list->items[i].from);
+    return rc;
+}
+
+/* The graph, and what is sealed; registry_out: locked until it is dropped. */
+static int build(xenfork_ctx *ctx, struct xenfork__sealed_list *list,
+                 struct graph *graph, struct xenfork__lock **registry_out)
+{
+    int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
+                                registry_out);
+
+    if (rc < 0 || (rc = xenfork__sealed_load(ctx, list)) < 0)
+        return rc;
+    return add_all(ctx, list, graph);
+}
+
+static const struct file *find_real(const struct graph *graph, const char *path)
+{
+    cleanup_free char *real = canonical(path);
+
+    return find(graph, real ? real : path);
+}
+
+static bool is_sealed(const struct xenfork__sealed_list *list, const char *path)
+{
+    size_t i;
+
+    for (i = 0; i < list->count; i++) {
+        cleanup_free char *real = canonical(list->items[i].path);
+
+        if (real && !strcmp(real, path))
+            return true;
+    }
+    return false;
+}
+
+int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
+                            const char *leaf, bool *is_out)
+{
+    cleanup_lock struct xenfork__lock *registry = NULL;
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_free char *real = canonical(path);
+    cleanup_free char *skip = canonical(leaf);
+    cleanup_graph struct graph graph = {.skip = skip};
+    int rc;
+
+    if (!real || !skip)
+        return xenfork__nomem(ctx);
+    rc = build(ctx, &list, &graph, &registry);
+    if (rc == 0)
+        *is_out = is_sealed(&list, real) && !find(&graph, real);
+    return rc;
+}
+
+/* The one that lies on it; NULL: there is none, or more. */
+static const struct file *only_above(const struct graph *graph,
+                                     const struct file *file)
+{
+    const struct file *above = NULL;
+    size_t i;
+
+    for (i = 0; i < graph->count; i++) {
+        const struct file *other = &graph->files[i];
+
+        if (!other->parent || strcmp(other->parent, file->path) != 0)
+            continue;
+        if (above)
+            return NULL;
+        above = other;
+    }
+    return above;
+}
+
+/* Sealed, and nobody's any more. */
+static bool is_left(const struct xenfork__sealed_list *list,
+                    const struct file *file)
+{
+    return !file->is_owned && is_sealed(list, file->path);
+}
+
+int xenfork__sealed_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
+                         char **lower_out)
+{
+    cleanup_lock struct xenfork__lock *registry = NULL;
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_graph struct graph graph = {0};
+    const struct file *upper, *lower;
+    int rc = build(ctx, &list, &graph, &registry);
+
+    *upper_out = *lower_out = NULL;
+    if (rc < 0)
+        return rc;
+    lower = find_real(&graph, leaf);
+    do {
+        upper = lower;
+        lower = upper && upper->parent ? find(&graph, upper->parent) : NULL;
+    } while (lower && !(is_left(&list, upper) && is_left(&list, lower) &&
+                        only_above(&graph, lower) == upper));
+    if (!lower)
+        return 0;
+    *upper_out = strdup(upper->path);
+    *lower_out = strdup(lower->path);
+    if (*upper_out && *lower_out)
+        return 0;
+    xenfork__free_ptr(upper_out);
+    xenfork__free_ptr(lower_out);
+    return xenfork__nomem(ctx);
+}
+
+void xenfork__above_free(struct xenfork__above *above)
+{
+    size_t i;
+
+    for (i = 0; i < above->count; i++)
+        free(above->items[i].path);
+    free(above->items);
+    *above = (struct xenfork__above){0};
+}
+
+int xenfork__sealed_above(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__above *out)
+{
+    cleanup_lock struct xenfork__lock *registry = NULL;
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_graph struct graph graph = {0};
+    cleanup_above struct xenfork__above above = {0};
+    size_t i;
+    int rc = build(ctx, &list, &graph, &registry);
+
+    if (rc < 0)
+        return rc;
+    above.items = calloc(graph.count + 1, sizeof(*above.items));
+    if (!above.items)
+        return xenfork__nomem(ctx);
+    for (i = 0; i < graph.count; i++) {
+        const struct file *file = &graph.files[i];
+
+        if (!file->parent || strcmp(file->parent, path) != 0)
+            continue;
+        above.items[above.count].path = strdup(file->path);
+        if (!above.items[above.count].path)
+            return xenfork__nomem(ctx);
+        memcpy(above.items[above.count++].clone, file->clone,
+               sizeof(file->clone));
+    }
+    *out = above;
+    above = (struct xenfork__above){0};
+    return 0;
+}
+
+/* Its record goes last. */
+static int remove_sealed(xenfork_ctx *ctx,
+                         const struct xenfork__sealed_list *list, size_t i)
+{
+    int rc = xenfork__disk_remove(ctx, list->items[i].driver,
+                                  list->items[i].path);
+
+    return rc < 0 ? rc : xenfork__sealed_forget(ctx, list->names[i]);
+}
+
+static int sweep_locked(xenfork_ctx *ctx)
+{
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_graph struct graph graph = {0};
+    size_t i;
+    int rc = xenfork__sealed_load(ctx, &list);
+
+    if (rc < 0)
+        return rc;
+    rc = add_all(ctx, &list, &graph);
+    if (rc < 0) {
+        LOG_WARN(ctx, "what lies on which disk cannot be told: sealed disks "
+                      "are kept, ignoring");
+        return 0;
+    }
+    for (i = 0; i < list.count; i++)
+        if (!find_real(&graph, list.items[i].path)) {
+            int r = remove_sealed(ctx, &list, i);
+
+            rc = rc < 0 ? rc : r;
+        }
+    return rc;
+}
+
+int xenfork__sealed_sweep(xenfork_ctx *ctx)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    int rc = xenfork__sealed_load(ctx, &list);
+
+    if (rc < 0 || !list.count)
+        return rc;
+    rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
+    return rc < 0 ? rc : sweep_locked(ctx);
+}

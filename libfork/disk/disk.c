@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/disk.h"
+
+#include <string.h>
+
+#include "disk/base.h"
+#include "host/host.h"
+
+/* In order of preference; from plain on, which has no path(), never. */
+static const struct xenfork__disk_driver *const drivers[] = {
+    &xenfork__disk_share,    &xenfork__disk_lvthin,    &xenfork__disk_qcow2,
+    &xenfork__disk_vhd,      &xenfork__disk_reflink,   &xenfork__disk_thin,
+    &xenfork__disk_plain,    &xenfork__disk_qcow2_own, &xenfork__disk_vhd_own,
+    &xenfork__disk_thin_own,
+};
+
+const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(drivers); i++)
+        if (!strcmp(drivers[i]->name, name))
+            return drivers[i];
+    return NULL;
+}
+
+static int yields(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
+                  const struct xenfork__disk *disk, bool is_frozen,
+                  bool *yields_out)
+{
+    *yields_out = false;
+    return driver->yields ? driver->yields(ctx, disk, is_frozen, yields_out)
+                          : 0;
+}
+
+/*
+ * The first that can, unless it yields to a later one; otherwise the text of
+ * the one for that format, or else the last one's, says what it would take.
+ */
+static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                      bool is_frozen,
+                      const struct xenfork__disk_driver **driver_out)
+{
+    const struct xenfork__disk_driver *second = NULL;
+    bool does_yield;
+    size_t i;
+    int rc = XENFORK_E_DISK;
+
+    for (i = 0; drivers[i]->path && rc == XENFORK_E_DISK; i++) {
+        rc = drivers[i]->probe(ctx, disk, is_frozen);
+        if (rc < 0 && drivers[i]->owns && drivers[i]->owns(ctx, disk))
+            return rc;
+        if (rc < 0)
+            continue;
+        rc = yields(ctx, drivers[i], disk, is_frozen, &does_yield);
+        if (rc == 0 && does_yield) {
+            second = second ? second : drivers[i];
+            rc = XENFORK_E_DISK;
+        } else if (rc == 0) {
+            *driver_out = drivers[i];
+        }
+    }
+    if (rc != XENFORK_E_DISK || !second)
+        return rc;
+    *driver_out = second;
+    return 0;
+}
+
+static int probe_named(xenfork_ctx *ctx, const xenfork_spec *spec,
+                       const struct xenfork__disk *disk, bool is_frozen,
+                       const struct xenfork__disk_driver *driver)
+{
+    struct xenfork__disk wanted = *disk;
+
+    wanted.options = xenfork__spec_disk_options(spec, disk->vdev);
+    if (wanted.options && !driver->takes_options) {
+        xenfork__miss(ctx, XENFORK_E_INVAL, "disk %s: %s takes no options",
+                      disk->vdev, driver->name);
+        return xenfork__remedy(ctx, "man xl-fork lists those of each driver");
+    }
+    return driver->probe(ctx, &wanted, is_frozen);
+}
+
+int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
+                         const struct xenfork__disk *disk, bool is_frozen,
+                         const struct xenfork__disk_driver **driver_out)
+{
+    const char *how = xenfork__spec_disk(spec, disk->vdev);
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(how);
+    int rc;
+
+    if (!strcmp(how, XENFORK__DISK_AUTO))
+        return choose_any(ctx, disk, is_frozen, driver_out);
+    if (!strcmp(how, XENFORK__DISK_NONE)) {
+        *driver_out = NULL;
+        return 0;
+    }
+    if (!driver || !driver->probe) {
+        xenfork__miss(ctx, XENFORK_E_INVAL, "disk %s: there is no driver %s",
+                      disk->vdev, how);
+        return xenfork__remedy(ctx, "man xl-fork lists the drivers");
+    }
+    rc = probe_named(ctx, spec, disk, is_frozen, driver);
+    if (rc == 0)
+        *driver_out = driver;
+    return rc;
+}
+
+static bool has_disk(const struct xenfork__config *config, const char *vdev)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->disk_count; i++)
+        if (!strcmp(config->disks[i].vdev, vdev))
+            return true;
+    return false;
+}
+
+int xenfork__disks_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
+                          const struct xenfork__config *config)
+{
+    uint32_t i;
+
+    for (i = 0; spec && i < spec->disk_count; i++) {
+        if (has_disk(config, spec->disks[i].vdev))
+            continue;
+        xenfork__miss(ctx, XENFORK_E_DISK, "%s has no disk %s", config->name,
+                      spec->disks[i].vdev);
+        return xenfork__remedy(ctx, "xl fork-check names its disks");
+    }
+    return 0;
+}
+
+int xenfork__disk_of_record(xenfork_ctx *ctx, const char *name,
+                            const struct xenfork__disk_driver **driver_out)
+{
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(name);
+
+    if (!driver || !driver->remove)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                             "a record names the disk driver %s, which is "
+                             "unknown",
+                             name);
+    *driver_out = driver;
+    return 0;
+}
+
+int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver, const char *path)
+{
+    const struct xenfork__disk_driver *d = NULL;
+    int rc = xenfork__disk_of_record(ctx, driver, &d);
+
+    return rc < 0 ? rc : d->remove(ctx, path);
+}
+
+int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                            const struct xenfork__disk_driver **driver_out)
+{
+    size_t i;
+    int rc;
+
+    *driver_out = NULL;
+    for (i = 0; i < ARRAY_SIZE(drivers); i++) {
+        if (!drivers[i]->collapse)
+            continue;
+        rc = drivers[i]->probe(ctx, disk, false);
+        if (rc == 0)
+            *driver_out = drivers[i];
+        else if (rc != XENFORK_E_DISK)
+            return rc;
+    }
+    return 0;
+}
+
+int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
+                        const struct xenfork__cut *cut)
+{
+    const struct xenfork__disk_driver *d = NULL;
+    int rc = xenfork__disk_of_record(ctx, driver, &d);
+
+    if (rc == 0 && d->abort)
+        rc = d->abort(ctx, cut);
+    xenfork__sys_qemu_close(ctx);
+    return rc;
+}
+
+/*
+ * Of a program that makes files for a driver all that we know is its text.
+ * @path may begin with the driver's own word.
+ */
+static int not_made(xenfork_ctx *ctx, int rc, const char *path)
+{
+    const char *file = strchr(path, '/');
+
+    return rc == XENFORK_E_DISK && !ctx->error.remedy[0] && file &&
+                   xenfork__sys_is_full(file)
+               ? xenfork__remedy(ctx, "its file system is full: make room "
+                                      "there")
+               : rc;
+}
+
+static int prepare_one(xenfork_ctx *ctx,
+                       const struct xenfork__disks_source *source,
+                       const struct xenfork__disk_driver *driver,
+                       uint32_t index, struct xenfork__node *image)
+{
+    const struct xenfork__disk *disk = &source->config->disks[index];
+    cleanup_free char *path = NULL;
+    int rc = driver->path(ctx, disk, image->uuid, &path);
+
+    if (rc < 0)
+        return rc;
+    if (!path)
+        return xenfork__shared_note(ctx, image, index, disk);
+    if ((rc = xenfork__txn_disk(ctx, source->txn, driver->name, path,
+                                disk->vdev, disk->path)) < 0 ||
+        (rc = driver->prepare(
+             ctx, &(struct xenfork__cut){.domid = source->domid,
+                                         .vdev = disk->vdev,
+                                         .from = disk->path,
+                                         .to = path,
+                                         .is_frozen = source->is_frozen})) < 0)
+        return not_made(ctx, rc, path);
+    return xenfork__node_add_disk(ctx, image, index, disk->vdev, driver->name,
+                                  path, disk->path);
+}
+
+int xenfork__disks_prepare(xenfork_ctx *ctx,
+                           const struct xenfork__disks_source *source,
+                           struct xenfork__node *image)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < source->config->disk_count && rc >= 0; i++) {
+        const struct xenfork__disk_driver *driver = NULL;
+
+        rc = xenfork__disk_choose(ctx, source->spec, &source->config->disks[i],
+                                  source->is_frozen, &driver);
+        if (rc == 0 && driver)
+            rc = prepare_one(ctx, source, driver, i, image);
+    }
+    return rc;
+}
+
+int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config)
+{
+    uint32_t i;
+    size_t d;
+    int rc = 0;
+
+    for (i = 0; i < config->disk_count && rc >= 0; i++)
+        for (d = 0; d < ARRAY_SIZE(drivers) && rc >= 0; d++)
+            if (drivers[d]->thaw && config->disks[i].path &&
+                config->disks[i].is_readwrite)
+                rc = drivers[d]->thaw(ctx, config->disks[i].path);
+    return rc;
+}
+
+/* The path may have come to lead elsewhere since the source was examined. */
+static int cut_one(xenfork_ctx *ctx, uint32_t domid,
+                   const struct xenfork__node_disk *sealed)
+{
+    const struct xenfork__disk_driver *driver = NULL;
+    int rc = xenfork__disk_of_record(ctx, sealed->driver, &driver);
+
+    if (rc < 0 || (rc = xenfork__disk_is_served(ctx, domid, sealed->vdev,
+                                                 sealed->from)) < 0)
+        return rc;
+    return driver->cut(ctx, &(struct xenfork__cut){.domid = domid,
+                                                   .vdev = sealed->vdev,
+                                                   .from = sealed->from,
+                                                   .to = sealed->path});
+}
+
+int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
+                       const struct xenfork__node *image)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < image->disk_count && rc >= 0; i++)
+        rc = cut_one(ctx, domid, &image->disks[i]);
+    if (rc == 0)
+        xenfork__sys_qemu_close(ctx);
+    return rc;
+}
+
+static int clone_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                     const struct xenfork__disk *disk,
+                     const struct xenfork__node_disk *sealed,
+                     struct xenfork__node *clone, const char **script_out)
+{
+    const struct xenfork__disk_driver *driver = NULL;
+    cleanup_free char *path = NULL;
+    int rc;
+
+    if ((rc = xenfork__disk_of_record(ctx, sealed->driver, &driver)) < 0 ||
+        (rc = driver->path(ctx, disk, clone->uuid, &path)) < 0 ||
+        (rc = xenfork__txn_disk(ctx, txn, driver->name, path, "", "")) < 0 ||
+        (rc = driver->clone(ctx, sealed->path, path)) < 0)
+        return path ? not_made(ctx, rc, path) : rc;
+    *script_out = driver->script;
+    return xenfork__node_add_disk(ctx, clone, sealed->index, sealed->vdev,
+                                  driver->name, path, "");
+}
+
+static const struct xenfork__node_disk *sealed_at(
+    const struct xenfork__node *image, uint32_t index)
+{
+    uint32_t i;
+
+    for (i = 0; i < image->disk_count; i++)
+        if (image->disks[i].index == index)
+            return &image->disks[i];
+    return NULL;
+}
+
+/* What the image has been made with cannot be had by another driver. */
+static int check_wish(xenfork_ctx *ctx, const struct xenfork__node *image,
+                      const struct xenfork__node_disk *sealed, const char *how)
+{
+    if (!strcmp(how, XENFORK__DISK_AUTO) || !strcmp(how, sealed->driver))
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s of image %s is sealed by driver %s, not %s",
+                  sealed->vdev, image->name, sealed->driver, how);
+    return xenfork__remedy(ctx, "leave out the driver");
+}
+
+static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                     const xenfork_spec *spec,
+                     const struct xenfork__config *config,
+                     const struct xenfork__node *image,
+                     struct xenfork__node *clone,
+                     struct xenfork__clone_disk *disks)
+{
+    uint32_t i;
+    int rc;
+
+    for (i = 0; i < config->disk_count; i++) {
+        const struct xenfork__disk *disk = &config->disks[i];
+        const struct xenfork__node_disk *sealed = sealed_at(image, i);
+        const char *how = xenfork__spec_disk(spec, disk->vdev);
+
+        /* Writable, and not sealed: the image has been made without it. */
+        if (!strcmp(how, XENFORK__DISK_NONE) ||
+            (!sealed && disk->path && disk->is_readwrite)) {
+            disks[i].is_absent = true;
+            continue;
+        }
+        if (!sealed && (rc = xenfork__shared_check(ctx, image, i, disk)) < 0)
+            return rc;
+        if (!sealed)
+            continue;
+        if ((rc = check_wish(ctx, image, sealed, how)) < 0 ||
+            (rc = clone_one(ctx, txn, disk, sealed, clone, &disks[i].script)) <
+                0)
+            return rc;
+    }
+    for (i = 0; i < clone->disk_count; i++)
+        disks[clone->disks[i].index].path = clone->disks[i].path;
+    return 0;
+}
+
+int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                         const xenfork_spec *spec,
+                         const struct xenfork__config *config,
+                         const struct xenfork__node *image,
+                         struct xenfork__node *clone,
+                         struct xenfork__clone_disk **disks_out)
+{
+    cleanup_free struct xenfork__clone_disk *disks = calloc(
+        config->disk_count + 1, sizeof(*disks));
+    int rc;
+
+    if (!disks)
+        return xenfork__nomem(ctx);
+    rc = clone_all(ctx, txn, spec, config, image, clone, disks);
+    if (rc == 0)
+        *disks_out = steal_ptr(disks);
+    return rc;
+}
+
+int xenfork__disks_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    uint32_t i;
+    int rc = 0, r;
+
+    for (i = 0; i < clone->disk_count; i++) {
+        const struct xenfork__disk_driver *driver = xenfork__disk_driver(
+            clone->disks[i].driver);
+
+        r = driver && driver->release
+                ? driver->release(ctx, clone->disks[i].path)
+                : 0;
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
+static int remove_one(xenfork_ctx *ctx, const struct xenfork__node *node,
+                      const struct xenfork__node_disk *disk)
+{
+    const struct xenfork__disk_driver *driver = NULL;
+    int rc = xenfork__disk_of_record(ctx, disk->driver, &driver);
+
+    if (rc < 0)
+        return rc;
+    if (driver->parent && node->kind == XENFORK_KIND_IMAGE)
+        return xenfork__sealed_keep(ctx, node, disk);
+    if (disk->other[0] &&
+        (rc = xenfork__disk_remove(ctx, disk->other_driver, disk->other)) < 0)
+        return rc;
+    return driver->remove(ctx, disk->path);
+}
+
+int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
+{
+    uint32_t i;
+    int rc = 0, r;
+
+    for (i = 0; i < node->disk_count; i++) {
+        r = remove_one(ctx, node, &node->disks[i]);
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Thin volumes of LVM.  The cut is one thin snapshot of the source's volume,
+ * in the same pool; the source goes on writing to its own volume, so nothing
+ * is switched and no chain grows.
+ */
+#include "disk/disk.h"
+
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/ids.h"
+#include "host/host.h"
+
+static int is_thin(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    if (!disk->path || disk->is_foreign || disk->is_cdrom ||
+        strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
+        (disk->script && disk->script[0]))
+        return xenfork__miss(ctx, XENFORK_E_DISK,
+                             "disk %s is no volume served by blkback",
+                             disk->vdev);
+    return xenfork__sys_lv_is_thin(ctx, disk->path);
+}
+
+/* Why its pool makes no snapshot, nobody else can say. */
+static bool lvthin_owns(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    __auto_type error = ctx->error;
+    bool is_owned = is_thin(ctx, disk) == 0;
+
+    ctx->error = error;
+    return is_owned;
+}
+
+static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                        bool is_frozen)
+{
+    int rc = is_thin(ctx, disk);
+
+    (void)is_frozen;
+    if (rc == XENFORK_E_DISK)
+        return xenfork__remedy(ctx, "the driver lvthin is for thin volumes of "
+                                    "LVM, by phy");
+    if (rc < 0)
+        return rc;
+    rc = xenfork__sys_lv_check_pool(ctx, disk->path);
+    if (rc == XENFORK_E_DISK) {
+        __auto_type said = ctx->error;
+
+        xenfork__miss(ctx, rc, "disk %s (%s) cannot be forked: %s", disk->vdev,
+                      disk->path, said.text);
+        xenfork__remedy(ctx, "%s", said.remedy);
+    }
+    return rc;
+}
+
+static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                       const uint8_t uuid[16], char **path_out)
+{
+    char text[XENFORK__UUID_CHARS];
+    cleanup_free char *dir = NULL;
+    int rc = xenfork__sys_lv_dir(ctx, disk->path, &dir);
+
+    if (rc < 0)
+        return rc;
+    xenfork__uuid_print(uuid, text);
+    if (asprintf(path_out, "%s/xenfork-%s-%s", dir, text, disk->vdev) < 0)
+        return xenfork__nomem(ctx);
+    return 0;
+}
+
+/* What the pool has not committed is committed now, not in the stun. */
+static int lvthin_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
+                             cut->from);
+    return 0;
+}
+
+static int lvthin_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    return xenfork__sys_lv_snapshot(ctx, cut->from, cut->to, true);
+}
+
+static int lvthin_clone(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    return xenfork__sys_lv_snapshot(ctx, from, to, false);
+}
+
+/* What of it is shared only the pool's metadata tell. */
+static int lvthin_usage(xenfork_ctx *ctx, const char *path,
+                        uint64_t *allocated_kib_out, uint64_t *own_kib_out)
+{
+    int rc = xenfork__sys_lv_usage(ctx, path, allocated_kib_out);
+
+    if (rc == 0)
+        *own_kib_out = XENFORK_NOT_KNOWN;
+    return rc;
+}
+
+const struct xenfork__disk_driver xenfork__disk_lvthin = {
+    .name = "lvthin",
+    .why = "a thin volume of LVM",
+    .format = "raw",
+    .owns = lvthin_owns,
+    .probe = lvthin_probe,
+    .path = lvthin_path,
+    .prepare = lvthin_prepare,
+    .cut = lvthin_cut,
+    .clone = lvthin_clone,
+    .remove = xenfork__sys_lv_remove,
+    .usage = lvthin_usage,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a detached disk has become: a raw file that lies on nothing. */
+#include "disk/disk.h"
+
+#include "host/host.h"
+
+static int plain_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                       bool is_frozen)
+{
+    (void)is_frozen;
+    xenfork__miss(ctx, XENFORK_E_DISK, "disk %s: plain forks nothing",
+                  disk->vdev);
+    return xenfork__remedy(ctx, "leave out the driver");
+}
+
+const struct xenfork__disk_driver xenfork__disk_plain = {
+    .name = "plain",
+    .why = "a file of its own",
+    .format = "raw",
+    .probe = plain_probe,
+    .remove = xenfork__raw_remove,
+    .usage = xenfork__sys_file_usage,
+};

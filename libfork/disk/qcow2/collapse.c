@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The chain that a source lies on becomes shorter, while it runs: what nothing
+ * else lies on is joined (disk/qcow2/commit.c), of what clones need the source gets
+ * copies of its own where the chain is long.
+ */
+#include "disk/qcow2/driver.h"
+
+#include <string.h>
+
+#include "disk/base.h"
+#include "disk/qcow2/header.h"
+#include "op/source.h"
+#include "state/journal.h"
+
+#define LONG_CHAIN 8U
+#define MAX_DEPTH  4096U
+
+static bool is_own(const char *path)
+{
+    return !strncmp(xenfork__qcow2_base(path), XENFORK__QCOW2_PREFIX,
+                    strlen(XENFORK__QCOW2_PREFIX));
+}
+
+/* How many of ours the source lies on, and the lowest; caller frees. */
+static int measure(xenfork_ctx *ctx, const char *leaf, uint32_t *depth_out,
+                   char **lowest_out)
+{
+    cleanup_free char *lowest = NULL;
+    cleanup_free char *path = strdup(leaf);
+    uint32_t depth;
+
+    if (!path)
+        return xenfork__nomem(ctx);
+    for (depth = 0; depth < MAX_DEPTH; depth++) {
+        char *parent = NULL;
+        int rc = xenfork__qcow2_parent(ctx, path, &parent);
+
+        if (rc < 0)
+            return rc;
+        free(path);
+        path = parent;
+        if (!path || !is_own(path))
+            break;
+        free(lowest);
+        lowest = strdup(path);
+        if (!lowest)
+            return xenfork__nomem(ctx);
+    }
+    *depth_out = depth;
+    *lowest_out = steal_ptr(lowest);
+    return 0;
+}
+
+/* Clones need what is between: the source gets copies of its own. */
+static int shorten(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                   const char *parent, bool *again_out)
+{
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    cleanup_free char *lowest = NULL;
+    char id[XENFORK__QEMU_NAME];
+    uint32_t depth;
+    int rc = measure(ctx, cut->from, &depth, &lowest);
+
+    if (rc < 0 || depth + 1 < LONG_CHAIN)
+        return rc;
+    if ((rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COPY, parent, cut->vdev,
+                                id)) < 0 ||
+        (rc = xenfork__sys_qemu_tidy(ctx, cut->domid, cut->vdev, top.node)) <
+            0 ||
+        (rc = xenfork__sys_qemu_stream(ctx, cut->domid, &top, id, depth,
+                                       xenfork__qcow2_base(lowest))) < 0)
+        return rc;
+    *again_out = true;
+    return 0;
+}
+
+/* The guest stands still, then: journaled, so that it runs on. */
+static int begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                 const char *id)
+{
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    struct xenfork__dominfo info;
+    struct xenfork__txn *txn;
+    int rc;
+
+    if ((rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
+        (rc = xenfork__xen_info(ctx, cut->domid, &info)) < 0 ||
+        (rc = xenfork__txn_begin(ctx, &txn)) < 0)
+        return rc;
+    if ((rc = xenfork__txn_source(ctx, txn, info.uuid, info.domid,
+                                  info.is_paused)) < 0 ||
+        (rc = xenfork__txn_stopping(ctx, txn, info.is_paused,
+                                    info.cpu_ns)) < 0 ||
+        (rc = xenfork__qcow2_begin(ctx, cut, &top, id)) < 0 ||
+        (rc = xenfork__txn_commit(ctx, txn)) < 0)
+        return xenfork__source_undo(ctx, txn, rc);
+    return 0;
+}
+
+/* The source lies on @parent, which is ours. */
+static int step(xenfork_ctx *ctx, const struct xenfork__cut *cut, char **parent,
+                bool *again_out, char **to_out)
+{
+    struct xenfork__cut below = *cut;
+    struct xenfork__qemu_job_info job;
+    char id[XENFORK__QEMU_NAME];
+    bool is_free = false;
+    int rc;
+
+    if ((rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, *parent, cut->vdev,
+                                id)) < 0 ||
+        (rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job)) < 0)
+        return rc;
+    if (job.state == XENFORK__QEMU_JOB_RUNNING) {
+        *again_out = true;
+        return 0;
+    }
+    rc = xenfork__sealed_is_free(ctx, *parent, cut->from, &is_free);
+    if (rc < 0)
+        return rc;
+    if (job.state == XENFORK__QEMU_JOB_READY) {
+        if (!is_free || strcmp(job.id, id))
+            return xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
+        *to_out = steal_ptr(*parent);
+        *again_out = true;
+        return 0;
+    }
+    if (!is_free)
+        return shorten(ctx, cut, *parent, again_out);
+    *again_out = true;
+    below.to = *parent;
+    return begin(ctx, &below, id);
+}
+
+int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                            bool *again_out, char **to_out)
+{
+    cleanup_free char *parent = NULL;
+    cleanup_free char *real = NULL;
+    struct xenfork__cut followed = *cut;
+    int rc = xenfork__qcow2_follow(ctx, &followed, &real);
+
+    if (rc == 0)
+        rc = xenfork__qcow2_parent(ctx, followed.from, &parent);
+    if (rc < 0 || !parent || !is_own(parent))
+        return rc;
+    return step(ctx, &followed, &parent, again_out, to_out);
+}

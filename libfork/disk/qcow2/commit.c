@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the source has written since a cut goes back into the file that was
+ * sealed: when a fork is undone, and when nothing else lies on it any more.
+ *
+ * QEMU copies it while the guest runs, from then on writes to both, and goes
+ * over to the file below when it is told to.  The copy is made through a node
+ * of its own for the file below: the one that the guest reads through was
+ * opened by a name that leads elsewhere now (see host/qemu.c).  Both may be
+ * used at once, because of what is being written to the one, in whole
+ * clusters, nothing is read from the other: it is hidden by the file above.
+ *
+ * While QEMU begins the guest stands still (see host/qemu-job.c), and for
+ * the moment of going over, so that at every instant the path leads to all
+ * that it was told is written: both files have it, durably, then the path
+ * changes, then QEMU goes over.
+ */
+#include "disk/qcow2/driver.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "disk/qcow2/header.h"
+#include "host/dm.h"
+#include "state/files.h"
+
+#define LIMIT_MS 600000U
+#define POLL_NS  2000000L
+
+/* What there is of a cut. */
+struct files {
+    char *new; /* its path */
+    bool has_new, has_sealed;
+    bool is_before; /* the path leads to what is sealed */
+};
+
+static int look(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                struct files *out)
+{
+    struct stat from, to, new;
+    int rc = xenfork__qcow2_new(ctx, cut->to, &out->new);
+
+    if (rc < 0)
+        return rc;
+    out->has_new = lstat(out->new, &new) == 0;
+    out->has_sealed = lstat(cut->to, &to) == 0;
+    out->is_before = out->has_sealed && lstat(cut->from, &from) == 0 &&
+                     from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+    return 0;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
+           x.st_ino == y.st_ino;
+}
+
+/* Does the source's path lead to what lies directly on @to? */
+static int lies_on(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                   bool *is_out)
+{
+    cleanup_free char *parent = NULL;
+    int rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
+
+    *is_out = rc == 0 && parent && is_same(parent, cut->to);
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+static int move(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    if (rename(from, to))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot put %s at %s",
+                             from, to);
+    return xenfork__names_sync(ctx, to);
+}
+
+/* The path leads to the old file again, which has all. */
+static int put_back(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_close int fd = open(cut->to, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+
+    if (fd < 0 || stat(cut->from, &st) || fchmod(fd, st.st_mode & 07777))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                             "cannot make %s writable", cut->to);
+    return move(ctx, cut->to, cut->from);
+}
+
+/*
+ * The second name that was made of the source's file goes; where the file has
+ * no other any more, because one has been moved over it, it stays.
+ */
+static int drop_name(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    struct stat st;
+
+    if (lstat(cut->to, &st) || S_ISLNK(st.st_mode) || st.st_nlink > 1)
+        return xenfork__file_remove(ctx, cut->to);
+    LOG_WARN(ctx,
+             "%s is the only name that the source's file has: it stays, "
+             "ignoring",
+             cut->to);
+    return 0;
+}
+
+static int drop_new(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                    const struct files *files)
+{
+    int rc = 0;
+
+    if (files->has_sealed && (files->is_before || files->has_new))
+        rc = drop_name(ctx, cut);
+    return rc < 0 ? rc : xenfork__file_remove(ctx, files->new);
+}
+
+/* QEMU does not use the new file, or there is none: no more do we. */
+static int undo_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const struct files *files)
+{
+    bool is_above = false;
+    int rc;
+
+    if (files->has_new || !files->has_sealed || files->is_before)
+        return drop_new(ctx, cut, files);
+    rc = lies_on(ctx, cut, &is_above);
+    if (rc < 0)
+        return rc;
+    if (is_above)
+        return put_back(ctx, cut);
+    LOG_WARN(ctx, "%s does not lie on %s, which stays, ignoring", cut->from,
+             cut->to);
+    return 0;
+}
+
+/* Nobody serves it. */
+static int join_offline(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                        const struct files *files)
+{
+    bool is_above = false;
+    int rc;
+
+    if (!files->has_new && files->has_sealed && !files->is_before) {
+        if ((rc = lies_on(ctx, cut, &is_above)) < 0 ||
+            (is_above &&
+             ((rc = xenfork__sys_qemu_img_commit(ctx, cut->from)) < 0 ||
+              (rc = xenfork__sys_disk_flush(ctx, cut->to)) < 0)))
+            return rc;
+    }
+    return undo_files(ctx, cut, files);
+}
+
+/* The file below: the path leads there already, if we are not the first. */
+static int find_below(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const char **path_out)
+{
+    cleanup_free char *parent = NULL;
+    struct stat st;
+    int rc;
+
+    *path_out = cut->to;
+    if (lstat(cut->to, &st) == 0)
+        return 0;
+    *path_out = cut->from;
+    rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
+    if (rc < 0 || !parent ||
+        strcmp(xenfork__qcow2_base(parent), xenfork__qcow2_base(cut->to)))
+        return rc;
+    return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                         "%s, which %s lies on, is gone", cut->to, cut->from);
+}
+
+struct merge {
+    const struct xenfork__cut *cut;
+    const struct xenfork__qemu_top *top;
+    const char *id, *below;
+};
+
+static int merge(xenfork_ctx *ctx, const void *opaque)
+{
+    const struct merge *m = opaque;
+
+    return xenfork__sys_qemu_merge(ctx, m->cut->domid, m->top, m->id, m->below);
+}
+
+int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                         const struct xenfork__qemu_top *top, const char *id)
+{
+    struct merge m = {.cut = cut, .top = top, .id = id};
+    int rc = find_below(ctx, cut, &m.below);
+
+    return rc < 0 ? rc
+                  : xenfork__qcow2_copy(ctx, cut->domid, cut->vdev, merge, &m);
+}
+
+/* Until both files have the same. */
+static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const struct xenfork__qemu_top *top, const char *id)
+{
+    const struct timespec pause = {.tv_nsec = POLL_NS};
+    uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
+    struct xenfork__qemu_job_info job;
+    int rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+
+    if (rc == 0 && job.state != XENFORK__QEMU_JOB_NONE && strcmp(job.id, id)) {
+        rc = xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
+        job.state = XENFORK__QEMU_JOB_NONE;
+    }
+    if (rc == 0 && job.state == XENFORK__QEMU_JOB_NONE &&
+        (rc = xenfork__qcow2_begin(ctx, cut, top, id)) == 0)
+        rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+    while (rc == 0 && job.state == XENFORK__QEMU_JOB_RUNNING &&
+           xenfork__now_ns() < end_ns) {
+        nanosleep(&pause, NULL);
+        rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+    }
+    if (rc < 0 || job.state == XENFORK__QEMU_JOB_READY)
+        return rc;
+    return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                         "QEMU of domain %u cannot write what lies on %s into "
+                         "it",
+                         cut->domid, cut->to);
+}
+
+static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                   const char *id)
+{
+    const char *below;
+    bool has_paused = false;
+    int rc, r;
+
+    if ((rc = find_below(ctx, cut, &below)) == 0 &&
+        (rc = xenfork__qcow2_stop(ctx, cut->domid, &has_paused)) == 0)
+        rc = xenfork__sys_qemu_flush(ctx, cut->domid, id);
+    if (rc == 0 && below == cut->to)
+        rc = put_back(ctx, cut);
+    if (rc == 0)
+        rc = xenfork__sys_qemu_complete(ctx, cut->domid, cut->vdev, id);
+    if (has_paused && (r = xenfork__xen_unpause(ctx, cut->domid)) < 0)
+        rc = r;
+    return rc;
+}
+
+/* Not over a file that somebody has put there. */
+static int check_place(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                       const struct files *files)
+{
+    int rc;
+
+    if (files->has_new && !files->is_before) {
+        xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                      "%s is another file than the one that was sealed",
+                      cut->from);
+        return xenfork__remedy(ctx, "move it away, and %s there", cut->to);
+    }
+    rc = files->has_new
+             ? 0
+             : xenfork__disk_is_served(ctx, cut->domid, cut->vdev, cut->from);
+    return rc;
+}
+
+static int join(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                const struct xenfork__qemu_top *top, const struct files *files)
+{
+    char id[XENFORK__QEMU_NAME];
+    int rc;
+
+    if ((rc = check_place(ctx, cut, files)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, cut->to, cut->vdev,
+                                id)) < 0 ||
+        (files->has_new && (rc = move(ctx, files->new, cut->from)) < 0) ||
+        (rc = wait_ready(ctx, cut, top, id)) < 0 ||
+        (rc = go_over(ctx, cut, id)) < 0)
+        return rc;
+    return xenfork__sys_qemu_tidy(ctx, cut->domid, cut->vdev, id);
+}
+
+static int find_top(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                    struct xenfork__qemu_top *top)
+{
+    if (cut->domid == XENFORK_DOMID_NONE)
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "the source is gone");
+    return xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, top);
+}
+
+static int abort_with(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const struct files *files)
+{
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    char node[XENFORK__QEMU_NAME];
+    int rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_DELTA, cut->to, cut->vdev,
+                               node);
+
+    if (rc < 0)
+        return rc;
+    rc = find_top(ctx, cut, &top);
+    if (rc == XENFORK_E_NOTFOUND)
+        return join_offline(ctx, cut, files);
+    if (rc < 0) {
+        /* Whatever QEMU writes to, the path leads to it, then. */
+        if (files->has_new && files->is_before)
+            move(ctx, files->new, cut->from);
+        return rc;
+    }
+    /* By its name, or opened anew since then. */
+    if (!strcmp(top.node, node) ||
+        !strcmp(xenfork__qcow2_base(top.backing), xenfork__qcow2_base(cut->to)))
+        return join(ctx, cut, &top, files);
+    rc = xenfork__sys_qemu_remove(ctx, cut->domid, node);
+    return rc < 0 ? rc : undo_files(ctx, cut, files);
+}
+
+int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_free char *real = NULL;
+    struct files files = {.new = NULL};
+    struct xenfork__cut followed = *cut;
+    int rc = xenfork__qcow2_follow(ctx, &followed, &real);
+
+    if (rc == 0 && (rc = look(ctx, &followed, &files)) == 0)
+        rc = abort_with(ctx, &followed, &files);
+    free(files.new);
+    return rc;
+}

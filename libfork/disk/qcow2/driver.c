@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qcow2 files that QEMU serves (qdisk).  The cut makes QEMU write to a new,
+ * empty file that lies on the source's; what is sealed is the old one, under
+ * a second name, while the source's path leads to the new one, as libxl's
+ * record, a reboot and a restore expect.
+ *
+ * All files are beside the source's, because QEMU looks for what a file lies
+ * on in the folder of the name that it was opened by.  A symbolic link stays,
+ * and the file that it leads to is cut, which has to be in its folder, then.
+ *
+ * The order of a cut: QEMU goes over to the new file, then the path leads to
+ * it, durably, before the guest runs on.  Not the other way round: QEMU opens
+ * the old file once more, by that path (see host/qemu.c).
+ */
+#include "disk/qcow2/driver.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/ids.h"
+#include "disk/qcow2/header.h"
+#include "state/files.h"
+
+#define ID_DIGITS 20U
+#define MAX_VDEV  12U
+
+const char *xenfork__qcow2_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
+                      const char *vdev, char out[XENFORK__QEMU_NAME])
+{
+    const char *name = xenfork__qcow2_base(sealed);
+    size_t i = 0;
+
+    out[i++] = kind;
+    if (!strncmp(name, XENFORK__QCOW2_PREFIX, strlen(XENFORK__QCOW2_PREFIX)))
+        for (name += strlen(XENFORK__QCOW2_PREFIX); *name && i <= ID_DIGITS;
+             name++)
+            if (isxdigit((unsigned char)*name))
+                out[i++] = *name;
+    if (i <= ID_DIGITS || strlen(vdev) > MAX_VDEV)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                             "%s (disk %s) is no name of ours", sealed, vdev);
+    snprintf(out + i, XENFORK__QEMU_NAME - i, "-%s", vdev);
+    return 0;
+}
+
+int xenfork__qcow2_new(xenfork_ctx *ctx, const char *sealed, char **path_out)
+{
+    if (asprintf(path_out, "%s.new", sealed) < 0)
+        return xenfork__nomem(ctx);
+    return 0;
+}
+
+static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                  const char *why, const char *remedy)
+{
+    xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
+                  disk->vdev, disk->path ? disk->path : "empty", why);
+    return xenfork__remedy(ctx, "%s", remedy);
+}
+
+int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__cut *cut,
+                          char **real_out)
+{
+    char *real = realpath(cut->from, NULL);
+
+    if (!real && errno == ENOMEM)
+        return xenfork__nomem(ctx);
+    if (real)
+        cut->from = real;
+    *real_out = real;
+    return 0;
+}
+
+static bool stat_folder(const char *path, struct stat *st_out)
+{
+    cleanup_free char *dir = strndup(path,
+                                     (size_t)(strrchr(path, '/') - path) + 1);
+
+    return dir && stat(dir, st_out) == 0;
+}
+
+static int check_link(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    cleanup_free char *real = realpath(disk->path, NULL);
+    struct stat named, led_to;
+
+    if (!real || !stat_folder(disk->path, &named) ||
+        !stat_folder(real, &led_to))
+        return refuse(ctx, disk, "the file cannot be found",
+                      "see where it has gone");
+    if (named.st_dev == led_to.st_dev && named.st_ino == led_to.st_ino)
+        return 0;
+    refuse(ctx, disk,
+           "it is a link into another folder, where QEMU would not look for "
+           "what the file lies on",
+           "");
+    return xenfork__remedy(ctx, "start the domain with target=%s", real);
+}
+
+static int probe_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    cleanup_qcow2 struct xenfork__qcow2 qcow2 = {0};
+    int rc;
+
+    if (disk->path[0] != '/')
+        return refuse(ctx, disk, "its path is not absolute",
+                      "give the whole path of the file");
+    if (strlen(disk->vdev) > MAX_VDEV)
+        return refuse(ctx, disk, "its name is too long", "call it xvda");
+    rc = check_link(ctx, disk);
+    if (rc < 0)
+        return rc;
+    rc = xenfork__qcow2_read(ctx, disk->path, &qcow2);
+    if (rc == XENFORK_E_NOTFOUND)
+        return refuse(ctx, disk, "the file cannot be found",
+                      "see where it has gone");
+    if (rc == XENFORK_E_DISK || rc == XENFORK_E_STATE)
+        return refuse(ctx, disk, "the file is not in the qcow2 format",
+                      "qemu-img info says what it is");
+    if (rc < 0)
+        return rc;
+    if (qcow2.trouble)
+        return refuse(ctx, disk, qcow2.trouble,
+                      "qemu-img convert makes a plain qcow2 file of it");
+    return 0;
+}
+
+static int qcow2_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                       bool is_frozen)
+{
+    static const char other[] =
+        "the driver qcow2 is for files with format=qcow2, by qdisk";
+    int rc;
+
+    (void)is_frozen;
+    if (!disk->path)
+        return refuse(ctx, disk, "the drive is empty", other);
+    if (disk->is_foreign)
+        return refuse(ctx, disk, "its backend is in another domain", other);
+    if (disk->is_cdrom)
+        return refuse(ctx, disk, "it is a CD-ROM drive", other);
+    if (!strcmp(disk->format, "vhd"))
+        return refuse(ctx, disk,
+                      "QEMU opens a VHD file that lies on another one without "
+                      "that, and so shows wrong data",
+                      "qemu-img convert -O qcow2 makes a qcow2 file of it");
+    if (strcmp(disk->format, "qcow2"))
+        return refuse(ctx, disk, "its format is not qcow2", other);
+    if (strcmp(disk->backend, "qdisk"))
+        return refuse(ctx, disk, "it is not served by QEMU", other);
+    rc = probe_file(ctx, disk);
+    if (rc < 0)
+        return rc;
+    if (!xenfork__sys_has_qemu_img())
+        return refuse(ctx, disk, "there is no qemu-img to undo a fork with",
+                      "install it (Debian package: qemu-utils)");
+    if (!xenfork__sys_qemu_is_there(ctx->domid))
+        return refuse(ctx, disk, "its QEMU cannot be asked",
+                      "start the domain anew: /var/run/xen has no socket "
+                      "qmp-libxenstat-DOMID of it");
+    return 0;
+}
+
+static int qcow2_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                      const uint8_t uuid[16], char **path_out)
+{
+    size_t dir = (size_t)(strrchr(disk->path, '/') - disk->path);
+    char text[XENFORK__UUID_CHARS];
+
+    xenfork__uuid_print(uuid, text);
+    if (asprintf(path_out, "%.*s/" XENFORK__QCOW2_PREFIX "%s-%s.qcow2",
+                 (int)dir, disk->path, text, disk->vdev) < 0)
+        return xenfork__nomem(ctx);
+    return 0;
+}
+
+/* What is dirty is written now, not in the stun. */
+static int flush(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
+                             path);
+    return 0;
+}
+
+/* The new file, and the second name of the old one: nobody uses them yet. */
+static int make_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      const char *new)
+{
+    int rc = xenfork__qcow2_create(ctx, cut->from, xenfork__qcow2_base(cut->to),
+                                   new);
+
+    if (rc < 0)
+        return rc;
+    if (linkat(AT_FDCWD, cut->from, AT_FDCWD, cut->to, 0))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                             "cannot give %s a second name", cut->from);
+    return xenfork__names_sync(ctx, cut->to);
+}
+
+/* For a fork it is an error like another that QEMU is gone. */
+static int need_qemu(xenfork_ctx *ctx, const struct xenfork__cut *cut, int rc)
+{
+    return rc == XENFORK_E_NOTFOUND
+               ? xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                               "disk %s: QEMU of domain %u is gone", cut->vdev,
+                               cut->domid)
+               : rc;
+}
+
+/* What still shortens the chain of an earlier fork ends here. */
+static int prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    cleanup_free char *new = NULL;
+    char node[XENFORK__QEMU_NAME];
+    int rc;
+
+    if ((rc = xenfork__qcow2_new(ctx, cut->to, &new)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_DELTA, cut->to, cut->vdev,
+                                node)) < 0 ||
+        (rc = xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev)) < 0 ||
+        (rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
+        (rc = make_files(ctx, cut, new)) < 0 ||
+        (rc = xenfork__sys_qemu_add(ctx, cut->domid, &top, node, new)) < 0)
+        return need_qemu(ctx, cut, rc);
+    return flush(ctx, cut->from);
+}
+
+static int qcow2_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_free char *real = NULL;
+    struct xenfork__cut followed = *cut;
+    int rc = xenfork__qcow2_follow(ctx, &followed, &real);
+
+    return rc < 0 ? rc : prepare(ctx, &followed);
+}
+
+/* By no path: whoever can write in the folder could put a link there. */
+static int seal(const char *path)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 ? -1 : fchmod(fd, 0400);
+}
+
+/* Is what is about to be replaced what has been given a second name? */
+static int check_source(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    struct stat from, to;
+
+    if (!lstat(cut->from, &from) && !lstat(cut->to, &to) &&
+        from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s: another file has been put at %s meanwhile",
+                  cut->vdev, cut->from);
+    return xenfork__remedy(ctx, "put the one back that domain %u has open",
+                           cut->domid);
+}
+
+static int replace(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    cleanup_free char *new = NULL;
+    char node[XENFORK__QEMU_NAME];
+    int rc;
+
+    if ((rc = check_source(ctx, cut)) < 0 ||
+        (rc = xenfork__qcow2_new(ctx, cut->to, &new)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_DELTA, cut->to, cut->vdev,
+                                node)) < 0 ||
+        (rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
+        (rc = xenfork__sys_qemu_snapshot(ctx, cut->domid, top.node, node)) < 0)
+        return need_qemu(ctx, cut, rc);
+    if (rename(new, cut->from) || seal(cut->to))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot replace %s",
+                             cut->from);
+    return xenfork__names_sync(ctx, cut->from);
+}
+
+static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_free char *real = NULL;
+    struct xenfork__cut followed = *cut;
+    int rc = xenfork__qcow2_follow(ctx, &followed, &real);
+
+    return rc < 0 ? rc : replace(ctx, &followed);
+}
+
+/* Out of the stun, that what it lies on is sealed becomes durable, too. */
+static int qcow2_clone(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    int rc = flush(ctx, from);
+
+    if (rc == 0)
+        rc = xenfork__qcow2_create(ctx, from, xenfork__qcow2_base(from), to);
+    return rc < 0 ? rc : xenfork__names_sync(ctx, to);
+}
+
+/* No other is for such files; of VHDs it can say best why not. */
+static bool owns_disk(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    (void)ctx;
+    return !strcmp(disk->format, "qcow2") ||
+           (!strcmp(disk->format, "vhd") && !strcmp(disk->backend, "qdisk"));
+}
+
+const struct xenfork__disk_driver xenfork__disk_qcow2 = {
+    .name = "qcow2",
+    .why = "a qcow2 file",
+    .owns = owns_disk,
+    .format = "qcow2",
+    .probe = qcow2_probe,
+    .path = qcow2_path,
+    .prepare = qcow2_prepare,
+    .cut = qcow2_cut,
+    .abort = xenfork__qcow2_abort,
+    .clone = qcow2_clone,
+    .remove = xenfork__file_remove,
+    .parent = xenfork__qcow2_parent,
+    .collapse = xenfork__qcow2_collapse,
+    .detach = xenfork__qcow2_detach,
+    .usage = xenfork__sys_file_usage,
+};

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* For disk/qcow2/driver.c, which cuts, and the others, which make whole again. */
+#ifndef LIBFORK_DISK_QCOW2_H
+#define LIBFORK_DISK_QCOW2_H
+
+#include "disk/disk.h"
+#include "host/host.h"
+
+#define XENFORK__QCOW2_DELTA 'o' /* a node: of the source's new file */
+#define XENFORK__QCOW2_JOIN  'm' /* a job, and its node: of what is sealed */
+#define XENFORK__QCOW2_COPY  's' /* a job */
+#define XENFORK__QCOW2_MOVE  'd' /* a job, and its node: of where it goes */
+#define XENFORK__QCOW2_FLAT  'f' /* a job: in place */
+
+#define XENFORK__QCOW2_PREFIX ".xenfork-"
+
+/* "oUUID-xvda", after what is sealed.  STATE */
+int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
+                      const char *vdev, char out[XENFORK__QEMU_NAME]);
+/* The same of any file: of its path. */
+void xenfork__qcow2_path_id(char kind, const char *path, const char *vdev,
+                            char out[XENFORK__QEMU_NAME]);
+/* Where the source's new file is until the cut; caller frees. */
+int xenfork__qcow2_new(xenfork_ctx *ctx, const char *sealed, char **path_out);
+const char *xenfork__qcow2_base(const char *path);
+/* The cut of the file itself where @from is a link to it; caller frees real. */
+int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__cut *cut,
+                          char **real_out);
+/*
+ * The guest stands still, and nothing is under way to its disks.
+ * has_paused_out: by us; then it is for the caller to let it run
+ */
+int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out);
+/*
+ * Runs @begin, which has QEMU begin to copy the disk, while the guest stands
+ * still, as often as it takes.  BUSY: the guest does not
+ */
+typedef int xenfork__qcow2_copy_fn(xenfork_ctx *ctx, const void *opaque);
+int xenfork__qcow2_copy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                        xenfork__qcow2_copy_fn *begin, const void *opaque);
+/* The same of what goes back into the file below. */
+int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                         const struct xenfork__qemu_top *top, const char *id);
+
+/* See disk.h. */
+int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                            bool *again_out, char **to_out);
+int xenfork__qcow2_detach(xenfork_ctx *ctx, const struct xenfork__own *own);
+
+#endif

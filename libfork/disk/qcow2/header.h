@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Headers of qcow2 files (QEMU, docs/interop/qcow2): what a file lies on, and
+ * files that are empty yet.  A name that is not absolute is looked for in the
+ * folder of the file that names it, as QEMU does.
+ */
+#ifndef LIBFORK_QCOW2_H
+#define LIBFORK_QCOW2_H
+
+#include "base/internal.h"
+
+struct xenfork__qcow2 {
+    uint64_t size_bytes;
+    uint32_t cluster_bits;
+    const char *trouble; /* we cannot have it under a delta; NULL: we can */
+    char *backing;       /* as it is written there; NULL: none */
+    bool is_backing_raw;
+};
+
+/*
+ * DISK, not logged: it is none.  NOTFOUND, not logged: it is not there.
+ * STATE: it cannot be read; not logged: its header is malformed
+ */
+int xenfork__qcow2_read(xenfork_ctx *ctx, const char *path,
+                        struct xenfork__qcow2 *out);
+void xenfork__qcow2_free(struct xenfork__qcow2 *qcow2);
+/*
+ * A new, empty file over @from, which is or will be beside it under the name
+ * @backing; owner and mode of @from.  DISK
+ */
+int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
+                          const char *backing, const char *path);
+/* See parent() in disk.h: of what we make, all is qcow2. */
+int xenfork__qcow2_parent(xenfork_ctx *ctx, const char *path,
+                          char **parent_out);
+
+#define cleanup_qcow2 __attribute__((cleanup(xenfork__qcow2_free)))
+
+#endif

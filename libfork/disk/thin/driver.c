@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Raw files and block devices, by thin devices over them (dm-thin).  A source
+ * that runs is on a device of the script block-fork's: at its first cut that
+ * is switched from the file to a thin device over it, later ones are thin
+ * snapshots.  These know of no parent, so no chain grows.  A frozen source
+ * needs nothing: it is the file itself that is sealed, as long as deltas lie
+ * on it.  See thin.h
+ */
+#include "disk/disk.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "disk/thin/pool.h"
+#include "disk/thin/thin.h"
+#include "host/host.h"
+#include "op/detach.h"
+#include "state/files.h"
+
+#define SCRIPT "block-fork"
+
+static int refuse_running(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    bool is_full = false;
+    int rc = xenfork__sys_can_reflink(ctx, disk->path, &is_full);
+
+    if (rc < 0 && rc != XENFORK_E_DISK)
+        return rc;
+    if (is_full)
+        return xenfork__raw_refuse_full(ctx, disk);
+    xenfork__raw_refuse(ctx, disk,
+                        "it has no reflinks, and is not behind block-fork's "
+                        "device");
+    return xenfork__remedy(
+        ctx, "start the domain with script=block-fork before target= in its "
+             "disk line; or put the disk on XFS, btrfs or a thin volume of "
+             "LVM; or freeze the domain first (xl fork-freeze)");
+}
+
+/*
+ * By Xen's own script it would be written, started again, below its clones.
+ * That a device is read-only, the kernel tells those who write, and lets them.
+ */
+static int check_frozen(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                        bool is_file)
+{
+    bool can_seal = false;
+    int rc = is_file ? xenfork__sys_file_can_protect(ctx, disk->path, &can_seal)
+                     : 0;
+
+    if (rc < 0 || can_seal)
+        return rc;
+    xenfork__raw_refuse(ctx, disk,
+                        is_file ? "its file system cannot make it immutable, "
+                                  "so it could be written below its clones"
+                                : "a block device could be written below its "
+                                  "clones");
+    return xenfork__remedy(ctx, "start the domain with script=block-fork "
+                                "before target= in its disk line");
+}
+
+/* Is it what its records say?  They say it of clones' disks alone */
+static int check_record(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    int rc = xenfork__thin_peek(ctx, disk->path, &thin);
+
+    return rc < 0 ? rc : xenfork__thin_check(ctx, thin);
+}
+
+static int thin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                      bool is_frozen)
+{
+    bool is_file, is_ours = xenfork__raw_has_script(disk, SCRIPT);
+    int rc = xenfork__raw_probe(ctx, disk, &is_file);
+
+    if (rc < 0)
+        return rc;
+    if (disk->script && disk->script[0] && !is_ours)
+        return xenfork__raw_refuse(ctx, disk, "it has a script");
+    if (!is_ours && !is_frozen)
+        return refuse_running(ctx, disk);
+    if ((!is_ours && (rc = check_frozen(ctx, disk, is_file)) < 0) ||
+        (rc = check_record(ctx, disk)) < 0)
+        return rc;
+    rc = xenfork__sys_dm_check(ctx);
+    return rc == XENFORK_E_DISK
+               ? xenfork__raw_refuse(ctx, disk, "this host has no dm-thin-pool")
+               : rc;
+}
+
+/* A device's are in the folder that its records are in. */
+static int thin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                     const uint8_t uuid[16], char **path_out)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    cleanup_free char *in_dir = NULL;
+    int rc = xenfork__thin_peek(ctx, disk->path, &thin);
+
+    if (rc < 0)
+        return rc;
+    if (asprintf(&in_dir, "%s/", thin->dir) < 0) {
+        in_dir = NULL;
+        return xenfork__nomem(ctx);
+    }
+    return xenfork__raw_path(ctx, in_dir, disk->vdev, uuid,
+                             XENFORK__THIN_SUFFIX, path_out);
+}
+
+/* The record of another disk of the same folder, which is to be. */
+static int describe(xenfork_ctx *ctx, const struct xenfork__thin *of,
+                    const char *path, bool is_sealed, bool has_id, uint64_t id)
+{
+    struct xenfork__thin thin = {.path = of->path,
+                                 .dir = of->dir,
+                                 .origin = of->origin,
+                                 .origin_is = of->origin_is,
+                                 .is_on_device = of->is_on_device,
+                                 .sectors = of->sectors,
+                                 .is_descriptor = true,
+                                 .is_sealed = is_sealed,
+                                 .has_id = has_id,
+                                 .id = id};
+    cleanup_free char *record = strdup(path);
+    cleanup_free char *pool = NULL;
+    int rc = has_id ? xenfork__pool_uuid(ctx, of->dir, &pool) : 0;
+
+    if (!record)
+        return xenfork__nomem(ctx);
+    if (rc < 0)
+        return rc;
+    thin.record = record;
+    thin.pool = pool;
+    return xenfork__thin_save(ctx, &thin);
+}
+
+/* Everything but the switch itself. */
+static int prepare_switch(xenfork_ctx *ctx, struct xenfork__thin *thin)
+{
+    cleanup_free char *params = NULL;
+    int rc;
+
+    if ((rc = xenfork__thin_make_head(ctx, thin)) < 0 ||
+        (rc = xenfork__thin_table(ctx, thin, &params)) < 0)
+        return rc;
+    return xenfork__sys_dm_load(
+        ctx, thin->device,
+        &(struct xenfork__dm_table){
+            .sectors = thin->sectors, .type = "thin", .params = params});
+}
+
+/* What the pool has not committed is committed now, not in the stun. */
+static int prepare_snapshot(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                            const char *to)
+{
+    cleanup_free char *node = NULL;
+    uint64_t id;
+    int rc = xenfork__pool_new_id(ctx, thin->dir, &id);
+
+    if (rc < 0 || (rc = describe(ctx, thin, to, true, true, id)) < 0)
+        return rc;
+    if (asprintf(&node, XENFORK__DM_DIR "%s", thin->device) < 0) {
+        node = NULL;
+        return xenfork__nomem(ctx);
+    }
+    return xenfork__sys_disk_flush(ctx, node);
+}
+
+static int prepare_attached(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                            const char *to)
+{
+    int rc;
+
+    if (thin->has_id)
+        return prepare_snapshot(ctx, thin, to);
+    rc = describe(ctx, thin, to, true, false, 0);
+    return rc < 0 ? rc : prepare_switch(ctx, thin);
+}
+
+/* The file is what is sealed: nobody may write to it. */
+static int prepare_frozen(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                          const struct xenfork__cut *cut)
+{
+    int rc;
+
+    if (!cut->is_frozen || thin->has_id || thin->is_descriptor)
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                             "disk %s (%s) is not behind block-fork's device",
+                             cut->vdev, cut->from);
+    rc = describe(ctx, thin, cut->to, true, false, 0);
+    return rc < 0 ? rc : xenfork__sys_file_protect(ctx, thin->origin, true);
+}
+
+static int thin_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    bool is_there;
+    int rc;
+
+    if ((rc = xenfork__thin_open(ctx, cut->from, &thin)) < 0 ||
+        (rc = xenfork__thin_check(ctx, thin)) < 0 ||
+        (rc = xenfork__make_dir(ctx, thin->dir)) < 0 ||
+        (rc = xenfork__pool_use(ctx, thin->dir)) < 0 ||
+        (rc = xenfork__pool_grow(ctx, thin->dir)) < 0 ||
+        (rc = xenfork__thin_mend(ctx, thin, &is_there)) < 0)
+        return rc;
+    return is_there ? prepare_attached(ctx, thin, cut->to)
+                    : prepare_frozen(ctx, thin, cut);
+}
+
+/* From its first cut on nobody writes to the file itself. */
+static int cut_attached(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                        const struct xenfork__thin *sealed)
+{
+    int rc = xenfork__sys_dm_suspend(ctx, thin->device, true), r;
+
+    if (rc < 0)
+        return rc;
+    if (sealed->has_id)
+        rc = xenfork__pool_snapshot(ctx, thin->dir, sealed->id, thin->id);
+    r = xenfork__sys_dm_resume(ctx, thin->device);
+    rc = rc < 0 ? rc : r;
+    return rc < 0 || sealed->has_id
+               ? rc
+               : xenfork__sys_file_protect(ctx, thin->origin, true);
+}
+
+static int thin_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    cleanup_thin struct xenfork__thin *sealed = NULL;
+    struct xenfork__dm_info info;
+    int rc;
+
+    if ((rc = xenfork__thin_open(ctx, cut->from, &thin)) < 0 ||
+        (rc = xenfork__thin_peek(ctx, cut->to, &sealed)) < 0 ||
+        (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0)
+        return rc;
+    return info.is_there ? cut_attached(ctx, thin, sealed) : 0;
+}
+
+/* A device in the pool, empty or a snapshot; a record of it beforehand. */
+static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    cleanup_thin struct xenfork__thin *sealed = NULL;
+    uint64_t id;
+    int rc;
+
+    rc = xenfork__thin_open(ctx, from, &sealed);
+    if (rc == XENFORK_E_NOTFOUND)
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                             "what was sealed is gone: %s", from);
+    if (rc < 0 || (rc = xenfork__thin_check(ctx, sealed)) < 0 ||
+        (rc = xenfork__pool_use(ctx, sealed->dir)) < 0 ||
+        (rc = xenfork__pool_grow(ctx, sealed->dir)) < 0 ||
+        (rc = xenfork__pool_new_id(ctx, sealed->dir, &id)) < 0 ||
+        (rc = describe(ctx, sealed, to, false, true, id)) < 0)
+        return rc;
+    return sealed->has_id
+               ? xenfork__pool_snapshot(ctx, sealed->dir, id, sealed->id)
+               : xenfork__pool_make(ctx, sealed->dir, id);
+}
+
+/* One that has a record: it goes, and what is not needed without it. */
+static int remove_known(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+{
+    bool is_moved, is_in_pool;
+    int rc;
+
+    if ((rc = xenfork__thin_finish_move(ctx, thin, &is_moved)) < 0 ||
+        (!is_moved && (rc = xenfork__thin_unmake(ctx, thin)) < 0) ||
+        (rc = xenfork__thin_is_in_pool(ctx, thin, &is_in_pool)) < 0 ||
+        (thin->has_id && is_in_pool &&
+         ((rc = xenfork__pool_use(ctx, thin->dir)) < 0 ||
+          (rc = xenfork__pool_delete(ctx, thin->dir, thin->id)) < 0)) ||
+        (rc = xenfork__file_remove(ctx, thin->record)) < 0)
+        return rc;
+    return xenfork__thin_settle(ctx, thin);
+}
+
+/* Of a writer that was killed. */
+static int remove_half_written(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_free char *half = NULL;
+
+    if (asprintf(&half, "%s" XENFORK__THIN_UNFINISHED, path) < 0) {
+        half = NULL;
+        return xenfork__nomem(ctx);
+    }
+    return xenfork__file_remove(ctx, half);
+}
+
+static int thin_remove(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    cleanup_free char *dir = strdup(path);
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__thin_users users;
+    int rc = xenfork__thin_open(ctx, path, &thin);
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+
+    if (rc == 0)
+        return remove_known(ctx, thin);
+    if (rc != XENFORK_E_NOTFOUND || (rc = remove_half_written(ctx, path)) < 0)
+        return rc;
+    /* Whoever began to make it may have begun with the pool. */
+    *strrchr(dir, '/') = '\0';
+    if (access(dir, F_OK) || (rc = xenfork__dir_check(ctx, dir)) < 0 ||
+        (rc = xenfork__thin_lock(ctx, dir, &lock)) < 0 ||
+        (rc = xenfork__thin_users(ctx, dir, "", &users)) < 0)
+        return rc;
+    return users.records ? xenfork__pool_release(ctx, dir)
+                         : xenfork__thin_tidy(ctx, dir);
+}
+
+/* If it has been switched, the last that lies on its file takes it back. */
+static int thin_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    bool is_there;
+    int rc = xenfork__thin_open(ctx, cut->from, &thin);
+
+    if (rc == 0)
+        rc = xenfork__thin_mend(ctx, thin, &is_there);
+    xenfork__thin_close(steal_ptr(thin)); /* remove locks, too */
+    return rc < 0 && rc != XENFORK_E_NOTFOUND ? rc : thin_remove(ctx, cut->to);
+}
+
+/* An image's that goes when the source is thawed is needed no more. */
+static int drop_sealed(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_node struct xenfork__node *image = NULL;
+    char text[XENFORK__UUID_CHARS];
+    uint8_t uuid[16];
+    int rc;
+
+    snprintf(text, sizeof(text), "%s", strrchr(path, '/') + 1);
+    rc = xenfork__uuid_parse(text, uuid)
+             ? xenfork__node_load(ctx, XENFORK_KIND_IMAGE, uuid, &image)
+             : XENFORK_E_NOTFOUND;
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    if (rc == XENFORK_E_NOTFOUND || !image->is_kept)
+        return xenfork__file_remove(ctx, path);
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0, "image %s needs the disk as it is",
+                  image->name);
+    return xenfork__remedy(ctx, "xl fork-image-destroy %s", image->name);
+}
+
+static int drop_all_sealed(xenfork_ctx *ctx, const struct xenfork__thin *of)
+{
+    char **names;
+    size_t count, i;
+    int rc = xenfork__dir_names(ctx, of->dir, &names, &count);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++) {
+        cleanup_thin struct xenfork__thin *thin = NULL;
+        cleanup_free char *path = NULL;
+        size_t length = strlen(names[i]);
+
+        if (length < strlen(XENFORK__THIN_SUFFIX) ||
+            strcmp(names[i] + length - strlen(XENFORK__THIN_SUFFIX),
+                   XENFORK__THIN_SUFFIX))
+            continue;
+        if (asprintf(&path, "%s/%s", of->dir, names[i]) < 0) {
+            path = NULL;
+            rc = xenfork__nomem(ctx);
+        } else {
+            rc = xenfork__thin_peek(ctx, path, &thin);
+        }
+        if (rc == 0 && thin->is_sealed &&
+            !strcmp(thin->origin_is, of->origin_is))
+            rc = drop_sealed(ctx, path);
+    }
+    xenfork__names_free(names, count);
+    return rc < 0 ? rc : xenfork__thin_settle(ctx, of);
+}
+
+/* Is it a disk that the driver could have to do with? */
+static bool is_raw(const char *path)
+{
+    struct stat st;
+
+    return path[0] == '/' && !stat(path, &st) &&
+           (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+}
+
+/* Of a source that is behind a device of ours its file is never written. */
+static int thin_thaw(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    struct xenfork__thin_users users;
+    struct xenfork__dm_info info;
+    int rc;
+
+    if (!is_raw(path))
+        return 0;
+    if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
+        access(thin->dir, F_OK) ||
+        (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
+        info.is_there ||
+        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) < 0)
+        return rc;
+    if (!users.deltas)
+        return users.sealed ? drop_all_sealed(ctx, thin) : 0;
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "disks of %u clones lie on %s: it must not be written",
+                  users.deltas, path);
+    return xenfork__remedy(ctx, "destroy the clones, or start the source "
+                                "with script=block-fork");
+}
+
+/* What is shared of it only the pool's metadata tell. */
+static int thin_usage(xenfork_ctx *ctx, const char *path,
+                      uint64_t *allocated_kib_out, uint64_t *own_kib_out)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    struct xenfork__dm_info info;
+    uint64_t sectors = 0;
+    int rc, r;
+
+    if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
+        (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0)
+        return rc == XENFORK_E_NOTFOUND
+                   ? xenfork__fail(ctx, XENFORK_E_DISK, 0, "no disk %s", path)
+                   : rc;
+    if (thin->has_id &&
+        (info.is_there || ((rc = xenfork__thin_check(ctx, thin)) == 0 &&
+                           (rc = xenfork__thin_make(ctx, thin, true)) == 0)))
+        rc = xenfork__thin_mapped(ctx, thin, &sectors);
+    if (thin->has_id && !info.is_there) {
+        r = xenfork__thin_unmake(ctx, thin);
+        rc = rc < 0 ? rc : r;
+        r = xenfork__thin_release(ctx, thin);
+        rc = rc < 0 ? rc : r;
+    }
+    if (rc < 0)
+        return rc;
+    *allocated_kib_out = sectors * XENFORK__SECTOR_BYTES / 1024;
+    *own_kib_out = XENFORK_NOT_KNOWN;
+    return 0;
+}
+
+const struct xenfork__disk_driver xenfork__disk_thin = {
+    .name = "thin",
+    .why = "a raw file or device, by device-mapper",
+    .script = SCRIPT,
+    .probe = thin_probe,
+    .path = thin_path,
+    .prepare = thin_prepare,
+    .cut = thin_cut,
+    .abort = thin_abort,
+    .clone = thin_clone,
+    .remove = thin_remove,
+    .detach = xenfork__thin_own,
+    .is_moved = true,
+    .thaw = thin_thaw,
+    .usage = thin_usage,
+};

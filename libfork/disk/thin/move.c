@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Moving a delta into a file while a domain uses it, by device-mapper's
+ * mirror.  The disk is worked through in steps: what is behind us is written
+ * to both, the step itself is being copied, what is before us is the thin
+ * device alone.  So the thin device always has everything: stopped or killed
+ * half-way, nothing is lost.
+ */
+#include "disk/thin/thin.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "disk/disk.h"
+#include "disk/thin/pool.h"
+#include "op/detach.h"
+#include "state/files.h"
+
+#define STEP_SECTORS   (32768U * 4) /* 64 MiB: each suspends the disk once */
+#define REGION_SECTORS 1024U        /* 512 KiB, in the two lines below, too */
+#define SYNCED         "2 1024 nosync"
+#define UNSYNCED       "1 1024"
+#define POLL_NS        50000000L
+
+struct move {
+    const struct xenfork__own *own;
+    const struct xenfork__thin *thin;
+    char under[XENFORK__DM_NAME_BYTES];
+    char loop[XENFORK__LOOP_BYTES];
+};
+
+/* A table is used from here on. */
+static int use(xenfork_ctx *ctx, const struct move *move,
+               const struct xenfork__dm_table *table)
+{
+    const char *device = move->thin->device;
+    int rc, r;
+
+    if ((rc = xenfork__sys_dm_load(ctx, device, table)) < 0 ||
+        (rc = xenfork__sys_dm_suspend(ctx, device, true)) < 0)
+        return rc;
+    r = xenfork__sys_dm_resume(ctx, device);
+    return rc < 0 ? rc : r;
+}
+
+/* Caller frees. */
+static char *mirror_params(const struct move *move, uint64_t start,
+                           const char *is_synced)
+{
+    char *params;
+
+    if (asprintf(&params,
+                 "core %s 2 " XENFORK__DM_DIR "%s %" PRIu64 " %s %" PRIu64
+                 " 1 handle_errors",
+                 is_synced, move->under, start, move->loop, start) < 0)
+        return NULL;
+    return params;
+}
+
+/* From @start on @sectors are copied. */
+static int use_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
+                    uint64_t sectors)
+{
+    cleanup_free char *done = mirror_params(move, 0, SYNCED);
+    cleanup_free char *now = mirror_params(move, start, UNSYNCED);
+    cleanup_free char *rest = NULL;
+    uint64_t end = start + sectors;
+    struct xenfork__dm_table lines[3];
+
+    if (asprintf(&rest, XENFORK__DM_DIR "%s %" PRIu64, move->under, end) < 0)
+        rest = NULL;
+    if (!done || !now || !rest)
+        return xenfork__nomem(ctx);
+    lines[2] = (struct xenfork__dm_table){
+        .sectors = move->thin->sectors - end, .type = "linear", .params = rest};
+    lines[1] = (struct xenfork__dm_table){
+        .next = end < move->thin->sectors ? &lines[2] : NULL,
+        .sectors = sectors,
+        .type = "mirror",
+        .params = now};
+    lines[0] = (struct xenfork__dm_table){
+        .next = &lines[1], .sectors = start, .type = "mirror", .params = done};
+    return use(ctx, move, start ? &lines[0] : &lines[1]);
+}
+
+/* "2 253:4 7:1 5/128 1 AA 1 core": AA means that both are well. */
+static int look(xenfork_ctx *ctx, const struct move *move, uint64_t start,
+                uint64_t *done_out, uint64_t *total_out)
+{
+    cleanup_free char *status = NULL;
+    char health[8];
+    int rc = xenfork__sys_dm_status_at(ctx, move->thin->device, start, &status);
+
+    if (rc < 0)
+        return rc;
+    if (sscanf(status, "2 %*s %*s %" SCNu64 "/%" SCNu64 " 1 %7s", done_out,
+               total_out, health) != 3 ||
+        strcmp(health, "AA") != 0)
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0, "cannot copy into %s: %s",
+                             move->own->to, status);
+    return 0;
+}
+
+static int wait_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
+                     uint64_t sectors)
+{
+    const struct timespec pause = {.tv_nsec = POLL_NS};
+    uint64_t done = 0, total = 1, before = 0;
+    int rc = 0;
+
+    while (rc == 0 && done < total) {
+        nanosleep(&pause, NULL);
+        if ((rc = look(ctx, move, start, &done, &total)) < 0)
+            return rc;
+        done = done < total ? done : total;
+        /* Regions may be out of sync again: what is done is not undone. */
+        done = done > before ? done : before;
+        rc = xenfork__detach_step(
+            ctx, move->own->job,
+            (start + sectors * done / (total ? total : 1)) *
+                XENFORK__SECTOR_BYTES,
+            move->thin->sectors * XENFORK__SECTOR_BYTES,
+            (done - before) * REGION_SECTORS * XENFORK__SECTOR_BYTES);
+        before = done;
+    }
+    return rc;
+}
+
+static int copy(xenfork_ctx *ctx, const struct move *move)
+{
+    uint64_t start, sectors;
+    int rc = 0;
+
+    for (start = 0; start < move->thin->sectors && rc == 0; start += sectors) {
+        sectors = move->thin->sectors - start;
+        if (sectors > STEP_SECTORS)
+            sectors = STEP_SECTORS;
+        rc = use_step(ctx, move, start, sectors);
+        if (rc == 0)
+            rc = wait_step(ctx, move, start, sectors);
+    }
+    return rc;
+}
+
+/* All of it in both, and known to be: one line. */
+static int use_both(xenfork_ctx *ctx, const struct move *move)
+{
+    cleanup_free char *params = mirror_params(move, 0, SYNCED);
+
+    if (!params)
+        return xenfork__nomem(ctx);
+    return use(ctx, move,
+               &(struct xenfork__dm_table){.sectors = move->thin->sectors,
+                                           .type = "mirror",
+                                           .params = params});
+}
+
+/* On the thin device alone, whatever it was on. */
+static int undo(xenfork_ctx *ctx, const struct move *move)
+{
+    cleanup_free char *params = NULL;
+    int rc = xenfork__thin_table(ctx, move->thin, &params);
+
+    if (rc == 0)
+        rc = use(ctx, move,
+                 &(struct xenfork__dm_table){.sectors = move->thin->sectors,
+                                             .type = "thin",
+                                             .params = params});
+    return rc < 0 ? rc : xenfork__sys_dm_remove(ctx, move->under);
+}
+
+/* The thin device under another name, so that ours can be on two things. */
+static int begin(xenfork_ctx *ctx, const struct move *move)
+{
+    cleanup_free char *params = NULL;
+    int rc;
+
+    if ((rc = undo(ctx, move)) < 0 ||
+        (rc = xenfork__thin_table(ctx, move->thin, &params)) < 0)
+        return rc;
+    return xenfork__sys_dm_create(
+        ctx, move->under,
+        &(struct xenfork__dm_table){
+            .sectors = move->thin->sectors, .type = "thin", .params = params});
+}
+
+static int make_file(xenfork_ctx *ctx, const char *path, uint64_t bytes)
+{
+    int rc = xenfork__sys_file_extend(ctx, path, bytes);
+
+    if (rc != XENFORK_E_BUSY)
+        return rc;
+    xenfork__fail(ctx, XENFORK_E_DISK, 0, "no space for %s: %" PRIu64 " MiB",
+                  path, bytes >> 20);
+    return xenfork__remedy(ctx, "make room there, or choose another place");
+}
+
+/*
+ * The folder's lock is taken for short: others fork beside us.  That nobody
+ * forks this clone meanwhile, our caller sees to.
+ */
+int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    cleanup_close int loop_fd = -1;
+    struct xenfork__dm_info info;
+    struct move move = {.own = own};
+    int rc;
+
+    if ((rc = xenfork__thin_open(ctx, own->path, &thin)) < 0 ||
+        (rc = xenfork__thin_check(ctx, thin)) < 0 ||
+        (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0)
+        return rc;
+    if (!info.is_there || !thin->has_id)
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0, "disk %s is not in use",
+                             own->path);
+    move.thin = thin;
+    xenfork__thin_name_under(thin, move.under);
+    if ((rc = make_file(ctx, own->to, thin->sectors * XENFORK__SECTOR_BYTES)) <
+            0 ||
+        (rc = xenfork__sys_loop(ctx, own->to, false, &loop_fd, move.loop)) <
+            0 ||
+        (rc = begin(ctx, &move)) < 0)
+        return rc;
+    xenfork__lock_drop(steal_ptr(thin->lock));
+    rc = copy(ctx, &move);
+    if (rc == 0)
+        rc = use_both(ctx, &move);
+    if (rc == 0)
+        rc = xenfork__sys_disk_flush(ctx, own->to);
+    if (rc == 0)
+        rc = xenfork__names_sync(ctx, own->to);
+    if (rc == 0)
+        rc = xenfork__detach_stays(ctx, own->job, own->domid);
+    if (rc < 0) {
+        __auto_type error = ctx->error;
+
+        if (undo(ctx, &move) < 0)
+            LOG_WARN(ctx, "disk %s goes on being copied, ignoring", own->path);
+        ctx->error = error;
+    }
+    return rc;
+}
+
+/* The second device of a table that has all of it in both. */
+static bool parse_both(const char *type, const char *params,
+                       char loop_out[XENFORK__LOOP_BYTES])
+{
+    return !strcmp(type, "mirror") &&
+           sscanf(params, "core " SYNCED " 2 %*s 0 %23s 0 1", loop_out) == 1;
+}
+
+int xenfork__thin_is_in_both(xenfork_ctx *ctx, const char *path, bool *is_out)
+{
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    cleanup_free char *type = NULL;
+    cleanup_free char *params = NULL;
+    char loop[XENFORK__LOOP_BYTES];
+    struct xenfork__dm_info info;
+    int rc = xenfork__thin_peek(ctx, path, &thin);
+
+    *is_out = false;
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if ((rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
+        !info.is_there ||
+        (rc = xenfork__sys_dm_table(ctx, thin->device, &type, &params)) < 0)
+        return rc;
+    *is_out = parse_both(type, params, loop);
+    return 0;
+}
+
+/* It may have been finished, and its record have stayed. */
+static int finish(xenfork_ctx *ctx, struct move *move, const char *type,
+                  const char *params, bool *is_moved_out)
+{
+    char linear[XENFORK__LOOP_BYTES + 2];
+    int rc = 0;
+
+    *is_moved_out = !strcmp(type, "linear");
+    if (parse_both(type, params, move->loop)) {
+        snprintf(linear, sizeof(linear), "%s 0", move->loop);
+        rc = use(ctx, move,
+                 &(struct xenfork__dm_table){.sectors = move->thin->sectors,
+                                             .type = "linear",
+                                             .params = linear});
+        *is_moved_out = true;
+    }
+    return rc == 0 && *is_moved_out ? xenfork__sys_dm_remove(ctx, move->under)
+                                    : rc;
+}
+
+int xenfork__thin_finish_move(xenfork_ctx *ctx,
+                              const struct xenfork__thin *thin,
+                              bool *is_moved_out)
+{
+    struct move move = {.thin = thin};
+    cleanup_free char *type = NULL;
+    cleanup_free char *params = NULL;
+    struct xenfork__dm_info info;
+    int rc = xenfork__sys_dm_info(ctx, thin->device, &info);
+
+    *is_moved_out = false;
+    if (rc < 0 || !info.is_there || !info.open_count || !thin->has_id)
+        return rc;
+    rc = xenfork__sys_dm_table(ctx, thin->device, &type, &params);
+    if (rc < 0)
+        return rc;
+    xenfork__thin_name_under(thin, move.under);
+    return finish(ctx, &move, type, params, is_moved_out);
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "disk/thin/thin.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "disk/thin/pool.h"
+#include "state/files.h"
+#include "state/keyfile.h"
+
+#define HEAD_PREFIX "disk-" /* a leading dot would hide it */
+#define MAX_NAME    100
+
+static int no_disk(xenfork_ctx *ctx, const char *path, const char *why)
+{
+    return xenfork__fail(ctx, XENFORK_E_DISK, 0, "no disk %s: %s", path, why);
+}
+
+/*
+ * A file of root's own, not the folder: that one, others may be able to open,
+ * and to lock.  It is named by the folder above: that of the records may not
+ * be there yet.
+ */
+int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir,
+                       struct xenfork__lock **lock_out)
+{
+    cleanup_free char *above = strdup(dir);
+    char name[64];
+    struct stat st;
+
+    if (!above)
+        return xenfork__nomem(ctx);
+    *strrchr(above, '/') = '\0';
+    if (stat(above[0] ? above : "/", &st))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
+                             above);
+    snprintf(name, sizeof(name), "disks-%" PRIx64 "-%" PRIx64,
+             (uint64_t)st.st_dev, (uint64_t)st.st_ino);
+    return xenfork__lock_take(ctx, name, true, lock_out);
+}
+
+/* Its name is for people: what it is about, the record says. */
+static int name_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
+{
+    const char *name = strrchr(thin->path, '/') + 1;
+
+    if (thin->is_descriptor)
+        thin->record = strdup(thin->path);
+    else if (asprintf(&thin->record,
+                      "%s/" HEAD_PREFIX "%.*s-%016" PRIx64 XENFORK__THIN_HEAD,
+                      thin->dir, MAX_NAME, name,
+                      xenfork__pool_digest(thin->origin_is)) < 0)
+        thin->record = NULL;
+    return thin->record ? 0 : xenfork__nomem(ctx);
+}
+
+static int malformed(xenfork_ctx *ctx, const char *record)
+{
+    return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", record);
+}
+
+static int set(xenfork_ctx *ctx, char **text, const char *value)
+{
+    free(*text);
+    *text = value ? strdup(value) : NULL;
+    return value && !*text ? xenfork__nomem(ctx) : 0;
+}
+
+/* Are devices recorded in this folder? */
+static bool is_for_devices(const xenfork_ctx *ctx, const char *dir)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__THIN_DIR, NULL);
+    struct stat a, b;
+
+    return path && !stat(path, &a) && !stat(dir, &b) && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/*
+ * A file lies in the folder above, and is recorded by its name there: whoever
+ * could write to a record could have us open nothing else, and the folder may
+ * have another path by now.
+ */
+static int set_origin(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                      const char *origin)
+{
+    size_t above = (size_t)(strrchr(thin->dir, '/') - thin->dir);
+    cleanup_free char *path = NULL;
+
+    thin->is_on_device = origin[0] == '/' && is_for_devices(ctx, thin->dir);
+    if (thin->is_on_device)
+        return set(ctx, &thin->origin, origin);
+    if (strchr(origin, '/') || !strcmp(origin, "..") || !strcmp(origin, ".")) {
+        xenfork__miss(ctx, XENFORK_E_DISK, "%s names a file elsewhere: %s",
+                      thin->record, origin);
+        return xenfork__remedy(ctx, "it is not one that xl fork has made: see "
+                                    "who can write to its folder");
+    }
+    if (asprintf(&path, "%.*s/%s", (int)above, thin->dir, origin) < 0) {
+        path = NULL;
+        return xenfork__nomem(ctx);
+    }
+    return set(ctx, &thin->origin, path);
+}
+
+static int parse(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                 const struct xenfork__record *record)
+{
+    const char *kind = xenfork__record_get(record, "kind");
+    const char *origin = xenfork__record_get(record, "origin");
+    const char *is = xenfork__record_get(record, "origin_is");
+    const char *pool = xenfork__record_get(record, "pool");
+    int rc;
+
+    if (!kind || !origin || !origin[0] || !is ||
+        !xenfork__record_get_u64(record, "sectors", &thin->sectors))
+        return malformed(ctx, thin->record);
+    thin->is_sealed = !strcmp(kind, "sealed");
+    thin->has_id = xenfork__record_get_u64(record, "id", &thin->id);
+    if (thin->has_id != (pool != NULL))
+        return malformed(ctx, thin->record);
+    if ((rc = set_origin(ctx, thin, origin)) < 0 ||
+        (rc = set(ctx, &thin->origin_is, is)) < 0)
+        return rc;
+    return set(ctx, &thin->pool, pool);
+}
+
+/* Of a record that was copied, or renamed, there are two of one disk. */
+static int check_name(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                      const struct xenfork__record *record)
+{
+    const char *name = xenfork__record_get(record, "name");
+
+    if (name && !strcmp(name, strrchr(thin->path, '/') + 1))
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DISK, "%s is the record of another disk, %s",
+                  thin->path, name ? name : "without a name");
+    return xenfork__remedy(ctx, "give it back its name, or remove what is a "
+                                "copy");
+}
+
+static int read_descriptor(xenfork_ctx *ctx, struct xenfork__thin *thin)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    int rc = xenfork__record_read(ctx, thin->record, &record);
+
+    if (rc < 0 || (rc = check_name(ctx, thin, record)) < 0)
+        return rc;
+    return parse(ctx, thin, record);
+}
+
+/* What is there by this name now is not what clones lie on. */
+static int replaced(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                    const char *is)
+{
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "%s is %s, and not %s, which disks in %s lie on",
+                  thin->origin, thin->origin_is, is, thin->dir);
+    return xenfork__remedy(ctx, "put that file back; give this one another "
+                                "name");
+}
+
+/* One head, if it is that of this disk.  is_out is left alone otherwise */
+static int read_head(xenfork_ctx *ctx, const char *path,
+                     struct xenfork__thin *thin, bool *is_out)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    const char *is, *origin;
+    int rc = xenfork__record_read(ctx, path, &record);
+
+    if (rc < 0)
+        return rc;
+    is = xenfork__record_get(record, "origin_is");
+    origin = xenfork__record_get(record, "origin");
+    if (!is || !origin)
+        return malformed(ctx, path);
+    if (strcmp(is, thin->origin_is) != 0)
+        return thin->is_on_device ||
+                       strcmp(origin, strrchr(thin->path, '/') + 1) != 0
+                   ? 0
+                   : replaced(ctx, thin, is);
+    *is_out = true;
+    rc = set(ctx, &thin->record, path);
+    return rc < 0 ? rc : parse(ctx, thin, record);
+}
+
+static int find_head(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                     bool *has_out)
+{
+    char **names;
+    size_t count, i;
+    int rc = xenfork__dir_names(ctx, thin->dir, &names, &count);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0 && !*has_out; i++) {
+        cleanup_free char *path = NULL;
+
+        if (!xenfork__thin_ends_in(names[i], XENFORK__THIN_HEAD))
+            continue;
+        if (asprintf(&path, "%s/%s", thin->dir, names[i]) < 0) {
+            path = NULL;
+            rc = xenfork__nomem(ctx);
+        } else {
+            rc = read_head(ctx, path, thin, has_out);
+        }
+    }
+    xenfork__names_free(names, count);
+    return rc;
+}
+
+/* What has no record is a file, or a device, as it stands. */
+static int read_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
+{
+    bool has_head = false;
+    uint64_t bytes;
+    int rc;
+
+    if (thin->is_descriptor)
+        return read_descriptor(ctx, thin);
+    rc = find_head(ctx, thin, &has_head);
+    if (rc < 0 || has_head)
+        return rc;
+    rc = xenfork__sys_disk_size(ctx, thin->origin, &bytes, NULL);
+    if (rc < 0)
+        return rc;
+    thin->sectors = bytes / XENFORK__SECTOR_BYTES;
+    return thin->sectors ? 0 : no_disk(ctx, thin->path, "it is empty");
+}
+
+static int find(xenfork_ctx *ctx, const char *path, bool is_locking,
+                struct xenfork__thin **thin_out)
+{
+    cleanup_thin struct xenfork__thin *thin = calloc(1, sizeof(*thin));
+    int rc;
+
+    if (!thin)
+        return xenfork__nomem(ctx);
+    if ((rc = xenfork__thin_resolve(ctx, path, thin)) < 0 ||
+        (rc = name_record(ctx, thin)) < 0 ||
+        (is_locking &&
+         (rc = xenfork__thin_lock(ctx, thin->dir, &thin->lock)) < 0) ||
+        (rc = read_record(ctx, thin)) < 0 ||
+        (rc = xenfork__thin_name_devices(ctx, thin)) < 0)
+        return rc;
+    *thin_out = steal_ptr(thin);
+    return 0;
+}
+
+int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
+                       struct xenfork__thin **thin_out)
+{
+    return find(ctx, path, true, thin_out);
+}
+
+int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
+                       struct xenfork__thin **thin_out)
+{
+    return find(ctx, path, false, thin_out);
+}
+
+void xenfork__thin_close(struct xenfork__thin *thin)
+{
+    if (!thin)
+        return;
+    xenfork__lock_drop(thin->lock);
+    free(thin->path);
+    free(thin->dir);
+    free(thin->record);
+    free(thin->origin);
+    free(thin->origin_is);
+    free(thin->pool);
+    free(thin);
+}
+
+int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    const char *kind = !thin->is_descriptor ? "head"
+                       : thin->is_sealed    ? "sealed"
+                                            : "delta";
+    const char *origin = thin->is_on_device ? thin->origin
+                                            : strrchr(thin->origin, '/') + 1;
+    int rc;
+
+    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "kind", kind)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "name",
+                                  strrchr(thin->record, '/') + 1)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "origin", origin)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "origin_is", thin->origin_is)) <
+            0 ||
+        (rc = xenfork__record_set_u64(ctx, record, "sectors", thin->sectors)) <
+            0 ||
+        (thin->has_id &&
+         ((rc = xenfork__record_set(ctx, record, "pool", thin->pool)) < 0 ||
+          (rc = xenfork__record_set_u64(ctx, record, "id", thin->id)) < 0)))
+        return rc;
+    return xenfork__record_write(ctx, thin->record, record);
+}
+
+int xenfork__thin_is_in_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                             bool *is_out)
+{
+    cleanup_free char *uuid = NULL;
+    int rc = xenfork__pool_uuid(ctx, thin->dir, &uuid);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *is_out = rc == 0 && thin->pool && !strcmp(uuid, thin->pool);
+    return 0;
+}
+
+static int check_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+{
+    bool is_in_pool;
+    int rc = thin->has_id ? xenfork__thin_is_in_pool(ctx, thin, &is_in_pool)
+                          : 0;
+
+    if (rc < 0 || !thin->has_id || is_in_pool)
+        return rc;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "disk %s is in pool %s, and that is not the one in %s",
+                  thin->path, thin->pool, thin->dir);
+    return xenfork__remedy(ctx, "put it back into the folder that it was made "
+                                "in, with what lay there");
+}
+
+/* A device may have another name since the host was started. */
+static int check_device(xenfork_ctx *ctx, struct xenfork__thin *thin)
+{
+    cleanup_free char *is = NULL;
+    cleanup_free char *path = NULL;
+    int rc = access(thin->origin, F_OK)
+                 ? 0
+                 : xenfork__thin_origin_is(ctx, thin->origin, &is);
+
+    if (rc < 0 || (is && !strcmp(is, thin->origin_is)))
+        return rc;
+    rc = xenfork__sys_device_find(ctx, thin->origin_is, &path);
+    return rc < 0 ? rc : set(ctx, &thin->origin, path);
+}
+
+static int check_file(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+{
+    cleanup_free char *is = NULL;
+    int rc = xenfork__thin_origin_is(ctx, thin->origin, &is);
+
+    if (rc < 0 || !strcmp(is, thin->origin_is))
+        return rc;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "disk %s lies on %s as it was (%s), and another is there now "
+                  "(%s)",
+                  thin->path, thin->origin, thin->origin_is, is);
+    return xenfork__remedy(ctx,
+                           "put that file back; where this is a copy of "
+                           "it, byte for byte, say so by origin_is in "
+                           "the records in %s, whose last lines become \"sum "
+                           "by-hand\"",
+                           thin->dir);
+}
+
+int xenfork__thin_check(xenfork_ctx *ctx, struct xenfork__thin *thin)
+{
+    int rc = thin->is_on_device ? check_device(ctx, thin)
+                                : check_file(ctx, thin);
+
+    return rc < 0 ? rc : check_pool(ctx, thin);
+}

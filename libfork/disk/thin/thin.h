@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Disks by device-mapper, each behind a device of a fixed name, whatever is
+ * below it at the moment.  A disk is called by
+ *   - a raw file, or a block device: itself, until it is cut for the first
+ *     time.  From then on it is never written: a record says that what its
+ *     domain sees is a thin device over it, its "head";
+ *   - a descriptor, UUID-VDEV.thin: the record of a delta, or of what is
+ *     sealed.  What is sealed at a first cut has no thin device: it is the
+ *     file itself.
+ * Records and the pool of the thin devices lie in a folder ".xenfork" beside
+ * the file; for block devices, in the state directory.  All is done under one
+ * lock for a folder, and recorded so that nothing needs to be in use already:
+ * after a reboot, attaching a disk brings up what it lies on.
+ *
+ * No disk is looked up by a name that can be spelt in two ways: a file is
+ * its inode, a device what the kernel knows it by (disk/thin/name.c).  A record
+ * says which disk it is about, and which pool its thin device is in; both are
+ * compared whenever the disk is put to use.
+ */
+#ifndef LIBFORK_THIN_H
+#define LIBFORK_THIN_H
+
+#include "base/internal.h"
+#include "host/dm.h"
+#include "state/lock.h"
+
+#define XENFORK__THIN_DIR    ".xenfork"
+#define XENFORK__THIN_SUFFIX ".thin"
+#define XENFORK__THIN_HEAD   ".head"
+#define XENFORK__THIN_UNFINISHED                \
+    ".new" /* of a record that is being written \
+            */
+
+struct xenfork__thin {
+    char *path;   /* the one that all its names lead to */
+    char *dir;    /* of records and pool */
+    char *record; /* of this one; a file's is there when it has a head */
+    char device[XENFORK__DM_NAME_BYTES];
+    char base[XENFORK__DM_NAME_BYTES]; /* all over the origin lie on this */
+    char *origin;                      /* the file or device below all */
+    char *origin_is;   /* "inode 12", "dm LVM-…": not its name */
+    char *pool;        /* UUID; NULL: it is in none */
+    bool is_on_device; /* the origin is one */
+    bool is_descriptor;
+    bool is_sealed;
+    bool has_id; /* of a thin device */
+    uint64_t id;
+    uint64_t sectors;
+    struct xenfork__lock *lock; /* of the folder */
+};
+
+/*
+ * Look up a disk, and lock all that are in the same folder until it is closed.
+ * DISK: there is no such disk.  NOTFOUND, not logged: no such descriptor
+ */
+int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
+                       struct xenfork__thin **thin_out);
+/* The same where the caller has the lock. */
+int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
+                       struct xenfork__thin **thin_out);
+void xenfork__thin_close(struct xenfork__thin *thin);
+bool xenfork__thin_ends_in(const char *text, const char *end);
+/* Write its record. */
+int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+/* The lock of the disks in a folder. */
+int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir,
+                       struct xenfork__lock **lock_out);
+/*
+ * It is to be used: is what it lies on what its record says, file or device,
+ * and pool?  DISK, with remedy: no
+ */
+int xenfork__thin_check(xenfork_ctx *ctx, struct xenfork__thin *thin);
+/* Its record is about a device in this folder's pool. */
+int xenfork__thin_is_in_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                             bool *is_out);
+
+/* What a path stands for: disk/thin/name.c */
+/* Set path, dir, is_descriptor; of a file or device origin and origin_is. */
+int xenfork__thin_resolve(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__thin *thin);
+/* What a file or a device is, other than its name; caller frees. */
+int xenfork__thin_origin_is(xenfork_ctx *ctx, const char *path, char **is_out);
+/* Set device and base, once origin_is is known. */
+int xenfork__thin_name_devices(xenfork_ctx *ctx, struct xenfork__thin *thin);
+/* The device of a delta of this path, as it is, or was. */
+void xenfork__thin_name_delta(const char *path,
+                              char name_out[XENFORK__DM_NAME_BYTES]);
+
+/* The number of the device that a disk of this path is behind; 0: of none */
+int xenfork__thin_number(xenfork_ctx *ctx, const char *path,
+                         uint64_t *number_out);
+/* Put it behind its device.  INUSE: a domain has it */
+int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
+                         bool is_shared, char **node_out);
+/*
+ * Nobody needs the device any more.  Absent already: success.  node: the one
+ * that was attached, should the path be another disk's now; NULL: not known
+ */
+int xenfork__thin_detach(xenfork_ctx *ctx, const char *path, const char *node);
+
+/* Under the lock: disk/thin/device.c */
+/* What a thin device of this disk has for a table; caller frees params. */
+int xenfork__thin_table(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                        char **params_out);
+/* Of its origin alone.  fd_out: keep it open until the table is in use */
+int xenfork__thin_linear(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                         bool is_readonly, char **params_out, int *fd_out);
+/* A thin device over the origin, and the record of it. */
+int xenfork__thin_make_head(xenfork_ctx *ctx, struct xenfork__thin *thin);
+/* It is not needed any more. */
+int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head);
+/* Its device, with all that is below. */
+int xenfork__thin_make(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                       bool is_readonly);
+/* Absent already: success; in use by others that read: stays */
+int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+/*
+ * Nobody forks it at the moment: its device, if there, goes on, on what it is
+ * on, and the record says so.
+ */
+int xenfork__thin_mend(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                       bool *is_there_out);
+/* What is in use of pool and origin, and nobody needs, is taken down. */
+int xenfork__thin_release(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+/* What a thin device, which is there, has in the pool. */
+int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                         uint64_t *sectors_out);
+
+struct xenfork__own;
+/* The driver's detach(), see disk.h: disk/thin/detach.c */
+int xenfork__thin_own(xenfork_ctx *ctx, const struct xenfork__own *own);
+/*
+ * A delta that a domain uses becomes a file, step by step: disk/thin/move.c.  Then
+ * both have all that is written, until the move is finished, or undone.
+ */
+int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own);
+/* From now on only the file has it.  is_moved_out false: it is not in both */
+int xenfork__thin_finish_move(xenfork_ctx *ctx,
+                              const struct xenfork__thin *thin,
+                              bool *is_moved_out);
+/* Is it, of this record, in both?  No: it has no such record, or no device */
+int xenfork__thin_is_in_both(xenfork_ctx *ctx, const char *path, bool *is_out);
+/* The thin device below one that is moved. */
+void xenfork__thin_name_under(const struct xenfork__thin *thin,
+                              char name_out[XENFORK__DM_NAME_BYTES]);
+
+/* What lies on an origin: disk/thin/writeback.c */
+struct xenfork__thin_users {
+    uint32_t deltas, sealed; /* on this origin */
+    bool has_head;           /* it has */
+    uint32_t records;        /* of whatever, in the folder */
+};
+int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
+                        const char *origin_is,
+                        struct xenfork__thin_users *users_out);
+/*
+ * After something has gone, or a domain has ended: what nothing lies on any
+ * more is a plain file again, and the pool goes with the last of them.
+ */
+int xenfork__thin_settle(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+/* The pool and the folder go, if nothing is recorded in it. */
+int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir);
+/* The same for one file, without the lock, however long it takes.  INUSE */
+int xenfork__thin_merge(xenfork_ctx *ctx, const char *path);
+
+static inline void xenfork__thin_cleanup(struct xenfork__thin **thin)
+{
+    int e = errno;
+
+    xenfork__thin_close(*thin);
+    errno = e;
+}
+#define cleanup_thin __attribute__((cleanup(xenfork__thin_cleanup)))
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Two sealed VHDs that no image has any more, one on the other and nothing else
+ * on the lower one: the upper one goes into that, which changes nothing of
+ * what is seen through it, however long it takes.  Then a file beside it says
+ * so, and what lies on it is told to lie on the lower one.  A tapdisk that has
+ * it open goes on with that, until it opens its disk anew.
+ *
+ * vhd-util writes a VHD's parent in several steps.  Whatever it was stopped
+ * between, that is in the file beside it, and is done once more.
+ */
+#include "disk/vhd/vhd.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "disk/base.h"
+#include "host/host.h"
+#include "state/files.h"
+#include "state/keyfile.h"
+#include "state/lock.h"
+
+#define MERGED ".merged"
+
+static char *marker_of(xenfork_ctx *ctx, const char *upper)
+{
+    char *marker;
+
+    if (asprintf(&marker, "%s" MERGED, xenfork__vhd_file(upper)) >= 0)
+        return marker;
+    xenfork__nomem(ctx);
+    return NULL;
+}
+
+static int note_merged(xenfork_ctx *ctx, const char *marker, const char *lower)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    int rc;
+
+    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "lower", lower)) < 0)
+        return rc;
+    return xenfork__record_write(ctx, marker, record);
+}
+
+int xenfork__vhd_merge(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                       bool *again_out)
+{
+    cleanup_free char *upper = NULL;
+    cleanup_free char *lower = NULL;
+    cleanup_free char *marker = NULL;
+    int rc = xenfork__sealed_pair(ctx, cut->from, &upper, &lower);
+
+    if (rc < 0 || !upper)
+        return rc;
+    marker = marker_of(ctx, upper);
+    if (!marker)
+        return XENFORK_E_NOMEM;
+    *again_out = true;
+    if (access(marker, F_OK) == 0)
+        return 0;
+    if ((rc = xenfork__sys_vhd_coalesce(ctx, xenfork__vhd_file(upper))) < 0 ||
+        (rc = xenfork__sys_vhd_sync(ctx, xenfork__vhd_file(lower))) < 0)
+        return rc;
+    return note_merged(ctx, marker, lower);
+}
+
+/* Everything that is to lie on the lower one, before the first of it does. */
+static int note_above(xenfork_ctx *ctx, const char *marker, const char *upper,
+                      struct xenfork__record *record)
+{
+    cleanup_above struct xenfork__above above = {0};
+    int rc = xenfork__sealed_above(ctx, upper, &above);
+    uint32_t i;
+
+    for (i = 0; i < above.count && rc >= 0; i++) {
+        char clone[XENFORK__UUID_CHARS];
+
+        xenfork__uuid_print(above.items[i].clone, clone);
+        if ((rc = xenfork__record_set_nth(ctx, record, "above", i,
+                                          above.items[i].path)) == 0)
+            rc = xenfork__record_set_nth(ctx, record, "clone", i, clone);
+    }
+    return rc < 0 ? rc : xenfork__record_write(ctx, marker, record);
+}
+
+/* One that lies on something else meanwhile has been forked, and is let be. */
+static int relink(xenfork_ctx *ctx, const char *path, const char *upper,
+                  const char *lower)
+{
+    struct xenfork__vhd vhd = {0};
+    cleanup_free char *parent = NULL;
+    const char *file = xenfork__vhd_file(path);
+    int rc = xenfork__sys_vhd_query(ctx, file, &vhd);
+
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    parent = vhd.parent;
+    if (!parent || (strcmp(parent, xenfork__vhd_file(upper)) != 0 &&
+                    strcmp(parent, xenfork__vhd_file(lower)) != 0))
+        return 0;
+    rc = xenfork__sys_vhd_relink(ctx, file, xenfork__vhd_file(lower));
+    return rc < 0 ? rc : xenfork__sys_vhd_sync(ctx, file);
+}
+
+/* The clone that has it may be forked, or moved, at this moment: BUSY */
+static int lock_clone(xenfork_ctx *ctx, const char *clone,
+                      struct xenfork__lock **lock_out)
+{
+    static const uint8_t none[16];
+    uint8_t uuid[16];
+
+    if (!clone || !xenfork__uuid_parse(clone, uuid) ||
+        !memcmp(uuid, none, sizeof(uuid)))
+        return 0;
+    return xenfork__lock_take(ctx, clone, false, lock_out);
+}
+
+static int relink_all(xenfork_ctx *ctx, const struct xenfork__record *record,
+                      const char *upper, bool is_locking)
+{
+    const char *lower = xenfork__record_get(record, "lower"), *path;
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; lower && rc >= 0 &&
+                (path = xenfork__record_get_nth(record, "above", i));
+         i++) {
+        cleanup_lock struct xenfork__lock *lock = NULL;
+
+        if (is_locking)
+            rc = lock_clone(ctx, xenfork__record_get_nth(record, "clone", i),
+                            &lock);
+        if (rc == 0)
+            rc = relink(ctx, path, upper, lower);
+    }
+    return rc;
+}
+
+/* NOTFOUND, not logged: it has not been merged. */
+static int relink_merged(xenfork_ctx *ctx, const char *upper)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *marker = marker_of(ctx, upper);
+    int rc;
+
+    if (!marker)
+        return XENFORK_E_NOMEM;
+    if ((rc = xenfork__record_read(ctx, marker, &record)) < 0 ||
+        (!xenfork__record_get_nth(record, "above", 0) &&
+         (rc = note_above(ctx, marker, upper, record)) < 0))
+        return rc;
+    return relink_all(ctx, record, upper, true);
+}
+
+int xenfork__vhd_relink(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                        bool *again_out)
+{
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    bool has_done = false;
+    size_t i;
+    int rc = xenfork__sealed_load(ctx, &list);
+
+    for (i = 0; i < list.count && rc >= 0; i++) {
+        if (strcmp(list.items[i].from, cut->from) != 0)
+            continue;
+        rc = relink_merged(ctx, list.items[i].path);
+        has_done |= rc == 0;
+        *again_out |= rc == 0 || rc == XENFORK_E_BUSY;
+        if (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_BUSY)
+            rc = 0;
+    }
+    return rc == 0 && has_done ? xenfork__sealed_sweep(ctx) : rc;
+}
+
+int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *marker = marker_of(ctx, file);
+    int rc = marker ? xenfork__record_read(ctx, marker, &record)
+                    : XENFORK_E_NOMEM;
+
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    if (rc == 0)
+        rc = relink_all(ctx, record, file, false);
+    return rc < 0 ? rc : xenfork__file_remove(ctx, marker);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Chains of VHDs made shorter.  What was sealed, and nothing but the source
+ * lies on any more, takes in what the source has written since, as if the fork
+ * had been undone.  Meanwhile the source's requests wait, so that must not be
+ * much: 256 MiB are merged in some 0.3 s (blktap 4.0.8).  What lies further
+ * below is merged while the source runs: disk/vhd/coalesce.c
+ */
+#include "disk/vhd/vhd.h"
+
+#include <string.h>
+
+#include "disk/base.h"
+#include "host/host.h"
+
+#define MAX_BLOCKS 128U /* of 2 MiB */
+
+/* to_out: the source may be put back on that. */
+static int find_free(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                     bool *again_out, char **to_out)
+{
+    struct xenfork__vhd vhd = {0};
+    cleanup_free char *parent = NULL;
+    cleanup_free char *to = NULL;
+    bool is_free = false;
+    int rc = xenfork__sys_vhd_query(ctx, xenfork__vhd_file(cut->from), &vhd);
+
+    if (rc < 0)
+        return rc;
+    parent = vhd.parent;
+    if (!parent || !xenfork__vhd_is_ours(parent) || vhd.allocated > MAX_BLOCKS)
+        return 0;
+    if (asprintf(&to, XENFORK__VHD_PREFIX "%s", parent) < 0) {
+        to = NULL;
+        return xenfork__nomem(ctx);
+    }
+    rc = xenfork__sealed_is_free(ctx, to, cut->from, &is_free);
+    if (rc < 0 || !is_free)
+        return rc;
+    *again_out |= vhd.depth > 2;
+    *to_out = steal_ptr(to);
+    return 0;
+}
+
+int xenfork__vhd_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                          bool *again_out, char **to_out)
+{
+    int rc = xenfork__vhd_relink(ctx, cut, again_out);
+
+    return rc < 0 ? rc : find_free(ctx, cut, again_out, to_out);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A clone's VHD comes to lie on nothing, while the clone runs.  What it lies
+ * on never changes: that is copied into another VHD, beside the clone's, by
+ * two tapdisks of ours.  Then the clone's is made to lie on the copy, which
+ * has the same, and goes into it, as a source's does when a fork is undone:
+ * only for this its requests wait.
+ *
+ * The files tell how far it is.  Until the clone's lies on the copy, the copy
+ * is nobody's, and is gone on with; from then on it is merged, by whoever
+ * finds the journal.
+ */
+#include "disk/vhd/vhd.h"
+
+#include <string.h>
+
+#include "host/host.h"
+#include "op/detach.h"
+#include "state/files.h"
+
+#define USER "detach" /* whom its tapdisks are for */
+
+struct files {
+    char *leaf;  /* the clone's, whatever links lead to it */
+    char *copy;  /* of all that it lies on */
+    char *below; /* an empty one over that, by which it is read */
+};
+
+static void free_files(struct files *files)
+{
+    int e = errno;
+
+    free(files->leaf);
+    free(files->copy);
+    free(files->below);
+    errno = e;
+}
+#define cleanup_files __attribute__((cleanup(free_files)))
+
+static int name_files(xenfork_ctx *ctx, const char *path, struct files *files)
+{
+    const char *file = xenfork__vhd_file(path);
+
+    files->leaf = realpath(file, NULL);
+    if (!files->leaf)
+        return errno == ENOENT
+                   ? xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no file %s", file)
+                   : xenfork__fail(ctx, XENFORK_E_DISK, errno, "no file %s",
+                                   file);
+    if (asprintf(&files->copy, "%s.own", files->leaf) < 0)
+        files->copy = NULL;
+    if (asprintf(&files->below, "%s.below", files->leaf) < 0)
+        files->below = NULL;
+    return files->copy && files->below ? 0 : xenfork__nomem(ctx);
+}
+
+/* No tapdisk of ours is left. */
+static int let_go(xenfork_ctx *ctx, const struct files *files)
+{
+    int rc = xenfork__sys_tap_detach(ctx, files->copy, NULL);
+    int r = xenfork__sys_tap_detach(ctx, files->below, USER);
+
+    rc = rc < 0 ? rc : r;
+    r = xenfork__file_remove(ctx, files->below);
+    return rc < 0 ? rc : r;
+}
+
+int xenfork__vhd_forget_copy(xenfork_ctx *ctx, const char *file)
+{
+    cleanup_files struct files files = {0};
+    int rc = name_files(ctx, file, &files), r;
+
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    rc = let_go(ctx, &files);
+    r = xenfork__file_remove(ctx, files.copy);
+    return rc < 0 ? rc : r;
+}
+
+static int parent_of(xenfork_ctx *ctx, const char *file, char **parent_out)
+{
+    struct xenfork__vhd vhd = {0};
+    int rc = xenfork__sys_vhd_query(ctx, file, &vhd);
+
+    if (rc == 0)
+        *parent_out = vhd.parent;
+    return rc == XENFORK_E_NOTFOUND
+               ? xenfork__fail(ctx, XENFORK_E_DISK, 0, "no file %s", file)
+               : rc;
+}
+
+/* Half made it lies on something still, and is made anew. */
+static int make_copy(xenfork_ctx *ctx, const struct files *files,
+                     const char *parent)
+{
+    cleanup_free char *over = NULL;
+    int rc;
+
+    if (access(files->copy, F_OK) == 0) {
+        rc = parent_of(ctx, files->copy, &over);
+        if (rc == 0 && !over)
+            return 0;
+        if ((rc = xenfork__file_remove(ctx, files->copy)) < 0)
+            return rc;
+    }
+    rc = xenfork__sys_vhd_snapshot(ctx, parent, files->copy);
+    return rc < 0 ? rc : xenfork__sys_vhd_stand_alone(ctx, files->copy, parent);
+}
+
+static int step(xenfork_ctx *ctx, void *opaque, uint64_t done, uint64_t total,
+                uint64_t moved)
+{
+    return xenfork__detach_step(ctx, opaque, done, total, moved);
+}
+
+/* A device with what @over has. */
+static int look_at(xenfork_ctx *ctx, const struct files *files,
+                   const char *over, char **node_out)
+{
+    int rc = xenfork__file_remove(ctx, files->below);
+
+    if (rc < 0 || (rc = xenfork__sys_vhd_snapshot(ctx, over, files->below)) < 0)
+        return rc;
+    return xenfork__sys_tap_attach(ctx, files->below, USER,
+                                   XENFORK__TAP_READONLY, node_out);
+}
+
+static int fill_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
+                     const struct files *files, const char *parent)
+{
+    cleanup_free char *src = NULL;
+    cleanup_free char *dst = NULL;
+    int rc;
+
+    if ((rc = look_at(ctx, files, parent, &src)) < 0 ||
+        (rc = xenfork__sys_tap_attach(ctx, files->copy, USER, 0, &dst)) < 0)
+        return rc;
+    rc = xenfork__sys_copy_device(
+        ctx, &(struct xenfork__device_copy){
+                 .src = src, .dst = dst, .step = step, .opaque = own->job});
+    if (rc == XENFORK_E_DISK)
+        xenfork__remedy(ctx, "make room there, and try again");
+    return rc;
+}
+
+/* The clone's disk goes on from the copy. */
+static int go_over(xenfork_ctx *ctx, const struct files *files)
+{
+    const struct xenfork__cut cut = {
+        .domid = XENFORK_DOMID_NONE, .from = files->leaf, .to = files->copy};
+    int rc;
+
+    if ((rc = xenfork__sys_vhd_sync(ctx, files->copy)) < 0)
+        return rc;
+    rc = xenfork__vhd_pause(ctx, files->leaf);
+    if ((rc < 0 && rc != XENFORK_E_NOTFOUND) ||
+        (rc = xenfork__sys_vhd_relink(ctx, files->leaf, files->copy)) < 0 ||
+        (rc = xenfork__sys_vhd_sync(ctx, files->leaf)) < 0)
+        return rc;
+    return xenfork__vhd_abort(ctx, &cut);
+}
+
+static int detach_in_place(xenfork_ctx *ctx, const struct xenfork__own *own,
+                           const struct files *files, const char *parent)
+{
+    int rc;
+
+    if ((rc = let_go(ctx, files)) < 0 ||
+        (rc = make_copy(ctx, files, parent)) < 0 ||
+        (rc = fill_copy(ctx, own, files, parent)) < 0 ||
+        (rc = let_go(ctx, files)) < 0)
+        return rc;
+    return go_over(ctx, files);
+}
+
+/* Nobody uses it. */
+static int detach_elsewhere(xenfork_ctx *ctx, const struct xenfork__own *own,
+                            const struct files *files)
+{
+    cleanup_free char *node = NULL;
+    int rc;
+
+    if ((rc = let_go(ctx, files)) < 0 ||
+        (rc = look_at(ctx, files, files->leaf, &node)) < 0 ||
+        (rc = xenfork__detach_copy(ctx, own, node, "raw")) < 0)
+        return rc;
+    return let_go(ctx, files);
+}
+
+static int refuse_move(xenfork_ctx *ctx, const struct xenfork__own *own)
+{
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s (%s) cannot be moved while its domain runs",
+                  own->vdev, own->path);
+    return xenfork__remedy(ctx, "leave out --to, and it is detached where it "
+                                "is; or shut the clone down");
+}
+
+int xenfork__vhd_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
+{
+    cleanup_files struct files files = {0};
+    cleanup_free char *parent = NULL;
+    cleanup_free char *to = NULL;
+    struct xenfork__move move;
+    int rc;
+
+    if (own->to && own->domid != XENFORK_DOMID_NONE)
+        return refuse_move(ctx, own);
+    if ((rc = name_files(ctx, own->path, &files)) < 0 ||
+        (rc = parent_of(ctx, files.leaf, &parent)) < 0)
+        return rc == XENFORK_E_NOTFOUND ? xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                                                        "no file %s", own->path)
+                                        : rc;
+    if (!own->to && !parent)
+        return 0;
+    if (asprintf(&to, XENFORK__VHD_PREFIX "%s", files.copy) < 0) {
+        to = NULL;
+        return xenfork__nomem(ctx);
+    }
+    rc = xenfork__move_begin(ctx, own, xenfork__disk_vhd_own.name, to, &move);
+    if (rc < 0)
+        return rc;
+    rc = own->to ? detach_elsewhere(ctx, own, &files)
+                 : detach_in_place(ctx, own, &files, parent);
+    return xenfork__move_end(ctx, &move, rc);
+}
+
+/* As before, or merged, whichever the files say; its requests go on. */
+static int settle(xenfork_ctx *ctx, const struct files *files)
+{
+    const struct xenfork__cut cut = {
+        .domid = XENFORK_DOMID_NONE, .from = files->leaf, .to = files->copy};
+    cleanup_free char *parent = NULL;
+    bool is_paused = false;
+    int rc = parent_of(ctx, files->leaf, &parent);
+
+    if (rc < 0)
+        return rc;
+    if (parent && !strcmp(parent, files->copy))
+        return xenfork__vhd_abort(ctx, &cut);
+    rc = xenfork__vhd_is_paused(ctx, files->leaf, &is_paused);
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    return rc == 0 && is_paused ? xenfork__vhd_resume(ctx, files->leaf) : rc;
+}
+
+static int own_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_files struct files files = {0};
+    int rc = name_files(ctx, cut->from, &files), r;
+
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    rc = settle(ctx, &files);
+    r = let_go(ctx, &files);
+    return rc < 0 ? rc : r;
+}
+
+const struct xenfork__disk_driver xenfork__disk_vhd_own = {
+    .name = "vhd-own",
+    .why = "for the journal alone",
+    .abort = own_abort,
+    .remove = xenfork__vhd_forget_copy,
+};

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The cut of a VHD, and its undoing.  The source's file gets a second name, as
+ * what is to be sealed, and an empty VHD is made over that, while the source
+ * runs.  In the stun the empty one is renamed to the source's name: with that
+ * alone all is cut.  Which of it was done the files tell.
+ */
+#include "disk/vhd/vhd.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "host/host.h"
+#include "state/files.h"
+
+#define MANY_DEPTH 16U /* its tapdisk reopens them in some 0.2 s */
+
+struct files {
+    char *user;   /* the source's, whatever links lead to it */
+    char *sealed; /* the second name */
+    char *next;   /* the empty one, to begin with */
+};
+
+static void free_files(struct files *files)
+{
+    int e = errno;
+
+    free(files->user);
+    free(files->sealed);
+    free(files->next);
+    errno = e;
+}
+#define cleanup_files __attribute__((cleanup(free_files)))
+
+/* The new one lies beside both: what it says of its parent stays right. */
+static int find_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                      struct files *files)
+{
+    const char *from = xenfork__vhd_file(cut->from);
+
+    files->sealed = strdup(xenfork__vhd_file(cut->to));
+    if (!files->sealed ||
+        asprintf(&files->next, "%s" XENFORK__VHD_NEW, files->sealed) < 0) {
+        files->next = NULL;
+        return xenfork__nomem(ctx);
+    }
+    files->user = realpath(from, NULL);
+    return files->user
+               ? 0
+               : xenfork__fail(ctx, XENFORK_E_DISK, errno, "no file %s", from);
+}
+
+static int note_depth(xenfork_ctx *ctx, const char *user)
+{
+    struct xenfork__vhd vhd = {0};
+    int rc = xenfork__sys_vhd_query(ctx, user, &vhd);
+
+    free(vhd.parent);
+    if (rc == 0 && vhd.depth > MANY_DEPTH)
+        LOG_WARN(ctx,
+                 "%s is the last of %u VHDs that lie on one another, which "
+                 "makes the source stand still for longer, ignoring: they are "
+                 "merged when their clones are destroyed",
+                 user, vhd.depth);
+    return rc;
+}
+
+int xenfork__vhd_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_files struct files files = {0};
+    int rc = find_files(ctx, cut, &files);
+
+    if (rc < 0 || (rc = note_depth(ctx, files.user)) < 0)
+        return rc;
+    if (link(files.user, files.sealed))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot link %s as %s",
+                             files.user, files.sealed);
+    rc = xenfork__sys_vhd_snapshot(ctx, files.sealed, files.next);
+    return rc < 0 ? rc : xenfork__sys_vhd_sync(ctx, files.user);
+}
+
+static int move(xenfork_ctx *ctx, const char *from, const char *to)
+{
+    if (rename(from, to))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot rename %s",
+                             from);
+    return xenfork__sys_vhd_sync(ctx, to);
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* Is what is about to be replaced what has been given a second name? */
+static int check_source(xenfork_ctx *ctx, const struct files *files)
+{
+    struct stat user, sealed;
+
+    if (!lstat(files->user, &user) && !lstat(files->sealed, &sealed) &&
+        is_same(&user, &sealed))
+        return xenfork__vhd_check_served(ctx, files->user);
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "another file has been put at %s meanwhile", files->user);
+    return xenfork__remedy(ctx, "put the one back that the domain has open");
+}
+
+/* By no path: what is there is a file of ours, or nothing is changed. */
+static int set_mode(const char *path, mode_t mode)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd < 0 ? -1 : fchmod(fd, mode);
+}
+
+int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_files struct files files = {0};
+    int rc;
+
+    if ((rc = find_files(ctx, cut, &files)) < 0 ||
+        (rc = check_source(ctx, &files)) < 0 ||
+        (rc = xenfork__vhd_pause(ctx, files.user)) < 0 ||
+        (rc = move(ctx, files.next, files.user)) < 0)
+        return rc;
+    if (set_mode(files.sealed, 0400))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot seal %s",
+                             files.sealed);
+    return xenfork__vhd_resume(ctx, files.user);
+}
+
+/* A source that is gone has no tapdisk. */
+static int pause_if_any(xenfork_ctx *ctx, const char *user)
+{
+    int rc = xenfork__vhd_pause(ctx, user);
+
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+static int resume_if_paused(xenfork_ctx *ctx, const char *user)
+{
+    bool is_paused = false;
+    int rc = xenfork__vhd_is_paused(ctx, user, &is_paused);
+
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    return rc == 0 && is_paused ? xenfork__vhd_resume(ctx, user) : rc;
+}
+
+/*
+ * What the source has written since goes into what was sealed, which gets the
+ * source's name back.  Until then the source's file has all of it; once more
+ * is no harm.
+ */
+static int merge(xenfork_ctx *ctx, const struct files *files,
+                 const struct stat *user)
+{
+    struct xenfork__vhd vhd = {0};
+    cleanup_free char *parent = NULL;
+    int rc = xenfork__vhd_check_served(ctx, files->user);
+
+    if (rc < 0 || (rc = pause_if_any(ctx, files->user)) < 0 ||
+        (rc = xenfork__sys_vhd_query(ctx, files->user, &vhd)) < 0)
+        return rc;
+    parent = vhd.parent;
+    if (!parent || strcmp(parent, files->sealed) != 0)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s does not lie on %s",
+                             files->user, files->sealed);
+    if (vhd.allocated && (rc = xenfork__sys_vhd_coalesce(ctx, files->user)) < 0)
+        return rc;
+    if (set_mode(files->sealed, user->st_mode & 07777))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot unseal %s",
+                             files->sealed);
+    rc = xenfork__sys_vhd_sync(ctx, files->sealed);
+    return rc < 0 ? rc : move(ctx, files->sealed, files->user);
+}
+
+/* Back to one file under the source's name alone. */
+static int undo(xenfork_ctx *ctx, const struct files *files)
+{
+    struct stat user, sealed;
+
+    if (stat(files->sealed, &sealed))
+        return errno == ENOENT
+                   ? 0
+                   : xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                   "cannot examine %s", files->sealed);
+    if (stat(files->user, &user))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
+                             files->user);
+    return is_same(&user, &sealed) ? xenfork__file_remove(ctx, files->sealed)
+                                   : merge(ctx, files, &user);
+}
+
+int xenfork__vhd_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+{
+    cleanup_files struct files files = {0};
+    int rc = find_files(ctx, cut, &files), r;
+
+    if (rc < 0)
+        return rc;
+    rc = undo(ctx, &files);
+    /* Whatever became of it, the source has a disk to go on with. */
+    r = resume_if_paused(ctx, files.user);
+    rc = rc < 0 ? rc : r;
+    return rc < 0 ? rc : xenfork__file_remove(ctx, files.next);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of the driver vhd share. */
+#ifndef LIBFORK_VHD_PRIVATE_H
+#define LIBFORK_VHD_PRIVATE_H
+
+#include "disk/disk.h"
+
+/* Beside what is sealed: the VHD that is to take the source's place. */
+#define XENFORK__VHD_NEW ".new"
+
+/* "vhd:/srv/web.vhd": the file */
+const char *xenfork__vhd_file(const char *path);
+/* Made by us, as its name says? */
+bool xenfork__vhd_is_ours(const char *file);
+/* "max-depth=N"; NULL: the default.  INVAL, not logged */
+int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
+                           uint32_t *limit_out);
+/*
+ * The tapdisk of whoever writes to the file: disk/vhd/tapdisk.c.  NOTFOUND, not logged:
+ * there is none
+ */
+int xenfork__vhd_is_served(xenfork_ctx *ctx, const char *file);
+/*
+ * Does the path lead to what its tapdisk has open?  DISK with remedy, not
+ * logged: no.  One that is paused, or that there is not, has nothing open
+ */
+int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file);
+int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file);
+int xenfork__vhd_resume(xenfork_ctx *ctx, const char *file);
+int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,
+                           bool *is_paused_out);
+/* A file that we made, and what belongs to it.  Absent already: success */
+int xenfork__vhd_remove(xenfork_ctx *ctx, const char *file);
+
+/* What has been merged, and is removed: nothing is left half-way. */
+int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file);
+/* Under the source's lock: what lies on what has been merged no longer does. */
+int xenfork__vhd_relink(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                        bool *again_out);
+/* What detaching the file has begun.  Absent already: success */
+int xenfork__vhd_forget_copy(xenfork_ctx *ctx, const char *file);
+
+/* Operations of the driver: see disk.h. */
+int xenfork__vhd_release(xenfork_ctx *ctx, const char *path);
+int xenfork__vhd_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                      const uint8_t uuid[16], char **path_out);
+int xenfork__vhd_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__vhd_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__vhd_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                          bool *again_out, char **to_out);
+int xenfork__vhd_merge(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                       bool *again_out);
+int xenfork__vhd_detach(xenfork_ctx *ctx, const struct xenfork__own *own);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What block devices are, whatever their nodes are called: by sysfs. */
+#include "host/dm.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define BLOCK_DIR "/sys/dev/block"
+#define MAX_TEXT  4096U
+
+/* The first line of DIR/NAME; NULL: it has none.  Caller frees */
+static char *read_line(const char *dir, const char *name)
+{
+    cleanup_free char *path = NULL;
+    cleanup_close int fd = -1;
+    char text[MAX_TEXT + 1];
+    ssize_t n;
+
+    if (asprintf(&path, "%s/%s", dir, name) < 0) {
+        path = NULL;
+        return NULL;
+    }
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    n = fd < 0 ? -1 : read(fd, text, MAX_TEXT);
+    if (n <= 0)
+        return NULL;
+    text[n] = '\0';
+    text[strcspn(text, "\n")] = '\0';
+    return text[0] ? strdup(text) : NULL;
+}
+
+/* "dm LVM-…" of DIR/dm/uuid; NULL: there is no such file. */
+static char *by_file(const char *dir, const char *name, const char *kind)
+{
+    cleanup_free char *value = read_line(dir, name);
+    char *text;
+
+    return value && asprintf(&text, "%s %s", kind, value) >= 0 ? text : NULL;
+}
+
+/* Of a loop device: part of a file. */
+static char *by_backing_file(const char *dir)
+{
+    cleanup_free char *file = read_line(dir, "loop/backing_file");
+    cleanup_free char *offset = read_line(dir, "loop/offset");
+    char *text;
+
+    return file && asprintf(&text, "loop %s %s", offset ? offset : "0", file) >=
+                       0
+               ? text
+               : NULL;
+}
+
+static char *identify(const char *dir);
+
+static char *by_partition(const char *dir)
+{
+    cleanup_free char *number = read_line(dir, "partition");
+    cleanup_free char *real = number ? realpath(dir, NULL) : NULL;
+    cleanup_free char *whole = NULL;
+    char *text;
+
+    if (!real)
+        return NULL;
+    *strrchr(real, '/') = '\0';
+    whole = identify(real);
+    return whole && asprintf(&text, "partition %s of %s", number, whole) >= 0
+               ? text
+               : NULL;
+}
+
+/* Of a folder in /sys/dev/block; NULL: out of memory. */
+static char *identify(const char *dir)
+{
+    static const char *const files[][2] = {
+        {"dm/uuid", "dm"},           {"dm/name", "dm-name"},
+        {"md/uuid", "md"},           {"wwid", "wwid"},
+        {"device/wwid", "wwid"},     {"serial", "serial"},
+        {"device/serial", "serial"},
+    };
+    char *text = by_partition(dir);
+    char *real;
+    size_t i;
+
+    for (i = 0; !text && i < ARRAY_SIZE(files); i++)
+        text = by_file(dir, files[i][0], files[i][1]);
+    if (!text)
+        text = by_backing_file(dir);
+    if (text)
+        return text;
+    real = realpath(dir, NULL);
+    if (!real || asprintf(&text, "name %s", strrchr(real, '/') + 1) < 0)
+        text = NULL;
+    free(real);
+    return text;
+}
+
+static bool is_node(const char *path, uint64_t number)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == number;
+}
+
+/* "/dev/mapper/vg0-web", "/dev/sda1"; NULL: there is no such node. */
+static char *find_node(const char *dir, uint64_t number)
+{
+    cleanup_free char *name = read_line(dir, "dm/name");
+    cleanup_free char *real = name ? NULL : realpath(dir, NULL);
+    char *node, *p;
+
+    if ((!name && !real) || asprintf(&node, "/dev/%s%s", name ? "mapper/" : "",
+                                     name ? name : strrchr(real, '/') + 1) < 0)
+        return NULL;
+    for (p = node; real && *p; p++)
+        if (*p == '!')
+            *p = '/'; /* sysfs has no slashes: "cciss!c0d0" */
+    if (is_node(node, number))
+        return node;
+    free(node);
+    return NULL;
+}
+
+/* Is the device "253:4" of /sys/dev/block that?  number_out: its own */
+static bool is_that(const char *name, const char *is, uint64_t *number_out)
+{
+    cleanup_free char *dir = NULL;
+    cleanup_free char *text = NULL;
+    unsigned int major, minor;
+
+    if (sscanf(name, "%u:%u", &major, &minor) != 2)
+        return false;
+    if (asprintf(&dir, BLOCK_DIR "/%s", name) < 0) {
+        dir = NULL;
+        return false;
+    }
+    *number_out = makedev(major, minor);
+    text = identify(dir);
+    return text && !strcmp(text, is);
+}
+
+/* The number of the one that is that, and not @not; 0: there is none. */
+static uint64_t find_device(const char *is, uint64_t not )
+{
+    cleanup_dir DIR *dir = opendir(BLOCK_DIR);
+    uint64_t number = 0, found = 0;
+    struct dirent *entry;
+
+    while (dir && !found && (entry = readdir(dir)))
+        if (is_that(entry->d_name, is, &number) && number != not )
+            found = number;
+    return found;
+}
+
+static void name_dir(uint64_t number, char dir_out[64])
+{
+    snprintf(dir_out, 64, BLOCK_DIR "/%u:%u", major(number), minor(number));
+}
+
+/* Two ways to one disk; or two disks that nobody could tell apart later. */
+static int check_unique(xenfork_ctx *ctx, const char *path, uint64_t number,
+                        const char *is)
+{
+    uint64_t other = find_device(is, number);
+
+    if (!other)
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "%s cannot be told from the block device %u:%u: both are "
+                  "\"%s\"",
+                  path, major(other), minor(other), is);
+    return xenfork__remedy(ctx, "take the other one away, or put the disk on a "
+                                "volume of LVM or into a file");
+}
+
+int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
+                             uint64_t number, char **node_out, char **is_out)
+{
+    cleanup_free char *node = NULL;
+    cleanup_free char *is = NULL;
+    char dir[64];
+    int rc;
+
+    name_dir(number, dir);
+    if (access(dir, F_OK))
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
+                             path);
+    is = identify(dir);
+    node = find_node(dir, number);
+    if (!node)
+        node = strdup(path);
+    if (!is || !node)
+        return xenfork__nomem(ctx);
+    rc = check_unique(ctx, path, number, is);
+    if (rc < 0)
+        return rc;
+    *node_out = steal_ptr(node);
+    *is_out = steal_ptr(is);
+    return 0;
+}
+
+int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out)
+{
+    uint64_t number = find_device(is, 0);
+    char *node = NULL;
+    char dir[64];
+
+    name_dir(number, dir);
+    node = number ? find_node(dir, number) : NULL;
+    if (!node) {
+        xenfork__miss(ctx, XENFORK_E_DISK,
+                      "the block device \"%s\" is not there", is);
+        return xenfork__remedy(ctx, "bring it up: disks lie on it");
+    }
+    *node_out = node;
+    return 0;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Device-mapper, and the loop devices below it.  Errors: DISK unless said
+ * otherwise; errnoval is what the kernel has answered.
+ */
+#ifndef LIBFORK_SYS_DM_H
+#define LIBFORK_SYS_DM_H
+
+#include "base/internal.h"
+
+#include <sys/stat.h>
+
+#define XENFORK__DM_DIR        "/dev/mapper/"
+#define XENFORK__DM_NAME_BYTES 128U /* DM_NAME_LEN */
+
+struct xenfork__dm_info {
+    bool is_there, is_suspended, is_readonly;
+    uint32_t open_count;
+    uint32_t major, minor;
+};
+int xenfork__sys_dm_info(xenfork_ctx *ctx, const char *name,
+                         struct xenfork__dm_info *info_out);
+
+/* A line of a table, and those after it: each begins where the last ends. */
+struct xenfork__dm_table {
+    const struct xenfork__dm_table *next; /* NULL: the last */
+    uint64_t sectors;
+    const char *type; /* "linear", "thin", … */
+    const char *params;
+    bool is_readonly;
+};
+/* A new device, in use at once. */
+int xenfork__sys_dm_create(xenfork_ctx *ctx, const char *name,
+                           const struct xenfork__dm_table *table);
+/* In use from the next resume on. */
+int xenfork__sys_dm_load(xenfork_ctx *ctx, const char *name,
+                         const struct xenfork__dm_table *table);
+/* What was loaded is forgotten; nothing loaded: success. */
+int xenfork__sys_dm_clear(xenfork_ctx *ctx, const char *name);
+/*
+ * What comes in from now on waits.  is_flushed: what has come in is done; else
+ * it may wait, too
+ */
+int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name,
+                            bool is_flushed);
+int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name);
+/*
+ * Whoever has it open gets some seconds to close it.  Absent: success.  BUSY,
+ * not logged: it is open still
+ */
+int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name);
+/* NOTFOUND, not logged: to a thing in it that is not there */
+int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
+                            const char *message);
+/* Type and parameters of the first line in use; caller frees both. */
+int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
+                          char **params_out);
+/* What its first line says of itself; caller frees. */
+int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
+                           char **status_out);
+/* The same for the line that begins at @start. */
+int xenfork__sys_dm_status_at(xenfork_ctx *ctx, const char *name,
+                              uint64_t start, char **status_out);
+/*
+ * Wait until something has happened to it after the event of this number;
+ * after NULL: do not wait.  now_out: the number of the last event.  NOTFOUND,
+ * not logged: it is gone
+ */
+int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name,
+                         const uint32_t *after, uint32_t *now_out);
+
+/*
+ * A loop device of its own for a file.  It goes by itself when nobody has it
+ * open: fd_out has, until the caller closes it.  The number of the device:
+ * "7:3"
+ */
+#define XENFORK__LOOP_BYTES 24U
+int xenfork__sys_loop(xenfork_ctx *ctx, const char *file, bool is_readonly,
+                      int *fd_out, char device_out[XENFORK__LOOP_BYTES]);
+/* Its file has grown. */
+int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device);
+
+/* Can there be thin devices on this host?  DISK, not logged: no */
+int xenfork__sys_dm_check(xenfork_ctx *ctx);
+
+/* What disks lie in, or on: host/file.c */
+/*
+ * The node that a block device of this number goes by, where the kernel's own
+ * name for it has one, else @path; and what it is, whatever it is called:
+ * "dm LVM-…", "wwid naa.5000…".  Where nothing tells that, is_out is its name.
+ * Caller frees both
+ */
+int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
+                             uint64_t number, char **node_out, char **is_out);
+/* The node of the device that is this.  DISK: there is none */
+int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out);
+/*
+ * Which file or block device a path leads to at the moment, by whatever name.
+ * It is good for as long as the host runs.
+ */
+struct xenfork__disk_identity {
+    bool is_device;
+    uint64_t device; /* a block device's own number; a file's file system */
+    uint64_t inode;  /* of a file */
+};
+/* DISK, logged: nothing is there, or no file and no block device */
+int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
+                               struct xenfork__disk_identity *identity_out);
+static inline struct xenfork__disk_identity
+xenfork__disk_identity_of(const struct stat *st)
+{
+    bool is_device = S_ISBLK(st->st_mode);
+
+    return (struct xenfork__disk_identity){
+        .is_device = is_device,
+        .device = is_device ? st->st_rdev : st->st_dev,
+        .inode = is_device ? 0 : st->st_ino};
+}
+static inline bool xenfork__disk_is_same(const struct xenfork__disk_identity *a,
+                                         const struct xenfork__disk_identity *b)
+{
+    return a->is_device == b->is_device && a->device == b->device &&
+           a->inode == b->inode;
+}
+/*
+ * The file that a loop device has, and how it was called when the device was
+ * made: host/served.c.  False: it is none, or cannot be asked; or it has a part
+ * of the file alone, and @takes_part is false
+ */
+#define XENFORK__LOOP_NAME 65U
+bool xenfork__sys_loop_file(uint64_t device, bool takes_part,
+                            struct xenfork__disk_identity *file_out,
+                            char name_out[XENFORK__LOOP_NAME]);
+/* The path that it has now; caller frees.  NULL: it is none */
+char *xenfork__sys_loop_path(uint64_t device);
+/* Has the process that file, or device, open?  False: or it is gone */
+bool xenfork__sys_has_open(uint32_t pid,
+                           const struct xenfork__disk_identity *what);
+/* Open for writing, or a device that is all of it: see below */
+bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
+                         const struct xenfork__disk_identity *what);
+/*
+ * Where a device is all of a file, or of another device, from its beginning to
+ * its end (loop; device-mapper's linear): of that, and so on.
+ */
+void xenfork__sys_follow(xenfork_ctx *ctx, struct xenfork__disk_identity *what);
+/* Of a file or a block device.  is_file_out may be NULL */
+int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
+                           uint64_t *bytes_out, bool *is_file_out);
+/* Whatever has been written to a device is safe. */
+int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path);
+/*
+ * A file, made if need be, gets so large, and has the space for it.  BUSY, not
+ * logged: there is not so much
+ */
+int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path,
+                             uint64_t bytes);
+/* Nobody may write to it, rename or remove it; where the file system can. */
+int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
+                              bool is_protected);
+/* Can it be made so? */
+int xenfork__sys_file_can_protect(xenfork_ctx *ctx, const char *path,
+                                  bool *can_out);
+int xenfork__sys_file_is_protected(xenfork_ctx *ctx, const char *path,
+                                   bool *is_out);
+/* These blocks, to the same place in another; durably. */
+int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
+                           const uint64_t *blocks, size_t count,
+                           size_t block_bytes);
+/*
+ * The data files of our pools in use, as the kernel knows them.  Caller frees
+ * each, and the array
+ */
+int xenfork__sys_pools(xenfork_ctx *ctx, char ***data_out, size_t *count_out);
+/* Somebody makes this pool larger while it is in use; data: its file */
+int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir,
+                            const char *data);
+
+#define XENFORK__WRITER 64U
+/*
+ * Who has a file, or a device, open for writing: "qemu-img (process 12)",
+ * "/dev/loop3".  A loop device that is just going is waited for.  False:
+ * nobody has, or it is not there
+ */
+bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
+                         char name_out[XENFORK__WRITER]);
+
+#endif

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The host side of the guests' NICs: held, and connected.
+ *
+ * A held NIC stays where its script has put it: a port with its VLANs and
+ * flags, an interface with its routes and rates.  The first thing that the
+ * kernel asks about each of its frames, in either direction, is a filter of
+ * ours that drops it (clsact: sch_handle_ingress() comes before the bridge,
+ * Open vSwitch and the routes, sch_handle_egress() before the queue).
+ *
+ * It is up, too: Linux' netback would else leave what the guest says in the
+ * ring (the address announcements of a clone that has just resumed, first of
+ * all), and say it when the interface comes up.
+ */
+#include "base/internal.h"
+#include "host/host.h"
+#include "host/netlink.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_tun.h>
+#include <linux/pkt_cls.h>
+#include <linux/tc_act/tc_gact.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define CLSACT    "clsact"
+#define FIRST     (1U << 16)    /* the priority that comes before all others */
+#define WE_MADE   0x78656e66U   /* our filter's handle, in a clsact of ours */
+#define WE_FOUND  (WE_MADE + 1) /* in one that was there */
+#define INTERFACE "xenfork%d"   /* to try it with */
+
+static const uint32_t ways[] = {
+    TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+    TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS),
+};
+
+static int set_up(const char *ifname)
+{
+    cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq ifr = {.ifr_name = ""};
+
+    if (strlen(ifname) >= sizeof(ifr.ifr_name)) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(ifr.ifr_name, ifname, strlen(ifname));
+    if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &ifr) < 0)
+        return -1;
+    ifr.ifr_flags |= IFF_UP;
+    return ioctl(fd, SIOCSIFFLAGS, &ifr);
+}
+
+/* What there is of filters, one way. */
+struct filters {
+    uint32_t ours;  /* handle; 0: none */
+    bool has_first; /* another of the first priority */
+};
+
+static bool see_filter(const struct nlmsghdr *object, void *opaque)
+{
+    const struct tcmsg *tc = NLMSG_DATA(object);
+    struct filters *filters = opaque;
+
+    if (object->nlmsg_type != RTM_NEWTFILTER ||
+        object->nlmsg_len < NLMSG_LENGTH(sizeof(*tc)) ||
+        TC_H_MAJ(tc->tcm_info) != FIRST || !tc->tcm_handle)
+        return true;
+    if (tc->tcm_handle == WE_MADE || tc->tcm_handle == WE_FOUND)
+        filters->ours = tc->tcm_handle;
+    else
+        filters->has_first = true;
+    return true;
+}
+
+static int list_filters(int ifindex, uint32_t way, struct filters *filters)
+{
+    struct xenfork__netlink request;
+
+    *filters = (struct filters){0};
+    xenfork__netlink_tc(&request, RTM_GETTFILTER, ifindex, way);
+    request.header.nlmsg_flags |= NLM_F_DUMP;
+    return xenfork__netlink_ask(&request, see_filter, filters);
+}
+
+static bool see_kind(const struct nlmsghdr *object, void *opaque)
+{
+    const struct tcmsg *tc = NLMSG_DATA(object);
+    const struct rtattr *attr = TCA_RTA(tc);
+    long left = (long)TCA_PAYLOAD(object);
+    bool *is_clsact = opaque;
+
+    for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left))
+        if (attr->rta_type == TCA_KIND)
+            *is_clsact = RTA_PAYLOAD(attr) == sizeof(CLSACT) &&
+                         !memcmp(RTA_DATA(attr), CLSACT, sizeof(CLSACT));
+    return true;
+}
+
+/* Its ingress qdisc is of another kind, which has no egress. */
+static bool has_other_qdisc(int ifindex)
+{
+    struct xenfork__netlink request;
+    bool is_clsact = true;
+
+    xenfork__netlink_tc(&request, RTM_GETQDISC, ifindex, TC_H_INGRESS);
+    /* Without it the kernel tells everybody else. */
+    request.header.nlmsg_flags |= NLM_F_ECHO;
+    if (xenfork__netlink_ask(&request, see_kind, &is_clsact) < 0)
+        return false;
+    return !is_clsact;
+}
+
+/* 1: made, 0: found, -1 with errno */
+static int make_clsact(int ifindex)
+{
+    struct xenfork__netlink request;
+
+    xenfork__netlink_tc(&request, RTM_NEWQDISC, ifindex, TC_H_CLSACT);
+    request.header.nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
+    request.body.tc.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+    xenfork__netlink_put(&request, TCA_KIND, CLSACT, sizeof(CLSACT));
+    if (xenfork__netlink_ask(&request, NULL, NULL) == 0)
+        return 1;
+    if (errno != EEXIST || has_other_qdisc(ifindex))
+        return -1;
+    return 0;
+}
+
+static int remove_clsact(int ifindex)
+{
+    struct xenfork__netlink request;
+
+    xenfork__netlink_tc(&request, RTM_DELQDISC, ifindex, TC_H_CLSACT);
+    request.body.tc.tcm_handle = TC_H_MAKE(TC_H_CLSACT, 0);
+    return xenfork__netlink_ask(&request, NULL, NULL);
+}
+
+static void name_filter(struct xenfork__netlink *request, unsigned short type,
+                        int ifindex, uint32_t way, uint32_t handle)
+{
+    xenfork__netlink_tc(request, type, ifindex, way);
+    request->body.tc.tcm_handle = handle;
+    request->body.tc.tcm_info = TC_H_MAKE(FIRST, htons(ETH_P_ALL));
+    xenfork__netlink_put(request, TCA_KIND, "matchall", sizeof("matchall"));
+}
+
+/* Every frame is dropped. */
+static int add_filter(int ifindex, uint32_t way, uint32_t handle)
+{
+    const struct tc_gact drop = {.action = TC_ACT_SHOT};
+    struct rtattr *filter, *actions, *action, *options;
+    struct xenfork__netlink request;
+
+    name_filter(&request, RTM_NEWTFILTER, ifindex, way, handle);
+    request.header.nlmsg_flags |= NLM_F_CREATE | NLM_F_EXCL;
+    filter = xenfork__netlink_nest(&request, TCA_OPTIONS);
+    actions = xenfork__netlink_nest(&request, TCA_MATCHALL_ACT);
+    action = xenfork__netlink_nest(&request, 1);
+    xenfork__netlink_put(&request, TCA_ACT_KIND, "gact", sizeof("gact"));
+    options = xenfork__netlink_nest(&request, TCA_ACT_OPTIONS);
+    xenfork__netlink_put(&request, TCA_GACT_PARMS, &drop, sizeof(drop));
+    xenfork__netlink_end(&request, options);
+    xenfork__netlink_end(&request, action);
+    xenfork__netlink_end(&request, actions);
+    xenfork__netlink_end(&request, filter);
+    return xenfork__netlink_ask(&request, NULL, NULL);
+}
+
+static int remove_filter(int ifindex, uint32_t way, uint32_t *handle_out)
+{
+    struct xenfork__netlink request;
+    struct filters filters;
+
+    if (list_filters(ifindex, way, &filters) < 0)
+        return -1;
+    if (!filters.ours)
+        return 0;
+    *handle_out = filters.ours;
+    name_filter(&request, RTM_DELTFILTER, ifindex, way, filters.ours);
+    return xenfork__netlink_ask(&request, NULL, NULL);
+}
+
+/* Ours go, and nothing else. */
+static int release(int ifindex)
+{
+    uint32_t handle = 0;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(ways); i++)
+        if (remove_filter(ifindex, ways[i], &handle) < 0)
+            return -1;
+    return handle == WE_MADE ? remove_clsact(ifindex) : 0;
+}
+
+static bool is_held(int ifindex)
+{
+    struct filters filters;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(ways); i++)
+        if (list_filters(ifindex, ways[i], &filters) < 0 || !filters.ours)
+            return false;
+    return true;
+}
+
+static int drop_all(int ifindex)
+{
+    int made = make_clsact(ifindex), e;
+    size_t i;
+
+    if (made < 0)
+        return -1;
+    for (i = 0; i < ARRAY_SIZE(ways); i++)
+        if (add_filter(ifindex, ways[i], made ? WE_MADE : WE_FOUND) < 0) {
+            e = errno;
+            release(ifindex);
+            errno = e;
+            return -1;
+        }
+    return 0;
+}
+
+static int hold(const char *ifname)
+{
+    int ifindex = (int)if_nametoindex(ifname), e;
+
+    if (!ifindex)
+        return -1;
+    if (is_held(ifindex))
+        return set_up(ifname);
+    if (drop_all(ifindex) < 0)
+        return -1;
+    if (set_up(ifname) == 0)
+        return 0;
+    e = errno;
+    release(ifindex);
+    errno = e;
+    return -1;
+}
+
+int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname)
+{
+    LOG_DEBUG(ctx, "holding %s", ifname);
+    if (hold(ifname) < 0)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot hold network interface %s", ifname);
+    return 0;
+}
+
+int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname)
+{
+    int ifindex = (int)if_nametoindex(ifname);
+
+    LOG_DEBUG(ctx, "connecting %s", ifname);
+    if (!ifindex || release(ifindex) < 0 || set_up(ifname) < 0)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot connect network interface %s", ifname);
+    return 0;
+}
+
+bool xenfork__sys_is_held(const char *ifname)
+{
+    int ifindex = (int)if_nametoindex(ifname);
+
+    return ifindex && is_held(ifindex);
+}
+
+static bool has_module(const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/sys/module/%s", name);
+    return access(path, F_OK) == 0;
+}
+
+/* Try it with an interface of our own, which goes as it is closed. */
+static bool kernel_can(void)
+{
+    struct ifreq ifr = {.ifr_name = INTERFACE};
+    cleanup_close int fd = -1;
+    int ifindex;
+
+    if (has_module("sch_ingress") && has_module("cls_matchall") &&
+        has_module("act_gact"))
+        return true;
+    fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+    ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (fd < 0 || ioctl(fd, TUNSETIFF, &ifr) < 0)
+        return true; /* nothing to try it with */
+    ifindex = (int)if_nametoindex(ifr.ifr_name);
+    return ifindex && drop_all(ifindex) == 0;
+}
+
+static bool has_first_filter(int ifindex)
+{
+    struct filters filters;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(ways); i++)
+        if (list_filters(ifindex, ways[i], &filters) == 0 && filters.has_first)
+            return true;
+    return false;
+}
+
+int xenfork__sys_can_hold(xenfork_ctx *ctx, const char *ifname)
+{
+    int ifindex = (int)if_nametoindex(ifname);
+
+    if (!ifindex) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "network interface %s is not in this network namespace",
+                      ifname);
+        return xenfork__remedy(ctx, "it cannot be held: say --net connect");
+    }
+    if (!kernel_can()) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "this kernel cannot hold network interfaces");
+        return xenfork__remedy(ctx,
+                               "modprobe -a sch_ingress cls_matchall act_gact, "
+                               "or say --net connect");
+    }
+    if (has_other_qdisc(ifindex)) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "network interface %s has an ingress qdisc, and cannot "
+                      "be held",
+                      ifname);
+        return xenfork__remedy(ctx, "use clsact in its place, which takes the "
+                                    "same filters, or say --net connect");
+    }
+    if (has_first_filter(ifindex)) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "network interface %s has a tc filter of priority 1, "
+                      "and cannot be held",
+                      ifname);
+        return xenfork__remedy(ctx, "give it another priority, or say --net "
+                                    "connect");
+    }
+    return 0;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The keeper: a process that outlives us.  It makes itself a daemon; what we
+ * start, and wait for, is its first process only.  The pipe to its standard
+ * input tells it that we are gone, whatever became of us.
+ */
+#include "host/run.h"
+
+#include "host/host.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#define KEEPER        XENFORK_LIBEXEC_DIR "/xenfork-keeper"
+#define READY         'r'
+#define READY_MS      10000U
+#define FIRST_FREE_FD 3 /* below are the keeper's standard ones */
+
+struct keeper {
+    int word[2];  /* our word to it: its standard input */
+    int ready[2]; /* its standard output */
+    pid_t pid;
+};
+
+static void drop_fd(int *fd)
+{
+    xenfork__close_fd(fd);
+    *fd = -1;
+}
+
+/*
+ * Both ends above the standard descriptors, which the caller may have closed:
+ * placing them there must not overwrite one that is still to be placed.
+ */
+static int make_pipe(int ends[2])
+{
+    int i, fd;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    for (i = 0; i < 2; i++) {
+        if (ends[i] >= FIRST_FREE_FD)
+            continue;
+        fd = fcntl(ends[i], F_DUPFD_CLOEXEC, FIRST_FREE_FD);
+        if (fd < 0)
+            return -1;
+        drop_fd(&ends[i]);
+        ends[i] = fd;
+    }
+    return 0;
+}
+
+static void close_keeper(struct keeper *keeper)
+{
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        drop_fd(&keeper->word[i]);
+        drop_fd(&keeper->ready[i]);
+    }
+}
+
+static int set_actions(posix_spawn_file_actions_t *actions,
+                       const struct keeper *keeper)
+{
+    int e;
+
+    e = posix_spawn_file_actions_adddup2(actions, keeper->word[0],
+                                         STDIN_FILENO);
+    if (!e)
+        e = posix_spawn_file_actions_adddup2(actions, keeper->ready[1],
+                                             STDOUT_FILENO);
+    return e;
+}
+
+static int spawn(struct keeper *keeper, char *const argv[])
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    int e;
+
+    e = posix_spawn_file_actions_init(&actions);
+    if (e)
+        return e;
+    e = posix_spawnattr_init(&attr);
+    if (e) {
+        posix_spawn_file_actions_destroy(&actions);
+        return e;
+    }
+    e = set_actions(&actions, keeper);
+    if (!e)
+        e = xenfork__spawn_apart(&attr);
+    if (!e)
+        e = posix_spawn(&keeper->pid, KEEPER, &actions, &attr, argv, environ);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&actions);
+    return e;
+}
+
+static bool is_ready(int fd)
+{
+    uint64_t end_ns = xenfork__now_ns() + READY_MS * 1000000ULL;
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+    uint64_t now_ns;
+    char c;
+    int r;
+
+    do {
+        now_ns = xenfork__now_ns();
+        if (now_ns >= end_ns)
+            return false;
+        r = poll(&poller, 1, (int)((end_ns - now_ns) / 1000000U) + 1);
+    } while (r < 0 && errno == EINTR);
+    return r == 1 && read(fd, &c, 1) == 1 && c == READY;
+}
+
+/* ECHILD: the caller ignores SIGCHLD or reaped it; then it is gone as well. */
+static void reap(pid_t pid)
+{
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+static int start(xenfork_ctx *ctx, struct keeper *keeper, const char *txn_id,
+                 char *const argv[])
+{
+    int e;
+
+    if (make_pipe(keeper->word) < 0 || make_pipe(keeper->ready) < 0)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot make a pipe to xenfork-keeper");
+    e = spawn(keeper, argv);
+    if (e)
+        return xenfork__fail(ctx, XENFORK_E_XEN, e, "cannot start %s", KEEPER);
+    xenfork__count(ctx, XENFORK_COUNT_PROCESSES, 1);
+    drop_fd(&keeper->word[0]);
+    drop_fd(&keeper->ready[1]);
+    if (is_ready(keeper->ready[0])) {
+        reap(keeper->pid);
+        return 0;
+    }
+    /* Its daemon, if there is one, sees the end of its input and goes. */
+    close_keeper(keeper);
+    if (waitpid(keeper->pid, NULL, WNOHANG) == 0) {
+        kill(keeper->pid, SIGKILL);
+        reap(keeper->pid);
+    }
+    return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                         "cannot start %s for transaction %s", KEEPER, txn_id);
+}
+
+int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
+                        int *keeper_fd_out)
+{
+    struct keeper keeper = {{-1, -1}, {-1, -1}, -1};
+    cleanup_free char *dir = NULL;
+    cleanup_free char *txn = strdup(txn_id);
+    char name[] = "xenfork-keeper";
+    char option[] = "--state-dir";
+    char *argv[5] = {name, NULL, NULL, NULL, NULL};
+    int argc = 1, rc;
+
+    if (strcmp(ctx->state_dir, XENFORK_STATE_DIR)) {
+        dir = strdup(ctx->state_dir);
+        argv[argc++] = option;
+        argv[argc++] = dir;
+    }
+    argv[argc] = txn;
+    if (!txn || (argc > 1 && !dir))
+        return xenfork__nomem(ctx);
+    rc = start(ctx, &keeper, txn_id, argv);
+    if (rc == 0)
+        *keeper_fd_out = steal_fd(&keeper.word[1]);
+    close_keeper(&keeper);
+    return rc;
+}

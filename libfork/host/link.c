@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Network interfaces and bridges of this host. */
+#include "base/internal.h"
+#include "host/host.h"
+#include "host/netlink.h"
+
+#include <net/if.h>
+
+#define SYSFS_BYTES 96U
+
+/* One step for the kernel: off the old bridge, on the new. */
+static int set_master(const char *ifname, const char *bridge)
+{
+    unsigned int master = if_nametoindex(bridge);
+    unsigned int ifindex = if_nametoindex(ifname);
+    struct xenfork__netlink request;
+
+    if (!master || !ifindex)
+        return -1;
+    xenfork__netlink_link(&request, RTM_SETLINK, (int)ifindex);
+    xenfork__netlink_put(&request, IFLA_MASTER, &master, sizeof(master));
+    return xenfork__netlink_ask(&request, NULL, NULL);
+}
+
+int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge)
+{
+    LOG_DEBUG(ctx, "moving %s to %s", ifname, bridge);
+    if (set_master(ifname, bridge) < 0)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot move network interface %s to %s", ifname,
+                             bridge);
+    return 0;
+}
+
+int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge)
+{
+    char path[SYSFS_BYTES];
+
+    snprintf(path, sizeof(path), "/sys/class/net/%s/bridge", bridge);
+    if (access(path, F_OK) == 0)
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0, "there is no bridge %s", bridge);
+    return xenfork__remedy(ctx, "ip link show type bridge lists them");
+}

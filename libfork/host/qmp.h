@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * QMP of a domain's QEMU, by the second socket that libxl gives it (it uses
+ * the first itself): one command, one answer; events are passed over.  The
+ * connection is kept, because the next domain asked is mostly the same.
+ */
+#ifndef LIBFORK_SYS_QMP_H
+#define LIBFORK_SYS_QMP_H
+
+#include "base/internal.h"
+#include "host/host.h"
+
+#include <yajl/yajl_tree.h>
+
+/*
+ * @arguments: JSON, or NULL.  reply_out: all of the answer, with "return" in
+ * it; caller frees with yajl_tree_free(); NULL: not wanted.  DISK: QEMU has
+ * refused, or does not answer.  NOTFOUND, not logged: it is gone
+ */
+int xenfork__qmp(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                 const char *arguments, yajl_val *reply_out);
+/* The same with arguments as of printf(3), and an answer that is not wanted. */
+int xenfork__qmp_run(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                     const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* The same, where QEMU may well refuse: that is not logged. */
+int xenfork__qmp_try(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                     const char *arguments);
+/* A node over a file; @rest: more of its options, as JSON. */
+int xenfork__qmp_add(xenfork_ctx *ctx, uint32_t domid, const char *node,
+                     const struct xenfork__image *image, bool is_direct,
+                     const char *rest);
+/* A text as JSON, quoted; caller frees.  NULL: out of memory */
+char *xenfork__qmp_quote(const char *text);
+
+static inline void xenfork__free_reply(yajl_val *reply)
+{
+    int e = errno;
+
+    yajl_tree_free(*reply);
+    errno = e;
+}
+#define cleanup_reply __attribute__((cleanup(xenfork__free_reply)))
+
+#endif

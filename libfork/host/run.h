@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Programs that are run: for the files of host/. */
+#ifndef LIBFORK_SYS_RUN_H
+#define LIBFORK_SYS_RUN_H
+
+#include "base/internal.h"
+
+#include <spawn.h>
+
+/*
+ * A group of its own: an interrupt typed at the terminal is for us.  Signals
+ * as for a new program: the caller's masks and ignored signals are none of its
+ * business.  An errno, or 0.
+ */
+int xenfork__spawn_apart(posix_spawnattr_t *attr);
+
+/*
+ * argv[0] is looked for in PATH.  output_out: what it wrote to its standard
+ * output, with a final NUL; caller frees; NULL: not wanted.  @code: it could
+ * not be run, took too long, or failed; the text has the last line that it
+ * wrote.
+ *
+ * While it runs it has the journal's lock as well: whoever undoes what we
+ * have begun waits for it, when we are killed.
+ */
+int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
+                     char **output_out);
+/*
+ * The same for one that must not be broken off, as what it does cannot be
+ * repeated, or begins anew each time: it is waited for, with a warning every
+ * two minutes.
+ */
+int xenfork__sys_run_whole(xenfork_ctx *ctx, int code,
+                           const char *const argv[]);
+/* The same for one that writes to a file of the caller's. */
+int xenfork__sys_run_to(xenfork_ctx *ctx, int code, const char *const argv[],
+                        int fd);
+/*
+ * The same for one that may take as long as it likes.  heard() gets what it
+ * has written, piece by piece, and is called every second at least; what it
+ * returns below 0 ends the program, and is returned.
+ */
+int xenfork__sys_run_long(xenfork_ctx *ctx, int code, const char *const argv[],
+                          int (*heard)(xenfork_ctx *ctx, void *opaque,
+                                       const char *text),
+                          void *opaque);
+
+#endif

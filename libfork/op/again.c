@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/again.h"
+
+#include <string.h>
+
+#include "op/guest.h"
+#include "state/files.h"
+#include "state/lock.h"
+
+#define MAX_CONFIG_BYTES (4U << 20)
+
+static char *path_of(const xenfork_ctx *ctx, const uint8_t clone[16])
+{
+    return xenfork__node_path(ctx, XENFORK_KIND_CLONE, clone,
+                              XENFORK__FILE_CONFIG);
+}
+
+int xenfork__again_keep(xenfork_ctx *ctx, const uint8_t clone[16],
+                        const char *json)
+{
+    cleanup_free char *dir = xenfork__node_path(ctx, XENFORK_KIND_CLONE, clone,
+                                                NULL);
+    cleanup_free char *path = path_of(ctx, clone);
+    int rc;
+
+    if (!dir || !path)
+        return xenfork__nomem(ctx);
+    rc = xenfork__make_dir(ctx, dir);
+    return rc < 0 ? rc : xenfork__file_write(ctx, path, json, strlen(json));
+}
+
+static int load(xenfork_ctx *ctx, const uint8_t clone[16], char **json_out)
+{
+    cleanup_free char *path = path_of(ctx, clone);
+    size_t bytes;
+
+    return path ? xenfork__file_read(ctx, path, MAX_CONFIG_BYTES, json_out,
+                                     &bytes)
+                : xenfork__nomem(ctx);
+}
+
+int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                          char **json_out)
+{
+    int rc = load(ctx, clone->uuid, json_out);
+
+    if (rc != XENFORK_E_NOTFOUND)
+        return rc;
+    xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                  "the configuration of clone %s is lost", clone->name);
+    return xenfork__remedy(ctx, "xl create starts it, with the UUID, disks and "
+                                "MAC addresses that xl fork-info shows");
+}
+
+int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                          const struct xenfork__config_change *change)
+{
+    cleanup_free char *json = NULL;
+    cleanup_free char *changed = NULL;
+    int rc = load(ctx, clone->uuid, &json);
+
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    rc = xenfork__xen_config_change(ctx, json, change, &changed);
+    return rc < 0 ? rc : xenfork__again_keep(ctx, clone->uuid, changed);
+}
+
+int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
+                         uint32_t domid, const char *json, const char *txn)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *node = NULL;
+    int rc;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
+        return rc;
+    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone, &node);
+    if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return rc;
+    if (json && (rc = xenfork__again_keep(ctx, clone, json)) < 0)
+        return rc;
+    rc = node->generation[0] ? xenfork__guest_again(ctx, domid, node) : 0;
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    xenfork__node_set_domid(ctx, node, domid);
+    free(node->left); /* it is here */
+    node->left = NULL;
+    node->is_hydrating = false;
+    node->hydrated = 100;
+    memset(node->parent, 0, sizeof(node->parent));
+    if (txn)
+        snprintf(node->txn, sizeof(node->txn), "%s", txn);
+    return xenfork__node_save(ctx, node);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a clone is started from again: the configuration of its domain, in
+ * STATE/clones/UUID, as it was made and as we have changed it since.
+ */
+#ifndef LIBFORK_AGAIN_H
+#define LIBFORK_AGAIN_H
+
+#include "base/internal.h"
+#include "state/record.h"
+#include "xen/xen.h"
+
+int xenfork__again_keep(xenfork_ctx *ctx, const uint8_t clone[16],
+                        const char *json);
+/* Caller frees.  STATE: there is none */
+int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                          char **json_out);
+/* Of a clone without one: nothing is done. */
+int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                          const struct xenfork__config_change *change);
+/*
+ * A clone has a new domain, paused, with all of its memory: it is told what it
+ * was told, and its record is about that.  @json: its configuration, to be
+ * kept; NULL: that is kept already.  @txn: its journal; NULL: it has none.
+ * UUID of no clone: nothing is done
+ */
+int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
+                         uint32_t domid, const char *json, const char *txn);
+
+#endif

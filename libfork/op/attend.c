@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/attend.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/ids.h"
+#include "op/frozen.h"
+#include "state/lock.h"
+
+#define BUSY_POLL_MS 200L
+
+/*
+ * Saved or migrated it can be as it is; to shut down it has to run.  False:
+ * it runs, or nothing can be done for it.
+ */
+static bool answer_now(xenfork_ctx *ctx, uint32_t domid)
+{
+    const struct timespec pause = {.tv_nsec = BUSY_POLL_MS * 1000000L};
+    bool wants_to_run = false;
+    int rc;
+
+    if (xenfork__xen_frozen_request(ctx, domid, &wants_to_run) < 0)
+        return false;
+    if (!wants_to_run)
+        return true;
+    /* A fork of it that runs now comes to its end first. */
+    while ((rc = xenfork_thaw(ctx, domid)) == XENFORK_E_BUSY)
+        nanosleep(&pause, NULL);
+    return rc < 0 && rc != XENFORK_E_NOTFROZEN && rc != XENFORK_E_NOTFOUND;
+}
+
+/* Is it frozen still, after that? */
+static bool answer_once(xenfork_ctx *ctx, const char *txn)
+{
+    cleanup_nodes struct xenfork__nodes frozen = {0};
+    size_t i;
+
+    if (xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &frozen) < 0)
+        return false;
+    for (i = 0; i < frozen.count; i++) {
+        const struct xenfork__node *source = frozen.nodes[i];
+        struct xenfork__dominfo info;
+
+        if (strcmp(source->txn, txn))
+            continue;
+        return xenfork__xen_watch_frozen(ctx, source->domid) == 0 &&
+               xenfork__frozen_info(ctx, source, &info) == 0 &&
+               answer_now(ctx, source->domid);
+    }
+    return false;
+}
+
+int xenfork__answer(xenfork_ctx *ctx, const char *txn, bool is_waiting)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char name[sizeof("answer-") + XENFORK__UUID_CHARS];
+    uint32_t domid;
+    int rc;
+
+    snprintf(name, sizeof(name), "answer-%s", txn);
+    rc = xenfork__lock_take(ctx, name, is_waiting, &lock);
+    while (rc == 0 && answer_once(ctx, txn))
+        rc = xenfork__xen_wait_event(ctx, -1, -1, &domid);
+    return rc;
+}

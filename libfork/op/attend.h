@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LIBFORK_ANSWER_H
+#define LIBFORK_ANSWER_H
+
+#include <stdbool.h>
+
+#include "base/internal.h"
+
+/*
+ * Answer for the source that this freeze froze, until it is frozen no more:
+ * what is asked of it by xl shutdown, save or migrate it cannot answer
+ * itself.  One does it at a time: the freeze's keeper, or xenforkd, if the
+ * keeper was killed.  BUSY (not logged): another does, and we do not wait.
+ */
+int xenfork__answer(xenfork_ctx *ctx, const char *txn, bool is_waiting);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Can the clones' NICs be made and held as it was asked? */
+#include "op/nic.h"
+
+#include "host/host.h"
+
+/* @spec NULL: it is frozen, for clones that nobody knows yet. */
+static bool is_held_by_any(const xenfork_spec *spec, uint32_t nic)
+{
+    uint32_t i;
+
+    for (i = 0; spec && i < spec->count; i++)
+        if (xenfork__nic_link(&spec->clones[i], nic) != XENFORK_LINK_CONNECT)
+            return true;
+    return false;
+}
+
+int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
+                       uint32_t domid, const struct xenfork__config *config,
+                       uint32_t nic)
+{
+    cleanup_free char *ifname = NULL;
+    int rc = xenfork__xen_nic_ifname(ctx, domid, config->nics[nic].devid,
+                                     &ifname);
+
+    /* What the source's script has made of its NIC, a clone's makes of it. */
+    return rc < 0 || !is_held_by_any(spec, nic)
+               ? rc
+               : xenfork__sys_can_hold(ctx, ifname);
+}

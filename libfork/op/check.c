@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/check.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "disk/disk.h"
+#include "host/host.h"
+#include "op/frozen.h"
+#include "op/identity.h"
+#include "op/nic.h"
+#include "op/reserve.h"
+#include "state/folder.h"
+#include "state/record.h"
+
+struct finding {
+    int code;
+    char *text, *remedy;
+};
+
+struct plan {
+    char *vdev;
+    const struct xenfork__disk_driver *driver; /* NULL: none */
+};
+
+struct xenfork_check {
+    uint32_t count;
+    struct finding *findings;
+    uint32_t disk_count;
+    struct plan *disks;
+};
+
+XENFORK_API void xenfork_check_free(xenfork_check *check)
+{
+    uint32_t i;
+
+    if (!check)
+        return;
+    for (i = 0; i < check->count; i++) {
+        free(check->findings[i].text);
+        free(check->findings[i].remedy);
+    }
+    for (i = 0; i < check->disk_count; i++)
+        free(check->disks[i].vdev);
+    free(check->findings);
+    free(check->disks);
+    free(check);
+}
+
+/* Codes that are answers to "can it be forked?"; the others are failures. */
+static bool is_finding(int code)
+{
+    switch (code) {
+    case XENFORK_E_INVAL:
+    case XENFORK_E_HYPERVISOR:
+    case XENFORK_E_PV:
+    case XENFORK_E_HVM:
+    case XENFORK_E_PASSTHROUGH:
+    case XENFORK_E_NOSUSPEND:
+    case XENFORK_E_NAMETAKEN:
+    case XENFORK_E_MACTAKEN:
+    case XENFORK_E_UUIDTAKEN:
+    case XENFORK_E_HOSTMEM:
+    case XENFORK_E_DISK:
+    case XENFORK_E_DEVICE:
+    case XENFORK_E_NOTRUNNING:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The outcome of one question: an error of ours becomes a finding. */
+static int note(xenfork_ctx *ctx, xenfork_check *check, int rc)
+{
+    struct finding *findings;
+    cleanup_free char *text = NULL;
+    cleanup_free char *remedy = NULL;
+
+    if (rc == 0 || !is_finding(rc))
+        return rc;
+    text = strdup(ctx->error.text);
+    remedy = strdup(ctx->error.remedy);
+    findings = reallocarray(check->findings, check->count + 1,
+                            sizeof(*findings));
+    if (findings)
+        check->findings = findings;
+    if (!findings || !text || !remedy)
+        return xenfork__nomem(ctx);
+    findings[check->count++] = (struct finding){
+        .code = rc, .text = steal_ptr(text), .remedy = steal_ptr(remedy)};
+    return 0;
+}
+
+static int refuse(xenfork_ctx *ctx, xenfork_check *check, int code,
+                  const char *text, const char *remedy)
+{
+    xenfork__miss(ctx, code, "%s", text);
+    return note(ctx, check, xenfork__remedy(ctx, "%s", remedy));
+}
+
+static int check_suspended(xenfork_ctx *ctx, xenfork_check *check,
+                           uint32_t domid, const char *name)
+{
+    if (xenfork__sys_is_saved(domid))
+        return refuse(ctx, check, XENFORK_E_NOTRUNNING,
+                      "the domain is being saved or migrated",
+                      "wait until xl save or xl migrate has ended, and fork "
+                      "it where it runs");
+    xenfork__miss(ctx, XENFORK_E_NOTRUNNING, "the domain is suspended");
+    return note(ctx, check,
+                xenfork__remedy(ctx,
+                                "xl resume %s (Xen 4.20), and fork it when it "
+                                "runs",
+                                name));
+}
+
+static int check_state(xenfork_ctx *ctx, xenfork_check *check,
+                       const struct xenfork__dominfo *info, const char *name)
+{
+    if (info->is_dying)
+        return refuse(ctx, check, XENFORK_E_NOTRUNNING,
+                      "the domain is being destroyed",
+                      "start it anew, and fork it when it runs");
+    if (!info->is_shutdown)
+        return 0;
+    if (info->shutdown_reason == XENFORK__SHUTDOWN_SUSPEND)
+        return check_suspended(ctx, check, info->domid, name);
+    return refuse(ctx, check, XENFORK_E_NOTRUNNING,
+                  "the domain has shut down or crashed",
+                  "destroy what is left of it, start it anew, and fork it "
+                  "when it runs");
+}
+
+static int check_type(xenfork_ctx *ctx, xenfork_check *check,
+                      const struct xenfork__config *config)
+{
+    if (config->type == XENFORK__TYPE_PV)
+        return refuse(ctx, check, XENFORK_E_PV, "it is a PV guest",
+                      "run it as type=\"pvh\"; Xen shares memory of PVH and "
+                      "HVM guests only");
+    if (config->type == XENFORK__TYPE_HVM)
+        return refuse(ctx, check, XENFORK_E_HVM,
+                      "it is an HVM guest; forking those is not supported "
+                      "yet",
+                      "run it as type=\"pvh\"");
+    return 0;
+}
+
+static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
+                       const struct xenfork__dominfo *info,
+                       const struct xenfork__config *config)
+{
+    bool can_suspend;
+    int rc;
+
+    rc = note(ctx, check, xenfork__xen_can_share(ctx, info->domid));
+    if (rc < 0 || config->type != XENFORK__TYPE_PVH || info->is_shutdown ||
+        info->is_dying)
+        return rc;
+    rc = xenfork__xen_can_suspend(ctx, info->domid, &can_suspend);
+    if (rc == 0 && !can_suspend)
+        rc = refuse(ctx, check, XENFORK_E_NOSUSPEND,
+                    "the guest does not say that it can suspend "
+                    "(control/feature-suspend)",
+                    "its kernel needs Xen's PV "
+                    "drivers and suspend support (CONFIG_HIBERNATE_CALLBACKS "
+                    "in Linux)");
+    return rc;
+}
+
+/* Where the cut renames what is sealed, its other names would stay. */
+static int check_names(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                       const char *file, const struct stat *st)
+{
+    if (st->st_nlink < 2)
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "disk %s (%s) cannot be forked: the file has %ju names, and "
+                  "by another one it could be written below its clones",
+                  disk->vdev, disk->path, (uintmax_t)st->st_nlink);
+    return xenfork__remedy(ctx,
+                           "remove the others (find -samefile %s); or shut the "
+                           "domain down, and give it a copy of the file",
+                           file);
+}
+
+/* Of a file: what is sealed, and deltas, lie beside it. */
+static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                      const struct xenfork__disk_driver *driver)
+{
+    const char *file = strchr(disk->path, '/');
+    struct stat st;
+    int rc;
+
+    if (!file || stat(file, &st) || !S_ISREG(st.st_mode))
+        return 0;
+    if (driver->parent && (rc = check_names(ctx, disk, file, &st)) < 0)
+        return rc;
+    rc = xenfork__folder_check_file(ctx, file);
+    if (rc == XENFORK_E_DISK) {
+        __auto_type said = ctx->error;
+
+        xenfork__miss(ctx, rc, "disk %s (%s) cannot be forked: %s", disk->vdev,
+                      disk->path, said.text);
+        xenfork__remedy(ctx, "%s", said.remedy);
+    }
+    return rc;
+}
+
+/* Those that are refused are left out: there is a finding instead. */
+static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
+                      const xenfork_spec *spec, uint32_t domid,
+                      const struct xenfork__disk *disk, bool is_frozen)
+{
+    struct plan *plan = &check->disks[check->disk_count];
+    int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &plan->driver);
+
+    if (rc == 0 && plan->driver && plan->driver->clone)
+        rc = check_file(ctx, disk, plan->driver);
+    if (rc == 0 && plan->driver && disk->path && !disk->is_foreign)
+        rc = xenfork__disk_is_served(ctx, domid, disk->vdev, disk->path);
+    /* A clone's own copy of what others write to would be of no use. */
+    if (rc == 0 && plan->driver && disk->is_readwrite)
+        rc = xenfork__xen_disk_shared(ctx, domid, disk);
+    if (rc < 0)
+        return note(ctx, check, rc);
+    plan->vdev = strdup(disk->vdev);
+    if (!plan->vdev)
+        return xenfork__nomem(ctx);
+    check->disk_count++;
+    return 0;
+}
+
+static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
+                       const xenfork_spec *spec, uint32_t domid,
+                       const struct xenfork__config *config, bool is_frozen)
+{
+    uint32_t i;
+    int rc;
+
+    check->disks = calloc(config->disk_count + 1, sizeof(*check->disks));
+    if (!check->disks)
+        return xenfork__nomem(ctx);
+    rc = note(ctx, check, xenfork__disks_wishes(ctx, spec, config));
+    for (i = 0; i < config->disk_count && rc >= 0; i++)
+        rc = check_disk(ctx, check, spec, domid, &config->disks[i], is_frozen);
+    return rc;
+}
+
+static int check_nics(xenfork_ctx *ctx, xenfork_check *check,
+                      const xenfork_spec *spec, uint32_t domid,
+                      const struct xenfork__config *config)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < config->nic_count && rc >= 0; i++)
+        rc = note(ctx, check, xenfork__nic_check(ctx, spec, domid, config, i));
+    return rc;
+}
+
+static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
+                         const xenfork_spec *spec, uint32_t domid,
+                         const struct xenfork__config *config, bool is_frozen)
+{
+    int rc;
+
+    if (config->passthrough) {
+        xenfork__miss(ctx, XENFORK_E_PASSTHROUGH,
+                      "it has what cannot be in two domains: %s",
+                      config->passthrough);
+        rc = note(ctx, check,
+                  xenfork__remedy(ctx, "take it away: %s; then fork",
+                                  config->passthrough_remedy));
+        if (rc < 0)
+            return rc;
+    }
+    if (config->unsupported) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE, "it has what cannot be forked: %s",
+                      config->unsupported);
+        rc = note(ctx, check,
+                  xenfork__remedy(ctx,
+                                  "remove %s from its configuration and start "
+                                  "it anew (xl shutdown, xl create)",
+                                  config->unsupported_settings));
+        if (rc < 0)
+            return rc;
+    }
+    rc = check_nics(ctx, check, spec, domid, config);
+    return rc < 0 ? rc
+                  : check_disks(ctx, check, spec, domid, config, is_frozen);
+}
+
+static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
+                            const xenfork_spec *spec,
+                            const struct xenfork__config *config)
+{
+    struct xenfork__taken taken = {0};
+    uint32_t i;
+    int rc = xenfork__taken_load(ctx, &taken);
+
+    for (i = 0; i < spec->count && rc >= 0; i++)
+        rc = note(ctx, check,
+                  xenfork__identity_check(ctx, spec, i, config, &taken));
+    xenfork__taken_free(&taken);
+    return rc;
+}
+
+static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
+                        const xenfork_spec *spec,
+                        const struct xenfork__dominfo *info)
+{
+    struct xenfork__promise promise;
+
+    xenfork__promise(spec, info, info->private_pages + info->shared_pages,
+                     &promise);
+    return note(ctx, check, xenfork__promise_check(ctx, &promise));
+}
+
+static int check_clones(xenfork_ctx *ctx, xenfork_check *check,
+                        const xenfork_spec *spec,
+                        const struct xenfork__dominfo *info,
+                        const struct xenfork__config *config)
+{
+    int rc = check_identities(ctx, check, spec, config);
+
+    return rc < 0 ? rc : check_memory(ctx, check, spec, info);
+}
+
+int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                          const struct xenfork__config *config,
+                          const xenfork_spec *spec, bool is_frozen,
+                          xenfork_check **check_out)
+{
+    xenfork_check *check = calloc(1, sizeof(*check));
+    int rc;
+
+    if (!check)
+        return xenfork__nomem(ctx);
+    if ((rc = check_state(ctx, check, info, config->name)) < 0 ||
+        (rc = check_type(ctx, check, config)) < 0 ||
+        (rc = check_guest(ctx, check, info, config)) < 0 ||
+        (rc = check_devices(ctx, check, spec, info->domid, config, is_frozen)) <
+            0 ||
+        (spec && (rc = check_clones(ctx, check, spec, info, config)) < 0)) {
+        xenfork_check_free(check);
+        return rc;
+    }
+    *check_out = check;
+    return 0;
+}
+
+int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
+{
+    const struct finding *f = check->findings;
+
+    if (!check->count)
+        return 0;
+    xenfork__fail(ctx, f->code, 0, "domain %u cannot be forked: %s", ctx->domid,
+                  f->text);
+    return xenfork__remedy(ctx, "%s", f->remedy);
+}
+
+/* A frozen source is as good as running, and nobody needs to pause it. */
+static int see_frozen(xenfork_ctx *ctx, struct xenfork__dominfo *info,
+                      bool *is_frozen_out)
+{
+    cleanup_node struct xenfork__node *frozen = NULL;
+    int rc = xenfork__frozen_load(ctx, info->uuid, &frozen);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *is_frozen_out = rc == 0;
+    if (rc == 0)
+        info->is_shutdown = false;
+    return 0;
+}
+
+XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
+                                     const xenfork_spec *spec,
+                                     xenfork_check **check_out)
+{
+    struct xenfork__config *config;
+    struct xenfork__dominfo info;
+    xenfork_spec *standard = NULL;
+    bool is_frozen;
+    int rc;
+
+    xenfork__begin(ctx, domid);
+    ctx->stage = XENFORK_STAGE_CHECK;
+    if (domid == 0)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "domain 0 cannot be forked");
+    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
+        (rc = see_frozen(ctx, &info, &is_frozen)) < 0 ||
+        (rc = xenfork__xen_config_get(ctx, domid, &config)) < 0)
+        return rc;
+    if (!spec)
+        rc = xenfork_spec_new(1, &standard);
+    if (rc == 0)
+        rc = xenfork__check_source(ctx, &info, config, spec ? spec : standard,
+                                   is_frozen, check_out);
+    xenfork_spec_free(standard);
+    xenfork__config_free(config);
+    return rc;
+}
+
+static const struct finding *at(const xenfork_check *check, uint32_t index)
+{
+    return index < check->count ? &check->findings[index] : NULL;
+}
+
+XENFORK_API uint32_t xenfork_check_count(const xenfork_check *check)
+{
+    return check->count;
+}
+
+XENFORK_API int xenfork_check_code(const xenfork_check *check, uint32_t index)
+{
+    const struct finding *f = at(check, index);
+
+    return f ? f->code : 0;
+}
+
+XENFORK_API const char *xenfork_check_text(const xenfork_check *check,
+                                           uint32_t index)
+{
+    const struct finding *f = at(check, index);
+
+    return f ? f->text : NULL;
+}
+
+XENFORK_API const char *xenfork_check_remedy(const xenfork_check *check,
+                                             uint32_t index)
+{
+    const struct finding *f = at(check, index);
+
+    return f ? f->remedy : NULL;
+}
+
+static const struct plan *disk_at(const xenfork_check *check, uint32_t disk)
+{
+    return disk < check->disk_count ? &check->disks[disk] : NULL;
+}
+
+XENFORK_API uint32_t xenfork_check_disk_count(const xenfork_check *check)
+{
+    return check->disk_count;
+}
+
+XENFORK_API const char *xenfork_check_disk_vdev(const xenfork_check *check,
+                                                uint32_t disk)
+{
+    const struct plan *p = disk_at(check, disk);
+
+    return p ? p->vdev : NULL;
+}
+
+XENFORK_API const char *xenfork_check_disk_driver(const xenfork_check *check,
+                                                  uint32_t disk)
+{
+    const struct plan *p = disk_at(check, disk);
+
+    if (!p)
+        return NULL;
+    return p->driver ? p->driver->name : XENFORK__DISK_NONE;
+}
+
+XENFORK_API const char *xenfork_check_disk_why(const xenfork_check *check,
+                                               uint32_t disk)
+{
+    const struct plan *p = disk_at(check, disk);
+
+    if (!p)
+        return NULL;
+    return p->driver ? p->driver->why : "left out";
+}

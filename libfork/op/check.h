@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Reasons why a domain cannot be forked. */
+#ifndef LIBFORK_CHECK_H
+#define LIBFORK_CHECK_H
+
+#include "base/internal.h"
+#include "base/spec.h"
+#include "xen/xen.h"
+
+/* All reasons; spec NULL: but those that clones would give. */
+int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                          const struct xenfork__config *config,
+                          const xenfork_spec *spec, bool is_frozen,
+                          xenfork_check **check_out);
+/* Turn the first reason into the error; 0 when there is none. */
+int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check);
+
+#endif

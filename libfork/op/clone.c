@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From an image to a clone. */
+#include "op/job.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "disk/disk.h"
+#include "host/host.h"
+#include "op/again.h"
+#include "op/guest.h"
+
+static int new_node(struct xenfork__job *job, uint32_t i,
+                    struct xenfork__node **node_out)
+{
+    cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
+    const struct xenfork__identity *id = &job->ids[i];
+    int rc;
+
+    if (!node)
+        return xenfork__nomem(job->ctx);
+    node->kind = XENFORK_KIND_CLONE;
+    memcpy(node->uuid, id->uuid, 16);
+    memcpy(node->parent, job->image->uuid, 16);
+    xenfork__node_set_domid(job->ctx, node, XENFORK_DOMID_NONE);
+    node->name = strdup(id->name);
+    node->parent_name = strdup(job->image->name);
+    strcpy(node->txn, xenfork__txn_id(job->txn));
+    node->created_s = (uint64_t)time(NULL);
+    node->pages = job->image->pages;
+    node->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
+    if (job->spec->flags & XENFORK_FORK_EPHEMERAL)
+        node->ephemeral = job->spec->flags & XENFORK_FORK_EPHEMERAL_CRASH
+                              ? XENFORK__EPHEMERAL_CRASH
+                              : XENFORK__EPHEMERAL_POWEROFF;
+    if (!node->name || !node->parent_name)
+        return xenfork__nomem(job->ctx);
+    rc = xenfork__generation_new(job->ctx, node->generation);
+    if (rc < 0)
+        return rc;
+    *node_out = steal_ptr(node);
+    return 0;
+}
+
+static bool is_held(const struct xenfork__job *job, uint32_t i, uint32_t nic)
+{
+    return xenfork__nic_link(&job->spec->clones[i], nic) !=
+           XENFORK_LINK_CONNECT;
+}
+
+static int create(struct xenfork__job *job, uint32_t i,
+                  struct xenfork__node *node)
+{
+    xenfork_ctx *ctx = job->ctx;
+    cleanup_free char *stream = NULL;
+    cleanup_free struct xenfork__clone_disk *disks = NULL;
+    cleanup_free char *json = NULL;
+    cleanup_close int fd = -1;
+    uint32_t n;
+    int rc;
+
+    for (n = 0; n < job->ids[i].nic_count; n++)
+        job->ids[i].nics[n].is_held = is_held(job, i, n);
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
+        (rc = xenfork__disks_clone(ctx, job->txn, job->spec, job->config,
+                                   job->image, node, &disks)) < 0)
+        return rc;
+    stream = xenfork__node_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
+                                XENFORK__FILE_STREAM);
+    if (!stream)
+        return xenfork__nomem(ctx);
+    fd = open(stream, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
+                             stream);
+    rc = xenfork__xen_restore(
+        ctx, job->config,
+        &(struct xenfork__clone_config){.name = node->name,
+                                        .uuid = node->uuid,
+                                        .nics = job->ids[i].nics,
+                                        .disks = disks},
+        fd, &json, &node->domid);
+    return rc < 0 ? rc : xenfork__again_keep(ctx, node->uuid, json);
+}
+
+static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
+{
+    xenfork_ctx *ctx = job->ctx;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_FORK, i)) < 0 ||
+        (rc = xenfork__xen_fork_memory(ctx, job->image->domid, domid)) < 0 ||
+        /* The fork has copied the image's limit, which holds a claim. */
+        (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0)
+        return rc;
+    return xenfork__promise_clone(ctx, job->image->domid, domid, &job->promise);
+}
+
+/* A held link is up where its script has been run: no frame has passed. */
+static int attach_nics(struct xenfork__job *job, uint32_t i,
+                       struct xenfork__node *node)
+{
+    struct xenfork__clone_result *result = &job->result->clones[i];
+    const struct xenfork__identity *id = &job->ids[i];
+    uint32_t n;
+    int rc;
+
+    result->nics = calloc(id->nic_count + 1, sizeof(*result->nics));
+    if (!result->nics)
+        return xenfork__nomem(job->ctx);
+    for (n = 0; n < id->nic_count; n++) {
+        struct xenfork__nic_result *nic = &result->nics[n];
+        int link = xenfork__nic_link(&job->spec->clones[i], n);
+
+        xenfork__vif_print(node->domid, id->nics[n].devid, nic->vif);
+        xenfork__mac_print(id->nics[n].mac, nic->mac);
+        nic->is_held = is_held(job, i, n);
+        result->nic_count = n + 1;
+        rc = xenfork__node_add_nic(job->ctx, node, id->nics[n].devid,
+                                   id->nics[n].mac, link);
+        if (rc < 0 ||
+            (nic->is_held && (rc = xenfork__sys_hold(job->ctx, nic->vif)) < 0))
+            return rc;
+    }
+    return 0;
+}
+
+/* The domain is paused still: no frame has passed, and it has read nothing. */
+static int attach(struct xenfork__job *job, uint32_t i,
+                  struct xenfork__node *node)
+{
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i)) < 0 ||
+        (rc = attach_nics(job, i, node)) < 0 ||
+        (rc = xenfork__guest_keep(job->ctx, node->uuid, job->image, i,
+                                  &job->spec->clones[i])) < 0)
+        return rc;
+    return xenfork__guest_clone(job->ctx, node->domid, node->generation,
+                                job->image, i, &job->spec->clones[i]);
+}
+
+int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__clone_result *result = &job->result->clones[i];
+    cleanup_node struct xenfork__node *node = NULL;
+    uint64_t start_ns = xenfork__now_ns();
+    int rc;
+
+    if ((rc = new_node(job, i, &node)) < 0 || (rc = create(job, i, node)) < 0 ||
+        (rc = fork_memory(job, i, node->domid)) < 0 ||
+        (rc = attach(job, i, node)) < 0 ||
+        (rc = xenfork__node_save(job->ctx, node)) < 0)
+        return rc;
+    result->domid = node->domid;
+    snprintf(result->name, sizeof(result->name), "%s", node->name);
+    xenfork__uuid_print(node->uuid, result->uuid);
+    strcpy(result->generation, node->generation);
+    result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;
+    return 0;
+}
+
+int xenfork__clones_start(struct xenfork__job *job)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < job->spec->count && rc >= 0; i++) {
+        xenfork__job_enter_firm(job, XENFORK_STAGE_UNPAUSE, i);
+        job->result->clones[i].start_ns = xenfork__now_ns();
+        if (!job->spec->clones[i].is_paused)
+            rc = xenfork__xen_unpause(job->ctx, job->result->clones[i].domid);
+    }
+    return rc;
+}

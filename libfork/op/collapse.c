@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/collapse.h"
+
+#include "disk/base.h"
+#include "disk/disk.h"
+#include "host/host.h"
+#include "op/source.h"
+#include "state/journal.h"
+#include "state/lock.h"
+
+/*
+ * Journaled as a fork that is undone: whoever finds the journal of a killed
+ * process does the same, and the source runs on.
+ */
+static int join(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                const struct xenfork__disk_driver *driver,
+                const struct xenfork__cut *cut)
+{
+    struct xenfork__txn *txn;
+    int rc = xenfork__txn_begin(ctx, &txn);
+
+    if (rc < 0)
+        return rc;
+    if ((rc = xenfork__txn_source(ctx, txn, info->uuid, info->domid,
+                                  info->is_paused)) < 0 ||
+        (rc = xenfork__txn_disk(ctx, txn, driver->name, cut->to, cut->vdev,
+                                cut->from)) < 0 ||
+        (rc = xenfork__txn_stopping(ctx, txn, info->is_paused,
+                                    info->cpu_ns)) < 0 ||
+        (rc = driver->abort(ctx, cut)) < 0 ||
+        (rc = xenfork__txn_commit(ctx, txn)) < 0)
+        return xenfork__source_undo(ctx, txn, rc);
+    return xenfork__sealed_sweep(ctx);
+}
+
+static int collapse_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                         const struct xenfork__disk_driver *driver,
+                         const struct xenfork__disk *disk, bool *again_out)
+{
+    cleanup_free char *to = NULL;
+    struct xenfork__cut cut = {
+        .domid = info->domid, .vdev = disk->vdev, .from = disk->path};
+    int rc = driver->collapse(ctx, &cut, again_out, &to);
+
+    if (rc < 0 || !to)
+        return rc;
+    cut.to = to;
+    return join(ctx, info, driver, &cut);
+}
+
+static int merge_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                      const struct xenfork__disk_driver *driver,
+                      const struct xenfork__disk *disk, bool *again_out)
+{
+    return driver->merge
+               ? driver->merge(ctx,
+                               &(struct xenfork__cut){.domid = info->domid,
+                                                      .vdev = disk->vdev,
+                                                      .from = disk->path},
+                               again_out)
+               : 0;
+}
+
+typedef int step_fn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                    const struct xenfork__disk_driver *driver,
+                    const struct xenfork__disk *disk, bool *again_out);
+
+/* What is written goes to where the path leads: not where that is not it. */
+static bool is_in_place(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                        const struct xenfork__disk *disk, int *rc)
+{
+    *rc = xenfork__disk_is_served(ctx, info->domid, disk->vdev, disk->path);
+    if (*rc != XENFORK_E_DISK)
+        return *rc == 0;
+    LOG_WARN(ctx,
+             "disk %s of domain %u is not made shorter: %s does not lead to "
+             "what the domain has open, ignoring",
+             disk->vdev, info->domid, disk->path);
+    *rc = 0;
+    return false;
+}
+
+static int each_disk(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                     const struct xenfork__config *config, step_fn *step,
+                     bool *again_out)
+{
+    const struct xenfork__disk_driver *driver;
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < config->disk_count && rc >= 0; i++) {
+        const struct xenfork__disk *disk = &config->disks[i];
+
+        if (!disk->path || !disk->is_readwrite)
+            continue;
+        rc = xenfork__disk_collapser(ctx, disk, &driver);
+        if (rc == 0 && driver && is_in_place(ctx, info, disk, &rc))
+            rc = step(ctx, info, driver, disk, again_out);
+    }
+    return rc;
+}
+
+/* A step for every disk. */
+static int turn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                step_fn *step, bool *again_out)
+{
+    struct xenfork__config *config;
+    int rc = xenfork__xen_config_get(ctx, info->domid, &config);
+
+    if (rc < 0)
+        return rc;
+    rc = each_disk(ctx, info, config, step, again_out);
+    xenfork__sys_qemu_close(ctx);
+    xenfork__config_free(config);
+    return rc;
+}
+
+static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
+{
+    struct xenfork__lock *lock = NULL;
+    struct xenfork__dominfo info;
+    int guard_fd = ctx->guard_fd, rc;
+
+    xenfork__begin(ctx, domid);
+    rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc == 0)
+        rc = xenfork__source_lock(ctx, &info, &lock);
+    if (rc == 0)
+        rc = turn(ctx, &info, collapse_with, again_out);
+    xenfork__lock_drop(lock);
+    ctx->guard_fd = guard_fd; /* a journal was in its place */
+    if (rc == 0)
+        rc = turn(ctx, &info, merge_with, again_out);
+    /* Somebody forks it, or is about to write a record. */
+    if (rc == XENFORK_E_BUSY)
+        *again_out = true;
+    return rc == XENFORK_E_BUSY || rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
+                      bool *again_out)
+{
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, source, &domid);
+
+    *again_out = false;
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return collapse_domain(ctx, domid, again_out);
+}
+
+/* Whose disk lies on it now: another domain of that name, perhaps. */
+static int find_source(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+                       uint32_t *domid_out)
+{
+    int rc = xenfork__xen_by_uuid(ctx, sealed->source, domid_out);
+
+    return rc == XENFORK_E_NOTFOUND
+               ? xenfork__xen_by_name(ctx, sealed->name, domid_out)
+               : rc;
+}
+
+int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out)
+{
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    uint32_t domid, last = XENFORK_DOMID_NONE;
+    size_t i;
+    int rc = xenfork__sealed_load(ctx, &list);
+
+    *again_out = false;
+    for (i = 0; i < list.count && rc >= 0; i++) {
+        rc = find_source(ctx, &list.items[i], &domid);
+        if (rc == 0 && domid != last)
+            rc = collapse_domain(ctx, domid, again_out);
+        last = rc == 0 ? domid : last;
+        if (rc == XENFORK_E_NOTFOUND)
+            rc = 0;
+    }
+    return rc;
+}
+
+/* Two of them that can become one? */
+static int has_pair(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+                    bool *has_out)
+{
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(
+        sealed->driver);
+    cleanup_free char *upper = NULL;
+    cleanup_free char *lower = NULL;
+    int rc;
+
+    if (!driver || !driver->merge)
+        return 0;
+    rc = xenfork__sealed_pair(ctx, sealed->from, &upper, &lower);
+    *has_out = upper;
+    return rc;
+}
+
+static int is_due(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+                  bool *is_out)
+{
+    uint32_t domid;
+    int rc = find_source(ctx, sealed, &domid);
+
+    if (rc == 0)
+        rc = xenfork__sealed_is_free(ctx, sealed->path, sealed->from, is_out);
+    if (rc == 0 && !*is_out)
+        rc = has_pair(ctx, sealed, is_out);
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out)
+{
+    cleanup_sealed struct xenfork__sealed_list list = {0};
+    size_t i;
+    int rc = xenfork__sealed_load(ctx, &list);
+
+    *is_out = false;
+    for (i = 0; i < list.count && rc >= 0 && !*is_out; i++)
+        rc = is_due(ctx, &list.items[i], is_out);
+    return rc;
+}
+
+static bool is_at_work(xenfork_ctx *ctx)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+
+    return xenfork__lock_take(ctx, XENFORK__COLLAPSE_LOCK, false, &lock) ==
+           XENFORK_E_BUSY;
+}
+
+void xenfork__collapse_begin(xenfork_ctx *ctx)
+{
+    cleanup_close int fd = -1;
+    bool is_due = false;
+
+    if (xenfork__collapse_is_due(ctx, &is_due) == 0 && is_due &&
+        !is_at_work(ctx) &&
+        xenfork__sys_keeper(ctx, XENFORK__KEEPER_COLLAPSE, &fd) < 0)
+        LOG_WARN(ctx, "disks of a source are not made shorter now, ignoring");
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Clones and images destroyed on request. */
+#include "op/destroy.h"
+
+#include <string.h>
+
+#include "disk/base.h"
+#include "disk/disk.h"
+#include "op/collapse.h"
+#include "op/domain.h"
+#include "op/leave.h"
+#include "op/named.h"
+#include "op/recover.h"
+#include "state/journal.h"
+#include "state/lock.h"
+#include "state/record.h"
+
+/* Find a node and take its lock. */
+static int take(xenfork_ctx *ctx, int kind, const char *name,
+                struct xenfork__node **node_out,
+                struct xenfork__lock **lock_out)
+{
+    cleanup_node struct xenfork__node *node = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc = xenfork__named(ctx, kind, name, &node);
+
+    if (rc < 0)
+        return rc;
+    ctx->domid = node->domid;
+    xenfork__uuid_print(node->uuid, uuid);
+    rc = xenfork__lock_take_soon(ctx, uuid, lock_out);
+    if (rc == XENFORK_E_BUSY) {
+        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
+                      name);
+        return xenfork__remedy(ctx, "try again when it has ended");
+    }
+    if (rc < 0 || (rc = xenfork__txns_settle(ctx, node->uuid)) < 0)
+        return rc;
+    return xenfork__node_load(ctx, kind, node->uuid, node_out);
+}
+
+int xenfork__clone_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    int rc;
+
+    if ((rc = xenfork__disks_remove(ctx, node)) < 0 ||
+        /* Nor may somebody who hydrates it write the record anew. */
+        (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
+        return rc;
+    return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
+}
+
+/* First the domain, then its disks, last the record that names them. */
+static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
+{
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
+
+    if (rc == 0)
+        rc = xenfork__xen_destroy(ctx, domid);
+    else if (rc == XENFORK_E_NOTFOUND)
+        rc = 0;
+    return rc < 0 ? rc : xenfork__clone_remove(ctx, node);
+}
+
+int xenfork__clones_removed(xenfork_ctx *ctx, const uint8_t image[16])
+{
+    int rc = xenfork__images_sweep(ctx, image);
+
+    if (rc == 0)
+        xenfork__collapse_begin(ctx);
+    return rc;
+}
+
+static int say_yes(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "xl fork-destroy --yes %s deletes its disks all the "
+                           "same; xl fork-forget %s leaves them",
+                           name, name);
+}
+
+XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork_clone_destroy_flags(ctx, name, 0);
+}
+
+XENFORK_API int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
+                                            uint32_t flags)
+{
+    cleanup_node struct xenfork__node *node = NULL;
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name || (flags & ~XENFORK_DESTROY_LEFT))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name, or flags");
+    rc = xenfork__recover_others(ctx);
+    if (rc < 0)
+        return rc;
+    {
+        cleanup_lock struct xenfork__lock *lock = NULL;
+
+        if ((rc = take(ctx, XENFORK_KIND_CLONE, name, &node, &lock)) < 0 ||
+            (!(flags & XENFORK_DESTROY_LEFT) &&
+             (rc = xenfork__leave_check(ctx, node, say_yes)) < 0) ||
+            (rc = destroy_clone(ctx, node)) < 0)
+            return rc;
+    }
+    return xenfork__clones_removed(ctx, node->parent);
+}
+
+static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    uint32_t live, dependent;
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+
+    if (rc < 0)
+        return rc;
+    rc = xenfork__image_users(ctx, image->uuid, &clones, &live, &dependent);
+    if (rc < 0 || !dependent)
+        return rc;
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "image %s is in use: clones that depend on it: %u",
+                  image->name, dependent);
+    return xenfork__remedy(ctx, "wait until they are hydrated (xl fork-info), "
+                                "or destroy them");
+}
+
+XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_node struct xenfork__node *image = NULL;
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    if ((rc = xenfork__recover_others(ctx)) < 0 ||
+        (rc = take(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
+        (rc = check_users(ctx, image)) < 0)
+        return rc;
+    rc = xenfork__image_remove(ctx, image);
+    return rc < 0 ? rc : xenfork__clones_removed(ctx, image->uuid);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A disk of its own for a clone, in place or somewhere else.  What is copied
+ * is recorded beside the disk before it is begun; when it is whole the two
+ * change places in the record, and the old one is removed.  So at every
+ * instant the record has all that there is, and which of it is good.
+ */
+#include "op/detach.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "disk/disk.h"
+#include "host/host.h"
+#include "op/again.h"
+
+#define MAX_NAME 64
+
+/* Change one disk in the record, and in our copy of it. */
+static int save(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
+                const char *driver, const char *beside)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    int rc;
+
+    if ((rc = xenfork__detach_load(ctx, job, &lock, &now)) < 0 ||
+        (rc = xenfork__node_disk_beside(ctx, now, disk, driver, beside)) < 0 ||
+        (rc = xenfork__node_save(ctx, now)) < 0)
+        return rc;
+    return xenfork__node_disk_beside(ctx, job->clone, disk, driver, beside);
+}
+
+/* @to is what it uses; its driver may have said so in the record already. */
+static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
+                const char *to)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    int rc = xenfork__detach_load(ctx, job, &lock, &now);
+
+    if (rc < 0)
+        return rc;
+    if (strcmp(now->disks[disk].path, to) != 0) {
+        xenfork__node_disk_swap(now, disk);
+        rc = xenfork__node_save(ctx, now);
+    }
+    if (rc == 0)
+        xenfork__node_disk_swap(job->clone, disk);
+    return rc;
+}
+
+/* Is this, as part of a file's name, that and nothing more, and legible? */
+static bool is_plain(const char *name)
+{
+    const char *p;
+
+    for (p = name; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("._-+@", *p))
+            return false;
+    return name[0] && name[0] != '.' && p - name <= MAX_NAME;
+}
+
+/* NULL: it stays where it is. */
+static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                 const struct xenfork__node_disk *disk,
+                 const struct xenfork__disk_driver *driver, char **to_out)
+{
+    const char *slash = strrchr(disk->path, '/');
+    char uuid[XENFORK__UUID_CHARS];
+    int r = 0;
+
+    xenfork__uuid_print(job->clone->uuid, uuid);
+    if (job->dir)
+        r = asprintf(to_out, "%s/%s-%s.%s", job->dir,
+                     is_plain(job->clone->name) ? job->clone->name : uuid,
+                     disk->vdev, job->format);
+    else if (driver->is_moved)
+        r = asprintf(to_out, "%.*s/%s-%s.raw", (int)(slash - disk->path),
+                     disk->path, uuid, disk->vdev);
+    if (r >= 0)
+        return 0;
+    *to_out = NULL;
+    return xenfork__nomem(ctx);
+}
+
+static int copied(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
+{
+    /* Only to be stopped: nothing new. */
+    if (per_mille == UINT32_MAX)
+        return xenfork__detach_wait(ctx, opaque);
+    return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
+}
+
+int xenfork__detach_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
+                         const char *path, const char *format)
+{
+    return xenfork__sys_copy(
+        ctx, &(struct xenfork__copy){
+                 .src = path,
+                 .src_format = format,
+                 .dst = own->to,
+                 .dst_format = own->format,
+                 .bytes_per_second = xenfork__detach_speed(own->job),
+                 .step = copied,
+                 .opaque = own->job});
+}
+
+/*
+ * What is copied while it is in use cannot be cut meanwhile.  What a killed
+ * process has left is settled, and may have changed the record.
+ */
+static int hold(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
+                struct xenfork__lock **lock_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_lock struct xenfork__lock *registry = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc;
+
+    xenfork__uuid_print(job->clone->uuid, uuid);
+    rc = xenfork__lock_take_soon(ctx, uuid, &lock);
+    if (rc == XENFORK_E_BUSY) {
+        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
+                      job->clone->name);
+        return xenfork__remedy(ctx, "try again when it has ended");
+    }
+    if (rc < 0 || (rc = xenfork__txns_settle(ctx, job->clone->uuid)) < 0 ||
+        (rc = xenfork__detach_load(ctx, job, &registry, &now)) < 0)
+        return rc;
+    if (strcmp(now->disks[disk].path, job->clone->disks[disk].path) != 0)
+        xenfork__node_disk_swap(job->clone, disk);
+    *lock_out = steal_ptr(lock);
+    return 0;
+}
+
+static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                const struct xenfork__disk_driver *driver,
+                const struct xenfork__own *own)
+{
+    if (own->domid == XENFORK_DOMID_NONE && driver->format)
+        return xenfork__detach_copy(ctx, own, own->path, driver->format);
+    if (driver->detach)
+        return driver->detach(ctx, own);
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s of %s cannot be moved while it runs", own->vdev,
+                  job->clone->name);
+    return xenfork__remedy(ctx, "shut it down first, or leave its disks where "
+                                "they are");
+}
+
+/* Of a file by its format: qcow2 files may come to lie on others again. */
+static const char *driver_of(const char *format)
+{
+    return !strcmp(format, "qcow2") ? xenfork__disk_qcow2.name
+                                    : xenfork__disk_plain.name;
+}
+
+static int refuse_taken(xenfork_ctx *ctx, const char *to)
+{
+    xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s exists already", to);
+    return xenfork__remedy(ctx, "move it away, or choose another place");
+}
+
+/* Owner and mode of a file are its copy's; a device's are none for a file. */
+static int take_after(int fd, const char *old)
+{
+    const char *file = strchr(old, '/');
+    struct stat st;
+
+    if (!file || stat(file, &st) || !S_ISREG(st.st_mode))
+        return 0;
+    return fchown(fd, st.st_uid, st.st_gid) ||
+           fchmod(fd, (st.st_mode & 0777) | S_IRUSR | S_IWUSR);
+}
+
+/*
+ * A new file, which the program that copies writes to: never one that was
+ * there, nor what a link there leads to.
+ */
+static int make_target(xenfork_ctx *ctx, const char *to, const char *old)
+{
+    cleanup_close int fd = open(
+        to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno == EEXIST)
+        return refuse_taken(ctx, to);
+    return fd < 0 || take_after(fd, old)
+               ? xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot make %s", to)
+               : 0;
+}
+
+/* That of an earlier time: made by us, or not yet. */
+static int have_target(xenfork_ctx *ctx, const char *to, const char *old)
+{
+    struct stat st;
+
+    if (lstat(to, &st))
+        return make_target(ctx, to, old);
+    return S_ISREG(st.st_mode) && st.st_nlink == 1 ? 0 : refuse_taken(ctx, to);
+}
+
+/*
+ * What lies there already must be ours, from an earlier time.  What was begun
+ * somewhere else is not gone on with.
+ */
+static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                 uint32_t disk, const char *to, const char *format)
+{
+    const struct xenfork__node_disk *d = &job->clone->disks[disk];
+    struct stat st;
+    int rc;
+
+    if (!strcmp(d->other, to))
+        return have_target(ctx, to, d->path);
+    if (d->other[0] &&
+        (rc = xenfork__disk_remove(ctx, d->other_driver, d->other)) < 0)
+        return rc;
+    if (lstat(to, &st) == 0)
+        return refuse_taken(ctx, to);
+    if ((rc = save(ctx, job, disk, driver_of(format), to)) < 0)
+        return rc;
+    rc = make_target(ctx, to, d->path);
+    if (rc < 0) {
+        __auto_type error = ctx->error;
+
+        save(ctx, job, disk, "", ""); /* it is somebody else's */
+        ctx->error = error;
+    }
+    return rc;
+}
+
+/* The domain's record leads to it, and the old one goes. */
+static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                  uint32_t domid, uint32_t i, const char *format)
+{
+    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    int rc;
+
+    if ((domid != XENFORK_DOMID_NONE &&
+         (rc = xenfork__xen_disk_moved(ctx, domid, disk->vdev, disk->path,
+                                       format)) < 0) ||
+        (rc = xenfork__again_change(
+             ctx, job->clone,
+             &(struct xenfork__config_change){
+                 .vdev = disk->vdev, .path = disk->path, .format = format})) <
+            0)
+        return rc;
+    if (!disk->other[0])
+        return 0;
+    rc = xenfork__disk_remove(ctx, disk->other_driver, disk->other);
+    return rc < 0 ? rc : save(ctx, job, i, "", "");
+}
+
+/* What is copied while it runs, its driver has brought over. */
+static int go_over(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                   uint32_t domid, uint32_t disk, const char *to)
+{
+    int rc = domid == XENFORK_DOMID_NONE
+                 ? xenfork__detach_stays(ctx, job, domid)
+                 : 0;
+
+    return rc < 0 ? rc : swap(ctx, job, disk, to);
+}
+
+/* It has been refused before anything was copied: nothing is left of it. */
+static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint32_t disk)
+{
+    const struct xenfork__node_disk *d = &job->clone->disks[disk];
+    __auto_type error = ctx->error;
+    struct stat st;
+
+    if (d->other[0] == '/' && lstat(d->other, &st) == 0 &&
+        S_ISREG(st.st_mode) && !st.st_size &&
+        xenfork__disk_remove(ctx, d->other_driver, d->other) == 0)
+        save(ctx, job, disk, "", "");
+    ctx->error = error;
+}
+
+/* Where it is: its driver copies what it lies on, if anything. */
+static int in_place(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
+                    struct xenfork__own *own)
+{
+    own->to = NULL;
+    return driver->detach ? driver->detach(ctx, own) : 0;
+}
+
+static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                  uint32_t domid, uint32_t i,
+                  const struct xenfork__disk_driver *driver)
+{
+    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    struct xenfork__own own = {.domid = domid,
+                               .job = job,
+                               .vdev = disk->vdev,
+                               .path = disk->path,
+                               .format = job->dir ? job->format : "raw"};
+    cleanup_free char *to = NULL;
+    int rc = place(ctx, job, disk, driver, &to);
+
+    if (rc < 0 || !to)
+        return rc < 0 ? rc : in_place(ctx, driver, &own);
+    own.to = to;
+    if (!strcmp(disk->path, to))
+        rc = in_place(ctx, driver, &own);
+    else if ((rc = begin(ctx, job, i, to, own.format)) == 0 &&
+             (rc = copy(ctx, job, driver, &own)) == 0)
+        rc = go_over(ctx, job, domid, i, to);
+    else
+        forget_empty(ctx, job, i);
+    return rc < 0 ? rc : finish(ctx, job, domid, i, own.format);
+}
+
+int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint32_t domid, uint32_t i)
+{
+    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    const struct xenfork__disk_driver *driver = NULL;
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    int rc = xenfork__disk_of_record(ctx, disk->driver, &driver);
+
+    if (rc < 0)
+        return rc;
+    if (driver->detach &&
+        ((rc = hold(ctx, job, i, &lock)) < 0 ||
+         (rc = xenfork__disk_of_record(ctx, disk->driver, &driver)) < 0))
+        return rc;
+    return detach(ctx, job, domid, i, driver);
+}

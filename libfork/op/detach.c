@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/detach.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "op/leave.h"
+#include "op/named.h"
+#include "op/recover.h"
+#include "state/files.h"
+#include "state/folder.h"
+#include "state/lock.h"
+#include "xen/xen.h"
+
+#define STOP_FILE "stop-detach"
+
+/* Hold the job to its speed; it is stopped and cancelled meanwhile, too. */
+static int pace(xenfork_ctx *ctx, const struct xenfork__detaching *job)
+{
+    uint64_t due_ns, speed = xenfork__detach_speed(job);
+    int rc = 0;
+
+    if (!speed)
+        return 0;
+    due_ns = job->start_ns +
+             (uint64_t)((double)job->moved_bytes / (double)speed * 1e9);
+    while (rc == 0 && xenfork__sleep_towards(due_ns))
+        rc = xenfork__detach_wait(ctx, job);
+    return rc;
+}
+
+uint64_t xenfork__detach_speed(const struct xenfork__detaching *job)
+{
+    return job->kib_per_second * 1024;
+}
+
+int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                         struct xenfork__lock **lock_out,
+                         struct xenfork__node **now_out)
+{
+    int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, lock_out);
+
+    return rc < 0 ? rc
+                  : xenfork__node_load(ctx, XENFORK_KIND_CLONE,
+                                       job->clone->uuid, now_out);
+}
+
+static int save(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                uint32_t percent)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    int rc = xenfork__detach_load(ctx, job, &lock, &now);
+
+    if (rc < 0)
+        return rc;
+    now->detached = job->clone->detached = percent;
+    if (percent == 100)
+        now->hydrated = 100;
+    return xenfork__node_save(ctx, now);
+}
+
+int xenfork__detach_wait(xenfork_ctx *ctx, const struct xenfork__detaching *job)
+{
+    int rc = xenfork__enter(ctx, XENFORK_STAGE_DETACH, 0, 0);
+
+    if (rc < 0)
+        return rc;
+    if (access(job->stop_path, F_OK) == 0)
+        return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
+                             "detaching %s has been stopped", job->clone->name);
+    return 0;
+}
+
+static int leaves(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "clone %s was %s, with the paths that its disks have now",
+                  clone->name, clone->left);
+    return xenfork__remedy(ctx, "detach it when it runs here again");
+}
+
+/*
+ * Whoever leaves has that recorded before.  What was recorded when we began is
+ * of before, if the domain is still there and runs.
+ */
+int xenfork__detach_stays(xenfork_ctx *ctx,
+                          const struct xenfork__detaching *job, uint32_t domid)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    const char *before = job->clone->left ? job->clone->left : "";
+    struct xenfork__dominfo info = {.is_shutdown = true};
+    int rc = xenfork__detach_load(ctx, job, &lock, &now);
+
+    if (rc < 0 || !now->left || !now->left[0])
+        return rc;
+    if (domid != XENFORK_DOMID_NONE) {
+        rc = xenfork__xen_info(ctx, domid, &info);
+        if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+            return rc;
+    }
+    return info.is_shutdown || strcmp(now->left, before) ? leaves(ctx, now) : 0;
+}
+
+/* In per cent. */
+static uint64_t share_of(uint64_t done, uint64_t total)
+{
+    if (!total)
+        return 0;
+    return done < total ? (uint64_t)((double)done / (double)total * 100) : 100;
+}
+
+int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint64_t done, uint64_t total, uint64_t moved)
+{
+    uint32_t percent = (uint32_t)((job->part * 100 + share_of(done, total)) /
+                                  job->parts);
+    int rc = xenfork__detach_wait(ctx, job);
+
+    if (rc < 0)
+        return rc;
+    xenfork__progress(ctx, 0, percent, 100);
+    job->moved_bytes += moved;
+    if ((rc = pace(ctx, job)) < 0)
+        return rc;
+    /* All of it is recorded only when true. */
+    percent = percent < 100 ? percent : 99;
+    return percent < job->clone->detached + 5 ? 0 : save(ctx, job, percent);
+}
+
+static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
+{
+    uint32_t i, domid = XENFORK_DOMID_NONE;
+    int rc = xenfork__xen_by_uuid(ctx, job->clone->uuid, &domid);
+
+    if ((rc < 0 && rc != XENFORK_E_NOTFOUND) ||
+        (rc = xenfork__detach_stays(ctx, job, domid)) < 0)
+        return rc;
+    job->start_ns = xenfork__now_ns();
+    job->parts = 1 + job->clone->disk_count;
+    /* Restored since: another domain, that never had an image. */
+    if (xenfork__node_has_domid(ctx, job->clone, domid) &&
+        (rc = xenfork__detach_memory(ctx, job, domid)) < 0)
+        return rc;
+    for (i = 0; i < job->clone->disk_count; i++) {
+        job->part++;
+        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_DETACH, 0, 0)) < 0 ||
+            (rc = xenfork__detach_disk(ctx, job, domid, i)) < 0)
+            return rc;
+    }
+    return save(ctx, job, 100);
+}
+
+/* One at a time; it may be forked and destroyed meanwhile. */
+static int lock(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                struct xenfork__lock **lock_out)
+{
+    char name[sizeof("detach-") + XENFORK__UUID_CHARS];
+    char uuid[XENFORK__UUID_CHARS];
+    int rc;
+
+    xenfork__uuid_print(clone->uuid, uuid);
+    snprintf(name, sizeof(name), "detach-%s", uuid);
+    rc = xenfork__lock_take(ctx, name, false, lock_out);
+    if (rc != XENFORK_E_BUSY)
+        return rc;
+    xenfork__fail(ctx, rc, 0, "%s is being detached already", clone->name);
+    return xenfork__remedy(ctx, "xl fork-info shows how far it is; xl "
+                                "fork-detach --stop stops it");
+}
+
+static int find(xenfork_ctx *ctx, const char *name,
+                struct xenfork__node **clone_out, char **stop_path_out)
+{
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, clone_out);
+    if (rc < 0)
+        return rc;
+    ctx->domid = (*clone_out)->domid;
+    *stop_path_out = xenfork__node_path(ctx, XENFORK_KIND_CLONE,
+                                        (*clone_out)->uuid, STOP_FILE);
+    return *stop_path_out ? 0 : xenfork__nomem(ctx);
+}
+
+static int say_where(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "make sure that nothing else uses its disks; then "
+                           "start it here (xl fork-start --yes %s), and detach "
+                           "it as it runs",
+                           name);
+}
+
+/* A path that stays what it is wherever it is read. */
+static int check_place(xenfork_ctx *ctx, const char *dir, const char *format)
+{
+    struct stat st;
+
+    if (!dir)
+        return format ? xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                                      "a format without a directory")
+                      : 0;
+    if (strcmp(format, "raw") && strcmp(format, "qcow2"))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "the format %s is neither raw nor qcow2", format);
+    if (dir[0] != '/' || stat(dir, &st) || !S_ISDIR(st.st_mode))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "%s is no absolute path of a directory", dir);
+    return xenfork__folder_check(ctx, dir);
+}
+
+XENFORK_API int xenfork_detach(xenfork_ctx *ctx, const char *name,
+                               const char *dir, const char *format,
+                               uint64_t kib_per_second)
+{
+    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_free char *stop_path = NULL;
+    int rc = find(ctx, name, &clone, &stop_path);
+
+    if (dir && !format)
+        format = "raw";
+    if (rc < 0 || (rc = check_place(ctx, dir, format)) < 0)
+        return rc;
+    {
+        cleanup_lock struct xenfork__lock *held = NULL;
+
+        if ((rc = lock(ctx, clone, &held)) < 0 ||
+            (rc = xenfork__leave_check(ctx, clone, say_where)) < 0 ||
+            (rc = xenfork__file_remove(ctx, stop_path)) < 0)
+            return rc;
+        rc = detach_all(ctx, &(struct xenfork__detaching){
+                                 .clone = clone,
+                                 .stop_path = stop_path,
+                                 .dir = dir,
+                                 .format = format,
+                                 .kib_per_second = kib_per_second});
+        if (rc < 0)
+            return rc;
+    }
+    return xenfork__images_sweep(ctx, clone->parent);
+}
+
+XENFORK_API int xenfork_detach_stop(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_free char *stop_path = NULL;
+    int rc = find(ctx, name, &clone, &stop_path);
+
+    return rc < 0 ? rc : xenfork__file_write(ctx, stop_path, "", 0);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Detaching a clone: memory first, then disk by disk, each by its driver.
+ * Whoever works calls xenfork__detach_step(), or _wait(), now and then.
+ */
+#ifndef LIBFORK_DETACH_H
+#define LIBFORK_DETACH_H
+
+#include "base/internal.h"
+#include "state/journal.h"
+#include "state/lock.h"
+#include "state/record.h"
+
+struct xenfork__detaching {
+    struct xenfork__node *clone;
+    char *stop_path;          /* a file there: stop */
+    const char *dir, *format; /* where disks are to go; NULL: in place */
+    uint64_t kib_per_second;
+    uint64_t start_ns, moved_bytes; /* for the pace */
+    uint32_t part, parts;           /* memory, and each disk */
+};
+
+/*
+ * done of total bytes of this part are done, moved of them just now; total 0:
+ * how much there is to do is not known yet.  Keeps
+ * the pace, and the record.  CANCELLED: stop, and return that
+ */
+int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint64_t done, uint64_t total, uint64_t moved);
+/* Nothing is known to be done, but it can be stopped.  CANCELLED, likewise */
+int xenfork__detach_wait(xenfork_ctx *ctx,
+                         const struct xenfork__detaching *job);
+/* The clone's record as it is now.  NOTFOUND: it has been destroyed */
+int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                         struct xenfork__lock **lock_out,
+                         struct xenfork__node **now_out);
+/* It is not on its way elsewhere, with the old paths of its disks.  INUSE */
+int xenfork__detach_stays(xenfork_ctx *ctx,
+                          const struct xenfork__detaching *job, uint32_t domid);
+/* The parts.  domid NONE, for a disk: it does not run */
+int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                           uint32_t domid);
+int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint32_t domid, uint32_t disk);
+/* Copy a disk that no domain uses to where it is to be, by qemu-img. */
+struct xenfork__own;
+int xenfork__detach_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
+                         const char *path, const char *format);
+/*
+ * A disk that is in use changes places: whoever finds the journal of a killed
+ * process calls abort(@to) of that driver, and lets the domain run on.
+ */
+struct xenfork__cut;
+struct xenfork__move {
+    struct xenfork__txn *txn;
+    int keeper_fd;
+};
+int xenfork__move_begin(xenfork_ctx *ctx, const struct xenfork__own *own,
+                        const char *driver, const char *to,
+                        struct xenfork__move *move);
+/* It is paused for a moment from here on. */
+int xenfork__move_pausing(xenfork_ctx *ctx, const struct xenfork__own *own,
+                          struct xenfork__move *move);
+/* rc below 0: it is undone, and that is returned. */
+int xenfork__move_end(xenfork_ctx *ctx, struct xenfork__move *move, int rc);
+/* The domain uses @to from now on: so libxl's record says, and the clone's. */
+int xenfork__moved(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+/* What the pace allows in bytes a second; 0: all. */
+uint64_t xenfork__detach_speed(const struct xenfork__detaching *job);
+
+#endif

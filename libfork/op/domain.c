@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The domains that records are about. */
+#include "op/domain.h"
+
+#include <string.h>
+
+#include "base/ids.h"
+
+/* The UUID of the domain with this number. */
+static int uuid_of_domid(xenfork_ctx *ctx, const char *name,
+                         char uuid_out[XENFORK__UUID_CHARS])
+{
+    struct xenfork__dominfo info;
+    uint32_t domid;
+    int rc;
+
+    if (!xenfork__domid_parse(name, &domid))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is no number", name);
+    rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc == 0)
+        xenfork__uuid_print(info.uuid, uuid_out);
+    return rc;
+}
+
+int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
+                        const char *name, struct xenfork__node **node_out)
+{
+    char wanted[XENFORK__UUID_CHARS] = "";
+    size_t i;
+    int rc = uuid_of_domid(ctx, name, wanted);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    for (i = 0; i < nodes->count; i++) {
+        struct xenfork__node *node = nodes->nodes[i];
+        char uuid[XENFORK__UUID_CHARS];
+
+        xenfork__uuid_print(node->uuid, uuid);
+        if (!strcasecmp(name, uuid) || !strcmp(wanted, uuid)) {
+            *node_out = node;
+            return 0;
+        }
+    }
+    return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no record of %s", name);
+}
+
+int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
+                       struct xenfork__dominfo *info_out)
+{
+    struct xenfork__dominfo info;
+    int rc;
+
+    /* Numbers begin anew with each boot, and UUIDs of sources recur. */
+    if (!xenfork__node_has_domid(ctx, node, node->domid))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
+                             "%s was of another boot of this host", node->name);
+    rc = xenfork__xen_info(ctx, node->domid, &info);
+    if (rc < 0)
+        return rc;
+    if (info.is_dying || memcmp(info.uuid, node->uuid, 16))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is gone", node->name);
+    *info_out = info;
+    return 0;
+}
+
+bool xenfork__image_is_broken(const struct xenfork__dominfo *info)
+{
+    return !info->is_paused || info->is_shutdown || info->cpu_ns;
+}
+
+int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
+                         const struct xenfork__nodes *clones,
+                         uint32_t *live_out, uint32_t *dependent_out)
+{
+    /* Of which image they are that cannot be read is not known. */
+    uint32_t live = (uint32_t)clones->unreadable;
+    uint32_t dependent = live;
+    size_t i;
+
+    for (i = 0; i < clones->count; i++) {
+        const struct xenfork__node *clone = clones->nodes[i];
+        struct xenfork__dominfo info;
+        int rc;
+
+        if (memcmp(clone->parent, image, 16) || clone->detached == 100)
+            continue;
+        rc = xenfork__node_info(ctx, clone, &info);
+        if (rc == XENFORK_E_NOTFOUND)
+            continue;
+        if (rc < 0)
+            return rc;
+        live++;
+        if (clone->hydrated < 100)
+            dependent++;
+    }
+    *live_out = live;
+    *dependent_out = dependent;
+    return 0;
+}

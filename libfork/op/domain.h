@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The domains that records are about: found by number, told apart, counted. */
+#ifndef LIBFORK_DOMAIN_H
+#define LIBFORK_DOMAIN_H
+
+#include "state/record.h"
+#include "xen/xen.h"
+
+/* By UUID, or the domid that it has now.  NOTFOUND, not logged */
+int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
+                        const char *name, struct xenfork__node **node_out);
+/* The domain that was made.  NOTFOUND, not logged: it is gone */
+int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
+                       struct xenfork__dominfo *info_out);
+/*
+ * Has somebody let an image run, so that it is no longer what it was made of?
+ * While clones of it live, Xen does not: fork() in mem_sharing.c pauses it.
+ */
+bool xenfork__image_is_broken(const struct xenfork__dominfo *info);
+/* Live clones of an image, not detached; those among them not hydrated. */
+int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
+                         const struct xenfork__nodes *clones,
+                         uint32_t *live_out, uint32_t *dependent_out);
+
+#endif

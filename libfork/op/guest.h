@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What guests are told of themselves, in their part of xenstore. */
+#ifndef LIBFORK_GUEST_H
+#define LIBFORK_GUEST_H
+
+#include "base/ids.h"
+#include "base/internal.h"
+#include "base/spec.h"
+#include "state/journal.h"
+#include "state/record.h"
+
+int xenfork__generation_new(xenfork_ctx *ctx, char out[XENFORK__UUID_CHARS]);
+/* Of a domain that has no role yet; journaled.  Otherwise nothing is done. */
+int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                          uint32_t domid);
+/* Of a clone that is paused and has never run, with fresh entropy. */
+int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
+                         const char *generation,
+                         const struct xenfork__node *image, uint32_t index,
+                         const struct xenfork__clone_spec *spec);
+/* Beside the clone's record, so that it can be told again.  Parameters, too. */
+int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
+                        const struct xenfork__node *image, uint32_t index,
+                        const struct xenfork__clone_spec *spec);
+/* A new domain of a clone, paused: as it was told.  NOTFOUND, not logged */
+int xenfork__guest_again(xenfork_ctx *ctx, uint32_t domid,
+                         const struct xenfork__node *clone);
+
+#endif

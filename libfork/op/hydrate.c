@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Hydration: looking at a page of a fork makes Xen put in a shared entry for
+ * it.  When every page is there the clone needs its image no more.
+ */
+#include "op/hydrate.h"
+
+#include <string.h>
+
+#include "base/ids.h"
+#include "op/domain.h"
+#include "op/walk.h"
+
+#define BATCH        1024U
+#define HOLES_A_PAGE 64U /* that cost as much as a page */
+
+int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
+                          struct xenfork__lock **lock_out)
+{
+    char name[sizeof("hydrate-") + XENFORK__UUID_CHARS];
+
+    snprintf(name, sizeof(name), "hydrate-%s", txn);
+    return xenfork__lock_take(ctx, name, is_waiting, lock_out);
+}
+
+static int pace(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
+                uint32_t pages_per_second)
+{
+    uint64_t due_ns;
+    int rc = 0;
+
+    if (!pages_per_second)
+        return 0;
+    due_ns = start_ns + done * 1000000000U / pages_per_second;
+    while (rc == 0 && xenfork__sleep_towards(due_ns))
+        rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0);
+    return rc;
+}
+
+/* Unless the clone has been destroyed meanwhile: then NOTFOUND. */
+static int save(xenfork_ctx *ctx, struct xenfork__node *clone, uint32_t percent)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    int rc;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
+        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone->uuid, &now)) <
+            0)
+        return rc;
+    now->hydrated = clone->hydrated = percent;
+    return xenfork__node_save(ctx, now);
+}
+
+/* Every twentieth part of the way is recorded; all of it only when true. */
+static int record(xenfork_ctx *ctx, struct xenfork__node *clone, uint64_t done,
+                  uint64_t total)
+{
+    uint32_t percent = (uint32_t)(done * 99 / total);
+
+    xenfork__progress(ctx, 0, done, total);
+    return percent < clone->hydrated + 5 ? 0 : save(ctx, clone, percent);
+}
+
+/*
+ * Set the end of the walk: what the image has not got cannot come from it,
+ * however far apart the clone has mapped pages of its own.
+ */
+static int find_end(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                    uint64_t *end_out)
+{
+    cleanup_node struct xenfork__node *image = NULL;
+    struct xenfork__dominfo info;
+    uint64_t own, other;
+    int rc = xenfork__xen_max_gfn(ctx, clone->domid, &own);
+
+    if (rc < 0)
+        return rc;
+    rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, clone->parent, &image);
+    if (rc == 0 && (rc = xenfork__node_info(ctx, image, &info)) == 0)
+        rc = xenfork__xen_max_gfn(ctx, image->domid, &other);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *end_out = (rc == 0 && other < own ? other : own) + 1;
+    return 0;
+}
+
+int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
+                     uint32_t pages_per_second)
+{
+    struct xenfork__walk walk = {.counted = clone->pages};
+    uint64_t start_ns = xenfork__now_ns();
+    uint32_t n;
+    int rc = find_end(ctx, clone, &walk.end);
+
+    if (rc < 0)
+        return rc;
+    while ((n = xenfork__walk_next(&walk, BATCH))) {
+        bool present[BATCH];
+
+        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) < 0 ||
+            (rc = xenfork__xen_present(ctx, clone->domid, walk.gfn, n,
+                                       present)) < 0)
+            return rc;
+        xenfork__walk_note(&walk, present, n);
+        rc = record(ctx, clone,
+                    walk.seen < clone->pages ? walk.seen : clone->pages,
+                    clone->pages ? clone->pages : 1);
+        if (rc < 0)
+            return rc;
+        rc = pace(ctx, start_ns, walk.seen + walk.holes / HOLES_A_PAGE,
+                  pages_per_second);
+        if (rc < 0)
+            return rc;
+    }
+    if (xenfork__walk_is_short(&walk))
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "domain %u: %llu of %llu pages are found",
+                             clone->domid, (unsigned long long)walk.seen,
+                             (unsigned long long)clone->pages);
+    return save(ctx, clone, 100);
+}
+
+XENFORK_API int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
+                                uint32_t pages_per_second)
+{
+    cleanup_node struct xenfork__node *clone = NULL;
+    struct xenfork__dominfo info;
+    int rc;
+
+    xenfork__begin(ctx, domid);
+    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc;
+    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
+    if (rc == XENFORK_E_NOTFOUND)
+        return xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
+                             "domain %u is not a clone of xenfork's", domid);
+    if (rc < 0)
+        return rc;
+    /* Restored since: another domain, that never had an image. */
+    if (!xenfork__node_has_domid(ctx, clone, domid))
+        return 0;
+    return xenfork__hydrate(ctx, clone, pages_per_second);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef LIBFORK_HYDRATE_H
+#define LIBFORK_HYDRATE_H
+
+#include "base/internal.h"
+#include "state/lock.h"
+#include "state/record.h"
+
+/* Put in what is missing; record the progress.  The node is changed. */
+int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
+                     uint32_t pages_per_second);
+
+/*
+ * Who hydrates the clones of a fork holds this lock: first its keeper, then
+ * xenforkd, if the keeper was killed.  BUSY (not logged)
+ */
+int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
+                          struct xenfork__lock **lock_out);
+
+#endif

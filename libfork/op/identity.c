@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/identity.h"
+
+#include <string.h>
+
+#include "base/ids.h"
+#include "state/files.h"
+#include "state/keyfile.h"
+#include "state/lock.h"
+#include "state/record.h"
+
+#define MAX_NUMBER 100000U
+
+void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count)
+{
+    uint32_t i, n;
+
+    if (!ids)
+        return;
+    for (i = 0; i < count; i++) {
+        for (n = 0; n < ids[i].nic_count; n++) {
+            free(ids[i].nics[n].bridge);
+            free(ids[i].nics[n].ip);
+        }
+        free(ids[i].nics);
+        free(ids[i].name);
+    }
+    free(ids);
+}
+
+/* Room for one more of so many bytes; NULL: out of memory. */
+static void *grow(xenfork_ctx *ctx, void *array, size_t count, size_t bytes)
+{
+    void *more = array;
+
+    /* Doubled: at powers of two it is full. */
+    if (!(count & (count - 1)))
+        more = reallocarray(array, count ? 2 * count : 1, bytes);
+    if (!more)
+        xenfork__nomem(ctx);
+    return more;
+}
+
+static int take_mac(xenfork_ctx *ctx, struct xenfork__taken *taken,
+                    const uint8_t mac[6])
+{
+    uint8_t *macs = grow(ctx, taken->macs, taken->mac_count, 6);
+
+    if (!macs)
+        return XENFORK_E_NOMEM;
+    taken->macs = macs;
+    memcpy(macs + 6 * taken->mac_count++, mac, 6);
+    return 0;
+}
+
+static int take_uuid(xenfork_ctx *ctx, struct xenfork__taken *taken,
+                     const uint8_t uuid[16])
+{
+    uint8_t *uuids = grow(ctx, taken->uuids, taken->uuid_count, 16);
+
+    if (!uuids)
+        return XENFORK_E_NOMEM;
+    taken->uuids = uuids;
+    memcpy(uuids + 16 * taken->uuid_count++, uuid, 16);
+    return 0;
+}
+
+static int take_name(xenfork_ctx *ctx, struct xenfork__taken *taken,
+                     const char *name)
+{
+    char **names = grow(ctx, taken->names, taken->name_count, sizeof(*names));
+    char *copy;
+
+    if (!names)
+        return XENFORK_E_NOMEM;
+    taken->names = names;
+    copy = strdup(name);
+    if (!copy)
+        return xenfork__nomem(ctx);
+    names[taken->name_count++] = copy;
+    return 0;
+}
+
+/* Of images the NICs; of clones, which may be saved and come back, all. */
+static int take_recorded(xenfork_ctx *ctx, int kind,
+                         struct xenfork__taken *taken)
+{
+    cleanup_nodes struct xenfork__nodes nodes = {0};
+    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+    uint32_t n;
+    size_t i;
+
+    for (i = 0; i < nodes.count && rc >= 0; i++) {
+        const struct xenfork__node *node = nodes.nodes[i];
+
+        for (n = 0; n < node->nic_count && rc >= 0; n++)
+            rc = take_mac(ctx, taken, node->nics[n].mac);
+        if (kind == XENFORK_KIND_CLONE && rc >= 0 &&
+            (rc = take_name(ctx, taken, node->name)) >= 0)
+            rc = take_uuid(ctx, taken, node->uuid);
+    }
+    return rc;
+}
+
+/* What a fork that goes on has chosen. */
+static int take_journal(xenfork_ctx *ctx, const struct xenfork__record *record,
+                        void *opaque)
+{
+    struct xenfork__taken *taken = opaque;
+    const char *text;
+    uint8_t uuid[16], mac[6];
+    uint32_t n;
+    int rc = 0;
+
+    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
+                (text = xenfork__record_get_nth(record, "name", n));
+         n++)
+        rc = take_name(ctx, taken, text);
+    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
+                (text = xenfork__record_get_nth(record, "clone", n));
+         n++)
+        if (xenfork__uuid_parse(text, uuid))
+            rc = take_uuid(ctx, taken, uuid);
+    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
+                (text = xenfork__record_get_nth(record, "mac", n));
+         n++)
+        if (xenfork__mac_parse(text, mac))
+            rc = take_mac(ctx, taken, mac);
+    return rc;
+}
+
+static int take_live(xenfork_ctx *ctx, struct xenfork__taken *taken)
+{
+    cleanup_free uint8_t *macs = NULL;
+    char **names = NULL;
+    size_t count = 0, i;
+    int rc = xenfork__xen_macs(ctx, &macs, &count);
+
+    for (i = 0; i < count && rc >= 0; i++)
+        rc = take_mac(ctx, taken, macs + 6 * i);
+    if (rc < 0 || (rc = xenfork__xen_names(ctx, &names, &count)) < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++)
+        rc = take_name(ctx, taken, names[i]);
+    xenfork__names_free(names, count);
+    return rc;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out)
+{
+    struct xenfork__taken taken = {0};
+    int rc;
+
+    if ((rc = take_live(ctx, &taken)) < 0 ||
+        (rc = take_recorded(ctx, XENFORK_KIND_IMAGE, &taken)) < 0 ||
+        (rc = take_recorded(ctx, XENFORK_KIND_CLONE, &taken)) < 0 ||
+        (rc = xenfork__txns_each(ctx, take_journal, &taken)) < 0) {
+        xenfork__taken_free(&taken);
+        return rc;
+    }
+    if (taken.name_count)
+        qsort(taken.names, taken.name_count, sizeof(*taken.names), by_name);
+    *taken_out = taken;
+    return 0;
+}
+
+void xenfork__taken_free(struct xenfork__taken *taken)
+{
+    xenfork__names_free(taken->names, taken->name_count);
+    free(taken->uuids);
+    free(taken->macs);
+    *taken = (struct xenfork__taken){0};
+}
+
+static bool name_is_taken(const struct xenfork__taken *taken, const char *name)
+{
+    return taken->name_count && bsearch(&name, taken->names, taken->name_count,
+                                        sizeof(*taken->names), by_name);
+}
+
+static bool uuid_is_taken(const struct xenfork__taken *taken,
+                          const uint8_t uuid[16])
+{
+    size_t i;
+
+    for (i = 0; i < taken->uuid_count; i++)
+        if (!memcmp(taken->uuids + 16 * i, uuid, 16))
+            return true;
+    return false;
+}
+
+static int check_name(xenfork_ctx *ctx, const xenfork_spec *spec,
+                      uint32_t clone, const struct xenfork__taken *taken)
+{
+    const char *name = spec->clones[clone].name;
+    bool is_taken;
+    uint32_t i;
+
+    if (!name)
+        return 0;
+    is_taken = name_is_taken(taken, name);
+    for (i = 0; i < clone; i++)
+        is_taken |= spec->clones[i].name && !strcmp(spec->clones[i].name, name);
+    if (!is_taken)
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_NAMETAKEN, "the name %s is taken", name);
+    return xenfork__remedy(ctx,
+                           "choose another name; if the clone is gone "
+                           "and its disks are not needed, xl "
+                           "fork-destroy %s",
+                           name);
+}
+
+static int check_uuid(xenfork_ctx *ctx, const xenfork_spec *spec,
+                      uint32_t clone, const struct xenfork__taken *taken)
+{
+    const struct xenfork__clone_spec *c = &spec->clones[clone];
+    char text[XENFORK__UUID_CHARS];
+    uint32_t domid, i;
+    bool is_taken;
+    int rc;
+
+    if (!c->has_uuid)
+        return 0;
+    rc = xenfork__xen_by_uuid(ctx, c->uuid, &domid);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    is_taken = rc == 0 || uuid_is_taken(taken, c->uuid);
+    for (i = 0; i < clone; i++)
+        is_taken |= spec->clones[i].has_uuid &&
+                    !memcmp(spec->clones[i].uuid, c->uuid, 16);
+    if (!is_taken)
+        return 0;
+    xenfork__uuid_print(c->uuid, text);
+    xenfork__miss(ctx, XENFORK_E_UUIDTAKEN, "the UUID %s is taken", text);
+    return xenfork__remedy(ctx, "choose another UUID");
+}
+
+static bool mac_is_repeated(const xenfork_spec *spec, uint32_t clone,
+                            uint32_t entry)
+{
+    const uint8_t *mac = spec->clones[clone].nics[entry].mac;
+    uint32_t c, n;
+
+    for (c = 0; c <= clone; c++)
+        for (n = 0; n < spec->clones[c].nic_count; n++) {
+            if (c == clone && n == entry)
+                return false;
+            if (spec->clones[c].nics[n].has_mac &&
+                !memcmp(spec->clones[c].nics[n].mac, mac, 6))
+                return true;
+        }
+    return false;
+}
+
+static int check_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
+                      uint32_t clone, const struct xenfork__config *config,
+                      const struct xenfork__taken *taken)
+{
+    const struct xenfork__clone_spec *c = &spec->clones[clone];
+    char text[XENFORK__MAC_CHARS];
+    uint32_t i;
+
+    for (i = 0; i < c->nic_count; i++) {
+        if (c->nics[i].nic >= config->nic_count) {
+            xenfork__miss(ctx, XENFORK_E_INVAL,
+                          "there is no NIC %u: the domain has %u",
+                          c->nics[i].nic, config->nic_count);
+            return xenfork__remedy(ctx, "count NICs from 0");
+        }
+        if (!c->nics[i].has_mac)
+            continue;
+        if (!xenfork__mac_is_among(c->nics[i].mac, taken->macs,
+                                   taken->mac_count) &&
+            !mac_is_repeated(spec, clone, i))
+            continue;
+        xenfork__mac_print(c->nics[i].mac, text);
+        xenfork__miss(ctx, XENFORK_E_MACTAKEN, "the MAC %s is taken", text);
+        return xenfork__remedy(ctx, "choose another MAC, or leave it out");
+    }
+    return 0;
+}
+
+/* Those of Xen's that make no routes. */
+static bool makes_routes(const char *script)
+{
+    const char *slash = script ? strrchr(script, '/') : NULL;
+    const char *name = slash ? slash + 1 : script;
+
+    return name && strcmp(name, "vif-bridge") &&
+           strcmp(name, "vif-openvswitch");
+}
+
+/* What a NIC of a clone that is made before this one, or the source, has. */
+static bool ip_is_repeated(const xenfork_spec *spec, uint32_t clone,
+                           uint32_t nic, const char *source_ip, const char *ip)
+{
+    uint32_t i;
+
+    if (source_ip && !strcmp(ip, source_ip))
+        return true;
+    for (i = 0; i < clone; i++) {
+        const struct xenfork__nic_spec *other = xenfork__nic_spec(
+            &spec->clones[i], nic);
+
+        if (other && other->ip && !strcmp(other->ip, ip))
+            return true;
+    }
+    return false;
+}
+
+/* A second route to one address fails when the source stands still. */
+static int check_ips(xenfork_ctx *ctx, const xenfork_spec *spec, uint32_t clone,
+                     const struct xenfork__config *config)
+{
+    uint32_t n;
+
+    for (n = 0; n < config->nic_count; n++) {
+        const struct xenfork__nic *nic = &config->nics[n];
+        const struct xenfork__nic_spec *entry = xenfork__nic_spec(
+            &spec->clones[clone], n);
+        const char *ip = entry && entry->ip ? entry->ip : nic->ip;
+
+        if (!ip || !makes_routes(nic->script) ||
+            (entry && entry->ip &&
+             !ip_is_repeated(spec, clone, n, nic->ip, ip)))
+            continue;
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "NIC %u: its script %s routes ip=%s, which can be on one "
+                      "interface only",
+                      n, nic->script, ip);
+        return xenfork__remedy(ctx,
+                               "give the clone an address of its own: --nic "
+                               "%u,ip=ADDRESS,clone=%u",
+                               n, clone + 1);
+    }
+    return 0;
+}
+
+int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
+                            uint32_t clone,
+                            const struct xenfork__config *config,
+                            const struct xenfork__taken *taken)
+{
+    int rc;
+
+    if ((rc = check_name(ctx, spec, clone, taken)) < 0 ||
+        (rc = check_uuid(ctx, spec, clone, taken)) < 0 ||
+        (rc = check_ips(ctx, spec, clone, config)) < 0)
+        return rc;
+    return check_nics(ctx, spec, clone, config, taken);
+}
+
+/* Is a name asked for, for whichever clone? */
+static bool is_asked(const xenfork_spec *spec, const char *name)
+{
+    uint32_t i;
+
+    for (i = 0; i < spec->count; i++)
+        if (spec->clones[i].name && !strcmp(spec->clones[i].name, name))
+            return true;
+    return false;
+}
+
+/* STEM-1, STEM-2 and on; cut so that the number fits. */
+static int make_name(xenfork_ctx *ctx, const xenfork_spec *spec,
+                     const char *stem, const struct xenfork__taken *taken,
+                     uint32_t *number, char **name_out)
+{
+    char own[XENFORK__NAME_MAX + 1];
+
+    xenfork__name_stem(stem, XENFORK__NAME_MAX - 7, own);
+    while (++*number < MAX_NUMBER) {
+        cleanup_free char *name = NULL;
+
+        if (asprintf(&name, "%s-%u", own, *number) < 0) {
+            name = NULL;
+            return xenfork__nomem(ctx);
+        }
+        if (!name_is_taken(taken, name) && !is_asked(spec, name)) {
+            *name_out = steal_ptr(name);
+            return 0;
+        }
+    }
+    return xenfork__fail(ctx, XENFORK_E_NAMETAKEN, 0,
+                         "no name is left after %s-%u", own, MAX_NUMBER - 1);
+}
+
+static int choose_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
+                       const struct xenfork__clone_spec *c,
+                       const struct xenfork__config *config,
+                       struct xenfork__taken *taken,
+                       struct xenfork__identity *id)
+{
+    uint32_t n;
+    int rc = 0;
+
+    id->nics = calloc(config->nic_count + 1, sizeof(*id->nics));
+    if (!id->nics)
+        return xenfork__nomem(ctx);
+    for (n = 0; n < config->nic_count && rc >= 0; n++) {
+        const struct xenfork__nic_spec *entry = xenfork__nic_spec(c, n);
+        const char *bridge = entry && entry->bridge ? entry->bridge
+                                                    : config->nics[n].bridge;
+        struct xenfork__nic *nic = &id->nics[n];
+
+        nic->devid = config->nics[n].devid;
+        if (bridge && !(nic->bridge = strdup(bridge)))
+            return xenfork__nomem(ctx);
+        if (entry && entry->ip && !(nic->ip = strdup(entry->ip)))
+            return xenfork__nomem(ctx);
+        id->nic_count = n + 1;
+        if (entry && entry->has_mac)
+            memcpy(nic->mac, entry->mac, 6);
+        else if (!xenfork__mac_random(spec->mac_prefix, taken->macs,
+                                      taken->mac_count, nic->mac))
+            return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                                 "cannot draw a MAC");
+        rc = take_mac(ctx, taken, nic->mac);
+    }
+    return rc;
+}
+
+static int journal(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                   const struct xenfork__identity *id)
+{
+    cleanup_free uint8_t *macs = calloc(id->nic_count + 1, 6);
+    uint32_t n;
+
+    if (!macs)
+        return xenfork__nomem(ctx);
+    for (n = 0; n < id->nic_count; n++)
+        memcpy(macs + 6 * n, id->nics[n].mac, 6);
+    return xenfork__txn_clone(ctx, txn, id->uuid, id->name, macs,
+                              id->nic_count);
+}
+
+static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
+                      uint32_t clone, const char *stem, uint32_t *number,
+                      const struct xenfork__config *config,
+                      struct xenfork__taken *taken, struct xenfork__txn *txn,
+                      struct xenfork__identity *id)
+{
+    const struct xenfork__clone_spec *c = &spec->clones[clone];
+    int rc;
+
+    rc = xenfork__identity_check(ctx, spec, clone, config, taken);
+    if (rc < 0)
+        return rc;
+    if (c->name && !(id->name = strdup(c->name)))
+        return xenfork__nomem(ctx);
+    if (!c->name &&
+        (rc = make_name(ctx, spec, stem, taken, number, &id->name)) < 0)
+        return rc;
+    if (c->has_uuid)
+        memcpy(id->uuid, c->uuid, 16);
+    else if (!xenfork__uuid_random(id->uuid))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot draw a random UUID");
+    rc = choose_nics(ctx, spec, c, config, taken, id);
+    return rc < 0 ? rc : journal(ctx, txn, id);
+}
+
+int xenfork__identities_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
+                               const char *stem,
+                               const struct xenfork__config *config,
+                               struct xenfork__txn *txn,
+                               struct xenfork__identity **ids_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__identity *ids;
+    struct xenfork__taken taken = {0};
+    uint32_t i, number = 0;
+    int rc;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
+        (rc = xenfork__taken_load(ctx, &taken)) < 0)
+        return rc;
+    ids = calloc(spec->count, sizeof(*ids));
+    if (!ids)
+        rc = xenfork__nomem(ctx);
+    for (i = 0; i < spec->count && rc >= 0; i++)
+        rc = choose_one(ctx, spec, i, stem, &number, config, &taken, txn,
+                        &ids[i]);
+    xenfork__taken_free(&taken);
+    if (rc >= 0)
+        rc = xenfork__txn_chosen(ctx, txn);
+    if (rc < 0) {
+        xenfork__identities_free(ids, spec->count);
+        return rc;
+    }
+    *ids_out = ids;
+    return 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who the clones are: names, UUIDs, MACs; asked for or made up. */
+#ifndef LIBFORK_IDENTITY_H
+#define LIBFORK_IDENTITY_H
+
+#include "base/internal.h"
+#include "base/spec.h"
+#include "state/journal.h"
+#include "xen/xen.h"
+
+struct xenfork__identity {
+    char *name;
+    uint8_t uuid[16];
+    uint32_t nic_count;
+    struct xenfork__nic *nics; /* as in the configuration, MACs our own */
+};
+
+void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count);
+
+/* What is used on this host already. */
+struct xenfork__taken {
+    char **names; /* ascending */
+    size_t name_count;
+    uint8_t *uuids; /* of clones; those of live domains Xen knows */
+    size_t uuid_count;
+    uint8_t *macs;
+    size_t mac_count;
+};
+int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out);
+void xenfork__taken_free(struct xenfork__taken *taken);
+
+/*
+ * Is what is asked for one clone free, and does it fit?  INVAL, NAMETAKEN,
+ * MACTAKEN, UUIDTAKEN with text and remedy, not logged
+ */
+int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
+                            uint32_t clone,
+                            const struct xenfork__config *config,
+                            const struct xenfork__taken *taken);
+/*
+ * Choose them all, and journal them, under the registry lock.  Names are
+ * made from @stem.
+ */
+int xenfork__identities_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
+                               const char *stem,
+                               const struct xenfork__config *config,
+                               struct xenfork__txn *txn,
+                               struct xenfork__identity **ids_out);
+
+#endif

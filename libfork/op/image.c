@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* From a running source to its image. */
+#include "op/job.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "disk/disk.h"
+#include "op/guest.h"
+#include "op/source.h"
+#include "op/stream.h"
+#include "state/files.h"
+
+#define DRAIN_TIMEOUT_MS 10000U
+
+/* Does an image or another domain have this name? */
+static int is_taken(struct xenfork__job *job,
+                    const struct xenfork__nodes *images, const char *name,
+                    bool *is_taken_out)
+{
+    uint32_t domid;
+    size_t i;
+    int rc = xenfork__xen_by_name(job->ctx, name, &domid);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *is_taken_out = rc == 0;
+    for (i = 0; i < images->count; i++)
+        *is_taken_out |= !strcmp(images->nodes[i]->name, name);
+    return 0;
+}
+
+/* "web1@fork-1" and on: nobody else forks this source meanwhile. */
+static int name_image(struct xenfork__job *job)
+{
+    cleanup_nodes struct xenfork__nodes images = {0};
+    char stem[XENFORK__NAME_MAX + 1];
+    bool taken = true;
+    uint32_t n;
+    int rc = xenfork__nodes_load(job->ctx, XENFORK_KIND_IMAGE, &images);
+
+    xenfork__name_stem(job->config->name, XENFORK__NAME_MAX - 16, stem);
+    for (n = 1; rc >= 0 && taken; n++) {
+        free(job->image->name);
+        if (asprintf(&job->image->name, "%s@fork-%u", stem, n) < 0) {
+            job->image->name = NULL;
+            return xenfork__nomem(job->ctx);
+        }
+        rc = is_taken(job, &images, job->image->name, &taken);
+    }
+    return rc;
+}
+
+static int new_node(struct xenfork__job *job)
+{
+    struct xenfork__node *image = calloc(1, sizeof(*image));
+    uint32_t n;
+    int rc = 0;
+
+    if (!image)
+        return xenfork__nomem(job->ctx);
+    job->image = image;
+    image->kind = XENFORK_KIND_IMAGE;
+    xenfork__node_set_domid(job->ctx, image, XENFORK_DOMID_NONE);
+    memcpy(image->parent, job->info.uuid, 16);
+    image->parent_name = strdup(job->config->name);
+    strcpy(image->txn, xenfork__txn_id(job->txn));
+    if (job->frozen)
+        strcpy(image->freeze, job->frozen->txn);
+    image->created_s = (uint64_t)time(NULL);
+    image->is_kept = job->spec->flags & XENFORK_FORK_KEEP_IMAGE;
+    if (!image->parent_name)
+        return xenfork__nomem(job->ctx);
+    if (!xenfork__uuid_random(image->uuid))
+        return xenfork__fail(job->ctx, XENFORK_E_XEN, errno,
+                             "cannot draw a random UUID");
+    for (n = 0; n < job->config->nic_count && rc >= 0; n++)
+        rc = xenfork__node_add_nic(job->ctx, image, job->config->nics[n].devid,
+                                   job->config->nics[n].mac,
+                                   XENFORK_LINK_CONNECT);
+    return rc < 0 ? rc : name_image(job);
+}
+
+static int reserve(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_RESERVE, XENFORK_ALL)) <
+            0 ||
+        (rc = new_node(job)) < 0 ||
+        (rc = xenfork__txn_source(ctx, job->txn, job->info.uuid,
+                                  job->info.domid, job->info.is_paused)) < 0 ||
+        (rc = xenfork__guest_source(ctx, job->txn, job->info.domid)) < 0 ||
+        (rc = xenfork__txn_image(ctx, job->txn, job->image->uuid)) < 0 ||
+        (rc = xenfork__xen_image_create(ctx, job->info.domid, job->image->uuid,
+                                        job->image->name, &job->image->domid)) <
+            0)
+        return rc;
+    return xenfork__promise_claim(ctx, job->image->domid, &job->promise);
+}
+
+static int prepare(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_PREPARE, XENFORK_ALL)) <
+            0 ||
+        (rc = xenfork__disks_prepare(
+             ctx,
+             &(struct xenfork__disks_source){.txn = job->txn,
+                                             .spec = job->spec,
+                                             .config = job->config,
+                                             .domid = job->info.domid,
+                                             .is_frozen = job->frozen},
+             job->image)) < 0 ||
+        (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0 ||
+        (rc = xenfork__txn_pausing(ctx, job->txn)) < 0)
+        return rc;
+    return xenfork__pages_nominate(ctx, &job->info, &job->pages);
+}
+
+static int suspend(struct xenfork__job *job)
+{
+    int rc;
+
+    if (job->frozen)
+        return 0;
+    rc = xenfork__job_enter(job, XENFORK_STAGE_SUSPEND, XENFORK_ALL);
+    if (rc < 0)
+        return rc;
+    return xenfork__source_suspend(job->ctx, job->txn, &job->info,
+                                   job->spec->timeout_ms);
+}
+
+static int capture(struct xenfork__job *job)
+{
+    size_t first;
+    uint32_t count = xenfork__pages_special(&job->pages, &first);
+    int rc;
+
+    rc = xenfork__job_enter(job, XENFORK_STAGE_CAPTURE, XENFORK_ALL);
+    if (rc < 0)
+        return rc;
+    return xenfork__xen_capture(job->ctx, job->info.domid,
+                                job->pages.gfns + first, count, &job->capture);
+}
+
+static int cut_disks(struct xenfork__job *job)
+{
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_DISKS, XENFORK_ALL)) < 0 ||
+        (rc = xenfork__xen_drain(job->ctx, job->info.domid, DRAIN_TIMEOUT_MS)) <
+            0)
+        return rc;
+    return xenfork__disks_cut(job->ctx, job->info.domid, job->image);
+}
+
+static int share(struct xenfork__job *job)
+{
+    int rc;
+
+    rc = xenfork__job_enter(job, XENFORK_STAGE_SHARE, XENFORK_ALL);
+    if (rc < 0)
+        return rc;
+    rc = xenfork__pages_share(job->ctx, job->info.domid, job->image->domid,
+                              &job->pages);
+    job->image->pages = job->ctx->counters[XENFORK_COUNT_PAGES_SHARED] +
+                        job->ctx->counters[XENFORK_COUNT_PAGES_COPIED];
+    return rc;
+}
+
+/* The source keeps the right to its memory; unless frozen, it runs on. */
+static int resume(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    uint32_t source = job->info.domid;
+    int rc;
+
+    xenfork__job_enter_firm(job, XENFORK_STAGE_RESUME, XENFORK_ALL);
+    rc = xenfork__promise_source(ctx, job->image->domid, source, &job->promise);
+    if (rc < 0 || job->frozen)
+        return rc;
+    if ((rc = xenfork__xen_resume(ctx, source)) < 0)
+        return rc;
+    return xenfork__txn_resumed(ctx, job->txn);
+}
+
+static int write_file(struct xenfork__job *job, const char *name,
+                      const void *data, size_t bytes)
+{
+    cleanup_free char *path = xenfork__node_path(job->ctx, XENFORK_KIND_IMAGE,
+                                                 job->image->uuid, name);
+
+    if (!path)
+        return xenfork__nomem(job->ctx);
+    return xenfork__file_write(job->ctx, path, data, bytes);
+}
+
+static int seal(struct xenfork__job *job)
+{
+    xenfork_ctx *ctx = job->ctx;
+    cleanup_free uint8_t *stream = NULL;
+    size_t bytes;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SEAL, XENFORK_ALL)) < 0 ||
+        (rc = xenfork__xen_image_load(ctx, job->image->domid, job->capture)) <
+            0 ||
+        (rc = xenfork__stream_build(ctx, job->capture, &stream, &bytes)) < 0 ||
+        (rc = xenfork__node_save(ctx, job->image)) < 0 ||
+        (rc = write_file(job, XENFORK__FILE_STREAM, stream, bytes)) < 0)
+        return rc;
+    return write_file(job, XENFORK__FILE_CONFIG, job->config->json,
+                      strlen(job->config->json));
+}
+
+int xenfork__image_make(struct xenfork__job *job)
+{
+    uint64_t stun_ns;
+    int rc;
+
+    if ((rc = reserve(job)) < 0 || (rc = prepare(job)) < 0)
+        return rc;
+    stun_ns = xenfork__now_ns();
+    if ((rc = suspend(job)) < 0 || (rc = capture(job)) < 0 ||
+        (rc = cut_disks(job)) < 0 || (rc = share(job)) < 0 ||
+        (rc = resume(job)) < 0)
+        return rc;
+    if (!job->frozen)
+        job->result->ns[XENFORK_STAGE_STUN] = xenfork__now_ns() - stun_ns;
+    return seal(job);
+}

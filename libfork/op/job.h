@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One fork while it is made: handed from fork to image to clone. */
+#ifndef LIBFORK_JOB_H
+#define LIBFORK_JOB_H
+
+#include "base/internal.h"
+#include "base/spec.h"
+#include "op/identity.h"
+#include "op/pages.h"
+#include "op/reserve.h"
+#include "op/result.h"
+#include "state/journal.h"
+#include "state/lock.h"
+#include "state/record.h"
+
+struct xenfork__job {
+    xenfork_ctx *ctx;
+    const xenfork_spec *spec;
+    struct xenfork__dominfo info; /* of what is forked, before the fork */
+    struct xenfork__config *config;
+    struct xenfork__lock *lock;       /* of what is forked */
+    struct xenfork__node *frozen;     /* its record; NULL: it runs */
+    struct xenfork__lock *image_lock; /* of a frozen source's image */
+    struct xenfork__txn *txn;
+    struct xenfork__node *image;
+    struct xenfork__identity *ids; /* one for each clone */
+    struct xenfork__promise promise;
+    struct xenfork__pages pages;
+    struct xenfork__capture *capture;
+    uint64_t max_pages; /* that the guest may own */
+    int keeper_fd;
+    xenfork_result *result;
+    uint64_t *ns; /* where the time goes that now passes */
+    uint64_t mark_ns;
+};
+
+/* Enter a stage, and account the time of the last one.  CANCELLED */
+int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone);
+/* The same in the stun's second half and later, where nothing is cancelled. */
+void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
+                             uint32_t clone);
+
+/* Make the image of a running source: reserve to seal.  image.c */
+int xenfork__image_make(struct xenfork__job *job);
+/* Make clone i, paused: create to attach.  clone.c */
+int xenfork__clone_make(struct xenfork__job *job, uint32_t i);
+/* All of them are there: let those run that should. */
+int xenfork__clones_start(struct xenfork__job *job);
+
+#endif

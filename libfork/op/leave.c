@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Clones that have left this host, or were put into a file: what is recorded
+ * is that it was begun, and counts once the clone has no domain here.
+ */
+#include "op/leave.h"
+
+#include <string.h>
+
+#include "disk/disk.h"
+#include "host/dm.h"
+#include "op/named.h"
+#include "op/recover.h"
+#include "state/journal.h"
+#include "state/lock.h"
+
+/* In the record, which others change too; text "": it is here. */
+static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *node = NULL;
+    char *left = strdup(text);
+    int rc;
+
+    if (!left)
+        return xenfork__nomem(ctx);
+    rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
+    if (rc == 0)
+        rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, uuid, &node);
+    if (rc < 0) {
+        free(left);
+        return rc;
+    }
+    free(node->left);
+    node->left = left;
+    return xenfork__node_save(ctx, node);
+}
+
+bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid)
+{
+    return domid == XENFORK_DOMID_NONE && clone->left && clone->left[0];
+}
+
+/* Does anybody write to one of its disks? */
+static int check_open(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                      int (*remedy)(xenfork_ctx *ctx, const char *name))
+{
+    char writer[XENFORK__WRITER];
+    uint32_t i;
+
+    for (i = 0; i < clone->disk_count; i++) {
+        const struct xenfork__node_disk *disk = &clone->disks[i];
+        const char *file = strchr(disk->path, '/');
+
+        if (!file || !xenfork__sys_writer(ctx, file, writer))
+            continue;
+        xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                      "clone %s is stopped, but its disk %s (%s) is open for "
+                      "writing by %s",
+                      clone->name, disk->vdev, file, writer);
+        return remedy(ctx, clone->name);
+    }
+    return 0;
+}
+
+int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                         int (*remedy)(xenfork_ctx *ctx, const char *name))
+{
+    uint32_t domid = XENFORK_DOMID_NONE;
+    int rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+
+    if (rc != XENFORK_E_NOTFOUND)
+        return rc;
+    if (!xenfork__has_left(clone, domid))
+        return check_open(ctx, clone, remedy);
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "clone %s was %s: its disks may be in use there", clone->name,
+                  clone->left);
+    return remedy(ctx, clone->name);
+}
+
+XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
+                                     const char *text)
+{
+    cleanup_node struct xenfork__node *clone = NULL;
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name || !text)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name or text");
+    rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &clone);
+    return rc < 0 ? rc : set_left(ctx, clone->uuid, text);
+}
+
+/* Without the record what its disks lie on would be removed. */
+static int check_disks(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    uint32_t i;
+
+    for (i = 0; i < clone->disk_count; i++) {
+        const struct xenfork__disk_driver *driver = xenfork__disk_driver(
+            clone->disks[i].driver);
+
+        if (driver && !driver->parent)
+            continue;
+        xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                      "disk %s of %s lies on what was sealed for it, which "
+                      "would go with the record",
+                      clone->disks[i].vdev, clone->name);
+        return xenfork__remedy(ctx,
+                               "make it independent first: xl fork-detach "
+                               "--wait %s",
+                               clone->name);
+    }
+    return 0;
+}
+
+static int forget(xenfork_ctx *ctx, const struct xenfork__node *found)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_lock struct xenfork__lock *registry = NULL;
+    cleanup_node struct xenfork__node *clone = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    uint32_t domid;
+    int rc;
+
+    xenfork__uuid_print(found->uuid, uuid);
+    rc = xenfork__lock_take_soon(ctx, uuid, &lock);
+    if (rc == XENFORK_E_BUSY) {
+        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
+                      found->name);
+        return xenfork__remedy(ctx, "try again when it has ended");
+    }
+    if (rc < 0 || (rc = xenfork__txns_settle(ctx, found->uuid)) < 0 ||
+        (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
+                                 &registry)) < 0 ||
+        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, found->uuid,
+                                 &clone)) < 0)
+        return rc;
+    rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+    if (rc == 0) {
+        xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                      "clone %s is here, as domain %u: it needs its record",
+                      found->name, domid);
+        return xenfork__remedy(ctx, "shut it down first");
+    }
+    if (rc != XENFORK_E_NOTFOUND || (rc = check_disks(ctx, clone)) < 0)
+        return rc;
+    return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);
+}
+
+XENFORK_API int xenfork_clone_forget(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_node struct xenfork__node *clone = NULL;
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    if ((rc = xenfork__recover_others(ctx)) < 0 ||
+        (rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &clone)) < 0 ||
+        (rc = forget(ctx, clone)) < 0)
+        return rc;
+    return xenfork__images_sweep(ctx, clone->parent);
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Images and clones as the caller sees them. */
+#include "op/list.h"
+
+#include <string.h>
+
+#include "base/ids.h"
+#include "op/domain.h"
+#include "op/frozen.h"
+#include "op/leave.h"
+#include "op/named.h"
+#include "state/journal.h"
+
+#define WITH_SEALED   1U
+#define WITH_JOURNALS 2U
+
+XENFORK_API void xenfork_list_free(xenfork_list *list)
+{
+    if (!list)
+        return;
+    xenfork__nodes_free(&list->frozen);
+    xenfork__nodes_free(&list->images);
+    xenfork__nodes_free(&list->clones);
+    xenfork__nodes_free(&list->sealed);
+    xenfork__nodes_free(&list->journals);
+    free(list->entries);
+    free(list);
+}
+
+static const char *state_of(const struct xenfork__node *node,
+                            const struct xenfork__dominfo *info)
+{
+    if (node->kind == XENFORK_KIND_IMAGE)
+        return xenfork__image_is_broken(info) ? "broken" : "ready";
+    if (node->kind == XENFORK_KIND_FROZEN)
+        return "frozen";
+    if (info->is_shutdown)
+        return "shutdown";
+    return info->is_paused ? "paused" : "running";
+}
+
+/* Of a node without a domain. */
+static const char *ended_state(int kind)
+{
+    if (kind == XENFORK_KIND_IMAGE)
+        return "lost";
+    return kind == XENFORK_KIND_CLONE ? "stopped" : "gone";
+}
+
+/*
+ * The domain of a node: the one that was made, or, for a clone that was
+ * saved and restored, the one that has its UUID now.
+ */
+static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
+                struct xenfork__list_entry *entry)
+{
+    struct xenfork__dominfo info;
+    uint32_t domid = node->domid;
+    int rc;
+
+    rc = xenfork__node_info(ctx, node, &info);
+    if (rc == XENFORK_E_NOTFOUND && node->kind == XENFORK_KIND_CLONE) {
+        rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
+        if (rc == 0)
+            rc = xenfork__xen_info(ctx, domid, &info);
+    }
+    if (rc == XENFORK_E_NOTFOUND) {
+        entry->domid = XENFORK_DOMID_NONE;
+        entry->state = xenfork__has_left(node, entry->domid)
+                           ? "left"
+                           : ended_state(node->kind);
+        return 0;
+    }
+    if (rc < 0)
+        return rc;
+    entry->domid = domid;
+    entry->state = state_of(node, &info);
+    entry->shared_pages = info.shared_pages;
+    entry->private_pages = info.private_pages;
+    rc = xenfork__name_refresh(ctx, entry->node, &domid);
+    if (rc < 0)
+        return rc;
+    if (!xenfork__node_has_domid(ctx, node, entry->domid))
+        entry->node->hydrated = 100;
+    return 0;
+}
+
+static int set_parent_name(xenfork_ctx *ctx, struct xenfork__node *node,
+                           const char *parent)
+{
+    char *name = strdup(parent);
+
+    if (!name)
+        return xenfork__nomem(ctx);
+    free(node->parent_name);
+    node->parent_name = name;
+    return 0;
+}
+
+/* An image's source, by the name that it has today, if it lives. */
+static int look_at_source(xenfork_ctx *ctx, struct xenfork__list_entry *entry)
+{
+    cleanup_free char *name = NULL;
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, entry->node->parent, &domid);
+
+    if (rc == 0)
+        rc = xenfork__xen_name(ctx, domid, &name);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    entry->parent_domid = domid;
+    return set_parent_name(ctx, entry->node, name);
+}
+
+/* A clone that has acknowledged is asked no more. */
+static int ask(xenfork_ctx *ctx, struct xenfork__list_entry *entry)
+{
+    const struct xenfork__node *node = entry->node;
+
+    if (node->kind != XENFORK_KIND_CLONE || node->is_ready ||
+        !node->generation[0] || entry->domid == XENFORK_DOMID_NONE)
+        return 0;
+    return xenfork__xen_guest_answers(ctx, entry->domid, node->generation,
+                                      &entry->answers);
+}
+
+static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
+{
+    struct xenfork__list_entry *entry = &list->entries[list->count];
+    uint32_t live;
+    int rc;
+
+    *entry = (struct xenfork__list_entry){.node = node,
+                                          .parent_domid = XENFORK_DOMID_NONE};
+    xenfork__uuid_print(entry->node->uuid, entry->uuid);
+    rc = look(ctx, entry->node, entry);
+    if (rc == 0 && node->kind == XENFORK_KIND_IMAGE)
+        rc = look_at_source(ctx, entry);
+    if (rc == 0)
+        rc = ask(ctx, entry);
+    if (rc == 0 && node->kind == XENFORK_KIND_CLONE &&
+        entry->domid != XENFORK_DOMID_NONE)
+        rc = xenfork__list_nics(ctx, entry->domid, node);
+    if (rc < 0)
+        return rc;
+    xenfork__list_depths(ctx, entry->node);
+    if (entry->node->kind == XENFORK_KIND_IMAGE &&
+        (rc = xenfork__image_users(ctx, entry->node->uuid, &list->clones, &live,
+                                   &entry->users)) < 0)
+        return rc;
+    list->count++;
+    return 0;
+}
+
+static bool has_image(const struct xenfork__nodes *images,
+                      const struct xenfork__node *clone)
+{
+    size_t i;
+
+    for (i = 0; i < images->count; i++)
+        if (!memcmp(images->nodes[i]->uuid, clone->parent, 16))
+            return true;
+    return false;
+}
+
+/* A frozen source shows the image that its forks are made from. */
+static int name_image(xenfork_ctx *ctx, const xenfork_list *list,
+                      struct xenfork__node *frozen)
+{
+    size_t i;
+
+    for (i = 0; i < list->images.count; i++) {
+        const struct xenfork__node *image = list->images.nodes[i];
+        int rc = 0;
+
+        if (xenfork__frozen_is_image(frozen, image))
+            rc = set_parent_name(ctx, frozen, image->name);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* Those that are frozen still: the others' records mean nothing. */
+static int add_frozen(xenfork_ctx *ctx, xenfork_list *list)
+{
+    struct xenfork__dominfo info;
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < list->frozen.count && rc >= 0; i++) {
+        rc = xenfork__frozen_info(ctx, list->frozen.nodes[i], &info);
+        if (rc == 0)
+            rc = name_image(ctx, list, list->frozen.nodes[i]);
+        if (rc == 0)
+            rc = add(ctx, list, list->frozen.nodes[i]);
+        else if (rc == XENFORK_E_NOTFOUND)
+            rc = 0;
+    }
+    return rc;
+}
+
+/* Each image, then its clones; at last clones whose image is gone. */
+static int add_images(xenfork_ctx *ctx, xenfork_list *list)
+{
+    const struct xenfork__nodes *images = &list->images;
+    const struct xenfork__nodes *clones = &list->clones;
+    size_t i, c;
+    int rc = 0;
+
+    for (i = 0; i < images->count && rc >= 0; i++) {
+        rc = add(ctx, list, images->nodes[i]);
+        for (c = 0; c < clones->count && rc >= 0; c++)
+            if (!memcmp(clones->nodes[c]->parent, images->nodes[i]->uuid, 16) &&
+                (rc = set_parent_name(ctx, clones->nodes[c],
+                                      images->nodes[i]->name)) == 0)
+                rc = add(ctx, list, clones->nodes[c]);
+    }
+    for (c = 0; c < clones->count && rc >= 0; c++)
+        if (!has_image(images, clones->nodes[c]))
+            rc = add(ctx, list, clones->nodes[c]);
+    return rc;
+}
+
+static void add_sealed(xenfork_ctx *ctx, xenfork_list *list)
+{
+    size_t i;
+
+    for (i = 0; i < list->sealed.count; i++) {
+        struct xenfork__list_entry *entry = &list->entries[list->count++];
+
+        *entry = (struct xenfork__list_entry){
+            .node = list->sealed.nodes[i],
+            .domid = XENFORK_DOMID_NONE,
+            .parent_domid = XENFORK_DOMID_NONE,
+            .state = "sealed"};
+        xenfork__uuid_print(entry->node->uuid, entry->uuid);
+        xenfork__list_depths(ctx, entry->node);
+    }
+}
+
+/* Undone they would not be here. */
+static void add_journals(xenfork_list *list)
+{
+    size_t i;
+
+    for (i = 0; i < list->journals.count; i++) {
+        struct xenfork__list_entry *entry = &list->entries[list->count++];
+
+        *entry = (struct xenfork__list_entry){.node = list->journals.nodes[i],
+                                              .domid = XENFORK_DOMID_NONE};
+        entry->state = entry->node->is_kept ? "stuck" : "unreadable";
+        xenfork__uuid_print(entry->node->uuid, entry->uuid);
+    }
+}
+
+static int fill(xenfork_ctx *ctx, xenfork_list *list)
+{
+    int rc;
+
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &list->frozen)) <
+            0 ||
+        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &list->images)) <
+            0 ||
+        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &list->clones)) < 0)
+        return rc;
+    list->entries = calloc(list->frozen.count + list->images.count +
+                               list->clones.count + list->sealed.count +
+                               list->journals.count + 1,
+                           sizeof(*list->entries));
+    if (!list->entries)
+        return xenfork__nomem(ctx);
+    if ((rc = add_frozen(ctx, list)) < 0 || (rc = add_images(ctx, list)) < 0)
+        return rc;
+    add_sealed(ctx, list);
+    add_journals(list);
+    return 0;
+}
+
+static int make(xenfork_ctx *ctx, unsigned int kinds, xenfork_list **list_out)
+{
+    xenfork_list *list = calloc(1, sizeof(*list));
+    int rc = 0;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!list)
+        return xenfork__nomem(ctx);
+    if (kinds & WITH_SEALED)
+        rc = xenfork__list_sealed(ctx, &list->sealed);
+    if (kinds & WITH_JOURNALS)
+        rc = xenfork__txns_load(ctx, &list->journals);
+    if (rc == 0)
+        rc = fill(ctx, list);
+    if (rc < 0) {
+        xenfork_list_free(list);
+        return rc;
+    }
+    *list_out = list;
+    return 0;
+}
+
+XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
+{
+    return make(ctx, WITH_JOURNALS, list_out);
+}
+
+XENFORK_API int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out)
+{
+    return make(ctx, WITH_SEALED, list_out);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/named.h"
+
+#include <string.h>
+
+#include "op/domain.h"
+#include "state/lock.h"
+
+static const char *kind_name(int kind)
+{
+    return kind == XENFORK_KIND_IMAGE ? "image" : "clone";
+}
+
+/* The domain that a node has here, today.  NOTFOUND, not logged: none */
+static int find_domain(xenfork_ctx *ctx, const struct xenfork__node *node,
+                       uint32_t *domid_out)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__node_info(ctx, node, &info);
+
+    if (rc == 0)
+        *domid_out = info.domid;
+    /* A clone may have been saved and restored; an image never is. */
+    else if (rc == XENFORK_E_NOTFOUND && node->kind == XENFORK_KIND_CLONE)
+        rc = xenfork__xen_by_uuid(ctx, node->uuid, domid_out);
+    return rc;
+}
+
+/* Only a help for later: nothing depends on it, and the next one does it. */
+static void record(xenfork_ctx *ctx, const struct xenfork__node *node,
+                   bool is_back)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *now = NULL;
+    char *name = strdup(node->name);
+
+    if (name &&
+        xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, false, &lock) == 0 &&
+        xenfork__node_load(ctx, node->kind, node->uuid, &now) == 0) {
+        free(now->name);
+        now->name = steal_ptr(name);
+        if (is_back) {
+            free(now->left);
+            now->left = NULL;
+        }
+        xenfork__node_save(ctx, now);
+    }
+    free(name);
+}
+
+int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__node *node,
+                          uint32_t *domid_out)
+{
+    uint32_t domid = XENFORK_DOMID_NONE;
+    bool is_other, is_back;
+    char *name = NULL;
+    int rc = find_domain(ctx, node, &domid);
+
+    *domid_out = XENFORK_DOMID_NONE;
+    if (rc == 0)
+        rc = xenfork__xen_name(ctx, domid, &name);
+    if (rc < 0) /* gone, or half destroyed */
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    *domid_out = domid;
+    is_other = strcmp(name, node->name);
+    /* Restored, or migrated back. */
+    is_back = node->left && node->left[0] &&
+              !xenfork__node_has_domid(ctx, node, domid);
+    free(node->name);
+    node->name = name;
+    if (is_other || is_back)
+        record(ctx, node, is_back);
+    return 0;
+}
+
+/* Who goes by a name, and who went by it. */
+struct namesakes {
+    struct xenfork__node *live;    /* its domain has the name */
+    struct xenfork__node *stopped; /* it had it at last */
+    struct xenfork__node *renamed; /* it has another by now */
+    bool is_ambiguous;
+};
+
+static int look_up(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
+                   const char *name, struct namesakes *found)
+{
+    uint32_t domid;
+    size_t i;
+
+    for (i = 0; i < nodes->count; i++) {
+        struct xenfork__node *node = nodes->nodes[i];
+        bool was = !strcmp(node->name, name);
+        int rc = xenfork__name_refresh(ctx, node, &domid);
+
+        if (rc < 0)
+            return rc;
+        if (domid == XENFORK_DOMID_NONE && was) {
+            found->is_ambiguous |= found->stopped != NULL;
+            found->stopped = node;
+        } else if (domid != XENFORK_DOMID_NONE && !strcmp(node->name, name)) {
+            found->live = node;
+        } else if (was) {
+            found->renamed = node;
+        }
+    }
+    found->is_ambiguous |= found->live && found->stopped;
+    return 0;
+}
+
+static int say_ambiguous(xenfork_ctx *ctx, int kind, const char *name)
+{
+    xenfork__fail(ctx, XENFORK_E_NAMETAKEN, 0,
+                  "more than one %s is called %s: nothing was done",
+                  kind_name(kind), name);
+    return xenfork__remedy(ctx, "name it by its UUID, which xl fork-list "
+                                "--json shows");
+}
+
+/* A name is somebody else's now: neither is touched. */
+static int say_stranger(xenfork_ctx *ctx, const struct namesakes *found,
+                        const char *name, uint32_t domid)
+{
+    const struct xenfork__node *node = found->stopped ? found->stopped
+                                                      : found->renamed;
+    char uuid[XENFORK__UUID_CHARS];
+
+    xenfork__uuid_print(node->uuid, uuid);
+    xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
+                  "%s is domain %u now, and not the %s that had this name, "
+                  "which %s %s: nothing was done to either",
+                  name, domid, kind_name(node->kind),
+                  found->stopped ? "is stopped and has the UUID" : "is called",
+                  found->stopped ? uuid : node->name);
+    return xenfork__remedy(ctx, "for domain %u say %u; for the %s say %s",
+                           domid, domid, kind_name(node->kind),
+                           found->stopped ? uuid : node->name);
+}
+
+static int not_ours(xenfork_ctx *ctx, int kind, const char *name)
+{
+    const char *article = kind == XENFORK_KIND_IMAGE ? "an" : "a";
+    uint32_t domid;
+
+    if (xenfork_find(ctx, name, &domid) == 0) {
+        xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
+                      "domain %s is not %s %s of xenfork's", name, article,
+                      kind_name(kind));
+        return xenfork__remedy(ctx, "xl fork-list shows images and clones; "
+                                    "xl destroy is for other domains");
+    }
+    xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0, "there is no %s named %s",
+                  kind_name(kind), name);
+    return xenfork__remedy(ctx, "xl fork-list shows images and clones");
+}
+
+static int by_name(xenfork_ctx *ctx, int kind,
+                   const struct xenfork__nodes *nodes, const char *name,
+                   struct xenfork__node **node_out)
+{
+    struct namesakes found = {0};
+    uint32_t domid = XENFORK_DOMID_NONE;
+    int rc = look_up(ctx, nodes, name, &found);
+
+    if (rc < 0)
+        return rc;
+    if (found.is_ambiguous)
+        return say_ambiguous(ctx, kind, name);
+    if (found.live) {
+        *node_out = found.live;
+        return 0;
+    }
+    rc = xenfork__xen_by_name(ctx, name, &domid);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    if (rc == 0 && (found.stopped || found.renamed))
+        return say_stranger(ctx, &found, name, domid);
+    if (found.stopped) {
+        *node_out = found.stopped;
+        return 0;
+    }
+    if (!found.renamed)
+        return not_ours(ctx, kind, name);
+    xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0, "there is no %s named %s",
+                  kind_name(kind), name);
+    return xenfork__remedy(ctx, "the one that had this name is called %s now",
+                           found.renamed->name);
+}
+
+int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
+                   struct xenfork__node **node_out)
+{
+    cleanup_nodes struct xenfork__nodes nodes = {0};
+    struct xenfork__node *node;
+    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+
+    if (rc < 0)
+        return rc;
+    rc = xenfork__nodes_find(ctx, &nodes, name, &node);
+    if (rc == XENFORK_E_NOTFOUND)
+        rc = by_name(ctx, kind, &nodes, name, &node);
+    if (rc < 0)
+        return rc;
+    rc = xenfork__node_load(ctx, kind, node->uuid, node_out);
+    if (rc == 0 && strcmp((*node_out)->name, node->name)) {
+        free((*node_out)->name);
+        (*node_out)->name = node->name;
+        node->name = NULL;
+    }
+    return rc;
+}
+
+int xenfork__name_check(xenfork_ctx *ctx, const char *name, uint32_t domid)
+{
+    static const int kinds[] = {XENFORK_KIND_CLONE, XENFORK_KIND_IMAGE};
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+        cleanup_nodes struct xenfork__nodes nodes = {0};
+        struct namesakes found = {0};
+        int rc;
+
+        if ((rc = xenfork__nodes_load(ctx, kinds[i], &nodes)) < 0 ||
+            (rc = look_up(ctx, &nodes, name, &found)) < 0)
+            return rc;
+        if (!found.live && (found.stopped || found.renamed))
+            return say_stranger(ctx, &found, name, domid);
+    }
+    return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The image or the clone that a user names, by the name that it has today. */
+#ifndef LIBFORK_NAMED_H
+#define LIBFORK_NAMED_H
+
+#include "state/record.h"
+
+/* By name, UUID or domid.  NOTFOUND, NOTOURS, NAMETAKEN: with remedy */
+int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
+                   struct xenfork__node **node_out);
+/*
+ * Give a node, and its record, the name that its domain has today.  *domid_out
+ * is that domain; NONE: it has none here, and goes by its last known name
+ */
+int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__node *node,
+                          uint32_t *domid_out);
+/*
+ * The domain of this name is meant: is it also that of a clone or an image
+ * which is another?  NOTOURS, with remedy: it is
+ */
+int xenfork__name_check(xenfork_ctx *ctx, const char *name, uint32_t domid);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* NICs of clones that live: their host side. */
+#ifndef LIBFORK_NIC_H
+#define LIBFORK_NIC_H
+
+#include "base/internal.h"
+#include "base/spec.h"
+#include "xen/xen.h"
+
+int xenfork__nic_connect(xenfork_ctx *ctx, uint32_t domid, int devid);
+int xenfork__nic_hold(xenfork_ctx *ctx, uint32_t domid, int devid);
+/* Of a source, for its clones.  DEVICE with remedy, not logged */
+int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
+                       uint32_t domid, const struct xenfork__config *config,
+                       uint32_t nic);
+/*
+ * Of a domain that a clone has been restored as: those that were held when it
+ * was saved.  *is_done_out false: some have no interface yet
+ */
+int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
+                                bool *is_done_out);
+/* One that is not there is not. */
+int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
+                         bool *is_held_out);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/ready.h"
+
+#include <string.h>
+
+#include "op/nic.h"
+#include "state/journal.h"
+#include "state/lock.h"
+
+#define MAX_EVENTS 64U
+
+static void settle(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                   struct xenfork__ready_clone *clone,
+                   enum xenfork__ready_state state)
+{
+    if (clone->state != XENFORK__READY_WAITS)
+        return;
+    xenfork__xen_guest_unwatch(ctx, clone->domid);
+    clone->state = state;
+    ready->waiting--;
+}
+
+int xenfork__ready_add(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                       const struct xenfork__node *clone)
+{
+    struct xenfork__ready_clone *clones = reallocarray(
+        ready->clones, ready->count + 1, sizeof(*clones));
+    int rc;
+
+    if (!clones)
+        return xenfork__nomem(ctx);
+    ready->clones = clones;
+    clones += ready->count;
+    *clones = (struct xenfork__ready_clone){.domid = clone->domid};
+    memcpy(clones->uuid, clone->uuid, sizeof(clones->uuid));
+    memcpy(clones->generation, clone->generation, sizeof(clones->generation));
+    clones->is_reseeded = clone->is_reseeded;
+    if (clone->is_ready || !clone->generation[0]) {
+        clones->state = clone->is_ready ? XENFORK__READY_DONE
+                                        : XENFORK__READY_LOST;
+        ready->count++;
+        return 0;
+    }
+    rc = xenfork__xen_guest_watch(ctx, clone->domid);
+    if (rc < 0)
+        return rc;
+    ready->count++;
+    ready->waiting++;
+    return 0;
+}
+
+int xenfork__ready_add_all(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                           const char *txn)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    size_t i;
+
+    for (i = 0; i < clones.count && rc >= 0; i++)
+        if (!strcmp(clones.nodes[i]->txn, txn))
+            rc = xenfork__ready_add(ctx, ready, clones.nodes[i]);
+    return rc;
+}
+
+/* Those NICs that the user has neither held nor connected meanwhile. */
+static int connect(xenfork_ctx *ctx, struct xenfork__node *clone)
+{
+    uint32_t i;
+    int rc = 0, r;
+
+    for (i = 0; i < clone->nic_count; i++) {
+        struct xenfork__node_nic *nic = &clone->nics[i];
+
+        if (nic->link != XENFORK_LINK_AUTO)
+            continue;
+        r = xenfork__nic_connect(ctx, clone->domid, nic->devid);
+        if (r == 0)
+            nic->link = XENFORK_LINK_CONNECT;
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
+/* Another process may have been faster; what fails is done again by the next.
+ */
+static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16],
+                      bool is_reseeded)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_node struct xenfork__node *node = NULL;
+    int rc, r;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
+        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, uuid, &node)) < 0)
+        return rc;
+    if (node->is_ready)
+        return 0;
+    rc = xenfork__xen_guest_drop_entropy(ctx, node->domid);
+    r = connect(ctx, node);
+    rc = rc < 0 ? rc : r;
+    node->is_ready = rc == 0;
+    node->is_reseeded |= is_reseeded;
+    r = xenfork__node_save(ctx, node);
+    return rc < 0 ? rc : r;
+}
+
+/* Is it still the domain that was made, and alive? */
+static int is_alive(xenfork_ctx *ctx, const struct xenfork__ready_clone *clone,
+                    bool *is_out)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, clone->domid, &info);
+
+    *is_out = rc == 0 && !info.is_dying && !info.is_shutdown &&
+              !memcmp(info.uuid, clone->uuid, sizeof(info.uuid));
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+static int look(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                struct xenfork__ready_clone *clone)
+{
+    struct xenfork__answers answers = {0};
+    bool alive = false;
+    int rc;
+
+    if ((rc = is_alive(ctx, clone, &alive)) < 0 ||
+        (alive && (rc = xenfork__xen_guest_answers(
+                       ctx, clone->domid, clone->generation, &answers)) < 0))
+        return rc;
+    clone->is_reseeded |= answers.has_reseeded;
+    memcpy(clone->fault, answers.fault, sizeof(clone->fault));
+    if (answers.has_acked) {
+        rc = accept_ack(ctx, clone->uuid, answers.has_reseeded);
+        settle(ctx, ready, clone,
+               rc == XENFORK_E_NOTFOUND ? XENFORK__READY_LOST
+                                        : XENFORK__READY_DONE);
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    }
+    clone->events++;
+    if (alive && clone->events > MAX_EVENTS)
+        LOG_WARN(ctx,
+                 "domain %u acknowledges anything but its generation, "
+                 "ignoring",
+                 clone->domid);
+    if (!alive || clone->events > MAX_EVENTS)
+        settle(ctx, ready, clone, XENFORK__READY_LOST);
+    return 0;
+}
+
+int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                        int wake_fd, int timeout_ms,
+                        const struct xenfork__ready_clone **clone_out)
+{
+    uint32_t domid = XENFORK_DOMID_NONE;
+    size_t i;
+    int rc = xenfork__xen_wait_event(ctx, wake_fd, timeout_ms, &domid);
+
+    if (rc < 0)
+        return rc;
+    *clone_out = NULL;
+    ready->is_released |= domid == XENFORK_DOMID_NONE;
+    for (i = 0; i < ready->count; i++) {
+        struct xenfork__ready_clone *clone = &ready->clones[i];
+
+        if (clone->domid != domid || clone->state != XENFORK__READY_WAITS)
+            continue;
+        rc = look(ctx, ready, clone);
+        if (clone->state == XENFORK__READY_DONE)
+            *clone_out = clone;
+        return rc;
+    }
+    return 0;
+}
+
+static int is_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],
+                  struct xenfork__answers *answers_out)
+{
+    cleanup_node struct xenfork__node *node = NULL;
+    struct xenfork__dominfo info;
+    int rc;
+
+    *answers_out = (struct xenfork__answers){0};
+    rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc == 0 && !info.is_dying && !info.is_shutdown)
+        rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &node);
+    if (rc < 0 || !node)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (!xenfork__node_has_domid(ctx, node, domid) || node->is_ready ||
+        !node->generation[0])
+        return 0;
+    if (xenfork__txn_exists(ctx, node->txn))
+        return xenfork__miss(ctx, XENFORK_E_BUSY, "the fork goes on still");
+    memcpy(uuid_out, info.uuid, sizeof(info.uuid));
+    return xenfork__xen_guest_answers(ctx, domid, node->generation,
+                                      answers_out);
+}
+
+int xenfork__ready_is_due(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
+{
+    struct xenfork__answers answers;
+    uint8_t uuid[16];
+    int rc = is_due(ctx, domid, uuid, &answers);
+
+    *is_out = answers.has_acked;
+    return rc;
+}
+
+int xenfork__ready_accept(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct xenfork__answers answers;
+    uint8_t uuid[16];
+    int rc = is_due(ctx, domid, uuid, &answers);
+
+    return rc < 0 || !answers.has_acked
+               ? rc
+               : accept_ack(ctx, uuid, answers.has_reseeded);
+}
+
+int xenfork__ready_sweep(xenfork_ctx *ctx, struct xenfork__ready *ready)
+{
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < ready->count && rc >= 0; i++) {
+        struct xenfork__ready_clone *clone = &ready->clones[i];
+        bool alive;
+
+        if (clone->state != XENFORK__READY_WAITS)
+            continue;
+        rc = is_alive(ctx, clone, &alive);
+        if (rc == 0 && !alive)
+            settle(ctx, ready, clone, XENFORK__READY_LOST);
+    }
+    return rc;
+}
+
+void xenfork__ready_free(xenfork_ctx *ctx, struct xenfork__ready *ready)
+{
+    size_t i;
+
+    for (i = 0; i < ready->count; i++)
+        settle(ctx, ready, &ready->clones[i], XENFORK__READY_LOST);
+    free(ready->clones);
+    *ready = (struct xenfork__ready){0};
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/recover.h"
+
+#include <string.h>
+
+#include "disk/base.h"
+#include "disk/disk.h"
+#include "disk/thin/pool.h"
+#include "op/domain.h"
+#include "op/frozen.h"
+#include "op/reserve.h"
+#include "state/journal.h"
+#include "state/lock.h"
+
+#define OTHERS_LEFT "something of other forks is left, ignoring: xl fork-list"
+
+int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    struct xenfork__dominfo info;
+    uint32_t live, dependent;
+    int rc;
+
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
+        (rc = xenfork__image_users(ctx, image->uuid, &clones, &live,
+                                   &dependent)) < 0)
+        return rc;
+    rc = xenfork__node_info(ctx, image, &info);
+    if (rc == 0)
+        rc = xenfork__xen_destroy(ctx, image->domid);
+    else if (rc == XENFORK_E_NOTFOUND)
+        rc = 0;
+    if (rc < 0 || (rc = xenfork__disks_remove(ctx, image)) < 0)
+        return rc;
+    /* Hydrated clones go on sharing the source's pages. */
+    if (!live &&
+        (rc = xenfork__claim_settle(ctx, image->parent, image->uuid)) < 0)
+        return rc;
+    return xenfork__node_remove(ctx, XENFORK_KIND_IMAGE, image->uuid);
+}
+
+/*
+ * Under the locks of the image and of the fork that made it: is it there,
+ * whole, and not needed?
+ */
+static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_node struct xenfork__node *image = NULL;
+    uint32_t live, dependent;
+    bool is_needed;
+    int rc;
+
+    rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, uuid, &image);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (image->is_kept || xenfork__txn_exists(ctx, image->txn))
+        return 0;
+    rc = xenfork__frozen_needs(ctx, image, &is_needed);
+    if (rc < 0 || is_needed)
+        return rc;
+    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
+        (rc = xenfork__image_users(ctx, uuid, &clones, &live, &dependent)) < 0)
+        return rc;
+    return live ? 0 : xenfork__image_remove(ctx, image);
+}
+
+/* Under the locks of an image and of the fork that made it, if both are free.
+ */
+static int try_image(xenfork_ctx *ctx, const struct xenfork__node *image)
+{
+    cleanup_lock struct xenfork__lock *txn = NULL;
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc;
+
+    xenfork__uuid_print(image->uuid, uuid);
+    /* The fork that makes it holds its journal's lock, not the image's. */
+    rc = xenfork__lock_take(ctx, image->txn, false, &txn);
+    if (rc == 0)
+        rc = xenfork__lock_take(ctx, uuid, false, &lock);
+    if (rc == 0)
+        rc = sweep_image(ctx, image->uuid);
+    return rc == XENFORK_E_BUSY ? 0 : rc;
+}
+
+/* Is it this image, or one of this source?  NULL: it is of everybody. */
+static bool is_own(const struct xenfork__node *image, const uint8_t *own)
+{
+    return !own || !memcmp(image->uuid, own, 16) ||
+           !memcmp(image->parent, own, 16);
+}
+
+/* One that fails does not keep the others. */
+int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
+{
+    cleanup_nodes struct xenfork__nodes images = {0};
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images), r;
+    bool is_left = false;
+    size_t i;
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < images.count; i++) {
+        r = try_image(ctx, images.nodes[i]);
+        is_left |= r < 0;
+        if (rc == 0 && is_own(images.nodes[i], own))
+            rc = r;
+    }
+    r = xenfork__sealed_sweep(ctx);
+    is_left |= r < 0;
+    if (rc == 0 && is_left && own)
+        LOG_WARN(ctx, OTHERS_LEFT);
+    return rc == 0 && !own ? r : rc;
+}
+
+int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__node_info(ctx, clone, &info);
+
+    if (rc != XENFORK_E_NOTFOUND)
+        return rc;
+    if (xenfork__disks_release(ctx, clone) < 0)
+        LOG_WARN(ctx, "what has served the disks of %s is left, ignoring",
+                 clone->name);
+    return 0;
+}
+
+/* A clone that has ended keeps its record and its disks. */
+static int clones_release(xenfork_ctx *ctx)
+{
+    cleanup_nodes struct xenfork__nodes clones = {0};
+    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    size_t i;
+
+    for (i = 0; i < clones.count; i++) {
+        int r = xenfork__txn_exists(ctx, clones.nodes[i]->txn)
+                    ? 0
+                    : xenfork__clone_release(ctx, clones.nodes[i]);
+
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
+static int sweep_all(xenfork_ctx *ctx)
+{
+    return xenfork__images_sweep(ctx, NULL);
+}
+
+/* Each does what it can, whatever the others could not. */
+int xenfork__recover(xenfork_ctx *ctx)
+{
+    static int (*const steps[])(xenfork_ctx *) = {
+        xenfork__txns_recover, xenfork__frozen_sweep, clones_release, sweep_all,
+        xenfork__locks_sweep,
+    };
+    __auto_type error = ctx->error;
+    size_t i;
+    int rc = 0, r;
+
+    xenfork__pools_watch(ctx);
+    for (i = 0; i < ARRAY_SIZE(steps); i++) {
+        r = steps[i](ctx);
+        if (r < 0 && rc == 0) {
+            rc = r;
+            error = ctx->error;
+        }
+        if (r == XENFORK_E_NOMEM || r == XENFORK_E_CANCELLED)
+            break;
+    }
+    ctx->error = error;
+    return rc;
+}
+
+int xenfork__recover_others(xenfork_ctx *ctx)
+{
+    __auto_type error = ctx->error;
+    int rc = xenfork__recover(ctx);
+
+    if (rc == 0 || rc == XENFORK_E_NOMEM || rc == XENFORK_E_CANCELLED)
+        return rc;
+    LOG_WARN(ctx, OTHERS_LEFT);
+    ctx->error = error;
+    return 0;
+}
+
+XENFORK_API int xenfork_recover(xenfork_ctx *ctx)
+{
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    return xenfork__recover(ctx);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Memory promised: what a fork may come to need is claimed in Xen before
+ * anything is touched, first in the name of the image, then of those who are
+ * to use it.  A source keeps the right to all the memory that it had: its
+ * shared pages are claimed in full.  A clone gets what the spec reserves.
+ */
+#ifndef LIBFORK_ADMISSION_H
+#define LIBFORK_ADMISSION_H
+
+#include "base/internal.h"
+#include "base/spec.h"
+#include "xen/xen.h"
+
+struct xenfork__promise {
+    uint64_t source_pages;   /* the source's memory in all */
+    uint64_t source_share;   /* of it: not yet claimed by the source */
+    uint64_t clone_pages;    /* reserved for each clone */
+    uint64_t pages;          /* to claim for all together */
+    uint64_t overhead_pages; /* Xen's own structures, not claimable */
+};
+
+/* What a fork needs.  @source NULL: clones of an image that stands. */
+void xenfork__promise(const xenfork_spec *spec,
+                      const struct xenfork__dominfo *source,
+                      uint64_t guest_pages, struct xenfork__promise *out);
+/* HOSTMEM (not logged): the host has less. */
+int xenfork__promise_check(xenfork_ctx *ctx,
+                           const struct xenfork__promise *promise);
+/* Claim it all in the name of the image. */
+int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
+                           const struct xenfork__promise *promise);
+/* The source's share of the image's claim becomes its own. */
+int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
+                            struct xenfork__promise *promise);
+/* The same for a clone. */
+int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
+                           struct xenfork__promise *promise);
+/* Nothing more to hand out; the image's limit is @max_pages again. */
+int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages);
+
+/*
+ * Make a source's claim what it has to be: all its memory while an image of
+ * it is there (but @except, NULL: none), else nothing: a write to a page with
+ * one sharer only takes it back (mem_sharing.c, 4.17).  We leave that to its
+ * writes: taking back every page at once stops it for longer than the fork
+ * did.  A source that is a clone keeps what it has.
+ */
+int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],
+                          const uint8_t *except);
+
+#endif

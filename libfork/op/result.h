@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a fork made: filled in by fork and clone, read by the caller. */
+#ifndef LIBFORK_RESULT_H
+#define LIBFORK_RESULT_H
+
+#include "base/ids.h"
+#include "base/internal.h"
+#include "xen/xen.h"
+
+struct xenfork__nic_result {
+    char vif[XENFORK__VIF_CHARS];
+    char mac[XENFORK__MAC_CHARS];
+    bool is_held;
+};
+
+struct xenfork__clone_result {
+    uint32_t domid;
+    char name[XENFORK__NAME_MAX + 1];
+    char uuid[XENFORK__UUID_CHARS];
+    char generation[XENFORK__UUID_CHARS];
+    bool is_ready, is_reseeded;
+    char fault[XENFORK__FAULT_CHARS]; /* "": it has said nothing */
+    uint64_t start_ns;                /* when it began to run */
+    uint32_t nic_count;
+    struct xenfork__nic_result *nics;
+    uint64_t ns[XENFORK_STAGES];
+};
+
+struct xenfork_result {
+    uint32_t image_domid;
+    char *image_name;
+    uint32_t count;
+    struct xenfork__clone_result *clones;
+    uint64_t ns[XENFORK_STAGES];
+    uint64_t counters[XENFORK_COUNTS];
+};
+
+int xenfork__result_new(xenfork_ctx *ctx, uint32_t count,
+                        xenfork_result **result_out);
+
+#endif

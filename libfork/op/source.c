@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/source.h"
+
+#include <pthread.h>
+#include <time.h>
+
+int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
+                         struct xenfork__lock **lock_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc;
+
+    xenfork__uuid_print(info->uuid, uuid);
+    rc = xenfork__lock_take_soon(ctx, uuid, &lock);
+    if (rc == XENFORK_E_BUSY) {
+        xenfork__fail(ctx, rc, 0,
+                      "domain %u: another xenfork operation is on it",
+                      info->domid);
+        return xenfork__remedy(ctx, "try again when it has ended");
+    }
+    if (rc < 0 || (rc = xenfork__txns_settle(ctx, info->uuid)) < 0 ||
+        (rc = xenfork__xen_info(ctx, info->domid, info)) < 0)
+        return rc;
+    *lock_out = steal_ptr(lock);
+    return 0;
+}
+
+/* It runs on, and nothing is pending: @rc stays what went wrong. */
+static int not_suspended(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                         const struct xenfork__dominfo *info, int rc)
+{
+    __auto_type error = ctx->error;
+
+    if (rc != XENFORK_E_RESIDUE &&
+        (!info->is_paused || xenfork__xen_pause(ctx, info->domid) == 0))
+        xenfork__txn_resumed(ctx, txn);
+    ctx->error = error;
+    return rc;
+}
+
+int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                            const struct xenfork__dominfo *info,
+                            uint32_t timeout_ms)
+{
+    int rc;
+
+    if ((rc = xenfork__txn_suspending(ctx, txn)) < 0 ||
+        (rc = xenfork__xen_mark_suspended(ctx, info->domid)) < 0)
+        return rc;
+    /* A paused guest must run to reach suspension; paused again at once. */
+    if (info->is_paused && (rc = xenfork__xen_unpause(ctx, info->domid)) < 0)
+        return rc;
+    rc = xenfork__xen_suspend(ctx, info->domid, timeout_ms);
+    if (rc < 0)
+        return not_suspended(ctx, txn, info, rc);
+    return info->is_paused ? xenfork__xen_pause(ctx, info->domid) : 0;
+}
+
+/* Without the SIGPIPE that the caller would get when the keeper is gone. */
+static bool tell_keeper(int fd)
+{
+    struct timespec now = {0};
+    sigset_t pipe_set, old;
+    ssize_t n;
+    int e;
+
+    sigemptyset(&pipe_set);
+    sigaddset(&pipe_set, SIGPIPE);
+    if (pthread_sigmask(SIG_BLOCK, &pipe_set, &old))
+        return false;
+    n = write(fd, "c", 1);
+    e = errno;
+    if (n < 0 && e == EPIPE && !sigismember(&old, SIGPIPE))
+        sigtimedwait(&pipe_set, NULL, &now);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return n == 1;
+}
+
+int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                           int keeper_fd)
+{
+    int rc = xenfork__txn_commit(ctx, txn);
+
+    if (rc < 0)
+        return rc;
+    /* A keeper that is gone is missed at the next call, not now. */
+    if (!tell_keeper(keeper_fd))
+        LOG_WARN(ctx, "domain %u: xenfork-keeper is gone, ignoring",
+                 ctx->domid);
+    return 0;
+}
+
+int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__txn *txn, int rc)
+{
+    __auto_type error = ctx->error;
+    int r;
+
+    LOG_INFO(ctx, "domain %u: undoing what was begun", ctx->domid);
+    r = xenfork__txn_rollback(ctx, txn);
+    ctx->error = error;
+    if (r == 0)
+        return rc;
+    ctx->error.code = XENFORK_E_RESIDUE;
+    xenfork__remedy(ctx, "undoing it failed too: the next fork tries again");
+    return XENFORK_E_RESIDUE;
+}

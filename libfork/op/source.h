@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What forking and freezing do to a source alike: lock, suspend, end. */
+#ifndef LIBFORK_SOURCE_H
+#define LIBFORK_SOURCE_H
+
+#include "base/internal.h"
+#include "state/journal.h"
+#include "state/lock.h"
+#include "xen/xen.h"
+
+/*
+ * Nobody else forks, freezes or thaws the domain meanwhile, and what a killed
+ * process left of it is settled: @info is what it looks like then.  BUSY
+ */
+int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
+                         struct xenfork__lock **lock_out);
+/* To suspension; paused again if it was.  On failure it runs as before. */
+int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                            const struct xenfork__dominfo *info,
+                            uint32_t timeout_ms);
+/* All is made: the journal goes, the keeper knows.  Frees @txn on success */
+int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                           int keeper_fd);
+/* Roll back what made @rc fail, which stays the error.  Frees @txn */
+int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__txn *txn, int rc);
+
+#endif

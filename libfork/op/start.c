@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A clone that has ended starts again, as the machine that it was. */
+#include "base/internal.h"
+
+#include <string.h>
+
+#include "disk/disk.h"
+#include "host/host.h"
+#include "op/again.h"
+#include "op/leave.h"
+#include "op/named.h"
+#include "op/nic.h"
+#include "op/recover.h"
+#include "op/source.h"
+#include "state/journal.h"
+#include "state/lock.h"
+
+struct start {
+    xenfork_ctx *ctx;
+    struct xenfork__lock *lock;
+    struct xenfork__node *clone;
+    struct xenfork__txn *txn;
+    char *json;
+    uint32_t domid; /* what it starts as */
+    int keeper_fd;
+};
+
+static int take(struct start *start, const char *name)
+{
+    cleanup_node struct xenfork__node *node = NULL;
+    xenfork_ctx *ctx = start->ctx;
+    char uuid[XENFORK__UUID_CHARS];
+    int rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &node);
+
+    if (rc < 0)
+        return rc;
+    xenfork__uuid_print(node->uuid, uuid);
+    rc = xenfork__lock_take_soon(ctx, uuid, &start->lock);
+    if (rc == 0)
+        rc = xenfork__txns_settle(ctx, node->uuid);
+    if (rc == 0 && xenfork__txn_exists(ctx, node->txn))
+        rc = XENFORK_E_BUSY;
+    if (rc == XENFORK_E_BUSY) {
+        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
+                      name);
+        return xenfork__remedy(ctx, "try again when it has ended");
+    }
+    return rc < 0 ? rc
+                  : xenfork__node_load(ctx, XENFORK_KIND_CLONE, node->uuid,
+                                       &start->clone);
+}
+
+static int refuse_domain(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                         const struct xenfork__dominfo *info, const char *name)
+{
+    if (strcmp(name, clone->name) != 0) {
+        xenfork__fail(ctx, XENFORK_E_UUIDTAKEN, 0,
+                      "clone %s cannot start: domain %u, called %s, has its "
+                      "UUID",
+                      clone->name, info->domid, name);
+        return xenfork__remedy(ctx, "it may be the clone under another name; "
+                                    "if not, xl shutdown it first");
+    }
+    if (info->is_shutdown) {
+        xenfork__fail(ctx, XENFORK_E_BUSY, 0,
+                      "clone %s has shut down, and its domain %u is still "
+                      "there",
+                      clone->name, info->domid);
+        return xenfork__remedy(ctx, "xl destroy it (its disks stay), then "
+                                    "start it; with xenforkd it goes by "
+                                    "itself");
+    }
+    xenfork__fail(ctx, XENFORK_E_BUSY, 0, "clone %s runs already: domain %u%s",
+                  clone->name, info->domid,
+                  info->is_paused ? ", which is paused" : "");
+    return xenfork__remedy(ctx, info->is_paused ? "xl unpause lets it run on"
+                                                : "xl console leads to it");
+}
+
+static int check_no_domain(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    cleanup_free char *name = NULL;
+    struct xenfork__dominfo info;
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+
+    if (rc == 0)
+        rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    rc = xenfork__xen_name(ctx, domid, &name);
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    return refuse_domain(ctx, clone, &info, name ? name : clone->name);
+}
+
+static int check_name(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    uint32_t domid;
+    int rc = xenfork__xen_by_name(ctx, clone->name, &domid);
+
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    xenfork__fail(ctx, XENFORK_E_NAMETAKEN, 0,
+                  "clone %s cannot start: domain %u, which is no clone of "
+                  "that name, is called %s",
+                  clone->name, domid, clone->name);
+    return xenfork__remedy(ctx, "xl rename that domain, or end it");
+}
+
+/* As tapdisk is told, a path has the kind of the file before it. */
+static const char *file_of(const char *path)
+{
+    const char *slash = strchr(path, '/');
+
+    return slash ? slash : path;
+}
+
+static int check_disk(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                      const struct xenfork__node_disk *disk)
+{
+    const char *file = file_of(disk->path);
+
+    if (file[0] != '/' || access(file, F_OK) == 0)
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                  "clone %s cannot start: its disk %s is missing: %s",
+                  clone->name, disk->vdev, file);
+    return xenfork__remedy(ctx, "mount the file system, or activate the volume "
+                                "group, that it is on");
+}
+
+/* Where a detach that was killed has left libxl's path behind ours. */
+static int correct_disk(struct start *start,
+                        const struct xenfork__config *config,
+                        const struct xenfork__node_disk *disk)
+{
+    const struct xenfork__disk_driver *driver = NULL;
+    struct xenfork__config_change change = {.vdev = disk->vdev,
+                                            .path = file_of(disk->path)};
+    char *json;
+    uint32_t i;
+    int rc;
+
+    for (i = 0; i < config->disk_count; i++)
+        if (config->disks[i].vdev && config->disks[i].path &&
+            !strcmp(config->disks[i].vdev, disk->vdev))
+            break;
+    if (i == config->disk_count ||
+        !strcmp(file_of(config->disks[i].path), change.path))
+        return 0;
+    rc = xenfork__disk_of_record(start->ctx, disk->driver, &driver);
+    if (rc < 0)
+        return rc;
+    change.format = driver->format ? driver->format : "raw";
+    rc = xenfork__xen_config_change(start->ctx, start->json, &change, &json);
+    if (rc < 0)
+        return rc;
+    free(start->json);
+    start->json = json;
+    return 0;
+}
+
+/* The configuration that was kept, with the name and the disks of today. */
+static int load_config(struct start *start)
+{
+    cleanup_free char *kept = NULL;
+    struct xenfork__config *config = NULL;
+    uint32_t i;
+    int rc;
+
+    if ((rc = xenfork__again_config(start->ctx, start->clone, &kept)) < 0 ||
+        (rc = xenfork__xen_config_change(
+             start->ctx, kept,
+             &(struct xenfork__config_change){.name = start->clone->name},
+             &start->json)) < 0 ||
+        (rc = xenfork__xen_config_parse(start->ctx, start->json, &config)) < 0)
+        return rc;
+    for (i = 0; i < start->clone->disk_count && rc >= 0; i++)
+        rc = correct_disk(start, config, &start->clone->disks[i]);
+    xenfork__config_free(config);
+    return rc;
+}
+
+static int say_yes(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "make sure that nothing else uses its disks; then "
+                           "xl fork-start --yes %s",
+                           name);
+}
+
+static int check(struct start *start, const char *name, uint32_t flags)
+{
+    xenfork_ctx *ctx = start->ctx;
+    const struct xenfork__node *clone;
+    uint32_t i;
+    int rc;
+
+    if ((rc = xenfork__recover_others(ctx)) < 0 || (rc = take(start, name)) < 0)
+        return rc;
+    clone = start->clone;
+    if ((rc = check_no_domain(ctx, clone)) < 0 ||
+        (rc = check_name(ctx, clone)) < 0 ||
+        (!(flags & XENFORK_START_LEFT) &&
+         (rc = xenfork__leave_check(ctx, clone, say_yes)) < 0))
+        return rc;
+    for (i = 0; i < clone->disk_count && rc >= 0; i++)
+        rc = check_disk(ctx, clone, &clone->disks[i]);
+    if (rc < 0 || (rc = load_config(start)) < 0)
+        return rc;
+    rc = xenfork__xen_check_memory(ctx, start->json, XENFORK_DOMID_NONE);
+    return rc == XENFORK_E_HOSTMEM
+               ? xenfork__remedy(ctx, "all of its memory is its own now; end "
+                                      "other domains, or xl mem-set them")
+               : rc;
+}
+
+static int begin(struct start *start)
+{
+    xenfork_ctx *ctx = start->ctx;
+    int rc;
+
+    if ((rc = xenfork__txn_begin(ctx, &start->txn)) < 0 ||
+        (rc = xenfork__txn_start(ctx, start->txn, start->clone->uuid)) < 0)
+        return rc;
+    return xenfork__sys_keeper(ctx, xenfork__txn_id(start->txn),
+                               &start->keeper_fd);
+}
+
+/* Paused still: no frame has passed. */
+static int hold_nics(const struct start *start)
+{
+    const struct xenfork__node *clone = start->clone;
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < clone->nic_count && rc >= 0; i++)
+        if (clone->nics[i].link != XENFORK_LINK_CONNECT)
+            rc = xenfork__nic_hold(start->ctx, start->domid,
+                                   clone->nics[i].devid);
+    return rc;
+}
+
+static int make(struct start *start)
+{
+    xenfork_ctx *ctx = start->ctx;
+    int rc;
+
+    if ((rc = begin(start)) < 0 ||
+        (rc = xenfork__xen_create(ctx, start->json, xenfork__txn_id(start->txn),
+                                  &start->domid)) < 0)
+        return rc;
+    ctx->domid = start->domid;
+    if ((rc = hold_nics(start)) < 0 ||
+        (rc = xenfork__again_begin(ctx, start->clone->uuid, start->domid, NULL,
+                                   xenfork__txn_id(start->txn))) < 0 ||
+        (rc = xenfork__xen_unpause(ctx, start->domid)) < 0)
+        return rc;
+    rc = xenfork__source_commit(ctx, start->txn, start->keeper_fd);
+    if (rc == 0)
+        start->txn = NULL;
+    return rc;
+}
+
+XENFORK_API int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
+                                    uint32_t *domid_out)
+{
+    return xenfork_clone_start_flags(ctx, name, 0, domid_out);
+}
+
+XENFORK_API int xenfork_clone_start_flags(xenfork_ctx *ctx, const char *name,
+                                          uint32_t flags, uint32_t *domid_out)
+{
+    struct start start = {.ctx = ctx, .keeper_fd = -1};
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name || !domid_out || (flags & ~XENFORK_START_LEFT))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "no name or no domid, or flags");
+    if ((rc = check(&start, name, flags)) == 0)
+        rc = make(&start);
+    if (rc < 0 && start.txn)
+        rc = xenfork__source_undo(ctx, start.txn, rc);
+    if (rc == 0)
+        *domid_out = start.domid;
+    if (start.keeper_fd >= 0)
+        close(start.keeper_fd);
+    free(start.json);
+    xenfork__node_free(start.clone);
+    xenfork__lock_drop(start.lock);
+    return rc;
+}

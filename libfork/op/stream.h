@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The pageless stream: what libxl_domain_create_restore() reads, with no
+ * pages but the special ones.  Formats: libxl-migration-stream.pandoc v2 and
+ * libxc-migration-stream.pandoc v3, docs/specs, Xen 4.17.
+ */
+#ifndef LIBFORK_STREAM_H
+#define LIBFORK_STREAM_H
+
+#include "base/internal.h"
+#include "xen/xen.h"
+
+/* Caller frees. */
+int xenfork__stream_build(xenfork_ctx *ctx,
+                          const struct xenfork__capture *capture,
+                          uint8_t **stream_out, size_t *bytes_out);
+
+#endif

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Journals without an owner: undone, or, if that cannot be, shown and put
+ * aside.  One that cannot be read or undone keeps nobody from another source.
+ */
+#include "state/journal-private.h"
+
+#include <string.h>
+
+#include "state/files.h"
+#include "state/record.h"
+
+#define ASIDE "aside" /* STATE/aside/ID */
+
+int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
+{
+    struct xenfork__txn *txn;
+    int rc;
+
+    rc = xenfork__txn_handle(ctx, id, is_waiting, &txn);
+    if (rc == XENFORK_E_BUSY)
+        return 0; /* its owner lives */
+    if (rc < 0)
+        return rc;
+    rc = xenfork__record_read(ctx, txn->path, &txn->record);
+    if (rc < 0) {
+        xenfork__txn_free(txn);
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    }
+    LOG_WARN(ctx, "rolling back journal %s, whose process is gone", id);
+    return xenfork__txn_rollback(ctx, txn);
+}
+
+/* "UUID.new": its writer was killed, or writes it now. */
+static int sweep_half_written(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, name,
+                                                  NULL);
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char id[XENFORK__UUID_CHARS];
+    int rc;
+
+    snprintf(id, sizeof(id), "%s", name);
+    rc = xenfork__lock_take(ctx, id, false, &lock);
+    if (rc < 0)
+        return rc == XENFORK_E_BUSY ? 0 : rc;
+    return path ? xenfork__file_remove(ctx, path) : xenfork__nomem(ctx);
+}
+
+int xenfork__txns_recover(xenfork_ctx *ctx)
+{
+    char **ids;
+    size_t count, i;
+    int r, rc = xenfork__txn_ids(ctx, &ids, &count);
+    uint8_t uuid[16];
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count; i++) {
+        if (xenfork__uuid_parse(ids[i], uuid))
+            r = xenfork__txn_recover(ctx, ids[i], false);
+        else
+            r = sweep_half_written(ctx, ids[i]);
+        if (r < 0)
+            rc = XENFORK_E_RESIDUE;
+    }
+    xenfork__names_free(ids, count);
+    if (rc < 0) {
+        xenfork__fail(ctx, rc, 0,
+                      "what a killed process has left cannot all be undone");
+        xenfork__remedy(ctx, XENFORK__TXN_REMEDY);
+    }
+    return rc;
+}
+
+/* NOTFOUND, not logged: it has ended meanwhile.  STATE: it cannot be read. */
+static int read_journal(xenfork_ctx *ctx, const char *id,
+                        struct xenfork__record **out)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, id,
+                                                  NULL);
+
+    return path ? xenfork__record_read(ctx, path, out) : xenfork__nomem(ctx);
+}
+
+static bool has_uuid(const char *text, const uint8_t wanted[16])
+{
+    uint8_t uuid[16];
+
+    return text && xenfork__uuid_parse(text, uuid) && !memcmp(uuid, wanted, 16);
+}
+
+/*
+ * Does a journal concern this source, this image, or this clone that is being
+ * started?  And a clone that was being made: by somebody who may live, and is
+ * not waited for.
+ */
+static bool is_about(xenfork_ctx *ctx, const char *id, const uint8_t uuid[16],
+                     bool *is_clone_out)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    const char *clone;
+    uint32_t n;
+
+    *is_clone_out = false;
+    if (read_journal(ctx, id, &record) < 0)
+        return false;
+    if (has_uuid(xenfork__record_get(record, "source"), uuid) ||
+        has_uuid(xenfork__record_get(record, "claim.image"), uuid) ||
+        has_uuid(xenfork__record_get(record, "start"), uuid))
+        return true;
+    *is_clone_out = true;
+    for (n = 0; (clone = xenfork__record_get_nth(record, "clone", n)); n++)
+        if (has_uuid(clone, uuid))
+            return true;
+    return false;
+}
+
+int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t uuid[16])
+{
+    char **ids;
+    size_t count, i;
+    bool is_clone;
+    int rc = xenfork__txn_ids(ctx, &ids, &count);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++)
+        if (is_about(ctx, ids[i], uuid, &is_clone))
+            rc = xenfork__txn_recover(ctx, ids[i], !is_clone);
+    xenfork__names_free(ids, count);
+    return rc;
+}
+
+/* Its clones, and its disks: what it speaks of. */
+static int add_left(xenfork_ctx *ctx, const struct xenfork__record *record,
+                    struct xenfork__node *node)
+{
+    const char *driver, *path;
+    uint32_t n;
+    int rc = 0;
+
+    for (n = 0; rc >= 0 &&
+                (driver = xenfork__record_get_nth(record, "disk.driver", n)) &&
+                (path = xenfork__record_get_nth(record, "disk.path", n));
+         n++) {
+        const char *vdev = xenfork__record_get_nth(record, "disk.vdev", n);
+
+        rc = xenfork__node_add_disk(ctx, node, n, vdev ? vdev : "", driver,
+                                    path, "");
+    }
+    return rc;
+}
+
+static int describe(xenfork_ctx *ctx, const char *id,
+                    struct xenfork__node *node)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    const char *reason = NULL;
+    int rc = read_journal(ctx, id, &record);
+
+    if (rc == XENFORK_E_STATE)
+        reason = ctx->error.text;
+    else if (rc < 0)
+        return rc;
+    else if (!(reason = xenfork__record_get(record, XENFORK__TXN_REASON)))
+        reason = "not undone yet";
+    node->is_kept = rc == 0; /* it can be read */
+    node->name = strdup(id);
+    node->parent_name = strdup(reason);
+    if (!node->name || !node->parent_name)
+        return xenfork__nomem(ctx);
+    return rc == 0 ? add_left(ctx, record, node) : 0;
+}
+
+/* NOTFOUND, not logged: it is somebody's who lives, or is none any more. */
+static int load_one(xenfork_ctx *ctx, const char *id,
+                    struct xenfork__node **node_out)
+{
+    cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
+    struct xenfork__lock *lock = NULL;
+    int rc;
+
+    if (!node)
+        return xenfork__nomem(ctx);
+    node->kind = XENFORK_KIND_JOURNAL;
+    node->domid = XENFORK_DOMID_NONE;
+    if (!xenfork__uuid_parse(id, node->uuid))
+        return XENFORK_E_NOTFOUND;
+    rc = xenfork__lock_take(ctx, id, false, &lock);
+    xenfork__lock_drop(lock);
+    if (rc < 0)
+        return rc == XENFORK_E_BUSY ? XENFORK_E_NOTFOUND : rc;
+    rc = describe(ctx, id, node);
+    if (rc == 0)
+        *node_out = steal_ptr(node);
+    return rc;
+}
+
+int xenfork__txns_load(xenfork_ctx *ctx, struct xenfork__nodes *nodes_out)
+{
+    cleanup_nodes struct xenfork__nodes all = {0};
+    char **ids;
+    size_t count, i;
+    int rc = xenfork__txn_ids(ctx, &ids, &count);
+
+    if (rc < 0)
+        return rc;
+    all.nodes = calloc(count + 1, sizeof(struct xenfork__node *));
+    if (!all.nodes)
+        rc = xenfork__nomem(ctx);
+    for (i = 0; i < count && rc >= 0; i++) {
+        rc = load_one(ctx, ids[i], &all.nodes[all.count]);
+        all.count += rc == 0;
+        if (rc == XENFORK_E_NOTFOUND)
+            rc = 0;
+    }
+    xenfork__names_free(ids, count);
+    if (rc < 0)
+        return rc;
+    *nodes_out = all;
+    all = (struct xenfork__nodes){0};
+    return 0;
+}
+
+/* What nobody will undo any more: its user is told. */
+static void say_left(xenfork_ctx *ctx, const struct xenfork__record *record,
+                     const char *id)
+{
+    const char *text;
+    uint32_t n;
+
+    for (n = 0; (text = xenfork__record_get_nth(record, "name", n)); n++)
+        LOG_WARN(ctx, "journal %s may have left the clone %s", id, text);
+    for (n = 0; (text = xenfork__record_get_nth(record, "disk.path", n)); n++)
+        LOG_WARN(ctx, "journal %s may have left the disk %s", id, text);
+    text = xenfork__record_get(record, "source.domid");
+    if (text)
+        LOG_WARN(ctx,
+                 "journal %s may have left domain %s, its source, paused or "
+                 "suspended",
+                 id, text);
+}
+
+/* Under its lock. */
+static int put_aside(xenfork_ctx *ctx, const char *id)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_free char *from = xenfork__state_path(ctx, XENFORK__TXN_DIR, id,
+                                                  NULL);
+    cleanup_free char *dir = xenfork__state_path(ctx, ASIDE, NULL);
+    cleanup_free char *to = xenfork__state_path(ctx, ASIDE, id, NULL);
+    int rc;
+
+    if (!from || !dir || !to)
+        return xenfork__nomem(ctx);
+    if (read_journal(ctx, id, &record) == 0)
+        say_left(ctx, record, id);
+    rc = xenfork__make_dir(ctx, dir);
+    if (rc < 0)
+        return rc;
+    if (rename(from, to))
+        return xenfork__fail(ctx, XENFORK_E_STATE, errno,
+                             "cannot put %s aside as %s", from, to);
+    LOG_WARN(ctx, "journal %s is %s now", id, to);
+    rc = xenfork__names_sync(ctx, to);
+    return rc < 0 ? rc : xenfork__names_sync(ctx, from);
+}
+
+XENFORK_API int xenfork_journal_set_aside(xenfork_ctx *ctx, const char *id)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char name[XENFORK__UUID_CHARS];
+    uint8_t uuid[16];
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!id || !xenfork__uuid_parse(id, uuid))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "%s is no journal's ID",
+                             id ? id : "");
+    xenfork__uuid_print(uuid, name);
+    if (xenfork__txn_exists(ctx, name) &&
+        xenfork__txn_recover(ctx, name, false) == 0 &&
+        !xenfork__txn_exists(ctx, name))
+        return 0;
+    if (!xenfork__txn_exists(ctx, name)) {
+        xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0, "there is no journal %s",
+                      name);
+        return xenfork__remedy(ctx, "xl fork-list shows those that are left");
+    }
+    rc = xenfork__lock_take(ctx, name, false, &lock);
+    if (rc == XENFORK_E_BUSY)
+        return xenfork__fail(ctx, rc, 0,
+                             "journal %s goes on: its process lives", name);
+    return rc < 0 ? rc : put_aside(ctx, name);
+}

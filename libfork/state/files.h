@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Files and directories of the state: durable, atomic.  Errors: STATE. */
+#ifndef LIBFORK_FILES_H
+#define LIBFORK_FILES_H
+
+#include "base/internal.h"
+
+/* "a/b/c" below the state directory; NULL ends the parts.  Caller frees. */
+char *xenfork__state_path(const xenfork_ctx *ctx, const char *part, ...)
+    __attribute__((sentinel));
+/* What a directory of records has of each. */
+#define XENFORK__FILE_RECORD "record"
+
+/* With its parents, mode 0700. */
+int xenfork__make_dir(xenfork_ctx *ctx, const char *path);
+/*
+ * Can nobody but us change what is in it?  Absent: success.  DISK with text
+ * and remedy, not logged: another's, or no folder
+ */
+int xenfork__dir_check(xenfork_ctx *ctx, const char *path);
+/* A file of at most max_bytes, with a final NUL.  NOTFOUND, not logged */
+int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
+                       char **text_out, size_t *bytes_out);
+/* New contents or old, never half; its directory must exist. */
+int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
+                        size_t bytes);
+/* What names lead to in the folder of a path is durable. */
+int xenfork__names_sync(xenfork_ctx *ctx, const char *path);
+/*
+ * Absent already: success.  A removal that cannot be made durable is warned
+ * of, no more: what is undone, or removed, stays so until a power cut.
+ */
+int xenfork__file_remove(xenfork_ctx *ctx, const char *path);
+/* Absent already: success.  Something depends on it: it must be durable. */
+int xenfork__file_remove_durably(xenfork_ctx *ctx, const char *path);
+/*
+ * A directory of plain files, and the files, a record last: by it the rest is
+ * found.  Absent already: success.
+ */
+int xenfork__dir_remove(xenfork_ctx *ctx, const char *path);
+/*
+ * Names in a directory, but those with a leading dot, sorted.  Absent: none.
+ * Caller frees each and the array.
+ */
+int xenfork__dir_names(xenfork_ctx *ctx, const char *path, char ***names_out,
+                       size_t *count_out);
+void xenfork__names_free(char **names, size_t count);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a journal consists of: for state/journal.c, which writes it, and rollback.c. */
+#ifndef LIBFORK_TXN_PRIVATE_H
+#define LIBFORK_TXN_PRIVATE_H
+
+#include "state/journal.h"
+#include "state/keyfile.h"
+#include "state/lock.h"
+
+#define XENFORK__TXN_DIR     "txn"
+
+/* Why it could not be undone. */
+#define XENFORK__TXN_REASON "reason"
+#define XENFORK__TXN_REMEDY                                                    \
+    "xl fork-list says why; xl fork-recover tries again, and xl fork-recover " \
+    "--set-aside ID gives it up"
+
+struct xenfork__txn {
+    char id[XENFORK__UUID_CHARS];
+    char *path;
+    struct xenfork__lock *lock;
+    struct xenfork__record *record;
+    uint32_t disks, clones, macs;
+};
+
+/* A journal, locked; its record is not yet read or made. */
+int xenfork__txn_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
+                        struct xenfork__txn **txn_out);
+void xenfork__txn_free(struct xenfork__txn *txn);
+/* The names in the journals' directory.  Caller frees */
+int xenfork__txn_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The journal of one fork: what it is about to make, written before it is
+ * made, so that whoever finds the journal without its owner can undo it.
+ * Domains are found by UUIDs that were chosen beforehand.
+ */
+#ifndef LIBFORK_TXN_H
+#define LIBFORK_TXN_H
+
+#include "base/ids.h"
+#include "base/internal.h"
+#include "state/keyfile.h"
+
+struct xenfork__txn;
+
+#define XENFORK__TXN_MAX_NTH 65536U /* numbered entries of a journal */
+
+/* A new one; its owner is this process. */
+int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out);
+const char *xenfork__txn_id(const struct xenfork__txn *txn);
+
+/* Each of these is durable when it returns. */
+int xenfork__txn_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                        const uint8_t uuid[16], uint32_t domid,
+                        bool was_paused);
+int xenfork__txn_image(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t uuid[16]);
+/* An image that stands raises a claim; its limit is @max_pages without. */
+int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t image[16], uint64_t max_pages);
+/* A clone comes to claim all its memory, for a while: it had @before. */
+int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                         const uint8_t uuid[16],
+                         uint64_t pages);
+/* What the source is told of itself: it had not been told before. */
+int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn);
+/* The source is paused now and then. */
+int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn);
+/*
+ * The same for one moment, and who did it can be told: paused by its user at
+ * @info, it is by us if it has run since.
+ */
+int xenfork__txn_stopping(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                          bool was_paused, uint64_t cpu_ns);
+int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn);
+int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
+/* A record is made of it that it is frozen. */
+int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn);
+/*
+ * What a disk driver is about to make: for its abort() where vdev and from
+ * are the source's, for its remove() where they are "".  See disk.h
+ */
+int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                      const char *driver, const char *path, const char *vdev,
+                      const char *from);
+/*
+ * A clone with its name, UUID and MACs: nobody else chooses them meanwhile.
+ * Durable when all are, by xenfork__txn_chosen().
+ */
+int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t uuid[16], const char *name,
+                       const uint8_t *macs, size_t mac_count);
+/* A clone that has ended gets a new domain; disks and record are its own. */
+int xenfork__txn_start(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                       const uint8_t uuid[16]);
+int xenfork__txn_chosen(xenfork_ctx *ctx, struct xenfork__txn *txn);
+
+/* All is made: the journal goes, durably.  Frees @txn on success. */
+int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn);
+/* Undo, source first.  Frees @txn.  RESIDUE: the journal stays */
+int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn);
+
+/* Roll back all whose owner is gone, each that can be.  RESIDUE */
+int xenfork__txns_recover(xenfork_ctx *ctx);
+/*
+ * The same for one; already gone: success.  Whoever knows that its owner is
+ * gone waits for the lock: the kernel drops a killed process' pipes before
+ * its locks.
+ */
+int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
+/*
+ * Under the lock of a source, image or clone, which the owner of its journal
+ * would hold: all that concern it are ownerless, and are rolled back, or being
+ * so; wait.  One that cannot be holds up this one, and no other: RESIDUE
+ */
+int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t uuid[16]);
+struct xenfork__nodes;
+/* Those without an owner, as nodes: why they are there is the parent's name. */
+int xenfork__txns_load(xenfork_ctx *ctx, struct xenfork__nodes *nodes_out);
+/* Is it still to be committed or rolled back? */
+bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id);
+
+/* Every journal there is, of running forks too; negative: it ends there. */
+typedef int xenfork__txn_fn(xenfork_ctx *ctx,
+                            const struct xenfork__record *record, void *opaque);
+int xenfork__txns_each(xenfork_ctx *ctx, xenfork__txn_fn *look, void *opaque);
+
+#endif

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "state/keyfile.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/digest.h"
+#include "state/files.h"
+
+#define MAGIC     "xenfork 1"
+#define MAX_BYTES (16U << 20)
+#define SUM_BYTES 21U /* "sum 0123456789abcdef\n", the last line */
+#define BY_HAND   "sum by-hand\n"
+
+struct pair {
+    char *key, *value;
+};
+
+struct xenfork__record {
+    size_t count;
+    struct pair *pairs;
+};
+
+int xenfork__record_new(xenfork_ctx *ctx, struct xenfork__record **out)
+{
+    struct xenfork__record *record = calloc(1, sizeof(*record));
+
+    if (!record)
+        return xenfork__nomem(ctx);
+    *out = record;
+    return 0;
+}
+
+void xenfork__record_free(struct xenfork__record *record)
+{
+    size_t i;
+
+    if (!record)
+        return;
+    for (i = 0; i < record->count; i++) {
+        free(record->pairs[i].key);
+        free(record->pairs[i].value);
+    }
+    free(record->pairs);
+    free(record);
+}
+
+static struct pair *find(const struct xenfork__record *record, const char *key)
+{
+    size_t i;
+
+    for (i = 0; i < record->count; i++)
+        if (!strcmp(record->pairs[i].key, key))
+            return &record->pairs[i];
+    return NULL;
+}
+
+const char *xenfork__record_get(const struct xenfork__record *record,
+                                const char *key)
+{
+    const struct pair *p = find(record, key);
+
+    return p ? p->value : NULL;
+}
+
+bool xenfork__record_get_u64(const struct xenfork__record *record,
+                             const char *key, uint64_t *value_out)
+{
+    const char *text = xenfork__record_get(record, key);
+    unsigned long long value;
+    char *end;
+
+    if (!text || text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno || *end)
+        return false;
+    *value_out = value;
+    return true;
+}
+
+static void nth_key(char key_out[64], const char *key, uint32_t n)
+{
+    snprintf(key_out, 64, "%s.%u", key, n);
+}
+
+const char *xenfork__record_get_nth(const struct xenfork__record *record,
+                                    const char *key, uint32_t n)
+{
+    char full[64];
+
+    nth_key(full, key, n);
+    return xenfork__record_get(record, full);
+}
+
+int xenfork__record_set(xenfork_ctx *ctx, struct xenfork__record *record,
+                        const char *key, const char *value)
+{
+    cleanup_free char *k = strdup(key);
+    cleanup_free char *v = strdup(value);
+    struct pair *p = find(record, key);
+
+    if (!k || !v)
+        return xenfork__nomem(ctx);
+    if (!p) {
+        p = reallocarray(record->pairs, record->count + 1, sizeof(*p));
+        if (!p)
+            return xenfork__nomem(ctx);
+        record->pairs = p;
+        p += record->count++;
+        *p = (struct pair){.key = steal_ptr(k)};
+    }
+    free(p->value);
+    p->value = steal_ptr(v);
+    return 0;
+}
+
+int xenfork__record_set_u64(xenfork_ctx *ctx, struct xenfork__record *record,
+                            const char *key, uint64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+    return xenfork__record_set(ctx, record, key, text);
+}
+
+int xenfork__record_set_nth(xenfork_ctx *ctx, struct xenfork__record *record,
+                            const char *key, uint32_t n, const char *value)
+{
+    char full[64];
+
+    nth_key(full, key, n);
+    return xenfork__record_set(ctx, record, full, value);
+}
+
+/* In place: "\n" and "\\" become what they stand for. */
+static bool unescape(char *text)
+{
+    char *to = text;
+
+    for (; *text; text++) {
+        if (*text == '\\') {
+            text++;
+            if (*text != 'n' && *text != '\\')
+                return false;
+            *to++ = *text == 'n' ? '\n' : '\\';
+        } else {
+            *to++ = *text;
+        }
+    }
+    *to = '\0';
+    return true;
+}
+
+static int parse_line(xenfork_ctx *ctx, const char *path, char *line,
+                      struct xenfork__record *record)
+{
+    char *value = strchr(line, ' ');
+
+    if (!value || value == line)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "malformed line in %s",
+                             path);
+    *value++ = '\0';
+    if (!unescape(value) || find(record, line))
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                             "malformed value of %s in %s", line, path);
+    return xenfork__record_set(ctx, record, line, value);
+}
+
+static int parse(xenfork_ctx *ctx, const char *path, char *text,
+                 struct xenfork__record *record)
+{
+    char *save = NULL;
+    char *line = strtok_r(text, "\n", &save);
+    int rc;
+
+    if (!line || strcmp(line, MAGIC))
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                             "%s is no record of this version", path);
+    while ((line = strtok_r(NULL, "\n", &save))) {
+        rc = parse_line(ctx, path, line, record);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static void print_sum(const char *text, size_t bytes, char out[SUM_BYTES + 1])
+{
+    snprintf(out, SUM_BYTES + 1, "sum %016" PRIx64 "\n",
+             xenfork__digest(text, bytes));
+}
+
+/* Take the last line away, which says what the others must be. */
+static bool check_sum(char *text, size_t bytes)
+{
+    char sum[SUM_BYTES + 1];
+
+    size_t by_hand = strlen(BY_HAND);
+
+    if (bytes < SUM_BYTES || strlen(text) != bytes)
+        return false;
+    if (!strcmp(text + bytes - by_hand, BY_HAND)) {
+        text[bytes - by_hand] = '\0';
+        return true;
+    }
+    print_sum(text, bytes - SUM_BYTES, sum);
+    if (strcmp(text + bytes - SUM_BYTES, sum) != 0)
+        return false;
+    text[bytes - SUM_BYTES] = '\0';
+    return true;
+}
+
+int xenfork__record_read(xenfork_ctx *ctx, const char *path,
+                         struct xenfork__record **out)
+{
+    struct xenfork__record *record = NULL;
+    cleanup_free char *text = NULL;
+    size_t bytes;
+    int rc;
+
+    rc = xenfork__file_read(ctx, path, MAX_BYTES, &text, &bytes);
+    if (rc < 0)
+        return rc;
+    if (!check_sum(text, bytes))
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                             "%s is damaged: its checksum is wrong", path);
+    rc = xenfork__record_new(ctx, &record);
+    if (rc < 0)
+        return rc;
+    rc = parse(ctx, path, text, record);
+    if (rc < 0) {
+        xenfork__record_free(record);
+        return rc;
+    }
+    *out = record;
+    return 0;
+}
+
+static void put_value(FILE *f, const char *value)
+{
+    for (; *value; value++) {
+        if (*value == '\n')
+            fputs("\\n", f);
+        else if (*value == '\\')
+            fputs("\\\\", f);
+        else
+            fputc(*value, f);
+    }
+}
+
+int xenfork__record_write(xenfork_ctx *ctx, const char *path,
+                          const struct xenfork__record *record)
+{
+    cleanup_free char *text = NULL;
+    size_t bytes = 0;
+    FILE *f = open_memstream(&text, &bytes);
+    char sum[SUM_BYTES + 1];
+    size_t i;
+
+    if (!f)
+        return xenfork__nomem(ctx);
+    fputs(MAGIC "\n", f);
+    for (i = 0; i < record->count; i++) {
+        fputs(record->pairs[i].key, f);
+        fputc(' ', f);
+        put_value(f, record->pairs[i].value);
+        fputc('\n', f);
+    }
+    if (!fflush(f)) {
+        print_sum(text, bytes, sum);
+        fputs(sum, f);
+    }
+    if (fclose(f))
+        return xenfork__nomem(ctx);
+    if (bytes > MAX_BYTES)
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is too large", path);
+    return xenfork__file_write(ctx, path, text, bytes);
+}

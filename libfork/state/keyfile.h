@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Small text records: "key value" lines, read whole, written atomically.  The
+ * last line is a checksum: a record that was changed, by a fault of the disk or
+ * by hand, is refused, since what it would lead to is the removal of files and
+ * domains.  An administrator who has changed one on purpose writes "sum
+ * by-hand" in place of it.
+ */
+#ifndef LIBFORK_RECORD_H
+#define LIBFORK_RECORD_H
+
+#include "base/internal.h"
+
+struct xenfork__record;
+
+int xenfork__record_new(xenfork_ctx *ctx, struct xenfork__record **out);
+void xenfork__record_free(struct xenfork__record *record);
+/* NULL: no such key. */
+const char *xenfork__record_get(const struct xenfork__record *record,
+                                const char *key);
+/* False: no such key, or no number. */
+bool xenfork__record_get_u64(const struct xenfork__record *record,
+                             const char *key, uint64_t *value_out);
+/* The values of "KEY.0", "KEY.1" and on. */
+const char *xenfork__record_get_nth(const struct xenfork__record *record,
+                                    const char *key, uint32_t n);
+int xenfork__record_set(xenfork_ctx *ctx, struct xenfork__record *record,
+                        const char *key, const char *value);
+int xenfork__record_set_u64(xenfork_ctx *ctx, struct xenfork__record *record,
+                            const char *key, uint64_t value);
+int xenfork__record_set_nth(xenfork_ctx *ctx, struct xenfork__record *record,
+                            const char *key, uint32_t n, const char *value);
+/* NOTFOUND (not logged); STATE unreadable or malformed */
+int xenfork__record_read(xenfork_ctx *ctx, const char *path,
+                         struct xenfork__record **out);
+/* Old contents or new, never half, also after a power cut.  STATE */
+int xenfork__record_write(xenfork_ctx *ctx, const char *path,
+                          const struct xenfork__record *record);
+
+/* Cleanup attribute for records. */
+static inline void xenfork__record_cleanup(struct xenfork__record **record)
+{
+    int e = errno;
+
+    xenfork__record_free(*record);
+    errno = e;
+}
+#define cleanup_record __attribute__((cleanup(xenfork__record_cleanup)))
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "state/lock.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "state/files.h"
+
+#define PAUSE_NS 20000000L
+
+unsigned int xenfork__lock_soon_ms = 20000;
+
+struct xenfork__lock {
+    int fd;
+    char *path;
+};
+
+/* Does the path still name the file that we have locked? */
+static bool is_current(int fd, const char *path)
+{
+    struct stat ours, named;
+
+    return !fstat(fd, &ours) && !stat(path, &named) &&
+           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+static int lock_file(xenfork_ctx *ctx, const char *path, bool is_waiting,
+                     int *fd_out)
+{
+    for (;;) {
+        cleanup_close int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        int r;
+
+        if (fd < 0)
+            return xenfork__fail(ctx, XENFORK_E_STATE, errno,
+                                 "cannot open lock %s", path);
+        do {
+            r = flock(fd, LOCK_EX | (is_waiting ? 0 : LOCK_NB));
+        } while (r && errno == EINTR && !ctx->is_cancelled);
+        if (r && errno == EWOULDBLOCK)
+            return xenfork__miss(ctx, XENFORK_E_BUSY, "%s is locked", path);
+        if (r && errno == EINTR)
+            return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
+                                 "cancelled while waiting for %s", path);
+        if (r)
+            return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot lock %s",
+                                 path);
+        if (is_current(fd, path)) {
+            *fd_out = steal_fd(&fd);
+            return 0;
+        }
+    }
+}
+
+int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
+                       struct xenfork__lock **lock_out)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, "locks", NULL);
+    cleanup_free char *path = xenfork__state_path(ctx, "locks", name, NULL);
+    cleanup_free struct xenfork__lock *lock = calloc(1, sizeof(*lock));
+    int rc;
+
+    if (!dir || !path || !lock)
+        return xenfork__nomem(ctx);
+    rc = xenfork__make_dir(ctx, dir);
+    if (rc < 0)
+        return rc;
+    rc = lock_file(ctx, path, is_waiting, &lock->fd);
+    if (rc < 0)
+        return rc;
+    lock->path = steal_ptr(path);
+    *lock_out = steal_ptr(lock);
+    return 0;
+}
+
+int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
+                            struct xenfork__lock **lock_out)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    uint64_t end_ns = xenfork__now_ns() + xenfork__lock_soon_ms * 1000000ULL;
+    int rc;
+
+    while ((rc = xenfork__lock_take(ctx, name, false, lock_out)) ==
+               XENFORK_E_BUSY &&
+           xenfork__now_ns() < end_ns && !ctx->is_cancelled)
+        nanosleep(&pause, NULL);
+    return rc;
+}
+
+int xenfork__lock_fd(const struct xenfork__lock *lock)
+{
+    return lock->fd;
+}
+
+void xenfork__lock_drop(struct xenfork__lock *lock)
+{
+    if (!lock)
+        return;
+    /* First the name, then the lock: see is_current(). */
+    unlink(lock->path);
+    close(lock->fd);
+    free(lock->path);
+    free(lock);
+}
+
+int xenfork__locks_sweep(xenfork_ctx *ctx)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, "locks", NULL);
+    char **names;
+    size_t count, i;
+    int rc;
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+    rc = xenfork__dir_names(ctx, dir, &names, &count);
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count; i++) {
+        struct xenfork__lock *lock;
+
+        if (!xenfork__lock_take(ctx, names[i], false, &lock))
+            xenfork__lock_drop(lock);
+    }
+    xenfork__names_free(names, count);
+    return 0;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is kept of images, clones and frozen sources: STATE/images/UUID,
+ * STATE/clones/UUID and STATE/frozen/UUID, each a directory with a record; an
+ * image's holds its stream and its configuration too.
+ */
+#ifndef LIBFORK_NODE_H
+#define LIBFORK_NODE_H
+
+#include "base/ids.h"
+#include "base/internal.h"
+#include "state/files.h"
+
+struct xenfork__node_disk {
+    uint32_t index; /* in the configuration */
+    char *vdev;
+    char *driver; /* see disk.h */
+    char *path;   /* what is sealed; the clone's own */
+    char *from;   /* image: the source's; "" for a clone's */
+    /* Beside it, and to go with it: see detach-disk.c.  "": nothing */
+    char *other_driver, *other;
+    uint32_t depth; /* in lists: see xenfork_list_disk_depth() */
+};
+
+/* An image's: what a read-only disk of the source was, see disk/share.c */
+struct xenfork__node_shared {
+    uint32_t index; /* in the configuration */
+    char is[64];
+};
+
+struct xenfork__node_nic {
+    int devid;
+    uint8_t mac[6];
+    char mac_text[XENFORK__MAC_CHARS];
+    int link; /* XENFORK_LINK_*; AUTO: to be connected at the ack */
+};
+
+struct xenfork__node {
+    int kind; /* XENFORK_KIND_* */
+    uint8_t uuid[16];
+    char *name;
+    uint32_t domid;     /* when it was made */
+    char boot[XENFORK__UUID_CHARS]; /* of the host, that the domid is of */
+    uint8_t parent[16]; /* an image's source, a clone's image */
+    char *parent_name;
+    char txn[XENFORK__UUID_CHARS];    /* that made it */
+    char freeze[XENFORK__UUID_CHARS]; /* an image's: see frozen.h; or "" */
+    uint64_t created_s;
+    uint64_t pages;                       /* guest memory */
+    bool is_kept;                         /* image: outlives its clones */
+    bool is_hydrating;                    /* clone: wants hydration */
+    uint32_t ephemeral;                   /* clone: XENFORK__EPHEMERAL_* */
+    uint32_t hydrated;                    /* clone: per cent */
+    uint32_t detached;                    /* clone: per cent */
+    char generation[XENFORK__UUID_CHARS]; /* clone */
+    bool is_ready;    /* clone: has acknowledged its generation */
+    bool is_reseeded; /* clone: its random numbers are its own */
+    char *left;    /* clone: "saved in FILE", as its user began to; or "" */
+    uint32_t disk_count;
+    struct xenfork__node_disk *disks;
+    uint32_t shared_count;
+    struct xenfork__node_shared *shared;
+    uint32_t nic_count; /* the clone's own; an image's source's */
+    struct xenfork__node_nic *nics;
+};
+
+/* When xenforkd removes a clone: see daemon/ephemeral.h. */
+#define XENFORK__EPHEMERAL_NEVER    0U
+#define XENFORK__EPHEMERAL_POWEROFF 1U
+#define XENFORK__EPHEMERAL_CRASH    2U
+
+#define XENFORK__FILE_CONFIG "config.json"
+#define XENFORK__FILE_STREAM "stream"
+
+void xenfork__node_free(struct xenfork__node *node);
+int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
+                           uint32_t index, const char *vdev, const char *driver,
+                           const char *path, const char *from);
+/* Something beside a disk; "": no more */
+int xenfork__node_disk_beside(xenfork_ctx *ctx, struct xenfork__node *node,
+                              uint32_t disk, const char *driver,
+                              const char *path);
+/* A disk and what is beside it change places. */
+void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk);
+int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
+                             uint32_t index, const char *is);
+int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
+                          int devid, const uint8_t mac[6], int link);
+/* A path in the node's directory; file NULL: the directory.  Caller frees */
+char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
+                         const uint8_t uuid[16], const char *file);
+int xenfork__node_save(xenfork_ctx *ctx, const struct xenfork__node *node);
+/* NOTFOUND, not logged */
+int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
+                       struct xenfork__node **node_out);
+/* Its directory; not its disks. */
+int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16]);
+
+struct xenfork__nodes {
+    size_t count;
+    struct xenfork__node **nodes; /* in order of creation */
+    size_t unwritten;             /* more, whose records are not there yet */
+    size_t unreadable;            /* and more, left out */
+};
+/* Unreadable ones are left out with a warning. */
+int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
+                        struct xenfork__nodes *nodes_out);
+void xenfork__nodes_free(struct xenfork__nodes *nodes);
+/* It is of this domain from here on, or to be. */
+void xenfork__node_set_domid(const xenfork_ctx *ctx, struct xenfork__node *node,
+                             uint32_t domid);
+/* Is this the domain that was made, by its number alone? */
+bool xenfork__node_has_domid(const xenfork_ctx *ctx,
+                             const struct xenfork__node *node, uint32_t domid);
+static inline void xenfork__node_cleanup(struct xenfork__node **node)
+{
+    int e = errno;
+
+    xenfork__node_free(*node);
+    errno = e;
+}
+#define cleanup_node  __attribute__((cleanup(xenfork__node_cleanup)))
+#define cleanup_nodes __attribute__((cleanup(xenfork__nodes_free)))
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the daemon asks of Xen, beyond what the library's own adapters give
+ * (xen.h).  Implemented by xen-host-*.c, which only xenforkd is linked with,
+ * and by tests/unit/fake-host.c.
+ *
+ * Functions return 0 or a negative XENFORK_E_*, as those of the library do,
+ * and have made the error in the context.
+ */
+#ifndef LIBFORK_XEN_HOST_H
+#define LIBFORK_XEN_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/internal.h"
+
+/* Events: never blocks, never takes more of a guest than told. */
+#define HOST_EVENT_NONE    0U
+#define HOST_EVENT_DOMAINS (1U << 0) /* a domain came, went or shut down */
+#define HOST_EVENT_REQUEST (1U << 1) /* a guest may have asked to be frozen */
+#define HOST_EVENT_ACK     (1U << 2) /* a guest may have acknowledged */
+#define HOST_EVENT_OTHER   (1U << 3)
+#define HOST_EVENT_ASKED   (1U << 4) /* a guest may have been asked to suspend */
+
+/* To poll for input; negative: no connection. */
+int xenfork__host_fd(xenfork_ctx *ctx);
+int xenfork__host_watch(xenfork_ctx *ctx);
+int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid);
+void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid);
+/*
+ * The next event that has come; HOST_EVENT_*, several at once.  XEN: the
+ * connection broke
+ */
+int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
+                        uint32_t *domid_out);
+
+struct host_domain {
+    uint32_t domid;
+    bool is_shutdown;
+    int reason; /* HOST_REASON_*; valid if is_shutdown */
+};
+/* Every domain but ours and dying ones; caller frees. */
+int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
+                          size_t *count_out);
+
+/*
+ * data/fork/freeze of a guest: at most value_bytes - 1 bytes of it, with a
+ * NUL after them.  bytes_out: its length; 0 also when there is no such key.
+ */
+int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
+                          size_t value_bytes, size_t *bytes_out);
+/*
+ * What a guest was asked by control/shutdown: nothing, or to end; perhaps
+ * something, which it has acknowledged; to suspend.
+ */
+#define HOST_ASKED_NOTHING 0
+#define HOST_ASKED         1
+#define HOST_ASKED_SUSPEND 2
+int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out);
+/* A new attempt begins: what fork/error says is over. */
+int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
+
+/* Reasons of a shutdown: SHUTDOWN_*, public/sched.h. */
+#define HOST_REASON_POWEROFF   0
+#define HOST_REASON_REBOOT     1
+#define HOST_REASON_SUSPEND    2
+#define HOST_REASON_CRASH      3
+#define HOST_REASON_WATCHDOG   4
+#define HOST_REASON_SOFT_RESET 5
+#define HOST_REASONS           6
+
+/* What a domain's configuration wants: libxl_action_on_shutdown. */
+#define HOST_ACTION_DESTROY          1
+#define HOST_ACTION_RESTART          2
+#define HOST_ACTION_RENAME           3
+#define HOST_ACTION_PRESERVE         4
+#define HOST_ACTION_COREDUMP_DESTROY 5
+#define HOST_ACTION_COREDUMP_RESTART 6
+#define HOST_ACTION_SOFT_RESET       7
+
+struct host_config {
+    char *name;
+    char *json; /* libxl's, opaque */
+    int actions[HOST_REASONS];
+    uint32_t nic_count;
+    int *nics; /* their devids */
+};
+int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
+                             struct host_config **config_out);
+void xenfork__host_config_free(struct host_config *config);
+
+/* Does `xl create` of this Xen go on watching a domain that suspends? */
+int xenfork__host_watcher_survives(xenfork_ctx *ctx, bool *survives_out);
+/* Is another toolstack (libvirt) its master? */
+int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out);
+/* Has the library suspended it, once? */
+int xenfork__host_was_suspended(xenfork_ctx *ctx, uint32_t domid,
+                                bool *was_out);
+/*
+ * /libxl/D/xenforkd: "watch": xenforkd is its watcher; "keep": preserved,
+ * nobody is.  It goes with the domain.  "" when there is none.
+ */
+#define HOST_MARK_WATCH "watch"
+#define HOST_MARK_KEEP  "keep"
+int xenfork__host_mark(xenfork_ctx *ctx, uint32_t domid, char mark_out[16]);
+int xenfork__host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark);
+
+int xenfork__host_soft_reset(xenfork_ctx *ctx, const char *json,
+                             uint32_t domid);
+int xenfork__host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name);
+/* Another name (with the suffix) and another UUID, unless it has them. */
+int xenfork__host_preserve(xenfork_ctx *ctx, uint32_t domid, const char *json,
+                           const char *suffix);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a guest that asks to be frozen, or is, is told through xenstore. */
+#include "xen/handles.h"
+
+#include "xen/xen.h"
+
+#include <string.h>
+
+#define HOME    "/local/domain/%u/"
+#define ASKED   HOME "data/fork/freeze"
+#define ERROR   HOME "fork/error"
+#define ROLE    HOME "fork/role"
+#define REQUEST HOME "control/shutdown"
+
+/*
+ * A node below the guest's home inherits the home's permissions: dom0 owns
+ * it, the guest may read it (construct_node(), tools/xenstored, 4.17).
+ */
+static int put(xenfork_ctx *ctx, const char *path, const char *value)
+{
+    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+    if (!xs_write(ctx->xen->xs, XBT_NULL, path, value, strlen(value)))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot write %s to xenstore", path);
+    return 0;
+}
+
+int xenfork__xen_guest_role(xenfork_ctx *ctx, uint32_t domid, const char *role)
+{
+    cleanup_free char *path = NULL;
+
+    if (asprintf(&path, ROLE, domid) < 0) {
+        path = NULL;
+        return xenfork__nomem(ctx);
+    }
+    return put(ctx, path, role);
+}
+
+int xenfork__xen_guest_answer(xenfork_ctx *ctx, uint32_t domid,
+                              const char *error)
+{
+    cleanup_free char *asked = xenfork__xs_read(ctx, XBT_NULL, ASKED, domid);
+    cleanup_free char *path = NULL;
+    cleanup_free char *text_path = NULL;
+    int rc;
+
+    if (!asked && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot read what domain %u asks for", domid);
+    if (!error && !xenfork__xs_rm(ctx, ERROR, domid))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot tell domain %u the outcome", domid);
+    if (!asked || strcmp(asked, "1"))
+        return 0;
+    if (asprintf(&path, ASKED, domid) < 0)
+        path = NULL;
+    if (asprintf(&text_path, ERROR, domid) < 0)
+        text_path = NULL;
+    if (!path || !text_path)
+        return xenfork__nomem(ctx);
+    if (error && (rc = put(ctx, text_path, error)) < 0)
+        return rc;
+    return put(ctx, path, "0");
+}
+
+int xenfork__xen_frozen_request(xenfork_ctx *ctx, uint32_t domid,
+                                bool *wants_out)
+{
+    cleanup_free char *request = xenfork__xs_read(ctx, XBT_NULL, REQUEST,
+                                                  domid);
+
+    if (!request && errno != ENOENT)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot read what is asked of domain %u", domid);
+    if (request && !strcmp(request, "suspend"))
+        return xenfork__xen_acknowledge_suspend(ctx, domid);
+    *wants_out = request && *request;
+    return 0;
+}
+
+int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid)
+{
+    char path[48];
+
+    snprintf(path, sizeof(path), "/libxl/%u/" XENFORK__MARK, domid);
+    return put(ctx, path, XENFORK__MARK_SUSPENDED);
+}
+
+static int watch(xenfork_ctx *ctx, char *path)
+{
+    cleanup_free char *own = path;
+
+    if (!own)
+        return xenfork__nomem(ctx);
+    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+    if (!xs_watch(ctx->xen->xs, own, "xenfork") && errno != EEXIST)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot watch %s in xenstore", own);
+    return 0;
+}
+
+/* libxl's request to suspend, and the end of being frozen. */
+int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid)
+{
+    char *path;
+    int rc;
+
+    rc = watch(ctx, asprintf(&path, REQUEST, domid) < 0 ? NULL : path);
+    if (rc < 0)
+        return rc;
+    return watch(ctx, asprintf(&path, ROLE, domid) < 0 ? NULL : path);
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the files of xen/ share: handles, libxl operations, xenstore. */
+#ifndef LIBFORK_XEN_HANDLES_H
+#define LIBFORK_XEN_HANDLES_H
+
+#include "base/internal.h"
+
+#include <libxl.h>
+#include <libxl_event.h>
+#include <xencall.h>
+#include <xenctrl.h>
+#include <xenforeignmemory.h>
+#include <xenstore.h>
+#include <xentoollog.h>
+
+struct xenfork__xen {
+    xentoollog_logger drop;    /* drops all, where the caller has no logger */
+    xentoollog_logger *logger; /* for every Xen library; never NULL */
+    libxl_ctx *xl;
+    xc_interface *xch;
+    xencall_handle *call;
+    xenforeignmemory_handle *fmem;
+    struct xs_handle *xs;
+    bool is_watching;             /* @releaseDomain, in wait_event */
+    struct xenfork__batch *batch; /* buffers of xen/memory.c; NULL at first */
+};
+
+void xenfork__batch_free(xenfork_ctx *ctx);
+
+/* Pages of a domain, one after the other; and one set to zero. */
+int xenfork__xen_read_pages(xenfork_ctx *ctx, uint32_t domid,
+                            const uint64_t *gfns, uint32_t count,
+                            uint8_t *pages_out);
+int xenfork__xen_clear_page(xenfork_ctx *ctx, uint32_t domid, uint64_t gfn);
+
+/*
+ * Operations of libxl.  One that can start a process (hotplug script, save
+ * helper, device model, lock holder, destroyer) must not be called with a
+ * NULL ao_how: libxl leaves SIGCHLD alone here (xen/open.c), so it is
+ * xenfork__op_turn() that notices when a child has ended.
+ *
+ *     xenfork__op_init(&op);
+ *     r = libxl_domain_destroy(xl, domid, &op.how);
+ *     r = xenfork__op_wait(ctx, &op, r);
+ */
+struct xenfork__op {
+    libxl_asyncop_how how;
+    bool is_done;
+    int rc; /* libxl's, valid when done */
+};
+
+void xenfork__op_init(struct xenfork__op *op);
+/* Let libxl work once, for some milliseconds at most. */
+void xenfork__op_turn(xenfork_ctx *ctx);
+/* Until done; @r: what starting it returned.  Returns libxl's code. */
+int xenfork__op_wait(xenfork_ctx *ctx, struct xenfork__op *op, int r);
+
+/*
+ * xenstore, counted.  Paths are formatted.  Read and list: the caller frees;
+ * NULL with errno, ENOENT when there is no such node.
+ */
+char *xenfork__xs_read(xenfork_ctx *ctx, xs_transaction_t t, const char *fmt,
+                       ...) __attribute__((format(printf, 3, 4)));
+char **xenfork__xs_list(xenfork_ctx *ctx, unsigned int *count_out,
+                        const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+bool xenfork__xs_write(xenfork_ctx *ctx, xs_transaction_t t, const char *value,
+                       const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Removes a node; true when it is not there either. */
+bool xenfork__xs_rm(xenfork_ctx *ctx, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Transactions that others get between; a guest may do so for ever. */
+#define XENFORK__XS_TRIES 100U
+/* A decimal number: 1, or 0 when there is none, or -1 with errno. */
+int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Below libxl's own directory of a domain, which goes with the domain. */
+#define XENFORK__MARK           "xenfork"
+#define XENFORK__MARK_SUSPENDED "suspended"
+
+/* The text is a decimal number below 2^32 and nothing else. */
+bool xenfork__parse_u32(const char *text, uint32_t *value_out);
+
+/* The domain that we run in. */
+uint32_t xenfork__own_domid(xenfork_ctx *ctx);
+
+/*
+ * Parse libxl's record of a domain into @config, which the caller has
+ * initialised, and disposes of.  Nobody searches its text: json-c (libxl 4.21)
+ * writes "/" as "\/".
+ */
+int xenfork__stored_config(xenfork_ctx *ctx, uint32_t domid,
+                           libxl_domain_config *config);
+/* False: out of memory. */
+typedef bool xenfork__stored_change_fn(libxl_domain_config *config,
+                                       const void *opaque);
+int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
+                           xenfork__stored_change_fn *change,
+                           const void *opaque);
+
+/* The directory of a disk's backend; NULL: none.  Caller frees */
+char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
+                                const char *vdev);
+
+/* Of a JSON that libxl gave; caller disposes of it, also on failure. */
+int xenfork__xl_config(xenfork_ctx *ctx, const char *json,
+                       libxl_domain_config *config);
+/*
+ * A name of blkback's that is no whole path is what Xen's block script takes
+ * it for, below /dev; or, of a file, what its loop device has.  Out of memory,
+ * or unknown, it stays.  backend: its directory
+ */
+void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
+                           const char *backend);
+/* See xenfork__xen_disk_moved(). */
+int xenfork__xl_disk_moved(xenfork_ctx *ctx, libxl_domain_config *config,
+                           const char *vdev, const char *path,
+                           const char *format);
+
+#endif

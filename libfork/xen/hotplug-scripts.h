@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which of Xen's hotplug scripts xenfork-hotplug may stand in for on this
+ * host: those that are known to do what it does, and nothing more.
+ */
+#ifndef LIBFORK_HOTPLUG_H
+#define LIBFORK_HOTPLUG_H
+
+#include "base/internal.h"
+
+#define XENFORK__HOTPLUG_BLOCK  1U /* block: disks */
+#define XENFORK__HOTPLUG_BRIDGE 2U /* vif-bridge: network interfaces */
+#define XENFORK__HOTPLUG_FORK   4U /* block-fork, our own: disks */
+
+/* A file of Xen's, and the digest of one version that is known. */
+struct xenfork__script {
+    const char *name;
+    unsigned int uses;      /* XENFORK__HOTPLUG_*: who is made of it */
+    bool wants_no_iptables; /* it does nothing only where iptables is not */
+    uint64_t digest;
+};
+
+/* The scripts of Xen 4.17 to 4.22, as released and as Debian has them. */
+extern const struct xenfork__script xenfork__scripts[];
+extern const size_t xenfork__script_count;
+
+/*
+ * XENFORK__HOTPLUG_* of the scripts in @dir; why the others are not among
+ * them is logged.  @path: where commands are looked for, as in $PATH.
+ */
+unsigned int xenfork__hotplug_known(xenfork_ctx *ctx, const char *dir,
+                                    const char *path,
+                                    const struct xenfork__script *scripts,
+                                    size_t count);
+/* Is our own script in @dir as it was installed, by the copy in @ours? */
+bool xenfork__hotplug_is_ours(const char *dir, const char *ours);
+/* On this host, as it is now. */
+unsigned int xenfork__hotplug_look(xenfork_ctx *ctx);
+
+#endif

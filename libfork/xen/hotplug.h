@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The scripts that libxl runs for the devices of what we make and end. */
+#ifndef LIBFORK_XEN_HOTPLUG_H
+#define LIBFORK_XEN_HOTPLUG_H
+
+#include "xen/handles.h"
+#include "xen/xen.h"
+
+/*
+ * Replace them where that makes no difference but to time.  For a clone,
+ * between the start of libxl's operation, which fills in what the
+ * configuration leaves to it, and its next turn.  For a domain that libxl
+ * makes without a stream, before it begins: then its record names us, until it
+ * is mended.  @nics NULL: none is held.
+ */
+void xenfork__hotplug_use(xenfork_ctx *ctx, libxl_domain_config *config,
+                          const struct xenfork__nic *nics);
+/* The record names again what @config, as it was before, does. */
+int xenfork__hotplug_mend(xenfork_ctx *ctx, uint32_t domid,
+                          const libxl_domain_config *config);
+/*
+ * Before libxl takes a domain apart: it reads in xenstore what to run.  When
+ * anything fails, that is Xen's script.
+ */
+void xenfork__hotplug_use_at_end(xenfork_ctx *ctx, uint32_t domid);
+/* The domain's record must name what the source's does. */
+int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid);
+
+#endif

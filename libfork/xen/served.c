@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What serves a domain's disk has its file or device open since the domain was
+ * created.  The path that it was opened by may lead elsewhere by now: a
+ * symbolic link was changed, another file was moved there.  Whoever opens the
+ * path then has somebody else's data.
+ *
+ * blkback is told the device's number by the block script, in hexadecimal
+ * (block-common.sh); for a file that is a loop device, which knows its file.
+ * QEMU's pid is in xenstore, where no guest can write it.
+ */
+#include "xen/handles.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "host/dm.h"
+#include "host/host.h"
+#include "xen/xen.h"
+
+struct disk {
+    uint32_t domid;
+    const char *vdev, *path;
+    xenfork__device_number_fn *thin_number;
+    struct xenfork__disk_identity there; /* what the path leads to */
+};
+
+static int refuse(xenfork_ctx *ctx, const struct disk *disk, const char *why)
+{
+    return xenfork__miss(ctx, XENFORK_E_DISK,
+                         "disk %s (%s) cannot be forked: %s", disk->vdev,
+                         disk->path, why);
+}
+
+static int refuse_other(xenfork_ctx *ctx, const struct disk *disk,
+                        const char *in_use)
+{
+    refuse(ctx, disk,
+           "the path leads to another disk than the domain has "
+           "open");
+    if (in_use[0])
+        return xenfork__remedy(ctx,
+                               "let the path lead to %s again, as when the "
+                               "domain was created; or shut it down, and "
+                               "create it with the other one",
+                               in_use);
+    return xenfork__remedy(ctx,
+                           "let the path lead to what it led to when the "
+                           "domain was created; or shut it down, and create "
+                           "it with the other one");
+}
+
+static int refuse_unknown(xenfork_ctx *ctx, const struct disk *disk)
+{
+    refuse(ctx, disk, "which file or device it is served from cannot be told");
+    return xenfork__remedy(ctx, "xl block-list shows whether it is connected");
+}
+
+char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
+                                const char *vdev)
+{
+    unsigned int i, count = 0;
+    cleanup_free char **devids = xenfork__xs_list(
+        ctx, &count, "/libxl/%u/device/vbd", domid);
+
+    for (i = 0; devids && i < count; i++) {
+        cleanup_free char *dev = xenfork__xs_read(
+            ctx, XBT_NULL, "/libxl/%u/device/vbd/%s/dev", domid, devids[i]);
+
+        if (dev && !strcmp(dev, vdev))
+            return xenfork__xs_read(ctx, XBT_NULL,
+                                    "/libxl/%u/device/vbd/%s/backend", domid,
+                                    devids[i]);
+    }
+    return NULL;
+}
+
+/* Served by this script, or libxl's own. */
+static bool is_by(xenfork_ctx *ctx, const char *backend, const char *name)
+{
+    cleanup_free char *script = xenfork__xs_read(ctx, XBT_NULL, "%s/script",
+                                                 backend);
+    const char *slash = script ? strrchr(script, '/') : NULL;
+
+    return !script || !strcmp(slash ? slash + 1 : script, name);
+}
+
+static int check_device(xenfork_ctx *ctx, const struct disk *disk,
+                        const char *backend)
+{
+    cleanup_free char *number = xenfork__xs_read(ctx, XBT_NULL,
+                                                 "%s/physical-device", backend);
+    char name[XENFORK__LOOP_NAME] = "";
+    struct xenfork__disk_identity served = {.is_device = true};
+    unsigned int major, minor;
+
+    if (!number || sscanf(number, "%x:%x", &major, &minor) != 2)
+        return refuse_unknown(ctx, disk);
+    served.device = makedev(major, minor);
+    if (!disk->there.is_device &&
+        !xenfork__sys_loop_file(served.device, false, &served, name))
+        return refuse_other(ctx, disk, "");
+    return xenfork__disk_is_same(&served, &disk->there)
+               ? 0
+               : refuse_other(ctx, disk, name);
+}
+
+/* block-fork serves a device that is the file's, or volume's, alone. */
+static int check_behind(xenfork_ctx *ctx, const struct disk *disk,
+                        const char *backend)
+{
+    cleanup_free char *number = xenfork__xs_read(ctx, XBT_NULL,
+                                                 "%s/physical-device", backend);
+    unsigned int major, minor;
+    uint64_t device;
+    int rc;
+
+    if (!number || sscanf(number, "%x:%x", &major, &minor) != 2)
+        return refuse_unknown(ctx, disk);
+    rc = disk->thin_number(ctx, disk->path, &device);
+    if (rc < 0)
+        return rc;
+    return device == makedev(major, minor) ? 0 : refuse_other(ctx, disk, "");
+}
+
+/* By block-fork: the tapdisk that has the path's file is this disk's own. */
+static int check_tapdisk(xenfork_ctx *ctx, const struct disk *disk,
+                         const char *device)
+{
+    cleanup_free char *user = NULL;
+    int rc = xenfork__sys_tap_user(
+        ctx, disk->path + strlen(XENFORK__VHD_PREFIX), &user);
+
+    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+        return rc;
+    return rc == 0 && !strcmp(user, device) ? 0 : refuse_other(ctx, disk, "");
+}
+
+static bool is_vhd(const char *path)
+{
+    return !strncmp(path, XENFORK__VHD_PREFIX, strlen(XENFORK__VHD_PREFIX));
+}
+
+/* By block-fork, or by another script, of which we know nothing. */
+static int check_script(xenfork_ctx *ctx, const struct disk *disk,
+                        const char *backend, const char *own)
+{
+    if (!is_by(ctx, backend, "block-fork"))
+        return 0;
+    if (is_vhd(disk->path))
+        return check_tapdisk(ctx, disk,
+                             backend + strlen(own) - strlen("backend/"));
+    return !strncmp(backend + strlen(own), "vbd/", 4) && disk->path[0] == '/'
+               ? check_behind(ctx, disk, backend)
+               : 0;
+}
+
+static int check_qemu(xenfork_ctx *ctx, const struct disk *disk)
+{
+    uint32_t pid;
+
+    if (xenfork__xs_u32(ctx, &pid, "/local/domain/%u/image/device-model-pid",
+                        disk->domid) != 1)
+        return refuse_unknown(ctx, disk);
+    return xenfork__sys_has_open(pid, &disk->there)
+               ? 0
+               : refuse_other(ctx, disk, "");
+}
+
+int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                             const char *path,
+                             xenfork__device_number_fn *thin_number)
+{
+    struct disk disk = {.domid = domid,
+                        .vdev = vdev,
+                        .path = path,
+                        .thin_number = thin_number};
+    cleanup_free char *backend = xenfork__xen_disk_backend(ctx, domid, vdev);
+    char own[48];
+    int rc;
+
+    if (!backend)
+        return refuse_unknown(ctx, &disk);
+    snprintf(own, sizeof(own), "/local/domain/%" PRIu32 "/backend/",
+             xenfork__own_domid(ctx));
+    if (strncmp(backend, own, strlen(own)) != 0)
+        return 0;
+    if (!is_by(ctx, backend, "block"))
+        return check_script(ctx, &disk, backend, own);
+    rc = xenfork__sys_disk_identity(ctx, path, &disk.there);
+    if (rc < 0)
+        return refuse_other(ctx, &disk, "");
+    if (!strncmp(backend + strlen(own), "vbd/", 4))
+        return check_device(ctx, &disk, backend);
+    return strncmp(backend + strlen(own), "qdisk/", 6) ? 0
+                                                       : check_qemu(ctx, &disk);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Disks that a second domain writes to, as cluster file systems have them.
+ * Xen's block script refuses a second writer, unless the backend's mode says
+ * "w!"; QEMU's backend does not ask it.  So who has the disk is looked up in
+ * the directories of the backends, which no guest can write: what they have
+ * open, whatever their paths lead to by now.
+ */
+#include "xen/handles.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "host/dm.h"
+#include "xen/xen.h"
+
+#define SOCKET "/run/blktap-control/nbd%u." /* see xen/tap.c */
+
+/* What a disk is: the file, or device, at the bottom of what is served. */
+struct places {
+    size_t count;
+    struct xenfork__disk_identity at[2];
+};
+
+static void add_place(xenfork_ctx *ctx, struct places *places,
+                      struct xenfork__disk_identity place)
+{
+    xenfork__sys_follow(ctx, &place);
+    places->at[places->count++] = place;
+}
+
+static bool is_one_of(const struct places *places,
+                      const struct xenfork__disk_identity *place)
+{
+    size_t i;
+
+    for (i = 0; i < places->count; i++)
+        if (xenfork__disk_is_same(&places->at[i], place))
+            return true;
+    return false;
+}
+
+/* False: nothing is there, or nothing that a disk lies in */
+static bool place_of(const char *path, struct xenfork__disk_identity *place_out)
+{
+    struct stat st;
+
+    if (stat(path, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
+        return false;
+    *place_out = xenfork__disk_identity_of(&st);
+    return true;
+}
+
+/* "FORMAT:/path" of QEMU's backend, or the path. */
+static const char *path_of(const char *params)
+{
+    const char *colon = strchr(params, ':');
+
+    return colon && params[0] != '/' ? colon + 1 : params;
+}
+
+/* Where one domain's disks of one kind of backend are. */
+struct backends {
+    uint32_t own;
+    const char *kind;
+    const char *domid;
+};
+
+static char *read_backend(xenfork_ctx *ctx, const struct backends *at,
+                          const char *devid, const char *key)
+{
+    return xenfork__xs_read(ctx, XBT_NULL,
+                            "/local/domain/%u/backend/%s/%s/%s/%s", at->own,
+                            at->kind, at->domid, devid, key);
+}
+
+/* blkback's device: "fd:2".  False: it has none, yet or any more */
+static bool is_number(const char *text, struct xenfork__disk_identity *out)
+{
+    unsigned int major, minor;
+
+    if (!text || sscanf(text, "%x:%x", &major, &minor) != 2)
+        return false;
+    *out = (struct xenfork__disk_identity){.is_device = true,
+                                           .device = makedev(major, minor)};
+    return true;
+}
+
+/* The process that serves it; 0: the kernel does, or it cannot be told */
+static uint32_t server_of(xenfork_ctx *ctx, const struct backends *at,
+                          const char *devid)
+{
+    cleanup_free char *socket = NULL;
+    uint32_t pid = 0;
+
+    if (!strcmp(at->kind, "qdisk"))
+        return xenfork__xs_u32(ctx, &pid,
+                               "/local/domain/%s/image/device-model-pid",
+                               at->domid) == 1
+                   ? pid
+                   : 0;
+    socket = read_backend(ctx, at, devid, "physical-device-path");
+    return socket && sscanf(socket, SOCKET, &pid) == 1 ? pid : 0;
+}
+
+static bool process_writes(xenfork_ctx *ctx, uint32_t pid,
+                           const struct places *places)
+{
+    size_t i;
+
+    for (i = 0; i < places->count; i++)
+        if (xenfork__sys_writes(ctx, pid, &places->at[i]))
+            return true;
+    return false;
+}
+
+/* By what is open; where that cannot be told, by what the path leads to. */
+static bool is_there(xenfork_ctx *ctx, const struct backends *at,
+                     const char *devid, const struct places *places)
+{
+    cleanup_free char *params = NULL;
+    struct xenfork__disk_identity other;
+    uint32_t pid;
+
+    if (!strcmp(at->kind, "vbd")) {
+        cleanup_free char *number = read_backend(ctx, at, devid,
+                                                 "physical-device");
+
+        if (is_number(number, &other)) {
+            xenfork__sys_follow(ctx, &other);
+            if (is_one_of(places, &other))
+                return true;
+        }
+    } else if ((pid = server_of(ctx, at, devid))) {
+        return process_writes(ctx, pid, places);
+    }
+    params = read_backend(ctx, at, devid, "params");
+    /* A path alone, of blkback's: it has a device by now, or will ask. */
+    if (!params || (!strcmp(at->kind, "vbd") && params[0] == '/') ||
+        !place_of(path_of(params), &other))
+        return false;
+    xenfork__sys_follow(ctx, &other);
+    return is_one_of(places, &other);
+}
+
+/* The mode by which they write there; NULL: they do not.  Caller frees */
+static char *writes_to(xenfork_ctx *ctx, const struct backends *at,
+                       const char *devid, const struct places *places)
+{
+    cleanup_free char *mode = read_backend(ctx, at, devid, "mode");
+
+    if (!mode || mode[0] != 'w' || !is_there(ctx, at, devid, places))
+        return NULL;
+    return steal_ptr(mode);
+}
+
+static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                  const char *who)
+{
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "disk %s (%s) is writable, and shared with %s", disk->vdev,
+                  disk->path, who);
+    return xenfork__remedy(ctx,
+                           "attach it read-only, detach it, or make "
+                           "clones without it (--disk %s=none)",
+                           disk->vdev);
+}
+
+static int check_domain(xenfork_ctx *ctx, const struct backends *at,
+                        uint32_t domid, const struct xenfork__disk *disk,
+                        const struct places *places)
+{
+    unsigned int i, count = 0;
+    cleanup_free char **devids = xenfork__xs_list(
+        ctx, &count, "/local/domain/%u/backend/%s/%s", at->own, at->kind,
+        at->domid);
+    char who[48];
+    uint32_t other;
+
+    if (!xenfork__parse_u32(at->domid, &other))
+        return 0;
+    snprintf(who, sizeof(who), "domain %u", other);
+    for (i = 0; devids && i < count; i++) {
+        cleanup_free char *mode = writes_to(ctx, at, devids[i], places);
+
+        if (mode && other != domid)
+            return refuse(ctx, disk, who);
+        if (mode && strchr(mode, '!'))
+            return refuse(ctx, disk, "others: its mode is w!");
+    }
+    return 0;
+}
+
+/* By its path, and by the device that blkback has: block-fork's own. */
+static void find_own(xenfork_ctx *ctx, uint32_t domid,
+                     const struct xenfork__disk *disk, struct places *places)
+{
+    cleanup_free char *backend = xenfork__xen_disk_backend(ctx, domid,
+                                                           disk->vdev);
+    cleanup_free char *number = NULL;
+    struct xenfork__disk_identity own;
+
+    if (place_of(path_of(disk->path), &own))
+        add_place(ctx, places, own);
+    if (!backend || !strstr(backend, "/vbd/"))
+        return;
+    number = xenfork__xs_read(ctx, XBT_NULL, "%s/physical-device", backend);
+    if (is_number(number, &own))
+        add_place(ctx, places, own);
+}
+
+int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__disk *disk)
+{
+    static const char *const kinds[] = {"vbd", "vbd3", "qdisk"};
+    struct backends at = {.own = xenfork__own_domid(ctx)};
+    struct places places = {0};
+    size_t kind;
+    int rc = 0;
+
+    if (disk->path && !disk->is_foreign)
+        find_own(ctx, domid, disk, &places);
+    for (kind = 0; kind < ARRAY_SIZE(kinds) && places.count && rc == 0;
+         kind++) {
+        unsigned int i, count = 0;
+        cleanup_free char **domids = xenfork__xs_list(
+            ctx, &count, "/local/domain/%u/backend/%s", at.own, kinds[kind]);
+
+        at.kind = kinds[kind];
+        for (i = 0; domids && i < count && rc == 0; i++) {
+            at.domid = domids[i];
+            rc = check_domain(ctx, &at, domid, disk, &places);
+        }
+    }
+    return rc;
+}

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the library asks of Xen.  Implemented by the files of xen/, the only
+ * ones that know libxl, libxc and libxenstore, and by tests/unit/fake-xen.c.
+ *
+ * All functions return 0 or a negative XENFORK_E_*, have made the error when
+ * they fail (XENFORK_E_XEN unless said otherwise), and leave outputs untouched
+ * then.  "NOTFOUND" as an error code means: no such domain.
+ */
+#ifndef LIBFORK_XEN_H
+#define LIBFORK_XEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xenfork.h"
+
+#define XENFORK__BATCH 512U /* gfns in one multicall */
+
+/* Handles */
+int xenfork__xen_open(xenfork_ctx *ctx);
+void xenfork__xen_close(xenfork_ctx *ctx);
+
+/* Domains: xen/domain.c */
+struct xenfork__dominfo {
+    uint32_t domid;
+    uint8_t uuid[16];
+    bool is_hvm;    /* an HVM container: PVH or HVM */
+    bool is_paused; /* by a toolstack */
+    bool is_shutdown;
+    bool is_dying;
+    int shutdown_reason;    /* XENFORK__SHUTDOWN_*; valid if is_shutdown */
+    uint64_t private_pages; /* Xen's tot_pages */
+    uint64_t shared_pages;  /* Xen's shr_pages */
+    uint64_t claimed_pages; /* claimed and not yet used */
+    uint64_t max_pages;     /* what the domain may own */
+    uint32_t max_vcpus;
+    uint64_t cpu_ns; /* it has run so long, all its vCPUs */
+};
+/* SHUTDOWN_suspend and SHUTDOWN_crash, public/sched.h */
+#define XENFORK__SHUTDOWN_SUSPEND 2
+#define XENFORK__SHUTDOWN_CRASH   3
+
+/* NOTFOUND, not logged */
+int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
+                      struct xenfork__dominfo *info_out);
+/* By handle, dying domains left out.  NOTFOUND, not logged */
+int xenfork__xen_by_uuid(xenfork_ctx *ctx, const uint8_t uuid[16],
+                         uint32_t *domid_out);
+/* By exact name.  NOTFOUND, not logged */
+int xenfork__xen_by_name(xenfork_ctx *ctx, const char *name,
+                         uint32_t *domid_out);
+/* Caller frees; NOTFOUND, not logged */
+int xenfork__xen_name(xenfork_ctx *ctx, uint32_t domid, char **name_out);
+int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid);
+/* Whatever is left of it goes: devices, hotplug, xenstore, memory. */
+int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid);
+/*
+ * Block until a domain may be gone or shut down, a watched guest may have
+ * answered (domid_out: which; otherwise XENFORK_DOMID_NONE), wake_fd is
+ * readable, a signal has come, or timeout_ms (-1: none) is over.
+ */
+int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
+                            uint32_t *domid_out);
+
+/* Memory sharing in the hypervisor?  HYPERVISOR; no domain is touched */
+int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid);
+
+/* What a guest reads of itself, below fork/ in xenstore: xen/guest.c */
+#define XENFORK__ROLE_SOURCE "source"
+#define XENFORK__ROLE_CLONE  "clone"
+
+struct xenfork__guest {
+    const char *role; /* XENFORK__ROLE_* */
+    const char *generation;
+    const char *source; /* the rest is for clones.  NULL: no such node */
+    uint32_t index;
+    const char *source_macs; /* "DEVID=MAC …" */
+    const char *entropy;
+    uint32_t param_count;
+    const struct xenfork__pair *params;
+};
+
+/* All of it at once; this guest may read it, and nobody else. */
+int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
+                               const struct xenfork__guest *guest);
+/* Absent already: success. */
+int xenfork__xen_guest_retract(xenfork_ctx *ctx, uint32_t domid);
+/* Caller frees.  NOTFOUND, not logged: it has none */
+int xenfork__xen_guest_generation(xenfork_ctx *ctx, uint32_t domid,
+                                  char **generation_out);
+#define XENFORK__FAULT_CHARS 256U
+
+/* What a clone says of its adaptation. */
+struct xenfork__answers {
+    bool has_acked, has_reseeded;     /* this generation, and no other */
+    char fault[XENFORK__FAULT_CHARS]; /* printable ASCII; "": none */
+};
+
+int xenfork__xen_guest_answers(xenfork_ctx *ctx, uint32_t domid,
+                               const char *generation,
+                               struct xenfork__answers *answers_out);
+/* It has used it. */
+int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid);
+/* xenfork__xen_wait_event() tells of this guest; at first at once. */
+int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid);
+void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid);
+
+/* Suspension: xen/suspend.c */
+/* False: the guest has said what it can do, and this is not among it. */
+int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
+/*
+ * TIMEOUT: runs on, request withdrawn; CANCELLED: the same.  BUSY: has been
+ * asked for something else, to shut down for example.  NOTRUNNING: it shut
+ * down otherwise.  RESIDUE: it may be suspended still.
+ */
+int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
+/* Gone, dying, or shut down for good: nothing that it owes us will come. */
+bool xenfork__xen_has_ended(xenfork_ctx *ctx, uint32_t domid);
+/* As if the suspension had been cancelled: nothing reconnects. */
+int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
+/*
+ * After a crash of the process that asked for suspension: withdraw the
+ * request, or wait (bounded) for the guest that took it up.  Suspended or
+ * not is then seen in xenfork__xen_info().
+ */
+int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid);
+/*
+ * Leave word that we suspended it, before we do: on Xen before 4.20 the
+ * watcher of `xl create` ends when it sees that.  Goes with the domain.
+ */
+int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid);
+/* As a guest does that obeys: the request is taken, whatever it was. */
+int xenfork__xen_acknowledge_suspend(xenfork_ctx *ctx, uint32_t domid);
+
+/* What a guest is told of its freezing: xen/freeze.c */
+#define XENFORK__ROLE_FROZEN "frozen"
+int xenfork__xen_guest_role(xenfork_ctx *ctx, uint32_t domid, const char *role);
+/* If it has asked to be frozen: that is over; @error NULL: all went well */
+int xenfork__xen_guest_answer(xenfork_ctx *ctx, uint32_t domid,
+                              const char *error);
+/*
+ * What is asked of a frozen guest, which cannot answer.  To suspend: done for
+ * it, because it is suspended; so it can be saved and migrated.  To shut
+ * down, or the like: wants_out is true, it has to run.
+ */
+int xenfork__xen_frozen_request(xenfork_ctx *ctx, uint32_t domid,
+                                bool *wants_out);
+/* xenfork__xen_wait_event() wakes for what happens to it, too. */
+int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid);
+
+/* Configuration: xen/config.c */
+#define XENFORK__TYPE_PV  1
+#define XENFORK__TYPE_PVH 2
+#define XENFORK__TYPE_HVM 3
+
+struct xenfork__disk {
+    char *vdev;
+    char *path;    /* NULL: empty drive; by tapback: "vhd:…", "aio:…" */
+    char *format;  /* libxl's words: "raw", "qcow2", … */
+    char *backend; /* "phy", "qdisk", "tap", "standalone", … */
+    char *script;  /* NULL: libxl's own */
+    bool is_readwrite;
+    bool is_cdrom;
+    bool is_foreign; /* backend in another domain */
+
+    const char *options; /* of its driver, where it is probed.  NULL: none */
+};
+
+struct xenfork__nic {
+    int devid;
+    uint8_t mac[6];
+    char *bridge; /* NULL: libxl's default */
+    char *script; /* likewise */
+    char *ip;     /* what the script routes; NULL: nothing is said */
+    bool is_held; /* a clone's: its link is to be down from the start */
+};
+
+struct xenfork__config {
+    char *json; /* libxl's own record, opaque to us */
+    char *name;
+    uint8_t uuid[16];
+    int type;         /* XENFORK__TYPE_* */
+    uint64_t max_kib; /* memory that the guest may have */
+    uint32_t disk_count;
+    struct xenfork__disk *disks;
+    uint32_t nic_count;
+    struct xenfork__nic *nics;
+    char *passthrough; /* what is; NULL: nothing */
+    char *passthrough_remedy;
+    char
+        *unsupported; /* all kinds of devices that we cannot fork; NULL: none */
+    char *unsupported_settings; /* where those come from, in xl.cfg(5) */
+};
+
+int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
+                            struct xenfork__config **config_out);
+/* From the JSON that config_get gave. */
+int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
+                              struct xenfork__config **config_out);
+void xenfork__config_free(struct xenfork__config *config);
+/* What is to be another in a JSON; NULL: as it is.  The path as of libxl's. */
+struct xenfork__config_change {
+    const char *name;
+    const char *vdev, *path, *format; /* a disk moved, see xen_disk_moved */
+    int devid;                        /* of a NIC */
+    const char *bridge;
+};
+/* Caller frees. */
+int xenfork__xen_config_change(xenfork_ctx *ctx, const char *json,
+                               const struct xenfork__config_change *change,
+                               char **json_out);
+/* HOSTMEM: there is not enough for it once domain @replaced is gone. */
+int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
+                              uint32_t replaced);
+/*
+ * A paused domain out of a configuration; on failure nothing is left.  It
+ * bears @mark, a UUID, from the moment on in which it has a name.
+ */
+int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
+                        uint32_t *domid_out);
+/* That mark; "": none */
+int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37]);
+/* The names of all domains; for xenfork__names_free(). */
+int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out);
+/*
+ * MACs of every domain's NICs, and of those in libxl's records on disk:
+ * count * 6 bytes; caller frees.
+ */
+int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out);
+
+/* The image domain: xen/image.c */
+/*
+ * A bare domain like the source: vCPUs, flags, CPU policy, HAP allocation.
+ * Paused for ever; named in xenstore; passed over by `xl shutdown -a`.
+ */
+int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
+                              const uint8_t uuid[16], const char *name,
+                              uint32_t *image_out);
+
+/* State of a suspended domain: xen/capture.c */
+struct xenfork__param {
+    uint64_t index; /* HVM_PARAM_* */
+    uint64_t value;
+};
+
+struct xenfork__capture {
+    uint32_t xen_major, xen_minor;
+    uint8_t *cpuid; /* xen_cpuid_leaf_t[] as in the stream */
+    size_t cpuid_bytes;
+    uint8_t *msrs; /* xen_msr_entry_t[] as in the stream */
+    size_t msrs_bytes;
+    uint32_t tsc_mode, tsc_khz, tsc_incarnation;
+    uint64_t tsc_ns;
+    uint8_t *context; /* HVM context */
+    size_t context_bytes;
+    uint32_t param_count;
+    struct xenfork__param *params;
+    uint32_t page_count; /* special pages, gfn ascending */
+    uint64_t *page_gfns;
+    uint8_t *pages; /* page_count * 4096 bytes */
+};
+
+/* gfns: the special pages that the stream has to carry. */
+int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count, struct xenfork__capture **capture_out);
+void xenfork__capture_free(struct xenfork__capture *capture);
+/* Give the image the vCPU state; its special pages are there already. */
+int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
+                            const struct xenfork__capture *capture);
+
+/* Memory: xen/memory.c */
+/* Free pages of the host that nobody has claimed. */
+int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out);
+/*
+ * Claim so that the domain can own @pages in all, those that it owns
+ * included; 0 drops the claim.  HOSTMEM: not enough
+ */
+int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages);
+int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid,
+                               uint64_t pages);
+int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out);
+/* Which of count <= 1024 gfns from first on hold memory; fills in a fork's */
+int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
+                         uint32_t count, bool *present_out);
+/*
+ * Give the domain pages of its own in place of shared ones; those that a fork
+ * has not yet come too.  count <= XENFORK__BATCH.  What there is no memory for
+ * stays shared: xenfork__xen_info() tells.
+ */
+int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                         uint32_t count);
+/*
+ * Make pages sharable while the source runs; count <= XENFORK__BATCH.
+ * handles_out[i] is 0 where it could not be done.
+ */
+int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
+                          const uint64_t *gfns, uint32_t count,
+                          uint64_t *handles_out);
+/*
+ * Share nominated pages with the image at the same gfn; where the handle is 0
+ * or no longer valid nothing is done and is_shared_out[i] is false.
+ */
+int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
+                       const uint64_t *gfns, const uint64_t *handles,
+                       uint32_t count, bool *is_shared_out);
+/* Copy pages that cannot be shared; count <= XENFORK__BATCH. */
+int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
+                      const uint64_t *gfns, uint32_t count);
+/* image -> clone, one hypercall; the clone is paused and never ran. */
+int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone);
+
+/* Clones: xen/restore.c */
+struct xenfork__clone_disk {
+    const char *path;   /* NULL: as the source's */
+    const char *script; /* likewise; raw and by phy, unless by tapback */
+    bool is_absent;
+};
+
+struct xenfork__clone_config {
+    const char *name;
+    const uint8_t *uuid;
+    const struct xenfork__nic *nics;         /* as many as the source has */
+    const struct xenfork__clone_disk *disks; /* likewise */
+};
+
+/*
+ * A paused domain made by libxl out of a pageless stream at fd's offset.
+ * RESIDUE: the half-made domain is still there.  json_out: the clone's own
+ * configuration; caller frees.
+ */
+int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
+                         const struct xenfork__clone_config *clone,
+                         int stream_fd, char **json_out, uint32_t *domid_out);
+
+/* Disks of a live domain: xen/disk.c */
+/* When it is started anew, or restored: an image, by libxl's own script. */
+int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                            const char *path, const char *format);
+
+struct xenfork__tapdisk; /* host/host.h */
+/*
+ * The tapdisk that serves a VHD for writing by backendtype=tap, and libxl's
+ * own script: xen/tap.c.  NOTFOUND, not logged: none
+ */
+int xenfork__xen_tapdisk(xenfork_ctx *ctx, const char *file,
+                         struct xenfork__tapdisk *tapdisk_out);
+
+/* NICs of a live domain: xen/nic.c */
+/*
+ * Its interface on this host; caller frees.  DEVICE, not logged: it has no
+ * such NIC, or another domain serves it, with remedy
+ */
+int xenfork__xen_nic_ifname(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            char **ifname_out);
+/* Those that it has now, in order; caller frees. */
+int xenfork__xen_nic_ids(xenfork_ctx *ctx, uint32_t domid, int **devids_out,
+                         uint32_t *count_out);
+/* DEVICE, not logged: it has no such NIC */
+int xenfork__xen_nic_mac(xenfork_ctx *ctx, uint32_t domid, int devid,
+                         uint8_t mac_out[6]);
+/* What the guest has given it to send is sent, or dropped, by then. */
+void xenfork__xen_nic_flush(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            uint32_t timeout_ms);
+/* Its bridge as recorded; caller frees.  *bridge_out NULL: none */
+int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
+                            char **bridge_out);
+/* Record another, where libxl and hotplug scripts look for it. */
+int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
+                                const char *bridge);
+
+/*
+ * May others write to a disk of this domain?  DISK with remedy, not logged:
+ * they may.  xen/shared-disk.c
+ */
+int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__disk *disk);
+
+/*
+ * Does the disk's path lead to the file or device that the domain has open?
+ * DISK with remedy, not logged: to another one, or it cannot be told.  Disks
+ * by a script of their own are passed over, and those of another domain's
+ * backend: xen/served.c.  @thin_number: the device that block-fork serves a path
+ * by, if it is none of VHD's
+ */
+typedef int xenfork__device_number_fn(xenfork_ctx *ctx, const char *path,
+                                      uint64_t *number_out);
+int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                             const char *path,
+                             xenfork__device_number_fn *thin_number);
+
+/* Disks of a suspended domain: xen/ring.c */
+/* Until every block ring is empty.  TIMEOUT */
+int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
+
+#endif
