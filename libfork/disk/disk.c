@@ -76,7 +76,8 @@ static int probe_named(xenfork_ctx *ctx, const xenfork_spec *spec,
     if (wanted.options && !driver->takes_options) {
         xenfork__miss(ctx, XENFORK_E_INVAL, "disk %s: %s takes no options",
                       disk->vdev, driver->name);
-        return xenfork__remedy(ctx, "man xl-fork lists those of each driver");
+        return xenfork__remedy(ctx,
+                               "man xenfork-disks lists those of each driver");
     }
     return driver->probe(ctx, &wanted, is_frozen);
 }
@@ -98,7 +99,7 @@ int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
     if (!driver || !driver->probe) {
         xenfork__miss(ctx, XENFORK_E_INVAL, "disk %s: there is no driver %s",
                       disk->vdev, how);
-        return xenfork__remedy(ctx, "man xl-fork lists the drivers");
+        return xenfork__remedy(ctx, "man xenfork-disks lists the drivers");
     }
     rc = probe_named(ctx, spec, disk, is_frozen, driver);
     if (rc == 0)

@@ -18,10 +18,28 @@ options_of() {
     "$xl" "$1" --help | grep -o -e ' --[a-z][a-z-]*' | sort -u
 }
 
-# The part of the manual about a verb.
+# The part of the manual about a verb, and those common options that it has.
 manual_of() {
-    awk -v verb="$1" '/^=head1/ { on = $0 == "=head1 XL " toupper(verb) } on' \
-        "$srcdir/docs/xl-fork.1.pod"
+    awk -v verb="$1" '
+        /^=head1/ { own = $0 == "=head1 XL " toupper(verb); common = $0 == "=head1 COMMON OPTIONS" }
+        own { print }
+        common && /^=item/ { item = $0 }
+        common && (/^Every verb:/ || index($0, "B<" verb ">")) { print item }
+    ' "$srcdir/docs/xl-fork.1.pod"
+}
+
+drivers_of_help() {
+    "$xl" fork --help | sed -n '/^ *reflink, /{s/\[[^]]*\]//g; s/[,;]//g; p; q}'
+}
+
+drivers_in_manual() {
+    [ -n "$(drivers_of_help)" ] || return
+    for driver in $(drivers_of_help); do
+        grep -q -i -x "=head1 $driver" "$srcdir/docs/xenfork-disks.7.pod" || {
+            echo "# $driver is not in docs/xenfork-disks.7.pod"
+            return 1
+        }
+    done
 }
 
 in_manual() {
@@ -33,7 +51,7 @@ in_manual() {
     done
 }
 
-plan $((5 + 14 * 4))
+plan $((6 + 14 * 4))
 
 stub_xl "$dir/real"
 use_fake
@@ -64,3 +82,5 @@ for verb in $verbs; do
         is "$(cat "$dir/short" "$dir/long")" "$(cat "$dir/out" "$dir/out")"
     check "$verb: every option is in the manual" in_manual "$verb"
 done
+
+check 'every driver has its part of a manual' drivers_in_manual
