@@ -292,6 +292,32 @@ int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
     return read_line(ctx, DM_DEVICE_TABLE, name, 0, type_out, params_out);
 }
 
+int xenfork__sys_dm_lines(xenfork_ctx *ctx, const char *name,
+                          void (*each)(void *opaque, uint64_t start,
+                                       const struct xenfork__dm_table *line),
+                          void *opaque)
+{
+    struct dm_task *task = new_task(ctx, DM_DEVICE_TABLE, name);
+    uint64_t start, length;
+    char *type, *params;
+    void *next = NULL;
+    int e = task ? run_task(task) : ENOMEM;
+
+    if (!e)
+        do {
+            next = dm_get_next_target(task, next, &start, &length, &type,
+                                      &params);
+            if (type)
+                each(opaque, start,
+                     &(struct xenfork__dm_table){
+                         .sectors = length, .type = type, .params = params});
+        } while (next);
+    end_task(task);
+    return e ? xenfork__miss(ctx, XENFORK_E_DISK,
+                             "device-mapper: cannot examine %s", name)
+             : 0;
+}
+
 int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                            char **status_out)
 {

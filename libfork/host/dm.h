@@ -55,6 +55,11 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
 /* Type and parameters of the first line in use; caller frees both. */
 int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
                           char **params_out);
+/* Each line in use, and the sector that it begins at; logs nothing. */
+int xenfork__sys_dm_lines(xenfork_ctx *ctx, const char *name,
+                          void (*each)(void *opaque, uint64_t start,
+                                       const struct xenfork__dm_table *line),
+                          void *opaque);
 /* What its first line says of itself; caller frees. */
 int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                            char **status_out);
@@ -122,28 +127,47 @@ static inline bool xenfork__disk_is_same(const struct xenfork__disk_identity *a,
     return a->is_device == b->is_device && a->device == b->device &&
            a->inode == b->inode;
 }
-/*
- * The file that a loop device has, and how it was called when the device was
- * made: host/served.c.  False: it is none, or cannot be asked; or it has a part
- * of the file alone, and @takes_part is false
- */
+/* The file that a loop device has: host/served.c */
 #define XENFORK__LOOP_NAME 65U
-bool xenfork__sys_loop_file(uint64_t device, bool takes_part,
-                            struct xenfork__disk_identity *file_out,
-                            char name_out[XENFORK__LOOP_NAME]);
+struct xenfork__loop {
+    struct xenfork__disk_identity file;
+    uint64_t offset, bytes; /* the part that it has; bytes 0: to the end */
+    bool is_readonly;
+    char name[XENFORK__LOOP_NAME]; /* when it was made */
+};
+/* False: it is none, or cannot be asked */
+bool xenfork__sys_loop_file(uint64_t device, struct xenfork__loop *loop_out);
 /* The path that it has now; caller frees.  NULL: it is none */
 char *xenfork__sys_loop_path(uint64_t device);
 /* Has the process that file, or device, open?  False: or it is gone */
 bool xenfork__sys_has_open(uint32_t pid,
                            const struct xenfork__disk_identity *what);
-/* Open for writing, or a device that is all of it: see below */
-bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
-                         const struct xenfork__disk_identity *what);
 /*
- * Where a device is all of a file, or of another device, from its beginning to
- * its end (loop; device-mapper's linear): of that, and so on.
+ * Blocks that a disk lies in, at each level down to the disks and files at the
+ * bottom (partitions, loop devices, device-mapper, md): host/areas.c.  A file is
+ * one area.
  */
-void xenfork__sys_follow(xenfork_ctx *ctx, struct xenfork__disk_identity *what);
+struct xenfork__area {
+    struct xenfork__disk_identity at;
+    uint64_t start, end; /* bytes */
+    bool is_shared;      /* a thin pool: others have other blocks there */
+};
+struct xenfork__areas {
+    struct xenfork__area *at;
+    size_t count;
+};
+/* NOMEM */
+int xenfork__sys_areas(xenfork_ctx *ctx,
+                       const struct xenfork__disk_identity *what,
+                       struct xenfork__areas *areas_out);
+void xenfork__areas_free(struct xenfork__areas *areas);
+#define cleanup_areas __attribute__((cleanup(xenfork__areas_free)))
+/* Does a block belong to both? */
+bool xenfork__areas_meet(const struct xenfork__areas *a,
+                         const struct xenfork__areas *b);
+/* Has it something open for writing that has blocks there?  False: or gone */
+bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
+                         const struct xenfork__areas *areas);
 /* Of a file or a block device.  is_file_out may be NULL */
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
                            uint64_t *bytes_out, bool *is_file_out);

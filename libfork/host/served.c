@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <linux/loop.h>
 #include <linux/major.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define MAX_DEPTH 16U
 #define SYS_BYTES 4096 /* a line of sysfs, a page */
 
 /* Linux's new_encode_dev(), by which a loop device tells its file's. */
@@ -40,9 +38,7 @@ static bool node_of(uint64_t device, char node_out[64])
     return true;
 }
 
-bool xenfork__sys_loop_file(uint64_t device, bool takes_part,
-                            struct xenfork__disk_identity *file_out,
-                            char name_out[XENFORK__LOOP_NAME])
+bool xenfork__sys_loop_file(uint64_t device, struct xenfork__loop *loop_out)
 {
     struct loop_info64 info;
     char node[64] = "";
@@ -51,77 +47,31 @@ bool xenfork__sys_loop_file(uint64_t device, bool takes_part,
     if (major(device) != LOOP_MAJOR || !node_of(device, node))
         return false;
     fd = open(node, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0 ||
-        (!takes_part && (info.lo_offset || info.lo_sizelimit)))
+    if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info) < 0)
         return false;
-    *file_out = (struct xenfork__disk_identity){
-        .device = decode(info.lo_device), .inode = info.lo_inode};
-    snprintf(name_out, XENFORK__LOOP_NAME, "%.*s", LO_NAME_SIZE,
+    *loop_out = (struct xenfork__loop){
+        .file = {.device = decode(info.lo_device), .inode = info.lo_inode},
+        .offset = info.lo_offset,
+        .bytes = info.lo_sizelimit,
+        .is_readonly = info.lo_flags & LO_FLAGS_READ_ONLY,
+    };
+    snprintf(loop_out->name, XENFORK__LOOP_NAME, "%.*s", LO_NAME_SIZE,
              (const char *)info.lo_file_name);
     return true;
 }
 
-/* A line of sysfs; "": there is none */
-static void read_sys(uint64_t device, const char *name, char text[SYS_BYTES])
-{
-    cleanup_file FILE *f = NULL;
-    char path[96];
-
-    snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s", major(device),
-             minor(device), name);
-    f = fopen(path, "re");
-    if (!f || !fgets(text, SYS_BYTES, f))
-        text[0] = '\0';
-    text[strcspn(text, "\n")] = '\0';
-}
-
 char *xenfork__sys_loop_path(uint64_t device)
 {
-    char path[SYS_BYTES];
+    cleanup_file FILE *f = NULL;
+    char path[96], text[SYS_BYTES] = "";
 
-    read_sys(device, "loop/backing_file", path);
-    return path[0] == '/' ? strdup(path) : NULL;
-}
-
-static bool is_as_large(uint64_t device, uint64_t other)
-{
-    char size[SYS_BYTES], other_size[SYS_BYTES];
-
-    read_sys(device, "size", size);
-    read_sys(other, "size", other_size);
-    return size[0] && !strcmp(size, other_size);
-}
-
-/* Is it linear over all of another?  "7:0 0" */
-static bool follow_linear(xenfork_ctx *ctx, struct xenfork__disk_identity *what)
-{
-    cleanup_free char *type = NULL;
-    cleanup_free char *params = NULL;
-    unsigned int major, minor;
-    uint64_t below, start;
-    char name[SYS_BYTES];
-
-    read_sys(what->device, "dm/name", name);
-    if (!name[0] || xenfork__sys_dm_table(ctx, name, &type, &params) < 0 ||
-        strcmp(type, "linear") != 0 ||
-        sscanf(params, "%u:%u %" SCNu64, &major, &minor, &start) != 3 || start)
-        return false;
-    below = makedev(major, minor);
-    if (!is_as_large(what->device, below))
-        return false;
-    what->device = below;
-    return true;
-}
-
-void xenfork__sys_follow(xenfork_ctx *ctx, struct xenfork__disk_identity *what)
-{
-    char name[XENFORK__LOOP_NAME];
-    uint32_t i;
-
-    for (i = 0; i < MAX_DEPTH && what->is_device; i++)
-        if (!xenfork__sys_loop_file(what->device, false, what, name) &&
-            !follow_linear(ctx, what))
-            return;
+    snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/loop/backing_file",
+             major(device), minor(device));
+    f = fopen(path, "re");
+    if (!f || !fgets(text, SYS_BYTES, f) || text[0] != '/')
+        return NULL;
+    text[strcspn(text, "\n")] = '\0';
+    return strdup(text);
 }
 
 /* The links of /proc/PID/fd have the modes that the files are open in. */
@@ -133,30 +83,30 @@ static bool is_writable(DIR *dir, const char *fd)
            (st.st_mode & S_IWUSR);
 }
 
-/* Has it the file open?  For writing: or a device that is all of it */
-static bool find_open(xenfork_ctx *ctx, uint32_t pid,
-                      const struct xenfork__disk_identity *what,
-                      bool is_for_writing)
+/* NULL: it is gone.  Caller closes it */
+static DIR *open_files(uint32_t pid)
 {
-    cleanup_dir DIR *dir = NULL;
-    struct dirent *entry;
     char path[32];
 
     snprintf(path, sizeof(path), "/proc/%u/fd", pid);
-    dir = opendir(path);
-    while (dir && (entry = readdir(dir))) {
-        struct xenfork__disk_identity open;
-        struct stat st;
+    return opendir(path);
+}
 
+/* The next file or device that it has open.  False: that was all */
+static bool next_open(DIR *dir, bool is_for_writing,
+                      struct xenfork__disk_identity *open_out)
+{
+    struct dirent *entry;
+    struct stat st;
+
+    while ((entry = readdir(dir))) {
         if (entry->d_name[0] == '.' ||
             (is_for_writing && !is_writable(dir, entry->d_name)) ||
-            fstatat(dirfd(dir), entry->d_name, &st, 0))
+            fstatat(dirfd(dir), entry->d_name, &st, 0) ||
+            (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
             continue;
-        open = xenfork__disk_identity_of(&st);
-        if (is_for_writing)
-            xenfork__sys_follow(ctx, &open);
-        if (xenfork__disk_is_same(&open, what))
-            return true;
+        *open_out = xenfork__disk_identity_of(&st);
+        return true;
     }
     return false;
 }
@@ -164,11 +114,27 @@ static bool find_open(xenfork_ctx *ctx, uint32_t pid,
 bool xenfork__sys_has_open(uint32_t pid,
                            const struct xenfork__disk_identity *what)
 {
-    return find_open(NULL, pid, what, false);
+    cleanup_dir DIR *dir = open_files(pid);
+    struct xenfork__disk_identity open;
+
+    while (dir && next_open(dir, false, &open))
+        if (xenfork__disk_is_same(&open, what))
+            return true;
+    return false;
 }
 
 bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
-                         const struct xenfork__disk_identity *what)
+                         const struct xenfork__areas *areas)
 {
-    return find_open(ctx, pid, what, true);
+    cleanup_dir DIR *dir = open_files(pid);
+    struct xenfork__disk_identity open;
+
+    while (dir && next_open(dir, true, &open)) {
+        cleanup_areas struct xenfork__areas there = {0};
+
+        if (xenfork__sys_areas(ctx, &open, &there) == 0 &&
+            xenfork__areas_meet(&there, areas))
+            return true;
+    }
+    return false;
 }

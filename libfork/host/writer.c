@@ -4,9 +4,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -15,7 +13,7 @@
 
 struct search {
     xenfork_ctx *ctx;
-    struct xenfork__disk_identity what;
+    struct xenfork__areas areas;
     char *name;
 };
 
@@ -42,7 +40,7 @@ static bool find_process(const struct search *search)
         if (entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
             !xenfork__sys_writes(search->ctx,
                                  (uint32_t)strtoul(entry->d_name, NULL, 10),
-                                 &search->what))
+                                 &search->areas))
             continue;
         name_process(search, entry->d_name);
         return true;
@@ -50,22 +48,35 @@ static bool find_process(const struct search *search)
     return false;
 }
 
+/* What is a disk's own foundation does not write to it unasked. */
+static bool lies_on(const struct search *search,
+                    const struct xenfork__disk_identity *device)
+{
+    size_t i;
+
+    for (i = 0; i < search->areas.count; i++)
+        if (xenfork__disk_is_same(&search->areas.at[i].at, device))
+            return true;
+    return false;
+}
+
 /* The kernel has it open, and no process. */
 static bool is_loop_of(const struct search *search, const char *name)
 {
-    struct xenfork__disk_identity file;
-    char node[64], loop_name[XENFORK__LOOP_NAME];
-    struct loop_info64 info;
-    cleanup_close int fd = -1;
+    cleanup_areas struct xenfork__areas areas = {0};
+    struct xenfork__disk_identity device;
+    struct xenfork__loop loop;
     struct stat st;
+    char node[64];
 
     snprintf(node, sizeof(node), "/dev/%.40s", name);
-    fd = open(node, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && !fstat(fd, &st) &&
-           xenfork__sys_loop_file(st.st_rdev, true, &file, loop_name) &&
-           xenfork__disk_is_same(&file, &search->what) &&
-           !ioctl(fd, LOOP_GET_STATUS64, &info) &&
-           !(info.lo_flags & LO_FLAGS_READ_ONLY);
+    if (stat(node, &st) || !xenfork__sys_loop_file(st.st_rdev, &loop) ||
+        loop.is_readonly)
+        return false;
+    device = xenfork__disk_identity_of(&st);
+    return !lies_on(search, &device) &&
+           xenfork__sys_areas(search->ctx, &device, &areas) == 0 &&
+           xenfork__areas_meet(&areas, &search->areas);
 }
 
 static bool find_loop(const struct search *search)
@@ -92,17 +103,19 @@ bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
     struct search search = {.ctx = ctx, .name = name_out};
+    struct xenfork__disk_identity what;
     struct stat st;
-    uint32_t i;
+    uint32_t i = 0;
 
     if (stat(path, &st))
         return false;
-    search.what = xenfork__disk_identity_of(&st);
-    xenfork__sys_follow(ctx, &search.what);
-    for (i = 0; i < TRIES; i++) {
-        if (!find_process(&search) && !find_loop(&search))
-            return false;
+    what = xenfork__disk_identity_of(&st);
+    if (xenfork__sys_areas(ctx, &what, &search.areas) < 0)
+        return false;
+    while (i < TRIES && (find_process(&search) || find_loop(&search))) {
         nanosleep(&pause, NULL);
+        i++;
     }
-    return true;
+    xenfork__areas_free(&search.areas);
+    return i == TRIES;
 }

@@ -91,19 +91,22 @@ static int check_device(xenfork_ctx *ctx, const struct disk *disk,
 {
     cleanup_free char *number = xenfork__xs_read(ctx, XBT_NULL,
                                                  "%s/physical-device", backend);
-    char name[XENFORK__LOOP_NAME] = "";
+    struct xenfork__loop loop = {.name = ""};
     struct xenfork__disk_identity served = {.is_device = true};
     unsigned int major, minor;
 
     if (!number || sscanf(number, "%x:%x", &major, &minor) != 2)
         return refuse_unknown(ctx, disk);
     served.device = makedev(major, minor);
-    if (!disk->there.is_device &&
-        !xenfork__sys_loop_file(served.device, false, &served, name))
-        return refuse_other(ctx, disk, "");
+    if (!disk->there.is_device) {
+        if (!xenfork__sys_loop_file(served.device, &loop) || loop.offset ||
+            loop.bytes)
+            return refuse_other(ctx, disk, "");
+        served = loop.file;
+    }
     return xenfork__disk_is_same(&served, &disk->there)
                ? 0
-               : refuse_other(ctx, disk, name);
+               : refuse_other(ctx, disk, loop.name);
 }
 
 /* block-fork serves a device that is the file's, or volume's, alone. */

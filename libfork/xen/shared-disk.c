@@ -17,26 +17,39 @@
 
 #define SOCKET "/run/blktap-control/nbd%u." /* see xen/tap.c */
 
-/* What a disk is: the file, or device, at the bottom of what is served. */
+/* Where a disk is: by its path, and by the device that blkback has. */
 struct places {
     size_t count;
-    struct xenfork__disk_identity at[2];
+    struct xenfork__areas at[2];
 };
 
-static void add_place(xenfork_ctx *ctx, struct places *places,
-                      struct xenfork__disk_identity place)
+static void free_places(struct places *places)
 {
-    xenfork__sys_follow(ctx, &place);
-    places->at[places->count++] = place;
+    while (places->count)
+        xenfork__areas_free(&places->at[--places->count]);
 }
 
-static bool is_one_of(const struct places *places,
-                      const struct xenfork__disk_identity *place)
+static int add_place(xenfork_ctx *ctx, struct places *places,
+                     const struct xenfork__disk_identity *place)
 {
+    int rc = xenfork__sys_areas(ctx, place, &places->at[places->count]);
+
+    if (rc == 0)
+        places->count++;
+    return rc;
+}
+
+/* Also when there is no memory to tell. */
+static bool is_in(xenfork_ctx *ctx, const struct places *places,
+                  const struct xenfork__disk_identity *place)
+{
+    cleanup_areas struct xenfork__areas areas = {0};
     size_t i;
 
+    if (xenfork__sys_areas(ctx, place, &areas) < 0)
+        return true;
     for (i = 0; i < places->count; i++)
-        if (xenfork__disk_is_same(&places->at[i], place))
+        if (xenfork__areas_meet(&places->at[i], &areas))
             return true;
     return false;
 }
@@ -127,11 +140,8 @@ static bool is_there(xenfork_ctx *ctx, const struct backends *at,
         cleanup_free char *number = read_backend(ctx, at, devid,
                                                  "physical-device");
 
-        if (is_number(number, &other)) {
-            xenfork__sys_follow(ctx, &other);
-            if (is_one_of(places, &other))
-                return true;
-        }
+        if (is_number(number, &other) && is_in(ctx, places, &other))
+            return true;
     } else if ((pid = server_of(ctx, at, devid))) {
         return process_writes(ctx, pid, places);
     }
@@ -140,8 +150,7 @@ static bool is_there(xenfork_ctx *ctx, const struct backends *at,
     if (!params || (!strcmp(at->kind, "vbd") && params[0] == '/') ||
         !place_of(path_of(params), &other))
         return false;
-    xenfork__sys_follow(ctx, &other);
-    return is_one_of(places, &other);
+    return is_in(ctx, places, &other);
 }
 
 /* The mode by which they write there; NULL: they do not.  Caller frees */
@@ -192,22 +201,37 @@ static int check_domain(xenfork_ctx *ctx, const struct backends *at,
     return 0;
 }
 
-/* By its path, and by the device that blkback has: block-fork's own. */
-static void find_own(xenfork_ctx *ctx, uint32_t domid,
-                     const struct xenfork__disk *disk, struct places *places)
+static int find_own(xenfork_ctx *ctx, uint32_t domid,
+                    const struct xenfork__disk *disk, struct places *places)
 {
     cleanup_free char *backend = xenfork__xen_disk_backend(ctx, domid,
                                                            disk->vdev);
     cleanup_free char *number = NULL;
     struct xenfork__disk_identity own;
+    int rc = 0;
 
     if (place_of(path_of(disk->path), &own))
-        add_place(ctx, places, own);
-    if (!backend || !strstr(backend, "/vbd/"))
-        return;
+        rc = add_place(ctx, places, &own);
+    if (rc < 0 || !backend || !strstr(backend, "/vbd/"))
+        return rc;
     number = xenfork__xs_read(ctx, XBT_NULL, "%s/physical-device", backend);
-    if (is_number(number, &own))
-        add_place(ctx, places, own);
+    return is_number(number, &own) ? add_place(ctx, places, &own) : 0;
+}
+
+static int check_kind(xenfork_ctx *ctx, struct backends *at, uint32_t domid,
+                      const struct xenfork__disk *disk,
+                      const struct places *places)
+{
+    unsigned int i, count = 0;
+    cleanup_free char **domids = xenfork__xs_list(
+        ctx, &count, "/local/domain/%u/backend/%s", at->own, at->kind);
+    int rc = 0;
+
+    for (i = 0; domids && i < count && rc == 0; i++) {
+        at->domid = domids[i];
+        rc = check_domain(ctx, at, domid, disk, places);
+    }
+    return rc;
 }
 
 int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
@@ -220,18 +244,12 @@ int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
     int rc = 0;
 
     if (disk->path && !disk->is_foreign)
-        find_own(ctx, domid, disk, &places);
+        rc = find_own(ctx, domid, disk, &places);
     for (kind = 0; kind < ARRAY_SIZE(kinds) && places.count && rc == 0;
          kind++) {
-        unsigned int i, count = 0;
-        cleanup_free char **domids = xenfork__xs_list(
-            ctx, &count, "/local/domain/%u/backend/%s", at.own, kinds[kind]);
-
         at.kind = kinds[kind];
-        for (i = 0; domids && i < count && rc == 0; i++) {
-            at.domid = domids[i];
-            rc = check_domain(ctx, &at, domid, disk, &places);
-        }
+        rc = check_kind(ctx, &at, domid, disk, &places);
     }
+    free_places(&places);
     return rc;
 }

@@ -39,6 +39,23 @@ remember raw
 refused 'a disk that another domain has open' DISK "xvda .*shared with domain $(domid_of two)" 'detach it' raw k
 xl destroy two
 rm /data/second.img /data/two.img
+# It has some of its blocks: a partition, a volume. /data/v1.img has no boot sector: one MiB from the first is given away.
+other_has() { xl create -pq /tmp/other.cfg "disk = [ \"format=raw,vdev=xvda,access=rw,target=$1\" ]"; }
+sed 's/^name = .*/name = "other"/; s/^memory = .*/memory = 64/; s/^maxmem = .*/maxmem = 64/' /etc/xen/source.cfg >/tmp/other.cfg
+{ head -c 446 /dev/zero; printf '\0\0\0\0\203\0\0\0\0\10\0\0\0\10\0\0'; head -c 48 /dev/zero; printf '\125\252'; } >/tmp/mbr
+loop=$(losetup -f) && losetup "$loop" /data/v1.img && dd if=/tmp/mbr of="$loop" conv=fsync status=none
+losetup -d "$loop" && losetup -P "$loop" /data/v1.img
+mdev -s 2>/dev/null
+check 'a domain has a partition of it' other_has "${loop}p1"
+code 'a partition of its disk that another domain has' DISK xl -N fork --json raw
+xl destroy other
+dmsetup create part --table "0 2048 linear $loop 4096" && dmsetup mknodes
+check 'a domain has a volume on it' other_has /dev/mapper/part
+remember raw
+refused 'a volume on its disk that another domain has' DISK "xvda .*shared with domain $(domid_of other)" 'detach it' raw k
+xl destroy other
+dmsetup remove part && losetup -d "$loop"
+check 'nobody has any of it' xl -N fork raw
 mv /data/v2.img /data/v1.img
 elsewhere 'a file that was moved over it' raw
 xl destroy raw
