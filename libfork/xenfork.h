@@ -682,8 +682,9 @@ int xenfork_clone_forget(xenfork_ctx *ctx, const char *name);
  * Return:     0, or a negative XENFORK_E_*.
  * Errors:     NOTFOUND; NOTOURS not a clone; BUSY it has a domain, or another
  *             operation is on it; NAMETAKEN; UUIDTAKEN; INUSE it was migrated
- *             or saved, or somebody writes to a disk of it; DISK one is
- *             missing; HOSTMEM; XEN; STATE; RESIDUE.
+ *             or saved, or somebody writes to a disk of it, or a read-only
+ *             disk is not what it was; DISK one is missing; HOSTMEM; XEN;
+ *             STATE; RESIDUE.
  * Effects:    a NIC that was held is held; a clone that had not acknowledged
  *             is to acknowledge.  On failure, or killed: the clone is stopped.
  * Blocking:   yes: seconds.

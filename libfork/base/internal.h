@@ -23,6 +23,7 @@
 #define XENFORK__PAGE_SIZE      4096U
 #define XENFORK__PAGE_KIB       4U
 #define XENFORK__TEXT_BYTES     512U
+#define XENFORK__DISK_IS        96U /* what a disk is, in words: host/host.h */
 #define XENFORK__MAX_TIMEOUT_MS 3600000U
 
 struct xenfork_ctx {

@@ -212,7 +212,7 @@ static int prepare_one(xenfork_ctx *ctx,
     if (rc < 0)
         return rc;
     if (!path)
-        return xenfork__shared_note(ctx, image, index, disk);
+        return xenfork__shared_note(ctx, image, disk);
     if ((rc = xenfork__txn_disk(ctx, source->txn, driver->name, path,
                                 disk->vdev, disk->path)) < 0 ||
         (rc = driver->prepare(
@@ -350,7 +350,8 @@ static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
             disks[i].is_absent = true;
             continue;
         }
-        if (!sealed && (rc = xenfork__shared_check(ctx, image, i, disk)) < 0)
+        if (!sealed && ((rc = xenfork__shared_check(ctx, image, disk)) < 0 ||
+                        (rc = xenfork__shared_note(ctx, clone, disk)) < 0))
             return rc;
         if (!sealed)
             continue;

@@ -155,12 +155,17 @@ int xenfork__raw_remove(xenfork_ctx *ctx, const char *path);
 
 /*
  * A read-only disk is the same for everybody: what it is, is kept with the
- * image.  DISK with remedy, not logged: it is another one by now.  disk/share.c
+ * image, and with each clone.  DISK with remedy: it is another one by now;
+ * before a clone starts again INUSE, and also if it was written to.
+ * disk/share.c
  */
-int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *image,
-                         uint32_t index, const struct xenfork__disk *disk);
+int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *node,
+                         const struct xenfork__disk *disk);
 int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__node *image,
-                          uint32_t index, const struct xenfork__disk *disk);
+                          const struct xenfork__disk *disk);
+int xenfork__shared_check_start(xenfork_ctx *ctx,
+                                const struct xenfork__node *clone,
+                                const struct xenfork__disk *disk);
 
 /* See xenfork__xen_disk_served().  disk/served.c */
 int xenfork__disk_is_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,

@@ -2,66 +2,93 @@
 /* A read-only disk, and an empty drive: the same for everybody. */
 #include "disk/disk.h"
 
-#include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "host/dm.h"
 
-/* "file 2049 131"; "": nothing here, or nothing that can be compared */
+/* "": nothing is there, or nothing that can be compared */
 static int identify(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                    char is_out[64])
+                    char is_out[XENFORK__DISK_IS])
 {
     const char *file = disk->path ? strchr(disk->path, '/') : NULL;
-    struct xenfork__disk_identity identity;
-    struct stat st;
-    int rc;
 
     is_out[0] = '\0';
-    if (!file || disk->is_foreign || stat(file, &st) ||
-        (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)))
-        return 0;
-    rc = xenfork__sys_disk_identity(ctx, file, &identity);
-    if (rc == 0)
-        snprintf(is_out, 64, "%s %" PRIu64 " %" PRIu64,
-                 identity.is_device ? "device" : "file", identity.device,
-                 identity.inode);
-    return rc;
+    return !file || disk->is_foreign ? 0
+                                     : xenfork__sys_disk_is(ctx, file, is_out);
 }
 
-int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *image,
-                         uint32_t index, const struct xenfork__disk *disk)
+int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *node,
+                         const struct xenfork__disk *disk)
 {
-    char is[64];
+    char is[XENFORK__DISK_IS];
     int rc = identify(ctx, disk, is);
 
-    return rc < 0 || !is[0] ? rc
-                            : xenfork__node_add_shared(ctx, image, index, is);
+    return rc < 0 || !is[0]
+               ? rc
+               : xenfork__node_add_shared(ctx, node, disk->vdev, is);
+}
+
+/* What it was; NULL: not noted */
+static const char *noted(const struct xenfork__node *node,
+                         const struct xenfork__disk *disk)
+{
+    uint32_t i;
+
+    for (i = 0; i < node->shared_count; i++)
+        if (disk->vdev && !strcmp(node->shared[i].vdev, disk->vdev))
+            return node->shared[i].is;
+    return NULL;
+}
+
+/* Whether the same file has been written to since says the rest. */
+static bool is_same_disk(const char *a, const char *b)
+{
+    const char *end = strstr(a, XENFORK__DISK_WRITTEN);
+    size_t length = end ? (size_t)(end - a) + 1 : strlen(a) + 1;
+
+    return !strncmp(a, b, length);
 }
 
 int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__node *image,
-                          uint32_t index, const struct xenfork__disk *disk)
+                          const struct xenfork__disk *disk)
 {
-    char is[64];
-    uint32_t i;
+    const char *was = noted(image, disk);
+    char is[XENFORK__DISK_IS];
     int rc;
 
-    for (i = 0; i < image->shared_count; i++) {
-        if (image->shared[i].index != index)
-            continue;
-        rc = identify(ctx, disk, is);
-        if (rc < 0 || !strcmp(is, image->shared[i].is))
-            return rc;
-        xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                      "disk %s (%s) of image %s: the path leads to another "
-                      "disk than when the image was made",
-                      disk->vdev, disk->path, image->name);
-        return xenfork__remedy(ctx,
-                               "let it lead there again, or make clones "
-                               "without it (--disk %s=none)",
-                               disk->vdev);
-    }
-    return 0;
+    if (!was || (rc = identify(ctx, disk, is)) < 0 || is_same_disk(was, is))
+        return was ? rc : 0;
+    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                  "disk %s (%s) of image %s: the path leads to another "
+                  "disk than when the image was made",
+                  disk->vdev, disk->path, image->name);
+    return xenfork__remedy(ctx,
+                           "let it lead there again, or make clones "
+                           "without it (--disk %s=none)",
+                           disk->vdev);
+}
+
+int xenfork__shared_check_start(xenfork_ctx *ctx,
+                                const struct xenfork__node *clone,
+                                const struct xenfork__disk *disk)
+{
+    const char *was = noted(clone, disk);
+    char is[XENFORK__DISK_IS];
+    int rc;
+
+    if (!was || (rc = identify(ctx, disk, is)) < 0 || !strcmp(was, is))
+        return was ? rc : 0;
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "clone %s: its read-only disk %s (%s) %s", clone->name,
+                  disk->vdev, disk->path,
+                  !is[0] ? "is missing"
+                  : is_same_disk(was, is)
+                      ? "was written to since the clone was made"
+                      : "is another one than when the clone was made");
+    return xenfork__remedy(ctx,
+                           "let the path lead to what the clone had; or, if "
+                           "it is to have this one: xl fork-start --yes %s",
+                           clone->name);
 }
 
 static int share_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,

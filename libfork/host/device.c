@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/digest.h"
+
 #define BLOCK_DIR "/sys/dev/block"
 #define MAX_TEXT  4096U
 
@@ -218,5 +220,45 @@ int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out)
         return xenfork__remedy(ctx, "bring it up: disks lie on it");
     }
     *node_out = node;
+    return 0;
+}
+
+static int print_file(const struct statx *st, char is_out[XENFORK__DISK_IS])
+{
+    const struct statx_timestamp *born = &st->stx_btime;
+    const struct statx_timestamp *written = &st->stx_mtime;
+    bool has_birth = st->stx_mask & STATX_BTIME;
+
+    return snprintf(
+        is_out, XENFORK__DISK_IS,
+        "file %" PRIu64 " %lld.%09u %" PRIu64 XENFORK__DISK_WRITTEN "%lld.%09u",
+        (uint64_t)st->stx_ino, has_birth ? (long long)born->tv_sec : 0,
+        has_birth ? born->tv_nsec : 0, (uint64_t)st->stx_size,
+        (long long)written->tv_sec, written->tv_nsec);
+}
+
+int xenfork__sys_disk_is(xenfork_ctx *ctx, const char *path,
+                         char is_out[XENFORK__DISK_IS])
+{
+    cleanup_free char *is = NULL;
+    struct statx st;
+    char dir[64];
+
+    is_out[0] = '\0';
+    if (statx(AT_FDCWD, path, 0, STATX_BASIC_STATS | STATX_BTIME, &st))
+        return errno == ENOENT || errno == ENOTDIR
+                   ? 0
+                   : xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                   "cannot examine %s", path);
+    if (S_ISREG(st.stx_mode))
+        return print_file(&st, is_out) < 0 ? xenfork__nomem(ctx) : 0;
+    if (!S_ISBLK(st.stx_mode))
+        return 0;
+    name_dir(makedev(st.stx_rdev_major, st.stx_rdev_minor), dir);
+    is = identify(dir);
+    if (!is)
+        return xenfork__nomem(ctx);
+    snprintf(is_out, XENFORK__DISK_IS, "device %016" PRIx64,
+             xenfork__digest(is, strlen(is)));
     return 0;
 }

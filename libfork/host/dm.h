@@ -111,6 +111,14 @@ struct xenfork__disk_identity {
 /* DISK, logged: nothing is there, or no file and no block device */
 int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
                                struct xenfork__disk_identity *identity_out);
+/*
+ * What a path leads to, so that it can be told after a reboot, too: "file INODE
+ * BORN BYTES written WHEN", or "device DIGEST".  "": nothing that a disk lies
+ * in.  DISK
+ */
+#define XENFORK__DISK_WRITTEN " written "
+int xenfork__sys_disk_is(xenfork_ctx *ctx, const char *path,
+                         char is_out[XENFORK__DISK_IS]);
 static inline struct xenfork__disk_identity
 xenfork__disk_identity_of(const struct stat *st)
 {

@@ -162,7 +162,7 @@ static int correct_disk(struct start *start,
 }
 
 /* The configuration that was kept, with the name and the disks of today. */
-static int load_config(struct start *start)
+static int load_config(struct start *start, uint32_t flags)
 {
     cleanup_free char *kept = NULL;
     struct xenfork__config *config = NULL;
@@ -178,6 +178,10 @@ static int load_config(struct start *start)
         return rc;
     for (i = 0; i < start->clone->disk_count && rc >= 0; i++)
         rc = correct_disk(start, config, &start->clone->disks[i]);
+    for (i = 0; i < config->disk_count && rc >= 0; i++)
+        if (!(flags & XENFORK_START_LEFT))
+            rc = xenfork__shared_check_start(start->ctx, start->clone,
+                                             &config->disks[i]);
     xenfork__config_free(config);
     return rc;
 }
@@ -207,7 +211,7 @@ static int check(struct start *start, const char *name, uint32_t flags)
         return rc;
     for (i = 0; i < clone->disk_count && rc >= 0; i++)
         rc = check_disk(ctx, clone, &clone->disks[i]);
-    if (rc < 0 || (rc = load_config(start)) < 0)
+    if (rc < 0 || (rc = load_config(start, flags)) < 0)
         return rc;
     rc = xenfork__xen_check_memory(ctx, start->json, XENFORK_DOMID_NONE);
     return rc == XENFORK_E_HOSTMEM

@@ -45,7 +45,7 @@ static int disks_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
     return 0;
 }
 
-/* "INDEX IS" */
+/* "VDEV IS" */
 static int shared_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                             struct xenfork__record *record)
 {
@@ -53,9 +53,9 @@ static int shared_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
     int rc = 0;
 
     for (i = 0; i < node->shared_count && rc >= 0; i++) {
-        char text[96];
+        char text[sizeof(*node->shared)];
 
-        snprintf(text, sizeof(text), "%u %s", node->shared[i].index,
+        snprintf(text, sizeof(text), "%s %s", node->shared[i].vdev,
                  node->shared[i].is);
         rc = xenfork__record_set_nth(ctx, record, "shared", i, text);
     }
@@ -213,13 +213,13 @@ static bool shared_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
 
     for (i = 0; i < MAX_DISKS; i++) {
         const char *text = xenfork__record_get_nth(record, "shared", i);
-        char is[64];
-        uint32_t index;
+        char is[XENFORK__DISK_IS];
+        char vdev[32];
 
         if (!text)
             return true;
-        if (sscanf(text, "%" SCNu32 " %63[^\n]", &index, is) != 2 ||
-            xenfork__node_add_shared(ctx, node, index, is) < 0)
+        if (sscanf(text, "%31s %95[^\n]", vdev, is) != 2 ||
+            xenfork__node_add_shared(ctx, node, vdev, is) < 0)
             return false;
     }
     return false;

@@ -82,7 +82,7 @@ void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk)
 }
 
 int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
-                             uint32_t index, const char *is)
+                             const char *vdev, const char *is)
 {
     struct xenfork__node_shared *shared = reallocarray(
         node->shared, node->shared_count + 1, sizeof(*shared));
@@ -91,7 +91,7 @@ int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
         return xenfork__nomem(ctx);
     node->shared = shared;
     shared += node->shared_count++;
-    shared->index = index;
+    snprintf(shared->vdev, sizeof(shared->vdev), "%s", vdev);
     snprintf(shared->is, sizeof(shared->is), "%s", is);
     return 0;
 }

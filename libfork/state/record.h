@@ -22,10 +22,10 @@ struct xenfork__node_disk {
     uint32_t depth; /* in lists: see xenfork_list_disk_depth() */
 };
 
-/* An image's: what a read-only disk of the source was, see disk/share.c */
+/* What a read-only disk was when the image, or the clone, was made. */
 struct xenfork__node_shared {
-    uint32_t index; /* in the configuration */
-    char is[64];
+    char vdev[32];
+    char is[XENFORK__DISK_IS];
 };
 
 struct xenfork__node_nic {
@@ -83,7 +83,7 @@ int xenfork__node_disk_beside(xenfork_ctx *ctx, struct xenfork__node *node,
 /* A disk and what is beside it change places. */
 void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk);
 int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
-                             uint32_t index, const char *is);
+                             const char *vdev, const char *is);
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
                           int devid, const uint8_t mac[6], int link);
 /* A path in the node's directory; file NULL: the directory.  Caller frees */

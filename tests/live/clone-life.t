@@ -36,6 +36,9 @@ ends() {
     is "$how: it is the same machine" "$(machine k)" "$before"
 }
 
+truncate -s 4M /data/ro.img
+cp -p /data/ro.img /data/ro2.img
+check 'a read-only disk' xl block-attach source format=raw,vdev=xvdb,access=r,target=/data/ro.img
 check 'a clone' timeout 120 xl fork --param role=db source k
 check 'it ticks' wait_until 60 ticks_on k
 disk=$(info k '.disks[0].path')
@@ -70,6 +73,16 @@ xl rename k source
 mv "$disk" "$disk.away"
 refuses 'a disk that is missing is said' "xvda is missing: $disk"
 mv "$disk.away" "$disk"
+mv /data/ro.img /data/ro1.img
+refuses 'a read-only disk that is missing is said' 'read-only disk xvdb .* is missing'
+ln -s ro2.img /data/ro.img
+refuses 'one that is another by now, too' 'read-only disk xvdb \(/data/ro.img\) is another one'
+mv -f /data/ro1.img /data/ro.img
+touch /data/ro.img
+refuses 'and one that was written to' 'read-only disk xvdb .* was written to'
+check 'by --yes it starts' timeout 120 xl fork-start --yes k
+xl destroy k
+touch -r /data/ro2.img /data/ro.img
 said=$(timeout 120 xl fork-start nobody k 2>&1) && status=0 || status=$?
 is 'one that fails does not keep others from it' "$status $(grep -c 'no clone named nobody' <<<"$said")" '1 1'
 check 'it ticks' wait_tick k 2 120

@@ -41,7 +41,7 @@ xl destroy two
 rm /data/second.img /data/two.img
 # It has some of its blocks: a partition, a volume. /data/v1.img has no boot sector: one MiB from the first is given away.
 other_has() { xl create -pq /tmp/other.cfg "disk = [ \"format=raw,vdev=xvda,access=rw,target=$1\" ]"; }
-sed 's/^name = .*/name = "other"/; s/^memory = .*/memory = 64/; s/^maxmem = .*/maxmem = 64/' /etc/xen/source.cfg >/tmp/other.cfg
+sed 's/^name = .*/name = "other"/; s/^memory = .*/memory = 128/; s/^maxmem = .*/maxmem = 128/' /etc/xen/source.cfg >/tmp/other.cfg
 { head -c 446 /dev/zero; printf '\0\0\0\0\203\0\0\0\0\10\0\0\0\10\0\0'; head -c 48 /dev/zero; printf '\125\252'; } >/tmp/mbr
 loop=$(losetup -f) && losetup "$loop" /data/v1.img && dd if=/tmp/mbr of="$loop" conv=fsync status=none
 losetup -d "$loop" && losetup -P "$loop" /data/v1.img

@@ -72,6 +72,21 @@ int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
+int xenfork__sys_disk_is(xenfork_ctx *ctx, const char *path,
+                         char is_out[XENFORK__DISK_IS])
+{
+    struct stat st;
+
+    FAKE_ENTER(ctx);
+    is_out[0] = '\0';
+    if (!stat(path, &st))
+        snprintf(is_out, XENFORK__DISK_IS,
+                 "file %" PRIu64 XENFORK__DISK_WRITTEN "%lld.%09ld",
+                 (uint64_t)st.st_ino, (long long)st.st_mtim.tv_sec,
+                 st.st_mtim.tv_nsec);
+    return fake_leave(0);
+}
+
 int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
                              uint64_t number, char **node_out, char **is_out)
 {

@@ -2,12 +2,14 @@
 /* start.c: a clone that has ended starts again, as the machine that it was. */
 #include "config.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -186,6 +188,63 @@ static void test_no_disk(void **state)
     assert_refused(XENFORK_E_DISK, s.before.disks[0].path);
 }
 
+static void write_at(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* By its user's leave it starts with what is there now. */
+static void assert_asks(const char *text)
+{
+    assert_refused(XENFORK_E_INUSE, text);
+    assert_non_null(strstr(xenfork_error_remedy(s.ctx), "--yes src-1"));
+}
+
+/* A read-only disk is not the clone's own: it may be anything by now. */
+static void test_readonly_disk(void **state)
+{
+    struct fake_disk *disk = &fake_domain(s.src)->disks[0];
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+    char first[FAKE_PATH], other[FAKE_PATH];
+    struct stat st;
+    uint32_t domid;
+
+    (void)state;
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    disk->is_readwrite = false;
+    fork_with_params(s.src);
+    end();
+    snprintf(first, sizeof(first), "%.200s/first", fake->dir);
+    snprintf(other, sizeof(other), "%.200s/other", fake->dir);
+    write_at(other, "other");
+    assert_int_equal(rename(disk->path, first), 0);
+    assert_asks("is missing");
+    assert_int_equal(symlink(other, disk->path), 0);
+    assert_asks("is another one");
+    assert_int_equal(unlink(disk->path), 0);
+    assert_int_equal(rename(other, disk->path), 0);
+    assert_asks("is another one");
+    assert_int_equal(rename(first, disk->path), 0);
+    assert_int_equal(stat(disk->path, &st), 0);
+    times[1].tv_sec = st.st_mtim.tv_sec + 1;
+    assert_int_equal(utimensat(AT_FDCWD, disk->path, times, 0), 0);
+    assert_asks("was written to");
+    times[1] = st.st_mtim;
+    assert_int_equal(utimensat(AT_FDCWD, disk->path, times, 0), 0);
+    starts();
+    end();
+    assert_int_equal(rename(disk->path, first), 0);
+    write_at(disk->path, "another");
+    assert_asks("is another one");
+    assert_int_equal(
+        xenfork_clone_start_flags(s.ctx, "src-1", XENFORK_START_LEFT, &domid),
+        0);
+}
+
 static void test_no_memory(void **state)
 {
     (void)state;
@@ -266,11 +325,17 @@ static const struct sweep sweeps[] = {
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_same_machine), TEST(test_connected),
-        TEST(test_again),        TEST(test_runs),
-        TEST(test_name_taken),   TEST(test_no_disk),
-        TEST(test_no_memory),    TEST(test_no_config),
-        TEST(test_changed),      SWEEPS(0),
+        TEST(test_same_machine),
+        TEST(test_connected),
+        TEST(test_again),
+        TEST(test_runs),
+        TEST(test_name_taken),
+        TEST(test_no_disk),
+        TEST(test_no_memory),
+        TEST(test_no_config),
+        TEST(test_changed),
+        TEST(test_readonly_disk),
+        SWEEPS(0),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
