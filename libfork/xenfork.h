@@ -7,12 +7,24 @@
  * of the fork.  A *clone* is a domain made from an image.
  *
  * Conventions.  Functions that can fail return 0 or a negative XENFORK_E_*;
- * outputs come last and are untouched on failure.  Strings that a getter
- * returns belong to the object asked and live as long as it does.  Every
- * getter accepts an index out of range and then returns NULL, 0 or
- * XENFORK_DOMID_NONE.  A context may be used by one thread at a time, except
- * for xenfork_cancel().  The library prints nothing, never exits, installs no
- * signal handler and keeps no globals.
+ * outputs come last and are untouched on failure.
+ *
+ * Sources go by domid: any domain can be one.  Clones and images go by name:
+ * the name that they have today, their UUID, or their domid in decimal.
+ *
+ * Objects.  What a constructor (xenfork_open(), xenfork_*_new(),
+ * xenfork_*_open(), xenfork_fork()) returns belongs to the caller, who frees
+ * it. Everything else belongs to its parent and lives as long as it: a const
+ * pointer that a getter returns, be it an object or a string, is valid until
+ * the object that was asked, and what that is a part of, is freed.  Getters are
+ * nouns and cannot fail.  Asked for an index that there is not, they return
+ * NULL; every getter accepts NULL for the object, and then returns NULL, 0, or
+ * XENFORK_DOMID_NONE.  So a chain of getters needs one check, at its end.
+ *
+ * A context may be used by one thread at a time, except for xenfork_cancel();
+ * lists, checks and results are read only, and need no context but to be made.
+ * The library prints nothing, never exits, installs no signal handler and keeps
+ * no globals.
  */
 #ifndef XENFORK_H
 #define XENFORK_H
@@ -30,6 +42,9 @@ typedef struct xenfork_spec xenfork_spec;
 typedef struct xenfork_check xenfork_check;
 typedef struct xenfork_result xenfork_result;
 typedef struct xenfork_list xenfork_list;
+typedef struct xenfork_entry xenfork_entry; /* of a list */
+typedef struct xenfork_disk xenfork_disk;   /* of an entry */
+typedef struct xenfork_nic xenfork_nic;     /* of an entry */
 
 #define XENFORK_DOMID_NONE UINT32_MAX /* no such domain (any more) */
 #define XENFORK_ALL        UINT32_MAX /* every clone; or the fork itself */
@@ -197,7 +212,9 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
  * destroyed; with _CRASH when they crash, too.
  */
 #define XENFORK_FORK_EPHEMERAL       (1U << 2)
-#define XENFORK_FORK_EPHEMERAL_CRASH (1U << 3) /* with XENFORK_FORK_EPHEMERAL */
+#define XENFORK_FORK_EPHEMERAL_CRASH         \
+    (1U << 3) /* with XENFORK_FORK_EPHEMERAL \
+               */
 
 /**
  * Make a spec for @count clones.
@@ -438,7 +455,7 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
 /**
  * Hold or connect NICs of a clone.
  *
- * @clone   name, UUID or domid.
+ * @name    of a clone.
  * @nic     index in its configuration; XENFORK_ALL: every NIC.
  * @link    XENFORK_LINK_HOLD or XENFORK_LINK_CONNECT.
  * Return:  0, or a negative XENFORK_E_*.
@@ -451,13 +468,13 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
  * Source:  sch_handle_ingress, sch_handle_egress, net/core/dev.c, Linux 6.1.
  * Since:   0.1
  */
-int xenfork_nic_link(xenfork_ctx *ctx, const char *clone, uint32_t nic,
-                     int link);
+int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name, uint32_t nic,
+                               int link);
 
 /**
  * Move a NIC of a clone to another bridge; a held one is held there.
  *
- * @clone   name, UUID or domid.
+ * @name    of a clone.
  * @nic     index in its configuration; XENFORK_ALL: the only one.
  * @bridge  a bridge of this host.
  * Return:  0, or a negative XENFORK_E_*.
@@ -469,131 +486,148 @@ int xenfork_nic_link(xenfork_ctx *ctx, const char *clone, uint32_t nic,
  * Source:  RTM_SETLINK, rtnetlink(7); libxl_userdata_store, Xen 4.17.
  * Since:   0.1
  */
-int xenfork_nic_bridge(xenfork_ctx *ctx, const char *clone, uint32_t nic,
-                       const char *bridge);
+int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *name,
+                                 uint32_t nic, const char *bridge);
+
+#define XENFORK_LIST_BASES (1U << 0) /* bases that outlive their image, too */
+#define XENFORK_LIST_JOURNALS \
+    (1U << 1) /* journals that wait for undoing, too */
+
+/**
+ * List frozen sources, images and clones, with their memory, disks and NICs.
+ *
+ * @flags     XENFORK_LIST_*, or 0.
+ * @list_out  frozen sources; then images, each followed by its clones; all in
+ *            order of creation; then bases; then journals.
+ * Return:    0, or a negative XENFORK_E_*.
+ * Errors:    INVAL unknown flags; XEN; STATE; NOMEM.
+ * Ownership: the caller frees the list, with xenfork_list_free(); its entries,
+ *            their disks, NICs and strings belong to it.
+ * Effects:   none.
+ * Blocking:  no.
+ * Source:    xc_domain_getinfolist: tot_pages, shr_pages; Xen 4.17; headers of
+ *            disk files.
+ * Since:     0.1
+ */
+int xenfork_list_open(xenfork_ctx *ctx, uint32_t flags,
+                      xenfork_list **list_out);
+/** Free a list, and all that belongs to it.  NULL is accepted.  Since: 0.1 */
+void xenfork_list_free(xenfork_list *list);
+
+/* The entries of a list; they belong to it.  Since: 0.1 */
+uint32_t xenfork_list_count(const xenfork_list *list);
+const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
+                                        uint32_t index);
 
 #define XENFORK_KIND_IMAGE  1
 #define XENFORK_KIND_CLONE  2
 #define XENFORK_KIND_FROZEN 3 /* a frozen source */
-#define XENFORK_KIND_SEALED 4 /* a sealed disk without an image */
+#define XENFORK_KIND_BASE   4 /* a base disk whose image is gone */
 /*
- * What a killed process has left, and has not been undone: its name is the ID
- * of the journal, its parent the reason, its disks those that may be left.
+ * A killed operation that could not be undone yet.  Its name is the journal's
+ * ID, its parent the reason, its disks those that the operation may have left.
  */
 #define XENFORK_KIND_JOURNAL 5
 
-/**
- * List frozen sources, images and clones, with their memory.
- *
- * @list_out  frozen sources; then images, each followed by its clones; all in
- *            order of creation.
- * Return:    0, or a negative XENFORK_E_*.
- * Errors:    XEN; STATE; NOMEM.
- * Ownership: the caller frees it, with xenfork_list_free().
- * Effects:   none.
- * Blocking:  no.
- * Source:    xc_domain_getinfolist: tot_pages, shr_pages; Xen 4.17.
- * Since:     0.1
- */
-int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out);
-/**
- * List disks: the same, and sealed disks that outlive their image.
- *
- * @list_out  as of xenfork_list_all(); then sealed disks that are needed
- *            still, each an entry of one disk without a name.
- * Return:    0, or a negative XENFORK_E_*.
- * Errors:    XEN; STATE; NOMEM.
- * Ownership: the caller frees it, with xenfork_list_free().
- * Effects:   none.
- * Blocking:  no.
- * Source:    qcow2 headers, QEMU docs/interop/qcow2.
- * Since:     0.1
- */
-int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out);
-/** Free a list.  NULL is accepted.  Since: 0.1 */
-void xenfork_list_free(xenfork_list *list);
-
-/* Entries of a list.  Since: 0.1 */
-uint32_t xenfork_list_count(const xenfork_list *list);
-int xenfork_list_kind(const xenfork_list *list, uint32_t index);
+/* An entry: what it is.  All strings belong to the list.  Since: 0.1 */
+int xenfork_entry_kind(const xenfork_entry *entry);
 /* XENFORK_DOMID_NONE: the domain is gone, its disks and record remain. */
-uint32_t xenfork_list_domid(const xenfork_list *list, uint32_t index);
-/* NULL, of XENFORK_KIND_SEALED: it has none; so has it no parent. */
-const char *xenfork_list_name(const xenfork_list *list, uint32_t index);
-const char *xenfork_list_uuid(const xenfork_list *list, uint32_t index);
+uint32_t xenfork_entry_domid(const xenfork_entry *entry);
+/* NULL for XENFORK_KIND_BASE, which has neither name nor parent. */
+const char *xenfork_entry_name(const xenfork_entry *entry);
+const char *xenfork_entry_uuid(const xenfork_entry *entry);
 /*
- * The image a clone was made from; the source an image was made from; the
- * image that forks of a frozen source are made from, "" when there is none.
+ * The image that a clone was made from; the source that an image was made from;
+ * the image that forks of a frozen source are made from, "" while there is
+ * none; why a journal is not undone.
  */
-const char *xenfork_list_parent(const xenfork_list *list, uint32_t index);
-/* The domid of an image's source; XENFORK_DOMID_NONE: it is gone, or no image
- */
-uint32_t xenfork_list_parent_domid(const xenfork_list *list, uint32_t index);
+const char *xenfork_entry_parent(const xenfork_entry *entry);
+/* Domid of an image's source; XENFORK_DOMID_NONE: it is gone, or no image. */
+uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry);
 /*
- * One word: "running", "paused", "shutdown", "stopped" (a clone whose domain
- * has ended; its disks and record stay), "left" (it was migrated or saved);
- * images "ready", "lost" (destroyed behind our back), "broken" (somebody has
- * let it run: it cannot be forked); frozen sources "frozen", "gone".
+ * One word.  Clones: "running"; "paused"; "shutdown" (the guest has shut down,
+ * the domain is still there); "stopped" (the domain is gone, disks and record
+ * stay); "left" (migrated or saved, see xenfork_entry_left()).  Images:
+ * "ready"; "lost" (the domain was destroyed behind our back); "broken"
+ * (somebody let the domain run: it cannot be forked).  Frozen sources:
+ * "frozen".  Bases: "base". Journals: "stuck" (undoing failed); "unreadable"
+ * (the file is damaged).
  */
-const char *xenfork_list_state(const xenfork_list *list, uint32_t index);
+const char *xenfork_entry_state(const xenfork_entry *entry);
 /*
- * Where a clone without a domain here has gone, "migrated to HOST", "saved in
+ * Where a clone without a domain here has gone: "migrated to HOST", "saved in
  * FILE"; NULL: it has not.
  */
-const char *xenfork_list_left(const xenfork_list *list, uint32_t index);
+const char *xenfork_entry_left(const xenfork_entry *entry);
 /*
  * When xenforkd removes a clone, disks and all: "poweroff": when it powers off
  * or is destroyed; "crash": when it crashes, too; NULL: never.
  */
-const char *xenfork_list_ephemeral(const xenfork_list *list, uint32_t index);
+const char *xenfork_entry_ephemeral(const xenfork_entry *entry);
 /* Seconds since the Epoch. */
-uint64_t xenfork_list_created(const xenfork_list *list, uint32_t index);
-/* Memory the guest was given, and what of it is shared or its own, in KiB. */
-uint64_t xenfork_list_total_kib(const xenfork_list *list, uint32_t index);
-uint64_t xenfork_list_shared_kib(const xenfork_list *list, uint32_t index);
-uint64_t xenfork_list_private_kib(const xenfork_list *list, uint32_t index);
-/* Clones: per cent hydrated, 100: needs no image.  Images: clones that do. */
-uint32_t xenfork_list_hydrated(const xenfork_list *list, uint32_t index);
-uint32_t xenfork_list_users(const xenfork_list *list, uint32_t index);
-/* Clones: per cent detached, 100: all that it has is its own. */
-uint32_t xenfork_list_detached(const xenfork_list *list, uint32_t index);
-/* Nonzero: the image was asked to outlive its clones. */
-int xenfork_list_is_kept(const xenfork_list *list, uint32_t index);
+uint64_t xenfork_entry_created(const xenfork_entry *entry);
 /*
- * Clones: the generation; nonzero: it has acknowledged that; it has reseeded
- * its random numbers; why it could not adapt, as xenfork_result_clone_error().
+ * Memory in KiB: all that the guest was given; how much of it is backed by
+ * pages shared with others, and how much by pages of its own.  The rest has not
+ * been touched yet.
  */
-const char *xenfork_list_generation(const xenfork_list *list, uint32_t index);
-int xenfork_list_is_ready(const xenfork_list *list, uint32_t index);
-int xenfork_list_is_reseeded(const xenfork_list *list, uint32_t index);
-const char *xenfork_list_error(const xenfork_list *list, uint32_t index);
-/* NICs: how many; MAC; XENFORK_LINK_*, AUTO: held until acknowledged. */
-uint32_t xenfork_list_nic_count(const xenfork_list *list, uint32_t index);
-const char *xenfork_list_nic_mac(const xenfork_list *list, uint32_t index,
-                                 uint32_t nic);
-int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
-                          uint32_t nic);
-/* Disks that are the entry's own: files or devices, and what made them. */
-uint32_t xenfork_list_disk_count(const xenfork_list *list, uint32_t index);
-const char *xenfork_list_disk_vdev(const xenfork_list *list, uint32_t index,
-                                   uint32_t disk);
-const char *xenfork_list_disk_path(const xenfork_list *list, uint32_t index,
-                                   uint32_t disk);
-const char *xenfork_list_disk_driver(const xenfork_list *list, uint32_t index,
-                                     uint32_t disk);
-/* How many layers a read may have to look through; 1: there is no chain. */
-uint32_t xenfork_list_disk_depth(const xenfork_list *list, uint32_t index,
-                                 uint32_t disk);
-/* An image's: disks of clones that are made from it.  A clone's: 0. */
-uint32_t xenfork_list_disk_users(const xenfork_list *list, uint32_t index,
-                                 uint32_t disk);
+uint64_t xenfork_entry_total_kib(const xenfork_entry *entry);
+uint64_t xenfork_entry_shared_kib(const xenfork_entry *entry);
+uint64_t xenfork_entry_private_kib(const xenfork_entry *entry);
+/* Clones: per cent hydrated.  At 100 the clone needs no image. */
+uint32_t xenfork_entry_hydrated(const xenfork_entry *entry);
+/* Clones: per cent detached.  At 100 all that the clone has is its own. */
+uint32_t xenfork_entry_detached(const xenfork_entry *entry);
+/* Images: number of clones that need it. */
+uint32_t xenfork_entry_users(const xenfork_entry *entry);
+/* Images: nonzero when it was asked to outlive its clones. */
+int xenfork_entry_is_kept(const xenfork_entry *entry);
+/* Clones: the generation, NULL for others. */
+const char *xenfork_entry_generation(const xenfork_entry *entry);
+/* Clones: nonzero when its agent has acknowledged the generation. */
+int xenfork_entry_is_ready(const xenfork_entry *entry);
+/* Clones: nonzero when it has reseeded its random numbers. */
+int xenfork_entry_is_reseeded(const xenfork_entry *entry);
+/* Clones: why it could not adapt, as xenfork_result_clone_error(). */
+const char *xenfork_entry_error(const xenfork_entry *entry);
+/* NICs of a clone: how many; each; they belong to the list. */
+uint32_t xenfork_entry_nic_count(const xenfork_entry *entry);
+const xenfork_nic *xenfork_entry_nic(const xenfork_entry *entry,
+                                     uint32_t index);
+/* Disks that xenfork made for it: how many; each; they belong to the list. */
+uint32_t xenfork_entry_disk_count(const xenfork_entry *entry);
+const xenfork_disk *xenfork_entry_disk(const xenfork_entry *entry,
+                                       uint32_t index);
+
+/* A NIC; its strings belong to its parent.  Since: 0.1 */
+/* Name of the host side, "vif7.0"; NULL while its clone has no domain. */
+const char *xenfork_nic_vif(const xenfork_nic *nic);
+/* "00:16:3e:00:00:01" */
+const char *xenfork_nic_mac(const xenfork_nic *nic);
+/*
+ * XENFORK_LINK_HOLD: held; XENFORK_LINK_AUTO: held until the clone
+ * acknowledges; XENFORK_LINK_CONNECT: forwards.
+ */
+int xenfork_nic_link(const xenfork_nic *nic);
+
+/* A disk; its strings belong to its parent.  Since: 0.1 */
+/* Its name in the guest, "xvda". */
+const char *xenfork_disk_vdev(const xenfork_disk *disk);
+/* The driver that made it, "reflink". */
+const char *xenfork_disk_driver(const xenfork_disk *disk);
+/* The file or device. */
+const char *xenfork_disk_path(const xenfork_disk *disk);
+/* Number of layers that a read may have to look through; 1: no chain. */
+uint32_t xenfork_disk_depth(const xenfork_disk *disk);
+/* An image's: number of clones that have an overlay of it; else 0. */
+uint32_t xenfork_disk_users(const xenfork_disk *disk);
 
 #define XENFORK_NOT_KNOWN UINT64_MAX
 
 /**
  * Ask how much space a disk takes.
  *
- * @index, @disk       an entry's disk.
+ * @disk               a disk of a list's entry.
  * @allocated_kib_out  storage that it refers to, in KiB, what it shares with
  *                     other disks included.
  * @own_kib_out        what would be free without it; XENFORK_NOT_KNOWN where
@@ -606,8 +640,7 @@ uint32_t xenfork_list_disk_users(const xenfork_list *list, uint32_t index,
  * Source:   FS_IOC_FIEMAP, Linux Documentation/filesystems/fiemap.rst.
  * Since:    0.1
  */
-int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_list *list,
-                       uint32_t index, uint32_t disk,
+int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_disk *disk,
                        uint64_t *allocated_kib_out, uint64_t *own_kib_out);
 
 /**
@@ -779,9 +812,8 @@ int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
  *                  a file is in the way, or a disk cannot be moved while the
  *                  clone runs;
  *                  INUSE it was, or is being, saved or migrated, with the
- *                  paths of its disks; BUSY it is being detached, or forked; CANCELLED by
- *                  xenfork_cancel() or xenfork_detach_stop(); XEN; STATE;
- *                  RESIDUE.
+ *                  paths of its disks; BUSY it is being detached, or forked;
+ * CANCELLED by xenfork_cancel() or xenfork_detach_stop(); XEN; STATE; RESIDUE.
  * Effects:         guest memory comes to be in full use on the host.  Stopped
  *                  or killed half-way, the clone is as good as before; another
  *                  call goes on from there.  What disks were is removed.
@@ -824,7 +856,7 @@ int xenfork_recover(xenfork_ctx *ctx);
  * then its journal is moved to STATE/aside, and what it speaks of is the
  * user's to remove: warnings name it.
  *
- * @id       the journal's, as in xenfork_list_all().
+ * @id       the journal's, as in xenfork_list_open().
  * Return:   0, or a negative XENFORK_E_*.
  * Errors:   INVAL no ID; NOTFOUND no such journal; BUSY its process lives;
  *           STATE; NOMEM.

@@ -16,11 +16,11 @@ struct usage {
     uint64_t allocated_kib, own_kib;
 };
 
-static struct usage usage_of(xenfork_ctx *ctx, const xenfork_list *list,
-                             uint32_t index, uint32_t disk, int *status_out)
+static struct usage usage_of(xenfork_ctx *ctx, const xenfork_disk *disk,
+                             int *status_out)
 {
     struct usage usage = {XENFORK_NOT_KNOWN, XENFORK_NOT_KNOWN};
-    int rc = xenfork_disk_usage(ctx, list, index, disk, &usage.allocated_kib,
+    int rc = xenfork_disk_usage(ctx, disk, &usage.allocated_kib,
                                 &usage.own_kib);
 
     if (rc < 0)
@@ -36,25 +36,24 @@ static void cell_mib(struct table *table, uint64_t kib)
         table_mib(table, kib);
 }
 
-static void add_row(struct table *table, const xenfork_list *list,
-                    uint32_t index, uint32_t disk, const struct usage *usage)
+static void add_row(struct table *table, const xenfork_entry *entry,
+                    const xenfork_disk *disk, const struct usage *usage)
 {
-    bool is_clone = xenfork_list_kind(list, index) == XENFORK_KIND_CLONE;
+    bool is_clone = xenfork_entry_kind(entry) == XENFORK_KIND_CLONE;
 
-    const char *name = xenfork_list_name(list, index);
+    const char *name = xenfork_entry_name(entry);
 
     table_cell(table, "%s%s", is_clone ? "  " : "", name ? name : "-");
-    table_cell(table, "%s", xenfork_list_disk_vdev(list, index, disk));
-    table_cell(table, "%s", xenfork_list_disk_driver(list, index, disk));
+    table_cell(table, "%s", xenfork_disk_vdev(disk));
+    table_cell(table, "%s", xenfork_disk_driver(disk));
     cell_mib(table, usage->allocated_kib);
     cell_mib(table, usage->own_kib);
-    table_cell(table, "%" PRIu32, xenfork_list_disk_depth(list, index, disk));
+    table_cell(table, "%" PRIu32, xenfork_disk_depth(disk));
     if (is_clone)
         table_cell(table, "-");
     else
-        table_cell(table, "%" PRIu32,
-                   xenfork_list_disk_users(list, index, disk));
-    table_cell(table, "%s", xenfork_list_disk_path(list, index, disk));
+        table_cell(table, "%" PRIu32, xenfork_disk_users(disk));
+    table_cell(table, "%s", xenfork_disk_path(disk));
 }
 
 static int print_table(xenfork_ctx *ctx, const xenfork_list *list)
@@ -64,16 +63,20 @@ static int print_table(xenfork_ctx *ctx, const xenfork_list *list)
                                            ">USERS", "PATH", NULL};
     struct table *table = table_new(headings);
     int status = EXIT_DONE;
-    uint32_t i, disk;
+    uint32_t i, d;
 
     if (!table)
         return EXIT_FAILED;
-    for (i = 0; i < xenfork_list_count(list); i++)
-        for (disk = 0; disk < xenfork_list_disk_count(list, i); disk++) {
-            struct usage usage = usage_of(ctx, list, i, disk, &status);
+    for (i = 0; i < xenfork_list_count(list); i++) {
+        const xenfork_entry *entry = xenfork_list_entry(list, i);
 
-            add_row(table, list, i, disk, &usage);
+        for (d = 0; d < xenfork_entry_disk_count(entry); d++) {
+            const xenfork_disk *disk = xenfork_entry_disk(entry, d);
+            struct usage usage = usage_of(ctx, disk, &status);
+
+            add_row(table, entry, disk, &usage);
         }
+    }
     return table_print(table) ? status : EXIT_FAILED;
 }
 
@@ -85,22 +88,22 @@ static void json_kib(struct json *json, const char *key, uint64_t kib)
         json_number(json, key, kib);
 }
 
-static void json_disk(struct json *json, const xenfork_list *list,
-                      uint32_t index, uint32_t disk, const struct usage *usage)
+static void json_disk(struct json *json, const xenfork_entry *entry,
+                      const xenfork_disk *disk, const struct usage *usage)
 {
-    bool is_clone = xenfork_list_kind(list, index) == XENFORK_KIND_CLONE;
+    bool is_clone = xenfork_entry_kind(entry) == XENFORK_KIND_CLONE;
 
     json_open_map(json, NULL);
-    json_string(json, "name", xenfork_list_name(list, index));
+    json_string(json, "name", xenfork_entry_name(entry));
     json_string(json, "kind", is_clone ? "delta" : "sealed");
-    json_string(json, "of", xenfork_list_parent(list, index));
-    json_string(json, "vdev", xenfork_list_disk_vdev(list, index, disk));
-    json_string(json, "driver", xenfork_list_disk_driver(list, index, disk));
-    json_string(json, "path", xenfork_list_disk_path(list, index, disk));
+    json_string(json, "of", xenfork_entry_parent(entry));
+    json_string(json, "vdev", xenfork_disk_vdev(disk));
+    json_string(json, "driver", xenfork_disk_driver(disk));
+    json_string(json, "path", xenfork_disk_path(disk));
     json_kib(json, "allocated_kib", usage->allocated_kib);
     json_kib(json, "own_kib", usage->own_kib);
-    json_number(json, "depth", xenfork_list_disk_depth(list, index, disk));
-    json_number(json, "users", xenfork_list_disk_users(list, index, disk));
+    json_number(json, "depth", xenfork_disk_depth(disk));
+    json_number(json, "users", xenfork_disk_users(disk));
     json_close_map(json);
 }
 
@@ -108,17 +111,21 @@ static int print_json(xenfork_ctx *ctx, const xenfork_list *list)
 {
     struct json *json = json_new();
     int status = EXIT_DONE;
-    uint32_t i, disk;
+    uint32_t i, d;
 
     if (!json)
         return EXIT_FAILED;
     json_open_list(json, NULL);
-    for (i = 0; i < xenfork_list_count(list); i++)
-        for (disk = 0; disk < xenfork_list_disk_count(list, i); disk++) {
-            struct usage usage = usage_of(ctx, list, i, disk, &status);
+    for (i = 0; i < xenfork_list_count(list); i++) {
+        const xenfork_entry *entry = xenfork_list_entry(list, i);
 
-            json_disk(json, list, i, disk, &usage);
+        for (d = 0; d < xenfork_entry_disk_count(entry); d++) {
+            const xenfork_disk *disk = xenfork_entry_disk(entry, d);
+            struct usage usage = usage_of(ctx, disk, &status);
+
+            json_disk(json, entry, disk, &usage);
         }
+    }
     json_close_list(json);
     return json_print(json) ? status : EXIT_FAILED;
 }
@@ -131,7 +138,7 @@ static int print(xenfork_ctx *ctx, const xenfork_list *list,
 
 static int main_fork_disk_list(int argc, char **argv)
 {
-    return run_list(argc, argv, &cmd_fork_disk_list, 0, xenfork_list_disks,
+    return run_list(argc, argv, &cmd_fork_disk_list, 0, XENFORK_LIST_BASES,
                     print);
 }
 

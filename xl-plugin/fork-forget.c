@@ -12,16 +12,21 @@
 
 static void print_disks(const xenfork_list *list, const char *name)
 {
-    uint32_t i, disk;
+    uint32_t i, d;
 
     for (i = 0; i < xenfork_list_count(list); i++) {
-        if (xenfork_list_kind(list, i) != XENFORK_KIND_CLONE ||
-            (strcmp(xenfork_list_name(list, i), name) != 0 &&
-             strcasecmp(xenfork_list_uuid(list, i), name) != 0))
+        const xenfork_entry *entry = xenfork_list_entry(list, i);
+
+        if (xenfork_entry_kind(entry) != XENFORK_KIND_CLONE ||
+            (strcmp(xenfork_entry_name(entry), name) != 0 &&
+             strcasecmp(xenfork_entry_uuid(entry), name) != 0))
             continue;
-        for (disk = 0; disk < xenfork_list_disk_count(list, i); disk++)
-            printf("left: %s %s\n", xenfork_list_disk_vdev(list, i, disk),
-                   xenfork_list_disk_path(list, i, disk));
+        for (d = 0; d < xenfork_entry_disk_count(entry); d++) {
+            const xenfork_disk *disk = xenfork_entry_disk(entry, d);
+
+            printf("left: %s %s\n", xenfork_disk_vdev(disk),
+                   xenfork_disk_path(disk));
+        }
     }
 }
 
@@ -29,7 +34,7 @@ static void print_disks(const xenfork_list *list, const char *name)
 static int forget(xenfork_ctx *ctx, const char *name)
 {
     xenfork_list *list = NULL;
-    int rc = xenfork_list_all(ctx, &list);
+    int rc = xenfork_list_open(ctx, 0, &list);
 
     if (rc == 0)
         rc = xenfork_clone_forget(ctx, name);

@@ -14,29 +14,27 @@
 #include "run.h"
 
 /* Is this entry the one called NAME: name, UUID or domid? */
-static bool is_called(const xenfork_list *list, uint32_t index,
-                      const char *name)
+static bool is_called(const xenfork_entry *entry, const char *name)
 {
     uint64_t domid;
 
-    if (strcmp(xenfork_list_name(list, index), name) == 0 ||
-        strcmp(xenfork_list_uuid(list, index), name) == 0)
+    if (strcmp(xenfork_entry_name(entry), name) == 0 ||
+        strcmp(xenfork_entry_uuid(entry), name) == 0)
         return true;
     return parse_number(name, 0, XENFORK_DOMID_NONE - 1, &domid) &&
-           xenfork_list_domid(list, index) == domid;
+           xenfork_entry_domid(entry) == domid;
 }
 
 /* NAME is the source that the image was made from: its name, or its domid. */
-static bool is_image_of(const xenfork_list *list, uint32_t index,
-                        const char *name)
+static bool is_image_of(const xenfork_entry *entry, const char *name)
 {
     uint64_t domid;
 
-    if (xenfork_list_kind(list, index) != XENFORK_KIND_IMAGE)
+    if (xenfork_entry_kind(entry) != XENFORK_KIND_IMAGE)
         return false;
     if (parse_number(name, 0, XENFORK_DOMID_NONE - 1, &domid))
-        return xenfork_list_parent_domid(list, index) == domid;
-    return strcmp(xenfork_list_parent(list, index), name) == 0;
+        return xenfork_entry_parent_domid(entry) == domid;
+    return strcmp(xenfork_entry_parent(entry), name) == 0;
 }
 
 static void print_created(uint64_t created)
@@ -51,10 +49,10 @@ static void print_created(uint64_t created)
     printf("  made      %s\n", text);
 }
 
-static void print_heading(const xenfork_list *list, uint32_t index, int kind)
+static void print_heading(const xenfork_entry *entry, int kind)
 {
-    const char *name = xenfork_list_name(list, index);
-    const char *parent = xenfork_list_parent(list, index);
+    const char *name = xenfork_entry_name(entry);
+    const char *parent = xenfork_entry_parent(entry);
 
     if (kind == XENFORK_KIND_FROZEN)
         printf("%s: frozen source, %s%s\n", name,
@@ -65,10 +63,10 @@ static void print_heading(const xenfork_list *list, uint32_t index, int kind)
 }
 
 /* Who needs whom. */
-static void print_needs(const xenfork_list *list, uint32_t index, int kind)
+static void print_needs(const xenfork_entry *entry, int kind)
 {
-    uint32_t hydrated = xenfork_list_hydrated(list, index);
-    uint32_t detached = xenfork_list_detached(list, index);
+    uint32_t hydrated = xenfork_entry_hydrated(entry);
+    uint32_t detached = xenfork_entry_detached(entry);
 
     if (kind == XENFORK_KIND_CLONE) {
         printf("  hydrated  %u%%%s\n", hydrated,
@@ -77,73 +75,73 @@ static void print_needs(const xenfork_list *list, uint32_t index, int kind)
             printf("  detached  %u%%%s\n", detached,
                    detached < 100 ? "" : ", all that it has is its own");
     } else if (kind == XENFORK_KIND_IMAGE)
-        printf("  users     %u clones need it%s\n",
-               xenfork_list_users(list, index),
-               xenfork_list_is_kept(list, index) ? "; kept without any" : "");
+        printf("  users     %u clones need it%s\n", xenfork_entry_users(entry),
+               xenfork_entry_is_kept(entry) ? "; kept without any" : "");
 }
 
-static void print_identity(const xenfork_list *list, uint32_t index)
+static void print_identity(const xenfork_entry *entry)
 {
     static const char *const links[] = {
         [XENFORK_LINK_HOLD] = "held",
         [XENFORK_LINK_CONNECT] = "connected",
         [XENFORK_LINK_AUTO] = "held until it has acknowledged",
     };
-    const char *generation = xenfork_list_generation(list, index);
-    const char *error = xenfork_list_error(list, index);
-    uint32_t nic;
+    const char *generation = xenfork_entry_generation(entry);
+    const char *error = xenfork_entry_error(entry);
+    uint32_t i;
 
     if (generation)
         printf("  identity  generation %s, %s\n", generation,
-               xenfork_list_is_ready(list, index) ? "acknowledged"
-                                                  : "not acknowledged");
+               xenfork_entry_is_ready(entry) ? "acknowledged"
+                                             : "not acknowledged");
     if (error)
         printf("  error     %s\n", error);
     printf("  rng       %s\n",
-           xenfork_list_is_reseeded(list, index) ? "reseeded" : "not reseeded");
-    for (nic = 0; nic < xenfork_list_nic_count(list, index); nic++)
-        printf("  nic       %u %s %s\n", nic,
-               xenfork_list_nic_mac(list, index, nic),
-               links[xenfork_list_nic_link(list, index, nic)]);
+           xenfork_entry_is_reseeded(entry) ? "reseeded" : "not reseeded");
+    for (i = 0; i < xenfork_entry_nic_count(entry); i++) {
+        const xenfork_nic *nic = xenfork_entry_nic(entry, i);
+
+        printf("  nic       %u %s %s\n", i, xenfork_nic_mac(nic),
+               links[xenfork_nic_link(nic)]);
+    }
 }
 
-static void print_entry(const xenfork_list *list, uint32_t index)
+static void print_entry(const xenfork_entry *entry)
 {
-    uint32_t domid = xenfork_list_domid(list, index);
-    int kind = xenfork_list_kind(list, index);
-    uint32_t disk;
+    uint32_t domid = xenfork_entry_domid(entry);
+    int kind = xenfork_entry_kind(entry);
+    uint32_t i;
 
-    print_heading(list, index, kind);
+    print_heading(entry, kind);
     if (domid != XENFORK_DOMID_NONE)
         printf("  domid     %u\n", domid);
-    printf("  uuid      %s\n", xenfork_list_uuid(list, index));
-    printf("  state     %s\n", xenfork_list_state(list, index));
-    if (xenfork_list_left(list, index))
-        printf("  left      %s\n", xenfork_list_left(list, index));
-    if (xenfork_list_ephemeral(list, index))
+    printf("  uuid      %s\n", xenfork_entry_uuid(entry));
+    printf("  state     %s\n", xenfork_entry_state(entry));
+    if (xenfork_entry_left(entry))
+        printf("  left      %s\n", xenfork_entry_left(entry));
+    if (xenfork_entry_ephemeral(entry))
         printf("  ephemeral removed when it powers off%s or is destroyed\n",
-               strcmp(xenfork_list_ephemeral(list, index), "crash")
-                   ? ""
-                   : ", crashes");
-    print_created(xenfork_list_created(list, index));
+               strcmp(xenfork_entry_ephemeral(entry), "crash") ? ""
+                                                               : ", crashes");
+    print_created(xenfork_entry_created(entry));
     printf("  memory    %.1f MiB: %.1f shared, %.1f private\n",
-           xenfork_list_total_kib(list, index) / 1024.0,
-           xenfork_list_shared_kib(list, index) / 1024.0,
-           xenfork_list_private_kib(list, index) / 1024.0);
-    print_needs(list, index, kind);
+           xenfork_entry_total_kib(entry) / 1024.0,
+           xenfork_entry_shared_kib(entry) / 1024.0,
+           xenfork_entry_private_kib(entry) / 1024.0);
+    print_needs(entry, kind);
     if (kind == XENFORK_KIND_CLONE)
-        print_identity(list, index);
-    for (disk = 0; disk < xenfork_list_disk_count(list, index); disk++)
-        printf("  disk      %s %s %s\n",
-               xenfork_list_disk_vdev(list, index, disk),
-               xenfork_list_disk_driver(list, index, disk),
-               xenfork_list_disk_path(list, index, disk));
+        print_identity(entry);
+    for (i = 0; i < xenfork_entry_disk_count(entry); i++) {
+        const xenfork_disk *disk = xenfork_entry_disk(entry, i);
+
+        printf("  disk      %s %s %s\n", xenfork_disk_vdev(disk),
+               xenfork_disk_driver(disk), xenfork_disk_path(disk));
+    }
 }
 
 static int print_matching(const xenfork_list *list, const char *name,
                           bool is_json,
-                          bool (*is_match)(const xenfork_list *, uint32_t,
-                                           const char *),
+                          bool (*is_match)(const xenfork_entry *, const char *),
                           uint32_t *found_out)
 {
     struct json *json = NULL;
@@ -152,7 +150,9 @@ static int print_matching(const xenfork_list *list, const char *name,
     bool ok = true;
 
     for (i = 0; i < xenfork_list_count(list); i++) {
-        if (!is_match(list, i, name))
+        const xenfork_entry *entry = xenfork_list_entry(list, i);
+
+        if (!is_match(entry, name))
             continue;
         if (is_json && found == 0) {
             json = json_new();
@@ -162,9 +162,9 @@ static int print_matching(const xenfork_list *list, const char *name,
         }
         found++;
         if (json)
-            json_entry(json, list, i);
+            json_entry(json, entry);
         else
-            print_entry(list, i);
+            print_entry(entry);
     }
     if (json) {
         json_close_list(json);
@@ -199,7 +199,7 @@ static int print_info(xenfork_ctx *ctx, const xenfork_list *list,
 
 static int main_fork_info(int argc, char **argv)
 {
-    return run_list(argc, argv, &cmd_fork_info, 1, xenfork_list_all,
+    return run_list(argc, argv, &cmd_fork_info, 1, XENFORK_LIST_JOURNALS,
                     print_info);
 }
 

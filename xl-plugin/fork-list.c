@@ -16,12 +16,14 @@ static bool print_journals(const xenfork_list *list)
 {
     uint32_t i;
 
-    for (i = 0; i < xenfork_list_count(list); i++)
-        if (xenfork_list_kind(list, i) == XENFORK_KIND_JOURNAL &&
-            printf("journal %s: %s: %s\n", xenfork_list_name(list, i),
-                   xenfork_list_state(list, i),
-                   xenfork_list_parent(list, i)) < 0)
+    for (i = 0; i < xenfork_list_count(list); i++) {
+        const xenfork_entry *entry = xenfork_list_entry(list, i);
+
+        if (xenfork_entry_kind(entry) == XENFORK_KIND_JOURNAL &&
+            printf("journal %s: %s: %s\n", xenfork_entry_name(entry),
+                   xenfork_entry_state(entry), xenfork_entry_parent(entry)) < 0)
             return false;
+    }
     return fflush(stdout) == 0;
 }
 
@@ -36,27 +38,28 @@ static bool print_table(const xenfork_list *list)
     if (!table)
         return false;
     for (i = 0; i < xenfork_list_count(list); i++) {
-        int kind = xenfork_list_kind(list, i);
+        const xenfork_entry *entry = xenfork_list_entry(list, i);
+        int kind = xenfork_entry_kind(entry);
         bool is_clone = kind == XENFORK_KIND_CLONE;
-        const char *ephemeral = xenfork_list_ephemeral(list, i);
+        const char *ephemeral = xenfork_entry_ephemeral(entry);
 
         if (kind == XENFORK_KIND_JOURNAL)
             continue;
         table_cell(table, "%s%s", is_clone ? "  " : "",
-                   xenfork_list_name(list, i));
-        table_domid(table, xenfork_list_domid(list, i));
-        table_cell(table, "%s", xenfork_list_state(list, i));
-        table_mib(table, xenfork_list_total_kib(list, i));
-        table_mib(table, xenfork_list_shared_kib(list, i));
-        table_mib(table, xenfork_list_private_kib(list, i));
+                   xenfork_entry_name(entry));
+        table_domid(table, xenfork_entry_domid(entry));
+        table_cell(table, "%s", xenfork_entry_state(entry));
+        table_mib(table, xenfork_entry_total_kib(entry));
+        table_mib(table, xenfork_entry_shared_kib(entry));
+        table_mib(table, xenfork_entry_private_kib(entry));
         if (is_clone)
-            table_cell(table, "%u%%", xenfork_list_hydrated(list, i));
+            table_cell(table, "%u%%", xenfork_entry_hydrated(entry));
         else
             table_cell(table, "-");
         table_cell(table, "%s", ephemeral ? ephemeral : "-");
         table_cell(table, "%s",
                    kind == XENFORK_KIND_FROZEN ? "-"
-                                               : xenfork_list_parent(list, i));
+                                               : xenfork_entry_parent(entry));
     }
     return table_print(table) && print_journals(list);
 }
@@ -70,7 +73,7 @@ static bool print_json(const xenfork_list *list)
         return false;
     json_open_list(json, NULL);
     for (i = 0; i < xenfork_list_count(list); i++)
-        json_entry(json, list, i);
+        json_entry(json, xenfork_list_entry(list, i));
     json_close_list(json);
     return json_print(json);
 }
@@ -86,7 +89,8 @@ static int print(xenfork_ctx *ctx, const xenfork_list *list,
 
 static int main_fork_list(int argc, char **argv)
 {
-    return run_list(argc, argv, &cmd_fork_list, 0, xenfork_list_all, print);
+    return run_list(argc, argv, &cmd_fork_list, 0, XENFORK_LIST_JOURNALS,
+                    print);
 }
 
 const struct cmd cmd_fork_list = {

@@ -81,10 +81,11 @@ static int main_fork_net(int argc, char **argv)
     if (status != EXIT_DONE)
         return status;
     if (options.bridge)
-        rc = xenfork_nic_bridge(ctx, options.clone, options.nic,
-                                options.bridge);
+        rc = xenfork_clone_set_nic_bridge(ctx, options.clone, options.nic,
+                                          options.bridge);
     else
-        rc = xenfork_nic_link(ctx, options.clone, options.nic, options.link);
+        rc = xenfork_clone_set_nic_link(ctx, options.clone, options.nic,
+                                        options.link);
     if (rc < 0)
         status = session_failed(ctx, rc);
     session_close(ctx);

@@ -7,17 +7,15 @@
 #include "list-output.h"
 
 static const char *const kinds[] = {
-    [XENFORK_KIND_IMAGE] = "image",
-    [XENFORK_KIND_CLONE] = "clone",
-    [XENFORK_KIND_FROZEN] = "frozen",
+    [XENFORK_KIND_IMAGE] = "image",     [XENFORK_KIND_CLONE] = "clone",
+    [XENFORK_KIND_FROZEN] = "frozen",   [XENFORK_KIND_BASE] = "base",
     [XENFORK_KIND_JOURNAL] = "journal",
 };
 
 /* A frozen source may have no image yet: null. */
-static void json_parent(struct json *json, const xenfork_list *list,
-                        uint32_t index, int kind)
+static void json_parent(struct json *json, const xenfork_entry *entry, int kind)
 {
-    const char *parent = xenfork_list_parent(list, index);
+    const char *parent = xenfork_entry_parent(entry);
 
     json_string(json, kind == XENFORK_KIND_IMAGE ? "source" : "image",
                 *parent ? parent : NULL);
@@ -30,91 +28,87 @@ static const char *const links[] = {
 };
 
 /* Who the clone is, and whether it knows. */
-static void json_identity(struct json *json, const xenfork_list *list,
-                          uint32_t index)
+static void json_identity(struct json *json, const xenfork_entry *entry)
 {
-    uint32_t nic;
+    uint32_t i;
 
-    json_string(json, "generation", xenfork_list_generation(list, index));
-    json_bool(json, "ready", xenfork_list_is_ready(list, index));
+    json_string(json, "generation", xenfork_entry_generation(entry));
+    json_bool(json, "ready", xenfork_entry_is_ready(entry));
     json_string(json, "rng",
-                xenfork_list_is_reseeded(list, index) ? "reseeded"
-                                                      : "not reseeded");
-    json_string(json, "error", xenfork_list_error(list, index));
+                xenfork_entry_is_reseeded(entry) ? "reseeded" : "not reseeded");
+    json_string(json, "error", xenfork_entry_error(entry));
     json_open_list(json, "nics");
-    for (nic = 0; nic < xenfork_list_nic_count(list, index); nic++) {
+    for (i = 0; i < xenfork_entry_nic_count(entry); i++) {
+        const xenfork_nic *nic = xenfork_entry_nic(entry, i);
+
         json_open_map(json, NULL);
-        json_string(json, "mac", xenfork_list_nic_mac(list, index, nic));
-        json_string(json, "link",
-                    links[xenfork_list_nic_link(list, index, nic)]);
+        json_string(json, "mac", xenfork_nic_mac(nic));
+        json_string(json, "link", links[xenfork_nic_link(nic)]);
         json_close_map(json);
     }
     json_close_list(json);
 }
 
-static void json_disks(struct json *json, const xenfork_list *list,
-                       uint32_t index)
+static void json_disks(struct json *json, const xenfork_entry *entry)
 {
-    uint32_t disk;
+    uint32_t i;
 
     json_open_list(json, "disks");
-    for (disk = 0; disk < xenfork_list_disk_count(list, index); disk++) {
+    for (i = 0; i < xenfork_entry_disk_count(entry); i++) {
+        const xenfork_disk *disk = xenfork_entry_disk(entry, i);
+
         json_open_map(json, NULL);
-        json_string(json, "vdev", xenfork_list_disk_vdev(list, index, disk));
-        json_string(json, "driver",
-                    xenfork_list_disk_driver(list, index, disk));
-        json_string(json, "path", xenfork_list_disk_path(list, index, disk));
+        json_string(json, "vdev", xenfork_disk_vdev(disk));
+        json_string(json, "driver", xenfork_disk_driver(disk));
+        json_string(json, "path", xenfork_disk_path(disk));
         json_close_map(json);
     }
     json_close_list(json);
 }
 
 /* What a killed process has left. */
-static void json_journal(struct json *json, const xenfork_list *list,
-                         uint32_t index)
+static void json_journal(struct json *json, const xenfork_entry *entry)
 {
     json_open_map(json, NULL);
     json_string(json, "kind", kinds[XENFORK_KIND_JOURNAL]);
-    json_string(json, "name", xenfork_list_name(list, index));
-    json_string(json, "state", xenfork_list_state(list, index));
-    json_string(json, "reason", xenfork_list_parent(list, index));
-    json_disks(json, list, index);
+    json_string(json, "name", xenfork_entry_name(entry));
+    json_string(json, "state", xenfork_entry_state(entry));
+    json_string(json, "reason", xenfork_entry_parent(entry));
+    json_disks(json, entry);
     json_close_map(json);
 }
 
-void json_entry(struct json *json, const xenfork_list *list, uint32_t index)
+void json_entry(struct json *json, const xenfork_entry *entry)
 {
-    int kind = xenfork_list_kind(list, index);
+    int kind = xenfork_entry_kind(entry);
 
     if (kind == XENFORK_KIND_JOURNAL) {
-        json_journal(json, list, index);
+        json_journal(json, entry);
         return;
     }
     json_open_map(json, NULL);
     json_string(json, "kind", kinds[kind]);
-    json_string(json, "name", xenfork_list_name(list, index));
-    json_domid(json, "domid", xenfork_list_domid(list, index));
-    json_string(json, "uuid", xenfork_list_uuid(list, index));
-    json_parent(json, list, index, kind);
-    json_string(json, "state", xenfork_list_state(list, index));
+    json_string(json, "name", xenfork_entry_name(entry));
+    json_domid(json, "domid", xenfork_entry_domid(entry));
+    json_string(json, "uuid", xenfork_entry_uuid(entry));
+    json_parent(json, entry, kind);
+    json_string(json, "state", xenfork_entry_state(entry));
     if (kind == XENFORK_KIND_CLONE) {
-        json_string(json, "left", xenfork_list_left(list, index));
-        json_string(json, "ephemeral", xenfork_list_ephemeral(list, index));
+        json_string(json, "left", xenfork_entry_left(entry));
+        json_string(json, "ephemeral", xenfork_entry_ephemeral(entry));
     }
-    json_number(json, "created", xenfork_list_created(list, index));
-    json_number(json, "total_kib", xenfork_list_total_kib(list, index));
-    json_number(json, "shared_kib", xenfork_list_shared_kib(list, index));
-    json_number(json, "private_kib", xenfork_list_private_kib(list, index));
+    json_number(json, "created", xenfork_entry_created(entry));
+    json_number(json, "total_kib", xenfork_entry_total_kib(entry));
+    json_number(json, "shared_kib", xenfork_entry_shared_kib(entry));
+    json_number(json, "private_kib", xenfork_entry_private_kib(entry));
     if (kind == XENFORK_KIND_CLONE) {
-        json_number(json, "hydrated_percent",
-                    xenfork_list_hydrated(list, index));
-        json_number(json, "detached_percent",
-                    xenfork_list_detached(list, index));
-        json_identity(json, list, index);
+        json_number(json, "hydrated_percent", xenfork_entry_hydrated(entry));
+        json_number(json, "detached_percent", xenfork_entry_detached(entry));
+        json_identity(json, entry);
     } else if (kind == XENFORK_KIND_IMAGE) {
-        json_number(json, "users", xenfork_list_users(list, index));
-        json_bool(json, "is_kept", xenfork_list_is_kept(list, index));
+        json_number(json, "users", xenfork_entry_users(entry));
+        json_bool(json, "is_kept", xenfork_entry_is_kept(entry));
     }
-    json_disks(json, list, index);
+    json_disks(json, entry);
     json_close_map(json);
 }

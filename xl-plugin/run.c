@@ -35,7 +35,7 @@ int run_named(int argc, char **argv, const struct cmd *cmd, int max,
 }
 
 int run_list(int argc, char **argv, const struct cmd *cmd, int names,
-             int (*load)(xenfork_ctx *ctx, xenfork_list **list_out),
+             uint32_t flags,
              int (*print)(xenfork_ctx *ctx, const xenfork_list *list,
                           const struct simple_options *options))
 {
@@ -50,7 +50,7 @@ int run_list(int argc, char **argv, const struct cmd *cmd, int names,
     status = session_open(&ctx);
     if (status != EXIT_DONE)
         return status;
-    rc = load(ctx, &list);
+    rc = xenfork_list_open(ctx, flags, &list);
     status = rc < 0 ? session_failed(ctx, rc) : print(ctx, list, &options);
     xenfork_list_free(list);
     session_close(ctx);

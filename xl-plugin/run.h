@@ -11,9 +11,10 @@
 int run_named(int argc, char **argv, const struct cmd *cmd, int max,
               int (*operate)(xenfork_ctx *ctx, const char *name));
 
-/* On the list that load makes; print returns the exit status. */
+/* Print a list made with these XENFORK_LIST_*; print returns the exit status.
+ */
 int run_list(int argc, char **argv, const struct cmd *cmd, int names,
-             int (*load)(xenfork_ctx *ctx, xenfork_list **list_out),
+             uint32_t flags,
              int (*print)(xenfork_ctx *ctx, const xenfork_list *list,
                           const struct simple_options *options));
 

@@ -10,47 +10,7 @@
 /* No chain is longer. */
 #define MAX_DEPTH 4096U
 
-XENFORK_API uint32_t xenfork_list_disk_count(const xenfork_list *list,
-                                             uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->disk_count : 0;
-}
-
-static const struct xenfork__node_disk *disk_at(const xenfork_list *list,
-                                                uint32_t index, uint32_t disk)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n && disk < n->disk_count ? &n->disks[disk] : NULL;
-}
-
-XENFORK_API const char *xenfork_list_disk_vdev(const xenfork_list *list,
-                                               uint32_t index, uint32_t disk)
-{
-    const struct xenfork__node_disk *d = disk_at(list, index, disk);
-
-    return d ? d->vdev : NULL;
-}
-
-XENFORK_API const char *xenfork_list_disk_path(const xenfork_list *list,
-                                               uint32_t index, uint32_t disk)
-{
-    const struct xenfork__node_disk *d = disk_at(list, index, disk);
-
-    return d ? d->path : NULL;
-}
-
-XENFORK_API const char *xenfork_list_disk_driver(const xenfork_list *list,
-                                                 uint32_t index, uint32_t disk)
-{
-    const struct xenfork__node_disk *d = disk_at(list, index, disk);
-
-    return d ? d->driver : NULL;
-}
-
-/* What cannot be read, or is not there any more, ends the chain. */
+/* Count the layers: a file that cannot be read, or is gone, ends the chain. */
 static uint32_t measure(xenfork_ctx *ctx, const struct xenfork__node_disk *disk)
 {
     const struct xenfork__disk_driver *driver = xenfork__disk_driver(
@@ -70,18 +30,10 @@ static uint32_t measure(xenfork_ctx *ctx, const struct xenfork__node_disk *disk)
     return depth;
 }
 
-void xenfork__list_depths(xenfork_ctx *ctx, struct xenfork__node *node)
-{
-    uint32_t i;
-
-    for (i = 0; i < node->disk_count; i++)
-        node->disks[i].depth = measure(ctx, &node->disks[i]);
-}
-
 /* The record is called UUID-VDEV, after the image that was. */
-static int sealed_node(xenfork_ctx *ctx, const char *name,
-                       const struct xenfork__sealed *sealed,
-                       struct xenfork__node **node_out)
+static int base_node(xenfork_ctx *ctx, const char *name,
+                     const struct xenfork__sealed *sealed,
+                     struct xenfork__node **node_out)
 {
     cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
     char uuid[XENFORK__UUID_CHARS];
@@ -90,12 +42,12 @@ static int sealed_node(xenfork_ctx *ctx, const char *name,
 
     if (!node)
         return xenfork__nomem(ctx);
-    node->kind = XENFORK_KIND_SEALED;
+    node->kind = XENFORK_KIND_BASE;
     node->domid = XENFORK_DOMID_NONE;
     snprintf(uuid, sizeof(uuid), "%s", name);
     if (strlen(name) <= n + 1 || !xenfork__uuid_parse(uuid, node->uuid))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                             "%s is no name of a sealed disk", name);
+                             "%s is no name of a base disk", name);
     rc = xenfork__node_add_disk(ctx, node, 0, name + n + 1, sealed->driver,
                                 sealed->path, "");
     if (rc == 0)
@@ -103,7 +55,7 @@ static int sealed_node(xenfork_ctx *ctx, const char *name,
     return rc;
 }
 
-int xenfork__list_sealed(xenfork_ctx *ctx, struct xenfork__nodes *out)
+int xenfork__list_bases(xenfork_ctx *ctx, struct xenfork__nodes *out)
 {
     cleanup_sealed struct xenfork__sealed_list list = {0};
     cleanup_nodes struct xenfork__nodes nodes = {0};
@@ -115,22 +67,14 @@ int xenfork__list_sealed(xenfork_ctx *ctx, struct xenfork__nodes *out)
     if (!nodes.nodes)
         return xenfork__nomem(ctx);
     for (; nodes.count < list.count; nodes.count++) {
-        rc = sealed_node(ctx, list.names[nodes.count], &list.items[nodes.count],
-                         &nodes.nodes[nodes.count]);
+        rc = base_node(ctx, list.names[nodes.count], &list.items[nodes.count],
+                       &nodes.nodes[nodes.count]);
         if (rc < 0)
             return rc;
     }
     *out = nodes;
     nodes = (struct xenfork__nodes){0};
     return 0;
-}
-
-XENFORK_API uint32_t xenfork_list_disk_depth(const xenfork_list *list,
-                                             uint32_t index, uint32_t disk)
-{
-    const struct xenfork__node_disk *d = disk_at(list, index, disk);
-
-    return d ? d->depth : 0;
 }
 
 static bool has_disk(const struct xenfork__node *node, uint32_t index)
@@ -143,37 +87,41 @@ static bool has_disk(const struct xenfork__node *node, uint32_t index)
     return false;
 }
 
-XENFORK_API uint32_t xenfork_list_disk_users(const xenfork_list *list,
-                                             uint32_t index, uint32_t disk)
+/* Count the clones of an image that have this disk. */
+static uint32_t count_users(const xenfork_list *list,
+                            const struct xenfork__node *image, uint32_t index)
 {
-    const struct xenfork__node *image = xenfork__list_node(list, index);
-    const struct xenfork__node_disk *d = disk_at(list, index, disk);
-    const struct xenfork__node *node;
     uint32_t i, users = 0;
 
-    for (i = 0; d && (node = xenfork__list_node(list, i)); i++)
+    for (i = 0; i < list->count; i++) {
+        const struct xenfork__node *node = list->entries[i].node;
+
         users += node->kind == XENFORK_KIND_CLONE &&
                  !memcmp(node->parent, image->uuid, sizeof(image->uuid)) &&
-                 has_disk(node, d->index);
+                 has_disk(node, index);
+    }
     return users;
 }
 
-XENFORK_API int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_list *list,
-                                   uint32_t index, uint32_t disk,
-                                   uint64_t *allocated_kib_out,
-                                   uint64_t *own_kib_out)
+int xenfork__list_fill_disks(xenfork_ctx *ctx, const xenfork_list *list,
+                             struct xenfork_entry *entry)
 {
-    const struct xenfork__node_disk *d = disk_at(list, index, disk);
-    const struct xenfork__disk_driver *driver;
+    const struct xenfork__node *node = entry->node;
+    uint32_t i;
 
-    xenfork__begin(ctx, XENFORK_DOMID_NONE);
-    if (!d || !allocated_kib_out || !own_kib_out)
-        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no such disk");
-    driver = xenfork__disk_driver(d->driver);
-    if (!driver || !driver->usage)
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                             "%s has been made by the driver %s, which is "
-                             "unknown",
-                             d->path, d->driver);
-    return driver->usage(ctx, d->path, allocated_kib_out, own_kib_out);
+    entry->disks = calloc(node->disk_count + 1, sizeof(*entry->disks));
+    if (!entry->disks)
+        return xenfork__nomem(ctx);
+    for (i = 0; i < node->disk_count; i++) {
+        const struct xenfork__node_disk *disk = &node->disks[i];
+
+        entry->disks[i] = (struct xenfork_disk){
+            .vdev = disk->vdev,
+            .path = disk->path,
+            .driver = disk->driver,
+            .depth = node->kind == XENFORK_KIND_JOURNAL ? 0
+                                                        : measure(ctx, disk),
+            .users = count_users(list, node, disk->index)};
+    }
+    return 0;
 }

@@ -1,193 +1,151 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Return what is in a list, entry by entry. */
+/* The getters of lists and of their entries. */
 #include "op/list.h"
 
 #include "op/leave.h"
 
-static const struct xenfork__list_entry *at(const xenfork_list *list,
-                                            uint32_t index)
-{
-    return index < list->count ? &list->entries[index] : NULL;
-}
-
-const struct xenfork__node *xenfork__list_node(const xenfork_list *list,
-                                               uint32_t index)
-{
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e ? e->node : NULL;
-}
-
 XENFORK_API uint32_t xenfork_list_count(const xenfork_list *list)
 {
-    return list->count;
+    return list ? list->count : 0;
 }
 
-XENFORK_API int xenfork_list_kind(const xenfork_list *list, uint32_t index)
+XENFORK_API const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
+                                                    uint32_t index)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->kind : 0;
+    return list && index < list->count ? &list->entries[index] : NULL;
 }
 
-XENFORK_API uint32_t xenfork_list_domid(const xenfork_list *list,
-                                        uint32_t index)
+XENFORK_API int xenfork_entry_kind(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e ? e->domid : XENFORK_DOMID_NONE;
+    return entry ? entry->node->kind : 0;
 }
 
-XENFORK_API const char *xenfork_list_name(const xenfork_list *list,
-                                          uint32_t index)
+XENFORK_API uint32_t xenfork_entry_domid(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->name : NULL;
+    return entry ? entry->domid : XENFORK_DOMID_NONE;
 }
 
-XENFORK_API const char *xenfork_list_uuid(const xenfork_list *list,
-                                          uint32_t index)
+XENFORK_API const char *xenfork_entry_name(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e ? e->uuid : NULL;
+    return entry ? entry->node->name : NULL;
 }
 
-XENFORK_API const char *xenfork_list_parent(const xenfork_list *list,
-                                            uint32_t index)
+XENFORK_API const char *xenfork_entry_uuid(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->parent_name : NULL;
+    return entry ? entry->uuid : NULL;
 }
 
-XENFORK_API uint32_t xenfork_list_parent_domid(const xenfork_list *list,
-                                               uint32_t index)
+XENFORK_API const char *xenfork_entry_parent(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e ? e->parent_domid : XENFORK_DOMID_NONE;
+    return entry ? entry->node->parent_name : NULL;
 }
 
-XENFORK_API const char *xenfork_list_state(const xenfork_list *list,
-                                           uint32_t index)
+XENFORK_API uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e ? e->state : NULL;
+    return entry ? entry->parent_domid : XENFORK_DOMID_NONE;
 }
 
-XENFORK_API const char *xenfork_list_left(const xenfork_list *list,
-                                          uint32_t index)
+XENFORK_API const char *xenfork_entry_state(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e && xenfork__has_left(e->node, e->domid) ? e->node->left : NULL;
+    return entry ? entry->state : NULL;
 }
 
-XENFORK_API const char *xenfork_list_ephemeral(const xenfork_list *list,
-                                               uint32_t index)
+XENFORK_API const char *xenfork_entry_left(const xenfork_entry *entry)
+{
+    return entry && xenfork__has_left(entry->node, entry->domid)
+               ? entry->node->left
+               : NULL;
+}
+
+XENFORK_API const char *xenfork_entry_ephemeral(const xenfork_entry *entry)
 {
     static const char *const words[] = {
         [XENFORK__EPHEMERAL_POWEROFF] = "poweroff",
         [XENFORK__EPHEMERAL_CRASH] = "crash",
     };
-    const struct xenfork__node *n = xenfork__list_node(list, index);
 
-    return n ? words[n->ephemeral] : NULL;
+    return entry ? words[entry->node->ephemeral] : NULL;
 }
 
-XENFORK_API uint64_t xenfork_list_created(const xenfork_list *list,
-                                          uint32_t index)
+XENFORK_API uint64_t xenfork_entry_created(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->created_s : 0;
+    return entry ? entry->node->created_s : 0;
 }
 
-XENFORK_API uint64_t xenfork_list_total_kib(const xenfork_list *list,
-                                            uint32_t index)
+XENFORK_API uint64_t xenfork_entry_total_kib(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->pages * XENFORK__PAGE_KIB : 0;
+    return entry ? entry->node->pages * XENFORK__PAGE_KIB : 0;
 }
 
-XENFORK_API uint64_t xenfork_list_shared_kib(const xenfork_list *list,
-                                             uint32_t index)
+XENFORK_API uint64_t xenfork_entry_shared_kib(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e ? e->shared_pages * XENFORK__PAGE_KIB : 0;
+    return entry ? entry->shared_pages * XENFORK__PAGE_KIB : 0;
 }
 
-XENFORK_API uint64_t xenfork_list_private_kib(const xenfork_list *list,
-                                              uint32_t index)
+XENFORK_API uint64_t xenfork_entry_private_kib(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e ? e->private_pages * XENFORK__PAGE_KIB : 0;
+    return entry ? entry->private_pages * XENFORK__PAGE_KIB : 0;
 }
 
-XENFORK_API uint32_t xenfork_list_hydrated(const xenfork_list *list,
-                                           uint32_t index)
+XENFORK_API uint32_t xenfork_entry_hydrated(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->hydrated : 0;
+    return entry ? entry->node->hydrated : 0;
 }
 
-XENFORK_API uint32_t xenfork_list_detached(const xenfork_list *list,
-                                           uint32_t index)
+XENFORK_API uint32_t xenfork_entry_detached(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->detached : 0;
+    return entry ? entry->node->detached : 0;
 }
 
-XENFORK_API uint32_t xenfork_list_users(const xenfork_list *list,
-                                        uint32_t index)
+XENFORK_API uint32_t xenfork_entry_users(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e ? e->users : 0;
+    return entry ? entry->users : 0;
 }
 
-XENFORK_API int xenfork_list_is_kept(const xenfork_list *list, uint32_t index)
+XENFORK_API int xenfork_entry_is_kept(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n && n->is_kept;
+    return entry && entry->node->is_kept;
 }
 
-XENFORK_API const char *xenfork_list_generation(const xenfork_list *list,
-                                                uint32_t index)
+XENFORK_API const char *xenfork_entry_generation(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n && n->generation[0] ? n->generation : NULL;
+    return entry && entry->node->generation[0] ? entry->node->generation : NULL;
 }
 
-XENFORK_API int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
+XENFORK_API int xenfork_entry_is_ready(const xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n && n->is_ready;
+    return entry && entry->node->is_ready;
 }
 
-XENFORK_API int xenfork_list_is_reseeded(const xenfork_list *list,
-                                         uint32_t index)
+XENFORK_API int xenfork_entry_is_reseeded(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
-
-    return e && (e->node->is_reseeded || e->answers.has_reseeded);
+    return entry && (entry->node->is_reseeded || entry->answers.has_reseeded);
 }
 
-XENFORK_API const char *xenfork_list_error(const xenfork_list *list,
-                                           uint32_t index)
+XENFORK_API const char *xenfork_entry_error(const xenfork_entry *entry)
 {
-    const struct xenfork__list_entry *e = at(list, index);
+    return entry && entry->answers.fault[0] ? entry->answers.fault : NULL;
+}
 
-    return e && e->answers.fault[0] ? e->answers.fault : NULL;
+XENFORK_API uint32_t xenfork_entry_nic_count(const xenfork_entry *entry)
+{
+    return entry ? entry->node->nic_count : 0;
+}
+
+XENFORK_API const xenfork_nic *xenfork_entry_nic(const xenfork_entry *entry,
+                                                 uint32_t index)
+{
+    return index < xenfork_entry_nic_count(entry) ? &entry->nics[index] : NULL;
+}
+
+XENFORK_API uint32_t xenfork_entry_disk_count(const xenfork_entry *entry)
+{
+    return entry ? entry->node->disk_count : 0;
+}
+
+XENFORK_API const xenfork_disk *xenfork_entry_disk(const xenfork_entry *entry,
+                                                   uint32_t index)
+{
+    return index < xenfork_entry_disk_count(entry) ? &entry->disks[index]
+                                                   : NULL;
 }

@@ -60,34 +60,21 @@ int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-static const struct xenfork__node_nic *nic_at(const xenfork_list *list,
-                                              uint32_t index, uint32_t nic)
+int xenfork__list_fill_nics(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
-    const struct xenfork__node *n = xenfork__list_node(list, index);
+    const struct xenfork__node *node = entry->node;
+    uint32_t i;
 
-    return n && nic < n->nic_count ? &n->nics[nic] : NULL;
-}
+    entry->nics = calloc(node->nic_count + 1, sizeof(*entry->nics));
+    if (!entry->nics)
+        return xenfork__nomem(ctx);
+    for (i = 0; i < node->nic_count; i++) {
+        struct xenfork_nic *nic = &entry->nics[i];
 
-XENFORK_API uint32_t xenfork_list_nic_count(const xenfork_list *list,
-                                            uint32_t index)
-{
-    const struct xenfork__node *n = xenfork__list_node(list, index);
-
-    return n ? n->nic_count : 0;
-}
-
-XENFORK_API const char *xenfork_list_nic_mac(const xenfork_list *list,
-                                             uint32_t index, uint32_t nic)
-{
-    const struct xenfork__node_nic *n = nic_at(list, index, nic);
-
-    return n ? n->mac_text : NULL;
-}
-
-XENFORK_API int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
-                                      uint32_t nic)
-{
-    const struct xenfork__node_nic *n = nic_at(list, index, nic);
-
-    return n ? n->link : XENFORK_LINK_HOLD;
+        if (entry->domid != XENFORK_DOMID_NONE)
+            xenfork__vif_print(entry->domid, node->nics[i].devid, nic->vif);
+        memcpy(nic->mac, node->nics[i].mac_text, sizeof(nic->mac));
+        nic->link = node->nics[i].link;
+    }
+    return 0;
 }

@@ -11,17 +11,20 @@
 #include "op/named.h"
 #include "state/journal.h"
 
-#define WITH_SEALED   1U
-#define WITH_JOURNALS 2U
-
 XENFORK_API void xenfork_list_free(xenfork_list *list)
 {
+    uint32_t i;
+
     if (!list)
         return;
+    for (i = 0; i < list->count; i++) {
+        free(list->entries[i].disks);
+        free(list->entries[i].nics);
+    }
     xenfork__nodes_free(&list->frozen);
     xenfork__nodes_free(&list->images);
     xenfork__nodes_free(&list->clones);
-    xenfork__nodes_free(&list->sealed);
+    xenfork__nodes_free(&list->bases);
     xenfork__nodes_free(&list->journals);
     free(list->entries);
     free(list);
@@ -52,7 +55,7 @@ static const char *ended_state(int kind)
  * saved and restored, the one that has its UUID now.
  */
 static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
-                struct xenfork__list_entry *entry)
+                struct xenfork_entry *entry)
 {
     struct xenfork__dominfo info;
     uint32_t domid = node->domid;
@@ -98,7 +101,7 @@ static int set_parent_name(xenfork_ctx *ctx, struct xenfork__node *node,
 }
 
 /* An image's source, by the name that it has today, if it lives. */
-static int look_at_source(xenfork_ctx *ctx, struct xenfork__list_entry *entry)
+static int look_at_source(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
     cleanup_free char *name = NULL;
     uint32_t domid;
@@ -113,7 +116,7 @@ static int look_at_source(xenfork_ctx *ctx, struct xenfork__list_entry *entry)
 }
 
 /* A clone that has acknowledged is asked no more. */
-static int ask(xenfork_ctx *ctx, struct xenfork__list_entry *entry)
+static int ask(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
     const struct xenfork__node *node = entry->node;
 
@@ -126,12 +129,12 @@ static int ask(xenfork_ctx *ctx, struct xenfork__list_entry *entry)
 
 static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
 {
-    struct xenfork__list_entry *entry = &list->entries[list->count];
+    struct xenfork_entry *entry = &list->entries[list->count];
     uint32_t live;
     int rc;
 
-    *entry = (struct xenfork__list_entry){.node = node,
-                                          .parent_domid = XENFORK_DOMID_NONE};
+    *entry = (struct xenfork_entry){.node = node,
+                                    .parent_domid = XENFORK_DOMID_NONE};
     xenfork__uuid_print(entry->node->uuid, entry->uuid);
     rc = look(ctx, entry->node, entry);
     if (rc == 0 && node->kind == XENFORK_KIND_IMAGE)
@@ -143,7 +146,6 @@ static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
         rc = xenfork__list_nics(ctx, entry->domid, node);
     if (rc < 0)
         return rc;
-    xenfork__list_depths(ctx, entry->node);
     if (entry->node->kind == XENFORK_KIND_IMAGE &&
         (rc = xenfork__image_users(ctx, entry->node->uuid, &list->clones, &live,
                                    &entry->users)) < 0)
@@ -222,20 +224,18 @@ static int add_images(xenfork_ctx *ctx, xenfork_list *list)
     return rc;
 }
 
-static void add_sealed(xenfork_ctx *ctx, xenfork_list *list)
+static void add_bases(xenfork_list *list)
 {
     size_t i;
 
-    for (i = 0; i < list->sealed.count; i++) {
-        struct xenfork__list_entry *entry = &list->entries[list->count++];
+    for (i = 0; i < list->bases.count; i++) {
+        struct xenfork_entry *entry = &list->entries[list->count++];
 
-        *entry = (struct xenfork__list_entry){
-            .node = list->sealed.nodes[i],
-            .domid = XENFORK_DOMID_NONE,
-            .parent_domid = XENFORK_DOMID_NONE,
-            .state = "sealed"};
+        *entry = (struct xenfork_entry){.node = list->bases.nodes[i],
+                                        .domid = XENFORK_DOMID_NONE,
+                                        .parent_domid = XENFORK_DOMID_NONE,
+                                        .state = "base"};
         xenfork__uuid_print(entry->node->uuid, entry->uuid);
-        xenfork__list_depths(ctx, entry->node);
     }
 }
 
@@ -245,10 +245,11 @@ static void add_journals(xenfork_list *list)
     size_t i;
 
     for (i = 0; i < list->journals.count; i++) {
-        struct xenfork__list_entry *entry = &list->entries[list->count++];
+        struct xenfork_entry *entry = &list->entries[list->count++];
 
-        *entry = (struct xenfork__list_entry){.node = list->journals.nodes[i],
-                                              .domid = XENFORK_DOMID_NONE};
+        *entry = (struct xenfork_entry){.node = list->journals.nodes[i],
+                                        .domid = XENFORK_DOMID_NONE,
+                                        .parent_domid = XENFORK_DOMID_NONE};
         entry->state = entry->node->is_kept ? "stuck" : "unreadable";
         xenfork__uuid_print(entry->node->uuid, entry->uuid);
     }
@@ -265,46 +266,57 @@ static int fill(xenfork_ctx *ctx, xenfork_list *list)
         (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &list->clones)) < 0)
         return rc;
     list->entries = calloc(list->frozen.count + list->images.count +
-                               list->clones.count + list->sealed.count +
+                               list->clones.count + list->bases.count +
                                list->journals.count + 1,
                            sizeof(*list->entries));
     if (!list->entries)
         return xenfork__nomem(ctx);
     if ((rc = add_frozen(ctx, list)) < 0 || (rc = add_images(ctx, list)) < 0)
         return rc;
-    add_sealed(ctx, list);
+    add_bases(list);
     add_journals(list);
     return 0;
 }
 
-static int make(xenfork_ctx *ctx, unsigned int kinds, xenfork_list **list_out)
+/* Fill in the parts of every entry, when all entries are there. */
+static int fill_parts(xenfork_ctx *ctx, xenfork_list *list)
 {
-    xenfork_list *list = calloc(1, sizeof(*list));
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < list->count && rc == 0; i++) {
+        rc = xenfork__list_fill_disks(ctx, list, &list->entries[i]);
+        if (rc == 0)
+            rc = xenfork__list_fill_nics(ctx, &list->entries[i]);
+    }
+    return rc;
+}
+
+XENFORK_API int xenfork_list_open(xenfork_ctx *ctx, uint32_t flags,
+                                  xenfork_list **list_out)
+{
+    xenfork_list *list;
     int rc = 0;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!list_out || flags & ~(XENFORK_LIST_BASES | XENFORK_LIST_JOURNALS))
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "no list, or unknown flags");
+    list = calloc(1, sizeof(*list));
     if (!list)
         return xenfork__nomem(ctx);
-    if (kinds & WITH_SEALED)
-        rc = xenfork__list_sealed(ctx, &list->sealed);
-    if (kinds & WITH_JOURNALS)
+    if (flags & XENFORK_LIST_BASES)
+        rc = xenfork__list_bases(ctx, &list->bases);
+    if (rc == 0 && flags & XENFORK_LIST_JOURNALS)
         rc = xenfork__txns_load(ctx, &list->journals);
     if (rc == 0)
         rc = fill(ctx, list);
+    if (rc == 0)
+        rc = fill_parts(ctx, list);
     if (rc < 0) {
         xenfork_list_free(list);
         return rc;
     }
     *list_out = list;
     return 0;
-}
-
-XENFORK_API int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
-{
-    return make(ctx, WITH_JOURNALS, list_out);
-}
-
-XENFORK_API int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out)
-{
-    return make(ctx, WITH_SEALED, list_out);
 }

@@ -5,10 +5,11 @@
 
 #include "base/ids.h"
 #include "base/internal.h"
+#include "op/view.h"
 #include "state/record.h"
 #include "xen/xen.h"
 
-struct xenfork__list_entry {
+struct xenfork_entry {
     struct xenfork__node *node; /* one of the list's */
     char uuid[XENFORK__UUID_CHARS];
     uint32_t domid;
@@ -17,23 +18,25 @@ struct xenfork__list_entry {
     uint64_t shared_pages, private_pages;
     uint32_t users;
     struct xenfork__answers answers; /* of a clone that lives */
+    struct xenfork_disk *disks;      /* as many as the node has */
+    struct xenfork_nic *nics;        /* likewise */
 };
 
 struct xenfork_list {
-    struct xenfork__nodes frozen, images, clones, sealed, journals;
+    struct xenfork__nodes frozen, images, clones, bases, journals;
     uint32_t count;
-    struct xenfork__list_entry *entries;
+    struct xenfork_entry *entries;
 };
 
-/* Sealed disks that outlive their image, each a node of one disk. */
-int xenfork__list_sealed(xenfork_ctx *ctx, struct xenfork__nodes *out);
-/* Of its disks. */
-void xenfork__list_depths(xenfork_ctx *ctx, struct xenfork__node *node);
-/* Its NICs as they are in its domain. */
+/* Load the bases that outlive their image, each a node of one disk. */
+int xenfork__list_bases(xenfork_ctx *ctx, struct xenfork__nodes *out);
+/* Fill in an entry's disks; the list is complete but for disks. */
+int xenfork__list_fill_disks(xenfork_ctx *ctx, const xenfork_list *list,
+                             struct xenfork_entry *entry);
+/* Give a clone's node the NICs that its domain has. */
 int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
                        struct xenfork__node *clone);
-/* NULL: there is no such entry. */
-const struct xenfork__node *xenfork__list_node(const xenfork_list *list,
-                                               uint32_t index);
+/* Fill in an entry's NICs from its node. */
+int xenfork__list_fill_nics(xenfork_ctx *ctx, struct xenfork_entry *entry);
 
 #endif

@@ -177,16 +177,16 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
     return rc;
 }
 
-XENFORK_API int xenfork_nic_link(xenfork_ctx *ctx, const char *clone,
-                                 uint32_t nic, int link)
+XENFORK_API int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name,
+                                           uint32_t nic, int link)
 {
     struct target target = {0};
     int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
-    if (!clone || (link != XENFORK_LINK_HOLD && link != XENFORK_LINK_CONNECT))
+    if (!name || (link != XENFORK_LINK_HOLD && link != XENFORK_LINK_CONNECT))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no clone or no link");
-    rc = find(ctx, clone, nic, &target);
+    rc = find(ctx, name, nic, &target);
     if (rc == 0)
         rc = set_links(ctx, &target, link);
     drop(&target);
@@ -229,20 +229,20 @@ static int move(xenfork_ctx *ctx, const struct target *target,
     return rc;
 }
 
-XENFORK_API int xenfork_nic_bridge(xenfork_ctx *ctx, const char *clone,
-                                   uint32_t nic, const char *bridge)
+XENFORK_API int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *name,
+                                             uint32_t nic, const char *bridge)
 {
     struct target target = {0};
     int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
-    if (!clone || !bridge || !xenfork__bridge_is_valid(bridge))
+    if (!name || !bridge || !xenfork__bridge_is_valid(bridge))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "no clone, or malformed name of a bridge");
     rc = xenfork__sys_is_bridge(ctx, bridge);
     if (rc < 0)
         return rc;
-    rc = find(ctx, clone, nic, &target);
+    rc = find(ctx, name, nic, &target);
     if (rc == 0 && target.end - target.first > 1) {
         xenfork__fail(ctx, XENFORK_E_INVAL, 0, "clone %s has %u NICs",
                       target.node->name, target.end);

@@ -19,7 +19,6 @@ struct xenfork__node_disk {
     char *from;   /* image: the source's; "" for a clone's */
     /* Beside it, and to go with it: see detach-disk.c.  "": nothing */
     char *other_driver, *other;
-    uint32_t depth; /* in lists: see xenfork_list_disk_depth() */
 };
 
 /* What a read-only disk was when the image, or the clone, was made. */

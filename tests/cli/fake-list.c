@@ -7,14 +7,18 @@
 
 #define MADE 1700000000
 
-int xenfork_list_disks(xenfork_ctx *ctx, xenfork_list **list_out)
-{
-    return xenfork_list_all(ctx, list_out);
-}
+/* An image, its clone, and with $FAKE_JOURNAL a journal. */
+struct xenfork_entry {
+    int kind;
+};
 
-int xenfork_list_all(xenfork_ctx *ctx, xenfork_list **list_out)
+static const struct xenfork_entry entries[] = {
+    {XENFORK_KIND_IMAGE}, {XENFORK_KIND_CLONE}, {XENFORK_KIND_JOURNAL}};
+
+int xenfork_list_open(xenfork_ctx *ctx, uint32_t flags, xenfork_list **list_out)
 {
     (void)ctx;
+    (void)flags;
     if (fails("list"))
         return fails("list");
     *list_out = FAKE_OBJECT(xenfork_list);
@@ -32,232 +36,214 @@ uint32_t xenfork_list_count(const xenfork_list *list)
     return getenv("FAKE_JOURNAL") ? 3 : 2;
 }
 
-int xenfork_list_kind(const xenfork_list *list, uint32_t index)
+const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
+                                        uint32_t index)
 {
-    (void)list;
-    if (index == 2)
-        return XENFORK_KIND_JOURNAL;
-    return index ? XENFORK_KIND_CLONE : XENFORK_KIND_IMAGE;
+    return index < xenfork_list_count(list) ? &entries[index] : NULL;
 }
 
-uint32_t xenfork_list_domid(const xenfork_list *list, uint32_t index)
+int xenfork_entry_kind(const xenfork_entry *entry)
 {
-    (void)list;
-    return index ? XENFORK_DOMID_NONE : 4;
+    return entry->kind;
 }
 
-const char *xenfork_list_name(const xenfork_list *list, uint32_t index)
+uint32_t xenfork_entry_domid(const xenfork_entry *entry)
 {
-    (void)list;
-    if (index == 2)
+    return entry->kind != XENFORK_KIND_IMAGE ? XENFORK_DOMID_NONE : 4;
+}
+
+const char *xenfork_entry_name(const xenfork_entry *entry)
+{
+    if (entry->kind == XENFORK_KIND_JOURNAL)
         return "00000000-0000-0000-0000-000000000002";
-    if (index && getenv("FAKE_NAME_1"))
+    if (entry->kind != XENFORK_KIND_IMAGE && getenv("FAKE_NAME_1"))
         return getenv("FAKE_NAME_1");
-    return index ? "web1-1" : "web1-image";
+    return entry->kind != XENFORK_KIND_IMAGE ? "web1-1" : "web1-image";
 }
 
-const char *xenfork_list_uuid(const xenfork_list *list, uint32_t index)
+const char *xenfork_entry_uuid(const xenfork_entry *entry)
 {
-    (void)list;
-    return index ? "00000000-0000-0000-0000-000000000001"
-                 : "00000000-0000-0000-0000-000000000000";
+    return entry->kind != XENFORK_KIND_IMAGE
+               ? "00000000-0000-0000-0000-000000000001"
+               : "00000000-0000-0000-0000-000000000000";
 }
 
-const char *xenfork_list_parent(const xenfork_list *list, uint32_t index)
+const char *xenfork_entry_parent(const xenfork_entry *entry)
 {
-    (void)list;
-    if (index == 2)
+    if (entry->kind == XENFORK_KIND_JOURNAL)
         return "cannot open /nfs/a.img";
-    return index ? "web1-image" : "web1";
+    return entry->kind != XENFORK_KIND_IMAGE ? "web1-image" : "web1";
 }
 
-uint32_t xenfork_list_parent_domid(const xenfork_list *list, uint32_t index)
+uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry)
 {
-    (void)list;
-    return index ? XENFORK_DOMID_NONE : 3;
+    return entry->kind != XENFORK_KIND_IMAGE ? XENFORK_DOMID_NONE : 3;
 }
 
-const char *xenfork_list_state(const xenfork_list *list, uint32_t index)
+const char *xenfork_entry_state(const xenfork_entry *entry)
 {
-    (void)list;
-    if (index == 2)
+    if (entry->kind == XENFORK_KIND_JOURNAL)
         return "stuck";
-    return index ? "stopped" : "ready";
+    return entry->kind != XENFORK_KIND_IMAGE ? "stopped" : "ready";
 }
 
-const char *xenfork_list_left(const xenfork_list *list, uint32_t index)
+const char *xenfork_entry_left(const xenfork_entry *entry)
 {
-    (void)list;
-    return index ? getenv("FAKE_LEFT") : NULL;
+    return entry->kind != XENFORK_KIND_IMAGE ? getenv("FAKE_LEFT") : NULL;
 }
 
-const char *xenfork_list_ephemeral(const xenfork_list *list, uint32_t index)
+const char *xenfork_entry_ephemeral(const xenfork_entry *entry)
 {
-    (void)list;
-    return index ? getenv("FAKE_EPHEMERAL") : NULL;
+    return entry->kind != XENFORK_KIND_IMAGE ? getenv("FAKE_EPHEMERAL") : NULL;
 }
 
-uint64_t xenfork_list_created(const xenfork_list *list, uint32_t index)
+uint64_t xenfork_entry_created(const xenfork_entry *entry)
 {
-    (void)list;
-    return MADE + index;
+    return MADE + (uint64_t)(entry - entries);
 }
 
-uint64_t xenfork_list_total_kib(const xenfork_list *list, uint32_t index)
+uint64_t xenfork_entry_total_kib(const xenfork_entry *entry)
 {
-    (void)list;
-    (void)index;
+    (void)entry;
     return 131072;
 }
 
-uint64_t xenfork_list_shared_kib(const xenfork_list *list, uint32_t index)
+uint64_t xenfork_entry_shared_kib(const xenfork_entry *entry)
 {
-    (void)list;
-    (void)index;
+    (void)entry;
     return 126976;
 }
 
-uint64_t xenfork_list_private_kib(const xenfork_list *list, uint32_t index)
+uint64_t xenfork_entry_private_kib(const xenfork_entry *entry)
 {
-    (void)list;
-    (void)index;
+    (void)entry;
     return 4096;
 }
 
-uint32_t xenfork_list_hydrated(const xenfork_list *list, uint32_t index)
+uint32_t xenfork_entry_hydrated(const xenfork_entry *entry)
 {
-    (void)list;
-    (void)index;
+    (void)entry;
     return 50;
 }
 
-uint32_t xenfork_list_detached(const xenfork_list *list, uint32_t index)
+uint32_t xenfork_entry_detached(const xenfork_entry *entry)
 {
-    (void)list;
-    (void)index;
+    (void)entry;
     return 100;
 }
 
-uint32_t xenfork_list_users(const xenfork_list *list, uint32_t index)
+uint32_t xenfork_entry_users(const xenfork_entry *entry)
 {
-    (void)list;
-    (void)index;
+    (void)entry;
     return 1;
 }
 
-int xenfork_list_is_kept(const xenfork_list *list, uint32_t index)
+int xenfork_entry_is_kept(const xenfork_entry *entry)
 {
-    (void)list;
-    (void)index;
+    (void)entry;
     return 1;
 }
 
-const char *xenfork_list_generation(const xenfork_list *list, uint32_t index)
+const char *xenfork_entry_generation(const xenfork_entry *entry)
 {
-    (void)list;
-    return index ? "generation-1" : NULL;
+    return entry->kind != XENFORK_KIND_IMAGE ? "generation-1" : NULL;
 }
 
-int xenfork_list_is_ready(const xenfork_list *list, uint32_t index)
+int xenfork_entry_is_ready(const xenfork_entry *entry)
 {
-    (void)list;
-    return index != 0;
+    return entry->kind != XENFORK_KIND_IMAGE;
 }
 
-int xenfork_list_is_reseeded(const xenfork_list *list, uint32_t index)
+int xenfork_entry_is_reseeded(const xenfork_entry *entry)
 {
-    (void)list;
-    return index != 0;
+    return entry->kind != XENFORK_KIND_IMAGE;
 }
 
-const char *xenfork_list_error(const xenfork_list *list, uint32_t index)
+const char *xenfork_entry_error(const xenfork_entry *entry)
 {
-    (void)list;
-    return index == 1 ? "40-network: no \"way\"" : NULL;
+    return entry->kind == XENFORK_KIND_CLONE ? "40-network: no \"way\"" : NULL;
 }
 
-uint32_t xenfork_list_nic_count(const xenfork_list *list, uint32_t index)
+uint32_t xenfork_entry_nic_count(const xenfork_entry *entry)
 {
-    (void)list;
-    return index ? 3 : 0;
-}
-
-const char *xenfork_list_nic_mac(const xenfork_list *list, uint32_t index,
-                                 uint32_t nic)
-{
-    (void)list;
-    (void)index;
-    (void)nic;
-    return "00:16:3e:00:00:01";
+    return entry->kind != XENFORK_KIND_IMAGE ? 3 : 0;
 }
 
 /* One of each. */
-int xenfork_list_nic_link(const xenfork_list *list, uint32_t index,
-                          uint32_t nic)
+static const struct xenfork_nic nics[] = {
+    {NULL, "00:16:3e:00:00:01", XENFORK_LINK_HOLD},
+    {NULL, "00:16:3e:00:00:01", XENFORK_LINK_CONNECT},
+    {NULL, "00:16:3e:00:00:01", XENFORK_LINK_AUTO}};
+
+const xenfork_nic *xenfork_entry_nic(const xenfork_entry *entry, uint32_t index)
 {
-    (void)list;
-    (void)index;
-    return (int)nic;
+    (void)entry;
+    return &nics[index];
 }
 
-uint32_t xenfork_list_disk_count(const xenfork_list *list, uint32_t index)
+const char *xenfork_nic_vif(const xenfork_nic *nic)
 {
-    (void)list;
-    return index ? 1 : 0;
+    return nic->vif;
 }
 
-const char *xenfork_list_disk_vdev(const xenfork_list *list, uint32_t index,
-                                   uint32_t disk)
+const char *xenfork_nic_mac(const xenfork_nic *nic)
 {
-    (void)list;
-    (void)index;
-    (void)disk;
-    return "xvda";
+    return nic->mac;
 }
 
-const char *xenfork_list_disk_path(const xenfork_list *list, uint32_t index,
-                                   uint32_t disk)
+int xenfork_nic_link(const xenfork_nic *nic)
 {
-    (void)list;
-    (void)index;
-    (void)disk;
-    return "/disks/web1-1.img";
+    return nic->link;
 }
 
-const char *xenfork_list_disk_driver(const xenfork_list *list, uint32_t index,
-                                     uint32_t disk)
+uint32_t xenfork_entry_disk_count(const xenfork_entry *entry)
 {
-    (void)list;
+    return entry->kind != XENFORK_KIND_IMAGE ? 1 : 0;
+}
+
+static const struct xenfork_disk clone_disk = {"xvda", "/disks/web1-1.img"};
+
+const xenfork_disk *xenfork_entry_disk(const xenfork_entry *entry,
+                                       uint32_t index)
+{
+    (void)entry;
     (void)index;
+    return &clone_disk;
+}
+
+const char *xenfork_disk_vdev(const xenfork_disk *disk)
+{
+    return disk->vdev;
+}
+
+const char *xenfork_disk_path(const xenfork_disk *disk)
+{
+    return disk->path;
+}
+
+const char *xenfork_disk_driver(const xenfork_disk *disk)
+{
     (void)disk;
     return "reflink";
 }
 
-uint32_t xenfork_list_disk_depth(const xenfork_list *list, uint32_t index,
-                                 uint32_t disk)
+uint32_t xenfork_disk_depth(const xenfork_disk *disk)
 {
-    (void)list;
-    (void)index;
     (void)disk;
     return 1;
 }
 
-uint32_t xenfork_list_disk_users(const xenfork_list *list, uint32_t index,
-                                 uint32_t disk)
+uint32_t xenfork_disk_users(const xenfork_disk *disk)
 {
-    (void)list;
     (void)disk;
-    return index ? 0 : 1;
+    return 0;
 }
 
 /* What it takes is known; what of it is its own is not. */
-int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_list *list,
-                       uint32_t index, uint32_t disk,
+int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_disk *disk,
                        uint64_t *allocated_kib_out, uint64_t *own_kib_out)
 {
     (void)ctx;
-    (void)list;
-    (void)index;
     (void)disk;
     if (fails("usage"))
         return fails("usage");

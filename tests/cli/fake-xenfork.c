@@ -163,16 +163,16 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out)
     return 0;
 }
 
-int xenfork_nic_link(xenfork_ctx *ctx, const char *clone, uint32_t nic,
-                     int link)
+int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *clone,
+                               uint32_t nic, int link)
 {
     (void)ctx;
     note("nic-link %s %s %d", clone, show(nic), link);
     return fails(clone);
 }
 
-int xenfork_nic_bridge(xenfork_ctx *ctx, const char *clone, uint32_t nic,
-                       const char *bridge)
+int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *clone,
+                                 uint32_t nic, const char *bridge)
 {
     (void)ctx;
     note("nic-bridge %s %s %s", clone, show(nic), bridge);

@@ -23,6 +23,15 @@ int fails(const char *call);
 /* Of an index: 4294967295 is hard to read.  Good for four calls. */
 const char *show(uint32_t index);
 
+/* Parts of lists, checks and results. */
+struct xenfork_nic {
+    const char *vif, *mac;
+    int link;
+};
+struct xenfork_disk {
+    const char *vdev, *path;
+};
+
 /* What no test looks into. */
 #define FAKE_OBJECT(type) ((type *)&clones)
 

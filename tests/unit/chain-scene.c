@@ -95,14 +95,21 @@ uint32_t chain_sealed(void)
     xenfork_list *list;
     uint32_t i, n = 0;
 
-    assert_int_equal(xenfork_list_disks(chain->ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(chain->ctx, XENFORK_LIST_BASES, &list),
+                     0);
     for (i = 0; i < xenfork_list_count(list); i++)
-        if (xenfork_list_kind(list, i) == XENFORK_KIND_SEALED) {
+        if (xenfork_entry_kind(xenfork_list_entry(list, i)) ==
+            XENFORK_KIND_BASE) {
             n++;
-            assert_null(xenfork_list_name(list, i));
-            assert_string_equal(xenfork_list_disk_vdev(list, i, 0), "xvda");
-            assert_string_equal(xenfork_list_disk_driver(list, i, 0), "qcow2");
-            assert_int_equal(xenfork_list_domid(list, i), XENFORK_DOMID_NONE);
+            assert_null(xenfork_entry_name(xenfork_list_entry(list, i)));
+            assert_string_equal(xenfork_disk_vdev(xenfork_entry_disk(
+                                    xenfork_list_entry(list, i), 0)),
+                                "xvda");
+            assert_string_equal(xenfork_disk_driver(xenfork_entry_disk(
+                                    xenfork_list_entry(list, i), 0)),
+                                "qcow2");
+            assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, i)),
+                             XENFORK_DOMID_NONE);
         }
     xenfork_list_free(list);
     return n;

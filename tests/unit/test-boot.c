@@ -170,8 +170,9 @@ static void test_nodes(void **state)
     assert_int_equal(xenfork__node_info(s.ctx, nodes.nodes[0], &info),
                      XENFORK_E_NOTFOUND);
     xenfork__nodes_free(&nodes);
-    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
-    assert_string_equal(xenfork_list_state(list, 0), "lost");
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        "lost");
     xenfork_list_free(list);
     assert_int_equal(xenfork_image_destroy(s.ctx, "src@fork-1"), 0);
     assert_non_null(fake_domain(domid));

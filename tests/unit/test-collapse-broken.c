@@ -167,8 +167,9 @@ static void test_removed(void **state)
 
     (void)state;
     chain_fork();
-    assert_int_equal(xenfork_list_all(chain->ctx, &list), 0);
-    unlink(xenfork_list_disk_path(list, 0, 0));
+    assert_int_equal(xenfork_list_open(chain->ctx, 0, &list), 0);
+    unlink(
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)));
     xenfork_list_free(list);
     chain_destroy_clones();
     assert_int_equal(xenfork__collapse(chain->ctx, chain_src()->uuid, &again),

@@ -140,15 +140,22 @@ static void test_fork(void **state)
     chmod(chain_disk()->path, 0640);
     chain_fork();
     assert_int_equal(chain_depth(), 2);
-    assert_int_equal(xenfork_list_all(chain->ctx, &list), 0);
-    sealed = xenfork_list_disk_path(list, 0, 0);
+    assert_int_equal(xenfork_list_open(chain->ctx, 0, &list), 0);
+    sealed = xenfork_disk_path(
+        xenfork_entry_disk(xenfork_list_entry(list, 0), 0));
     assert_int_equal(stat(sealed, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0400);
     assert_int_equal(stat(chain_disk()->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
-    assert_int_equal(xenfork_list_disk_depth(list, 0, 0), 1);
-    assert_int_equal(xenfork_list_disk_depth(list, 1, 0), 2);
-    assert_int_equal(xenfork_list_disk_users(list, 0, 0), 2);
+    assert_int_equal(
+        xenfork_disk_depth(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)),
+        1);
+    assert_int_equal(
+        xenfork_disk_depth(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
+        2);
+    assert_int_equal(
+        xenfork_disk_users(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)),
+        2);
     fake_copy_string(path, sizeof(path), sealed);
     xenfork_list_free(list);
     /* Its clones gone, the source lies on it alone, and takes it back. */
@@ -341,8 +348,10 @@ static void test_gone(void **state)
 
     (void)state;
     chain_fork();
-    assert_int_equal(xenfork_list_all(chain->ctx, &list), 0);
-    fake_copy_string(to, sizeof(to), xenfork_list_disk_path(list, 0, 0));
+    assert_int_equal(xenfork_list_open(chain->ctx, 0, &list), 0);
+    fake_copy_string(
+        to, sizeof(to),
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)));
     xenfork_list_free(list);
     fake_copy_string(from, sizeof(from), chain_disk()->path);
     memcpy(uuid, chain_src()->uuid, sizeof(uuid));
@@ -370,8 +379,10 @@ static void test_abort_anew(void **state)
 
     (void)state;
     chain_fork();
-    assert_int_equal(xenfork_list_all(chain->ctx, &list), 0);
-    fake_copy_string(to, sizeof(to), xenfork_list_disk_path(list, 0, 0));
+    assert_int_equal(xenfork_list_open(chain->ctx, 0, &list), 0);
+    fake_copy_string(
+        to, sizeof(to),
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)));
     xenfork_list_free(list);
     cut.from = chain_disk()->path;
     cut.to = to;

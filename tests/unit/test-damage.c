@@ -186,10 +186,10 @@ static void look(xenfork_ctx *ctx)
 {
     xenfork_list *list = NULL;
 
-    if (xenfork_list_all(ctx, &list) == 0)
+    if (xenfork_list_open(ctx, 0, &list) == 0)
         xenfork_list_free(list);
     list = NULL;
-    if (xenfork_list_disks(ctx, &list) == 0)
+    if (xenfork_list_open(ctx, XENFORK_LIST_BASES, &list) == 0)
         xenfork_list_free(list);
 }
 

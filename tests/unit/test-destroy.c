@@ -199,30 +199,47 @@ static void test_list(void **state)
     struct scene *s = *state;
     xenfork_list *list;
 
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
     assert_int_equal(xenfork_list_count(list), 2);
-    assert_int_equal(xenfork_list_kind(list, 0), XENFORK_KIND_IMAGE);
-    assert_int_equal(xenfork_list_domid(list, 0), s->image);
-    assert_string_equal(xenfork_list_name(list, 0), image_name(s));
-    assert_string_equal(xenfork_list_parent(list, 0), "src");
-    assert_string_equal(xenfork_list_state(list, 0), "ready");
-    assert_int_equal(xenfork_list_users(list, 0), 1);
-    assert_true(xenfork_list_is_kept(list, 0));
-    assert_int_equal(xenfork_list_total_kib(list, 0), 69 * 4);
-    assert_int_equal(xenfork_list_disk_count(list, 0), 1);
-    assert_int_equal(xenfork_list_kind(list, 1), XENFORK_KIND_CLONE);
-    assert_int_equal(xenfork_list_domid(list, 1), s->clone);
-    assert_string_equal(xenfork_list_state(list, 1), "running");
-    assert_string_equal(xenfork_list_parent(list, 1), image_name(s));
-    assert_int_equal(xenfork_list_hydrated(list, 1), 0);
-    assert_int_equal(xenfork_list_private_kib(list, 1), 8 * 4);
-    assert_string_equal(xenfork_list_disk_vdev(list, 1, 0), "xvda");
-    assert_string_equal(xenfork_list_disk_path(list, 1, 0),
-                        fake_domain(s->clone)->disks[0].path);
-    assert_int_equal(xenfork_list_domid(list, 2), XENFORK_DOMID_NONE);
-    assert_null(xenfork_list_name(list, 2));
-    assert_null(xenfork_list_disk_path(list, 1, 1));
-    assert_int_equal(xenfork_list_kind(list, XENFORK_ALL), 0);
+    assert_int_equal(xenfork_entry_kind(xenfork_list_entry(list, 0)),
+                     XENFORK_KIND_IMAGE);
+    assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 0)),
+                     s->image);
+    assert_string_equal(xenfork_entry_name(xenfork_list_entry(list, 0)),
+                        image_name(s));
+    assert_string_equal(xenfork_entry_parent(xenfork_list_entry(list, 0)),
+                        "src");
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        "ready");
+    assert_int_equal(xenfork_entry_users(xenfork_list_entry(list, 0)), 1);
+    assert_true(xenfork_entry_is_kept(xenfork_list_entry(list, 0)));
+    assert_int_equal(xenfork_entry_total_kib(xenfork_list_entry(list, 0)),
+                     69 * 4);
+    assert_int_equal(xenfork_entry_disk_count(xenfork_list_entry(list, 0)), 1);
+    assert_int_equal(xenfork_entry_kind(xenfork_list_entry(list, 1)),
+                     XENFORK_KIND_CLONE);
+    assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 1)),
+                     s->clone);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        "running");
+    assert_string_equal(xenfork_entry_parent(xenfork_list_entry(list, 1)),
+                        image_name(s));
+    assert_int_equal(xenfork_entry_hydrated(xenfork_list_entry(list, 1)), 0);
+    assert_int_equal(xenfork_entry_private_kib(xenfork_list_entry(list, 1)),
+                     8 * 4);
+    assert_string_equal(
+        xenfork_disk_vdev(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
+        "xvda");
+    assert_string_equal(
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
+        fake_domain(s->clone)->disks[0].path);
+    assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 2)),
+                     XENFORK_DOMID_NONE);
+    assert_null(xenfork_entry_name(xenfork_list_entry(list, 2)));
+    assert_null(
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 1), 1)));
+    assert_int_equal(xenfork_entry_kind(xenfork_list_entry(list, XENFORK_ALL)),
+                     0);
     xenfork_list_free(list);
     xenfork_list_free(NULL);
 }
@@ -233,19 +250,24 @@ static void test_list_states(void **state)
     xenfork_list *list;
 
     fake_domain(s->clone)->is_paused = true;
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_string_equal(xenfork_list_state(list, 1), "paused");
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        "paused");
     xenfork_list_free(list);
     fake_domain(s->clone)->is_shutdown = true;
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_string_equal(xenfork_list_state(list, 1), "shutdown");
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        "shutdown");
     xenfork_list_free(list);
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->image), 0);
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_string_equal(xenfork_list_state(list, 0), "lost");
-    assert_string_equal(xenfork_list_state(list, 1), "stopped");
-    assert_int_equal(xenfork_list_domid(list, 1), XENFORK_DOMID_NONE);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        "lost");
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        "stopped");
+    assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 1)),
+                     XENFORK_DOMID_NONE);
     xenfork_list_free(list);
 }
 
@@ -261,9 +283,9 @@ static void test_hydrated(void **state)
     assert_int_equal(fake_domain(s->clone)->page_count,
                      fake_domain(s->image)->page_count);
     assert_true(fake_memory_hash(s->clone) == memory);
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_int_equal(xenfork_list_hydrated(list, 1), 100);
-    assert_int_equal(xenfork_list_users(list, 0), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_int_equal(xenfork_entry_hydrated(xenfork_list_entry(list, 1)), 100);
+    assert_int_equal(xenfork_entry_users(xenfork_list_entry(list, 0)), 0);
     xenfork_list_free(list);
 }
 

@@ -177,7 +177,11 @@ static void assert_usage(xenfork_list *list, uint32_t index, uint64_t allocated,
 {
     uint64_t a = 0, o = 0;
 
-    assert_int_equal(xenfork_disk_usage(s->ctx, list, index, 0, &a, &o), 0);
+    assert_int_equal(xenfork_disk_usage(
+                         s->ctx,
+                         xenfork_entry_disk(xenfork_list_entry(list, index), 0),
+                         &a, &o),
+                     0);
     assert_true(a == allocated && o == own);
 }
 
@@ -188,16 +192,22 @@ static void test_usage(void **state)
 
     (void)state;
     assert_int_equal(fork_it(s, s->src), 0);
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
     assert_usage(list, 0, 64, 4);
     assert_usage(list, 2, 64, 4);
-    assert_int_equal(xenfork_disk_usage(s->ctx, list, 0, 1, &a, &o),
-                     XENFORK_E_INVAL);
-    assert_int_equal(xenfork_disk_usage(s->ctx, list, 9, 0, &a, &o),
-                     XENFORK_E_INVAL);
+    assert_int_equal(
+        xenfork_disk_usage(
+            s->ctx, xenfork_entry_disk(xenfork_list_entry(list, 0), 1), &a, &o),
+        XENFORK_E_INVAL);
+    assert_int_equal(
+        xenfork_disk_usage(
+            s->ctx, xenfork_entry_disk(xenfork_list_entry(list, 9), 0), &a, &o),
+        XENFORK_E_INVAL);
     unlink(clone(0)->disks[0].path);
-    assert_int_equal(xenfork_disk_usage(s->ctx, list, 1, 0, &a, &o),
-                     XENFORK_E_DISK);
+    assert_int_equal(
+        xenfork_disk_usage(
+            s->ctx, xenfork_entry_disk(xenfork_list_entry(list, 1), 0), &a, &o),
+        XENFORK_E_DISK);
     assert_true(a == 1 && o == 2);
     xenfork_list_free(list);
 }
@@ -226,14 +236,27 @@ static void test_lvthin(void **state)
     assert_string_not_equal(clone(0)->disks[0].path, src()->disks[0].path);
     assert_string_not_equal(clone(0)->disks[0].path, clone(1)->disks[0].path);
     assert_non_null(strstr(clone(0)->disks[0].path, "/vg0/xenfork-"));
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_string_equal(xenfork_list_disk_driver(list, 0, 0), "lvthin");
-    assert_string_equal(xenfork_list_disk_driver(list, 1, 0), "lvthin");
-    assert_null(xenfork_list_disk_driver(list, 1, 1));
-    assert_int_equal(xenfork_list_disk_users(list, 0, 0), 2);
-    assert_int_equal(xenfork_list_disk_users(list, 1, 0), 0);
-    assert_int_equal(xenfork_list_disk_depth(list, 1, 0), 1);
-    assert_int_equal(xenfork_list_disk_depth(list, 1, 1), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_string_equal(
+        xenfork_disk_driver(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)),
+        "lvthin");
+    assert_string_equal(
+        xenfork_disk_driver(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
+        "lvthin");
+    assert_null(xenfork_disk_driver(
+        xenfork_entry_disk(xenfork_list_entry(list, 1), 1)));
+    assert_int_equal(
+        xenfork_disk_users(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)),
+        2);
+    assert_int_equal(
+        xenfork_disk_users(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
+        0);
+    assert_int_equal(
+        xenfork_disk_depth(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
+        1);
+    assert_int_equal(
+        xenfork_disk_depth(xenfork_entry_disk(xenfork_list_entry(list, 1), 1)),
+        0);
     assert_usage(list, 1, 32, XENFORK_NOT_KNOWN);
     xenfork_list_free(list);
     fake_copy_string(path, sizeof(path), clone(0)->disks[0].path);

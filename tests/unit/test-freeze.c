@@ -79,10 +79,12 @@ static uint32_t count(xenfork_ctx *ctx, int kind, char state_out[16])
     xenfork_list *list;
     uint32_t i, n = 0;
 
-    assert_int_equal(xenfork_list_all(ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
     for (i = 0; i < xenfork_list_count(list); i++)
-        if (xenfork_list_kind(list, i) == kind && n++ == 0 && state_out)
-            snprintf(state_out, 16, "%s", xenfork_list_state(list, i));
+        if (xenfork_entry_kind(xenfork_list_entry(list, i)) == kind &&
+            n++ == 0 && state_out)
+            snprintf(state_out, 16, "%s",
+                     xenfork_entry_state(xenfork_list_entry(list, i)));
     xenfork_list_free(list);
     return n;
 }

@@ -48,15 +48,18 @@ static void assert_listed(const char *state, const char *left, char *disk_out)
 {
     xenfork_list *list;
 
-    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     assert_int_equal(xenfork_list_count(list), 2);
-    assert_string_equal(xenfork_list_state(list, 1), state);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        state);
     if (left)
-        assert_string_equal(xenfork_list_left(list, 1), left);
+        assert_string_equal(xenfork_entry_left(xenfork_list_entry(list, 1)),
+                            left);
     else
-        assert_null(xenfork_list_left(list, 1));
+        assert_null(xenfork_entry_left(xenfork_list_entry(list, 1)));
     if (disk_out)
-        strcpy(disk_out, xenfork_list_disk_path(list, 1, 0));
+        strcpy(disk_out, xenfork_disk_path(xenfork_entry_disk(
+                             xenfork_list_entry(list, 1), 0)));
     xenfork_list_free(list);
 }
 
@@ -269,8 +272,9 @@ static void assert_broken(const char *state)
 {
     xenfork_list *list;
 
-    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
-    assert_string_equal(xenfork_list_state(list, 0), state);
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        state);
     xenfork_list_free(list);
     assert_int_equal(scene_fork(s.image, 1, 0),
                      *state == 'r' ? 0 : XENFORK_E_STATE);

@@ -57,10 +57,11 @@ static const char *listed_name(uint32_t domid)
     uint32_t i;
 
     name[0] = '\0';
-    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     for (i = 0; i < xenfork_list_count(list); i++)
-        if (xenfork_list_domid(list, i) == domid)
-            snprintf(name, sizeof(name), "%s", xenfork_list_name(list, i));
+        if (xenfork_entry_domid(xenfork_list_entry(list, i)) == domid)
+            snprintf(name, sizeof(name), "%s",
+                     xenfork_entry_name(xenfork_list_entry(list, i)));
     xenfork_list_free(list);
     return name;
 }
@@ -72,11 +73,12 @@ static void test_renamed(void **state)
     (void)state;
     rename_clone("cc");
     assert_string_equal(listed_name(s.clone), "cc");
-    assert_int_equal(
-        xenfork_nic_link(s.ctx, "src-1", XENFORK_ALL, XENFORK_LINK_CONNECT),
-        XENFORK_E_NOTFOUND);
-    assert_int_equal(
-        xenfork_nic_link(s.ctx, "cc", XENFORK_ALL, XENFORK_LINK_CONNECT), 0);
+    assert_int_equal(xenfork_clone_set_nic_link(s.ctx, "src-1", XENFORK_ALL,
+                                                XENFORK_LINK_CONNECT),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_clone_set_nic_link(s.ctx, "cc", XENFORK_ALL,
+                                                XENFORK_LINK_CONNECT),
+                     0);
     assert_int_equal(xenfork_find(s.ctx, "cc", &domid), 0);
     /* Its record, too: it goes by that when it has stopped. */
     assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
@@ -176,14 +178,17 @@ static void test_image(void **state)
     (void)state;
     strcpy(fake_domain_named("src@fork-1")->name, "gold");
     strcpy(fake_domain(s.src)->name, "origin");
-    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     for (i = 0; i < xenfork_list_count(list); i++)
-        assert_string_equal(xenfork_list_parent(list, i),
-                            xenfork_list_kind(list, i) == XENFORK_KIND_IMAGE
+        assert_string_equal(xenfork_entry_parent(xenfork_list_entry(list, i)),
+                            xenfork_entry_kind(xenfork_list_entry(list, i)) ==
+                                    XENFORK_KIND_IMAGE
                                 ? "origin"
                                 : "gold");
-    assert_int_equal(xenfork_list_parent_domid(list, 0), s.src);
-    assert_int_equal(xenfork_list_parent_domid(list, 1), XENFORK_DOMID_NONE);
+    assert_int_equal(xenfork_entry_parent_domid(xenfork_list_entry(list, 0)),
+                     s.src);
+    assert_int_equal(xenfork_entry_parent_domid(xenfork_list_entry(list, 1)),
+                     XENFORK_DOMID_NONE);
     xenfork_list_free(list);
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
     assert_int_equal(xenfork_image_destroy(s.ctx, "gold"), 0);

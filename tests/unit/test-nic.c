@@ -70,18 +70,20 @@ static void test_link(void **state)
     (void)state;
     snprintf(domid, sizeof(domid), "%u", clone()->domid);
     xenfork__uuid_print(clone()->uuid, uuid);
-    assert_int_equal(xenfork_nic_link(ctx, "src-1", 1, XENFORK_LINK_CONNECT),
-                     0);
+    assert_int_equal(
+        xenfork_clone_set_nic_link(ctx, "src-1", 1, XENFORK_LINK_CONNECT), 0);
     assert_false(clone()->nics[0].is_up);
     assert_true(clone()->nics[1].is_up);
     assert_int_equal(link_of(0), XENFORK_LINK_AUTO);
     assert_int_equal(link_of(1), XENFORK_LINK_CONNECT);
-    assert_int_equal(
-        xenfork_nic_link(ctx, domid, XENFORK_ALL, XENFORK_LINK_CONNECT), 0);
+    assert_int_equal(xenfork_clone_set_nic_link(ctx, domid, XENFORK_ALL,
+                                                XENFORK_LINK_CONNECT),
+                     0);
     assert_true(clone()->nics[0].is_up);
     assert_string_equal(clone()->nics[0].on, "xenbr0");
     assert_int_equal(
-        xenfork_nic_link(ctx, uuid, XENFORK_ALL, XENFORK_LINK_HOLD), 0);
+        xenfork_clone_set_nic_link(ctx, uuid, XENFORK_ALL, XENFORK_LINK_HOLD),
+        0);
     assert_false(clone()->nics[0].is_up);
     assert_false(clone()->nics[1].is_up);
     assert_int_equal(link_of(1), XENFORK_LINK_HOLD);
@@ -104,7 +106,7 @@ static uint32_t entry_of_clone(const xenfork_list *list)
 {
     uint32_t i = 0;
 
-    while (strcmp(xenfork_list_name(list, i), "src-1"))
+    while (strcmp(xenfork_entry_name(xenfork_list_entry(list, i)), "src-1"))
         i++;
     return i;
 }
@@ -117,25 +119,33 @@ static void test_attached(void **state)
     uint32_t i;
 
     (void)state;
-    assert_int_equal(xenfork_list_all(ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
     i = entry_of_clone(list);
-    assert_int_equal(xenfork_list_nic_count(list, i), 3);
-    assert_non_null(xenfork_list_nic_mac(list, i, 2));
-    assert_int_equal(xenfork_list_nic_link(list, i, 0), XENFORK_LINK_AUTO);
-    assert_int_equal(xenfork_list_nic_link(list, i, 2), XENFORK_LINK_CONNECT);
-    xenfork_list_free(list);
+    assert_int_equal(xenfork_entry_nic_count(xenfork_list_entry(list, i)), 3);
+    assert_non_null(
+        xenfork_nic_mac(xenfork_entry_nic(xenfork_list_entry(list, i), 2)));
     assert_int_equal(
-        xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_HOLD), 0);
+        xenfork_nic_link(xenfork_entry_nic(xenfork_list_entry(list, i), 0)),
+        XENFORK_LINK_AUTO);
+    assert_int_equal(
+        xenfork_nic_link(xenfork_entry_nic(xenfork_list_entry(list, i), 2)),
+        XENFORK_LINK_CONNECT);
+    xenfork_list_free(list);
+    assert_int_equal(xenfork_clone_set_nic_link(ctx, "src-1", XENFORK_ALL,
+                                                XENFORK_LINK_HOLD),
+                     0);
     assert_false(nic->is_up);
     assert_int_equal(link_of(2), XENFORK_LINK_HOLD);
 
     /* And detached. */
     clone()->nics[0] = clone()->nics[2];
     clone()->nic_count = 1;
-    assert_int_equal(xenfork_list_all(ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
     i = entry_of_clone(list);
-    assert_int_equal(xenfork_list_nic_count(list, i), 1);
-    assert_int_equal(xenfork_list_nic_link(list, i, 0), XENFORK_LINK_HOLD);
+    assert_int_equal(xenfork_entry_nic_count(xenfork_list_entry(list, i)), 1);
+    assert_int_equal(
+        xenfork_nic_link(xenfork_entry_nic(xenfork_list_entry(list, i), 0)),
+        XENFORK_LINK_HOLD);
     xenfork_list_free(list);
 }
 
@@ -147,26 +157,27 @@ static void test_whole(void **state)
     uint32_t n;
 
     (void)state;
-    assert_int_equal(xenfork_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT),
-                     0);
+    assert_int_equal(
+        xenfork_clone_set_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT), 0);
     before = fake_snapshot();
     nic->server = 3;
-    assert_int_equal(
-        xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_HOLD),
-        XENFORK_E_DEVICE);
+    assert_int_equal(xenfork_clone_set_nic_link(ctx, "src-1", XENFORK_ALL,
+                                                XENFORK_LINK_HOLD),
+                     XENFORK_E_DEVICE);
     nic->server = 0;
     assert_true(fake_is_same(before, "hold"));
     nic->server = 3;
-    assert_int_equal(
-        xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_CONNECT),
-        XENFORK_E_DEVICE);
+    assert_int_equal(xenfork_clone_set_nic_link(ctx, "src-1", XENFORK_ALL,
+                                                XENFORK_LINK_CONNECT),
+                     XENFORK_E_DEVICE);
     nic->server = 0;
     assert_true(fake_is_same(before, "connect"));
     for (n = 1; n < 60; n++) {
         int rc;
 
         fake_fail_at(n);
-        rc = xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_HOLD);
+        rc = xenfork_clone_set_nic_link(ctx, "src-1", XENFORK_ALL,
+                                        XENFORK_LINK_HOLD);
         fake_disarm();
         if (rc == 0)
             break;
@@ -181,8 +192,9 @@ static void test_restored(void **state)
 {
     (void)state;
     clone()->domid += 20;
-    assert_int_equal(
-        xenfork_nic_link(ctx, "src-1", XENFORK_ALL, XENFORK_LINK_CONNECT), 0);
+    assert_int_equal(xenfork_clone_set_nic_link(ctx, "src-1", XENFORK_ALL,
+                                                XENFORK_LINK_CONNECT),
+                     0);
     assert_true(clone()->nics[0].is_up);
 }
 
@@ -193,8 +205,8 @@ static void test_held_again(void **state)
     bool is_done = false;
 
     (void)state;
-    assert_int_equal(xenfork_nic_link(ctx, "src-1", 1, XENFORK_LINK_CONNECT),
-                     0);
+    assert_int_equal(
+        xenfork_clone_set_nic_link(ctx, "src-1", 1, XENFORK_LINK_CONNECT), 0);
     /* The one that was made is as it is. */
     d->nics[0].is_up = true;
     assert_int_equal(xenfork__nics_hold_restored(ctx, d->domid, &is_done), 0);
@@ -219,13 +231,15 @@ static void test_bridge(void **state)
 {
     (void)state;
     /* A held one is held there. */
-    assert_int_equal(xenfork_nic_bridge(ctx, "src-1", 0, "xenbr1"), 0);
+    assert_int_equal(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "xenbr1"),
+                     0);
     assert_string_equal(clone()->nics[0].bridge, "xenbr1");
     assert_string_equal(clone()->nics[0].on, "xenbr1");
     assert_false(clone()->nics[0].is_up);
-    assert_int_equal(xenfork_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT),
+    assert_int_equal(
+        xenfork_clone_set_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT), 0);
+    assert_int_equal(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "xenbr2"),
                      0);
-    assert_int_equal(xenfork_nic_bridge(ctx, "src-1", 0, "xenbr2"), 0);
     assert_string_equal(clone()->nics[0].on, "xenbr2");
     assert_string_equal(clone()->nics[1].bridge, "xenbr0");
 }
@@ -243,25 +257,27 @@ static void test_errors(void **state)
     char *before = fake_snapshot();
 
     (void)state;
-    fails(xenfork_nic_link(ctx, "src-1", 2, XENFORK_LINK_HOLD), XENFORK_E_INVAL,
-          "src-1 has no NIC 2: it has 2");
-    fails(xenfork_nic_link(ctx, "src-1", 0, XENFORK_LINK_AUTO), XENFORK_E_INVAL,
-          "link");
-    fails(xenfork_nic_link(ctx, NULL, 0, XENFORK_LINK_HOLD), XENFORK_E_INVAL,
-          "");
-    fails(xenfork_nic_link(ctx, "src", 0, XENFORK_LINK_HOLD), XENFORK_E_NOTOURS,
-          "src is not a clone of xenfork's");
-    fails(xenfork_nic_link(ctx, "nobody", 0, XENFORK_LINK_HOLD),
+    fails(xenfork_clone_set_nic_link(ctx, "src-1", 2, XENFORK_LINK_HOLD),
+          XENFORK_E_INVAL, "src-1 has no NIC 2: it has 2");
+    fails(xenfork_clone_set_nic_link(ctx, "src-1", 0, XENFORK_LINK_AUTO),
+          XENFORK_E_INVAL, "link");
+    fails(xenfork_clone_set_nic_link(ctx, NULL, 0, XENFORK_LINK_HOLD),
+          XENFORK_E_INVAL, "");
+    fails(xenfork_clone_set_nic_link(ctx, "src", 0, XENFORK_LINK_HOLD),
+          XENFORK_E_NOTOURS, "src is not a clone of xenfork's");
+    fails(xenfork_clone_set_nic_link(ctx, "nobody", 0, XENFORK_LINK_HOLD),
           XENFORK_E_NOTFOUND, "nobody");
-    fails(xenfork_nic_bridge(ctx, "src-1", XENFORK_ALL, "xenbr1"),
+    fails(xenfork_clone_set_nic_bridge(ctx, "src-1", XENFORK_ALL, "xenbr1"),
           XENFORK_E_INVAL, "src-1 has 2 NICs");
-    fails(xenfork_nic_bridge(ctx, "src-1", 0, "br9"), XENFORK_E_NOTFOUND,
-          "br9");
-    fails(xenfork_nic_bridge(ctx, "src-1", 0, "a/b"), XENFORK_E_INVAL, "");
-    fails(xenfork_nic_bridge(ctx, "src-1", 0, NULL), XENFORK_E_INVAL, "");
+    fails(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "br9"),
+          XENFORK_E_NOTFOUND, "br9");
+    fails(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "a/b"), XENFORK_E_INVAL,
+          "");
+    fails(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, NULL), XENFORK_E_INVAL,
+          "");
     clone()->nics[0].bridge[0] = '\0';
-    fails(xenfork_nic_bridge(ctx, "src-1", 0, "xenbr1"), XENFORK_E_DEVICE,
-          "on no bridge");
+    fails(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "xenbr1"),
+          XENFORK_E_DEVICE, "on no bridge");
     fake_copy_string(clone()->nics[0].bridge, 16, "xenbr0");
     assert_true(fake_is_same(before, "errors"));
     free(before);
@@ -271,7 +287,7 @@ static void test_gone(void **state)
 {
     (void)state;
     assert_int_equal(xenfork__xen_destroy(ctx, clone()->domid), 0);
-    fails(xenfork_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT),
+    fails(xenfork_clone_set_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT),
           XENFORK_E_NOTRUNNING, "src-1");
 }
 
@@ -281,16 +297,16 @@ static void test_failures(void **state)
     char *before;
 
     (void)state;
-    assert_int_equal(xenfork_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT),
-                     0);
+    assert_int_equal(
+        xenfork_clone_set_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT), 0);
     before = fake_snapshot();
     fake_fail_function("xenfork__sys_move", XENFORK_E_XEN, 0);
-    assert_int_equal(xenfork_nic_bridge(ctx, "src-1", 0, "xenbr1"),
+    assert_int_equal(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "xenbr1"),
                      XENFORK_E_XEN);
     fake_disarm();
     assert_true(fake_is_same(before, "move"));
     fake_fail_function("xenfork__xen_nic_set_bridge", XENFORK_E_XEN, 0);
-    assert_int_equal(xenfork_nic_bridge(ctx, "src-1", 0, "xenbr1"),
+    assert_int_equal(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "xenbr1"),
                      XENFORK_E_RESIDUE);
     fake_disarm();
     assert_true(fake_is_same(before, "record"));

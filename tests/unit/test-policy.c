@@ -160,9 +160,10 @@ static void test_ended(int reason, int action)
     assert_int_equal(xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node),
                      0);
     assert_int_equal(access(node->disks[0].path, F_OK), 0);
-    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     assert_int_equal(xenfork_list_count(list), 1);
-    assert_string_equal(xenfork_list_state(list, 0), "stopped");
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        "stopped");
     xenfork_list_free(list);
     assert_int_equal(now("src"), s.src);
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);

@@ -210,8 +210,9 @@ static void test_links(void **state)
         xenfork_spec_set_nic_link(s->spec, 0, XENFORK_ALL, XENFORK_LINK_HOLD),
         0);
     fork_two();
-    assert_int_equal(
-        xenfork_nic_link(s->ctx, "src-2", XENFORK_ALL, XENFORK_LINK_HOLD), 0);
+    assert_int_equal(xenfork_clone_set_nic_link(s->ctx, "src-2", XENFORK_ALL,
+                                                XENFORK_LINK_HOLD),
+                     0);
     fake->on_wait = ack_all;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
     assert_false(clone(0)->nics[0].is_up);
@@ -268,8 +269,9 @@ static void test_cannot_connect(void **state)
     assert_int_equal(n->nics[0].link, XENFORK_LINK_AUTO);
     xenfork__node_free(n);
     assert_true(xenfork_result_nic_is_held(s->result, 0, 0));
-    assert_int_equal(xenfork_nic_link(s->ctx, "src-1", 0, XENFORK_LINK_CONNECT),
-                     0);
+    assert_int_equal(
+        xenfork_clone_set_nic_link(s->ctx, "src-1", 0, XENFORK_LINK_CONNECT),
+        0);
     assert_true(clone(0)->nics[0].is_up);
 }
 
@@ -349,8 +351,9 @@ static void test_old_record(void **state)
     assert_int_equal(ready.waiting, 0);
     xenfork__ready_free(s->ctx, &ready);
     xenfork__node_free(n);
-    assert_int_equal(xenfork_nic_link(s->ctx, "src-1", 0, XENFORK_LINK_CONNECT),
-                     0);
+    assert_int_equal(
+        xenfork_clone_set_nic_link(s->ctx, "src-1", 0, XENFORK_LINK_CONNECT),
+        0);
     assert_true(clone(0)->nics[0].is_up);
 }
 
@@ -364,20 +367,27 @@ static void test_list(void **state)
     fake->on_wait = ack_one;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, SOON_MS),
                      XENFORK_E_TIMEOUT);
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
     assert_int_equal(xenfork_list_count(list), 3);
-    assert_null(xenfork_list_generation(list, 0));
-    assert_string_equal(xenfork_list_generation(list, 1),
+    assert_null(xenfork_entry_generation(xenfork_list_entry(list, 0)));
+    assert_string_equal(xenfork_entry_generation(xenfork_list_entry(list, 1)),
                         clone(0)->guest.generation);
-    assert_false(xenfork_list_is_ready(list, 1));
-    assert_true(xenfork_list_is_ready(list, 2));
-    assert_int_equal(xenfork_list_nic_count(list, 1), 1);
+    assert_false(xenfork_entry_is_ready(xenfork_list_entry(list, 1)));
+    assert_true(xenfork_entry_is_ready(xenfork_list_entry(list, 2)));
+    assert_int_equal(xenfork_entry_nic_count(xenfork_list_entry(list, 1)), 1);
     xenfork__mac_print(clone(0)->nics[0].mac, mac);
-    assert_string_equal(xenfork_list_nic_mac(list, 1, 0), mac);
-    assert_int_equal(xenfork_list_nic_link(list, 1, 0), XENFORK_LINK_AUTO);
-    assert_int_equal(xenfork_list_nic_link(list, 2, 0), XENFORK_LINK_CONNECT);
-    assert_null(xenfork_list_nic_mac(list, 1, 1));
-    assert_null(xenfork_list_generation(list, 3));
+    assert_string_equal(
+        xenfork_nic_mac(xenfork_entry_nic(xenfork_list_entry(list, 1), 0)),
+        mac);
+    assert_int_equal(
+        xenfork_nic_link(xenfork_entry_nic(xenfork_list_entry(list, 1), 0)),
+        XENFORK_LINK_AUTO);
+    assert_int_equal(
+        xenfork_nic_link(xenfork_entry_nic(xenfork_list_entry(list, 2), 0)),
+        XENFORK_LINK_CONNECT);
+    assert_null(
+        xenfork_nic_mac(xenfork_entry_nic(xenfork_list_entry(list, 1), 1)));
+    assert_null(xenfork_entry_generation(xenfork_list_entry(list, 3)));
     xenfork_list_free(list);
 }
 
@@ -424,18 +434,19 @@ static void test_not_adapted(void **state)
     assert_null(xenfork_result_clone_error(s->result, 1));
     assert_null(xenfork_result_clone_error(s->result, 2));
     assert_false(xenfork_result_clone_is_reseeded(s->result, 2));
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_false(xenfork_list_is_ready(list, 1));
-    assert_true(xenfork_list_is_reseeded(list, 1));
-    assert_string_equal(xenfork_list_error(list, 1), words);
-    assert_null(xenfork_list_error(list, 2));
-    assert_true(xenfork_list_is_reseeded(list, 2));
-    assert_null(xenfork_list_error(list, 9));
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_false(xenfork_entry_is_ready(xenfork_list_entry(list, 1)));
+    assert_true(xenfork_entry_is_reseeded(xenfork_list_entry(list, 1)));
+    assert_string_equal(xenfork_entry_error(xenfork_list_entry(list, 1)),
+                        words);
+    assert_null(xenfork_entry_error(xenfork_list_entry(list, 2)));
+    assert_true(xenfork_entry_is_reseeded(xenfork_list_entry(list, 2)));
+    assert_null(xenfork_entry_error(xenfork_list_entry(list, 9)));
     xenfork_list_free(list);
     /* Mended in the guest, or the user overrides it. */
-    assert_int_equal(
-        xenfork_nic_link(s->ctx, "src-1", XENFORK_ALL, XENFORK_LINK_CONNECT),
-        0);
+    assert_int_equal(xenfork_clone_set_nic_link(s->ctx, "src-1", XENFORK_ALL,
+                                                XENFORK_LINK_CONNECT),
+                     0);
     assert_true(clone(0)->nics[0].is_up);
     fake->on_wait = ack_all;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
@@ -478,9 +489,9 @@ static void test_not_reseeded(void **state)
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
     assert_true(xenfork_result_clone_is_reseeded(s->result, 0));
     assert_false(xenfork_result_clone_is_reseeded(s->result, 1));
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_true(xenfork_list_is_reseeded(list, 1));
-    assert_false(xenfork_list_is_reseeded(list, 2));
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_true(xenfork_entry_is_reseeded(xenfork_list_entry(list, 1)));
+    assert_false(xenfork_entry_is_reseeded(xenfork_list_entry(list, 2)));
     xenfork_list_free(list);
 }
 

@@ -146,11 +146,13 @@ static void test_again(void **state)
     (void)state;
     starts();
     assert_int_equal(scene_image(), XENFORK_DOMID_NONE);
-    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     assert_int_equal(xenfork_list_count(list), 1);
-    assert_string_equal(xenfork_list_state(list, 0), "running");
-    assert_int_equal(xenfork_list_hydrated(list, 0), 100);
-    snprintf(uuid, sizeof(uuid), "%s", xenfork_list_uuid(list, 0));
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        "running");
+    assert_int_equal(xenfork_entry_hydrated(xenfork_list_entry(list, 0)), 100);
+    snprintf(uuid, sizeof(uuid), "%s",
+             xenfork_entry_uuid(xenfork_list_entry(list, 0)));
     xenfork_list_free(list);
     end();
     assert_int_equal(xenfork_clone_start(s.ctx, uuid, &domid), 0);
@@ -268,7 +270,8 @@ static void test_changed(void **state)
     const struct fake_domain *d = starts();
 
     (void)state;
-    assert_int_equal(xenfork_nic_bridge(s.ctx, "src-1", 0, "xenbr1"), 0);
+    assert_int_equal(xenfork_clone_set_nic_bridge(s.ctx, "src-1", 0, "xenbr1"),
+                     0);
     assert_string_equal(d->nics[0].bridge, "xenbr1");
     end();
     assert_int_equal(xenfork_detach(s.ctx, "src-1", fake->dir, "raw", 0), 0);

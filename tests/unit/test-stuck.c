@@ -81,9 +81,10 @@ static xenfork_list *list_of(struct fork_scene *s, int kind, uint32_t *at_out)
 {
     xenfork_list *list;
 
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, XENFORK_LIST_JOURNALS, &list),
+                     0);
     for (*at_out = 0; *at_out < xenfork_list_count(list); ++*at_out)
-        if (xenfork_list_kind(list, *at_out) == kind)
+        if (xenfork_entry_kind(xenfork_list_entry(list, *at_out)) == kind)
             break;
     return list;
 }
@@ -182,18 +183,26 @@ static void test_list(void **state)
 
     put_journal(GARBLED, "no journal\n");
     list = list_of(s, XENFORK_KIND_JOURNAL, &at);
-    assert_string_equal(xenfork_list_name(list, at), GARBLED);
-    assert_string_equal(xenfork_list_state(list, at), "unreadable");
-    assert_non_null(strstr(xenfork_list_parent(list, at), "is damaged"));
+    assert_string_equal(xenfork_entry_name(xenfork_list_entry(list, at)),
+                        GARBLED);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, at)),
+                        "unreadable");
+    assert_non_null(strstr(xenfork_entry_parent(xenfork_list_entry(list, at)),
+                           "is damaged"));
     xenfork_list_free(list);
     assert_int_equal(xenfork_journal_set_aside(s->ctx, GARBLED), 0);
     put_stuck(s->src);
     assert_int_equal(xenfork_recover(s->ctx), XENFORK_E_RESIDUE);
     list = list_of(s, XENFORK_KIND_JOURNAL, &at);
-    assert_string_equal(xenfork_list_name(list, at), STUCK);
-    assert_string_equal(xenfork_list_state(list, at), "stuck");
-    assert_non_null(strstr(xenfork_list_parent(list, at), "none-such"));
-    assert_string_equal(xenfork_list_disk_path(list, at, 0), "/nfs/a.img");
+    assert_string_equal(xenfork_entry_name(xenfork_list_entry(list, at)),
+                        STUCK);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, at)),
+                        "stuck");
+    assert_non_null(strstr(xenfork_entry_parent(xenfork_list_entry(list, at)),
+                           "none-such"));
+    assert_string_equal(
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, at), 0)),
+        "/nfs/a.img");
     xenfork_list_free(list);
 }
 

@@ -85,9 +85,9 @@ static bool is_hydrated(void)
     xenfork_list *list;
     bool ok;
 
-    assert_int_equal(xenfork_list_all(ctx, &list), 0);
-    ok = xenfork_list_hydrated(list, 1) == 100 &&
-         xenfork_list_users(list, 0) == 0;
+    assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
+    ok = xenfork_entry_hydrated(xenfork_list_entry(list, 1)) == 100 &&
+         xenfork_entry_users(xenfork_list_entry(list, 0)) == 0;
     xenfork_list_free(list);
     xenfork_close(ctx);
     return ok && fake_domain(clone_domid())->page_count ==
@@ -124,8 +124,9 @@ static bool is_moved(void)
     const char *path;
     bool ok;
 
-    assert_int_equal(xenfork_list_all(ctx, &list), 0);
-    path = xenfork_list_disk_path(list, xenfork_list_count(list) - 1, 0);
+    assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
+    path = xenfork_disk_path(xenfork_entry_disk(
+        xenfork_list_entry(list, xenfork_list_count(list) - 1), 0));
     ok = path && strstr(path, "/src-1-xvda.raw") && access(path, F_OK) == 0;
     xenfork_list_free(list);
     xenfork_close(ctx);

@@ -68,9 +68,10 @@ static bool is_accepted(void)
     xenfork_list *list;
     bool ok;
 
-    assert_int_equal(xenfork_list_all(ctx, &list), 0);
-    ok = xenfork_list_is_ready(list, 1) &&
-         xenfork_list_nic_link(list, 1, 0) == XENFORK_LINK_CONNECT;
+    assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
+    ok = xenfork_entry_is_ready(xenfork_list_entry(list, 1)) &&
+         xenfork_nic_link(xenfork_entry_nic(xenfork_list_entry(list, 1), 0)) ==
+             XENFORK_LINK_CONNECT;
     xenfork_list_free(list);
     xenfork_close(ctx);
     return ok && d->nics[0].is_up && !d->guest.entropy[0];
@@ -87,8 +88,8 @@ static int connect_nic(void *opaque)
     xenfork_ctx *ctx = scene_open();
 
     (void)opaque;
-    return sweep_end(ctx,
-                     xenfork_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT));
+    return sweep_end(
+        ctx, xenfork_clone_set_nic_link(ctx, "src-1", 0, XENFORK_LINK_CONNECT));
 }
 
 static bool is_connected(void)
@@ -101,7 +102,8 @@ static int move_nic(void *opaque)
     xenfork_ctx *ctx = scene_open();
 
     (void)opaque;
-    return sweep_end(ctx, xenfork_nic_bridge(ctx, "src-1", 0, "xenbr1"));
+    return sweep_end(ctx,
+                     xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "xenbr1"));
 }
 
 static bool is_moved(void)

@@ -310,12 +310,18 @@ static void test_usage(void **state)
     fake_make_shimmed(s->src);
     assert_int_equal(fork_it(s, s->src), 0);
     assert_true(fake_write_disk(xenfork_result_clone_domid(s->result, 0)));
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_int_equal(xenfork_disk_usage(s->ctx, list, 0, 0, &allocated, &own),
-                     0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_int_equal(
+        xenfork_disk_usage(s->ctx,
+                           xenfork_entry_disk(xenfork_list_entry(list, 0), 0),
+                           &allocated, &own),
+        0);
     assert_true(allocated == 0 && own == XENFORK_NOT_KNOWN);
-    assert_int_equal(xenfork_disk_usage(s->ctx, list, 1, 0, &allocated, &own),
-                     0);
+    assert_int_equal(
+        xenfork_disk_usage(s->ctx,
+                           xenfork_entry_disk(xenfork_list_entry(list, 1), 0),
+                           &allocated, &own),
+        0);
     assert_int_equal(allocated, 64);
     xenfork_list_free(list);
 }

@@ -421,10 +421,18 @@ static void test_lists(void **state)
 
     (void)state;
     assert_int_equal(fork_it(s, s->src), 0);
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    assert_int_equal(xenfork_disk_usage(s->ctx, list, 0, 0, &all, &own), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_int_equal(
+        xenfork_disk_usage(s->ctx,
+                           xenfork_entry_disk(xenfork_list_entry(list, 0), 0),
+                           &all, &own),
+        0);
     assert_true(all == 8 && own == 8);
-    assert_int_equal(xenfork_disk_usage(s->ctx, list, 1, 0, &all, &own), 0);
+    assert_int_equal(
+        xenfork_disk_usage(s->ctx,
+                           xenfork_entry_disk(xenfork_list_entry(list, 1), 0),
+                           &all, &own),
+        0);
     assert_true(all == 16 && own == 8);
     xenfork_list_free(list);
 }
@@ -454,9 +462,10 @@ static void test_unreadable(void **state)
 
     (void)state;
     assert_int_equal(fork_it(s, s->src), 0);
-    assert_int_equal(xenfork_list_all(s->ctx, &list), 0);
-    fake_copy_string(sealed, sizeof(sealed),
-                     xenfork_list_disk_path(list, 0, 0));
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    fake_copy_string(
+        sealed, sizeof(sealed),
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)));
     xenfork_list_free(list);
     snprintf(path, sizeof(path), "%s/state/clones/%s/record", fake->dir,
              xenfork_result_clone_uuid(s->result, 0));
