@@ -4,11 +4,12 @@
  * what a guest would refuse is refused before anything is forked.  An empty
  * value is as none.
  */
-#include "base/internal.h"
+#include "base/spec.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -25,16 +26,25 @@ static bool parse_address(const char *text, struct address *out)
     return inet_pton(out->is_v6 ? AF_INET6 : AF_INET, text, out->bytes) == 1;
 }
 
-/* One machine's, and not that of a loopback. */
+static bool is_loopback(const struct address *address)
+{
+    static const uint8_t loopback[16] = {[15] = 1};
+
+    return address->is_v6 ? !memcmp(address->bytes, loopback, 16)
+                          : address->bytes[0] == 127;
+}
+
+/* One machine's, and not that of a loopback, nor of IPv4 in IPv6's form. */
 static bool is_unicast(const struct address *address)
 {
-    static const uint8_t nowhere[16], loopback[16] = {[15] = 1};
+    static const uint8_t low[10];
     const uint8_t *bytes = address->bytes;
 
+    if (is_loopback(address))
+        return false;
     if (address->is_v6)
-        return bytes[0] != 0xff && memcmp(bytes, nowhere, 16) &&
-               memcmp(bytes, loopback, 16);
-    return bytes[0] != 0 && bytes[0] != 127 && bytes[0] < 224;
+        return bytes[0] != 0xff && memcmp(bytes, low, sizeof(low));
+    return bytes[0] != 0 && bytes[0] < 224;
 }
 
 /* 1 to @max, in plain decimal. */
@@ -54,6 +64,29 @@ static bool is_link_local(const struct address *address)
            (address->bytes[1] & 0xc0) == 0x80;
 }
 
+/* Does the part after the prefix have nothing but this bit? */
+static bool is_rest(const struct address *address, int prefix, int bit)
+{
+    int i, bits = address->is_v6 ? 128 : 32;
+
+    for (i = prefix; i < bits; i++)
+        if ((address->bytes[i / 8] >> (7 - i % 8) & 1) != bit)
+            return false;
+    return true;
+}
+
+/*
+ * The network's own address, which of IPv6 is that of its routers, and the
+ * broadcast address.  A link of two machines has neither (RFC 3021, RFC 6164).
+ */
+static bool is_all_of_network(const struct address *address, int prefix)
+{
+    if (prefix >= (address->is_v6 ? 127 : 31))
+        return false;
+    return is_rest(address, prefix, 0) ||
+           (!address->is_v6 && is_rest(address, prefix, 1));
+}
+
 static const char *interface_fault(char *item)
 {
     char *slash = strchr(item, '/');
@@ -69,6 +102,8 @@ static const char *interface_fault(char *item)
         return "an address needs its prefix, as in 10.0.0.7/24";
     if (!is_prefix(slash + 1, address.is_v6 ? 128 : 32))
         return "malformed prefix; 1 to 32, IPv6: 1 to 128";
+    if (is_all_of_network(&address, atoi(slash + 1)))
+        return "the address of a network, and of no machine";
     return NULL;
 }
 
@@ -85,7 +120,27 @@ static const char *server_fault(char *item)
 {
     struct address address;
 
-    return parse_address(item, &address) ? NULL : "not an IP address";
+    return parse_address(item, &address) &&
+                   (is_unicast(&address) || is_loopback(&address))
+               ? NULL
+               : "not the IP address of a name server";
+}
+
+/* Does a list with commas have this address before @end as well? */
+static bool is_repeated(const char *list, const char *end, const char *item)
+{
+    struct address one, other;
+    const char *at;
+
+    parse_address(item, &one);
+    for (at = list; at < end; at += strcspn(at, ",") + 1) {
+        char text[INET6_ADDRSTRLEN] = "";
+
+        snprintf(text, sizeof(text), "%.*s", (int)strcspn(at, "/,"), at);
+        if (parse_address(text, &other) && !memcmp(&one, &other, sizeof(one)))
+            return true;
+    }
+    return false;
 }
 
 /* Each of a list with commas. */
@@ -96,8 +151,11 @@ static const char *list_fault(const char *value, const char *(*fault)(char *))
     const char *found = NULL;
 
     snprintf(copy, sizeof(copy), "%s", value);
-    while (!found && (item = strsep(&rest, ",")))
+    while (!found && (item = strsep(&rest, ","))) {
         found = fault(item);
+        if (!found && is_repeated(value, value + (item - copy), item))
+            found = "an address is in it twice";
+    }
     return found;
 }
 
@@ -138,6 +196,22 @@ static const char *hostname_fault(const char *value)
     }
 }
 
+bool xenfork__ip_is_valid(const char *text)
+{
+    char copy[XENFORK__IP_CHARS + 1];
+    char *slash;
+    struct address address;
+
+    if (strlen(text) > XENFORK__IP_CHARS)
+        return false;
+    strcpy(copy, text);
+    slash = strchr(copy, '/');
+    if (slash)
+        *slash = '\0';
+    return parse_address(copy, &address) && is_unicast(&address) &&
+           (!slash || is_prefix(slash + 1, address.is_v6 ? 128 : 32));
+}
+
 XENFORK_API const char *xenfork_param_fault(const char *key, const char *value)
 {
     if (!*value)
@@ -151,4 +225,20 @@ XENFORK_API const char *xenfork_param_fault(const char *key, const char *value)
     if (!strcasecmp(key, "nameserver"))
         return list_fault(value, server_fault);
     return NULL;
+}
+
+bool xenfork__params_share(const char *list, const char *other)
+{
+    const char *at;
+
+    for (at = list; *at; at += strcspn(at, ",") + (strchr(at, ',') != NULL)) {
+        char text[INET6_ADDRSTRLEN] = "";
+        struct address address;
+
+        snprintf(text, sizeof(text), "%.*s", (int)strcspn(at, "/,"), at);
+        if (parse_address(text, &address) &&
+            is_repeated(other, other + strlen(other), text))
+            return true;
+    }
+    return false;
 }

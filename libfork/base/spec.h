@@ -63,6 +63,14 @@ const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev);
 const char *xenfork__spec_disk_options(const xenfork_spec *spec,
                                        const char *vdev);
 int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic);
+#define XENFORK__IP_CHARS 63U
+/* ADDRESS or ADDRESS/PREFIX, for a NIC's script */
+bool xenfork__ip_is_valid(const char *text);
+/* Do two lists of ADDRESS/PREFIX have an address in common? */
+bool xenfork__params_share(const char *list, const char *other);
+/* What a clone's parameters, of @nics NICs, say together.  INVAL with remedy */
+int xenfork__params_check(xenfork_ctx *ctx, const xenfork_spec *spec,
+                          uint32_t clone, uint32_t nics);
 /* Pages to claim for a clone of a domain with this many. */
 uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages);
 

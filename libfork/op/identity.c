@@ -351,7 +351,8 @@ int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
 
     if ((rc = check_name(ctx, spec, clone, taken)) < 0 ||
         (rc = check_uuid(ctx, spec, clone, taken)) < 0 ||
-        (rc = check_ips(ctx, spec, clone, config)) < 0)
+        (rc = check_ips(ctx, spec, clone, config)) < 0 ||
+        (rc = xenfork__params_check(ctx, spec, clone, config->nic_count)) < 0)
         return rc;
     return check_nics(ctx, spec, clone, config, taken);
 }
