@@ -134,6 +134,8 @@ static int run_hooks(struct store *store, const struct options *options,
         instance = (struct instance){0};
     rc = hooks_run(options, directory, "source", &instance, NULL);
     instance_free(&instance);
+    if (rc == -ENOENT)
+        return 0;
     if (rc < 0)
         complain("%s: %s", directory, strerror(-rc));
     return rc;

@@ -229,12 +229,19 @@ int hooks_run(const struct options *options, const char *directory,
         return -ENAMETOOLONG;
     count = scandir(path, &entries, is_hook, alphasort);
     if (count < 0)
-        return errno == ENOENT ? 0 : -errno;
+        return -errno;
     for (i = 0; i < count; i++) {
-        if (snprintf(path, sizeof(path), "%s/%s/%s", options->config_dir,
-                     directory, entries[i]->d_name) < (int)sizeof(path) &&
-            is_program(path) && !run_hook(options, path, role, instance, fault))
+        int bytes = snprintf(path, sizeof(path), "%s/%s/%s",
+                             options->config_dir, directory,
+                             entries[i]->d_name);
+
+        if (bytes >= (int)sizeof(path)) {
+            fault_note(fault, entries[i]->d_name, strerror(ENAMETOOLONG));
             failed++;
+        } else if (is_program(path) &&
+                   !run_hook(options, path, role, instance, fault)) {
+            failed++;
+        }
         free(entries[i]);
     }
     free(entries);

@@ -47,22 +47,81 @@ renew_dhclient() {
     dhclient -nw "$interface" >/dev/null 2>&1
 }
 
-# Its files first, and a new start: it has the secret in its memory.
+# restart NAME…: a service that runs, by whatever has started it; it has several
+# names
+restart() {
+    if [ -d "$ROOT/run/systemd/system" ]; then
+        systemctl try-restart "$1.service"
+        return
+    fi
+    for service; do
+        [ -x "$ROOT/etc/init.d/$service" ] || continue
+        if has rc-service; then
+            rc-service "$service" restart >&2
+        else
+            "$ROOT/etc/init.d/$service" restart >&2
+        fi
+        return
+    done
+    say "nobody can start $1 anew"
+    return 1
+}
+
+# await TRIES COMMAND…: with half a second between
+await() {
+    waited=0 tries=$1
+    shift
+    until "$@"; do
+        waited=$((waited + 1))
+        [ "$waited" -lt "$tries" ] || return 1
+        sleep 0.5 2>/dev/null || sleep 1
+    done
+}
+
+nm_state() {
+    nmcli -g GENERAL.STATE device show "$interface" 2>/dev/null
+}
+
+nm_connection() {
+    connection=$(nmcli -g GENERAL.CONNECTION device show "$interface" \
+        2>/dev/null) && [ -n "$connection" ]
+}
+
+# Its files first, and a new start: it has the secret in its memory, and files of
+# before.
 forget_networkmanager() {
     [ "${nm_is_new:-no}" = no ] || return 0
     nm_is_new=yes was_told=yes
     rm -f "$ROOT"/var/lib/NetworkManager/*.lease \
         "$ROOT"/var/lib/NetworkManager/secret_key
-    if [ -d "$ROOT/run/systemd/system" ]; then
-        systemctl try-restart NetworkManager.service
-    else
-        nmcli connection reload
-    fi
+    restart NetworkManager networkmanager network-manager || return 1
+    await 20 nm_runs
 }
 
+nm_runs() {
+    [ "$(nmcli -g RUNNING general 2>/dev/null)" = running ]
+}
+
+# A card that it has given up, for its new MAC address, is its own still.
 is_networkmanagers() {
-    has nmcli && connection=$(nmcli -g GENERAL.CONNECTION device show \
-        "$interface" 2>/dev/null) && [ -n "$connection" ]
+    has nmcli || return 1
+    if [ "${nm_is_new:-no}" = no ]; then
+        nm_runs || return 1
+        nm_cards=' '
+        for one in $(printf '%s\n' "$devices" | sed 's/.*://'); do
+            case $(nmcli -g GENERAL.STATE device show "$one" 2>/dev/null) in
+            '' | '10 '*) ;;
+            *) nm_cards="$nm_cards$one " ;;
+            esac
+        done
+    fi
+    case $nm_cards in
+    *" $interface "*) ;;
+    *) return 1 ;;
+    esac
+    forget_networkmanager || return 1
+    nm_connection || nmcli --wait 0 device connect "$interface" >/dev/null
+    await 10 nm_connection
 }
 
 # A connection whose address is set by hand is not asked for.
@@ -70,32 +129,97 @@ renew_nmcli() {
     is_networkmanagers || return 1
     [ "$(nmcli -g ipv4.method connection show "$connection" 2>/dev/null)" = \
         auto ] || return 1
-    forget_networkmanager || return 1
     nmcli device disconnect "$interface" >/dev/null
     drop_addresses
     nmcli --wait 0 device connect "$interface" >/dev/null
 }
 
-is_networkds() {
-    has networkctl && networkctl status "$interface" 2>/dev/null |
-        grep -q 'Network File: */'
-}
-
-# Its DUID comes of the machine-id, which it has in its memory.
+# Its DUID comes of the machine-id, which it has in its memory, as it has files of
+# before.
 forget_networkd() {
     [ "${networkd_is_new:-no}" = no ] || return 0
     networkd_is_new=yes was_told=yes
     rm -f "$ROOT"/run/systemd/netif/leases/*
-    [ ! -d "$ROOT/run/systemd/system" ] ||
-        systemctl try-restart systemd-networkd.service
+    restart systemd-networkd || return 1
+    await 20 networkctl list >/dev/null 2>&1
+}
+
+has_networkd_seen() {
+    networkd_says=$(networkctl status "$interface" 2>/dev/null) || return 1
+    case $networkd_says in
+    *'(pending)'* | *'(initialized)'*) return 1 ;;
+    esac
+}
+
+# A card that it has given up, for its new MAC address, is its own still.
+is_networkds() {
+    has networkctl && [ -e "$ROOT/run/systemd/netif/state" ] || return 1
+    forget_networkd || return 1
+    await 10 has_networkd_seen
+    network_file=$(printf '%s\n' "$networkd_says" |
+        sed -n 's/^ *Network File: *\(\/.*\)/\1/p')
+    [ -n "$network_file" ]
+}
+
+# By its files: it may have no lease at present.  The last word counts.
+networkd_asks() {
+    case $(cat "$ROOT$network_file" \
+        "$ROOT"/*/systemd/network/"${network_file##*/}".d/*.conf 2>/dev/null |
+        sed -n 's/^[[:space:]]*DHCP[[:space:]]*=[[:space:]]*//p' | tail -n 1 |
+        tr '[:upper:]' '[:lower:]') in
+    yes* | true* | 1* | on* | both* | ipv4* | v4*) ;;
+    *) return 1 ;;
+    esac
 }
 
 renew_networkd() {
-    has networkctl || return 1
-    networkctl status "$interface" 2>/dev/null | grep -q 'DHCP4' || return 1
-    forget_networkd || return 1
+    is_networkds && networkd_asks || return 1
     drop_addresses
     networkctl reconfigure "$interface"
+}
+
+# In place of a lease, which would come as well, and go with the carrier.
+write_networkd() {
+    folder=$ROOT/etc/systemd/network/${network_file##*/}.d
+    mkdir -p "$folder" && {
+        echo '[Network]'
+        echo 'DHCP=no'
+        printf '%s\n' "$1" | tr ',' '\n' | sed 's/^/Address=/'
+        [ -z "$2" ] || printf '%s\n' '[Route]' "Gateway=$2" 'GatewayOnLink=yes'
+    } >"$folder/90-xenfork.conf" && networkctl reload
+}
+
+# give_networkd [ADDRESSES]: what the clone has been given, if anything
+give_networkd() {
+    if [ -n "$(of_family 4 "$1")" ] && networkd_asks; then
+        write_networkd "$1" "$(gateway_of_clone)" || return 1
+    fi
+    networkctl reconfigure "$interface" && sleep 1
+}
+
+# Its profile has these, and no lease, which would come as well.
+give_networkmanager() {
+    addresses=$(of_family 4 "$1" | tr '\n' ',')
+    if [ -n "$addresses" ]; then
+        nmcli connection modify "$connection" ipv4.method manual \
+            ipv4.addresses "${addresses%,}" \
+            ipv4.gateway "$(gateway_of_clone)" || return 1
+    fi
+    addresses=$(of_family 6 "$1" | tr '\n' ',')
+    if [ -n "$addresses" ]; then
+        nmcli connection modify "$connection" ipv6.method manual \
+            ipv6.addresses "${addresses%,}" || return 1
+    fi
+    nmcli --wait 15 device connect "$interface" >/dev/null
+}
+
+# IPv4's
+gateway_of_clone() {
+    gateway=
+    [ "$card" != "$first" ] ||
+        gateway=$(of_family 4 "${XENFORK_PARAM_GATEWAY:-}" | tail -n 1)
+    [ -n "$gateway" ] || gateway=$(gateway_before)
+    printf '%s\n' "$gateway"
 }
 
 # Its DUID, its secret and its leases go, and the process that knows them.
@@ -136,17 +260,15 @@ start_dhcp() {
     fi
 }
 
-# Have what manages this device read its files again: with those of before it
+# tell_manager [ADDRESSES].  Have what manages this device read its files again: with those of before it
 # would bring the source's address back, as soon as the card is plugged in.  A
 # DHCP client that has nothing else to do ends: it would when it renews the lease.
 tell_manager() {
     if is_networkds; then
-        forget_networkd && networkctl reload && networkctl reconfigure \
-            "$interface" || fail 'systemd-networkd does not read its files again'
-        sleep 1
+        give_networkd "${1:-}" ||
+            fail 'systemd-networkd does not read its files again'
     elif is_networkmanagers; then
-        { forget_networkmanager && nmcli connection reload &&
-            nmcli --wait 5 device reapply "$interface"; } >/dev/null ||
+        give_networkmanager "${1:-}" ||
             fail 'NetworkManager does not read its files again'
     elif has dhcpcd && dhcpcd -U "$interface" >/dev/null 2>&1; then
         was_told=yes
@@ -194,8 +316,12 @@ rewrite_files() {
     interface=network
     etc=$ROOT/etc
     rewrite interfaces "$etc/network/interfaces" "$etc"/network/interfaces.d/*
-    rewrite networkd "$etc"/systemd/network/* "$ROOT"/run/systemd/network/*
-    rewrite netplan "$etc"/netplan/*.yaml
+    for folder in "$etc" "$ROOT/run" "$ROOT/usr/local/lib"; do
+        rewrite networkd "$folder"/systemd/network/* \
+            "$folder"/systemd/network/*.d/*
+    done
+    rewrite netplan "$etc"/netplan/*.yaml "$ROOT"/run/netplan/*.yaml \
+        "$etc"/cloud/cloud.cfg.d/*.cfg
     rewrite ifcfg "$etc"/sysconfig/network-scripts/ifcfg-* \
         "$etc"/sysconfig/network/ifcfg-*
     rewrite keyfile "$etc"/NetworkManager/system-connections/* \

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # For 40-network: awk -v kind=KIND -f network-files.awk PLAN FILE
-# PLAN has lines "mac OLD NEW", "address OLD/PREFIX NEW/PREFIX", with "-" (there
+# PLAN has lines "mac OLD NEW [CARD]", "address OLD/PREFIX NEW/PREFIX", with "-" (there
 # is none) or "dhcp" as the new one, and "gateway OLD NEW".  Print FILE as it is
 # to be; status 3: it has an address of the source's still.
 
@@ -168,10 +168,36 @@ function drop(i, token, bits, is_dhcp,    k, begin, end, six) {
     }
 }
 
+# A card's permanent address is that of its source until the clone boots: the
+# kernel has read it once (register_netdevice()).  What goes by it must find the
+# card before and after.
+function keep_found(i, token, card,    k) {
+    if (card == "" || !find(line[i], token, in_mac))
+        return
+    if (kind == "networkd" && line[i] ~ /^[ \t]*PermanentMACAddress[ \t]*=/) {
+        permanent = " " token
+    } else if (kind == "keyfile" && line[i] ~ /^mac-address=/) {
+        line[i] = gone
+        for (k = 1; k <= n; k++)
+            if (line[k] ~ /^interface-name=/)
+                return
+        for (k = 1; k <= n; k++)
+            if (line[k] == "[connection]")
+                line[k] = line[k] "\ninterface-name=" card
+    } else if (kind == "ifcfg" && line[i] ~ /^HWADDR=/) {
+        line[i] = gone
+        for (k = 1; k <= n; k++)
+            if (line[k] ~ /^DEVICE=/)
+                return
+        line[i] = "DEVICE=" card
+    }
+}
+
 FNR == NR {
     what[++plans] = $1
     old[plans] = $2
     new[plans] = $3
+    card[plans] = $4
     next
 }
 { line[++n] = $0 }
@@ -185,7 +211,9 @@ END {
             if (line[i] == gone)
                 continue
             if (what[p] == "mac") {
-                line[i] = replace(line[i], old[p], new[p], in_mac)
+                permanent = ""
+                keep_found(i, old[p], card[p])
+                line[i] = replace(line[i], old[p], new[p], in_mac) permanent
                 dashed = old[p]
                 gsub(":", "-", dashed)
                 with = new[p]

@@ -133,7 +133,7 @@ source_mac() {
         sed -n "s/^$id=//p" | head -n 1
 }
 
-# "mac OLD NEW".  All over a card gets the MAC address of the card, but what has
+# "mac OLD NEW", of a card with its name.  All over a card gets the MAC address of the card, but what has
 # one of its own beside it.
 plan_macs() {
     new=$(mac_of "$card")
@@ -152,7 +152,9 @@ plan_macs() {
         *" $interface "*) new=$(random_mac) ;;
         esac
     fi
-    printf 'mac %s %s\n' "$old" "$new"
+    named=
+    [ "$interface" != "$card" ] || named=$card
+    printf 'mac %s %s %s\n' "$old" "$new" "$named"
 }
 
 # Ends of veths and their like: they stand beside the card.

@@ -91,7 +91,7 @@ in_manual() {
     done
 }
 
-plan 66
+plan 67
 
 # Usage.
 run "$agent" --help
@@ -243,6 +243,11 @@ ln -s nowhere "$hooks/post-fork.d/10-a"
 scene 'become_clone "$one"; run_agent adapt'
 check 'a hook that leads nowhere' is "$(said)" \
     'reseeded 10-a: failed with status 126'
+reset
+rmdir "$hooks/post-fork.d"
+scene 'become_clone "$one"; run_agent adapt'
+check 'a directory of hooks is missing' is "$(said)" \
+    'reseeded post-fork.d: No such file or directory'
 reset
 rmdir "$hooks/post-fork.d"
 : >"$hooks/post-fork.d"

@@ -15,7 +15,7 @@ rewritten() {
     check "$1" is "$status:$(cat "$dir/out")" "${6:-0}:$5"
 }
 
-plan 24
+plan 29
 
 new='address 10.0.0.2/24 10.0.0.7/16'
 none='address 10.0.0.2/24 -'
@@ -186,3 +186,31 @@ send dhcp-client-identifier 01:00:16:3e:00:00:02; a00:16:3e:00:00:02f' \
 send dhcp-client-identifier 01:00:16:3e:aa:bb:cc; a00:16:3e:00:00:02f'
 rewritten 'the same address again' other 'address 10.0.0.2/24 10.0.0.2/16' \
     'IP=10.0.0.2/24' 'IP=10.0.0.2/16'
+
+# The permanent address of a card stays its source's until the clone boots.
+card="$mac eth0"
+rewritten 'networkd: the permanent address, before a boot and after it' networkd "$card" '[Match]
+PermanentMACAddress=00:16:3E:00:00:02
+MACAddress=00:16:3e:00:00:02' '[Match]
+PermanentMACAddress=00:16:3e:aa:bb:cc 00:16:3e:00:00:02
+MACAddress=00:16:3e:aa:bb:cc'
+rewritten 'networkd: not of what lies over a card' networkd "$mac" \
+    'PermanentMACAddress=00:16:3e:00:00:02' 'PermanentMACAddress=00:16:3e:aa:bb:cc'
+rewritten 'keyfile: by the name of the card' keyfile "$card" '[connection]
+id=card
+[ethernet]
+mac-address=00:16:3E:00:00:02
+cloned-mac-address=00:16:3E:00:00:02' '[connection]
+interface-name=eth0
+id=card
+[ethernet]
+cloned-mac-address=00:16:3e:aa:bb:cc'
+rewritten 'keyfile: the name that it has' keyfile "$card" '[connection]
+interface-name=eth7
+[ethernet]
+mac-address=00:16:3e:00:00:02' '[connection]
+interface-name=eth7
+[ethernet]'
+rewritten 'ifcfg: by the name of the card' ifcfg "$card" 'HWADDR="00:16:3E:00:00:02"
+ONBOOT=yes' 'DEVICE=eth0
+ONBOOT=yes'

@@ -62,7 +62,7 @@ for command in sh cat head tail tr sed cut awk od rm mv chmod uname grep sleep \
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 61
+plan 67
 
 # Host name.
 reset
@@ -305,6 +305,23 @@ sed -i '/fe80/s/.*/eth0 inet6 fe80::216:3eff:feaa:0\/64 scope link/' \
     "$dir/addresses"
 hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
 check 'link-local: of its own MAC' is "$status:$(cat "$dir/reason")" 0:
+
+# Parameters that nothing can be done with.
+reset
+ip_stub
+for bad in IP_ETH9=10.0.0.7/24 IP_BR0=10.0.0.7/24 GATEWAY=10.0.0.9; do
+    hook 40-network "XENFORK_PARAM_$bad"
+    check "network: $bad is of nothing here" is "$status:$(grep -c \
+        'of no network card here\|was given no address' "$dir/reason")" 1:1
+done
+hook 40-network XENFORK_PARAM_IP_ETH9=
+check 'network: an empty one is none' is "$status:$(cat "$dir/reason")" 0:
+rm -r "$dir/net/eth0" "$dir/net/eth1"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'network: no card for an address' is "$status:$(cat "$dir/reason")" \
+    '1:network: the parameter ip: there is no network card'
+hook 40-network
+check 'network: no card, nothing asked' is "$status" 0
 
 # Files that would bring it back: see files.t too.
 reset
