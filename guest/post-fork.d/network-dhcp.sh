@@ -272,12 +272,11 @@ tell_manager() {
             fail 'NetworkManager does not read its files again'
     elif has dhcpcd && dhcpcd -U "$interface" >/dev/null 2>&1; then
         was_told=yes
-        if [ -n "$(lease_of_dhcpcd)" ]; then
-            end_dhcpcd
-        else
-            dhcpcd -n "$interface" >/dev/null 2>&1 ||
-                fail 'dhcpcd does not read its files again'
-        fi
+        # It makes a link-local address of the MAC that it knows: a new start.
+        lease=$(lease_of_dhcpcd)
+        end_dhcpcd
+        [ -n "$lease" ] || dhcpcd -b "$interface" >/dev/null 2>&1 ||
+            fail 'dhcpcd does not read its files again'
     elif ! end_dhclient && pid=$(find_udhcpc); then
         kill -KILL "$pid"
     fi
