@@ -3,8 +3,10 @@
 
 #include <string.h>
 
+#include "base/ids.h"
 #include "state/files.h"
 #include "state/keyfile.h"
+#include "state/lock.h"
 
 #define DIR "sealed"
 
@@ -99,6 +101,43 @@ static bool is_half_written(const char *name)
     size_t length = strlen(name);
 
     return length > 4 && !strcmp(name + length - 4, ".new");
+}
+
+/* Its writer has the lock of the image that it is about. */
+static int sweep_unfinished(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_free char *path = xenfork__state_path(ctx, DIR, name, NULL);
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char image[XENFORK__UUID_CHARS];
+    uint8_t uuid[16];
+    int rc;
+
+    snprintf(image, sizeof(image), "%s", name);
+    if (!path || !xenfork__uuid_parse(image, uuid))
+        return path ? 0 : xenfork__nomem(ctx);
+    rc = xenfork__lock_take(ctx, image, false, &lock);
+    if (rc < 0)
+        return rc == XENFORK_E_BUSY ? 0 : rc;
+    return xenfork__file_remove(ctx, path);
+}
+
+int xenfork__sealed_sweep_unfinished(xenfork_ctx *ctx)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
+    char **names;
+    size_t count, i;
+    int rc;
+
+    if (!dir)
+        return xenfork__nomem(ctx);
+    rc = xenfork__dir_names(ctx, dir, &names, &count);
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++)
+        if (is_half_written(names[i]))
+            rc = sweep_unfinished(ctx, names[i]);
+    xenfork__names_free(names, count);
+    return rc;
 }
 
 int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out)

@@ -31,6 +31,8 @@ int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
                          const struct xenfork__node_disk *disk);
 /* Unreadable ones are left out with a warning. */
 int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out);
+/* Remove what a writer has left that was killed. */
+int xenfork__sealed_sweep_unfinished(xenfork_ctx *ctx);
 void xenfork__sealed_free(struct xenfork__sealed_list *list);
 /* Its record, of that name, goes. */
 int xenfork__sealed_forget(xenfork_ctx *ctx, const char *name);

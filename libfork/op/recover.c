@@ -3,12 +3,14 @@
 
 #include <string.h>
 
+#include "base/ids.h"
 #include "disk/base.h"
 #include "disk/disk.h"
 #include "disk/thin/pool.h"
 #include "op/domain.h"
 #include "op/frozen.h"
 #include "op/reserve.h"
+#include "state/files.h"
 #include "state/journal.h"
 #include "state/lock.h"
 
@@ -96,6 +98,7 @@ int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
 {
     cleanup_nodes struct xenfork__nodes images = {0};
     int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images), r;
+    __auto_type error = ctx->error;
     bool is_left = false;
     size_t i;
 
@@ -104,14 +107,19 @@ int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
     for (i = 0; i < images.count; i++) {
         r = try_image(ctx, images.nodes[i]);
         is_left |= r < 0;
-        if (rc == 0 && is_own(images.nodes[i], own))
+        if (r < 0 && rc == 0 && is_own(images.nodes[i], own)) {
             rc = r;
+            error = ctx->error;
+        }
     }
     r = xenfork__sealed_sweep(ctx);
     is_left |= r < 0;
     if (rc == 0 && is_left && own)
         LOG_WARN(ctx, OTHERS_LEFT);
-    return rc == 0 && !own ? r : rc;
+    if (rc == 0 && !own)
+        return r;
+    ctx->error = error;
+    return rc;
 }
 
 int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
@@ -149,11 +157,98 @@ static int sweep_all(xenfork_ctx *ctx)
     return xenfork__images_sweep(ctx, NULL);
 }
 
+/* Does a journal speak of the image, clone or frozen source with a UUID? */
+struct mention {
+    const char *uuid;
+    bool is_found;
+};
+
+static int look_for(xenfork_ctx *ctx, const struct xenfork__record *record,
+                    void *opaque)
+{
+    static const char *const keys[] = {"source", "image", "start"};
+    struct mention *mention = opaque;
+    const char *text;
+    uint32_t i;
+
+    (void)ctx;
+    for (i = 0; i < ARRAY_SIZE(keys); i++)
+        if ((text = xenfork__record_get(record, keys[i])))
+            mention->is_found |= !strcmp(text, mention->uuid);
+    for (i = 0; (text = xenfork__record_get_nth(record, "clone", i)); i++)
+        mention->is_found |= !strcmp(text, mention->uuid);
+    return 0;
+}
+
+/*
+ * A folder without a record: its writer has a journal, or its remover was
+ * killed.  Under the registry's lock, which UUIDs are chosen under.
+ */
+static int sweep_folder(xenfork_ctx *ctx, int kind, const uint8_t uuid[16])
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_free char *record = xenfork__node_path(ctx, kind, uuid,
+                                                   XENFORK__FILE_RECORD);
+    char text[XENFORK__UUID_CHARS];
+    struct mention mention = {.uuid = text};
+    int rc;
+
+    if (!record)
+        return xenfork__nomem(ctx);
+    if (access(record, F_OK) == 0)
+        return 0;
+    xenfork__uuid_print(uuid, text);
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
+        (rc = xenfork__txns_each(ctx, look_for, &mention)) < 0)
+        return rc;
+    return mention.is_found || access(record, F_OK) == 0
+               ? 0
+               : xenfork__node_remove(ctx, kind, uuid);
+}
+
+static int sweep_folders_of(xenfork_ctx *ctx, int kind)
+{
+    char **names;
+    size_t count, i;
+    uint8_t uuid[16];
+    int rc = xenfork__node_names(ctx, kind, &names, &count);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count; i++) {
+        int r = xenfork__uuid_parse(names[i], uuid)
+                    ? sweep_folder(ctx, kind, uuid)
+                    : 0;
+
+        rc = rc < 0 ? rc : r;
+    }
+    xenfork__names_free(names, count);
+    return rc;
+}
+
+static int folders_sweep(xenfork_ctx *ctx)
+{
+    static const int kinds[] = {XENFORK_KIND_IMAGE, XENFORK_KIND_CLONE,
+                                XENFORK_KIND_FROZEN};
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+        int r = sweep_folders_of(ctx, kinds[i]);
+
+        rc = rc < 0 ? rc : r;
+    }
+    return rc;
+}
+
 /* Each does what it can, whatever the others could not. */
 int xenfork__recover(xenfork_ctx *ctx)
 {
     static int (*const steps[])(xenfork_ctx *) = {
-        xenfork__txns_recover, xenfork__frozen_sweep, clones_release, sweep_all,
+        xenfork__txns_recover, xenfork__frozen_sweep,
+        clones_release,        sweep_all,
+        folders_sweep,         xenfork__sealed_sweep_unfinished,
         xenfork__locks_sweep,
     };
     __auto_type error = ctx->error;

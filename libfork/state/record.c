@@ -191,18 +191,23 @@ static int by_creation(const void *a, const void *b)
     return x->domid < y->domid ? -1 : x->domid > y->domid;
 }
 
+int xenfork__node_names(xenfork_ctx *ctx, int kind, char ***names_out,
+                        size_t *count_out)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, kind_dir(kind), NULL);
+
+    return dir ? xenfork__dir_names(ctx, dir, names_out, count_out)
+               : xenfork__nomem(ctx);
+}
+
 int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
                         struct xenfork__nodes *nodes_out)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, kind_dir(kind), NULL);
     cleanup_nodes struct xenfork__nodes all = {0};
     char **names;
     size_t count, i;
-    int rc;
+    int rc = xenfork__node_names(ctx, kind, &names, &count);
 
-    if (!dir)
-        return xenfork__nomem(ctx);
-    rc = xenfork__dir_names(ctx, dir, &names, &count);
     if (rc < 0)
         return rc;
     all.nodes = calloc(count + 1, sizeof(struct xenfork__node *));

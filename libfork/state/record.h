@@ -94,6 +94,9 @@ int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
                        struct xenfork__node **node_out);
 /* Its directory; not its disks. */
 int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16]);
+/* Names of folders, whether or not they have a record; xenfork__names_free() */
+int xenfork__node_names(xenfork_ctx *ctx, int kind, char ***names_out,
+                        size_t *count_out);
 
 struct xenfork__nodes {
     size_t count;

@@ -6,13 +6,19 @@
  */
 #include "config.h"
 
-#include "fake-xen.h"
-#include "power.h"
-
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fake-xen.h"
+#include "power.h"
 
 int __real_rename(const char *from, const char *to);
 int __wrap_rename(const char *from, const char *to);
@@ -20,7 +26,13 @@ int __real_mkdir(const char *path, mode_t mode);
 int __wrap_mkdir(const char *path, mode_t mode);
 int __real_unlink(const char *path);
 int __wrap_unlink(const char *path);
+int __real_unlinkat(int fd, const char *path, int flags);
+int __wrap_unlinkat(int fd, const char *path, int flags);
+int __real_rmdir(const char *path);
+int __wrap_rmdir(const char *path);
 int __wrap_fsync(int fd);
+
+const char *fake_keeps;
 
 static bool is_failing(const char *name)
 {
@@ -51,6 +63,19 @@ int __wrap_unlink(const char *path)
     if (fake)
         fake_step("unlink");
     return done(__real_unlink(path));
+}
+
+/* What is in a directory is removed in no order that can be relied upon. */
+int __wrap_unlinkat(int fd, const char *path, int flags)
+{
+    if (fake_keeps)
+        assert_string_not_equal(path, fake_keeps);
+    return is_failing("unlinkat") ? -1 : done(__real_unlinkat(fd, path, flags));
+}
+
+int __wrap_rmdir(const char *path)
+{
+    return is_failing("rmdir") ? -1 : done(__real_rmdir(path));
 }
 
 int __wrap_fsync(int fd)

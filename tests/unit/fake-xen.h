@@ -289,6 +289,8 @@ bool fake_is_same(const char *before, const char *what);
 int fake_enter(xenfork_ctx *ctx, const char *name);
 /* Count a call, die if it is time to; true: it shall fail. */
 bool fake_step(const char *name);
+/* What unlinkat(2) must not be called for, or NULL. */
+extern const char *fake_keeps;
 int fake_leave(int rc);
 #define FAKE_ENTER(ctx)                          \
     do {                                         \

@@ -36,21 +36,6 @@ int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
     return 0;
 }
 
-/* What is in a directory is removed in no order that can be relied upon. */
-int __real_unlinkat(int fd, const char *path, int flags);
-int __wrap_unlinkat(int fd, const char *path, int flags);
-int __wrap_unlinkat(int fd, const char *path, int flags)
-{
-    int r;
-
-    if (fake && fake_step("unlinkat")) {
-        errno = EIO;
-        return -1;
-    }
-    r = __real_unlinkat(fd, path, flags);
-    return fake ? fake_leave(r) : r;
-}
-
 static void prepare(int action)
 {
     struct fake_domain *clone;
