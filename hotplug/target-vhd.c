@@ -31,8 +31,8 @@ static int attach(xenfork_ctx *ctx, const char *name, char mode,
                          (is_for_tapback() ? XENFORK__TAP_SOCKET : 0);
 
     if (name[0] != '/')
-        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no absolute path: %s",
-                             name);
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "not an absolute path: %s", name);
     if (access(name, F_OK))
         return xenfork__fail(ctx, XENFORK_E_NOTFOUND, errno, "%s", name);
     if (mode == MODE_SHARED)

@@ -62,7 +62,7 @@ static void watch(xenfork_ctx *ctx, const char *dir)
     while (watch_turn(ctx, dir, &watch))
         if (watch.is_troubled)
             nanosleep(&retry, NULL);
-    syslog(LOG_DEBUG, "%s: the pool is out of use", dir);
+    syslog(LOG_DEBUG, "%s: the pool is not in use any more", dir);
 }
 
 static void refuse_oom(void)
@@ -91,8 +91,8 @@ static void guard(xenfork_ctx *ctx, const char *dir)
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
             return;
         syslog(LOG_WARNING,
-               "%s: who watched the pool has ended (status %d): "
-               "another does",
+               "%s: the process that watched the pool has ended (status %d): "
+               "starting another",
                dir, status);
         nanosleep(&retry, NULL);
     }

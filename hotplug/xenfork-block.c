@@ -38,7 +38,8 @@ static int attach(xenfork_ctx *ctx, const struct target *target,
     int rc;
 
     if (strlen(mode) != 1 || !strchr("rw!", *mode))
-        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no mode: %s", mode);
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
+                             "not a mode, which is r, w or !: %s", mode);
     rc = target->attach(ctx, name, *mode, &node);
     if (rc == 0)
         puts(node);

@@ -21,6 +21,5 @@ void hint_daemon(bool is_ephemeral)
         "to clones, or freezes a guest that asks for it by data/fork/freeze\n",
         stderr);
     if (is_ephemeral)
-        fputs("xl: nor does anybody remove ephemeral clones at their end\n",
-              stderr);
+        fputs("xl: and nobody removes ephemeral clones at their end\n", stderr);
 }

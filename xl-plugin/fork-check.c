@@ -37,13 +37,14 @@ const struct cmd cmd_fork_check = {
     .name = "fork-check",
     .run = main_fork_check,
     .usage = "[--json] DOMAIN",
-    .help = "Say whether a domain can be forked, and if not, every reason\n"
+    .help = "Check whether a domain can be forked, and if not, why\n"
             "\n"
-            "The domain is not touched.  Of each disk that can be forked it\n"
-            "says by which driver, and why.\n"
+            "Every reason is printed, with a way out.  For each disk that can\n"
+            "be forked, the driver is printed, and why it was chosen.  The\n"
+            "domain is not touched.\n"
             "\n"
             "      --json     print the result as JSON\n"
-            "  -v, --verbose  say what is done; twice: every call to Xen\n"
+            "  -v, --verbose  show each stage; twice: every call to Xen\n"
             "  -h, --help     this text\n"
             "\n"
             "Exit status: 0 it can be forked; 1 it cannot; 2 usage.\n",

@@ -21,18 +21,19 @@ const struct cmd cmd_fork_destroy = {
     .name = "fork-destroy",
     .run = main_fork_destroy,
     .usage = "[--yes] CLONE...",
-    .help = "Destroy clones with their disks\n"
-            "\n"
-            "What a clone wrote to its disks is lost.  Use xl destroy to end\n"
-            "a clone and keep its disks.  Of a clone that was migrated or\n"
-            "saved the disks may be in use elsewhere, and those of a stopped\n"
-            "one may be open here: asks before it deletes them, and refuses\n"
-            "where nobody can answer.\n"
-            "\n"
-            "      --yes      do not ask, delete them\n"
-            "  -v, --verbose  say what is done; twice: every call to Xen\n"
-            "  -h, --help     this text\n"
-            "\n"
-            "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"
-            "is left.\n",
+    .help =
+        "Destroy clones with their disks\n"
+        "\n"
+        "What a clone wrote to its disks is lost.  Use xl destroy to end\n"
+        "a clone and keep its disks.  The disks of a clone that was\n"
+        "migrated or saved may be in use elsewhere, and those of a stopped\n"
+        "clone may be open here: the command asks before it deletes them,\n"
+        "and refuses where nobody can answer.\n"
+        "\n"
+        "      --yes      do not ask, delete the disks\n"
+        "  -v, --verbose  show each stage; twice: every call to Xen\n"
+        "  -h, --help     this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"
+        "is left.\n",
 };

@@ -95,7 +95,7 @@ static void json_disk(struct json *json, const xenfork_entry *entry,
 
     json_open_map(json, NULL);
     json_string(json, "name", xenfork_entry_name(entry));
-    json_string(json, "kind", is_clone ? "delta" : "sealed");
+    json_string(json, "kind", is_clone ? "overlay" : "base");
     json_string(json, "of", xenfork_entry_parent(entry));
     json_string(json, "vdev", xenfork_disk_vdev(disk));
     json_string(json, "driver", xenfork_disk_driver(disk));
@@ -146,19 +146,19 @@ const struct cmd cmd_fork_disk_list = {
     .name = "fork-disk-list",
     .run = main_fork_disk_list,
     .usage = "[--json]",
-    .help = "List the disks of images and clones, and the space they take\n"
-            "\n"
-            "An image's disks are sealed; each is followed by the deltas of\n"
-            "the clones made from it, of which there are USERS.  What is\n"
-            "sealed and has no name has lost its image: others lie on it\n"
-            "still, the source's own disk perhaps.  MIB is the\n"
-            "storage that a disk refers to, also together with others, OWN\n"
-            "what would be free without it, where that is known; DEPTH the\n"
-            "layers that a read may have to look through.\n"
-            "\n"
-            "      --json     print the list as JSON\n"
-            "  -v, --verbose  say what is done; twice: every call to Xen\n"
-            "  -h, --help     this text\n"
-            "\n"
-            "Exit status: 0 done; 1 failed; 2 usage.\n",
+    .help =
+        "List the disks of images and clones, and the space they take\n"
+        "\n"
+        "Each base of an image is followed by the overlays of its clones,\n"
+        "which USERS counts.  A base without a name has lost its image;\n"
+        "others are still backed by it, perhaps the source's own disk.\n"
+        "MIB is the storage that a disk refers to, also together with\n"
+        "others.  OWN is what would be free without it, where that is\n"
+        "known.  DEPTH is how many layers a read may have to look through.\n"
+        "\n"
+        "      --json     print the list as JSON\n"
+        "  -v, --verbose  show each stage; twice: every call to Xen\n"
+        "  -h, --help     this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed; 2 usage.\n",
 };

@@ -16,15 +16,15 @@
 
 static int refuse(const char *verb, const char *name)
 {
-    fprintf(stderr,
-            "xl: %s is an image of xenfork's, which clones are made of and "
-            "which never runs: xl %s would spoil it\n",
-            name, verb);
+    fprintf(
+        stderr,
+        "xl: %s is an image of xenfork, from which clones are made and which "
+        "must never run: xl %s would spoil it\n",
+        name, verb);
     if (strcmp(verb, "destroy") == 0 || strcmp(verb, "shutdown") == 0)
         fprintf(stderr, "xl: xl fork-image-destroy %s destroys it\n", name);
     else
-        fprintf(stderr, "xl: for a domain that runs make a clone: xl fork %s\n",
-                name);
+        fprintf(stderr, "xl: xl fork %s makes a clone, which runs\n", name);
     return EXIT_REFUSED;
 }
 

@@ -17,10 +17,10 @@ const struct cmd cmd_fork_image_destroy = {
     .usage = "IMAGE",
     .help = "Destroy an image that no clone depends on\n"
             "\n"
-            "Never use xl destroy on an image: it would kill the clones that\n"
-            "still depend on it.\n"
+            "Never use xl destroy on an image: it kills the clones that still\n"
+            "depend on the image.\n"
             "\n"
-            "  -v, --verbose  say what is done; twice: every call to Xen\n"
+            "  -v, --verbose  show each stage; twice: every call to Xen\n"
             "  -h, --help     this text\n"
             "\n"
             "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"

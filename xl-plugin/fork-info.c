@@ -73,10 +73,11 @@ static void print_needs(const xenfork_entry *entry, int kind)
                hydrated < 100 ? ", needs its image" : "");
         if (detached)
             printf("  detached  %u%%%s\n", detached,
-                   detached < 100 ? "" : ", all that it has is its own");
+                   detached < 100 ? "" : ", shares nothing");
     } else if (kind == XENFORK_KIND_IMAGE)
         printf("  users     %u clones need it%s\n", xenfork_entry_users(entry),
-               xenfork_entry_is_kept(entry) ? "; kept without any" : "");
+               xenfork_entry_is_kept(entry) ? "; kept even without clones"
+                                            : "");
 }
 
 static void print_identity(const xenfork_entry *entry)
@@ -210,11 +211,11 @@ const struct cmd cmd_fork_info = {
     .help =
         "Show all about a clone, an image, a frozen source, or a domain's images\n"
         "\n"
-        "Images and clones go by name, UUID or domid; a forked domain by\n"
-        "name or domid, and by its last known name when it is gone.\n"
+        "An image or a clone is given by name, UUID or domid; a forked\n"
+        "domain by name or domid, or by its last name when it is gone.\n"
         "\n"
-        "      --json     print a list of what is found as JSON\n"
-        "  -v, --verbose  say what is done; twice: every call to Xen\n"
+        "      --json     print a list of all that was found as JSON\n"
+        "  -v, --verbose  show each stage; twice: every call to Xen\n"
         "  -h, --help     this text\n"
         "\n"
         "Exit status: 0 done; 1 failed or not found; 2 usage.\n",

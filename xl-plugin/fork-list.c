@@ -97,20 +97,21 @@ const struct cmd cmd_fork_list = {
     .name = "fork-list",
     .run = main_fork_list,
     .usage = "[--json]",
-    .help = "List frozen sources, images and clones, with their memory\n"
-            "\n"
-            "Each image is followed by its clones.  MIB is what the guest was\n"
-            "given; SHARED is backed by pages shared with others, PRIVATE by\n"
-            "pages of its own; the rest has not been touched yet.  A clone\n"
-            "that is HYDRATED to 100% no longer needs its image; one that is\n"
-            "EPHEMERAL is removed when it powers off, or crashes, too.\n"
-            "\n"
-            "A journal is of a process that was killed, and could not be\n"
-            "undone yet; xl fork-recover tries again, or gives it up.\n"
-            "\n"
-            "      --json     print the list as JSON\n"
-            "  -v, --verbose  say what is done; twice: every call to Xen\n"
-            "  -h, --help     this text\n"
-            "\n"
-            "Exit status: 0 done; 1 failed; 2 usage.\n",
+    .help =
+        "List frozen sources, images and clones, with their memory\n"
+        "\n"
+        "Each image is followed by its clones.  MIB is the memory that the\n"
+        "guest was given.  SHARED is shared with others, PRIVATE is its\n"
+        "own; the rest has not been touched yet.  A clone that is HYDRATED\n"
+        "to 100% no longer needs its image.  An EPHEMERAL clone is removed\n"
+        "when it powers off, or also when it crashes.\n"
+        "\n"
+        "A journal is what a killed process has left, and could not be\n"
+        "undone yet.  xl fork-recover tries again, or gives it up.\n"
+        "\n"
+        "      --json     print the list as JSON\n"
+        "  -v, --verbose  show each stage; twice: every call to Xen\n"
+        "  -h, --help     this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed; 2 usage.\n",
 };

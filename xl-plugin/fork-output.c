@@ -79,10 +79,11 @@ static void print_connect(const xenfork_result *result)
     for (clone = 0; clone < xenfork_result_count(result); clone++)
         for (nic = 0; nic < xenfork_result_nic_count(result, clone); nic++)
             if (xenfork_result_nic_is_held(result, clone, nic)) {
-                printf("A held NIC forwards nothing.  It waits for the agent "
-                       "in the guest, but not\nwith --net hold.  To connect it "
-                       "by hand: xl fork-net %s connect\n",
-                       xenfork_result_clone_name(result, clone));
+                printf(
+                    "A held NIC forwards nothing until the agent in the guest "
+                    "has acknowledged;\nwith --net hold it stays held.  To "
+                    "connect it by hand: xl fork-net %s connect\n",
+                    xenfork_result_clone_name(result, clone));
                 return;
             }
 }

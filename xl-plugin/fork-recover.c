@@ -57,16 +57,17 @@ const struct cmd cmd_fork_recover = {
     .name = "fork-recover",
     .run = main_fork_recover,
     .usage = "[--set-aside ID]",
-    .help = "Undo what killed processes have left\n"
-            "\n"
-            "Every fork begins with it, and xenforkd does it.  What cannot be\n"
-            "undone is in xl fork-list, and keeps only its own source from\n"
-            "being forked.\n"
-            "\n"
-            "      --set-aside ID  try once more, then give it up: what may be\n"
-            "                      left is named, and is yours to remove\n"
-            "  -v, --verbose       say what is done; twice: every call to Xen\n"
-            "  -h, --help          this text\n"
-            "\n"
-            "Exit status: 0 done; 1 failed; 2 usage; 3 something is left.\n",
+    .help =
+        "Undo what killed processes have left\n"
+        "\n"
+        "Every fork begins with this, and xenforkd does it, too.  A journal\n"
+        "that cannot be undone is in xl fork-list, and keeps only its own\n"
+        "source from being forked.\n"
+        "\n"
+        "      --set-aside ID  try once more, then give this journal up: what\n"
+        "                      may be left is named, and is yours to remove\n"
+        "  -v, --verbose       show each stage; twice: every call to Xen\n"
+        "  -h, --help          this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed; 2 usage; 3 something is left.\n",
 };

@@ -23,19 +23,20 @@ const struct cmd cmd_fork_start = {
     .name = "fork-start",
     .run = main_fork_start,
     .usage = "[--yes] CLONE...",
-    .help = "Start clones that have ended again\n"
-            "\n"
-            "Name, UUID, MAC addresses, disks, parameters and links (held or\n"
-            "connected) are as before.  All of their memory is their own.\n"
-            "A clone that was migrated or saved may run elsewhere: asks\n"
-            "before it is started here, too, and refuses where nobody can\n"
-            "answer.  So it is with one whose disk is open for writing, or\n"
-            "whose read-only disk is not what it had at the fork.\n"
-            "\n"
-            "      --yes      do not ask, start them\n"
-            "  -v, --verbose  say what is done; twice: every call to Xen\n"
-            "  -h, --help     this text\n"
-            "\n"
-            "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"
-            "is left.\n",
+    .help =
+        "Start clones that have ended again\n"
+        "\n"
+        "Name, UUID, MAC addresses, disks, parameters and links (held or\n"
+        "connected) are as before.  All of their memory is their own.\n"
+        "A clone that was migrated or saved may run elsewhere: the command\n"
+        "asks before it starts the clone here, too, and refuses where\n"
+        "nobody can answer.  It also asks when a disk is open for writing,\n"
+        "or when a read-only disk is another one than at the fork.\n"
+        "\n"
+        "      --yes      do not ask, start them\n"
+        "  -v, --verbose  show each stage; twice: every call to Xen\n"
+        "  -h, --help     this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"
+        "is left.\n",
 };

@@ -24,13 +24,15 @@ const struct cmd cmd_fork_thaw = {
     .name = "fork-thaw",
     .run = main_fork_thaw,
     .usage = "DOMAIN",
-    .help = "Let a frozen domain run on\n"
-            "\n"
-            "Its clones go on; its image goes as soon as no clone needs it.\n"
-            "\n"
-            "  -v, --verbose  say what is done; twice: every call to Xen\n"
-            "  -h, --help     this text\n"
-            "\n"
-            "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"
-            "is left.\n",
+    .help =
+        "Let a frozen domain run on\n"
+        "\n"
+        "Its clones go on.  Its image is removed as soon as no clone needs\n"
+        "it.\n"
+        "\n"
+        "  -v, --verbose  show each stage; twice: every call to Xen\n"
+        "  -h, --help     this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed; 2 usage; 3 failed and something\n"
+        "is left.\n",
 };

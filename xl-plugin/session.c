@@ -102,7 +102,8 @@ int session_open(xenfork_ctx **ctx_out)
     if (rc < 0) {
         fprintf(stderr, "xl: cannot open Xen's interfaces (%s)%s\n",
                 xenfork_code_name(rc),
-                rc == XENFORK_E_PERM ? ": root in the control domain may" : "");
+                rc == XENFORK_E_PERM ? ": run it as root in the control domain"
+                                     : "");
         return EXIT_FAILED;
     }
     current = *ctx_out;

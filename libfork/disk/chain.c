@@ -321,8 +321,9 @@ static int sweep_locked(xenfork_ctx *ctx)
         return rc;
     rc = add_all(ctx, &list, &graph);
     if (rc < 0) {
-        LOG_WARN(ctx, "what lies on which disk cannot be told: sealed disks "
-                      "are kept, ignoring");
+        LOG_WARN(
+            ctx,
+            "cannot tell which bases are still needed: all are kept, ignoring");
         return 0;
     }
     for (i = 0; i < list.count; i++)

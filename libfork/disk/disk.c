@@ -323,9 +323,10 @@ static int check_wish(xenfork_ctx *ctx, const struct xenfork__node *image,
 {
     if (!strcmp(how, XENFORK__DISK_AUTO) || !strcmp(how, sealed->driver))
         return 0;
-    xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                  "disk %s of image %s is sealed by driver %s, not %s",
-                  sealed->vdev, image->name, sealed->driver, how);
+    xenfork__fail(
+        ctx, XENFORK_E_DISK, 0,
+        "the base of disk %s of image %s was made by driver %s, not %s",
+        sealed->vdev, image->name, sealed->driver, how);
     return xenfork__remedy(ctx, "leave out the driver");
 }
 

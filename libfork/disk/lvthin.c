@@ -18,7 +18,7 @@ static int is_thin(xenfork_ctx *ctx, const struct xenfork__disk *disk)
         strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
         (disk->script && disk->script[0]))
         return xenfork__miss(ctx, XENFORK_E_DISK,
-                             "disk %s is no volume served by blkback",
+                             "disk %s is not a volume served by blkback",
                              disk->vdev);
     return xenfork__sys_lv_is_thin(ctx, disk->path);
 }
@@ -40,8 +40,9 @@ static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 
     (void)is_frozen;
     if (rc == XENFORK_E_DISK)
-        return xenfork__remedy(ctx, "the driver lvthin is for thin volumes of "
-                                    "LVM, by phy");
+        return xenfork__remedy(
+            ctx,
+            "the driver lvthin is for thin volumes of LVM with backend phy");
     if (rc < 0)
         return rc;
     rc = xenfork__sys_lv_check_pool(ctx, disk->path);

@@ -8,8 +8,8 @@ static int plain_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                        bool is_frozen)
 {
     (void)is_frozen;
-    xenfork__miss(ctx, XENFORK_E_DISK, "disk %s: plain forks nothing",
-                  disk->vdev);
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "disk %s: the driver plain cannot fork a disk", disk->vdev);
     return xenfork__remedy(ctx, "leave out the driver");
 }
 

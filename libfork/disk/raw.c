@@ -55,7 +55,8 @@ int xenfork__raw_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     if (disk->path[0] != '/' || stat(disk->path, &st))
         return xenfork__raw_refuse(ctx, disk, "the file cannot be found");
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
-        return xenfork__raw_refuse(ctx, disk, "it is no file and no device");
+        return xenfork__raw_refuse(ctx, disk,
+                                   "it is neither a file nor a block device");
     *is_file_out = S_ISREG(st.st_mode);
     return 0;
 }

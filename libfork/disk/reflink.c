@@ -39,7 +39,7 @@ static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     if (disk->script && disk->script[0])
         return xenfork__raw_refuse(ctx, disk, "it has a script");
     if (!is_file)
-        return xenfork__raw_refuse(ctx, disk, "it is no regular file");
+        return xenfork__raw_refuse(ctx, disk, "it is not a regular file");
     rc = xenfork__sys_can_reflink(ctx, disk->path, &is_full);
     if (rc != XENFORK_E_DISK)
         return rc;
@@ -80,8 +80,8 @@ static int note_extents(xenfork_ctx *ctx, const char *path)
 
     if (rc == 0 && extents > MANY_EXTENTS)
         LOG_WARN(ctx,
-                 "%s is in %" PRIu64 " pieces, which makes each fork slower, "
-                 "ignoring: a copy of the file is in few, and "
+                 "%s has %" PRIu64 " extents, which makes each fork slower, "
+                 "ignoring: a copy of the file has few, and "
                  "script=block-fork in the source's disk line does without "
                  "reflinks",
                  path, extents);

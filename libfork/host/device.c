@@ -217,7 +217,7 @@ int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out)
     if (!node) {
         xenfork__miss(ctx, XENFORK_E_DISK,
                       "the block device \"%s\" is not there", is);
-        return xenfork__remedy(ctx, "bring it up: disks lie on it");
+        return xenfork__remedy(ctx, "bring it up: disks are backed by it");
     }
     *node_out = node;
     return 0;

@@ -149,7 +149,7 @@ static int start(xenfork_ctx *ctx, struct keeper *keeper, const char *txn_id,
         reap(keeper->pid);
     }
     return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                         "cannot start %s for transaction %s", KEEPER, txn_id);
+                         "cannot start %s for journal %s", KEEPER, txn_id);
 }
 
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,

@@ -24,8 +24,7 @@
 static int odd_answer(xenfork_ctx *ctx, uint32_t domid)
 {
     return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                         "QEMU of domain %u answers what is not expected",
-                         domid);
+                         "QEMU of domain %u sent an unexpected reply", domid);
 }
 
 static yajl_val at(yajl_val object, const char *a, const char *b)
@@ -347,10 +346,11 @@ int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
         (rc = xenfork__sys_qemu_top(ctx, domid, vdev, &top)) < 0)
         return rc;
     if (strcmp(top.node, id))
-        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "QEMU of domain %u has not gone back to the file "
-                             "below on disk %s",
-                             domid, vdev);
+        return xenfork__fail(
+            ctx, XENFORK_E_DISK, 0,
+            "QEMU of domain %u has not switched back to the backing file of "
+            "disk %s",
+            domid, vdev);
     return 0;
 }
 

@@ -101,7 +101,7 @@ static int read_line(xenfork_ctx *ctx, uint64_t end_ns, size_t *bytes_out)
                            : NULL)) {
         seen = qmp->used;
         if (!make_room(qmp))
-            return lost(ctx, 0, "says too much");
+            return lost(ctx, 0, "sends too long a reply");
         if (!wait_for(qmp->fd, POLLIN, end_ns))
             return lost(ctx, 0, "does not answer");
         n = read(qmp->fd, qmp->text + qmp->used, qmp->size - 1 - qmp->used);
@@ -161,7 +161,7 @@ static int read_message(xenfork_ctx *ctx, uint64_t end_ns, yajl_val *out)
     qmp->used -= bytes + 1;
     memmove(qmp->text, qmp->text + bytes + 1, qmp->used);
     if (!message)
-        return lost(ctx, 0, "answers what is no JSON");
+        return lost(ctx, 0, "sends a reply that is not JSON");
     *out = message;
     return 0;
 }
@@ -175,7 +175,7 @@ static int write_all(xenfork_ctx *ctx, const char *text, uint64_t end_ns)
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             if (!wait_for(ctx->qmp->fd, POLLOUT, end_ns))
-                return lost(ctx, 0, "does not read");
+                return lost(ctx, 0, "does not read its commands");
             continue;
         }
         if (n < 0)
@@ -227,7 +227,7 @@ static int connect_to(xenfork_ctx *ctx, uint32_t domid)
     snprintf(address.sun_path, sizeof(address.sun_path), QMP_SOCKET, domid);
     qmp->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (qmp->fd < 0)
-        return lost(ctx, errno, "cannot be asked");
+        return lost(ctx, errno, "cannot be used");
     if (connect(qmp->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
         return 0;
     if (errno != ECONNREFUSED && errno != ENOENT)

@@ -217,11 +217,13 @@ static int no_reflinks(xenfork_ctx *ctx, const char *path, int e)
 {
     switch (e) {
     case EXDEV:
-        xenfork__miss(ctx, XENFORK_E_DISK,
-                      "%s is mounted there from another place, which its "
-                      "folder is not on",
-                      path);
-        return xenfork__remedy(ctx, "name the file where it lies itself");
+        xenfork__miss(
+            ctx, XENFORK_E_DISK,
+            "%s is mounted there from another file system than that of its "
+            "folder",
+            path);
+        return xenfork__remedy(ctx,
+                               "give the path at which the file itself lies");
     case ETXTBSY:
         xenfork__miss(ctx, XENFORK_E_DISK, "%s is in use as swap space", path);
         return xenfork__remedy(ctx, "swapoff it first");

@@ -176,7 +176,7 @@ static int wait_end(xenfork_ctx *ctx, const struct run *run)
     int status = -1;
 
     while (!has_ended && run->is_whole && fd >= 0) {
-        LOG_WARN(ctx, "%s (process %d) has been at it for %llu s, waiting",
+        LOG_WARN(ctx, "%s (process %d) has been running for %llu s, waiting",
                  run->argv[0], (int)run->pid,
                  (unsigned long long)(xenfork__now_ns() - start_ns) /
                      1000000000U);

@@ -97,7 +97,7 @@ static int in_use(xenfork_ctx *ctx, const char *target,
 {
     xenfork__fail(ctx, XENFORK_E_INUSE, 0, "%s is attached already: %s, for %s",
                   target, tap->node, tap->user);
-    return xenfork__remedy(ctx, "if nobody has it: xenfork-block detach %s",
+    return xenfork__remedy(ctx, "if no domain uses it: xenfork-block detach %s",
                            target);
 }
 

@@ -96,7 +96,7 @@ int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
     if (sscanf(output, "pid=%u minor=%d state=%x", &pid, &n, &state) != 3 ||
         pid != tapdisk->pid || n != tapdisk->minor)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "tap-ctl does not say how tapdisk %u is",
+                             "tap-ctl does not show the state of tapdisk %u",
                              tapdisk->pid);
     *is_paused_out = state & (TAP_PAUSED | TAP_PAUSING);
     return 0;

@@ -44,8 +44,8 @@ static void sign(uint8_t *data, size_t bytes, size_t at)
 
 static int malformed(xenfork_ctx *ctx, const char *path)
 {
-    return xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s is no VHD as expected",
-                         path);
+    return xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                         "%s is not a VHD of the expected form", path);
 }
 
 /* The copy at its beginning. */

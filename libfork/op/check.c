@@ -269,16 +269,17 @@ static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
 
     if (config->passthrough) {
         xenfork__miss(ctx, XENFORK_E_PASSTHROUGH,
-                      "it has what cannot be in two domains: %s",
+                      "it has a device that cannot be in two domains: %s",
                       config->passthrough);
         rc = note(ctx, check,
-                  xenfork__remedy(ctx, "take it away: %s; then fork",
+                  xenfork__remedy(ctx, "remove it: %s; then fork",
                                   config->passthrough_remedy));
         if (rc < 0)
             return rc;
     }
     if (config->unsupported) {
-        xenfork__miss(ctx, XENFORK_E_DEVICE, "it has what cannot be forked: %s",
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "it has a device that cannot be forked: %s",
                       config->unsupported);
         rc = note(ctx, check,
                   xenfork__remedy(ctx,

@@ -72,10 +72,11 @@ static bool is_in_place(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     *rc = xenfork__disk_is_served(ctx, info->domid, disk->vdev, disk->path);
     if (*rc != XENFORK_E_DISK)
         return *rc == 0;
-    LOG_WARN(ctx,
-             "disk %s of domain %u is not made shorter: %s does not lead to "
-             "what the domain has open, ignoring",
-             disk->vdev, info->domid, disk->path);
+    LOG_WARN(
+        ctx,
+        "the chain of disk %s of domain %u is not shortened: %s is not the "
+        "file that the domain has open, ignoring",
+        disk->vdev, info->domid, disk->path);
     *rc = 0;
     return false;
 }
@@ -237,5 +238,6 @@ void xenfork__collapse_begin(xenfork_ctx *ctx)
     if (xenfork__collapse_is_due(ctx, &is_due) == 0 && is_due &&
         !is_at_work(ctx) &&
         xenfork__sys_keeper(ctx, XENFORK__KEEPER_COLLAPSE, &fd) < 0)
-        LOG_WARN(ctx, "disks of a source are not made shorter now, ignoring");
+        LOG_WARN(ctx,
+                 "the disk chains of a source are not shortened now, ignoring");
 }

@@ -24,7 +24,9 @@ static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
     rc = xenfork__xen_claim(ctx, domid,
                             info->private_pages + info->shared_pages);
     if (rc == XENFORK_E_HOSTMEM)
-        xenfork__remedy(ctx, "free memory: detached, it needs all of its own");
+        xenfork__remedy(
+            ctx,
+            "free memory: a detached clone needs all of its memory for itself");
     return rc;
 }
 
@@ -34,7 +36,7 @@ static void settle_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
     __auto_type error = ctx->error;
 
     if (txn && xenfork__txn_rollback(ctx, txn) < 0)
-        LOG_WARN(ctx, "memory stays set aside until the next fork, ignoring");
+        LOG_WARN(ctx, "memory stays reserved until the next fork, ignoring");
     ctx->error = error;
 }
 

@@ -103,10 +103,11 @@ static int check_disks(xenfork_ctx *ctx, const struct xenfork__node *clone)
 
         if (driver && !driver->parent)
             continue;
-        xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                      "disk %s of %s lies on what was sealed for it, which "
-                      "would go with the record",
-                      clone->disks[i].vdev, clone->name);
+        xenfork__fail(
+            ctx, XENFORK_E_DISK, 0,
+            "disk %s of %s is backed by a base, which would be removed with "
+            "the record",
+            clone->disks[i].vdev, clone->name);
         return xenfork__remedy(ctx,
                                "make it independent first: xl fork-detach "
                                "--wait %s",

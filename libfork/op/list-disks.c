@@ -47,7 +47,7 @@ static int base_node(xenfork_ctx *ctx, const char *name,
     snprintf(uuid, sizeof(uuid), "%s", name);
     if (strlen(name) <= n + 1 || !xenfork__uuid_parse(uuid, node->uuid))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                             "%s is no name of a base disk", name);
+                             "%s is not the name of a base", name);
     rc = xenfork__node_add_disk(ctx, node, 0, name + n + 1, sealed->driver,
                                 sealed->path, "");
     if (rc == 0)

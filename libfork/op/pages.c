@@ -112,8 +112,10 @@ int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
                       "domain %u has mapped its memory too far apart, as far "
                       "as page %llx",
                       domid, (unsigned long long)max_gfn);
-        return xenfork__remedy(ctx, "it cannot be forked until it is started "
-                                    "anew; no guest needs that");
+        return xenfork__remedy(
+            ctx,
+            "start it again before the fork; a guest has no need of such a "
+            "layout");
     }
     *pages_out = pages;
     pages = (struct xenfork__pages){0};

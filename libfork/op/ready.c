@@ -139,10 +139,10 @@ static int look(xenfork_ctx *ctx, struct xenfork__ready *ready,
     }
     clone->events++;
     if (alive && clone->events > MAX_EVENTS)
-        LOG_WARN(ctx,
-                 "domain %u acknowledges anything but its generation, "
-                 "ignoring",
-                 clone->domid);
+        LOG_WARN(
+            ctx,
+            "domain %u acknowledged another generation than its own, ignoring",
+            clone->domid);
     if (!alive || clone->events > MAX_EVENTS)
         settle(ctx, ready, clone, XENFORK__READY_LOST);
     return 0;
@@ -190,7 +190,8 @@ static int is_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],
         !node->generation[0])
         return 0;
     if (xenfork__txn_exists(ctx, node->txn))
-        return xenfork__miss(ctx, XENFORK_E_BUSY, "the fork goes on still");
+        return xenfork__miss(ctx, XENFORK_E_BUSY,
+                             "the fork is still under way");
     memcpy(uuid_out, info.uuid, sizeof(info.uuid));
     return xenfork__xen_guest_answers(ctx, domid, node->generation,
                                       answers_out);

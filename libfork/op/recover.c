@@ -14,7 +14,8 @@
 #include "state/journal.h"
 #include "state/lock.h"
 
-#define OTHERS_LEFT "something of other forks is left, ignoring: xl fork-list"
+#define OTHERS_LEFT \
+    "other forks have left something, which xl fork-list shows, ignoring"
 
 int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
 {
@@ -130,7 +131,8 @@ int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
     if (xenfork__disks_release(ctx, clone) < 0)
-        LOG_WARN(ctx, "what has served the disks of %s is left, ignoring",
+        LOG_WARN(ctx,
+                 "the processes that served the disks of %s are left, ignoring",
                  clone->name);
     return 0;
 }

@@ -96,12 +96,13 @@ static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
     total = info.private_pages + reserve;
     /* Xen refuses a claim past it: xl mem-set has lowered it meanwhile. */
     if (total > info.max_pages) {
-        LOG_WARN(ctx,
-                 "domain %u may own %llu pages, and has %llu of its own and "
-                 "%llu to come: the rest is not set aside, ignoring",
-                 domid, (unsigned long long)info.max_pages,
-                 (unsigned long long)info.private_pages,
-                 (unsigned long long)reserve);
+        LOG_WARN(
+            ctx,
+            "domain %u may own %llu pages, and has %llu of its own and %llu to "
+            "come: the rest is not reserved, ignoring",
+            domid, (unsigned long long)info.max_pages,
+            (unsigned long long)info.private_pages,
+            (unsigned long long)reserve);
         total = info.max_pages;
     }
     return xenfork__xen_claim(ctx, domid,

@@ -393,9 +393,7 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
     if (reason)
         note_reason(ctx, txn, reason, was_suspended);
     if (rc < 0) {
-        xenfork__fail(ctx, rc, 0,
-                      "what journal %s has begun cannot be undone "
-                      "whole",
+        xenfork__fail(ctx, rc, 0, "journal %s cannot be undone completely",
                       txn->id);
         xenfork__remedy(ctx, XENFORK__TXN_REMEDY);
     }

@@ -66,8 +66,9 @@ int xenfork__txns_recover(xenfork_ctx *ctx)
     }
     xenfork__names_free(ids, count);
     if (rc < 0) {
-        xenfork__fail(ctx, rc, 0,
-                      "what a killed process has left cannot all be undone");
+        xenfork__fail(
+            ctx, rc, 0,
+            "not everything that killed processes have left can be undone");
         xenfork__remedy(ctx, XENFORK__TXN_REMEDY);
     }
     return rc;

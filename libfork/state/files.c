@@ -78,7 +78,7 @@ int xenfork__dir_check(xenfork_ctx *ctx, const char *path)
     if (lstat(path, &st))
         return errno == ENOENT ? 0 : fail_on(ctx, "examine", path);
     if (!S_ISDIR(st.st_mode))
-        why = "it is no folder";
+        why = "it is not a folder";
     else if (st.st_uid != geteuid())
         why = "it belongs to another user";
     else if (st.st_mode & (S_IWGRP | S_IWOTH))
@@ -86,7 +86,7 @@ int xenfork__dir_check(xenfork_ctx *ctx, const char *path)
     if (!why)
         return 0;
     xenfork__miss(ctx, XENFORK_E_DISK, "%s is not root's alone: %s", path, why);
-    return xenfork__remedy(ctx, "look what is in it, and remove it");
+    return xenfork__remedy(ctx, "look into it, and remove it");
 }
 
 int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,

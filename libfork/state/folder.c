@@ -25,10 +25,11 @@ static bool is_safe(const struct stat *st, bool is_above)
 
 static int refuse(xenfork_ctx *ctx, const char *dir, const struct stat *st)
 {
-    xenfork__miss(ctx, XENFORK_E_DISK,
-                  "others than root can change what lies in %s (user %u, group "
-                  "%u, mode %04o)",
-                  dir, st->st_uid, st->st_gid, st->st_mode & 07777);
+    xenfork__miss(
+        ctx, XENFORK_E_DISK,
+        "users other than root can change files in %s (user %u, group %u, mode "
+        "%04o)",
+        dir, st->st_uid, st->st_gid, st->st_mode & 07777);
     return xenfork__remedy(ctx,
                            "chown root:root and chmod go-w %s, or keep disks "
                            "in a folder that is root's alone",

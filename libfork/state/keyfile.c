@@ -178,7 +178,7 @@ static int parse(xenfork_ctx *ctx, const char *path, char *text,
 
     if (!line || strcmp(line, MAGIC))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                             "%s is no record of this version", path);
+                             "%s is not a record of this version", path);
     while ((line = strtok_r(NULL, "\n", &save))) {
         rc = parse_line(ctx, path, line, record);
         if (rc < 0)

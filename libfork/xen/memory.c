@@ -72,10 +72,10 @@ static int replace_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
     if (e && before.claimed_pages &&
         (xenfork__xen_info(ctx, domid, &now) < 0 ||
          try_claim(ctx, domid, now.private_pages + before.claimed_pages)))
-        LOG_WARN(ctx,
-                 "domain %u has lost its claim of %llu pages as well, "
-                 "ignoring",
-                 domid, (unsigned long long)before.claimed_pages);
+        LOG_WARN(
+            ctx,
+            "domain %u has lost its reservation of %llu pages, too, ignoring",
+            domid, (unsigned long long)before.claimed_pages);
     return e;
 }
 
@@ -88,7 +88,7 @@ int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
         return 0;
     if (e != ENOMEM)
         return xenfork__fail(ctx, XENFORK_E_XEN, e,
-                             "domain %u: cannot claim memory for %llu pages",
+                             "domain %u: cannot reserve memory for %llu pages",
                              domid, (unsigned long long)pages);
     xenfork__fail(ctx, XENFORK_E_HOSTMEM, 0,
                   "domain %u: not enough free memory for %llu MiB", domid,

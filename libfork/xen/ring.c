@@ -193,10 +193,10 @@ static int wait_empty(xenfork_ctx *ctx, const struct rings *rings,
     for (i = 0; i < rings->count; i++) {
         while (!is_empty(&rings->ring[i])) {
             if (xenfork__now_ns() >= end_ns)
-                return xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
-                                     "disk %u of domain %u is busy after %u ms",
-                                     rings->ring[i].devid, rings->domid,
-                                     timeout_ms);
+                return xenfork__fail(
+                    ctx, XENFORK_E_TIMEOUT, 0,
+                    "disk %u of domain %u is still busy after %u ms",
+                    rings->ring[i].devid, rings->domid, timeout_ms);
             if (xenfork__xen_has_ended(ctx, rings->domid))
                 return xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
                                      "domain %u has been destroyed",

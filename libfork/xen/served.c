@@ -37,18 +37,17 @@ static int refuse_other(xenfork_ctx *ctx, const struct disk *disk,
                         const char *in_use)
 {
     refuse(ctx, disk,
-           "the path leads to another disk than the domain has "
-           "open");
+           "the path leads to another disk than the domain has open");
     if (in_use[0])
         return xenfork__remedy(ctx,
                                "let the path lead to %s again, as when the "
                                "domain was created; or shut it down, and "
                                "create it with the other one",
                                in_use);
-    return xenfork__remedy(ctx,
-                           "let the path lead to what it led to when the "
-                           "domain was created; or shut it down, and create "
-                           "it with the other one");
+    return xenfork__remedy(
+        ctx,
+        "let the path lead to the same disk as when the domain was created; or "
+        "shut it down, and create it with the other one");
 }
 
 static int refuse_unknown(xenfork_ctx *ctx, const struct disk *disk)

@@ -79,7 +79,7 @@ check 'disk-list: it is listed' out_has \
 run "$xl" fork-info web1-1
 check 'info: clone' out_has '^web1-1: clone of web1-image$'
 check 'info: detached' out_has \
-    '^  detached  100%, all that it has is its own$'
+    '^  detached  100%, shares nothing$'
 check 'info: identity' out_has \
     '^  identity  generation generation-1, acknowledged$'
 check 'info: why it is not ready' out_has '^  error     40-network: no "way"$'

@@ -80,12 +80,12 @@ forks_frozen() {
     is "every write acknowledged before the freeze, no damage" \
         "$(jq -c --argjson before "$before" '[.errors, .highest >= $before]' <<<"$first")" '[[],true]'
     diag "KiB of a fresh delta, allocated and its own: $(xl fork-disk-list --json |
-        jq -c 'map(select(.kind == "delta"))[-1] | [.allocated_kib, .own_kib]')"
+        jq -c 'map(select(.kind == "overlay"))[-1] | [.allocated_kib, .own_kib]')"
     for n in 1 2; do
         check "clone $n writes to its own disk alone" clone_writes "$source-f$n"
     done
     n=0
-    for path in $(xl fork-disk-list --json | json '.[] | select(.kind == "delta" and (.name | test("-f[12]$") | not)).path'); do
+    for path in $(xl fork-disk-list --json | json '.[] | select(.kind == "overlay" and (.name | test("-f[12]$") | not)).path'); do
         n=$((n + 1))
         [ "$(sum "$path")" = "$sealed_sum" ] || bad=$((bad + 1))
     done

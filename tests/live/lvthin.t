@@ -35,7 +35,7 @@ at_least 'every write acknowledged before' "$(json .highest <<<"$seen")" "$acked
 check 'none of after' test "$(json .highest <<<"$seen")" -lt "$after"
 is 'the mark of before' "$(jq -c .marks <<<"$seen")" '["before"]'
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | select(.vdev == "xvda") | [.kind, .driver, .depth, .users]]')" \
-    '[["sealed","lvthin",1,2],["delta","lvthin",1,0],["delta","lvthin",1,0]]'
+    '[["base","lvthin",1,2],["overlay","lvthin",1,0],["overlay","lvthin",1,0]]'
 check 'which knows what they take' jq -e 'all(.allocated_kib >= 0)' <<<"$(xl fork-disk-list --json)"
 isnt 'each its own volume' "$(disk thin-1)" "$(disk thin-2)"
 is 'what is sealed cannot be written' "$(blockdev --getro "$sealed")" 1

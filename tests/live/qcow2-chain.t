@@ -64,10 +64,10 @@ is 'it has all' "$(census $image .marks)" '["anew"]'
 # What cannot be done in the background is said in syslog, and harms nobody.
 socat -u UNIX-RECV:/dev/log OPEN:/tmp/syslog,creat,append &
 check 'forked' timeout 120 xl fork --paused q h
-sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "sealed").path')
+sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "base").path')
 check 'somebody moves what it lies on' mv "$sealed" /data/vms/kept
 check 'the clone is destroyed' timeout 120 xl fork-destroy h
-check 'what is wrong is said' wait_until 60 grep -q "xenfork-keeper.*$sealed, which $image lies on, is gone" /tmp/syslog
+check 'what is wrong is said' wait_until 60 grep -q "xenfork-keeper.*$sealed, the backing file of $image, is gone" /tmp/syslog
 check 'the source ticks on' ticks_on q
 mv /data/vms/kept "$sealed"
 check 'forked once more' timeout 120 xl fork --paused q h

@@ -19,7 +19,7 @@ ask q-1 mark own >/dev/null
 check 'a clone is forked' timeout 120 xl fork --paused q-1 second
 is 'its clone has what it wrote' "$(census "$(delta second)" '.marks | sort')" '["before","own"]'
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .depth, .users]]')" \
-    '[["sealed",1,2],["delta",3,0],["delta",2,0],["sealed",2,1],["delta",3,0]]'
+    '[["base",1,2],["overlay",3,0],["overlay",2,0],["base",2,1],["overlay",3,0]]'
 pkill -9 -f -- "-xen-domid $(domid_of q-2) "
 check 'the QEMU of another clone dies: the source ticks on' ticks_on q
 check 'and the clone' ticks_on q-1
@@ -30,7 +30,7 @@ hydrated() { [ "$(info q-1 .hydrated_percent)" = 100 ]; }
 check 'hydrated' wait_until 60 hydrated
 check 'the image is destroyed' timeout 60 xl fork-image-destroy q@fork-1
 is 'what was sealed stays' "$(xl fork-disk-list --json | jq -c '[.[] | select(.name == null) | [.kind, .depth]]')" \
-    '[["sealed",1]]'
+    '[["base",1]]'
 check 'and the clone ticks on' ticks_on q-1
 
 # Saved and restored, at the same path.

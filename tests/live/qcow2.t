@@ -35,7 +35,7 @@ is 'the mark of before' "$(jq -c .marks <<<"$seen")" '["before"]'
 is 'the source goes on at its own path' "$(backing $image) $(chain $image)" "${sealed##*/} 2"
 is 'what is sealed is not for writing' "$(stat -c %a "$sealed")" 400
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .depth, .users]]')" \
-    '[["sealed","qcow2",1,2],["delta","qcow2",2,0],["delta","qcow2",2,0]]'
+    '[["base","qcow2",1,2],["overlay","qcow2",2,0],["overlay","qcow2",2,0]]'
 diag "KiB of a fresh delta: $(du -k "$(delta q-2)" | cut -f 1)"
 
 xl unpause q-1

@@ -65,7 +65,7 @@ full_file_system() {
     start_writer space "${@:2}"
     check 'forked' timeout 120 xl fork space s
     check 'the clone writes' writes s
-    sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "sealed" and .vdev == "xvdb").path')
+    sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "base" and .vdev == "xvdb").path')
     sum=$(sum "$sealed")
     fill /data
     check 'file system full: the source has to stop' stuck space

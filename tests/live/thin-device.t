@@ -20,7 +20,7 @@ check 'a link that leads elsewhere is refused by the check' grep -q 'another dis
 check 'and by the fork' eval '! timeout 120 xl fork --paused dev no 2>/dev/null'
 ln -sfn "$device" /data/device.link
 check 'forked while it writes' timeout 120 xl fork --paused dev
-is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver]]')" '[["sealed","thin"],["delta","thin"]]'
+is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver]]')" '[["base","thin"],["overlay","thin"]]'
 ask dev 'mark after' >/dev/null
 check 'forked again' timeout 120 xl fork dev second
 check 'a clone ticks on' wait_until 60 ticks_on second
@@ -37,7 +37,7 @@ rm /data/device.link
 # By the name that Xen's own script takes for one below /dev.
 start_behind dev "${device#/dev/}"
 check 'by a relative name: forked' timeout 120 xl fork --paused dev
-is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver]]')" '[["sealed","thin"],["delta","thin"]]'
+is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver]]')" '[["base","thin"],["overlay","thin"]]'
 check 'destroyed' timeout 60 xl fork-destroy dev-1
 xl destroy dev
 taken_down 'nothing is in use'

@@ -21,7 +21,7 @@ done
 check 'frozen' xl fork-freeze plain
 check 'forked' timeout 120 xl fork -n 2 plain
 is 'by its driver' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .depth, .users]]')" \
-    '[["sealed","thin",1,2],["delta","thin",1,0],["delta","thin",1,0]]'
+    '[["base","thin",1,2],["overlay","thin",1,0],["overlay","thin",1,0]]'
 for clone in plain-1 plain-2; do
     check "$clone ticks on" wait_until 60 ticks_on "$clone"
     ask "$clone" "mark $clone" >/dev/null
@@ -30,7 +30,7 @@ done
 sum=$(sha256sum </mnt/e/plain.img)
 text=$(xl fork-thaw plain 2>&1)
 is 'it is not thawed' "$?" 1
-check 'because of the clones' grep -q 'disks of 2 clones lie on /mnt/e/plain.img' <<<"$text"
+check 'because of the clones' grep -q 'disks of 2 clones are backed by /mnt/e/plain.img' <<<"$text"
 check 'nor can anybody write to its file' eval '! echo x 2>/dev/null >>/mnt/e/plain.img'
 check 'a clone is destroyed' timeout 120 xl fork-destroy plain-1
 is 'the file is as it was' "$(sha256sum </mnt/e/plain.img)" "$sum"
@@ -65,7 +65,7 @@ start_source pieces 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/data/p
 is 'running, it is forked by reflink' "$(xl fork-check pieces | tail -n 1 | sed 's/,.*//')" '  xvda: reflink'
 text=$(timeout 120 xl fork pieces k 2>&1)
 check 'with a warning that says why, and the way out' \
-    grep -Eq '/data/pieces.img is in [0-9]+ pieces.*script=block-fork' <<<"$text"
+    grep -Eq '/data/pieces.img has [0-9]+ extents.*script=block-fork' <<<"$text"
 check 'destroyed' timeout 60 xl fork-destroy k
 check 'frozen' xl fork-freeze pieces
 is 'frozen, by thin devices' "$(xl fork-check pieces | tail -n 1 | sed 's/,.*//')" '  xvda: thin'

@@ -27,7 +27,7 @@ fill
 check 'its file system is full, and so is the pool' wait_until 120 is_mode out_of_data_space
 text=$(timeout 120 xl fork src k 2>&1)
 is 'a fork is refused' "$?" 1
-check 'and says why' grep -q 'no space is left' <<<"$text"
+check 'and says why' grep -q 'file system of the thin pool is full' <<<"$text"
 full=$(used)
 sleep 5
 is 'writers wait' "$(mode) $(used)" "out_of_data_space $full"

@@ -29,9 +29,9 @@ at_least 'every write acknowledged before' "$(json .highest <<<"$found")" "$acke
 check 'none of after' test "$(json .highest <<<"$found")" -lt "$after"
 is 'the mark of before' "$(jq -c .marks <<<"$found")" '["before"]'
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .users]]')" \
-    '[["sealed","vhd",2],["delta","vhd",0],["delta","vhd",0]]'
+    '[["base","vhd",2],["overlay","vhd",0],["overlay","vhd",0]]'
 check 'which knows what they take' jq -e 'all(.allocated_kib > 0)' <<<"$(xl fork-disk-list --json)"
-diag "KiB of a fresh delta: $(xl fork-disk-list --json | jq -c 'map(select(.kind == "delta"))[-1].own_kib')"
+diag "KiB of a fresh delta: $(xl fork-disk-list --json | jq -c 'map(select(.kind == "overlay"))[-1].own_kib')"
 is 'libxl knows the source by the same path' "$(xl list -l web | jq -r '.[0].config.disks[0].pdev_path')" vhd:/data/v/web.vhd
 
 xl unpause web-1

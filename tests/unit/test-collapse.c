@@ -42,10 +42,10 @@ static void test_refused(void **state)
 {
     (void)state;
     chain_disk()->has_no_qemu = true;
-    assert_refused("cannot be asked");
+    assert_refused("cannot be reached");
     chain_disk()->has_no_qemu = false;
     fake->has_no_qemu_img = true;
-    assert_refused("no qemu-img");
+    assert_refused("qemu-img, which undoes a fork, is not");
     fake->has_no_qemu_img = false;
     fake_copy_string(chain_disk()->backend, sizeof(chain_disk()->backend),
                      "phy");

@@ -166,7 +166,7 @@ static void test_refused_oddly(void **state)
 static void test_no_json(void **state)
 {
     (void)state;
-    assert_answer("hello\n", XENFORK_E_DISK, "no JSON");
+    assert_answer("hello\n", XENFORK_E_DISK, "not JSON");
     assert_null(ctx.qmp);
 }
 
@@ -180,11 +180,11 @@ static void test_deep(void **state)
     (void)state;
     memset(text, '[', sizeof(text));
     strcpy(text + sizeof(text) - 2, "\n");
-    assert_answer(text, XENFORK_E_DISK, "no JSON");
+    assert_answer(text, XENFORK_E_DISK, "not JSON");
     for (i = 0; i + sizeof(open) < sizeof(text) / 64; i += sizeof(open) - 1)
         memcpy(text + i, open, sizeof(open));
     strcpy(text + i, "\n");
-    assert_answer(text, XENFORK_E_DISK, "no JSON");
+    assert_answer(text, XENFORK_E_DISK, "not JSON");
     /* Brackets in a text are none. */
     strcpy(text, "{\"return\": {}, \"a\": \"\\\"");
     memset(text + strlen(text), '[', 200);
@@ -195,7 +195,7 @@ static void test_deep(void **state)
 static void test_no_object(void **state)
 {
     (void)state;
-    assert_answer("[1]\n{\"return\"\n", XENFORK_E_DISK, "no JSON");
+    assert_answer("[1]\n{\"return\"\n", XENFORK_E_DISK, "not JSON");
 }
 
 static void test_goes(void **state)
@@ -229,7 +229,7 @@ static void test_endless_line(void **state)
     (void)state;
     start(serve_endlessly, texts);
     assert_int_equal(ask(), XENFORK_E_DISK);
-    assert_non_null(strstr(ctx.error.text, "says too much"));
+    assert_non_null(strstr(ctx.error.text, "sends too long a reply"));
 }
 
 static void test_endless_events(void **state)

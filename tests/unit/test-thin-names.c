@@ -293,7 +293,7 @@ static void test_foreign_folder(void **state)
     assert_int_equal(rmdir(at("b/.xenfork")), 0);
     assert_int_equal(symlink("../a", at("b/.xenfork")), 0);
     assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
-    assert_text("it is no folder");
+    assert_text("it is not a folder");
 }
 
 /* A source that is started again must not write below its clones. */

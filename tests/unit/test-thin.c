@@ -242,7 +242,7 @@ static void test_frozen(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
     assert_true(fake_is_protected(image()));
     assert_int_equal(xenfork_thaw(s->ctx, s->src), XENFORK_E_INUSE);
-    assert_text("disks of 2 clones lie on");
+    assert_text("disks of 2 clones are backed by");
     assert_int_equal(attach(image(), 'r'), 0);
     assert_int_equal(xenfork__thin_detach(s->ctx, image(), NULL), 0);
     destroy_clones();
@@ -288,14 +288,14 @@ static void test_full(void **state)
     before = fake_snapshot();
     fake->has_no_space = true;
     assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
-    assert_text("no space is left");
+    assert_text("file system of the thin pool is full");
     assert_true(fake_is_same(before, "no space for a pool"));
     fake->has_no_space = false;
     assert_int_equal(fork_it(s, s->src), 0);
     forget_result();
     fake->has_no_space = fake->pool_is_full = true;
     assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
-    assert_text("no space is left");
+    assert_text("file system of the thin pool is full");
     fake->has_no_space = false;
     assert_int_equal(fork_it(s, s->src), 0);
     free(before);

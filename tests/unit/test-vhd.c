@@ -129,7 +129,7 @@ static void test_probe(void **state)
     fake_copy_string(disk()->path, FAKE_PATH, "vhd:/none");
     assert_probe(NULL, XENFORK_E_DISK, "cannot be found");
     fake_copy_string(disk()->path, FAKE_PATH, user());
-    assert_probe(NULL, XENFORK_E_DISK, "no VHD");
+    assert_probe(NULL, XENFORK_E_DISK, "not a VHD");
 }
 
 /* Its disk is libxl's from here on: by tapback. */

@@ -73,8 +73,8 @@ static int lies_on(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 static int move(xenfork_ctx *ctx, const char *from, const char *to)
 {
     if (rename(from, to))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot put %s at %s",
-                             from, to);
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                             "cannot rename %s to %s", from, to);
     return xenfork__names_sync(ctx, to);
 }
 
@@ -131,7 +131,7 @@ static int undo_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
         return rc;
     if (is_above)
         return put_back(ctx, cut);
-    LOG_WARN(ctx, "%s does not lie on %s, which stays, ignoring", cut->from,
+    LOG_WARN(ctx, "%s is not backed by %s, which stays, ignoring", cut->from,
              cut->to);
     return 0;
 }
@@ -170,7 +170,8 @@ static int find_below(xenfork_ctx *ctx, const struct xenfork__cut *cut,
         strcmp(xenfork__qcow2_base(parent), xenfork__qcow2_base(cut->to)))
         return rc;
     return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                         "%s, which %s lies on, is gone", cut->to, cut->from);
+                         "%s, the backing file of %s, is gone", cut->to,
+                         cut->from);
 }
 
 struct merge {
@@ -220,9 +221,8 @@ static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     if (rc < 0 || job.state == XENFORK__QEMU_JOB_READY)
         return rc;
     return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                         "QEMU of domain %u cannot write what lies on %s into "
-                         "it",
-                         cut->domid, cut->to);
+                         "QEMU of domain %u cannot commit to %s", cut->domid,
+                         cut->to);
 }
 
 static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
@@ -252,9 +252,9 @@ static int check_place(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 
     if (files->has_new && !files->is_before) {
         xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                      "%s is another file than the one that was sealed",
-                      cut->from);
-        return xenfork__remedy(ctx, "move it away, and %s there", cut->to);
+                      "%s is not the file that became the base", cut->from);
+        return xenfork__remedy(ctx, "move it away, and rename %s to that path",
+                               cut->to);
     }
     rc = files->has_new
              ? 0

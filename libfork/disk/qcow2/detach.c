@@ -76,7 +76,7 @@ static void cancel(xenfork_ctx *ctx, const struct xenfork__own *own)
     if (xenfork__sys_qemu_cancel(ctx, own->domid, own->vdev) < 0 ||
         xenfork__sys_qemu_top(ctx, own->domid, own->vdev, &top) < 0 ||
         xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, top.node) < 0)
-        LOG_WARN(ctx, "disk %s goes on being copied, ignoring", own->path);
+        LOG_WARN(ctx, "the copy of disk %s goes on, ignoring", own->path);
     ctx->error = error;
 }
 
@@ -116,12 +116,13 @@ static int check_flat(xenfork_ctx *ctx, const struct xenfork__own *own)
         return rc == XENFORK_E_STATE
                    ? rc
                    : xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                                   "%s is no qcow2 file any more", own->path);
+                                   "%s is no longer a qcow2 file", own->path);
     if (!qcow2.backing)
         return sync_file(ctx, own->path);
-    xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                  "QEMU of domain %u has not copied all that %s lies on",
-                  own->domid, own->path);
+    xenfork__fail(
+        ctx, XENFORK_E_DISK, 0,
+        "QEMU of domain %u has not copied all of the backing file of %s",
+        own->domid, own->path);
     return xenfork__remedy(ctx, "make room there, and try again");
 }
 

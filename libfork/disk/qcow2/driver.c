@@ -48,7 +48,8 @@ int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
                 out[i++] = *name;
     if (i <= ID_DIGITS || strlen(vdev) > MAX_VDEV)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                             "%s (disk %s) is no name of ours", sealed, vdev);
+                             "%s (disk %s) is not named by xenfork", sealed,
+                             vdev);
     snprintf(out + i, XENFORK__QEMU_NAME - i, "-%s", vdev);
     return 0;
 }
@@ -100,10 +101,11 @@ static int check_link(xenfork_ctx *ctx, const struct xenfork__disk *disk)
                       "see where it has gone");
     if (named.st_dev == led_to.st_dev && named.st_ino == led_to.st_ino)
         return 0;
-    refuse(ctx, disk,
-           "it is a link into another folder, where QEMU would not look for "
-           "what the file lies on",
-           "");
+    refuse(
+        ctx, disk,
+        "it is a link into another folder, and QEMU looks for the backing file "
+        "in the folder of the link",
+        "");
     return xenfork__remedy(ctx, "start the domain with target=%s", real);
 }
 
@@ -114,7 +116,7 @@ static int probe_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 
     if (disk->path[0] != '/')
         return refuse(ctx, disk, "its path is not absolute",
-                      "give the whole path of the file");
+                      "give the absolute path of the file");
     if (strlen(disk->vdev) > MAX_VDEV)
         return refuse(ctx, disk, "its name is too long", "call it xvda");
     rc = check_link(ctx, disk);
@@ -150,10 +152,11 @@ static int qcow2_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     if (disk->is_cdrom)
         return refuse(ctx, disk, "it is a CD-ROM drive", other);
     if (!strcmp(disk->format, "vhd"))
-        return refuse(ctx, disk,
-                      "QEMU opens a VHD file that lies on another one without "
-                      "that, and so shows wrong data",
-                      "qemu-img convert -O qcow2 makes a qcow2 file of it");
+        return refuse(
+            ctx, disk,
+            "QEMU opens a differencing VHD without its parent, and so shows "
+            "wrong data",
+            "qemu-img convert -O qcow2 makes a qcow2 file of it");
     if (strcmp(disk->format, "qcow2"))
         return refuse(ctx, disk, "its format is not qcow2", other);
     if (strcmp(disk->backend, "qdisk"))
@@ -162,12 +165,13 @@ static int qcow2_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     if (rc < 0)
         return rc;
     if (!xenfork__sys_has_qemu_img())
-        return refuse(ctx, disk, "there is no qemu-img to undo a fork with",
+        return refuse(ctx, disk,
+                      "qemu-img, which undoes a fork, is not installed",
                       "install it (Debian package: qemu-utils)");
     if (!xenfork__sys_qemu_is_there(ctx->domid))
-        return refuse(ctx, disk, "its QEMU cannot be asked",
-                      "start the domain anew: /var/run/xen has no socket "
-                      "qmp-libxenstat-DOMID of it");
+        return refuse(ctx, disk, "its QEMU cannot be reached",
+                      "start the domain again: its socket "
+                      "/var/run/xen/qmp-libxenstat-DOMID is missing");
     return 0;
 }
 
@@ -267,7 +271,7 @@ static int check_source(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "disk %s: another file has been put at %s meanwhile",
                   cut->vdev, cut->from);
-    return xenfork__remedy(ctx, "put the one back that domain %u has open",
+    return xenfork__remedy(ctx, "put back the file that domain %u has open",
                            cut->domid);
 }
 

@@ -48,7 +48,7 @@ void xenfork__qcow2_free(struct xenfork__qcow2 *qcow2)
 
 static int none(xenfork_ctx *ctx, const char *path)
 {
-    return xenfork__miss(ctx, XENFORK_E_DISK, "%s is no qcow2 file", path);
+    return xenfork__miss(ctx, XENFORK_E_DISK, "%s is not a qcow2 file", path);
 }
 
 static int malformed(xenfork_ctx *ctx, const char *path)
@@ -267,7 +267,7 @@ int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
     bits = base.cluster_bits > OWN_BITS ? base.cluster_bits : OWN_BITS;
     if (strlen(backing) > MAX_NAME || !lay_out(&base, bits, &layout))
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "%s has too many bytes or too long a name", from);
+                             "%s is too large, or its name is too long", from);
     fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot create %s",

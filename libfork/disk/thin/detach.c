@@ -75,9 +75,10 @@ int xenfork__thin_own(xenfork_ctx *ctx, const struct xenfork__own *own)
     int rc, r;
 
     if (own->domid != XENFORK_DOMID_NONE && strcmp(own->format, "raw")) {
-        xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                      "disk %s can only become raw while its domain runs",
-                      own->vdev);
+        xenfork__fail(
+            ctx, XENFORK_E_DISK, 0,
+            "while its domain runs, disk %s can only become a raw file",
+            own->vdev);
         return xenfork__remedy(ctx, "shut it down first, or leave out the "
                                     "format");
     }

@@ -146,7 +146,7 @@ static int check_use(xenfork_ctx *ctx, const struct xenfork__thin *thin,
 {
     if (thin->is_sealed && !is_readonly)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "disk %s is sealed, and cannot be written",
+                             "disk %s is a base, which nobody may write",
                              thin->path);
     if (!info->open_count || (is_readonly && info->is_readonly))
         return 0;
@@ -175,10 +175,9 @@ static int check_device(xenfork_ctx *ctx, const struct xenfork__thin *thin)
         major == info.major && minor == info.minor && id == thin->id)
         return 0;
     xenfork__miss(ctx, XENFORK_E_DISK,
-                  "%s is another disk's device, and not "
-                  "that of %s",
-                  thin->device, thin->path);
-    return xenfork__remedy(ctx, "shut the domain down that has it");
+                  "%s is the device of another disk, not of %s", thin->device,
+                  thin->path);
+    return xenfork__remedy(ctx, "shut down the domain that has it");
 }
 
 /*
@@ -201,11 +200,12 @@ static int check_sealed(xenfork_ctx *ctx, const struct xenfork__thin *thin)
         users.deltas || users.sealed || users.has_head)
         return rc;
     xenfork__miss(ctx, XENFORK_E_DISK,
-                  "%s is sealed, and no record in %s says why", thin->path,
+                  "%s is immutable, and no record in %s says why", thin->path,
                   thin->dir);
-    return xenfork__remedy(ctx, "start the domain by the name of the file that "
-                                "it was forked by; or where you have sealed it "
-                                "yourself: chattr -i");
+    return xenfork__remedy(
+        ctx,
+        "start the domain with the path with which it was forked; or, if you "
+        "made the file immutable yourself: chattr -i");
 }
 
 int xenfork__thin_number(xenfork_ctx *ctx, const char *path,
@@ -281,7 +281,7 @@ int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     return info.is_readonly
                ? 0
                : xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                               "disk %s is in use still", thin->path);
+                               "disk %s is still in use", thin->path);
 }
 
 /* What has been attached is not this disk's: its path leads elsewhere now. */

@@ -249,8 +249,8 @@ static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
 
     rc = xenfork__thin_open(ctx, from, &sealed);
     if (rc == XENFORK_E_NOTFOUND)
-        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "what was sealed is gone: %s", from);
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0, "the base is gone: %s",
+                             from);
     if (rc < 0 || (rc = xenfork__thin_check(ctx, sealed)) < 0 ||
         (rc = xenfork__pool_use(ctx, sealed->dir)) < 0 ||
         (rc = xenfork__pool_grow(ctx, sealed->dir)) < 0 ||
@@ -409,7 +409,7 @@ static int thin_thaw(xenfork_ctx *ctx, const char *path)
     if (!users.deltas)
         return users.sealed ? drop_all_sealed(ctx, thin) : 0;
     xenfork__fail(ctx, XENFORK_E_INUSE, 0,
-                  "disks of %u clones lie on %s: it must not be written",
+                  "disks of %u clones are backed by %s: it must not be written",
                   users.deltas, path);
     return xenfork__remedy(ctx, "destroy the clones, or start the source "
                                 "with script=block-fork");

@@ -237,7 +237,7 @@ int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own)
         __auto_type error = ctx->error;
 
         if (undo(ctx, &move) < 0)
-            LOG_WARN(ctx, "disk %s goes on being copied, ignoring", own->path);
+            LOG_WARN(ctx, "the copy of disk %s goes on, ignoring", own->path);
         ctx->error = error;
     }
     return rc;

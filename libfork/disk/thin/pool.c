@@ -95,9 +95,10 @@ static int check_record(xenfork_ctx *ctx, struct pool *pool)
 static int no_space(xenfork_ctx *ctx, const struct pool *pool)
 {
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                  "no space is left for what disks differ by: %s", pool->data);
-    return xenfork__remedy(ctx, "make room in its file system; domains whose "
-                                "writes wait for it then go on");
+                  "the file system of the thin pool is full: %s cannot grow",
+                  pool->data);
+    return xenfork__remedy(
+        ctx, "make room there; domains whose writes wait then go on");
 }
 
 /* The record comes last: without it there is no pool. */
@@ -209,12 +210,13 @@ void xenfork__pools_watch(xenfork_ctx *ctx)
     int rc = xenfork__sys_pools(ctx, &data, &count);
 
     if (rc < 0)
-        LOG_WARN(ctx, "nobody may watch the pools of disks: %s, ignoring",
+        LOG_WARN(ctx, "cannot list the thin pools to watch: %s, ignoring",
                  ctx->error.text);
     for (i = 0; i < count; i++) {
         if (watch_one(ctx, data[i]) < 0)
-            LOG_WARN(ctx, "nobody makes %s larger: %s, ignoring", data[i],
-                     ctx->error.text);
+            LOG_WARN(ctx,
+                     "no process makes the thin pool's %s larger: %s, ignoring",
+                     data[i], ctx->error.text);
     }
     xenfork__names_free(data, count);
     ctx->error = error;
@@ -339,8 +341,9 @@ int xenfork__pool_new_id(xenfork_ctx *ctx, const char *dir, uint64_t *id_out)
     if (id > MAX_ID) {
         xenfork__fail(ctx, XENFORK_E_DISK, 0, "the pool %s has had %u devices",
                       pool.name, MAX_ID);
-        return xenfork__remedy(ctx, "it begins anew when the clones on it are "
-                                    "destroyed");
+        return xenfork__remedy(
+            ctx, "destroy the clones whose disks are in it: then a new pool is "
+                 "made");
     }
     if ((rc = xenfork__record_set_u64(ctx, pool.record, "next_id", id + 1)) <
             0 ||

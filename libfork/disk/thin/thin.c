@@ -136,8 +136,8 @@ static int check_name(xenfork_ctx *ctx, const struct xenfork__thin *thin,
         return 0;
     xenfork__miss(ctx, XENFORK_E_DISK, "%s is the record of another disk, %s",
                   thin->path, name ? name : "without a name");
-    return xenfork__remedy(ctx, "give it back its name, or remove what is a "
-                                "copy");
+    return xenfork__remedy(
+        ctx, "give it back its name; or remove it, if it is a copy");
 }
 
 static int read_descriptor(xenfork_ctx *ctx, struct xenfork__thin *thin)
@@ -155,8 +155,8 @@ static int replaced(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                     const char *is)
 {
     xenfork__miss(ctx, XENFORK_E_DISK,
-                  "%s is %s, and not %s, which disks in %s lie on",
-                  thin->origin, thin->origin_is, is, thin->dir);
+                  "%s is %s, not %s, which backs the disks in %s", thin->origin,
+                  thin->origin_is, is, thin->dir);
     return xenfork__remedy(ctx, "put that file back; give this one another "
                                 "name");
 }
@@ -321,10 +321,11 @@ static int check_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     if (rc < 0 || !thin->has_id || is_in_pool)
         return rc;
     xenfork__miss(ctx, XENFORK_E_DISK,
-                  "disk %s is in pool %s, and that is not the one in %s",
+                  "disk %s is in pool %s, which is not the one in %s",
                   thin->path, thin->pool, thin->dir);
-    return xenfork__remedy(ctx, "put it back into the folder that it was made "
-                                "in, with what lay there");
+    return xenfork__remedy(
+        ctx, "put it back into the folder in which it was made, with the other "
+             "files of that folder");
 }
 
 /* A device may have another name since the host was started. */
@@ -349,10 +350,10 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 
     if (rc < 0 || !strcmp(is, thin->origin_is))
         return rc;
-    xenfork__miss(ctx, XENFORK_E_DISK,
-                  "disk %s lies on %s as it was (%s), and another is there now "
-                  "(%s)",
-                  thin->path, thin->origin, thin->origin_is, is);
+    xenfork__miss(
+        ctx, XENFORK_E_DISK,
+        "disk %s is backed by %s as it was (%s), and another is there now (%s)",
+        thin->path, thin->origin, thin->origin_is, is);
     return xenfork__remedy(ctx,
                            "put that file back; where this is a copy of "
                            "it, byte for byte, say so by origin_is in "

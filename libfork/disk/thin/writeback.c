@@ -267,6 +267,8 @@ int xenfork__thin_merge(xenfork_ctx *ctx, const char *path)
     if (!thin->has_id && !thin->is_descriptor)
         return 0; /* it is as it should be */
     xenfork__fail(ctx, XENFORK_E_INUSE, 0, "disk %s is in use", path);
-    return xenfork__remedy(ctx, "shut its domain down, and destroy the clones "
-                                "whose disks lie on it");
+    return xenfork__remedy(
+        ctx,
+        "shut its domain down, and destroy the clones whose disks are backed "
+        "by it");
 }

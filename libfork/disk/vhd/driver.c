@@ -58,11 +58,12 @@ static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 static int check_tap_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     if (!strcmp(disk->format, "raw"))
-        return refuse(ctx, disk,
-                      "by backendtype=tap,format=raw its tapdisk cannot open "
-                      "a VHD",
-                      "give the domain a VHD over the file: vhd-util snapshot "
-                      "-m -n NEW -p FILE; format=vhd, target=NEW");
+        return refuse(
+            ctx, disk,
+            "by backendtype=tap,format=raw its tapdisk cannot open "
+            "a VHD",
+            "give the domain a VHD that is backed by the file: vhd-util "
+            "snapshot -m -n NEW -p FILE; format=vhd, target=NEW");
     if (disk->script && !is_by(disk, SCRIPT) && !is_by(disk, TAP_SCRIPT))
         return refuse(ctx, disk, "it is not served by " TAP_SCRIPT, REMEDY);
     return 0;
@@ -71,7 +72,8 @@ static int check_tap_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 static int check_nbd_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     if (!strcmp(disk->format, "vhd"))
-        return refuse(ctx, disk, "QEMU cannot have a VHD lie on another",
+        return refuse(ctx, disk,
+                      "QEMU cannot open a VHD that is backed by another",
                       REMEDY);
     if (strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
         !is_by(disk, SCRIPT))
@@ -85,7 +87,7 @@ static int check_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
     int rc;
 
     if (!vhd_owns(ctx, disk))
-        return refuse(ctx, disk, "it is no VHD served by tapdisk", REMEDY);
+        return refuse(ctx, disk, "it is not a VHD served by tapdisk", REMEDY);
     rc = strcmp(disk->backend, "tap") ? check_nbd_form(ctx, disk)
                                       : check_tap_form(ctx, disk);
     if (rc < 0)
@@ -105,15 +107,16 @@ static int check_depth(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 
     if (rc < 0 || depth < limit)
         return rc;
-    xenfork__miss(ctx, XENFORK_E_DISK,
-                  "disk %s (%s) cannot be forked: %u VHDs lie on one another, "
-                  "and the limit is %u",
-                  disk->vdev, disk->path, depth, limit);
-    return xenfork__remedy(ctx,
-                           "destroy clones of earlier forks, and they are "
-                           "merged; or fork the source frozen, which adds "
-                           "none; or --disk %s=vhd:max-depth=N",
-                           disk->vdev);
+    xenfork__miss(
+        ctx, XENFORK_E_DISK,
+        "disk %s (%s) cannot be forked: its chain has %u VHDs, and the limit "
+        "is %u",
+        disk->vdev, disk->path, depth, limit);
+    return xenfork__remedy(
+        ctx,
+        "destroy clones of earlier forks, which makes the chain shorter; or "
+        "fork the source frozen, which adds none; or --disk %s=vhd:max-depth=N",
+        disk->vdev);
 }
 
 static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
@@ -131,7 +134,7 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
         (rc = xenfork__vhd_path(ctx, disk, uuid, &path)) < 0)
         return rc;
     if (strlen(path) + strlen(XENFORK__VHD_NEW) > MAX_PATH_CHARS)
-        return refuse(ctx, disk, "tapdisk takes no longer path",
+        return refuse(ctx, disk, "its path is too long for tapdisk",
                       "keep it in a folder with a shorter path");
     rc = xenfork__vhd_is_served(ctx, file);
     if (rc < 0)

@@ -36,7 +36,8 @@ int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
                     options[end] || limit < 2 || limit > MAX_MAX_DEPTH)) {
         xenfork__miss(ctx, XENFORK_E_INVAL, "the driver vhd has no option %s",
                       options);
-        return xenfork__remedy(ctx, "max-depth=N, of 2 to %u", MAX_MAX_DEPTH);
+        return xenfork__remedy(ctx, "it has max-depth=N, with N from 2 to %u",
+                               MAX_MAX_DEPTH);
     }
     *limit_out = limit;
     return 0;

@@ -58,11 +58,12 @@ static int note_depth(xenfork_ctx *ctx, const char *user)
 
     free(vhd.parent);
     if (rc == 0 && vhd.depth > MANY_DEPTH)
-        LOG_WARN(ctx,
-                 "%s is the last of %u VHDs that lie on one another, which "
-                 "makes the source stand still for longer, ignoring: they are "
-                 "merged when their clones are destroyed",
-                 user, vhd.depth);
+        LOG_WARN(
+            ctx,
+            "the chain of %s has %u VHDs, which makes the source stand still "
+            "for longer, ignoring: it becomes shorter when clones are "
+            "destroyed",
+            user, vhd.depth);
     return rc;
 }
 
@@ -103,7 +104,7 @@ static int check_source(xenfork_ctx *ctx, const struct files *files)
         return xenfork__vhd_check_served(ctx, files->user);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "another file has been put at %s meanwhile", files->user);
-    return xenfork__remedy(ctx, "put the one back that the domain has open");
+    return xenfork__remedy(ctx, "put back the file that the domain has open");
 }
 
 /* By no path: what is there is a file of ours, or nothing is changed. */
@@ -125,8 +126,8 @@ int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
         (rc = move(ctx, files.next, files.user)) < 0)
         return rc;
     if (set_mode(files.sealed, 0400))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot seal %s",
-                             files.sealed);
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                             "cannot make %s read-only", files.sealed);
     return xenfork__vhd_resume(ctx, files.user);
 }
 
@@ -165,13 +166,13 @@ static int merge(xenfork_ctx *ctx, const struct files *files,
         return rc;
     parent = vhd.parent;
     if (!parent || strcmp(parent, files->sealed) != 0)
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s does not lie on %s",
+        return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is not backed by %s",
                              files->user, files->sealed);
     if (vhd.allocated && (rc = xenfork__sys_vhd_coalesce(ctx, files->user)) < 0)
         return rc;
     if (set_mode(files->sealed, user->st_mode & 07777))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot unseal %s",
-                             files->sealed);
+        return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                             "cannot make %s writable", files->sealed);
     rc = xenfork__sys_vhd_sync(ctx, files->sealed);
     return rc < 0 ? rc : move(ctx, files->sealed, files->user);
 }

@@ -45,11 +45,12 @@ int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file)
         is_paused)
         return rc;
     xenfork__miss(ctx, XENFORK_E_DISK,
-                  "%s is another file than the one that its tapdisk (%u) has "
-                  "open",
-                  file, tapdisk.pid);
-    return xenfork__remedy(ctx, "put that one back; or shut the domain down, "
-                                "and create it with the other one");
+                  "%s is not the file that its tapdisk (%u) has open", file,
+                  tapdisk.pid);
+    return xenfork__remedy(
+        ctx,
+        "put that file back; or shut the domain down, and create it with this "
+        "one");
 }
 
 int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file)
