@@ -42,9 +42,11 @@ typedef struct xenfork_spec xenfork_spec;
 typedef struct xenfork_check xenfork_check;
 typedef struct xenfork_result xenfork_result;
 typedef struct xenfork_list xenfork_list;
-typedef struct xenfork_entry xenfork_entry; /* of a list */
-typedef struct xenfork_disk xenfork_disk;   /* of an entry */
-typedef struct xenfork_nic xenfork_nic;     /* of an entry */
+typedef struct xenfork_finding xenfork_finding; /* of a check */
+typedef struct xenfork_clone xenfork_clone;     /* of a result */
+typedef struct xenfork_entry xenfork_entry;     /* of a list */
+typedef struct xenfork_disk xenfork_disk;       /* of a check, an entry */
+typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 
 #define XENFORK_DOMID_NONE UINT32_MAX /* no such domain (any more) */
 #define XENFORK_ALL        UINT32_MAX /* every clone; or the fork itself */
@@ -211,7 +213,7 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
  * xenforkd removes the clones, disks and all, when they power off or are
  * destroyed; with _CRASH when they crash, too.
  */
-#define XENFORK_FORK_EPHEMERAL       (1U << 2)
+#define XENFORK_FORK_EPHEMERAL (1U << 2)
 #define XENFORK_FORK_EPHEMERAL_CRASH         \
     (1U << 3) /* with XENFORK_FORK_EPHEMERAL \
                */
@@ -296,34 +298,37 @@ int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags);
  *
  * @domid      the domain.
  * @spec       what would be made; NULL: one clone by default.
- * @check_out  the reasons; none: it can be forked.
+ * @check_out  the findings; none: it can be forked.
  * Return:     0, or a negative XENFORK_E_* when the check could not be made.
- * Errors:     NOTFOUND; PERM; XEN; STATE; NOMEM.
- * Ownership:  the caller frees it, with xenfork_check_free().
- * Effects:    none; the domain is not touched.
+ * Errors:     INVAL domain 0; NOTFOUND; XEN; STATE; NOMEM.
+ * Ownership:  the caller frees the check, with xenfork_check_free(); its
+ *             findings, disks and their strings belong to it.
+ * Effects:    none.
  * Blocking:   no.
- * Source:     XENMEM_sharing_op, xen/include/public/memory.h, Xen 4.17.
+ * Source:     what xenfork_fork() checks first.
  * Since:      0.1
  */
-int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
-                         const xenfork_spec *spec, xenfork_check **check_out);
-/** Free a check.  NULL is accepted.  Since: 0.1 */
+int xenfork_check_open(xenfork_ctx *ctx, uint32_t domid,
+                       const xenfork_spec *spec, xenfork_check **check_out);
+/** Free a check, and all that belongs to it.  NULL is accepted.  Since: 0.1 */
 void xenfork_check_free(xenfork_check *check);
-/* The reasons: how many; code, text and way out of each.  Since: 0.1 */
-uint32_t xenfork_check_count(const xenfork_check *check);
-int xenfork_check_code(const xenfork_check *check, uint32_t index);
-const char *xenfork_check_text(const xenfork_check *check, uint32_t index);
-const char *xenfork_check_remedy(const xenfork_check *check, uint32_t index);
+
+/* The findings of a check; they belong to it.  Since: 0.1 */
+uint32_t xenfork_check_finding_count(const xenfork_check *check);
+const xenfork_finding *xenfork_check_finding(const xenfork_check *check,
+                                             uint32_t index);
+/* A finding: its XENFORK_E_*, 0 for NULL; its text; the way out, or "". */
+int xenfork_finding_code(const xenfork_finding *finding);
+const char *xenfork_finding_text(const xenfork_finding *finding);
+const char *xenfork_finding_remedy(const xenfork_finding *finding);
 /*
- * The disks that can be forked: how many; of each its name, the driver that
- * does it ("share": clones have the same; "none": they are without it), and
- * why that one, in a few words.  Since: 0.1
+ * The disks that can be forked; they belong to the check.  Each has a name, a
+ * driver ("share": clones have the same; "none": they are without it), and a
+ * reason for the driver.  Since: 0.1
  */
 uint32_t xenfork_check_disk_count(const xenfork_check *check);
-const char *xenfork_check_disk_vdev(const xenfork_check *check, uint32_t disk);
-const char *xenfork_check_disk_driver(const xenfork_check *check,
-                                      uint32_t disk);
-const char *xenfork_check_disk_why(const xenfork_check *check, uint32_t disk);
+const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
+                                       uint32_t index);
 
 /**
  * Fork a running domain.  The source goes on running.
@@ -386,46 +391,41 @@ int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
  */
 int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid);
 
-/* What a fork made.  Since: 0.1 */
-uint32_t xenfork_result_count(const xenfork_result *result);
+/* What a fork made.  Its clones and strings belong to it.  Since: 0.1 */
 uint32_t xenfork_result_image_domid(const xenfork_result *result);
 const char *xenfork_result_image_name(const xenfork_result *result);
-uint32_t xenfork_result_clone_domid(const xenfork_result *result,
-                                    uint32_t clone);
-const char *xenfork_result_clone_name(const xenfork_result *result,
-                                      uint32_t clone);
-/* In the usual form with dashes, lower case. */
-const char *xenfork_result_clone_uuid(const xenfork_result *result,
-                                      uint32_t clone);
-/* Random, new for each clone; what the clone acknowledges. */
-const char *xenfork_result_clone_generation(const xenfork_result *result,
-                                            uint32_t clone);
-/*
- * Nonzero: xenfork_wait_ready() has seen it acknowledge; that it has reseeded
- * its random numbers, which it may have without the other.
- */
-int xenfork_result_clone_is_ready(const xenfork_result *result, uint32_t clone);
-int xenfork_result_clone_is_reseeded(const xenfork_result *result,
-                                     uint32_t clone);
-/*
- * Why it has not adapted, in its own words, "STEP: REASON"; NULL: it has said
- * nothing.  Printable ASCII, below 256 bytes.
- */
-const char *xenfork_result_clone_error(const xenfork_result *result,
-                                       uint32_t clone);
-/* NICs of a clone: how many; name of the host side; MAC; nonzero: held. */
-uint32_t xenfork_result_nic_count(const xenfork_result *result, uint32_t clone);
-const char *xenfork_result_nic_vif(const xenfork_result *result, uint32_t clone,
-                                   uint32_t nic);
-const char *xenfork_result_nic_mac(const xenfork_result *result, uint32_t clone,
-                                   uint32_t nic);
-int xenfork_result_nic_is_held(const xenfork_result *result, uint32_t clone,
-                               uint32_t nic);
-/* Nanoseconds that a stage took; @clone XENFORK_ALL: the fork itself. */
-uint64_t xenfork_result_ns(const xenfork_result *result, uint32_t clone,
-                           int stage);
+uint32_t xenfork_result_clone_count(const xenfork_result *result);
+const xenfork_clone *xenfork_result_clone(const xenfork_result *result,
+                                          uint32_t index);
+/* Nanoseconds that a stage of the fork took. */
+uint64_t xenfork_result_ns(const xenfork_result *result, int stage);
 /* XENFORK_COUNT_*. */
 uint64_t xenfork_result_counter(const xenfork_result *result, int counter);
+
+/* A clone that a fork made; all belongs to the result.  Since: 0.1 */
+uint32_t xenfork_clone_domid(const xenfork_clone *clone);
+const char *xenfork_clone_name(const xenfork_clone *clone);
+/* In the usual form with dashes, lower case. */
+const char *xenfork_clone_uuid(const xenfork_clone *clone);
+/* Random, new for each clone; what the clone acknowledges. */
+const char *xenfork_clone_generation(const xenfork_clone *clone);
+/*
+ * What xenfork_wait_ready() has seen; nonzero: the clone has acknowledged; it
+ * has reseeded its random numbers, which it may have done without
+ * acknowledging.
+ */
+int xenfork_clone_is_ready(const xenfork_clone *clone);
+int xenfork_clone_is_reseeded(const xenfork_clone *clone);
+/*
+ * Why the clone has not adapted, in its own words, "STEP: REASON"; NULL: it has
+ * said nothing.  Printable ASCII, below 256 bytes.
+ */
+const char *xenfork_clone_error(const xenfork_clone *clone);
+uint32_t xenfork_clone_nic_count(const xenfork_clone *clone);
+const xenfork_nic *xenfork_clone_nic(const xenfork_clone *clone,
+                                     uint32_t index);
+/* Nanoseconds that a stage took for this clone. */
+uint64_t xenfork_clone_ns(const xenfork_clone *clone, int stage);
 
 /**
  * Wait until every clone of a fork has acknowledged: its agent has adapted
@@ -515,7 +515,7 @@ int xenfork_list_open(xenfork_ctx *ctx, uint32_t flags,
 void xenfork_list_free(xenfork_list *list);
 
 /* The entries of a list; they belong to it.  Since: 0.1 */
-uint32_t xenfork_list_count(const xenfork_list *list);
+uint32_t xenfork_list_entry_count(const xenfork_list *list);
 const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
                                         uint32_t index);
 
@@ -588,7 +588,7 @@ const char *xenfork_entry_generation(const xenfork_entry *entry);
 int xenfork_entry_is_ready(const xenfork_entry *entry);
 /* Clones: nonzero when it has reseeded its random numbers. */
 int xenfork_entry_is_reseeded(const xenfork_entry *entry);
-/* Clones: why it could not adapt, as xenfork_result_clone_error(). */
+/* Clones: why it could not adapt, as xenfork_clone_error(). */
 const char *xenfork_entry_error(const xenfork_entry *entry);
 /* NICs of a clone: how many; each; they belong to the list. */
 uint32_t xenfork_entry_nic_count(const xenfork_entry *entry);
@@ -599,7 +599,7 @@ uint32_t xenfork_entry_disk_count(const xenfork_entry *entry);
 const xenfork_disk *xenfork_entry_disk(const xenfork_entry *entry,
                                        uint32_t index);
 
-/* A NIC; its strings belong to its parent.  Since: 0.1 */
+/* A NIC of a clone or an entry; its strings belong to that.  Since: 0.1 */
 /* Name of the host side, "vif7.0"; NULL while its clone has no domain. */
 const char *xenfork_nic_vif(const xenfork_nic *nic);
 /* "00:16:3e:00:00:01" */
@@ -610,14 +610,16 @@ const char *xenfork_nic_mac(const xenfork_nic *nic);
  */
 int xenfork_nic_link(const xenfork_nic *nic);
 
-/* A disk; its strings belong to its parent.  Since: 0.1 */
+/* A disk of a check or an entry; its strings belong to that.  Since: 0.1 */
 /* Its name in the guest, "xvda". */
 const char *xenfork_disk_vdev(const xenfork_disk *disk);
-/* The driver that made it, "reflink". */
+/* The driver that made it, or would, "reflink". */
 const char *xenfork_disk_driver(const xenfork_disk *disk);
-/* The file or device. */
+/* A check's: why that driver, in a few words; NULL for others. */
+const char *xenfork_disk_why(const xenfork_disk *disk);
+/* An entry's: the file or device; NULL for a check's. */
 const char *xenfork_disk_path(const xenfork_disk *disk);
-/* Number of layers that a read may have to look through; 1: no chain. */
+/* An entry's: layers that a read may have to look through; 1: no chain. */
 uint32_t xenfork_disk_depth(const xenfork_disk *disk);
 /* An image's: number of clones that have an overlay of it; else 0. */
 uint32_t xenfork_disk_users(const xenfork_disk *disk);

@@ -14,15 +14,17 @@ static void print_disks(const xenfork_check *check)
 {
     uint32_t i;
 
-    for (i = 0; i < xenfork_check_disk_count(check); i++)
-        printf("  %s: %s, %s\n", xenfork_check_disk_vdev(check, i),
-               xenfork_check_disk_driver(check, i),
-               xenfork_check_disk_why(check, i));
+    for (i = 0; i < xenfork_check_disk_count(check); i++) {
+        const xenfork_disk *disk = xenfork_check_disk(check, i);
+
+        printf("  %s: %s, %s\n", xenfork_disk_vdev(disk),
+               xenfork_disk_driver(disk), xenfork_disk_why(disk));
+    }
 }
 
 static bool print_reasons(const char *domain, const xenfork_check *check)
 {
-    uint32_t count = xenfork_check_count(check);
+    uint32_t count = xenfork_check_finding_count(check);
     uint32_t i;
 
     if (count == 0)
@@ -30,9 +32,10 @@ static bool print_reasons(const char *domain, const xenfork_check *check)
     else
         printf("%s cannot be forked now:\n", domain);
     for (i = 0; i < count; i++) {
-        const char *remedy = xenfork_check_remedy(check, i);
+        const xenfork_finding *finding = xenfork_check_finding(check, i);
+        const char *remedy = xenfork_finding_remedy(finding);
 
-        printf("  %s\n", xenfork_check_text(check, i));
+        printf("  %s\n", xenfork_finding_text(finding));
         if (remedy && *remedy)
             printf("      %s\n", remedy);
     }
@@ -46,10 +49,12 @@ static void json_disks(struct json *json, const xenfork_check *check)
 
     json_open_list(json, "disks");
     for (i = 0; i < xenfork_check_disk_count(check); i++) {
+        const xenfork_disk *disk = xenfork_check_disk(check, i);
+
         json_open_map(json, NULL);
-        json_string(json, "vdev", xenfork_check_disk_vdev(check, i));
-        json_string(json, "driver", xenfork_check_disk_driver(check, i));
-        json_string(json, "why", xenfork_check_disk_why(check, i));
+        json_string(json, "vdev", xenfork_disk_vdev(disk));
+        json_string(json, "driver", xenfork_disk_driver(disk));
+        json_string(json, "why", xenfork_disk_why(disk));
         json_close_map(json);
     }
     json_close_list(json);
@@ -58,7 +63,7 @@ static void json_disks(struct json *json, const xenfork_check *check)
 static bool print_json(const char *domain, uint32_t domid,
                        const xenfork_check *check)
 {
-    uint32_t count = xenfork_check_count(check);
+    uint32_t count = xenfork_check_finding_count(check);
     struct json *json = json_new();
     uint32_t i;
 
@@ -70,11 +75,13 @@ static bool print_json(const char *domain, uint32_t domid,
     json_bool(json, "can_fork", count == 0);
     json_open_list(json, "reasons");
     for (i = 0; i < count; i++) {
+        const xenfork_finding *finding = xenfork_check_finding(check, i);
+
         json_open_map(json, NULL);
         json_string(json, "code",
-                    xenfork_code_name(xenfork_check_code(check, i)));
-        json_string(json, "text", xenfork_check_text(check, i));
-        json_string(json, "remedy", xenfork_check_remedy(check, i));
+                    xenfork_code_name(xenfork_finding_code(finding)));
+        json_string(json, "text", xenfork_finding_text(finding));
+        json_string(json, "remedy", xenfork_finding_remedy(finding));
         json_close_map(json);
     }
     json_close_list(json);
@@ -91,10 +98,10 @@ int check_and_print(xenfork_ctx *ctx, const char *domain, uint32_t domid,
     bool ok;
     int rc;
 
-    rc = xenfork_check_domain(ctx, domid, spec, &check);
+    rc = xenfork_check_open(ctx, domid, spec, &check);
     if (rc < 0)
         return session_failed(ctx, rc);
-    can_fork = xenfork_check_count(check) == 0;
+    can_fork = xenfork_check_finding_count(check) == 0;
     ok = is_json ? print_json(domain, domid, check)
                  : print_reasons(domain, check);
     xenfork_check_free(check);

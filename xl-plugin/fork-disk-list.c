@@ -67,7 +67,7 @@ static int print_table(xenfork_ctx *ctx, const xenfork_list *list)
 
     if (!table)
         return EXIT_FAILED;
-    for (i = 0; i < xenfork_list_count(list); i++) {
+    for (i = 0; i < xenfork_list_entry_count(list); i++) {
         const xenfork_entry *entry = xenfork_list_entry(list, i);
 
         for (d = 0; d < xenfork_entry_disk_count(entry); d++) {
@@ -116,7 +116,7 @@ static int print_json(xenfork_ctx *ctx, const xenfork_list *list)
     if (!json)
         return EXIT_FAILED;
     json_open_list(json, NULL);
-    for (i = 0; i < xenfork_list_count(list); i++) {
+    for (i = 0; i < xenfork_list_entry_count(list); i++) {
         const xenfork_entry *entry = xenfork_list_entry(list, i);
 
         for (d = 0; d < xenfork_entry_disk_count(entry); d++) {

@@ -14,7 +14,7 @@ static void print_disks(const xenfork_list *list, const char *name)
 {
     uint32_t i, d;
 
-    for (i = 0; i < xenfork_list_count(list); i++) {
+    for (i = 0; i < xenfork_list_entry_count(list); i++) {
         const xenfork_entry *entry = xenfork_list_entry(list, i);
 
         if (xenfork_entry_kind(entry) != XENFORK_KIND_CLONE ||

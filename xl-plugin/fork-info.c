@@ -150,7 +150,7 @@ static int print_matching(const xenfork_list *list, const char *name,
     uint32_t i;
     bool ok = true;
 
-    for (i = 0; i < xenfork_list_count(list); i++) {
+    for (i = 0; i < xenfork_list_entry_count(list); i++) {
         const xenfork_entry *entry = xenfork_list_entry(list, i);
 
         if (!is_match(entry, name))

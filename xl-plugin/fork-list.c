@@ -16,7 +16,7 @@ static bool print_journals(const xenfork_list *list)
 {
     uint32_t i;
 
-    for (i = 0; i < xenfork_list_count(list); i++) {
+    for (i = 0; i < xenfork_list_entry_count(list); i++) {
         const xenfork_entry *entry = xenfork_list_entry(list, i);
 
         if (xenfork_entry_kind(entry) == XENFORK_KIND_JOURNAL &&
@@ -37,7 +37,7 @@ static bool print_table(const xenfork_list *list)
 
     if (!table)
         return false;
-    for (i = 0; i < xenfork_list_count(list); i++) {
+    for (i = 0; i < xenfork_list_entry_count(list); i++) {
         const xenfork_entry *entry = xenfork_list_entry(list, i);
         int kind = xenfork_entry_kind(entry);
         bool is_clone = kind == XENFORK_KIND_CLONE;
@@ -72,7 +72,7 @@ static bool print_json(const xenfork_list *list)
     if (!json)
         return false;
     json_open_list(json, NULL);
-    for (i = 0; i < xenfork_list_count(list); i++)
+    for (i = 0; i < xenfork_list_entry_count(list); i++)
         json_entry(json, xenfork_list_entry(list, i));
     json_close_list(json);
     return json_print(json);

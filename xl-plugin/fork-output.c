@@ -13,79 +13,82 @@ static double ms(uint64_t ns)
     return ns / 1e6;
 }
 
-static const char *link_name(const xenfork_result *result, uint32_t clone,
-                             uint32_t nic)
+static bool is_held(const xenfork_nic *nic)
 {
-    return xenfork_result_nic_is_held(result, clone, nic) ? "held"
-                                                          : "connected";
+    return xenfork_nic_link(nic) != XENFORK_LINK_CONNECT;
 }
 
-static const char *rng_name(const xenfork_result *result, uint32_t clone)
+static const char *link_name(const xenfork_nic *nic)
 {
-    return xenfork_result_clone_is_reseeded(result, clone) ? "reseeded"
-                                                           : "not reseeded";
+    return is_held(nic) ? "held" : "connected";
+}
+
+static const char *rng_name(const xenfork_clone *clone)
+{
+    return xenfork_clone_is_reseeded(clone) ? "reseeded" : "not reseeded";
 }
 
 /* How long it ran until it had acknowledged. */
-static void add_ready(struct table *table, const xenfork_result *result,
-                      uint32_t clone)
+static void add_ready(struct table *table, const xenfork_clone *clone)
 {
-    if (xenfork_result_clone_is_ready(result, clone))
+    if (xenfork_clone_is_ready(clone))
         table_cell(table, "%.2f s",
-                   ms(xenfork_result_ns(result, clone, XENFORK_STAGE_READY)) /
-                       1000);
-    else if (xenfork_result_clone_error(result, clone))
+                   ms(xenfork_clone_ns(clone, XENFORK_STAGE_READY)) / 1000);
+    else if (xenfork_clone_error(clone))
         table_cell(table, "failed");
     else
         table_cell(table, "no");
 }
 
 /* A clone has a row for each NIC, and one row if it has none. */
-static void add_clone(struct table *table, const xenfork_result *result,
-                      uint32_t clone, bool has_waited)
+static void add_clone(struct table *table, const xenfork_clone *clone,
+                      bool has_waited)
 {
-    uint32_t count = xenfork_result_nic_count(result, clone);
-    uint32_t nic = 0;
+    uint32_t count = xenfork_clone_nic_count(clone);
+    uint32_t i = 0;
 
     do {
-        table_cell(table, "%s",
-                   nic ? "" : xenfork_result_clone_name(result, clone));
-        if (nic)
+        const xenfork_nic *nic = xenfork_clone_nic(clone, i);
+
+        table_cell(table, "%s", i ? "" : xenfork_clone_name(clone));
+        if (i)
             table_cell(table, "%s", "");
         else
-            table_domid(table, xenfork_result_clone_domid(result, clone));
-        if (nic < count) {
-            table_cell(table, "%s", xenfork_result_nic_mac(result, clone, nic));
-            table_cell(table, "%s", xenfork_result_nic_vif(result, clone, nic));
-            table_cell(table, "%s", link_name(result, clone, nic));
+            table_domid(table, xenfork_clone_domid(clone));
+        if (nic) {
+            table_cell(table, "%s", xenfork_nic_mac(nic));
+            table_cell(table, "%s", xenfork_nic_vif(nic));
+            table_cell(table, "%s", link_name(nic));
         } else {
             table_cell(table, "-");
             table_cell(table, "-");
             table_cell(table, "-");
         }
-        if (has_waited && !nic)
-            add_ready(table, result, clone);
+        if (has_waited && !i)
+            add_ready(table, clone);
         else if (has_waited)
             table_cell(table, "%s", "");
-    } while (++nic < count);
+    } while (++i < count);
 }
 
 /* The command that connects a held NIC, with the first one as example. */
 static void print_connect(const xenfork_result *result)
 {
-    uint32_t clone;
-    uint32_t nic;
+    uint32_t i, n;
 
-    for (clone = 0; clone < xenfork_result_count(result); clone++)
-        for (nic = 0; nic < xenfork_result_nic_count(result, clone); nic++)
-            if (xenfork_result_nic_is_held(result, clone, nic)) {
+    for (i = 0; i < xenfork_result_clone_count(result); i++) {
+        const xenfork_clone *clone = xenfork_result_clone(result, i);
+
+        for (n = 0; n < xenfork_clone_nic_count(clone); n++)
+            if (is_held(xenfork_clone_nic(clone, n))) {
                 printf(
                     "A held NIC forwards nothing until the agent in the guest "
                     "has acknowledged;\nwith --net hold it stays held.  To "
                     "connect it by hand: xl fork-net %s connect\n",
-                    xenfork_result_clone_name(result, clone));
+                    xenfork_clone_name(clone));
                 return;
             }
+    }
 }
 
 /* Those clones whose random numbers are as the source's, and the others. */
@@ -94,13 +97,14 @@ static void print_rng(const xenfork_result *result, bool is_reseeded)
     uint32_t found = 0;
     uint32_t i;
 
-    for (i = 0; i < xenfork_result_count(result); i++) {
-        if (xenfork_result_clone_is_reseeded(result, i) != is_reseeded)
+    for (i = 0; i < xenfork_result_clone_count(result); i++) {
+        const xenfork_clone *clone = xenfork_result_clone(result, i);
+
+        if (xenfork_clone_is_reseeded(clone) != is_reseeded)
             continue;
         if (found++ == 0)
-            printf("rng: %s: ", rng_name(result, i));
-        printf("%s%s", found > 1 ? ", " : "",
-               xenfork_result_clone_name(result, i));
+            printf("rng: %s: ", rng_name(clone));
+        printf("%s%s", found > 1 ? ", " : "", xenfork_clone_name(clone));
     }
     if (found)
         printf("\n");
@@ -113,18 +117,17 @@ bool fork_print(const char *source, const xenfork_result *result,
                                            "NET",  ">READY", NULL};
     static const char *const fewer[] = {"NAME", ">ID", "MAC",
                                         "VIF",  "NET", NULL};
-    uint32_t count = xenfork_result_count(result);
+    uint32_t count = xenfork_result_clone_count(result);
     struct table *table = table_new(has_waited ? headings : fewer);
     uint32_t i;
 
     if (!table)
         return false;
     printf("Forked %s in %.2f s; it stood still for %.0f ms\n", source,
-           ms(xenfork_result_ns(result, XENFORK_ALL, XENFORK_STAGE_TOTAL)) /
-               1000,
-           ms(xenfork_result_ns(result, XENFORK_ALL, XENFORK_STAGE_STUN)));
+           ms(xenfork_result_ns(result, XENFORK_STAGE_TOTAL)) / 1000,
+           ms(xenfork_result_ns(result, XENFORK_STAGE_STUN)));
     for (i = 0; i < count; i++)
-        add_clone(table, result, i, has_waited);
+        add_clone(table, xenfork_result_clone(result, i), has_waited);
     if (!table_print(table))
         return false;
     if (has_waited) {
@@ -135,13 +138,23 @@ bool fork_print(const char *source, const xenfork_result *result,
     return output_flush();
 }
 
-static void add_timings(struct table *table, const xenfork_result *result,
-                        const char *name, uint32_t clone)
+static uint64_t stage_ns(const xenfork_result *result,
+                         const xenfork_clone *clone, int stage)
 {
+    return clone ? xenfork_clone_ns(clone, stage)
+                 : xenfork_result_ns(result, stage);
+}
+
+/* Add what took time in a clone, or, @clone NULL, in the fork itself. */
+static void add_timings(struct table *table, const xenfork_result *result,
+                        const xenfork_clone *clone)
+{
+    const char *name = clone ? xenfork_clone_name(clone)
+                             : xenfork_result_image_name(result);
     int stage;
 
     for (stage = XENFORK_STAGE_CHECK; stage < XENFORK_STAGES; stage++) {
-        uint64_t ns = xenfork_result_ns(result, clone, stage);
+        uint64_t ns = stage_ns(result, clone, stage);
 
         if (ns == 0)
             continue;
@@ -154,16 +167,16 @@ static void add_timings(struct table *table, const xenfork_result *result,
 bool fork_print_timings(const xenfork_result *result)
 {
     static const char *const headings[] = {"OF", "STAGE", ">MS", NULL};
-    uint32_t count = xenfork_result_count(result);
+    uint32_t count = xenfork_result_clone_count(result);
     struct table *table = table_new(headings);
     uint32_t i;
 
     if (!table)
         return false;
     printf("\n");
-    add_timings(table, result, xenfork_result_image_name(result), XENFORK_ALL);
+    add_timings(table, result, NULL);
     for (i = 0; i < count; i++)
-        add_timings(table, result, xenfork_result_clone_name(result, i), i);
+        add_timings(table, result, xenfork_result_clone(result, i));
     if (!table_print(table))
         return false;
     printf("\n");
@@ -174,13 +187,13 @@ bool fork_print_timings(const xenfork_result *result)
 }
 
 static void json_timings(struct json *json, const xenfork_result *result,
-                         uint32_t clone)
+                         const xenfork_clone *clone)
 {
     int stage;
 
     json_open_map(json, "timings_ns");
     for (stage = XENFORK_STAGE_CHECK; stage < XENFORK_STAGES; stage++) {
-        uint64_t ns = xenfork_result_ns(result, clone, stage);
+        uint64_t ns = stage_ns(result, clone, stage);
 
         if (ns)
             json_number(json, xenfork_stage_name(stage), ns);
@@ -189,26 +202,26 @@ static void json_timings(struct json *json, const xenfork_result *result,
 }
 
 static void json_clone(struct json *json, const xenfork_result *result,
-                       uint32_t clone)
+                       const xenfork_clone *clone)
 {
-    uint32_t count = xenfork_result_nic_count(result, clone);
-    uint32_t nic;
+    uint32_t i;
 
     json_open_map(json, NULL);
-    json_string(json, "name", xenfork_result_clone_name(result, clone));
-    json_domid(json, "domid", xenfork_result_clone_domid(result, clone));
-    json_string(json, "uuid", xenfork_result_clone_uuid(result, clone));
-    json_string(json, "generation",
-                xenfork_result_clone_generation(result, clone));
-    json_bool(json, "ready", xenfork_result_clone_is_ready(result, clone));
-    json_string(json, "rng", rng_name(result, clone));
-    json_string(json, "error", xenfork_result_clone_error(result, clone));
+    json_string(json, "name", xenfork_clone_name(clone));
+    json_domid(json, "domid", xenfork_clone_domid(clone));
+    json_string(json, "uuid", xenfork_clone_uuid(clone));
+    json_string(json, "generation", xenfork_clone_generation(clone));
+    json_bool(json, "ready", xenfork_clone_is_ready(clone));
+    json_string(json, "rng", rng_name(clone));
+    json_string(json, "error", xenfork_clone_error(clone));
     json_open_list(json, "nics");
-    for (nic = 0; nic < count; nic++) {
+    for (i = 0; i < xenfork_clone_nic_count(clone); i++) {
+        const xenfork_nic *nic = xenfork_clone_nic(clone, i);
+
         json_open_map(json, NULL);
-        json_string(json, "mac", xenfork_result_nic_mac(result, clone, nic));
-        json_string(json, "vif", xenfork_result_nic_vif(result, clone, nic));
-        json_string(json, "net", link_name(result, clone, nic));
+        json_string(json, "mac", xenfork_nic_mac(nic));
+        json_string(json, "vif", xenfork_nic_vif(nic));
+        json_string(json, "net", link_name(nic));
         json_close_map(json);
     }
     json_close_list(json);
@@ -234,10 +247,10 @@ bool fork_print_json(const char *source, uint32_t domid,
     json_domid(json, "domid", xenfork_result_image_domid(result));
     json_close_map(json);
     json_open_list(json, "clones");
-    for (i = 0; i < xenfork_result_count(result); i++)
-        json_clone(json, result, i);
+    for (i = 0; i < xenfork_result_clone_count(result); i++)
+        json_clone(json, result, xenfork_result_clone(result, i));
     json_close_list(json);
-    json_timings(json, result, XENFORK_ALL);
+    json_timings(json, result, NULL);
     json_open_map(json, "counters");
     for (i = 0; i < XENFORK_COUNTS; i++)
         json_number(json, xenfork_count_name(i),

@@ -42,13 +42,14 @@ static int wait_ready(xenfork_ctx *ctx, const struct fork_options *options,
     if (rc == 0)
         return EXIT_DONE;
     session_failed(ctx, rc);
-    for (i = 0; i < xenfork_result_count(result); i++) {
-        const char *name = xenfork_result_clone_name(result, i);
-        const char *error = xenfork_result_clone_error(result, i);
+    for (i = 0; i < xenfork_result_clone_count(result); i++) {
+        const xenfork_clone *clone = xenfork_result_clone(result, i);
+        const char *name = xenfork_clone_name(clone);
+        const char *error = xenfork_clone_error(clone);
 
         if (error)
             fprintf(stderr, "xl: %s could not adapt: %s\n", name, error);
-        else if (!xenfork_result_clone_is_ready(result, i))
+        else if (!xenfork_clone_is_ready(clone))
             fprintf(stderr, "xl: %s has not acknowledged\n", name);
     }
     return EXIT_FAILED;

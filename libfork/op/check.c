@@ -11,24 +11,20 @@
 #include "op/identity.h"
 #include "op/nic.h"
 #include "op/reserve.h"
+#include "op/view.h"
 #include "state/folder.h"
 #include "state/record.h"
 
-struct finding {
+struct xenfork_finding {
     int code;
     char *text, *remedy;
 };
 
-struct plan {
-    char *vdev;
-    const struct xenfork__disk_driver *driver; /* NULL: none */
-};
-
 struct xenfork_check {
     uint32_t count;
-    struct finding *findings;
+    struct xenfork_finding *findings;
     uint32_t disk_count;
-    struct plan *disks;
+    struct xenfork_disk *disks; /* vdev is the check's, driver and why static */
 };
 
 XENFORK_API void xenfork_check_free(xenfork_check *check)
@@ -42,7 +38,7 @@ XENFORK_API void xenfork_check_free(xenfork_check *check)
         free(check->findings[i].remedy);
     }
     for (i = 0; i < check->disk_count; i++)
-        free(check->disks[i].vdev);
+        free((char *)check->disks[i].vdev);
     free(check->findings);
     free(check->disks);
     free(check);
@@ -74,7 +70,7 @@ static bool is_finding(int code)
 /* The outcome of one question: an error of ours becomes a finding. */
 static int note(xenfork_ctx *ctx, xenfork_check *check, int rc)
 {
-    struct finding *findings;
+    struct xenfork_finding *findings;
     cleanup_free char *text = NULL;
     cleanup_free char *remedy = NULL;
 
@@ -88,7 +84,7 @@ static int note(xenfork_ctx *ctx, xenfork_check *check, int rc)
         check->findings = findings;
     if (!findings || !text || !remedy)
         return xenfork__nomem(ctx);
-    findings[check->count++] = (struct finding){
+    findings[check->count++] = (struct xenfork_finding){
         .code = rc, .text = steal_ptr(text), .remedy = steal_ptr(remedy)};
     return 0;
 }
@@ -214,19 +210,23 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
                       const xenfork_spec *spec, uint32_t domid,
                       const struct xenfork__disk *disk, bool is_frozen)
 {
-    struct plan *plan = &check->disks[check->disk_count];
-    int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &plan->driver);
+    struct xenfork_disk *plan = &check->disks[check->disk_count];
+    const struct xenfork__disk_driver *driver;
+    int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &driver);
 
-    if (rc == 0 && plan->driver && plan->driver->clone)
-        rc = check_file(ctx, disk, plan->driver);
-    if (rc == 0 && plan->driver && disk->path && !disk->is_foreign)
+    if (rc == 0 && driver && driver->clone)
+        rc = check_file(ctx, disk, driver);
+    if (rc == 0 && driver && disk->path && !disk->is_foreign)
         rc = xenfork__disk_is_served(ctx, domid, disk->vdev, disk->path);
     /* A clone's own copy of what others write to would be of no use. */
-    if (rc == 0 && plan->driver && disk->is_readwrite)
+    if (rc == 0 && driver && disk->is_readwrite)
         rc = xenfork__xen_disk_shared(ctx, domid, disk);
     if (rc < 0)
         return note(ctx, check, rc);
-    plan->vdev = strdup(disk->vdev);
+    *plan = (struct xenfork_disk){.vdev = strdup(disk->vdev),
+                                  .driver = driver ? driver->name
+                                                   : XENFORK__DISK_NONE,
+                                  .why = driver ? driver->why : "left out"};
     if (!plan->vdev)
         return xenfork__nomem(ctx);
     check->disk_count++;
@@ -355,7 +355,7 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
 int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
 {
-    const struct finding *f = check->findings;
+    const struct xenfork_finding *f = check->findings;
 
     if (!check->count)
         return 0;
@@ -379,9 +379,9 @@ static int see_frozen(xenfork_ctx *ctx, struct xenfork__dominfo *info,
     return 0;
 }
 
-XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
-                                     const xenfork_spec *spec,
-                                     xenfork_check **check_out)
+XENFORK_API int xenfork_check_open(xenfork_ctx *ctx, uint32_t domid,
+                                   const xenfork_spec *spec,
+                                   xenfork_check **check_out)
 {
     struct xenfork__config *config;
     struct xenfork__dominfo info;
@@ -391,6 +391,8 @@ XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
 
     xenfork__begin(ctx, domid);
     ctx->stage = XENFORK_STAGE_CHECK;
+    if (!check_out)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no check");
     if (domid == 0)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "domain 0 cannot be forked");
@@ -408,73 +410,39 @@ XENFORK_API int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
     return rc;
 }
 
-static const struct finding *at(const xenfork_check *check, uint32_t index)
+XENFORK_API uint32_t xenfork_check_finding_count(const xenfork_check *check)
 {
-    return index < check->count ? &check->findings[index] : NULL;
+    return check ? check->count : 0;
 }
 
-XENFORK_API uint32_t xenfork_check_count(const xenfork_check *check)
+XENFORK_API const xenfork_finding *xenfork_check_finding(
+    const xenfork_check *check, uint32_t index)
 {
-    return check->count;
+    return check && index < check->count ? &check->findings[index] : NULL;
 }
 
-XENFORK_API int xenfork_check_code(const xenfork_check *check, uint32_t index)
+XENFORK_API int xenfork_finding_code(const xenfork_finding *finding)
 {
-    const struct finding *f = at(check, index);
-
-    return f ? f->code : 0;
+    return finding ? finding->code : 0;
 }
 
-XENFORK_API const char *xenfork_check_text(const xenfork_check *check,
-                                           uint32_t index)
+XENFORK_API const char *xenfork_finding_text(const xenfork_finding *finding)
 {
-    const struct finding *f = at(check, index);
-
-    return f ? f->text : NULL;
+    return finding ? finding->text : NULL;
 }
 
-XENFORK_API const char *xenfork_check_remedy(const xenfork_check *check,
-                                             uint32_t index)
+XENFORK_API const char *xenfork_finding_remedy(const xenfork_finding *finding)
 {
-    const struct finding *f = at(check, index);
-
-    return f ? f->remedy : NULL;
-}
-
-static const struct plan *disk_at(const xenfork_check *check, uint32_t disk)
-{
-    return disk < check->disk_count ? &check->disks[disk] : NULL;
+    return finding ? finding->remedy : NULL;
 }
 
 XENFORK_API uint32_t xenfork_check_disk_count(const xenfork_check *check)
 {
-    return check->disk_count;
+    return check ? check->disk_count : 0;
 }
 
-XENFORK_API const char *xenfork_check_disk_vdev(const xenfork_check *check,
-                                                uint32_t disk)
+XENFORK_API const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
+                                                   uint32_t index)
 {
-    const struct plan *p = disk_at(check, disk);
-
-    return p ? p->vdev : NULL;
-}
-
-XENFORK_API const char *xenfork_check_disk_driver(const xenfork_check *check,
-                                                  uint32_t disk)
-{
-    const struct plan *p = disk_at(check, disk);
-
-    if (!p)
-        return NULL;
-    return p->driver ? p->driver->name : XENFORK__DISK_NONE;
-}
-
-XENFORK_API const char *xenfork_check_disk_why(const xenfork_check *check,
-                                               uint32_t disk)
-{
-    const struct plan *p = disk_at(check, disk);
-
-    if (!p)
-        return NULL;
-    return p->driver ? p->driver->why : "left out";
+    return check && index < check->disk_count ? &check->disks[index] : NULL;
 }

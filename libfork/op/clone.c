@@ -101,7 +101,7 @@ static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
 static int attach_nics(struct xenfork__job *job, uint32_t i,
                        struct xenfork__node *node)
 {
-    struct xenfork__clone_result *result = &job->result->clones[i];
+    struct xenfork_clone *result = &job->result->clones[i];
     const struct xenfork__identity *id = &job->ids[i];
     uint32_t n;
     int rc;
@@ -110,17 +110,17 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
     if (!result->nics)
         return xenfork__nomem(job->ctx);
     for (n = 0; n < id->nic_count; n++) {
-        struct xenfork__nic_result *nic = &result->nics[n];
+        struct xenfork_nic *nic = &result->nics[n];
         int link = xenfork__nic_link(&job->spec->clones[i], n);
 
         xenfork__vif_print(node->domid, id->nics[n].devid, nic->vif);
         xenfork__mac_print(id->nics[n].mac, nic->mac);
-        nic->is_held = is_held(job, i, n);
+        nic->link = link;
         result->nic_count = n + 1;
         rc = xenfork__node_add_nic(job->ctx, node, id->nics[n].devid,
                                    id->nics[n].mac, link);
-        if (rc < 0 ||
-            (nic->is_held && (rc = xenfork__sys_hold(job->ctx, nic->vif)) < 0))
+        if (rc < 0 || (is_held(job, i, n) &&
+                       (rc = xenfork__sys_hold(job->ctx, nic->vif)) < 0))
             return rc;
     }
     return 0;
@@ -143,7 +143,7 @@ static int attach(struct xenfork__job *job, uint32_t i,
 
 int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
 {
-    struct xenfork__clone_result *result = &job->result->clones[i];
+    struct xenfork_clone *result = &job->result->clones[i];
     cleanup_node struct xenfork__node *node = NULL;
     uint64_t start_ns = xenfork__now_ns();
     int rc;

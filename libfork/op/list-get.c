@@ -4,7 +4,7 @@
 
 #include "op/leave.h"
 
-XENFORK_API uint32_t xenfork_list_count(const xenfork_list *list)
+XENFORK_API uint32_t xenfork_list_entry_count(const xenfork_list *list)
 {
     return list ? list->count : 0;
 }
@@ -135,7 +135,7 @@ XENFORK_API uint32_t xenfork_entry_nic_count(const xenfork_entry *entry)
 XENFORK_API const xenfork_nic *xenfork_entry_nic(const xenfork_entry *entry,
                                                  uint32_t index)
 {
-    return index < xenfork_entry_nic_count(entry) ? &entry->nics[index] : NULL;
+    return entry && index < entry->node->nic_count ? &entry->nics[index] : NULL;
 }
 
 XENFORK_API uint32_t xenfork_entry_disk_count(const xenfork_entry *entry)
@@ -146,6 +146,6 @@ XENFORK_API uint32_t xenfork_entry_disk_count(const xenfork_entry *entry)
 XENFORK_API const xenfork_disk *xenfork_entry_disk(const xenfork_entry *entry,
                                                    uint32_t index)
 {
-    return index < xenfork_entry_disk_count(entry) ? &entry->disks[index]
-                                                   : NULL;
+    return entry && index < entry->node->disk_count ? &entry->disks[index]
+                                                    : NULL;
 }

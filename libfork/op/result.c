@@ -32,138 +32,88 @@ XENFORK_API void xenfork_result_free(xenfork_result *result)
     free(result);
 }
 
-static const struct xenfork__clone_result *at(const xenfork_result *result,
-                                              uint32_t clone)
+XENFORK_API uint32_t xenfork_result_clone_count(const xenfork_result *result)
 {
-    return clone < result->count ? &result->clones[clone] : NULL;
+    return result ? result->count : 0;
 }
 
-static const struct xenfork__nic_result *nic_at(const xenfork_result *result,
-                                                uint32_t clone, uint32_t nic)
+XENFORK_API const xenfork_clone *xenfork_result_clone(
+    const xenfork_result *result, uint32_t index)
 {
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c && nic < c->nic_count ? &c->nics[nic] : NULL;
-}
-
-XENFORK_API uint32_t xenfork_result_count(const xenfork_result *result)
-{
-    return result->count;
+    return result && index < result->count ? &result->clones[index] : NULL;
 }
 
 XENFORK_API uint32_t xenfork_result_image_domid(const xenfork_result *result)
 {
-    return result->image_domid;
+    return result ? result->image_domid : XENFORK_DOMID_NONE;
 }
 
 XENFORK_API const char *xenfork_result_image_name(const xenfork_result *result)
 {
-    return result->image_name;
+    return result ? result->image_name : NULL;
 }
 
-XENFORK_API uint32_t xenfork_result_clone_domid(const xenfork_result *result,
-                                                uint32_t clone)
+XENFORK_API uint64_t xenfork_result_ns(const xenfork_result *result, int stage)
 {
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c ? c->domid : XENFORK_DOMID_NONE;
-}
-
-XENFORK_API const char *xenfork_result_clone_name(const xenfork_result *result,
-                                                  uint32_t clone)
-{
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c ? c->name : NULL;
-}
-
-XENFORK_API const char *xenfork_result_clone_uuid(const xenfork_result *result,
-                                                  uint32_t clone)
-{
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c ? c->uuid : NULL;
-}
-
-XENFORK_API const char *xenfork_result_clone_generation(
-    const xenfork_result *result, uint32_t clone)
-{
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c ? c->generation : NULL;
-}
-
-XENFORK_API int xenfork_result_clone_is_ready(const xenfork_result *result,
-                                              uint32_t clone)
-{
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c && c->is_ready;
-}
-
-XENFORK_API int xenfork_result_clone_is_reseeded(const xenfork_result *result,
-                                                 uint32_t clone)
-{
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c && c->is_reseeded;
-}
-
-XENFORK_API const char *xenfork_result_clone_error(const xenfork_result *result,
-                                                   uint32_t clone)
-{
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c && c->fault[0] ? c->fault : NULL;
-}
-
-XENFORK_API uint32_t xenfork_result_nic_count(const xenfork_result *result,
-                                              uint32_t clone)
-{
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    return c ? c->nic_count : 0;
-}
-
-XENFORK_API const char *xenfork_result_nic_vif(const xenfork_result *result,
-                                               uint32_t clone, uint32_t nic)
-{
-    const struct xenfork__nic_result *n = nic_at(result, clone, nic);
-
-    return n ? n->vif : NULL;
-}
-
-XENFORK_API const char *xenfork_result_nic_mac(const xenfork_result *result,
-                                               uint32_t clone, uint32_t nic)
-{
-    const struct xenfork__nic_result *n = nic_at(result, clone, nic);
-
-    return n ? n->mac : NULL;
-}
-
-XENFORK_API int xenfork_result_nic_is_held(const xenfork_result *result,
-                                           uint32_t clone, uint32_t nic)
-{
-    const struct xenfork__nic_result *n = nic_at(result, clone, nic);
-
-    return n && n->is_held;
-}
-
-XENFORK_API uint64_t xenfork_result_ns(const xenfork_result *result,
-                                       uint32_t clone, int stage)
-{
-    const struct xenfork__clone_result *c = at(result, clone);
-
-    if (stage < 0 || stage >= XENFORK_STAGES)
-        return 0;
-    if (clone == XENFORK_ALL)
-        return result->ns[stage];
-    return c ? c->ns[stage] : 0;
+    return result && stage >= 0 && stage < XENFORK_STAGES ? result->ns[stage]
+                                                          : 0;
 }
 
 XENFORK_API uint64_t xenfork_result_counter(const xenfork_result *result,
                                             int counter)
 {
-    return counter >= 0 && counter < XENFORK_COUNTS ? result->counters[counter]
-                                                    : 0;
+    return result && counter >= 0 && counter < XENFORK_COUNTS
+               ? result->counters[counter]
+               : 0;
+}
+
+XENFORK_API uint32_t xenfork_clone_domid(const xenfork_clone *clone)
+{
+    return clone ? clone->domid : XENFORK_DOMID_NONE;
+}
+
+XENFORK_API const char *xenfork_clone_name(const xenfork_clone *clone)
+{
+    return clone ? clone->name : NULL;
+}
+
+XENFORK_API const char *xenfork_clone_uuid(const xenfork_clone *clone)
+{
+    return clone ? clone->uuid : NULL;
+}
+
+XENFORK_API const char *xenfork_clone_generation(const xenfork_clone *clone)
+{
+    return clone ? clone->generation : NULL;
+}
+
+XENFORK_API int xenfork_clone_is_ready(const xenfork_clone *clone)
+{
+    return clone && clone->is_ready;
+}
+
+XENFORK_API int xenfork_clone_is_reseeded(const xenfork_clone *clone)
+{
+    return clone && clone->is_reseeded;
+}
+
+XENFORK_API const char *xenfork_clone_error(const xenfork_clone *clone)
+{
+    return clone && clone->fault[0] ? clone->fault : NULL;
+}
+
+XENFORK_API uint32_t xenfork_clone_nic_count(const xenfork_clone *clone)
+{
+    return clone ? clone->nic_count : 0;
+}
+
+XENFORK_API const xenfork_nic *xenfork_clone_nic(const xenfork_clone *clone,
+                                                 uint32_t index)
+{
+    return clone && index < clone->nic_count ? &clone->nics[index] : NULL;
+}
+
+XENFORK_API uint64_t xenfork_clone_ns(const xenfork_clone *clone, int stage)
+{
+    return clone && stage >= 0 && stage < XENFORK_STAGES ? clone->ns[stage] : 0;
 }

@@ -5,24 +5,19 @@
 
 #include "base/ids.h"
 #include "base/internal.h"
+#include "op/view.h"
 #include "xen/xen.h"
 
-struct xenfork__nic_result {
-    char vif[XENFORK__VIF_CHARS];
-    char mac[XENFORK__MAC_CHARS];
-    bool is_held;
-};
-
-struct xenfork__clone_result {
+struct xenfork_clone {
     uint32_t domid;
     char name[XENFORK__NAME_MAX + 1];
     char uuid[XENFORK__UUID_CHARS];
     char generation[XENFORK__UUID_CHARS];
     bool is_ready, is_reseeded;
-    char fault[XENFORK__FAULT_CHARS]; /* "": it has said nothing */
+    char fault[XENFORK__FAULT_CHARS]; /* "": the agent has said nothing */
     uint64_t start_ns;                /* when it began to run */
     uint32_t nic_count;
-    struct xenfork__nic_result *nics;
+    struct xenfork_nic *nics;
     uint64_t ns[XENFORK_STAGES];
 };
 
@@ -30,7 +25,7 @@ struct xenfork_result {
     uint32_t image_domid;
     char *image_name;
     uint32_t count;
-    struct xenfork__clone_result *clones;
+    struct xenfork_clone *clones;
     uint64_t ns[XENFORK_STAGES];
     uint64_t counters[XENFORK_COUNTS];
 };

@@ -18,6 +18,11 @@ XENFORK_API const char *xenfork_disk_path(const xenfork_disk *disk)
     return disk ? disk->path : NULL;
 }
 
+XENFORK_API const char *xenfork_disk_why(const xenfork_disk *disk)
+{
+    return disk ? disk->why : NULL;
+}
+
 XENFORK_API uint32_t xenfork_disk_depth(const xenfork_disk *disk)
 {
     return disk ? disk->depth : 0;

@@ -14,7 +14,7 @@ static int add_clones(xenfork_ctx *ctx, const xenfork_result *result,
     int rc = 0;
 
     for (i = 0; i < result->count && rc >= 0; i++) {
-        const struct xenfork__clone_result *c = &result->clones[i];
+        const struct xenfork_clone *c = &result->clones[i];
         struct xenfork__node node = {.domid = c->domid,
                                      .is_ready = c->is_ready,
                                      .is_reseeded = c->is_reseeded};
@@ -28,7 +28,7 @@ static int add_clones(xenfork_ctx *ctx, const xenfork_result *result,
 
 /* What has become of its NICs is in the record. */
 static int note_nics(xenfork_ctx *ctx, const uint8_t uuid[16],
-                     struct xenfork__clone_result *c)
+                     struct xenfork_clone *c)
 {
     cleanup_node struct xenfork__node *node = NULL;
     int rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, uuid, &node);
@@ -37,11 +37,11 @@ static int note_nics(xenfork_ctx *ctx, const uint8_t uuid[16],
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     for (i = 0; i < c->nic_count && i < node->nic_count; i++)
-        c->nics[i].is_held = node->nics[i].link != XENFORK_LINK_CONNECT;
+        c->nics[i].link = node->nics[i].link;
     return 0;
 }
 
-static int note_ready(xenfork_ctx *ctx, struct xenfork__clone_result *c,
+static int note_ready(xenfork_ctx *ctx, struct xenfork_clone *c,
                       const struct xenfork__ready_clone *clone)
 {
     c->is_ready = true;
@@ -98,7 +98,7 @@ static void note_answers(const struct xenfork__ready *ready,
     size_t i;
 
     for (i = 0; i < ready->count; i++) {
-        struct xenfork__clone_result *c = &result->clones[i];
+        struct xenfork_clone *c = &result->clones[i];
 
         c->is_reseeded = ready->clones[i].is_reseeded;
         memcpy(c->fault, ready->clones[i].fault, sizeof(c->fault));
@@ -106,8 +106,7 @@ static void note_answers(const struct xenfork__ready *ready,
 }
 
 /* The first of those that have said that they cannot; NULL: none. */
-static const struct xenfork__clone_result *find_fault(
-    const xenfork_result *result)
+static const struct xenfork_clone *find_fault(const xenfork_result *result)
 {
     uint32_t i;
 
@@ -117,7 +116,7 @@ static const struct xenfork__clone_result *find_fault(
     return NULL;
 }
 
-static int not_adapted(xenfork_ctx *ctx, const struct xenfork__clone_result *c)
+static int not_adapted(xenfork_ctx *ctx, const struct xenfork_clone *c)
 {
     xenfork__fail(ctx, XENFORK_E_NOTADAPTED, 0,
                   "clone %s could not adapt to the fork: %s", c->name,

@@ -30,7 +30,7 @@ void xenfork_list_free(xenfork_list *list)
     (void)list;
 }
 
-uint32_t xenfork_list_count(const xenfork_list *list)
+uint32_t xenfork_list_entry_count(const xenfork_list *list)
 {
     (void)list;
     return getenv("FAKE_JOURNAL") ? 3 : 2;
@@ -39,7 +39,7 @@ uint32_t xenfork_list_count(const xenfork_list *list)
 const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
                                         uint32_t index)
 {
-    return index < xenfork_list_count(list) ? &entries[index] : NULL;
+    return index < xenfork_list_entry_count(list) ? &entries[index] : NULL;
 }
 
 int xenfork_entry_kind(const xenfork_entry *entry)

@@ -8,8 +8,8 @@
 
 static bool has_waited;
 
-int xenfork_check_domain(xenfork_ctx *ctx, uint32_t domid,
-                         const xenfork_spec *spec, xenfork_check **check_out)
+int xenfork_check_open(xenfork_ctx *ctx, uint32_t domid,
+                       const xenfork_spec *spec, xenfork_check **check_out)
 {
     (void)ctx;
     note("check %" PRIu32 " %s", domid, spec ? "spec" : "default");
@@ -22,30 +22,35 @@ void xenfork_check_free(xenfork_check *check)
     (void)check;
 }
 
-uint32_t xenfork_check_count(const xenfork_check *check)
+uint32_t xenfork_check_finding_count(const xenfork_check *check)
 {
     (void)check;
     return fails("check") ? 1 : 0;
 }
 
-int xenfork_check_code(const xenfork_check *check, uint32_t index)
+const xenfork_finding *xenfork_check_finding(const xenfork_check *check,
+                                             uint32_t index)
 {
     (void)check;
     (void)index;
+    return FAKE_OBJECT(xenfork_finding);
+}
+
+int xenfork_finding_code(const xenfork_finding *finding)
+{
+    (void)finding;
     return fails("check");
 }
 
-const char *xenfork_check_text(const xenfork_check *check, uint32_t index)
+const char *xenfork_finding_text(const xenfork_finding *finding)
 {
-    (void)check;
-    (void)index;
+    (void)finding;
     return "web1 is a PV guest";
 }
 
-const char *xenfork_check_remedy(const xenfork_check *check, uint32_t index)
+const char *xenfork_finding_remedy(const xenfork_finding *finding)
 {
-    (void)check;
-    (void)index;
+    (void)finding;
     return "make it PVH";
 }
 
@@ -56,23 +61,18 @@ uint32_t xenfork_check_disk_count(const xenfork_check *check)
     return fails("check") ? 0 : 1;
 }
 
-const char *xenfork_check_disk_vdev(const xenfork_check *check, uint32_t disk)
+const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
+                                       uint32_t index)
 {
+    static const struct xenfork_disk disk = {"xvda", NULL};
+
     (void)check;
-    (void)disk;
-    return "xvda";
+    (void)index;
+    return &disk;
 }
 
-const char *xenfork_check_disk_driver(const xenfork_check *check, uint32_t disk)
+const char *xenfork_disk_why(const xenfork_disk *disk)
 {
-    (void)check;
-    (void)disk;
-    return "reflink";
-}
-
-const char *xenfork_check_disk_why(const xenfork_check *check, uint32_t disk)
-{
-    (void)check;
     (void)disk;
     return "it can";
 }
@@ -98,7 +98,7 @@ void xenfork_result_free(xenfork_result *result)
     (void)result;
 }
 
-uint32_t xenfork_result_count(const xenfork_result *result)
+uint32_t xenfork_result_clone_count(const xenfork_result *result)
 {
     (void)result;
     return clones;
@@ -116,26 +116,37 @@ const char *xenfork_result_image_name(const xenfork_result *result)
     return "web1-image";
 }
 
-uint32_t xenfork_result_clone_domid(const xenfork_result *result,
-                                    uint32_t clone)
+struct xenfork_clone {
+    const char *name;
+};
+
+/* All after the third are called like the second. */
+static const struct xenfork_clone made[] = {{"web1-1"}, {"web1-2"}, {"web1-3"}};
+
+const xenfork_clone *xenfork_result_clone(const xenfork_result *result,
+                                          uint32_t index)
 {
     (void)result;
-    return 5 + clone;
+    return &made[index < 3 ? index : 1];
 }
 
-const char *xenfork_result_clone_name(const xenfork_result *result,
-                                      uint32_t clone)
+static uint32_t index_of(const xenfork_clone *clone)
 {
-    static const char *const names[] = {"web1-1", "web1-2", "web1-3"};
-
-    (void)result;
-    return names[clone < 3 ? clone : 1];
+    return (uint32_t)(clone - made);
 }
 
-const char *xenfork_result_clone_uuid(const xenfork_result *result,
-                                      uint32_t clone)
+uint32_t xenfork_clone_domid(const xenfork_clone *clone)
 {
-    (void)result;
+    return 5 + index_of(clone);
+}
+
+const char *xenfork_clone_name(const xenfork_clone *clone)
+{
+    return clone->name;
+}
+
+const char *xenfork_clone_uuid(const xenfork_clone *clone)
+{
     (void)clone;
     return "01234567-89ab-cdef-0123-456789abcdef";
 }
@@ -151,73 +162,59 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
     return clones > 1 ? XENFORK_E_TIMEOUT : 0;
 }
 
-const char *xenfork_result_clone_generation(const xenfork_result *result,
-                                            uint32_t clone)
+const char *xenfork_clone_generation(const xenfork_clone *clone)
 {
-    (void)result;
-    return clone ? "generation-2" : "generation-1";
+    return index_of(clone) ? "generation-2" : "generation-1";
 }
 
-int xenfork_result_clone_is_ready(const xenfork_result *result, uint32_t clone)
+int xenfork_clone_is_ready(const xenfork_clone *clone)
 {
-    (void)result;
-    return has_waited && !clone;
+    return has_waited && !index_of(clone);
 }
 
-int xenfork_result_clone_is_reseeded(const xenfork_result *result,
-                                     uint32_t clone)
+int xenfork_clone_is_reseeded(const xenfork_clone *clone)
 {
-    (void)result;
-    return has_waited && clone != 1;
+    return has_waited && index_of(clone) != 1;
 }
 
 /* The third one has reseeded, and failed thereafter. */
-const char *xenfork_result_clone_error(const xenfork_result *result,
-                                       uint32_t clone)
+const char *xenfork_clone_error(const xenfork_clone *clone)
 {
-    (void)result;
-    return has_waited && clone == 2 ? "40-network: no \"way\"" : NULL;
+    return has_waited && index_of(clone) == 2 ? "40-network: no \"way\"" : NULL;
 }
 
-uint32_t xenfork_result_nic_count(const xenfork_result *result, uint32_t clone)
+static const struct xenfork_nic nics[] = {
+    {"vif5.0", "00:16:3e:00:00:01", XENFORK_LINK_HOLD},
+    {"vif5.1", "00:16:3e:00:00:02", XENFORK_LINK_CONNECT}};
+
+uint32_t xenfork_clone_nic_count(const xenfork_clone *clone)
 {
-    (void)result;
-    return clone ? 0 : 2;
+    return index_of(clone) ? 0 : 2;
 }
 
-const char *xenfork_result_nic_vif(const xenfork_result *result, uint32_t clone,
-                                   uint32_t nic)
+const xenfork_nic *xenfork_clone_nic(const xenfork_clone *clone, uint32_t index)
 {
-    (void)result;
-    (void)clone;
-    return nic ? "vif5.1" : "vif5.0";
+    return index < xenfork_clone_nic_count(clone) ? &nics[index] : NULL;
 }
 
-const char *xenfork_result_nic_mac(const xenfork_result *result, uint32_t clone,
-                                   uint32_t nic)
+static uint64_t ns_of(int stage)
 {
-    (void)result;
-    (void)clone;
-    return nic ? "00:16:3e:00:00:02" : "00:16:3e:00:00:01";
-}
-
-int xenfork_result_nic_is_held(const xenfork_result *result, uint32_t clone,
-                               uint32_t nic)
-{
-    (void)result;
-    (void)clone;
-    return nic == 0;
-}
-
-uint64_t xenfork_result_ns(const xenfork_result *result, uint32_t clone,
-                           int stage)
-{
-    (void)result;
     if (stage == XENFORK_STAGE_STUN)
         return 210000000;
-    if (stage == XENFORK_STAGE_READY && has_waited && !clone)
-        return 340000000;
     return stage == XENFORK_STAGE_TOTAL ? 1500000000 : 0;
+}
+
+uint64_t xenfork_result_ns(const xenfork_result *result, int stage)
+{
+    (void)result;
+    return ns_of(stage);
+}
+
+uint64_t xenfork_clone_ns(const xenfork_clone *clone, int stage)
+{
+    if (stage == XENFORK_STAGE_READY && has_waited && !index_of(clone))
+        return 340000000;
+    return ns_of(stage);
 }
 
 uint64_t xenfork_result_counter(const xenfork_result *result, int counter)

@@ -44,7 +44,7 @@ uint32_t chain_fork(void)
     chain->result = NULL;
     fake->keeper_count = 0;
     assert_int_equal(fork_it(chain, chain->src), 0);
-    domid = xenfork_result_clone_domid(chain->result, 0);
+    domid = xenfork_clone_domid(xenfork_result_clone(chain->result, 0));
     return domid;
 }
 
@@ -97,7 +97,7 @@ uint32_t chain_sealed(void)
 
     assert_int_equal(xenfork_list_open(chain->ctx, XENFORK_LIST_BASES, &list),
                      0);
-    for (i = 0; i < xenfork_list_count(list); i++)
+    for (i = 0; i < xenfork_list_entry_count(list); i++)
         if (xenfork_entry_kind(xenfork_list_entry(list, i)) ==
             XENFORK_KIND_BASE) {
             n++;

@@ -28,13 +28,17 @@ static void assert_refused(const char *what)
 
     xenfork_spec_set_disk(chain->spec, "xvda", "qcow2");
     assert_int_equal(
-        xenfork_check_domain(chain->ctx, chain->src, chain->spec, &check), 0);
-    assert_int_equal(xenfork_check_count(check), 1);
-    assert_int_equal(xenfork_check_code(check, 0), XENFORK_E_DISK);
-    if (!strstr(xenfork_check_text(check, 0), what))
-        print_error("%s\n", xenfork_check_text(check, 0));
-    assert_non_null(strstr(xenfork_check_text(check, 0), what));
-    assert_true(strlen(xenfork_check_remedy(check, 0)) > 0);
+        xenfork_check_open(chain->ctx, chain->src, chain->spec, &check), 0);
+    assert_int_equal(xenfork_check_finding_count(check), 1);
+    assert_int_equal(xenfork_finding_code(xenfork_check_finding(check, 0)),
+                     XENFORK_E_DISK);
+    if (!strstr(xenfork_finding_text(xenfork_check_finding(check, 0)), what))
+        print_error("%s\n",
+                    xenfork_finding_text(xenfork_check_finding(check, 0)));
+    assert_non_null(
+        strstr(xenfork_finding_text(xenfork_check_finding(check, 0)), what));
+    assert_true(
+        strlen(xenfork_finding_remedy(xenfork_check_finding(check, 0))) > 0);
     xenfork_check_free(check);
 }
 
@@ -123,9 +127,11 @@ static void test_auto(void **state)
 
     (void)state;
     assert_int_equal(
-        xenfork_check_domain(chain->ctx, chain->src, chain->spec, &check), 0);
-    assert_string_equal(xenfork_check_disk_driver(check, 0), "qcow2");
-    assert_string_equal(xenfork_check_disk_why(check, 0), "a qcow2 file");
+        xenfork_check_open(chain->ctx, chain->src, chain->spec, &check), 0);
+    assert_string_equal(xenfork_disk_driver(xenfork_check_disk(check, 0)),
+                        "qcow2");
+    assert_string_equal(xenfork_disk_why(xenfork_check_disk(check, 0)),
+                        "a qcow2 file");
     xenfork_check_free(check);
 }
 
@@ -273,14 +279,14 @@ static void test_partial(void **state)
     fake_copy_string(name, sizeof(name), fake_domain(kept)->name);
     chain_fork();
     assert_int_equal(chain_depth(), 4);
-    assert_int_equal(
-        xenfork_clone_destroy(chain->ctx,
-                              xenfork_result_clone_name(chain->result, 0)),
-        0);
-    assert_int_equal(
-        xenfork_clone_destroy(chain->ctx,
-                              xenfork_result_clone_name(chain->result, 1)),
-        0);
+    assert_int_equal(xenfork_clone_destroy(
+                         chain->ctx, xenfork_clone_name(xenfork_result_clone(
+                                         chain->result, 0))),
+                     0);
+    assert_int_equal(xenfork_clone_destroy(
+                         chain->ctx, xenfork_clone_name(xenfork_result_clone(
+                                         chain->result, 1))),
+                     0);
     chain_collapse();
     assert_int_equal(chain_depth(), 3);
     assert_int_equal(chain_disk()->streams, 0);
@@ -422,8 +428,9 @@ static void test_outlives_image(void **state)
     chain_fork();
     for (i = 0; i < 2; i++)
         assert_int_equal(
-            xenfork_hydrate(chain->ctx,
-                            xenfork_result_clone_domid(chain->result, i), 0),
+            xenfork_hydrate(
+                chain->ctx,
+                xenfork_clone_domid(xenfork_result_clone(chain->result, i)), 0),
             0);
     fake_copy_string(name, sizeof(name),
                      xenfork_result_image_name(chain->result));

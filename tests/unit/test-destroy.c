@@ -200,7 +200,7 @@ static void test_list(void **state)
     xenfork_list *list;
 
     assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
-    assert_int_equal(xenfork_list_count(list), 2);
+    assert_int_equal(xenfork_list_entry_count(list), 2);
     assert_int_equal(xenfork_entry_kind(xenfork_list_entry(list, 0)),
                      XENFORK_KIND_IMAGE);
     assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 0)),
@@ -313,10 +313,10 @@ static bool has_code(const xenfork_check *check, int code)
 {
     uint32_t i;
 
-    for (i = 0; i < xenfork_check_count(check); i++)
-        if (xenfork_check_code(check, i) == code)
-            return xenfork_check_text(check, i)[0] &&
-                   xenfork_check_remedy(check, i)[0];
+    for (i = 0; i < xenfork_check_finding_count(check); i++)
+        if (xenfork_finding_code(xenfork_check_finding(check, i)) == code)
+            return xenfork_finding_text(xenfork_check_finding(check, i))[0] &&
+                   xenfork_finding_remedy(xenfork_check_finding(check, i))[0];
     return false;
 }
 
@@ -334,16 +334,16 @@ static void test_check_finds_all(void **state)
     fake->cannot_reflink = fake->cannot_share = true;
     fake->free_pages = fake_claimed() + 10;
     before = fake_snapshot();
-    assert_int_equal(xenfork_check_domain(s->ctx, s->src, NULL, &check), 0);
+    assert_int_equal(xenfork_check_open(s->ctx, s->src, NULL, &check), 0);
     assert_true(has_code(check, XENFORK_E_NOSUSPEND));
     assert_true(has_code(check, XENFORK_E_PASSTHROUGH));
     assert_true(has_code(check, XENFORK_E_DEVICE));
     assert_true(has_code(check, XENFORK_E_DISK));
     assert_true(has_code(check, XENFORK_E_HYPERVISOR));
     assert_true(has_code(check, XENFORK_E_HOSTMEM));
-    assert_int_equal(xenfork_check_count(check), 6);
-    assert_null(xenfork_check_text(check, 6));
-    assert_int_equal(xenfork_check_code(check, 6), 0);
+    assert_int_equal(xenfork_check_finding_count(check), 6);
+    assert_null(xenfork_finding_text(xenfork_check_finding(check, 6)));
+    assert_int_equal(xenfork_finding_code(xenfork_check_finding(check, 6)), 0);
     xenfork_check_free(check);
     xenfork_check_free(NULL);
     assert_true(fake_is_same(before, "check"));
@@ -355,11 +355,11 @@ static void test_check_finds_nothing(void **state)
     struct scene *s = *state;
     xenfork_check *check = NULL;
 
-    assert_int_equal(xenfork_check_domain(s->ctx, s->src, NULL, &check), 0);
-    assert_int_equal(xenfork_check_count(check), 0);
+    assert_int_equal(xenfork_check_open(s->ctx, s->src, NULL, &check), 0);
+    assert_int_equal(xenfork_check_finding_count(check), 0);
     xenfork_check_free(check);
     check = NULL;
-    assert_int_equal(xenfork_check_domain(s->ctx, 4711, NULL, &check),
+    assert_int_equal(xenfork_check_open(s->ctx, 4711, NULL, &check),
                      XENFORK_E_NOTFOUND);
     assert_null(check);
 }

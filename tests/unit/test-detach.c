@@ -61,7 +61,7 @@ static uint32_t detached(const struct scene *s)
     uint32_t i, percent = 0;
 
     assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
-    for (i = 0; i < xenfork_list_count(list); i++)
+    for (i = 0; i < xenfork_list_entry_count(list); i++)
         if (xenfork_entry_kind(xenfork_list_entry(list, i)) ==
             XENFORK_KIND_CLONE)
             percent = xenfork_entry_detached(xenfork_list_entry(list, i));
@@ -200,7 +200,7 @@ static const char *disk_path(const struct scene *s, xenfork_list **list)
 {
     assert_int_equal(xenfork_list_open(s->ctx, 0, list), 0);
     return xenfork_disk_path(xenfork_entry_disk(
-        xenfork_list_entry(*list, xenfork_list_count(*list) - 1), 0));
+        xenfork_list_entry(*list, xenfork_list_entry_count(*list) - 1), 0));
 }
 
 /* Its disks elsewhere: only while it does not run. */
@@ -233,7 +233,7 @@ static void test_moved(void **state)
     assert_string_equal(disk_path(s, &list), to);
     assert_string_equal(
         xenfork_disk_driver(xenfork_entry_disk(
-            xenfork_list_entry(list, xenfork_list_count(list) - 1), 0)),
+            xenfork_list_entry(list, xenfork_list_entry_count(list) - 1), 0)),
         "qcow2");
     xenfork_list_free(list);
     assert_int_equal(access(old, F_OK), -1);

@@ -33,7 +33,7 @@ static struct fake_domain *src(void)
 
 static struct fake_domain *clone(uint32_t i)
 {
-    return fake_domain(xenfork_result_clone_domid(s->result, i));
+    return fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, i)));
 }
 
 static int want(const char *vdev, const char *how)
@@ -46,17 +46,20 @@ static void assert_check(const char *driver, int code)
 {
     xenfork_check *check;
 
-    assert_int_equal(xenfork_check_domain(s->ctx, s->src, s->spec, &check), 0);
+    assert_int_equal(xenfork_check_open(s->ctx, s->src, s->spec, &check), 0);
     if (driver) {
-        assert_int_equal(xenfork_check_count(check), 0);
+        assert_int_equal(xenfork_check_finding_count(check), 0);
         assert_int_equal(xenfork_check_disk_count(check), 1);
-        assert_string_equal(xenfork_check_disk_vdev(check, 0), "xvda");
-        assert_string_equal(xenfork_check_disk_driver(check, 0), driver);
-        assert_true(strlen(xenfork_check_disk_why(check, 0)) > 0);
-        assert_null(xenfork_check_disk_driver(check, 1));
+        assert_string_equal(xenfork_disk_vdev(xenfork_check_disk(check, 0)),
+                            "xvda");
+        assert_string_equal(xenfork_disk_driver(xenfork_check_disk(check, 0)),
+                            driver);
+        assert_true(strlen(xenfork_disk_why(xenfork_check_disk(check, 0))) > 0);
+        assert_null(xenfork_disk_driver(xenfork_check_disk(check, 1)));
     } else {
-        assert_int_equal(xenfork_check_count(check), 1);
-        assert_int_equal(xenfork_check_code(check, 0), code);
+        assert_int_equal(xenfork_check_finding_count(check), 1);
+        assert_int_equal(xenfork_finding_code(xenfork_check_finding(check, 0)),
+                         code);
     }
     xenfork_check_free(check);
 }

@@ -146,7 +146,9 @@ static void test_nics(void **state)
     assert_int_equal(xenfork_spec_set_nic_ip(s->spec, 1, 0, "10.1.0.4"), 0);
     assert_int_equal(xenfork_fork(s->ctx, s->src, s->spec, &s->result), 0);
     assert_string_equal(
-        fake_domain(xenfork_result_clone_domid(s->result, 0))->nics[0].ip,
+        fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, 0)))
+            ->nics[0]
+            .ip,
         "10.1.0.3");
 }
 

@@ -20,7 +20,7 @@
 static struct fake_domain *clone(const struct fork_scene *s, uint32_t i)
 {
     struct fake_domain *d = fake_domain(
-        xenfork_result_clone_domid(s->result, i));
+        xenfork_clone_domid(xenfork_result_clone(s->result, i)));
 
     assert_non_null(d);
     return d;
@@ -34,27 +34,34 @@ static void test_clones(void **state)
     uint32_t i;
 
     assert_int_equal(fork_it(s, s->src), 0);
-    assert_int_equal(xenfork_result_count(s->result), 2);
+    assert_int_equal(xenfork_result_clone_count(s->result), 2);
     assert_int_equal(xenfork_result_image_domid(s->result), scene_image());
     for (i = 0; i < 2; i++) {
         const struct fake_domain *c = clone(s, i);
 
         assert_string_equal(c->name, i ? "src-2" : "src-1");
-        assert_string_equal(xenfork_result_clone_name(s->result, i), c->name);
+        assert_string_equal(
+            xenfork_clone_name(xenfork_result_clone(s->result, i)), c->name);
         xenfork__uuid_print(c->uuid, uuid);
-        assert_string_equal(xenfork_result_clone_uuid(s->result, i), uuid);
+        assert_string_equal(
+            xenfork_clone_uuid(xenfork_result_clone(s->result, i)), uuid);
         assert_false(c->is_paused);
         assert_true(fake_memory_hash(c->domid) == memory);
         assert_int_equal(c->nic_count, 1);
-        assert_int_equal(xenfork_result_nic_count(s->result, i), 1);
+        assert_int_equal(
+            xenfork_clone_nic_count(xenfork_result_clone(s->result, i)), 1);
         xenfork__mac_print(c->nics[0].mac, mac);
-        assert_string_equal(xenfork_result_nic_mac(s->result, i, 0), mac);
+        assert_string_equal(xenfork_nic_mac(xenfork_clone_nic(
+                                xenfork_result_clone(s->result, i), 0)),
+                            mac);
         assert_memory_not_equal(c->nics[0].mac,
                                 fake_domain(s->src)->nics[0].mac, 6);
         assert_string_equal(c->nics[0].bridge, "xenbr0");
         assert_false(c->nics[0].is_up); /* held */
         assert_false(c->nics[0].was_up);
-        assert_true(xenfork_result_nic_is_held(s->result, i, 0));
+        assert_true(xenfork_nic_link(xenfork_clone_nic(
+                        xenfork_result_clone(s->result, i), 0)) !=
+                    XENFORK_LINK_CONNECT);
         assert_int_equal(c->max_pages, fake_domain(s->src)->max_pages);
     }
     assert_memory_not_equal(clone(s, 0)->uuid, clone(s, 1)->uuid, 16);
@@ -296,21 +303,30 @@ static void test_getters_out_of_range(void **state)
     struct fork_scene *s = *state;
 
     assert_int_equal(fork_it(s, s->src), 0);
-    assert_int_equal(xenfork_result_clone_domid(s->result, 2),
+    assert_int_equal(xenfork_clone_domid(xenfork_result_clone(s->result, 2)),
                      XENFORK_DOMID_NONE);
-    assert_null(xenfork_result_clone_name(s->result, 2));
-    assert_null(xenfork_result_clone_uuid(s->result, XENFORK_ALL));
-    assert_int_equal(xenfork_result_nic_count(s->result, 2), 0);
-    assert_null(xenfork_result_nic_vif(s->result, 0, 1));
-    assert_null(xenfork_result_nic_mac(s->result, 2, 0));
-    assert_int_equal(xenfork_result_nic_is_held(s->result, 0, 9), 0);
-    assert_int_equal(xenfork_result_ns(s->result, 0, XENFORK_STAGES), 0);
-    assert_int_equal(xenfork_result_ns(s->result, 0, -1), 0);
-    assert_int_equal(xenfork_result_ns(s->result, 2, 1), 0);
+    assert_null(xenfork_clone_name(xenfork_result_clone(s->result, 2)));
+    assert_null(
+        xenfork_clone_uuid(xenfork_result_clone(s->result, XENFORK_ALL)));
+    assert_int_equal(
+        xenfork_clone_nic_count(xenfork_result_clone(s->result, 2)), 0);
+    assert_null(xenfork_nic_vif(
+        xenfork_clone_nic(xenfork_result_clone(s->result, 0), 1)));
+    assert_null(xenfork_nic_mac(
+        xenfork_clone_nic(xenfork_result_clone(s->result, 2), 0)));
+    assert_int_equal(xenfork_nic_link(xenfork_clone_nic(
+                         xenfork_result_clone(s->result, 0), 9)),
+                     0);
+    assert_int_equal(
+        xenfork_clone_ns(xenfork_result_clone(s->result, 0), XENFORK_STAGES),
+        0);
+    assert_int_equal(xenfork_clone_ns(xenfork_result_clone(s->result, 0), -1),
+                     0);
+    assert_int_equal(xenfork_clone_ns(xenfork_result_clone(s->result, 2), 1),
+                     0);
     assert_int_equal(xenfork_result_counter(s->result, XENFORK_COUNTS), 0);
     assert_int_equal(xenfork_result_counter(s->result, -1), 0);
-    assert_true(xenfork_result_ns(s->result, XENFORK_ALL, XENFORK_STAGE_TOTAL) >
-                0);
+    assert_true(xenfork_result_ns(s->result, XENFORK_STAGE_TOTAL) > 0);
     xenfork_result_free(NULL);
 }
 

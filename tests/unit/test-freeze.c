@@ -80,7 +80,7 @@ static uint32_t count(xenfork_ctx *ctx, int kind, char state_out[16])
     uint32_t i, n = 0;
 
     assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
-    for (i = 0; i < xenfork_list_count(list); i++)
+    for (i = 0; i < xenfork_list_entry_count(list); i++)
         if (xenfork_entry_kind(xenfork_list_entry(list, i)) == kind &&
             n++ == 0 && state_out)
             snprintf(state_out, 16, "%s",

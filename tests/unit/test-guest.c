@@ -32,7 +32,7 @@ static void fork_two(void)
 
 static struct fake_domain *clone(uint32_t i)
 {
-    return fake_domain(xenfork_result_clone_domid(s->result, i));
+    return fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, i)));
 }
 
 static void test_clones_are_told(void **state)
@@ -55,8 +55,9 @@ static void test_clones_are_told(void **state)
         assert_string_equal(g->source_macs + 2, mac);
         assert_int_equal(g->index, i);
         assert_int_equal(strlen(g->generation), 36);
-        assert_string_equal(xenfork_result_clone_generation(s->result, i),
-                            g->generation);
+        assert_string_equal(
+            xenfork_clone_generation(xenfork_result_clone(s->result, i)),
+            g->generation);
         assert_int_equal(strlen(g->entropy), 128);
         assert_int_equal(strspn(g->entropy, "0123456789abcdef"), 128);
         assert_int_equal(g->param_count, 1 + i);
@@ -66,7 +67,7 @@ static void test_clones_are_told(void **state)
     assert_string_not_equal(clone(0)->guest.entropy, clone(1)->guest.entropy);
     fake_copy_string(first, sizeof(first), clone(0)->guest.generation);
     assert_string_not_equal(first, clone(1)->guest.generation);
-    assert_null(xenfork_result_clone_generation(s->result, 2));
+    assert_null(xenfork_clone_generation(xenfork_result_clone(s->result, 2)));
 }
 
 static void test_source_is_told_once(void **state)

@@ -49,7 +49,7 @@ static void assert_listed(const char *state, const char *left, char *disk_out)
     xenfork_list *list;
 
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
-    assert_int_equal(xenfork_list_count(list), 2);
+    assert_int_equal(xenfork_list_entry_count(list), 2);
     assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
                         state);
     if (left)

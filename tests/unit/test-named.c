@@ -58,7 +58,7 @@ static const char *listed_name(uint32_t domid)
 
     name[0] = '\0';
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
-    for (i = 0; i < xenfork_list_count(list); i++)
+    for (i = 0; i < xenfork_list_entry_count(list); i++)
         if (xenfork_entry_domid(xenfork_list_entry(list, i)) == domid)
             snprintf(name, sizeof(name), "%s",
                      xenfork_entry_name(xenfork_list_entry(list, i)));
@@ -179,7 +179,7 @@ static void test_image(void **state)
     strcpy(fake_domain_named("src@fork-1")->name, "gold");
     strcpy(fake_domain(s.src)->name, "origin");
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
-    for (i = 0; i < xenfork_list_count(list); i++)
+    for (i = 0; i < xenfork_list_entry_count(list); i++)
         assert_string_equal(xenfork_entry_parent(xenfork_list_entry(list, i)),
                             xenfork_entry_kind(xenfork_list_entry(list, i)) ==
                                     XENFORK_KIND_IMAGE

@@ -161,7 +161,7 @@ static void test_ended(int reason, int action)
                      0);
     assert_int_equal(access(node->disks[0].path, F_OK), 0);
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
-    assert_int_equal(xenfork_list_count(list), 1);
+    assert_int_equal(xenfork_list_entry_count(list), 1);
     assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
                         "stopped");
     xenfork_list_free(list);

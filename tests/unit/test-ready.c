@@ -39,7 +39,7 @@ static void fork_two(void)
 
 static struct fake_domain *clone(uint32_t i)
 {
-    return fake_domain(xenfork_result_clone_domid(s->result, i));
+    return fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, i)));
 }
 
 static struct xenfork__node *node(uint32_t i)
@@ -64,16 +64,19 @@ static void test_wait(void **state)
 
     (void)state;
     fork_two();
-    assert_false(xenfork_result_clone_is_ready(s->result, 0));
+    assert_false(xenfork_clone_is_ready(xenfork_result_clone(s->result, 0)));
     fake->on_wait = ack_all;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
     for (i = 0; i < 2; i++) {
-        assert_true(xenfork_result_clone_is_ready(s->result, i));
-        assert_true(xenfork_result_ns(s->result, i, XENFORK_STAGE_READY) > 0);
+        assert_true(xenfork_clone_is_ready(xenfork_result_clone(s->result, i)));
+        assert_true(xenfork_clone_ns(xenfork_result_clone(s->result, i),
+                                     XENFORK_STAGE_READY) > 0);
         assert_string_equal(clone(i)->guest.entropy, "");
         assert_true(clone(i)->nics[0].is_up);
         assert_string_equal(clone(i)->nics[0].on, "xenbr0");
-        assert_false(xenfork_result_nic_is_held(s->result, i, 0));
+        assert_false(xenfork_nic_link(xenfork_clone_nic(
+                         xenfork_result_clone(s->result, i), 0)) !=
+                     XENFORK_LINK_CONNECT);
         assert_false(clone(i)->guest.is_watched);
         n = node(i);
         assert_true(n->is_ready);
@@ -83,7 +86,7 @@ static void test_wait(void **state)
     /* Once is enough. */
     fake->on_wait = NULL;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
-    assert_false(xenfork_result_clone_is_ready(s->result, 2));
+    assert_false(xenfork_clone_is_ready(xenfork_result_clone(s->result, 2)));
 }
 
 static void test_ack_before_wait(void **state)
@@ -109,9 +112,11 @@ static void test_wait_in_vain(void **state)
     assert_non_null(strstr(xenfork_error_text(s->ctx), "src-1"));
     assert_non_null(strstr(xenfork_error_remedy(s->ctx), "src-1"));
     assert_int_equal(xenfork_error_stage(s->ctx), XENFORK_STAGE_READY);
-    assert_false(xenfork_result_clone_is_ready(s->result, 0));
-    assert_true(xenfork_result_clone_is_ready(s->result, 1));
-    assert_true(xenfork_result_nic_is_held(s->result, 0, 0));
+    assert_false(xenfork_clone_is_ready(xenfork_result_clone(s->result, 0)));
+    assert_true(xenfork_clone_is_ready(xenfork_result_clone(s->result, 1)));
+    assert_true(xenfork_nic_link(
+                    xenfork_clone_nic(xenfork_result_clone(s->result, 0), 0)) !=
+                XENFORK_LINK_CONNECT);
     assert_false(clone(0)->nics[0].is_up);
     assert_int_equal(strlen(clone(0)->guest.entropy), 128);
     assert_false(clone(0)->guest.is_watched);
@@ -172,8 +177,8 @@ static void test_clone_goes_meanwhile(void **state)
     fake->on_wait = destroy_first;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 60000),
                      XENFORK_E_TIMEOUT);
-    assert_false(xenfork_result_clone_is_ready(s->result, 0));
-    assert_true(xenfork_result_clone_is_ready(s->result, 1));
+    assert_false(xenfork_clone_is_ready(xenfork_result_clone(s->result, 0)));
+    assert_true(xenfork_clone_is_ready(xenfork_result_clone(s->result, 1)));
 }
 
 static void cancel(void)
@@ -216,9 +221,11 @@ static void test_links(void **state)
     fake->on_wait = ack_all;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
     assert_false(clone(0)->nics[0].is_up);
-    assert_true(xenfork_result_nic_is_held(s->result, 0, 0));
+    assert_true(xenfork_nic_link(
+                    xenfork_clone_nic(xenfork_result_clone(s->result, 0), 0)) !=
+                XENFORK_LINK_CONNECT);
     assert_false(clone(1)->nics[0].is_up);
-    assert_true(xenfork_result_clone_is_ready(s->result, 1));
+    assert_true(xenfork_clone_is_ready(xenfork_result_clone(s->result, 1)));
 }
 
 /* As the keeper does it. */
@@ -268,7 +275,9 @@ static void test_cannot_connect(void **state)
     n = node(0);
     assert_int_equal(n->nics[0].link, XENFORK_LINK_AUTO);
     xenfork__node_free(n);
-    assert_true(xenfork_result_nic_is_held(s->result, 0, 0));
+    assert_true(xenfork_nic_link(
+                    xenfork_clone_nic(xenfork_result_clone(s->result, 0), 0)) !=
+                XENFORK_LINK_CONNECT);
     assert_int_equal(
         xenfork_clone_set_nic_link(s->ctx, "src-1", 0, XENFORK_LINK_CONNECT),
         0);
@@ -368,7 +377,7 @@ static void test_list(void **state)
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, SOON_MS),
                      XENFORK_E_TIMEOUT);
     assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
-    assert_int_equal(xenfork_list_count(list), 3);
+    assert_int_equal(xenfork_list_entry_count(list), 3);
     assert_null(xenfork_entry_generation(xenfork_list_entry(list, 0)));
     assert_string_equal(xenfork_entry_generation(xenfork_list_entry(list, 1)),
                         clone(0)->guest.generation);
@@ -425,15 +434,18 @@ static void test_not_adapted(void **state)
     assert_non_null(strstr(xenfork_error_text(s->ctx), words));
     assert_non_null(
         strstr(xenfork_error_remedy(s->ctx), "xl fork-net src-1 connect"));
-    assert_false(xenfork_result_clone_is_ready(s->result, 0));
-    assert_true(xenfork_result_clone_is_reseeded(s->result, 0));
-    assert_string_equal(xenfork_result_clone_error(s->result, 0), words);
-    assert_true(xenfork_result_nic_is_held(s->result, 0, 0));
+    assert_false(xenfork_clone_is_ready(xenfork_result_clone(s->result, 0)));
+    assert_true(xenfork_clone_is_reseeded(xenfork_result_clone(s->result, 0)));
+    assert_string_equal(xenfork_clone_error(xenfork_result_clone(s->result, 0)),
+                        words);
+    assert_true(xenfork_nic_link(
+                    xenfork_clone_nic(xenfork_result_clone(s->result, 0), 0)) !=
+                XENFORK_LINK_CONNECT);
     assert_false(clone(0)->nics[0].is_up);
-    assert_true(xenfork_result_clone_is_ready(s->result, 1));
-    assert_null(xenfork_result_clone_error(s->result, 1));
-    assert_null(xenfork_result_clone_error(s->result, 2));
-    assert_false(xenfork_result_clone_is_reseeded(s->result, 2));
+    assert_true(xenfork_clone_is_ready(xenfork_result_clone(s->result, 1)));
+    assert_null(xenfork_clone_error(xenfork_result_clone(s->result, 1)));
+    assert_null(xenfork_clone_error(xenfork_result_clone(s->result, 2)));
+    assert_false(xenfork_clone_is_reseeded(xenfork_result_clone(s->result, 2)));
     assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
     assert_false(xenfork_entry_is_ready(xenfork_list_entry(list, 1)));
     assert_true(xenfork_entry_is_reseeded(xenfork_list_entry(list, 1)));
@@ -450,7 +462,7 @@ static void test_not_adapted(void **state)
     assert_true(clone(0)->nics[0].is_up);
     fake->on_wait = ack_all;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
-    assert_null(xenfork_result_clone_error(s->result, 0));
+    assert_null(xenfork_clone_error(xenfork_result_clone(s->result, 0)));
 }
 
 /* A keeper waits on: the next attempt may succeed. */
@@ -487,8 +499,8 @@ static void test_not_reseeded(void **state)
     fake_reseeded(clone(0)->domid);
     ack_all();
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
-    assert_true(xenfork_result_clone_is_reseeded(s->result, 0));
-    assert_false(xenfork_result_clone_is_reseeded(s->result, 1));
+    assert_true(xenfork_clone_is_reseeded(xenfork_result_clone(s->result, 0)));
+    assert_false(xenfork_clone_is_reseeded(xenfork_result_clone(s->result, 1)));
     assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
     assert_true(xenfork_entry_is_reseeded(xenfork_list_entry(list, 1)));
     assert_false(xenfork_entry_is_reseeded(xenfork_list_entry(list, 2)));

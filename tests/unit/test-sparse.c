@@ -38,11 +38,12 @@ static void test_far_and_uncounted(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
     has_made(FEW);
     assert_int_equal(
-        xenfork_hydrate(s->ctx, xenfork_result_clone_domid(s->result, 0), 0),
+        xenfork_hydrate(
+            s->ctx, xenfork_clone_domid(xenfork_result_clone(s->result, 0)), 0),
         0);
     has_made(FEW);
-    assert_true(
-        fake_same_memory(s->src, xenfork_result_clone_domid(s->result, 0)));
+    assert_true(fake_same_memory(
+        s->src, xenfork_clone_domid(xenfork_result_clone(s->result, 0))));
 }
 
 /* A page that its clones would have to have. */
@@ -76,7 +77,7 @@ static void test_apart(void **state)
     for (i = 0; i < ARRAY_SIZE(gfns); i++)
         assert_true(fake_add_page(fake_domain(s->src), gfns[i], 100 + i));
     assert_int_equal(fork_it(s, s->src), 0);
-    clone = xenfork_result_clone_domid(s->result, 1);
+    clone = xenfork_clone_domid(xenfork_result_clone(s->result, 1));
     assert_int_equal(xenfork_hydrate(s->ctx, clone, 0), 0);
     for (i = 0; i < ARRAY_SIZE(gfns); i++) {
         assert_non_null(fake_page(fake_domain(clone), gfns[i]));
@@ -95,7 +96,7 @@ static void test_clone_goes_far(void **state)
     uint32_t clone;
 
     assert_int_equal(fork_it(s, s->src), 0);
-    clone = xenfork_result_clone_domid(s->result, 0);
+    clone = xenfork_clone_domid(xenfork_result_clone(s->result, 0));
     assert_true(fake_add_page(fake_domain(clone), FAR, 1));
     fake_disarm();
     assert_int_equal(xenfork_hydrate(s->ctx, clone, 0), 0);
@@ -114,12 +115,12 @@ static void test_unhydrated_clone(void **state)
 
     assert_true(fake_add_page(fake_domain(s->src), 2 * XENFORK__WALK_GAP, 7));
     assert_int_equal(fork_it(s, s->src), 0);
-    clone = xenfork_result_clone_domid(s->result, 0);
+    clone = xenfork_clone_domid(xenfork_result_clone(s->result, 0));
     xenfork_result_free(s->result);
     s->result = NULL;
     assert_int_equal(fork_it(s, clone), 0);
-    assert_true(
-        fake_same_memory(s->src, xenfork_result_clone_domid(s->result, 0)));
+    assert_true(fake_same_memory(
+        s->src, xenfork_clone_domid(xenfork_result_clone(s->result, 0))));
     assert_non_null(
         fake_page(fake_domain(scene_image()), 2 * XENFORK__WALK_GAP));
 }

@@ -147,7 +147,7 @@ static void test_again(void **state)
     starts();
     assert_int_equal(scene_image(), XENFORK_DOMID_NONE);
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
-    assert_int_equal(xenfork_list_count(list), 1);
+    assert_int_equal(xenfork_list_entry_count(list), 1);
     assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
                         "running");
     assert_int_equal(xenfork_entry_hydrated(xenfork_list_entry(list, 0)), 100);

@@ -83,7 +83,7 @@ static xenfork_list *list_of(struct fork_scene *s, int kind, uint32_t *at_out)
 
     assert_int_equal(xenfork_list_open(s->ctx, XENFORK_LIST_JOURNALS, &list),
                      0);
-    for (*at_out = 0; *at_out < xenfork_list_count(list); ++*at_out)
+    for (*at_out = 0; *at_out < xenfork_list_entry_count(list); ++*at_out)
         if (xenfork_entry_kind(xenfork_list_entry(list, *at_out)) == kind)
             break;
     return list;

@@ -126,7 +126,7 @@ static bool is_moved(void)
 
     assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
     path = xenfork_disk_path(xenfork_entry_disk(
-        xenfork_list_entry(list, xenfork_list_count(list) - 1), 0));
+        xenfork_list_entry(list, xenfork_list_entry_count(list) - 1), 0));
     ok = path && strstr(path, "/src-1-xvda.raw") && access(path, F_OK) == 0;
     xenfork_list_free(list);
     xenfork_close(ctx);

@@ -110,7 +110,9 @@ static const char *type_of(const char *path)
 
 static const char *clone_path(uint32_t i)
 {
-    return fake_domain(xenfork_result_clone_domid(s->result, i))->disks[0].path;
+    return fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, i)))
+        ->disks[0]
+        .path;
 }
 
 /* All domains are gone, and the host has been started anew. */

@@ -220,7 +220,9 @@ static void test_reattach(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
     fake_copy_string(
         clone, sizeof(clone),
-        fake_domain(xenfork_result_clone_domid(s->result, 0))->disks[0].path);
+        fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, 0)))
+            ->disks[0]
+            .path);
     memset(fake->dms, 0, sizeof(fake->dms));
     assert_int_equal(attach(image(), 'w'), 0);
     use("thin");
@@ -309,7 +311,8 @@ static void test_usage(void **state)
     (void)state;
     fake_make_shimmed(s->src);
     assert_int_equal(fork_it(s, s->src), 0);
-    assert_true(fake_write_disk(xenfork_result_clone_domid(s->result, 0)));
+    assert_true(fake_write_disk(
+        xenfork_clone_domid(xenfork_result_clone(s->result, 0))));
     assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
     assert_int_equal(
         xenfork_disk_usage(s->ctx,
@@ -337,7 +340,8 @@ static uint32_t count(const char *type)
 
 static struct fake_disk *clone_disk(uint32_t i)
 {
-    return &fake_domain(xenfork_result_clone_domid(s->result, i))->disks[0];
+    return &fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, i)))
+                ->disks[0];
 }
 
 /* While a domain uses it: its thin device goes, a file has it from then on. */
@@ -350,7 +354,8 @@ static void test_detach(void **state)
     fake_make_shimmed(s->src);
     assert_int_equal(fork_it(s, s->src), 0);
     snprintf(old, sizeof(old), "%s", clone_disk(0)->path);
-    assert_true(fake_write_disk(xenfork_result_clone_domid(s->result, 0)));
+    assert_true(fake_write_disk(
+        xenfork_clone_domid(xenfork_result_clone(s->result, 0))));
     thins = count("thin");
     fake->mirror_is_broken = true;
     assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0),
@@ -446,7 +451,7 @@ static void test_detach_gone(void **state)
     (void)state;
     fake_make_shimmed(s->src);
     assert_int_equal(fork_it(s, s->src), 0);
-    domid = xenfork_result_clone_domid(s->result, 0);
+    domid = xenfork_clone_domid(xenfork_result_clone(s->result, 0));
     snprintf(path, sizeof(path), "%s", clone_disk(0)->path);
     fake_detach(path);
     assert_int_equal(xenfork__xen_destroy(s->ctx, domid), 0);

@@ -97,8 +97,9 @@ static void fork_and_write(const char *line)
     assert_int_equal(fork_it(s, s->src), 0);
     for (i = 0; i < 2; i++)
         assert_int_equal(
-            xenfork_hydrate(s->ctx, xenfork_result_clone_domid(s->result, i),
-                            0),
+            xenfork_hydrate(
+                s->ctx, xenfork_clone_domid(xenfork_result_clone(s->result, i)),
+                0),
             0);
     fake_copy_string(name, sizeof(name), xenfork_result_image_name(s->result));
     assert_int_equal(xenfork_image_destroy(s->ctx, name), 0);

@@ -273,7 +273,8 @@ static void test_fork(void **state)
 
     (void)state;
     assert_int_equal(fork_it(s, s->src), 0);
-    clone = fake_domain(xenfork_result_clone_domid(s->result, 0));
+    clone = fake_domain(
+        xenfork_clone_domid(xenfork_result_clone(s->result, 0)));
     assert_int_equal(vhd->parent(s->ctx, clone->disks[0].path, &sealed), 0);
     assert_non_null(strstr(sealed, "/.xenfork-"));
     assert_int_equal(stat(fake_file(sealed), &st), 0);
@@ -446,7 +447,9 @@ static void test_removed(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
     fake_copy_string(
         path, sizeof(path),
-        fake_domain(xenfork_result_clone_domid(s->result, 0))->disks[0].path);
+        fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, 0)))
+            ->disks[0]
+            .path);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
     assert_gone(fake_file(path));
     assert_int_equal(vhd->remove(s->ctx, path), 0);
@@ -468,7 +471,7 @@ static void test_unreadable(void **state)
         xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)));
     xenfork_list_free(list);
     snprintf(path, sizeof(path), "%s/state/clones/%s/record", fake->dir,
-             xenfork_result_clone_uuid(s->result, 0));
+             xenfork_clone_uuid(xenfork_result_clone(s->result, 0)));
     f = fopen(path, "w");
     assert_non_null(f);
     fputs("nonsense\n", f);
