@@ -645,43 +645,31 @@ uint32_t xenfork_disk_users(const xenfork_disk *disk);
 int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_disk *disk,
                        uint64_t *allocated_kib_out, uint64_t *own_kib_out);
 
-/**
- * Destroy a clone: its domain, if it still is, its delta disks, its record.
- *
- * @name    the name that it has today, UUID or domid.
- * Return:  0, or a negative XENFORK_E_*.
- * Errors:  NOTFOUND; NOTOURS not a clone, or the name of a stopped one is
- *          another domain's; NAMETAKEN it is that of two clones; INUSE it was
- *          migrated or saved, or is stopped and somebody writes to a disk of
- *          it; BUSY; XEN; STATE;
- * RESIDUE. Effects: all data of the clone is lost.  The image goes with its
- * last clone unless it was asked to stay. Blocking: yes: seconds. Source:
- * libxl_domain_destroy, Xen 4.17. Since:   0.1
- */
-int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name);
-
 #define XENFORK_DESTROY_LEFT (1U << 0) /* though it has left this host */
 
 /**
- * Destroy a clone, as xenfork_clone_destroy().
+ * Destroy a clone: its domain, if there is one, its overlay disks, its record.
  *
- * @name     the name that it has today, UUID or domid.
+ * @name     of the clone.
  * @flags    XENFORK_DESTROY_*, or 0.
  * Return:   0, or a negative XENFORK_E_*.
- * Errors:   INVAL unknown flags; those of xenfork_clone_destroy(), INUSE not
- *           with XENFORK_DESTROY_LEFT.
- * Effects:  as xenfork_clone_destroy().
+ * Errors:   INVAL unknown flags; NOTFOUND; NOTOURS not a clone, or the name of
+ *           a stopped one is another domain's; NAMETAKEN two clones have the
+ *           name; INUSE it was migrated or saved, or is stopped and somebody
+ *           writes to a disk of it (not with XENFORK_DESTROY_LEFT); BUSY; XEN;
+ *           STATE; RESIDUE.
+ * Effects:  all data of the clone is lost.  The image goes with its last clone
+ *           unless it was asked to stay.
  * Blocking: yes: seconds.
  * Source:   libxl_domain_destroy, Xen 4.17.
  * Since:    0.1
  */
-int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
-                                uint32_t flags);
+int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name, uint32_t flags);
 
 /**
  * Record that a clone is about to leave this host, or to be put into a file.
  *
- * @name     the name that it has today, UUID or domid.
+ * @name     of the clone.
  * @text     where to: "migrated to HOST", "saved in FILE"; "": it stays.
  * Return:   0, or a negative XENFORK_E_*.
  * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN; XEN; STATE.
@@ -695,7 +683,7 @@ int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text);
 /**
  * Forget a clone that has no domain here: its record goes, its disks stay.
  *
- * @name     its last known name, or UUID.
+ * @name     of the clone: its last known name, or UUID.
  * Return:   0, or a negative XENFORK_E_*.
  * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN; INUSE it has a domain
  *           here; DISK a disk lies on what would be removed; BUSY; XEN; STATE;
@@ -708,50 +696,34 @@ int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text);
  */
 int xenfork_clone_forget(xenfork_ctx *ctx, const char *name);
 
+#define XENFORK_START_LEFT (1U << 0) /* though it may run elsewhere */
+
 /**
  * Start a clone that has ended again: name, UUID, MACs, disks, link states and
  * what it was told of itself as before.  All of its memory is its own.
  *
- * @name       name or UUID.
- * @domid_out  the domain that it is now; untouched on failure.
- * Return:     0, or a negative XENFORK_E_*.
- * Errors:     NOTFOUND; NOTOURS not a clone; BUSY it has a domain, or another
- *             operation is on it; NAMETAKEN; UUIDTAKEN; INUSE it was migrated
- *             or saved, or somebody writes to a disk of it, or a read-only
- *             disk is not what it was; DISK one is missing; HOSTMEM; XEN;
- *             STATE; RESIDUE.
- * Effects:    a NIC that was held is held; a clone that had not acknowledged
- *             is to acknowledge.  On failure, or killed: the clone is stopped.
- * Blocking:   yes: seconds.
- * Source:     libxl_domain_create_new, Xen 4.17.
- * Since:      0.1
- */
-int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
-                        uint32_t *domid_out);
-
-#define XENFORK_START_LEFT (1U << 0) /* though it may run elsewhere */
-
-/**
- * Start a clone that has ended again, as xenfork_clone_start().
- *
- * @name       name or UUID.
+ * @name       of the clone.
  * @flags      XENFORK_START_*, or 0.
  * @domid_out  the domain that it is now; untouched on failure.
  * Return:     0, or a negative XENFORK_E_*.
- * Errors:     INVAL unknown flags; those of xenfork_clone_start(), INUSE not
- *             with XENFORK_START_LEFT.
- * Effects:    as xenfork_clone_start(); it has not left any more.
+ * Errors:     INVAL unknown flags; NOTFOUND; NOTOURS not a clone; BUSY it has a
+ *             domain, or another operation is on it; NAMETAKEN; UUIDTAKEN;
+ * INUSE it was migrated or saved, or somebody writes to a disk of it (not with
+ * XENFORK_START_LEFT); DISK one is missing; HOSTMEM; XEN; STATE; RESIDUE.
+ * Effects:    a NIC that was held is held; a clone that had not acknowledged
+ *             is to acknowledge; it has not left any more.  On failure, or
+ *             killed: the clone is stopped.
  * Blocking:   yes: seconds.
  * Source:     libxl_domain_create_new, Xen 4.17.
  * Since:      0.1
  */
-int xenfork_clone_start_flags(xenfork_ctx *ctx, const char *name,
-                              uint32_t flags, uint32_t *domid_out);
+int xenfork_clone_start(xenfork_ctx *ctx, const char *name, uint32_t flags,
+                        uint32_t *domid_out);
 
 /**
  * Destroy an image that no clone depends on.
  *
- * @name    name, UUID or domid.
+ * @name    of the image.
  * Return:  0, or a negative XENFORK_E_*.
  * Errors:  NOTFOUND; NOTOURS not an image; INUSE; BUSY; XEN; STATE; RESIDUE.
  * Effects: Xen keeps the domain's number (as "(null)", state d) until the
@@ -765,7 +737,7 @@ int xenfork_image_destroy(xenfork_ctx *ctx, const char *name);
 /**
  * Is this the name, UUID or number of an image's domain?
  *
- * @name       the name that it has today, UUID or domid.
+ * @name       of the image.
  * @domid_out  its domid.
  * Return:     0, or a negative XENFORK_E_*.
  * Errors:     NOTFOUND no image is called so; XEN; STATE.
@@ -779,17 +751,18 @@ int xenfork_image_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 /**
  * Make a clone independent of its image: put in every page not yet there.
  *
- * @domid             a clone; may run meanwhile.
+ * @name              of the clone; may run meanwhile.
  * @pages_per_second  0: as fast as it goes.
  * Return:            0, or a negative XENFORK_E_*.
- * Errors:            NOTFOUND; NOTOURS; CANCELLED; XEN; STATE.
+ * Errors:            NOTFOUND; NOTOURS not a clone; NOTRUNNING it has no domain
+ *                    here; CANCELLED; XEN; STATE.
  * Effects:           costs no guest memory: pages come in shared.
  * Blocking:          yes: memory size over speed.
  * Source:            get_page_from_gfn(P2M_ALLOC) forks a missing page,
  *                    xen/arch/x86/mm/p2m.c, Xen 4.17.
  * Since:             0.1
  */
-int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
+int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
                     uint32_t pages_per_second);
 
 /**
@@ -798,7 +771,7 @@ int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
  * Afterwards neither image nor source nor what disks were made of is needed
  * by it.  It stays a clone by name, until xenfork_clone_destroy().
  *
- * @name            name, UUID or domid; may run meanwhile, or be gone: then
+ * @name            of the clone; may run meanwhile, or be gone: then
  *                  it is about its disks.
  * @dir             absolute path: disks become files there, named
  *                  CLONE-VDEV.FORMAT, of a clone that runs only those of the
@@ -830,7 +803,7 @@ int xenfork_detach(xenfork_ctx *ctx, const char *name, const char *dir,
 /**
  * Have xenfork_detach() of a clone stop, in whatever process it is.
  *
- * @name     name, UUID or domid.
+ * @name     of the clone.
  * Return:   0, also when it is not being detached; or a negative XENFORK_E_*.
  * Errors:   NOTFOUND; NOTOURS not a clone; STATE.
  * Effects:  the other call returns XENFORK_E_CANCELLED soon.

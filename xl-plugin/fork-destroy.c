@@ -7,8 +7,8 @@
 
 static int destroy(xenfork_ctx *ctx, const char *name, bool has_consent)
 {
-    return xenfork_clone_destroy_flags(ctx, name,
-                                       has_consent ? XENFORK_DESTROY_LEFT : 0);
+    return xenfork_clone_destroy(ctx, name,
+                                 has_consent ? XENFORK_DESTROY_LEFT : 0);
 }
 
 static int main_fork_destroy(int argc, char **argv)

@@ -9,8 +9,8 @@ static int start(xenfork_ctx *ctx, const char *name, bool has_consent)
 {
     uint32_t domid;
 
-    return xenfork_clone_start_flags(
-        ctx, name, has_consent ? XENFORK_START_LEFT : 0, &domid);
+    return xenfork_clone_start(ctx, name, has_consent ? XENFORK_START_LEFT : 0,
+                               &domid);
 }
 
 static int main_fork_start(int argc, char **argv)

@@ -25,7 +25,7 @@ static bool answer_now(xenfork_ctx *ctx, uint32_t domid)
     if (!wants_to_run)
         return true;
     /* A fork of it that runs now comes to its end first. */
-    while ((rc = xenfork_thaw(ctx, domid)) == XENFORK_E_BUSY)
+    while ((rc = xenfork__thaw(ctx, domid)) == XENFORK_E_BUSY)
         nanosleep(&pause, NULL);
     return rc < 0 && rc != XENFORK_E_NOTFROZEN && rc != XENFORK_E_NOTFOUND;
 }

@@ -81,13 +81,8 @@ static int say_yes(xenfork_ctx *ctx, const char *name)
                            name, name);
 }
 
-XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
-{
-    return xenfork_clone_destroy_flags(ctx, name, 0);
-}
-
-XENFORK_API int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
-                                            uint32_t flags)
+XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name,
+                                      uint32_t flags)
 {
     cleanup_node struct xenfork__node *node = NULL;
     int rc;

@@ -6,6 +6,8 @@
 #include "state/record.h"
 #include "xen/xen.h"
 
+/* Find any domain, as xenfork_find() does, within an operation. */
+int xenfork__find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 /* By UUID, or the domid that it has now.  NOTFOUND, not logged */
 int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
                         const char *name, struct xenfork__node **node_out);

@@ -39,18 +39,13 @@ XENFORK_API int xenfork_image_find(xenfork_ctx *ctx, const char *name,
     return rc;
 }
 
-XENFORK_API int xenfork_find(xenfork_ctx *ctx, const char *name,
-                             uint32_t *domid_out)
+int xenfork__find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out)
 {
     struct xenfork__dominfo info;
     uint32_t domid;
-    bool is_number;
+    bool is_number = xenfork__domid_parse(name, &domid);
     int rc;
 
-    xenfork__begin(ctx, XENFORK_DOMID_NONE);
-    if (!name || !domid_out)
-        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
-    is_number = xenfork__domid_parse(name, &domid);
     if (is_number)
         rc = xenfork__xen_info(ctx, domid, &info);
     else
@@ -65,4 +60,13 @@ XENFORK_API int xenfork_find(xenfork_ctx *ctx, const char *name,
         return rc;
     *domid_out = domid;
     return 0;
+}
+
+XENFORK_API int xenfork_find(xenfork_ctx *ctx, const char *name,
+                             uint32_t *domid_out)
+{
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name || !domid_out)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    return xenfork__find(ctx, name, domid_out);
 }

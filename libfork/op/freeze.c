@@ -189,12 +189,12 @@ static int thaw(xenfork_ctx *ctx, struct xenfork__dominfo *info)
     return xenfork__node_remove(ctx, XENFORK_KIND_FROZEN, info->uuid);
 }
 
-XENFORK_API int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__thaw(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__dominfo info;
     int rc;
 
-    xenfork__begin(ctx, domid);
+    ctx->domid = domid;
     ctx->stage = XENFORK_STAGE_CHECK;
     if ((rc = xenfork__recover_others(ctx)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
@@ -204,4 +204,10 @@ XENFORK_API int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid)
     /* The image of the frozen source has lain on its disks till now. */
     xenfork__collapse_begin(ctx);
     return 0;
+}
+
+XENFORK_API int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid)
+{
+    xenfork__begin(ctx, domid);
+    return xenfork__thaw(ctx, domid);
 }

@@ -28,5 +28,7 @@ int xenfork__frozen_needs(xenfork_ctx *ctx, const struct xenfork__node *image,
                           bool *needs_out);
 /* Remove the records that mean nothing. */
 int xenfork__frozen_sweep(xenfork_ctx *ctx);
+/* Let a frozen domain run on, as xenfork_thaw() does, within an operation. */
+int xenfork__thaw(xenfork_ctx *ctx, uint32_t domid);
 
 #endif

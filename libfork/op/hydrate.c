@@ -9,6 +9,7 @@
 
 #include "base/ids.h"
 #include "op/domain.h"
+#include "op/named.h"
 #include "op/walk.h"
 
 #define BATCH        1024U
@@ -122,24 +123,36 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
     return save(ctx, clone, 100);
 }
 
-XENFORK_API int xenfork_hydrate(xenfork_ctx *ctx, uint32_t domid,
+/* Is this clone restored: another domain, that has never had an image? */
+static int check_restored(xenfork_ctx *ctx, const struct xenfork__node *clone)
+{
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+
+    if (rc != XENFORK_E_NOTFOUND)
+        return rc;
+    return xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
+                         "clone %s has no domain here", clone->name);
+}
+
+XENFORK_API int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
                                 uint32_t pages_per_second)
 {
     cleanup_node struct xenfork__node *clone = NULL;
     struct xenfork__dominfo info;
     int rc;
 
-    xenfork__begin(ctx, domid);
-    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0)
-        return rc;
-    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
-    if (rc == XENFORK_E_NOTFOUND)
-        return xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
-                             "domain %u is not a clone of xenfork's", domid);
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!name)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
+    rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &clone);
     if (rc < 0)
         return rc;
-    /* Restored since: another domain, that never had an image. */
-    if (!xenfork__node_has_domid(ctx, clone, domid))
-        return 0;
+    rc = xenfork__node_info(ctx, clone, &info);
+    if (rc == XENFORK_E_NOTFOUND)
+        return check_restored(ctx, clone);
+    if (rc < 0)
+        return rc;
+    ctx->domid = clone->domid;
     return xenfork__hydrate(ctx, clone, pages_per_second);
 }

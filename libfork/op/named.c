@@ -141,7 +141,7 @@ static int not_ours(xenfork_ctx *ctx, int kind, const char *name)
     const char *article = kind == XENFORK_KIND_IMAGE ? "an" : "a";
     uint32_t domid;
 
-    if (xenfork_find(ctx, name, &domid) == 0) {
+    if (xenfork__find(ctx, name, &domid) == 0) {
         xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
                       "domain %s is not %s %s of xenfork's", name, article,
                       kind_name(kind));

@@ -268,13 +268,7 @@ static int make(struct start *start)
 }
 
 XENFORK_API int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
-                                    uint32_t *domid_out)
-{
-    return xenfork_clone_start_flags(ctx, name, 0, domid_out);
-}
-
-XENFORK_API int xenfork_clone_start_flags(xenfork_ctx *ctx, const char *name,
-                                          uint32_t flags, uint32_t *domid_out)
+                                    uint32_t flags, uint32_t *domid_out)
 {
     struct start start = {.ctx = ctx, .keeper_fd = -1};
     int rc;

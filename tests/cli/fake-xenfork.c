@@ -179,15 +179,8 @@ int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *clone,
     return fails(clone);
 }
 
-int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name)
-{
-    (void)ctx;
-    note("destroy %s", name);
-    return fails(name);
-}
-
-int xenfork_clone_start_flags(xenfork_ctx *ctx, const char *name,
-                              uint32_t flags, uint32_t *domid_out)
+int xenfork_clone_start(xenfork_ctx *ctx, const char *name, uint32_t flags,
+                        uint32_t *domid_out)
 {
     (void)ctx;
     note("start %s%s", name, flags & XENFORK_START_LEFT ? " left" : "");
@@ -195,8 +188,7 @@ int xenfork_clone_start_flags(xenfork_ctx *ctx, const char *name,
     return flags & XENFORK_START_LEFT ? 0 : fails(name);
 }
 
-int xenfork_clone_destroy_flags(xenfork_ctx *ctx, const char *name,
-                                uint32_t flags)
+int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name, uint32_t flags)
 {
     (void)ctx;
     note("destroy %s%s", name, flags & XENFORK_DESTROY_LEFT ? " left" : "");

@@ -8,7 +8,7 @@ layers='base state host xen disk op'
 # An operation whose innards drivers still call: see docs/design.md, "Layers".
 allowed='disk/.* op/detach.h|disk/qcow2/collapse.c op/source.h'
 
-echo 1..4
+echo 1..5
 count=0
 # result NAME WRONG
 result() {
@@ -51,7 +51,17 @@ of_xen() {
         xargs grep -nE '#include <(libxl|xen[a-z]*)(\.h|/)' | grep -v 'xentoollog.h'
 }
 
+# A public call begins an operation: within another it would reset the error, the cancelling and the counters.
+nested() {
+    names=$(tr '\n' ' ' <xenfork.h | grep -oE 'xenfork_[a-z0-9_]+\(xenfork_ctx \*ctx' |
+        sed 's/(.*//' | grep -vxE 'xenfork_(close|cancel|set_progress)' | paste -sd '|')
+    # shellcheck disable=SC2086 # several folders
+    find $layers -name '*.c' | sort | xargs grep -nE "\\b($names)\\([^)]" |
+        grep -v 'XENFORK_API'
+}
+
 result 'each file lies in the folder of a layer' "$(strays)"
 result 'no include goes up' "$(upward)"
 result 'no disk driver knows another' "$(between_drivers)"
 result 'only xen/ includes headers of Xen' "$(of_xen)"
+result 'the library does not call its own interface' "$(nested)"

@@ -59,7 +59,7 @@ void chain_destroy_clones(void)
         if (!d->domid || !d->parent)
             continue;
         fake_copy_string(name, sizeof(name), d->name);
-        assert_int_equal(xenfork_clone_destroy(chain->ctx, name), 0);
+        assert_int_equal(xenfork_clone_destroy(chain->ctx, name, 0), 0);
     }
 }
 

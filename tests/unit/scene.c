@@ -89,3 +89,11 @@ uint32_t scene_image(void)
             domid = fake->domains[i].domid;
     return domid;
 }
+
+int scene_hydrate(xenfork_ctx *ctx, uint32_t domid)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "%u", domid);
+    return xenfork_hydrate(ctx, name, 0);
+}

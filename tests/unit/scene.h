@@ -12,6 +12,8 @@
 xenfork_ctx *scene_open(void);
 /* Fork in a context of its own, all by default but these. */
 int scene_fork(uint32_t domid, uint32_t count, uint32_t flags);
+/* Hydrate the clone of this domid, as fast as it goes. */
+int scene_hydrate(xenfork_ctx *ctx, uint32_t domid);
 /* A guest "src"; a fake made anew. */
 uint32_t scene_source(void);
 /* Write a record's text to a file, with the checksum that it must have. */

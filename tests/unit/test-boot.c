@@ -279,7 +279,7 @@ static void test_uuid_reserved(void **state)
     leave_clone(uuid, "src-1");
     assert_int_equal(xenfork__recover(s.ctx), 0);
     assert_non_null(fake_domain_named("src-1"));
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -20,6 +20,7 @@
 #include "fake-xen.h"
 #include "host/host.h"
 #include "op/collapse.h"
+#include "scene.h"
 #include "state/lock.h"
 
 static void assert_refused(const char *what)
@@ -279,14 +280,16 @@ static void test_partial(void **state)
     fake_copy_string(name, sizeof(name), fake_domain(kept)->name);
     chain_fork();
     assert_int_equal(chain_depth(), 4);
-    assert_int_equal(xenfork_clone_destroy(
-                         chain->ctx, xenfork_clone_name(xenfork_result_clone(
-                                         chain->result, 0))),
-                     0);
-    assert_int_equal(xenfork_clone_destroy(
-                         chain->ctx, xenfork_clone_name(xenfork_result_clone(
-                                         chain->result, 1))),
-                     0);
+    assert_int_equal(
+        xenfork_clone_destroy(
+            chain->ctx,
+            xenfork_clone_name(xenfork_result_clone(chain->result, 0)), 0),
+        0);
+    assert_int_equal(
+        xenfork_clone_destroy(
+            chain->ctx,
+            xenfork_clone_name(xenfork_result_clone(chain->result, 1)), 0),
+        0);
     chain_collapse();
     assert_int_equal(chain_depth(), 3);
     assert_int_equal(chain_disk()->streams, 0);
@@ -428,9 +431,8 @@ static void test_outlives_image(void **state)
     chain_fork();
     for (i = 0; i < 2; i++)
         assert_int_equal(
-            xenfork_hydrate(
-                chain->ctx,
-                xenfork_clone_domid(xenfork_result_clone(chain->result, i)), 0),
+            scene_hydrate(chain->ctx, xenfork_clone_domid(xenfork_result_clone(
+                                          chain->result, i))),
             0);
     fake_copy_string(name, sizeof(name),
                      xenfork_result_image_name(chain->result));

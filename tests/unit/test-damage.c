@@ -205,7 +205,7 @@ static void use(uint32_t source)
 
     assert_true(is_documented(xenfork_recover(ctx)));
     look(ctx);
-    assert_true(is_documented(xenfork_clone_destroy(ctx, "src-1")));
+    assert_true(is_documented(xenfork_clone_destroy(ctx, "src-1", 0)));
     assert_true(is_documented(xenfork_detach(ctx, "src-2", NULL, NULL, 0)));
     if (xenfork_find(ctx, "cold", &cold) == 0)
         assert_true(is_documented(xenfork_thaw(ctx, cold)));

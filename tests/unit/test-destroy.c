@@ -60,13 +60,13 @@ static void test_image_in_use(void **state)
     assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)),
                      XENFORK_E_INUSE);
     assert_true(xenfork_error_remedy(s->ctx)[0]);
-    assert_int_equal(xenfork_hydrate(s->ctx, s->clone, 0), 0);
+    assert_int_equal(scene_hydrate(s->ctx, s->clone), 0);
     assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)), 0);
     assert_false(fake_domain(s->clone)->is_shutdown);
     assert_true(fake_same_memory(s->clone, s->src));
     /* Xen keeps its number until the clone is gone. */
     assert_true(fake_domain(s->image)->is_dying);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_null(fake_domain(s->image));
 }
 
@@ -108,16 +108,17 @@ static void test_names(void **state)
     char uuid[XENFORK__UUID_CHARS], domid[16];
     uint32_t i, found;
 
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "nobody"),
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "nobody", 0),
                      XENFORK_E_NOTFOUND);
     assert_int_equal(xenfork_image_destroy(s->ctx, "nobody"),
                      XENFORK_E_NOTFOUND);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src"), XENFORK_E_NOTOURS);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, image_name(s)),
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src", 0),
+                     XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, image_name(s), 0),
                      XENFORK_E_NOTOURS);
     assert_int_equal(xenfork_image_destroy(s->ctx, "src-1"), XENFORK_E_NOTOURS);
-    assert_int_equal(xenfork_hydrate(s->ctx, s->src, 0), XENFORK_E_NOTOURS);
-    assert_int_equal(xenfork_hydrate(s->ctx, 4711, 0), XENFORK_E_NOTFOUND);
+    assert_int_equal(scene_hydrate(s->ctx, s->src), XENFORK_E_NOTOURS);
+    assert_int_equal(scene_hydrate(s->ctx, 4711), XENFORK_E_NOTFOUND);
     assert_int_equal(xenfork_find(s->ctx, "src-1", &found), 0);
     assert_int_equal(found, s->clone);
     snprintf(domid, sizeof(domid), "%u", s->clone);
@@ -128,11 +129,11 @@ static void test_names(void **state)
                      XENFORK_E_NOTFOUND);
     assert_int_equal(found, s->clone);
     /* By domid, then by UUID. */
-    assert_int_equal(xenfork_clone_destroy(s->ctx, domid), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, domid, 0), 0);
     assert_int_equal(scene_fork(s->image, 1, 0), 0);
     i = fake_domain_named("src-1")->domid;
     xenfork__uuid_print(fake_domain(i)->uuid, uuid);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, uuid), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, uuid, 0), 0);
     assert_null(fake_domain(i));
 }
 
@@ -151,7 +152,7 @@ static void test_ended_without_disks(void **state)
     assert_int_equal(xenfork_recover(s->ctx), 0);
     assert_int_equal(
         xenfork__node_load(s->ctx, XENFORK_KIND_CLONE, uuid, &node), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
 }
 
 /* xl list shows a domid that a clone had which is long gone. */
@@ -164,9 +165,10 @@ static void test_stale_domid(void **state)
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
     fake->next_domid = s->clone; /* Xen starts over at some time */
     assert_int_equal(fake_add_guest("stranger"), s->clone);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, domid), XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, domid, 0),
+                     XENFORK_E_NOTOURS);
     /* Its disks and its record are still there. */
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_non_null(fake_domain_named("stranger"));
 }
 
@@ -174,7 +176,7 @@ static void test_kept_image_stays(void **state)
 {
     struct scene *s = *state;
 
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_non_null(fake_domain(s->image));
     assert_int_equal(xenfork_recover(s->ctx), 0);
     assert_non_null(fake_domain(s->image));
@@ -188,9 +190,9 @@ static void test_image_goes_with_its_last_clone(void **state)
     assert_int_equal(scene_fork(s->src, 2, 0), 0);
     image = scene_image();
     assert_int_not_equal(image, s->image);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
     assert_non_null(fake_domain(image));
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-3"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-3", 0), 0);
     assert_null(fake_domain(image));
 }
 
@@ -278,7 +280,7 @@ static void test_hydrated(void **state)
     uint64_t memory = fake_memory_hash(s->clone);
     uint64_t before = fake->free_pages;
 
-    assert_int_equal(xenfork_hydrate(s->ctx, s->clone, 0), 0);
+    assert_int_equal(xenfork_hydrate(s->ctx, "src-1", 0), 0);
     assert_true(fake->free_pages == before); /* it costs nothing */
     assert_int_equal(fake_domain(s->clone)->page_count,
                      fake_domain(s->image)->page_count);
@@ -287,6 +289,15 @@ static void test_hydrated(void **state)
     assert_int_equal(xenfork_entry_hydrated(xenfork_list_entry(list, 1)), 100);
     assert_int_equal(xenfork_entry_users(xenfork_list_entry(list, 0)), 0);
     xenfork_list_free(list);
+}
+
+static void test_hydrate_stopped(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_hydrate(s->ctx, "src-1", 0), XENFORK_E_NOTRUNNING);
+    assert_int_equal(xenfork_hydrate(s->ctx, NULL, 0), XENFORK_E_INVAL);
 }
 
 static void cancel(void *opaque, int stage, uint32_t index, uint64_t done,
@@ -304,7 +315,7 @@ static void test_hydrate_cancelled(void **state)
     struct scene *s = *state;
 
     xenfork_set_progress(s->ctx, cancel, s->ctx);
-    assert_int_equal(xenfork_hydrate(s->ctx, s->clone, 0), XENFORK_E_CANCELLED);
+    assert_int_equal(scene_hydrate(s->ctx, s->clone), XENFORK_E_CANCELLED);
     assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)),
                      XENFORK_E_INUSE);
 }
@@ -380,6 +391,7 @@ int main(void)
         TEST(test_list),
         TEST(test_list_states),
         TEST(test_hydrated),
+        TEST(test_hydrate_stopped),
         TEST(test_hydrate_cancelled),
         TEST(test_check_finds_all),
         TEST(test_check_finds_nothing),

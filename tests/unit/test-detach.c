@@ -85,7 +85,7 @@ static void test_memory(void **state)
     /* Once more: there is nothing to do. */
     assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
     /* Its own, and still ours to end. */
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
 }
 
 static void test_too_little(void **state)
@@ -238,7 +238,7 @@ static void test_moved(void **state)
     xenfork_list_free(list);
     assert_int_equal(access(old, F_OK), -1);
     assert_int_equal(access(to, F_OK), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(access(to, F_OK), -1);
 }
 
@@ -309,7 +309,7 @@ static void test_link_in_the_way(void **state)
     assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
                      XENFORK_E_DISK);
     assert_int_equal(access(target, F_OK), -1);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(unlink(to), 0);
 }
 
@@ -345,7 +345,7 @@ static void test_progress(void **state)
     assert_true(heard.steps > 0);
     assert_false(heard.went_back);
     assert_int_equal(heard.last, 75); /* half of the second of two parts */
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
 }
 
 /* What has been there is nobody's to write over. */
@@ -359,7 +359,7 @@ static void test_in_the_way(void **state)
     assert_int_equal(close(open(to, O_CREAT | O_WRONLY, 0600)), 0);
     assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
                      XENFORK_E_DISK);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(access(to, F_OK), 0);
     unlink(to);
 }

@@ -263,7 +263,7 @@ static void test_lvthin(void **state)
     assert_usage(list, 1, 32, XENFORK_NOT_KNOWN);
     xenfork_list_free(list);
     fake_copy_string(path, sizeof(path), clone(0)->disks[0].path);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(access(path, F_OK), -1);
     fake_copy_string(path, sizeof(path), clone(1)->disks[0].path);
     assert_int_equal(access(path, F_OK), 0);

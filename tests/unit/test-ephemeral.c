@@ -412,7 +412,7 @@ static void test_started_again_keeps(void **state)
     (void)state;
     make(POWEROFF);
     destroy();
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid), 0);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), 0);
     assert_kept_after_all();
     /* And what it is made for stays. */
     e.clone = domid;

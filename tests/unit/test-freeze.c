@@ -172,7 +172,7 @@ static void test_image_stays_while_frozen(void **state)
 
     assert_int_equal(freeze(NULL), 0);
     assert_int_equal(scene_fork(s->src, 1, 0), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(count(s->ctx, XENFORK_KIND_IMAGE, NULL), 1);
     assert_int_equal(thaw(NULL), 0);
     assert_int_equal(count(s->ctx, XENFORK_KIND_IMAGE, NULL), 0);
@@ -202,7 +202,7 @@ static void test_not_frozen_any_more(void **state)
 
     assert_int_equal(freeze(NULL), 0);
     assert_int_equal(scene_fork(s->src, 1, 0), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     fake_domain(s->src)->is_shutdown = false;
     assert_int_equal(count(s->ctx, XENFORK_KIND_FROZEN, NULL), 0);
     assert_int_equal(thaw(NULL), XENFORK_E_NOTFROZEN);
@@ -218,7 +218,7 @@ static void test_lost_image_is_made_anew(void **state)
 
     assert_int_equal(freeze(NULL), 0);
     assert_int_equal(scene_fork(s->src, 1, 0), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(xenfork_image_destroy(s->ctx, "src@fork-1"), 0);
     assert_int_equal(scene_fork(s->src, 1, 0), 0);
     assert_true(fake_memory_hash(fake_domain_named("src-1")->domid) == memory);

@@ -78,14 +78,13 @@ static void test_destroy(void **state)
     (void)state;
     leave();
     assert_listed("left", "migrated to host7", disk);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), XENFORK_E_INUSE);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), XENFORK_E_INUSE);
     assert_non_null(strstr(xenfork_error_text(s.ctx), "migrated to host7"));
     assert_non_null(strstr(xenfork_error_remedy(s.ctx), "--yes"));
     assert_int_equal(access(disk, F_OK), 0);
-    assert_int_equal(xenfork_clone_destroy_flags(s.ctx, "src-1", 2),
-                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 2), XENFORK_E_INVAL);
     assert_int_equal(
-        xenfork_clone_destroy_flags(s.ctx, "src-1", XENFORK_DESTROY_LEFT), 0);
+        xenfork_clone_destroy(s.ctx, "src-1", XENFORK_DESTROY_LEFT), 0);
     assert_int_not_equal(access(disk, F_OK), 0);
 }
 
@@ -97,16 +96,16 @@ static void test_in_use(void **state)
     (void)state;
     assert_listed("running", NULL, fake->written);
     assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), XENFORK_E_INUSE);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), XENFORK_E_INUSE);
     assert_non_null(strstr(xenfork_error_text(s.ctx), fake->written));
     assert_non_null(strstr(xenfork_error_text(s.ctx), "by qemu-nbd"));
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid),
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
                      XENFORK_E_INUSE);
     assert_non_null(strstr(xenfork_error_text(s.ctx), "by qemu-nbd"));
     assert_non_null(strstr(xenfork_error_remedy(s.ctx), "fork-start --yes"));
     assert_int_equal(access(fake->written, F_OK), 0);
     assert_int_equal(
-        xenfork_clone_destroy_flags(s.ctx, "src-1", XENFORK_DESTROY_LEFT), 0);
+        xenfork_clone_destroy(s.ctx, "src-1", XENFORK_DESTROY_LEFT), 0);
     assert_int_not_equal(access(fake->written, F_OK), 0);
 }
 
@@ -115,7 +114,7 @@ static void test_in_use_by_itself(void **state)
 {
     (void)state;
     assert_listed("running", NULL, fake->written);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
 }
 
 /* Its disks are not moved from under it. */
@@ -144,22 +143,21 @@ static void test_start(void **state)
 
     (void)state;
     leave();
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid),
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
                      XENFORK_E_INUSE);
     assert_non_null(strstr(xenfork_error_text(s.ctx), "migrated to host7"));
     assert_non_null(strstr(xenfork_error_remedy(s.ctx), "fork-start --yes"));
-    assert_int_equal(xenfork_clone_start_flags(s.ctx, "src-1", 2, &domid),
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 2, &domid),
                      XENFORK_E_INVAL);
     assert_int_equal(domid, XENFORK_DOMID_NONE);
     assert_listed("left", "migrated to host7", NULL);
     assert_int_equal(
-        xenfork_clone_start_flags(s.ctx, "src-1", XENFORK_START_LEFT, &domid),
-        0);
+        xenfork_clone_start(s.ctx, "src-1", XENFORK_START_LEFT, &domid), 0);
     assert_listed("running", NULL, NULL);
     /* It is here since, and not elsewhere when it ends. */
     assert_int_equal(xenfork__xen_destroy(s.ctx, domid), 0);
     assert_listed("stopped", NULL, NULL);
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid), 0);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), 0);
 }
 
 /* xenforkd sees each domain that comes. */
@@ -189,9 +187,9 @@ static void test_is_back_unseen(void **state)
     d = fake_new_domain();
     memcpy(d->uuid, s.uuid, 16);
     strcpy(d->name, "src-1");
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid),
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
                      XENFORK_E_BUSY);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
 }
 
 /* It was not, after all. */
@@ -200,7 +198,7 @@ static void test_failed(void **state)
     (void)state;
     assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7"),
                      0);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
 }
 
 static void test_came_back(void **state)
@@ -215,7 +213,7 @@ static void test_came_back(void **state)
     assert_listed("running", NULL, NULL);
     assert_int_equal(xenfork__xen_destroy(s.ctx, d->domid), 0);
     assert_listed("stopped", NULL, NULL);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
 }
 
 static void test_forget(void **state)
@@ -245,7 +243,7 @@ static void test_forget_delta(void **state)
     assert_int_equal(
         xenfork__xen_destroy(s.ctx, fake_domain_named("src-2")->domid), 0);
     assert_int_equal(xenfork_clone_forget(s.ctx, "src-2"), XENFORK_E_DISK);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
 }
 
 static void test_image_find(void **state)
@@ -289,8 +287,8 @@ static void test_broken(void **state)
     fake_domain(s.image)->is_paused = true;
     fake_domain(s.image)->cpu_ns = 1;
     assert_broken("broken");
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
     assert_int_equal(xenfork_image_destroy(s.ctx, "src@fork-1"), 0);
 }
 

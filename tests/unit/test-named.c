@@ -82,8 +82,9 @@ static void test_renamed(void **state)
     assert_int_equal(xenfork_find(s.ctx, "cc", &domid), 0);
     /* Its record, too: it goes by that when it has stopped. */
     assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), XENFORK_E_NOTFOUND);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "cc"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "cc", 0), 0);
 }
 
 /* Asked by its old name first: the new one is said, and nothing is done. */
@@ -91,10 +92,11 @@ static void test_old_name(void **state)
 {
     (void)state;
     rename_clone("cc");
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0),
+                     XENFORK_E_NOTFOUND);
     assert_non_null(strstr(xenfork_error_remedy(s.ctx), "cc"));
     assert_false(fake_domain(s.clone)->is_dying);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "cc"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "cc", 0), 0);
 }
 
 /* The name is an ordinary domain's now: both stay, and both are named. */
@@ -106,7 +108,8 @@ static void test_taken_name(void **state)
     (void)state;
     rename_clone("cc");
     other = stranger("src-1");
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0),
+                     XENFORK_E_NOTOURS);
     assert_non_null(strstr(xenfork_error_text(s.ctx), "cc"));
     snprintf(number, sizeof(number), "domain %u", other);
     assert_non_null(strstr(xenfork_error_text(s.ctx), number));
@@ -115,7 +118,7 @@ static void test_taken_name(void **state)
     /* From here on it is known which is which. */
     assert_int_equal(xenfork_find(s.ctx, "src-1", &domid), 0);
     assert_int_equal(domid, other);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "cc"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "cc", 0), 0);
     assert_false(fake_domain(other)->is_dying);
 }
 
@@ -145,7 +148,7 @@ static void test_taken_name_of_stopped(void **state)
     assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
     other = stranger("src-1");
     for (i = 0; i < 2; i++) {
-        assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"),
+        assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0),
                          XENFORK_E_NOTOURS);
         assert_non_null(strstr(xenfork_error_text(s.ctx), uuid));
         assert_int_equal(xenfork_find(s.ctx, "src-1", &domid),
@@ -153,7 +156,7 @@ static void test_taken_name_of_stopped(void **state)
     }
     snprintf(number, sizeof(number), "%u", other);
     assert_int_equal(xenfork_find(s.ctx, number, &domid), 0);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, uuid), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, uuid, 0), 0);
     assert_false(fake_domain(other)->is_dying);
     assert_int_equal(xenfork_find(s.ctx, "src-1", &domid), 0);
 }
@@ -165,7 +168,7 @@ static void test_ambiguous(void **state)
     assert_int_equal(scene_fork(s.src, 1, 0), 0);
     assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
     strcpy(fake_domain_named("src-2")->name, "src-1");
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"),
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0),
                      XENFORK_E_NAMETAKEN);
     assert_non_null(fake_domain_named("src-1"));
 }
@@ -190,7 +193,7 @@ static void test_image(void **state)
     assert_int_equal(xenfork_entry_parent_domid(xenfork_list_entry(list, 1)),
                      XENFORK_DOMID_NONE);
     xenfork_list_free(list);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
     assert_int_equal(xenfork_image_destroy(s.ctx, "gold"), 0);
 }
 

@@ -166,7 +166,7 @@ static void test_ended(int reason, int action)
                         "stopped");
     xenfork_list_free(list);
     assert_int_equal(now("src"), s.src);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
 }
 
 static void test_destroy_clone(void **state)
@@ -177,7 +177,7 @@ static void test_destroy_clone(void **state)
     size_t i;
 
     (void)state;
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
     for (reason = 0; reason < HOST_REASONS; reason++)
         for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
             if (reason != HOST_REASON_SUSPEND)

@@ -83,8 +83,7 @@ static void prepare_image(void)
     prepare_raw();
     fork_kept();
     ctx = scene_open();
-    assert_int_equal(xenfork_hydrate(ctx, fake_domain_named("src-1")->domid, 0),
-                     0);
+    assert_int_equal(scene_hydrate(ctx, fake_domain_named("src-1")->domid), 0);
     xenfork_close(ctx);
 }
 
@@ -161,7 +160,7 @@ static int move(void)
 
 static int do_destroy(xenfork_ctx *ctx)
 {
-    return xenfork_clone_destroy(ctx, "src-1");
+    return xenfork_clone_destroy(ctx, "src-1", 0);
 }
 
 static int destroy(void)
@@ -173,7 +172,7 @@ static int do_start(xenfork_ctx *ctx)
 {
     uint32_t domid;
 
-    return xenfork_clone_start(ctx, "src-1", &domid);
+    return xenfork_clone_start(ctx, "src-1", 0, &domid);
 }
 
 static int start(void)

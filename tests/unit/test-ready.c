@@ -166,7 +166,7 @@ static void destroy_first(void)
     xenfork_ctx *ctx = scene_open();
 
     fake->on_wait = ack_one;
-    assert_int_equal(xenfork_clone_destroy(ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-1", 0), 0);
     xenfork_close(ctx);
 }
 
@@ -254,7 +254,7 @@ static void test_turns(void **state)
     assert_false(clone(0)->nics[0].is_up);
     assert_int_equal(xenfork__ready_turn(s->ctx, &ready, -1, 0, &one), 0);
     assert_true(ready.is_released);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(xenfork__ready_sweep(s->ctx, &ready), 0);
     assert_int_equal(ready.waiting, 0);
     xenfork__ready_free(s->ctx, &ready);

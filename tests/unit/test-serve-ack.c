@@ -32,7 +32,7 @@ static int setup(void **state)
     turn();
     end(WORKER_RECOVER, 0);
     sleep_until(s.now_ms + 3000);
-    assert_int_equal(xenfork_hydrate(s.ctx, clone_domid(), 0), 0);
+    assert_int_equal(scene_hydrate(s.ctx, clone_domid()), 0);
     end(WORKER_HYDRATE, 0);
     sleep_until(s.now_ms + 3000);
     return 0;
@@ -160,7 +160,7 @@ static void test_clone_goes(void **state)
     (void)state;
     fake_host_ack(domid, NULL);
     sleep_until(s.now_ms + 2000);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
     fake_host->has_domain_event = true;
     turn();
     end(WORKER_ACK, 1 << 8);

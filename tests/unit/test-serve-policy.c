@@ -312,10 +312,10 @@ static void test_hydrations(void **state)
     sleep_until(s.now_ms + 100000);
     assert_int_equal(started(WORKER_HYDRATE, NULL), 1);
     /* As the worker does it, of which the fake knows nothing. */
-    assert_int_equal(
-        xenfork_hydrate(s.ctx, fake_domain_named("src-1")->domid, 0), 0);
-    assert_int_equal(
-        xenfork_hydrate(s.ctx, fake_domain_named("src-2")->domid, 0), 0);
+    assert_int_equal(scene_hydrate(s.ctx, fake_domain_named("src-1")->domid),
+                     0);
+    assert_int_equal(scene_hydrate(s.ctx, fake_domain_named("src-2")->domid),
+                     0);
     end(WORKER_HYDRATE, 0);
     assert_int_equal(started(WORKER_HYDRATE, NULL), 2);
     assert_string_not_equal(s.started[s.count - 1].target,

@@ -38,8 +38,8 @@ static void test_far_and_uncounted(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
     has_made(FEW);
     assert_int_equal(
-        xenfork_hydrate(
-            s->ctx, xenfork_clone_domid(xenfork_result_clone(s->result, 0)), 0),
+        scene_hydrate(s->ctx,
+                      xenfork_clone_domid(xenfork_result_clone(s->result, 0))),
         0);
     has_made(FEW);
     assert_true(fake_same_memory(
@@ -78,7 +78,7 @@ static void test_apart(void **state)
         assert_true(fake_add_page(fake_domain(s->src), gfns[i], 100 + i));
     assert_int_equal(fork_it(s, s->src), 0);
     clone = xenfork_clone_domid(xenfork_result_clone(s->result, 1));
-    assert_int_equal(xenfork_hydrate(s->ctx, clone, 0), 0);
+    assert_int_equal(scene_hydrate(s->ctx, clone), 0);
     for (i = 0; i < ARRAY_SIZE(gfns); i++) {
         assert_non_null(fake_page(fake_domain(clone), gfns[i]));
         assert_true(fake_read(clone, gfns[i], &content));
@@ -99,7 +99,7 @@ static void test_clone_goes_far(void **state)
     clone = xenfork_clone_domid(xenfork_result_clone(s->result, 0));
     assert_true(fake_add_page(fake_domain(clone), FAR, 1));
     fake_disarm();
-    assert_int_equal(xenfork_hydrate(s->ctx, clone, 0), 0);
+    assert_int_equal(scene_hydrate(s->ctx, clone), 0);
     has_made(FEW);
     assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
     has_made(FEW);

@@ -73,7 +73,7 @@ static const struct fake_domain *starts(void)
 {
     uint32_t domid = XENFORK_DOMID_NONE;
 
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid), 0);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), 0);
     assert_non_null(fake_domain(domid));
     return fake_domain(domid);
 }
@@ -83,7 +83,7 @@ static void assert_refused(int code, const char *text)
     char *before = fake_snapshot();
     uint32_t domid = 4711;
 
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid), code);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), code);
     assert_int_equal(domid, 4711);
     assert_non_null(strstr(xenfork_error_text(s.ctx), text));
     assert_non_null(xenfork_error_remedy(s.ctx));
@@ -155,8 +155,8 @@ static void test_again(void **state)
              xenfork_entry_uuid(xenfork_list_entry(list, 0)));
     xenfork_list_free(list);
     end();
-    assert_int_equal(xenfork_clone_start(s.ctx, uuid, &domid), 0);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_start(s.ctx, uuid, 0, &domid), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
     assert_null(fake_domain_named("src-1"));
 }
 
@@ -172,7 +172,7 @@ static void test_runs(void **state)
     fake_domain_named("src-1")->is_shutdown = true;
     assert_refused(XENFORK_E_BUSY, "has shut down");
     fake_copy_string(fake_domain_named("src-1")->name, 8, "other");
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", &domid),
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
                      XENFORK_E_NOTFOUND);
 }
 
@@ -216,7 +216,7 @@ static void test_readonly_disk(void **state)
     uint32_t domid;
 
     (void)state;
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
     disk->is_readwrite = false;
     fork_with_params(s.src);
     end();
@@ -243,8 +243,7 @@ static void test_readonly_disk(void **state)
     write_at(disk->path, "another");
     assert_asks("is another one");
     assert_int_equal(
-        xenfork_clone_start_flags(s.ctx, "src-1", XENFORK_START_LEFT, &domid),
-        0);
+        xenfork_clone_start(s.ctx, "src-1", XENFORK_START_LEFT, &domid), 0);
 }
 
 static void test_no_memory(void **state)
@@ -316,7 +315,7 @@ static int run(void *opaque)
 
         return sweep_end(ctx, is_started() ? rc : XENFORK_E_STATE);
     }
-    return sweep_end(ctx, xenfork_clone_start(ctx, "src-1", &domid));
+    return sweep_end(ctx, xenfork_clone_start(ctx, "src-1", 0, &domid));
 }
 
 static const struct sweep sweeps[] = {

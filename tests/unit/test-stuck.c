@@ -96,7 +96,7 @@ static void put_image(struct fork_scene *s, uint32_t domid)
     struct xenfork__node *image;
 
     assert_int_equal(scene_fork(domid, 1, XENFORK_FORK_KEEP_IMAGE), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "other-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "other-1", 0), 0);
     assert_int_equal(xenfork__nodes_load(s->ctx, XENFORK_KIND_IMAGE, &images),
                      0);
     assert_int_equal(images.count, 1);
@@ -119,12 +119,12 @@ static void test_others_go_on(void **state)
     assert_int_equal(xenfork_recover(s->ctx), XENFORK_E_RESIDUE);
     assert_non_null(strstr(xenfork_error_remedy(s->ctx), "fork-recover"));
     assert_int_equal(fork_it(s, s->src), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(xenfork_detach(s->ctx, "src-2", NULL, NULL, 0), 0);
     assert_int_equal(
         xenfork__xen_destroy(s->ctx, fake_domain_named("src-2")->domid), 0);
-    assert_int_equal(xenfork_clone_start(s->ctx, "src-2", &domid), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_start(s->ctx, "src-2", 0, &domid), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
     assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
     assert_int_equal(xenfork_thaw(s->ctx, s->src), 0);
     assert_true(has("txn", GARBLED) && has("txn", STUCK));
@@ -155,14 +155,15 @@ static void clone_is_held_up(struct fork_scene *s, const char *key)
     domid = fake_domain_named("src-1")->domid;
     put_stuck_of(key, domid);
     assert_int_equal(xenfork__xen_destroy(s->ctx, domid), 0);
-    assert_int_equal(xenfork_clone_start(s->ctx, "src-1", &domid),
+    assert_int_equal(xenfork_clone_start(s->ctx, "src-1", 0, &domid),
                      XENFORK_E_RESIDUE);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), XENFORK_E_RESIDUE);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0),
+                     XENFORK_E_RESIDUE);
     assert_int_equal(xenfork_clone_forget(s->ctx, "src-1"), XENFORK_E_RESIDUE);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
     assert_int_equal(xenfork_journal_set_aside(s->ctx, STUCK), 0);
-    assert_int_equal(xenfork_clone_start(s->ctx, "src-1", &domid), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_start(s->ctx, "src-1", 0, &domid), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
 }
 
 static void test_start_is_held_up(void **state)

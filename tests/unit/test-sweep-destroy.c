@@ -58,7 +58,7 @@ static int destroy_clone(void *opaque)
     xenfork_ctx *ctx = scene_open();
 
     (void)opaque;
-    return sweep_end(ctx, xenfork_clone_destroy(ctx, "src-1"));
+    return sweep_end(ctx, xenfork_clone_destroy(ctx, "src-1", 0));
 }
 
 /* The other clone goes on, and so does its image. */
@@ -76,7 +76,7 @@ static int hydrate(void *opaque)
     xenfork_ctx *ctx = scene_open();
 
     (void)opaque;
-    return sweep_end(ctx, xenfork_hydrate(ctx, clone_domid(), 0));
+    return sweep_end(ctx, scene_hydrate(ctx, clone_domid()));
 }
 
 static bool is_hydrated(void)

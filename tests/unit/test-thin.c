@@ -129,8 +129,8 @@ static void test_attach(void **state)
 
 static void destroy_clones(void)
 {
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
     forget_result();
 }
 

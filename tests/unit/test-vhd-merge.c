@@ -97,9 +97,8 @@ static void fork_and_write(const char *line)
     assert_int_equal(fork_it(s, s->src), 0);
     for (i = 0; i < 2; i++)
         assert_int_equal(
-            xenfork_hydrate(
-                s->ctx, xenfork_clone_domid(xenfork_result_clone(s->result, i)),
-                0),
+            scene_hydrate(s->ctx, xenfork_clone_domid(
+                                      xenfork_result_clone(s->result, i))),
             0);
     fake_copy_string(name, sizeof(name), xenfork_result_image_name(s->result));
     assert_int_equal(xenfork_image_destroy(s->ctx, name), 0);
@@ -138,8 +137,8 @@ static void collapse(void)
 
 static void destroy(const char *first, const char *second)
 {
-    assert_int_equal(xenfork_clone_destroy(s->ctx, first), 0);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, second), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, first, 0), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, second, 0), 0);
 }
 
 static size_t sealed_count(void)

@@ -450,7 +450,7 @@ static void test_removed(void **state)
         fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, 0)))
             ->disks[0]
             .path);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_gone(fake_file(path));
     assert_int_equal(vhd->remove(s->ctx, path), 0);
     assert_int_equal(vhd->parent(s->ctx, path, &parent), XENFORK_E_NOTFOUND);
@@ -476,7 +476,7 @@ static void test_unreadable(void **state)
     assert_non_null(f);
     fputs("nonsense\n", f);
     fclose(f);
-    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
     assert_int_equal(xenfork_recover(s->ctx), 0);
     assert_int_equal(access(fake_file(sealed), F_OK), 0);
     assert_true(scene_image() != XENFORK_DOMID_NONE);

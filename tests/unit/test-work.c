@@ -154,7 +154,7 @@ static void test_hydrate(void **state)
     node = clone_node();
     strcpy(txn, node->txn);
     xenfork__node_free(node);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
     assert_int_equal(work(s.ctx, WORKER_HYDRATE, txn, 0), 0);
     node = clone_node();
     assert_int_equal(node->hydrated, 100);
