@@ -189,3 +189,13 @@ int xenfork__sealed_forget(xenfork_ctx *ctx, const char *name)
 
     return path ? xenfork__file_remove(ctx, path) : xenfork__nomem(ctx);
 }
+
+void xenfork__above_free(struct xenfork__above *above)
+{
+    size_t i;
+
+    for (i = 0; i < above->count; i++)
+        free(above->items[i].path);
+    free(above->items);
+    *above = (struct xenfork__above){0};
+}

@@ -259,16 +259,6 @@ int xenfork__sealed_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
     return xenfork__nomem(ctx);
 }
 
-void xenfork__above_free(struct xenfork__above *above)
-{
-    size_t i;
-
-    for (i = 0; i < above->count; i++)
-        free(above->items[i].path);
-    free(above->items);
-    *above = (struct xenfork__above){0};
-}
-
 int xenfork__sealed_above(xenfork_ctx *ctx, const char *path,
                           struct xenfork__above *out)
 {

@@ -8,10 +8,9 @@
 
 /* In order of preference; from plain on, which has no path(), never. */
 static const struct xenfork__disk_driver *const drivers[] = {
-    &xenfork__disk_share,    &xenfork__disk_lvthin,    &xenfork__disk_qcow2,
-    &xenfork__disk_vhd,      &xenfork__disk_reflink,   &xenfork__disk_thin,
-    &xenfork__disk_plain,    &xenfork__disk_qcow2_own, &xenfork__disk_vhd_own,
-    &xenfork__disk_thin_own,
+    &xenfork__disk_share, &xenfork__disk_lvthin,  &xenfork__disk_qcow2,
+    &xenfork__disk_vhd,   &xenfork__disk_reflink, &xenfork__disk_thin,
+    &xenfork__disk_plain,
 };
 
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
@@ -181,8 +180,31 @@ int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
 
     if (rc == 0 && d->abort)
         rc = d->abort(ctx, cut);
-    xenfork__sys_qemu_close(ctx);
+    xenfork__disks_hang_up(ctx);
     return rc;
+}
+
+int xenfork__disk_detach_settle(xenfork_ctx *ctx, const char *driver,
+                                const struct xenfork__cut *cut,
+                                bool *is_switched_out)
+{
+    const struct xenfork__disk_driver *d = NULL;
+    int rc = xenfork__disk_of_record(ctx, driver, &d);
+
+    *is_switched_out = false;
+    if (rc == 0 && d->detach_settle)
+        rc = d->detach_settle(ctx, cut, is_switched_out);
+    xenfork__disks_hang_up(ctx);
+    return rc;
+}
+
+void xenfork__disks_hang_up(xenfork_ctx *ctx)
+{
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(drivers); i++)
+        if (drivers[i]->hang_up)
+            drivers[i]->hang_up(ctx);
 }
 
 /*
@@ -213,8 +235,10 @@ static int prepare_one(xenfork_ctx *ctx,
         return rc;
     if (!path)
         return xenfork__shared_note(ctx, image, disk);
-    if ((rc = xenfork__txn_disk(ctx, source->txn, driver->name, path,
-                                disk->vdev, disk->path)) < 0 ||
+    if ((rc = xenfork__txn_snapshot(
+             ctx, source->txn, driver->name,
+             &(struct xenfork__txn_disk){
+                 .path = path, .vdev = disk->vdev, .from = disk->path})) < 0 ||
         (rc = driver->prepare(
              ctx, &(struct xenfork__cut){.domid = source->domid,
                                          .vdev = disk->vdev,
@@ -266,7 +290,7 @@ static int cut_one(xenfork_ctx *ctx, uint32_t domid,
     int rc = xenfork__disk_of_record(ctx, sealed->driver, &driver);
 
     if (rc < 0 || (rc = xenfork__disk_is_served(ctx, domid, sealed->vdev,
-                                                 sealed->from)) < 0)
+                                                sealed->from)) < 0)
         return rc;
     return driver->cut(ctx, &(struct xenfork__cut){.domid = domid,
                                                    .vdev = sealed->vdev,
@@ -283,7 +307,7 @@ int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
     for (i = 0; i < image->disk_count && rc >= 0; i++)
         rc = cut_one(ctx, domid, &image->disks[i]);
     if (rc == 0)
-        xenfork__sys_qemu_close(ctx);
+        xenfork__disks_hang_up(ctx);
     return rc;
 }
 
@@ -298,7 +322,7 @@ static int clone_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
 
     if ((rc = xenfork__disk_of_record(ctx, sealed->driver, &driver)) < 0 ||
         (rc = driver->path(ctx, disk, clone->uuid, &path)) < 0 ||
-        (rc = xenfork__txn_disk(ctx, txn, driver->name, path, "", "")) < 0 ||
+        (rc = xenfork__txn_overlay(ctx, txn, driver->name, path)) < 0 ||
         (rc = driver->clone(ctx, sealed->path, path)) < 0)
         return path ? not_made(ctx, rc, path) : rc;
     *script_out = driver->script;

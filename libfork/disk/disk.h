@@ -13,8 +13,8 @@
  *
  * The graph: what is sealed is in the record of its image, a delta in that of
  * its clone.  Where deltas go on needing what is sealed (parent is not NULL),
- * each file says itself on what it lies, and disk/base.h keeps what outlives its
- * image until no delta leads to it.
+ * each file says itself on what it lies, and disk/base.h keeps what outlives
+ * its image until no delta leads to it.
  */
 #ifndef LIBFORK_DISK_H
 #define LIBFORK_DISK_H
@@ -25,6 +25,9 @@
 #include "state/record.h"
 #include "xen/xen.h"
 
+struct xenfork__collapse_request;
+struct xenfork__detach_request;
+
 /* One disk of a source, while that is forked. */
 struct xenfork__cut {
     uint32_t domid;   /* XENFORK_DOMID_NONE: it is gone */
@@ -32,16 +35,6 @@ struct xenfork__cut {
     const char *from; /* the source's path */
     const char *to;   /* of what is sealed */
     bool is_frozen;   /* to be prepared: the source is, and stays so */
-};
-
-/* One disk of a clone that is to be its own. */
-struct xenfork__own {
-    uint32_t domid;   /* XENFORK_DOMID_NONE: it does not run */
-    const char *vdev; /* "xvda" */
-    const char *path;
-    const char *to;     /* a new file that it is to be; NULL: in place */
-    const char *format; /* of that: "raw", "qcow2" */
-    struct xenfork__detaching *job; /* for xenfork__detach_step() */
 };
 
 /* An operation that is NULL is one that the driver has no need of. */
@@ -91,32 +84,44 @@ struct xenfork__disk_driver {
     int (*parent)(xenfork_ctx *ctx, const char *path, char **parent_out);
     /*
      * In the background, under the source's lock, again and again: a step
-     * towards a shorter chain of the source, @to not set.  It never waits:
-     * what takes time goes on while the lock is free, and the next fork stops
-     * it.  again_out: there is more to come.  to_out: nothing lies on this
-     * any more but the source, and abort() can put it back; caller frees
+     * towards a shorter chain of the source.  It never waits: what takes time
+     * goes on while the lock is free, and the next fork stops it.  again_out:
+     * there is more to come.  to_out: nothing lies on this any more but the
+     * source, and abort() can put it back; caller frees
      */
-    int (*collapse)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+    int (*collapse)(xenfork_ctx *ctx,
+                    const struct xenfork__collapse_request *request,
                     bool *again_out, char **to_out);
     /*
      * The same, without that lock, after each such step: it may take long.
      * Nobody else does it meanwhile.  again_out: set, or left as it is
      */
-    int (*merge)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+    int (*merge)(xenfork_ctx *ctx,
+                 const struct xenfork__collapse_request *request,
                  bool *again_out);
     /*
      * Whatever it lies on is needed no more; while the domain runs, step by
-     * step, see detach.h, under its lock.  Stopped half-way it is as good as
-     * before, and goes on when called again.  Where @to is set the domain uses
-     * that from now on; what there was is removed after that.  DISK: it cannot
-     * be moved while it runs.  NULL: it lies on nothing, and cannot be moved
-     * while it runs
+     * step, see disk/detach.h, under its lock.  Stopped half-way it is as good
+     * as before, and goes on when called again.  Where @to is set the domain
+     * uses that from now on; what there was is removed after that.  DISK: it
+     * cannot be moved while it runs.  NULL: it lies on nothing, and cannot be
+     * moved while it runs
      */
-    int (*detach)(xenfork_ctx *ctx, const struct xenfork__own *own);
+    int (*detach)(xenfork_ctx *ctx,
+                  const struct xenfork__detach_request *request);
+    /*
+     * What a killed detach has begun under a journal, in the words of a cut:
+     * as before, or gone over.  is_switched_out: the domain uses @to.  It may
+     * be called twice
+     */
+    int (*detach_settle)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                         bool *is_switched_out);
     bool is_moved;      /* detached it becomes a raw file, whatever is asked */
     const char *format; /* its paths are images of it, for qemu-img; or NULL */
     /* A frozen source is to run on.  INUSE with remedy: clones need @path */
     int (*thaw)(xenfork_ctx *ctx, const char *path);
+    /* Close what calls have kept open for the next one.  NULL: nothing is */
+    void (*hang_up)(xenfork_ctx *ctx);
     /* See xenfork_disk_usage(). */
     int (*usage)(xenfork_ctx *ctx, const char *path,
                  uint64_t *allocated_kib_out, uint64_t *own_kib_out);
@@ -129,10 +134,6 @@ extern const struct xenfork__disk_driver xenfork__disk_plain;
 extern const struct xenfork__disk_driver xenfork__disk_qcow2;
 extern const struct xenfork__disk_driver xenfork__disk_vhd;
 extern const struct xenfork__disk_driver xenfork__disk_thin;
-/* In journals alone: disks that are made a clone's own while it runs */
-extern const struct xenfork__disk_driver xenfork__disk_qcow2_own;
-extern const struct xenfork__disk_driver xenfork__disk_vhd_own;
-extern const struct xenfork__disk_driver xenfork__disk_thin_own;
 
 /* For drivers of raw files and devices: disk/raw.c */
 /* DISK with text and remedy, not logged */
@@ -191,6 +192,12 @@ int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver,
 /* The one that can shorten its chain; NULL: there is nothing to shorten. */
 int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                             const struct xenfork__disk_driver **driver_out);
+/* See detach_settle. */
+int xenfork__disk_detach_settle(xenfork_ctx *ctx, const char *driver,
+                                const struct xenfork__cut *cut,
+                                bool *is_switched_out);
+/* See hang_up: all drivers. */
+void xenfork__disks_hang_up(xenfork_ctx *ctx);
 /* See abort; a driver that has none has its remove() called later. */
 int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
                         const struct xenfork__cut *cut);

@@ -12,37 +12,6 @@
 #define TAP_PAUSED  0x20U /* TD_VBD_PAUSED, blktap's tapdisk-vbd.h */
 #define TAP_PAUSING 0x10U /* TD_VBD_PAUSE_REQUESTED */
 
-/* The 22nd field; the name, the second, may have blanks and brackets in it. */
-uint64_t xenfork__sys_tap_started(unsigned int pid)
-{
-    char file[32], text[1024] = "";
-    cleanup_file FILE *f = NULL;
-    uint64_t started;
-    const char *p;
-    int field;
-
-    snprintf(file, sizeof(file), "/proc/%u/stat", pid);
-    f = fopen(file, "re");
-    p = f && fgets(text, sizeof(text), f) ? strrchr(text, ')') : NULL;
-    for (field = 2; p && field < 22; field++)
-        p = strchr(p + 1, ' ');
-    return p && sscanf(p, " %" SCNu64, &started) == 1 ? started : 0;
-}
-
-bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk)
-{
-    char file[32], name[16] = "";
-    cleanup_file FILE *f = NULL;
-
-    if (!tapdisk->pid ||
-        (tapdisk->started &&
-         xenfork__sys_tap_started(tapdisk->pid) != tapdisk->started))
-        return false;
-    snprintf(file, sizeof(file), "/proc/%u/comm", tapdisk->pid);
-    f = fopen(file, "re");
-    return f && fgets(name, sizeof(name), f) && !strcmp(name, "tapdisk\n");
-}
-
 /* "backend/vbd3/3/51712" */
 bool xenfork__tap_domid(const struct xenfork__tap *tap, uint32_t *domid_out)
 {

@@ -2,6 +2,7 @@
 #include "op/collapse.h"
 
 #include "disk/base.h"
+#include "disk/collapse.h"
 #include "disk/disk.h"
 #include "host/host.h"
 #include "op/source.h"
@@ -23,42 +24,80 @@ static int join(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         return rc;
     if ((rc = xenfork__txn_source(ctx, txn, info->uuid, info->domid,
                                   info->is_paused)) < 0 ||
-        (rc = xenfork__txn_disk(ctx, txn, driver->name, cut->to, cut->vdev,
-                                cut->from)) < 0 ||
-        (rc = xenfork__txn_stopping(ctx, txn, info->is_paused,
-                                    info->cpu_ns)) < 0 ||
+        (rc = xenfork__txn_snapshot(
+             ctx, txn, driver->name,
+             &(struct xenfork__txn_disk){
+                 .path = cut->to, .vdev = cut->vdev, .from = cut->from})) < 0 ||
+        (rc = xenfork__txn_stopping(ctx, txn, info->is_paused, info->cpu_ns)) <
+            0 ||
         (rc = driver->abort(ctx, cut)) < 0 ||
         (rc = xenfork__txn_commit(ctx, txn)) < 0)
         return xenfork__source_undo(ctx, txn, rc);
     return xenfork__sealed_sweep(ctx);
 }
 
+/* While @act has the guest stand still; whoever finds the journal resumes it */
+static int journal(xenfork_ctx *ctx,
+                   const struct xenfork__collapse_request *request,
+                   xenfork__collapse_act *act, const void *arg)
+{
+    struct xenfork__dominfo info;
+    struct xenfork__txn *txn;
+    int rc;
+
+    if ((rc = xenfork__xen_info(ctx, request->domid, &info)) < 0 ||
+        (rc = xenfork__txn_begin(ctx, &txn)) < 0)
+        return rc;
+    if ((rc = xenfork__txn_source(ctx, txn, info.uuid, info.domid,
+                                  info.is_paused)) < 0 ||
+        (rc = xenfork__txn_stopping(ctx, txn, info.is_paused, info.cpu_ns)) <
+            0 ||
+        (rc = act(ctx, arg)) < 0 || (rc = xenfork__txn_commit(ctx, txn)) < 0)
+        return xenfork__source_undo(ctx, txn, rc);
+    return 0;
+}
+
+static const struct xenfork__collapse_ops ops = {
+    .is_free = xenfork__sealed_is_free,
+    .pair = xenfork__sealed_pair,
+    .above = xenfork__sealed_above,
+    .sweep = xenfork__sealed_sweep,
+    .journal = journal,
+};
+
+static struct xenfork__collapse_request request_for(
+    const struct xenfork__dominfo *info, const struct xenfork__disk *disk)
+{
+    return (struct xenfork__collapse_request){.domid = info->domid,
+                                              .vdev = disk->vdev,
+                                              .from = disk->path,
+                                              .ops = &ops};
+}
+
 static int collapse_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                          const struct xenfork__disk_driver *driver,
                          const struct xenfork__disk *disk, bool *again_out)
 {
+    const struct xenfork__collapse_request request = request_for(info, disk);
     cleanup_free char *to = NULL;
-    struct xenfork__cut cut = {
-        .domid = info->domid, .vdev = disk->vdev, .from = disk->path};
-    int rc = driver->collapse(ctx, &cut, again_out, &to);
+    int rc = driver->collapse(ctx, &request, again_out, &to);
 
     if (rc < 0 || !to)
         return rc;
-    cut.to = to;
-    return join(ctx, info, driver, &cut);
+    return join(ctx, info, driver,
+                &(struct xenfork__cut){.domid = info->domid,
+                                       .vdev = disk->vdev,
+                                       .from = disk->path,
+                                       .to = to});
 }
 
 static int merge_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                       const struct xenfork__disk_driver *driver,
                       const struct xenfork__disk *disk, bool *again_out)
 {
-    return driver->merge
-               ? driver->merge(ctx,
-                               &(struct xenfork__cut){.domid = info->domid,
-                                                      .vdev = disk->vdev,
-                                                      .from = disk->path},
-                               again_out)
-               : 0;
+    const struct xenfork__collapse_request request = request_for(info, disk);
+
+    return driver->merge ? driver->merge(ctx, &request, again_out) : 0;
 }
 
 typedef int step_fn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
@@ -111,7 +150,7 @@ static int turn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     if (rc < 0)
         return rc;
     rc = each_disk(ctx, info, config, step, again_out);
-    xenfork__sys_qemu_close(ctx);
+    xenfork__disks_hang_up(ctx);
     xenfork__config_free(config);
     return rc;
 }

@@ -86,28 +86,6 @@ static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
     return xenfork__nomem(ctx);
 }
 
-static int copied(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
-{
-    /* Only to be stopped: nothing new. */
-    if (per_mille == UINT32_MAX)
-        return xenfork__detach_wait(ctx, opaque);
-    return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
-}
-
-int xenfork__detach_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
-                         const char *path, const char *format)
-{
-    return xenfork__sys_copy(
-        ctx, &(struct xenfork__copy){
-                 .src = path,
-                 .src_format = format,
-                 .dst = own->to,
-                 .dst_format = own->format,
-                 .bytes_per_second = xenfork__detach_speed(own->job),
-                 .step = copied,
-                 .opaque = own->job});
-}
-
 /*
  * What is copied while it is in use cannot be cut meanwhile.  What a killed
  * process has left is settled, and may have changed the record.
@@ -139,14 +117,15 @@ static int hold(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
 
 static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
                 const struct xenfork__disk_driver *driver,
-                const struct xenfork__own *own)
+                const struct xenfork__detach_request *request)
 {
-    if (own->domid == XENFORK_DOMID_NONE && driver->format)
-        return xenfork__detach_copy(ctx, own, own->path, driver->format);
+    if (request->domid == XENFORK_DOMID_NONE && driver->format)
+        return xenfork__request_copy(ctx, request, request->path,
+                                     driver->format);
     if (driver->detach)
-        return driver->detach(ctx, own);
+        return driver->detach(ctx, request);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                  "disk %s of %s cannot be moved while it runs", own->vdev,
+                  "disk %s of %s cannot be moved while it runs", request->vdev,
                   job->clone->name);
     return xenfork__remedy(ctx, "shut it down first, or leave its disks where "
                                 "they are");
@@ -283,36 +262,76 @@ static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
 
 /* Where it is: its driver copies what it lies on, if anything. */
 static int in_place(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
-                    struct xenfork__own *own)
+                    struct xenfork__detach_request *request)
 {
-    own->to = NULL;
-    return driver->detach ? driver->detach(ctx, own) : 0;
+    request->to = NULL;
+    return driver->detach ? driver->detach(ctx, request) : 0;
 }
+
+static int step(xenfork_ctx *ctx, const struct xenfork__detach_request *request,
+                uint64_t done, uint64_t total, uint64_t moved)
+{
+    return xenfork__detach_step(ctx, request->opaque, done, total, moved);
+}
+
+static int wait_for(xenfork_ctx *ctx,
+                    const struct xenfork__detach_request *request)
+{
+    return xenfork__detach_wait(ctx, request->opaque);
+}
+
+static int stays(xenfork_ctx *ctx,
+                 const struct xenfork__detach_request *request)
+{
+    return xenfork__detach_stays(ctx, request->opaque, request->domid);
+}
+
+static int switched(xenfork_ctx *ctx,
+                    const struct xenfork__detach_request *request)
+{
+    return xenfork__detach_switched(
+        ctx, &(struct xenfork__cut){.domid = request->domid,
+                                    .vdev = request->vdev,
+                                    .from = request->path,
+                                    .to = request->to});
+}
+
+static const struct xenfork__detach_ops ops = {
+    .step = step,
+    .wait = wait_for,
+    .stays = stays,
+    .journal = xenfork__detach_journal,
+    .switched = switched,
+};
 
 static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
                   uint32_t domid, uint32_t i,
                   const struct xenfork__disk_driver *driver)
 {
     const struct xenfork__node_disk *disk = &job->clone->disks[i];
-    struct xenfork__own own = {.domid = domid,
-                               .job = job,
-                               .vdev = disk->vdev,
-                               .path = disk->path,
-                               .format = job->dir ? job->format : "raw"};
+    struct xenfork__detach_request request = {
+        .domid = domid,
+        .vdev = disk->vdev,
+        .path = disk->path,
+        .format = job->dir ? job->format : "raw",
+        .driver = driver->name,
+        .bytes_per_second = xenfork__detach_speed(job),
+        .ops = &ops,
+        .opaque = job};
     cleanup_free char *to = NULL;
     int rc = place(ctx, job, disk, driver, &to);
 
     if (rc < 0 || !to)
-        return rc < 0 ? rc : in_place(ctx, driver, &own);
-    own.to = to;
+        return rc < 0 ? rc : in_place(ctx, driver, &request);
+    request.to = to;
     if (!strcmp(disk->path, to))
-        rc = in_place(ctx, driver, &own);
-    else if ((rc = begin(ctx, job, i, to, own.format)) == 0 &&
-             (rc = copy(ctx, job, driver, &own)) == 0)
+        rc = in_place(ctx, driver, &request);
+    else if ((rc = begin(ctx, job, i, to, request.format)) == 0 &&
+             (rc = copy(ctx, job, driver, &request)) == 0)
         rc = go_over(ctx, job, domid, i, to);
     else
         forget_empty(ctx, job, i);
-    return rc < 0 ? rc : finish(ctx, job, domid, i, own.format);
+    return rc < 0 ? rc : finish(ctx, job, domid, i, request.format);
 }
 
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,

@@ -15,121 +15,6 @@
 
 #define STOP_FILE "stop-detach"
 
-/* Hold the job to its speed; it is stopped and cancelled meanwhile, too. */
-static int pace(xenfork_ctx *ctx, const struct xenfork__detaching *job)
-{
-    uint64_t due_ns, speed = xenfork__detach_speed(job);
-    int rc = 0;
-
-    if (!speed)
-        return 0;
-    due_ns = job->start_ns +
-             (uint64_t)((double)job->moved_bytes / (double)speed * 1e9);
-    while (rc == 0 && xenfork__sleep_towards(due_ns))
-        rc = xenfork__detach_wait(ctx, job);
-    return rc;
-}
-
-uint64_t xenfork__detach_speed(const struct xenfork__detaching *job)
-{
-    return job->kib_per_second * 1024;
-}
-
-int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
-                         struct xenfork__lock **lock_out,
-                         struct xenfork__node **now_out)
-{
-    int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, lock_out);
-
-    return rc < 0 ? rc
-                  : xenfork__node_load(ctx, XENFORK_KIND_CLONE,
-                                       job->clone->uuid, now_out);
-}
-
-static int save(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                uint32_t percent)
-{
-    cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
-    int rc = xenfork__detach_load(ctx, job, &lock, &now);
-
-    if (rc < 0)
-        return rc;
-    now->detached = job->clone->detached = percent;
-    if (percent == 100)
-        now->hydrated = 100;
-    return xenfork__node_save(ctx, now);
-}
-
-int xenfork__detach_wait(xenfork_ctx *ctx, const struct xenfork__detaching *job)
-{
-    int rc = xenfork__enter(ctx, XENFORK_STAGE_DETACH, 0, 0);
-
-    if (rc < 0)
-        return rc;
-    if (access(job->stop_path, F_OK) == 0)
-        return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
-                             "detaching %s has been stopped", job->clone->name);
-    return 0;
-}
-
-static int leaves(xenfork_ctx *ctx, const struct xenfork__node *clone)
-{
-    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
-                  "clone %s was %s, with the paths that its disks have now",
-                  clone->name, clone->left);
-    return xenfork__remedy(ctx, "detach it when it runs here again");
-}
-
-/*
- * Whoever leaves has that recorded before.  What was recorded when we began is
- * of before, if the domain is still there and runs.
- */
-int xenfork__detach_stays(xenfork_ctx *ctx,
-                          const struct xenfork__detaching *job, uint32_t domid)
-{
-    cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
-    const char *before = job->clone->left ? job->clone->left : "";
-    struct xenfork__dominfo info = {.is_shutdown = true};
-    int rc = xenfork__detach_load(ctx, job, &lock, &now);
-
-    if (rc < 0 || !now->left || !now->left[0])
-        return rc;
-    if (domid != XENFORK_DOMID_NONE) {
-        rc = xenfork__xen_info(ctx, domid, &info);
-        if (rc < 0 && rc != XENFORK_E_NOTFOUND)
-            return rc;
-    }
-    return info.is_shutdown || strcmp(now->left, before) ? leaves(ctx, now) : 0;
-}
-
-/* In per cent. */
-static uint64_t share_of(uint64_t done, uint64_t total)
-{
-    if (!total)
-        return 0;
-    return done < total ? (uint64_t)((double)done / (double)total * 100) : 100;
-}
-
-int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                         uint64_t done, uint64_t total, uint64_t moved)
-{
-    uint32_t percent = (uint32_t)((job->part * 100 + share_of(done, total)) /
-                                  job->parts);
-    int rc = xenfork__detach_wait(ctx, job);
-
-    if (rc < 0)
-        return rc;
-    xenfork__progress(ctx, 0, percent, 100);
-    job->moved_bytes += moved;
-    if ((rc = pace(ctx, job)) < 0)
-        return rc;
-    /* All of it is recorded only when true. */
-    percent = percent < 100 ? percent : 99;
-    return percent < job->clone->detached + 5 ? 0 : save(ctx, job, percent);
-}
-
 static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
 {
     uint32_t i, domid = XENFORK_DOMID_NONE;
@@ -150,7 +35,7 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
             (rc = xenfork__detach_disk(ctx, job, domid, i)) < 0)
             return rc;
     }
-    return save(ctx, job, 100);
+    return xenfork__detach_save(ctx, job, 100);
 }
 
 /* One at a time; it may be forked and destroyed meanwhile. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Detaching a clone: memory first, then disk by disk, each by its driver.
- * Whoever works calls xenfork__detach_step(), or _wait(), now and then.
- */
+/* Detaching a clone: memory first, then disk by disk, each by its driver. */
 #ifndef LIBFORK_DETACH_H
 #define LIBFORK_DETACH_H
 
 #include "base/internal.h"
+#include "disk/detach.h"
+#include "disk/disk.h"
 #include "state/journal.h"
 #include "state/lock.h"
 #include "state/record.h"
@@ -20,6 +19,9 @@ struct xenfork__detaching {
     uint32_t part, parts;           /* memory, and each disk */
 };
 
+/* Record that @percent of it is done. */
+int xenfork__detach_save(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint32_t percent);
 /*
  * done of total bytes of this part are done, moved of them just now; total 0:
  * how much there is to do is not known yet.  Keeps
@@ -42,29 +44,16 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
                            uint32_t domid);
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t domid, uint32_t disk);
-/* Copy a disk that no domain uses to where it is to be, by qemu-img. */
-struct xenfork__own;
-int xenfork__detach_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
-                         const char *path, const char *format);
+/* See struct xenfork__detach_ops; opaque is the job. */
+int xenfork__detach_journal(xenfork_ctx *ctx,
+                            const struct xenfork__detach_request *request,
+                            const char *to, bool is_pausing,
+                            xenfork__detach_act *act, const void *arg);
 /*
- * A disk that is in use changes places: whoever finds the journal of a killed
- * process calls abort(@to) of that driver, and lets the domain run on.
+ * A disk of the clone that is @cut's domain is at @to, no more at @from: write
+ * that into libxl's record and ours.
  */
-struct xenfork__cut;
-struct xenfork__move {
-    struct xenfork__txn *txn;
-    int keeper_fd;
-};
-int xenfork__move_begin(xenfork_ctx *ctx, const struct xenfork__own *own,
-                        const char *driver, const char *to,
-                        struct xenfork__move *move);
-/* It is paused for a moment from here on. */
-int xenfork__move_pausing(xenfork_ctx *ctx, const struct xenfork__own *own,
-                          struct xenfork__move *move);
-/* rc below 0: it is undone, and that is returned. */
-int xenfork__move_end(xenfork_ctx *ctx, struct xenfork__move *move, int rc);
-/* The domain uses @to from now on: so libxl's record says, and the clone's. */
-int xenfork__moved(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__detach_switched(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 /* What the pace allows in bytes a second; 0: all. */
 uint64_t xenfork__detach_speed(const struct xenfork__detaching *job);
 

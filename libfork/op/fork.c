@@ -15,35 +15,6 @@
 
 #define MAX_CONFIG_BYTES (4U << 20)
 
-/* The time since the last mark belongs to the stage we are leaving. */
-static void account(struct xenfork__job *job)
-{
-    uint64_t now = xenfork__now_ns();
-
-    job->ns[job->ctx->stage] += now - job->mark_ns;
-    job->mark_ns = now;
-}
-
-static void aim(struct xenfork__job *job, uint32_t clone)
-{
-    account(job);
-    job->ns = clone == XENFORK_ALL ? job->result->ns
-                                   : job->result->clones[clone].ns;
-}
-
-int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone)
-{
-    aim(job, clone);
-    return xenfork__enter(job->ctx, stage, clone, 0);
-}
-
-void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
-                             uint32_t clone)
-{
-    aim(job, clone);
-    xenfork__enter_firm(job->ctx, stage, clone);
-}
-
 /* An image is forked: its configuration is in the state. */
 static int load_image_config(struct xenfork__job *job)
 {
@@ -236,7 +207,7 @@ static void fill_result(struct xenfork__job *job, uint64_t start_ns)
 {
     xenfork_result *result = job->result;
 
-    account(job);
+    xenfork__job_account(job);
     result->image_domid = job->image->domid;
     result->image_name = steal_ptr(job->image->name);
     result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;

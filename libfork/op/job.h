@@ -34,6 +34,8 @@ struct xenfork__job {
     uint64_t mark_ns;
 };
 
+/* Account the time since the last mark to the stage that is left. */
+void xenfork__job_account(struct xenfork__job *job);
 /* Enter a stage, and account the time of the last one.  CANCELLED */
 int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone);
 /* The same in the stun's second half and later, where nothing is cancelled. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "disk/disk.h"
+#include "op/detach.h"
 #include "op/reserve.h"
 #include "state/files.h"
 #include "state/record.h"
@@ -104,33 +105,78 @@ static int undo_pause(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return xenfork__xen_unpause(ctx, domid);
 }
 
+/* A disk as a journal speaks of it. */
+struct entry {
+    const char *operation, *driver;
+    struct xenfork__cut cut;
+};
+
+static const char *or_empty(const char *text)
+{
+    return text ? text : "";
+}
+
+/* False: there are no more. */
+static bool entry_of(const struct xenfork__txn *txn, uint32_t n,
+                     struct entry *out)
+{
+    const struct xenfork__record *record = txn->record;
+
+    *out = (struct entry){
+        .operation = or_empty(
+            xenfork__record_get_nth(record, "disk.operation", n)),
+        .driver = xenfork__record_get_nth(record, "disk.driver", n),
+        .cut = {
+            .domid = XENFORK_DOMID_NONE,
+            .vdev = or_empty(xenfork__record_get_nth(record, "disk.vdev", n)),
+            .from = or_empty(xenfork__record_get_nth(record, "disk.from", n)),
+            .to = xenfork__record_get_nth(record, "disk.path", n)}};
+    return n < XENFORK__TXN_MAX_NTH && out->driver && out->cut.to;
+}
+
+static bool is_detach(const struct entry *entry)
+{
+    return !strcmp(entry->operation, XENFORK__TXN_DETACH);
+}
+
+/* Gone over already, it stays so, and the records say it. */
+static int undo_detach(xenfork_ctx *ctx, const struct entry *entry)
+{
+    bool is_switched;
+    int rc = xenfork__disk_detach_settle(ctx, entry->driver, &entry->cut,
+                                         &is_switched);
+
+    return rc == 0 && is_switched ? xenfork__detach_switched(ctx, &entry->cut)
+                                  : rc;
+}
+
 /*
  * What was cut is whole again: best before the source runs on.  Whichever
  * domain has its UUID has its disks open.
  */
 static int undo_cuts(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
-    struct xenfork__cut cut = {.domid = XENFORK_DOMID_NONE};
+    uint32_t n, domid = XENFORK_DOMID_NONE;
+    struct entry entry;
     uint8_t uuid[16];
-    uint32_t n;
     int rc = 0, r;
 
     if (uuid_of(txn, "source", UINT32_MAX, uuid) &&
-        (r = xenfork__xen_by_uuid(ctx, uuid, &cut.domid)) < 0 &&
+        (r = xenfork__xen_by_uuid(ctx, uuid, &domid)) < 0 &&
         r != XENFORK_E_NOTFOUND)
         return r;
-    for (n = 0; n < XENFORK__TXN_MAX_NTH; n++) {
-        const char *driver = xenfork__record_get_nth(txn->record, "disk.driver",
-                                                     n);
-
-        cut.vdev = xenfork__record_get_nth(txn->record, "disk.vdev", n);
-        cut.from = xenfork__record_get_nth(txn->record, "disk.from", n);
-        cut.to = xenfork__record_get_nth(txn->record, "disk.path", n);
-        if (!driver || !cut.to)
-            break;
-        if (!cut.vdev || !cut.from || !cut.from[0])
+    for (n = 0; entry_of(txn, n, &entry); n++) {
+        entry.cut.domid = domid;
+        if (is_detach(&entry))
+            r = undo_detach(ctx, &entry);
+        else if (!strcmp(entry.operation, XENFORK__TXN_SNAPSHOT))
+            r = xenfork__disk_abort(ctx, entry.driver, &entry.cut);
+        else if (!strcmp(entry.operation, XENFORK__TXN_OVERLAY))
             continue;
-        r = xenfork__disk_abort(ctx, driver, &cut);
+        else
+            r = xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                              "the journal has an unknown operation on %s",
+                              entry.cut.to);
         rc = rc < 0 ? rc : r;
     }
     return rc;
@@ -279,29 +325,27 @@ static int undo_start(xenfork_ctx *ctx, struct xenfork__txn *txn)
                : 0;
 }
 
-/* What abort() has not put back is needed still. */
-static bool is_aborted(const char *name, const char *from)
+/* What abort() has not put back, or a detach not ended, is needed still. */
+static bool is_undone_by_driver(const struct entry *entry)
 {
-    const struct xenfork__disk_driver *driver = xenfork__disk_driver(name);
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(
+        entry->driver);
 
-    return driver && driver->abort && from && from[0];
+    return is_detach(entry) ||
+           (!strcmp(entry->operation, XENFORK__TXN_SNAPSHOT) && driver &&
+            driver->abort);
 }
 
 static int undo_disks(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
-    const char *driver, *path, *from;
+    struct entry entry;
     uint32_t n;
     int rc = 0, r;
 
-    for (n = 0; n < XENFORK__TXN_MAX_NTH; n++) {
-        driver = xenfork__record_get_nth(txn->record, "disk.driver", n);
-        path = xenfork__record_get_nth(txn->record, "disk.path", n);
-        from = xenfork__record_get_nth(txn->record, "disk.from", n);
-        if (!driver || !path)
-            break;
-        if (is_aborted(driver, from))
+    for (n = 0; entry_of(txn, n, &entry); n++) {
+        if (is_undone_by_driver(&entry))
             continue;
-        r = xenfork__disk_remove(ctx, driver, path);
+        r = xenfork__disk_remove(ctx, entry.driver, entry.cut.to);
         rc = rc < 0 ? rc : r;
     }
     return rc;

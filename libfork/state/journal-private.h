@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a journal consists of: for state/journal.c, which writes it, and rollback.c. */
+/* What a journal consists of: for journal.c, which writes it, and op/. */
 #ifndef LIBFORK_TXN_PRIVATE_H
 #define LIBFORK_TXN_PRIVATE_H
 
@@ -7,7 +7,12 @@
 #include "state/keyfile.h"
 #include "state/lock.h"
 
-#define XENFORK__TXN_DIR     "txn"
+#define XENFORK__TXN_DIR "txn"
+
+/* What is done to a disk: the value of "disk.operation". */
+#define XENFORK__TXN_SNAPSHOT "snapshot"
+#define XENFORK__TXN_OVERLAY  "overlay"
+#define XENFORK__TXN_DETACH   "detach"
 
 /* Why it could not be undone. */
 #define XENFORK__TXN_REASON "reason"

@@ -121,8 +121,7 @@ int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
 }
 
 int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                         const uint8_t uuid[16],
-                         uint64_t pages)
+                         const uint8_t uuid[16], uint64_t pages)
 {
     int rc;
 
@@ -187,23 +186,48 @@ int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return set_suspended(ctx, txn, false);
 }
 
-int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                      const char *driver, const char *path, const char *vdev,
-                      const char *from)
+static int add_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                    const char *operation, const char *driver,
+                    const struct xenfork__txn_disk *disk)
 {
+    uint32_t n = txn->disks;
     int rc;
 
-    if ((rc = xenfork__record_set_nth(ctx, txn->record, "disk.driver",
-                                      txn->disks, driver)) < 0 ||
-        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.path", txn->disks,
-                                      path)) < 0 ||
-        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.vdev", txn->disks,
-                                      vdev)) < 0 ||
-        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.from", txn->disks,
-                                      from)) < 0)
+    if ((rc = xenfork__record_set_nth(ctx, txn->record, "disk.driver", n,
+                                      driver)) < 0 ||
+        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.operation", n,
+                                      operation)) < 0 ||
+        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.path", n,
+                                      disk->path)) < 0 ||
+        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.vdev", n,
+                                      disk->vdev)) < 0 ||
+        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.from", n,
+                                      disk->from)) < 0)
         return rc;
     txn->disks++;
     return save(ctx, txn);
+}
+
+int xenfork__txn_snapshot(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                          const char *driver,
+                          const struct xenfork__txn_disk *disk)
+{
+    return add_disk(ctx, txn, XENFORK__TXN_SNAPSHOT, driver, disk);
+}
+
+int xenfork__txn_overlay(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                         const char *driver, const char *path)
+{
+    return add_disk(
+        ctx, txn, XENFORK__TXN_OVERLAY, driver,
+        &(struct xenfork__txn_disk){.path = path, .vdev = "", .from = ""});
+}
+
+int xenfork__txn_detach(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                        const char *driver,
+                        const struct xenfork__txn_disk *disk)
+{
+    return add_disk(ctx, txn, XENFORK__TXN_DETACH, driver, disk);
 }
 
 int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,

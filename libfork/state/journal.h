@@ -30,8 +30,7 @@ int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t image[16], uint64_t max_pages);
 /* A clone comes to claim all its memory, for a while: it had @before. */
 int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                         const uint8_t uuid[16],
-                         uint64_t pages);
+                         const uint8_t uuid[16], uint64_t pages);
 /* What the source is told of itself: it had not been told before. */
 int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* The source is paused now and then. */
@@ -47,12 +46,22 @@ int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* A record is made of it that it is frozen. */
 int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /*
- * What a disk driver is about to make: for its abort() where vdev and from
- * are the source's, for its remove() where they are "".  See disk.h
+ * A disk driver is about to make @path: by a snapshot of the disk @vdev at
+ * @from, which its abort() undoes; an overlay, which its remove() undoes; or
+ * where a disk that is in use at @from goes, which its detach_settle() ends or
+ * undoes.  See disk/disk.h
  */
-int xenfork__txn_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                      const char *driver, const char *path, const char *vdev,
-                      const char *from);
+struct xenfork__txn_disk {
+    const char *path, *vdev, *from;
+};
+int xenfork__txn_snapshot(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                          const char *driver,
+                          const struct xenfork__txn_disk *disk);
+int xenfork__txn_overlay(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                         const char *driver, const char *path);
+int xenfork__txn_detach(xenfork_ctx *ctx, struct xenfork__txn *txn,
+                        const char *driver,
+                        const struct xenfork__txn_disk *disk);
 /*
  * A clone with its name, UUID and MACs: nobody else chooses them meanwhile.
  * Durable when all are, by xenfork__txn_chosen().

@@ -25,8 +25,6 @@ struct xenfork__xen {
     struct xenfork__batch *batch; /* buffers of xen/memory.c; NULL at first */
 };
 
-void xenfork__batch_free(xenfork_ctx *ctx);
-
 /* Pages of a domain, one after the other; and one set to zero. */
 int xenfork__xen_read_pages(xenfork_ctx *ctx, uint32_t domid,
                             const uint64_t *gfns, uint32_t count,

@@ -29,13 +29,6 @@ static struct xenfork__batch *batch(xenfork_ctx *ctx)
     return xen->batch;
 }
 
-void xenfork__batch_free(xenfork_ctx *ctx)
-{
-    if (ctx->xen->batch)
-        xencall_free_buffer(ctx->xen->call, ctx->xen->batch);
-    ctx->xen->batch = NULL;
-}
-
 int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out)
 {
     xc_physinfo_t info = {0};

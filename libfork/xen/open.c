@@ -136,7 +136,8 @@ void xenfork__xen_close(xenfork_ctx *ctx)
         xc_interface_close(xen->xch);
     if (xen->fmem)
         xenforeignmemory_close(xen->fmem);
-    xenfork__batch_free(ctx);
+    if (xen->batch)
+        xencall_free_buffer(xen->call, xen->batch);
     if (xen->call)
         xencall_close(xen->call);
     free(xen);

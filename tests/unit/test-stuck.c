@@ -64,11 +64,12 @@ static void put_stuck_of(const char *key, uint32_t domid)
     put_journal(STUCK, "");
     path_of(path, "txn", STUCK);
     xenfork__uuid_print(fake_domain(domid)->uuid, uuid);
-    snprintf(text, sizeof(text),
-             "xenfork 1\n%s %s\nsource.domid %u\nsource.was_paused 0\n"
-             "disk.driver.0 none-such\ndisk.path.0 /nfs/a.img\n"
-             "disk.vdev.0 xvda\ndisk.from.0 \nname.0 half-1\n",
-             key, uuid, domid);
+    snprintf(
+        text, sizeof(text),
+        "xenfork 1\n%s %s\nsource.domid %u\nsource.was_paused 0\n"
+        "disk.driver.0 none-such\ndisk.operation.0 overlay\ndisk.path.0 /nfs/a.img\n"
+        "disk.vdev.0 xvda\ndisk.from.0 \nname.0 half-1\n",
+        key, uuid, domid);
     scene_put_record(path, text, strlen(text));
 }
 

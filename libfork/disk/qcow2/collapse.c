@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The chain that a source lies on becomes shorter, while it runs: what nothing
- * else lies on is joined (disk/qcow2/commit.c), of what clones need the source gets
- * copies of its own where the chain is long.
+ * else lies on is joined (disk/qcow2/commit.c), of what clones need the source
+ * gets copies of its own where the chain is long.
  */
 #include "disk/qcow2/driver.h"
 
 #include <string.h>
 
-#include "disk/base.h"
+#include "disk/collapse.h"
 #include "disk/qcow2/header.h"
-#include "op/source.h"
-#include "state/journal.h"
 
 #define LONG_CHAIN 8U
 #define MAX_DEPTH  4096U
@@ -76,32 +74,26 @@ static int shorten(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return 0;
 }
 
-/* The guest stands still, then: journaled, so that it runs on. */
-static int begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                 const char *id)
-{
-    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
-    struct xenfork__dominfo info;
-    struct xenfork__txn *txn;
-    int rc;
+struct begin {
+    const struct xenfork__cut *cut;
+    const char *id;
+};
 
-    if ((rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
-        (rc = xenfork__xen_info(ctx, cut->domid, &info)) < 0 ||
-        (rc = xenfork__txn_begin(ctx, &txn)) < 0)
-        return rc;
-    if ((rc = xenfork__txn_source(ctx, txn, info.uuid, info.domid,
-                                  info.is_paused)) < 0 ||
-        (rc = xenfork__txn_stopping(ctx, txn, info.is_paused,
-                                    info.cpu_ns)) < 0 ||
-        (rc = xenfork__qcow2_begin(ctx, cut, &top, id)) < 0 ||
-        (rc = xenfork__txn_commit(ctx, txn)) < 0)
-        return xenfork__source_undo(ctx, txn, rc);
-    return 0;
+/* The guest stands still, then. */
+static int begin(xenfork_ctx *ctx, const void *arg)
+{
+    const struct begin *b = arg;
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    int rc = xenfork__sys_qemu_top(ctx, b->cut->domid, b->cut->vdev, &top);
+
+    return rc < 0 ? rc : xenfork__qcow2_begin(ctx, b->cut, &top, b->id);
 }
 
 /* The source lies on @parent, which is ours. */
-static int step(xenfork_ctx *ctx, const struct xenfork__cut *cut, char **parent,
-                bool *again_out, char **to_out)
+static int step(xenfork_ctx *ctx,
+                const struct xenfork__collapse_request *request,
+                const struct xenfork__cut *cut, char **parent, bool *again_out,
+                char **to_out)
 {
     struct xenfork__cut below = *cut;
     struct xenfork__qemu_job_info job;
@@ -117,7 +109,7 @@ static int step(xenfork_ctx *ctx, const struct xenfork__cut *cut, char **parent,
         *again_out = true;
         return 0;
     }
-    rc = xenfork__sealed_is_free(ctx, *parent, cut->from, &is_free);
+    rc = request->ops->is_free(ctx, *parent, cut->from, &is_free);
     if (rc < 0)
         return rc;
     if (job.state == XENFORK__QEMU_JOB_READY) {
@@ -131,20 +123,23 @@ static int step(xenfork_ctx *ctx, const struct xenfork__cut *cut, char **parent,
         return shorten(ctx, cut, *parent, again_out);
     *again_out = true;
     below.to = *parent;
-    return begin(ctx, &below, id);
+    return request->ops->journal(ctx, request, begin,
+                                 &(struct begin){.cut = &below, .id = id});
 }
 
-int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__qcow2_collapse(xenfork_ctx *ctx,
+                            const struct xenfork__collapse_request *request,
                             bool *again_out, char **to_out)
 {
     cleanup_free char *parent = NULL;
     cleanup_free char *real = NULL;
-    struct xenfork__cut followed = *cut;
+    struct xenfork__cut followed = {
+        .domid = request->domid, .vdev = request->vdev, .from = request->from};
     int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
     if (rc == 0)
         rc = xenfork__qcow2_parent(ctx, followed.from, &parent);
     if (rc < 0 || !parent || !is_own(parent))
         return rc;
-    return step(ctx, &followed, &parent, again_out, to_out);
+    return step(ctx, request, &followed, &parent, again_out, to_out);
 }

@@ -12,52 +12,41 @@
 #include <string.h>
 #include <time.h>
 
+#include "disk/detach.h"
 #include "disk/qcow2/header.h"
-#include "op/detach.h"
 #include "state/files.h"
 
 /* Between two looks at a job: soon at first, for a small disk. */
 #define FIRST_POLL_NS 2000000U
 #define LAST_POLL_NS  200000000U
-#define FNV_BASE      14695981039346656037ULL
-#define FNV_STEP      1099511628211ULL
-
-void xenfork__qcow2_path_id(char kind, const char *path, const char *vdev,
-                            char out[XENFORK__QEMU_NAME])
-{
-    uint64_t hash = FNV_BASE;
-
-    for (; *path; path++)
-        hash = (hash ^ (uint8_t)*path) * FNV_STEP;
-    snprintf(out, XENFORK__QEMU_NAME, "%c%020" PRIx64 "-%.12s", kind, hash,
-             vdev);
-}
 
 /* What the pace allows in this time: a job passes over what is empty. */
-static uint64_t moved(const struct xenfork__own *own, uint64_t bytes,
-                      uint32_t poll_ns)
+static uint64_t moved(const struct xenfork__detach_request *request,
+                      uint64_t bytes, uint32_t poll_ns)
 {
-    uint64_t speed = xenfork__detach_speed(own->job);
+    uint64_t speed = request->bytes_per_second;
     uint64_t most = speed / (1000000000U / poll_ns);
 
     return speed && bytes > most ? most : bytes;
 }
 
 /* As long as it is at work; the guest's QEMU is for others to ask, too. */
-static int watch(xenfork_ctx *ctx, const struct xenfork__own *own,
-                 const char *id, struct xenfork__qemu_job_info *job)
+static int watch(xenfork_ctx *ctx,
+                 const struct xenfork__detach_request *request, const char *id,
+                 struct xenfork__qemu_job_info *job)
 {
     uint32_t poll_ns = FIRST_POLL_NS;
     uint64_t before = 0;
     int rc;
 
-    while ((rc = xenfork__sys_qemu_job(ctx, own->domid, own->vdev, job)) == 0 &&
+    while ((rc = xenfork__sys_qemu_job(ctx, request->domid, request->vdev,
+                                       job)) == 0 &&
            job->state == XENFORK__QEMU_JOB_RUNNING && !strcmp(job->id, id)) {
         uint64_t step = job->done > before ? job->done - before : 0;
 
         xenfork__sys_qemu_close(ctx);
-        rc = xenfork__detach_step(ctx, own->job, job->done, job->total,
-                                  moved(own, step, poll_ns));
+        rc = xenfork__request_step(ctx, request, job->done, job->total,
+                                   moved(request, step, poll_ns));
         if (rc < 0)
             return rc;
         before = job->done;
@@ -68,33 +57,36 @@ static int watch(xenfork_ctx *ctx, const struct xenfork__own *own,
 }
 
 /* Not ours, or ours no more. */
-static void cancel(xenfork_ctx *ctx, const struct xenfork__own *own)
+static void cancel(xenfork_ctx *ctx,
+                   const struct xenfork__detach_request *request)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     __auto_type error = ctx->error;
 
-    if (xenfork__sys_qemu_cancel(ctx, own->domid, own->vdev) < 0 ||
-        xenfork__sys_qemu_top(ctx, own->domid, own->vdev, &top) < 0 ||
-        xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, top.node) < 0)
-        LOG_WARN(ctx, "the copy of disk %s goes on, ignoring", own->path);
+    if (xenfork__sys_qemu_cancel(ctx, request->domid, request->vdev) < 0 ||
+        xenfork__sys_qemu_top(ctx, request->domid, request->vdev, &top) < 0 ||
+        xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev, top.node) <
+            0)
+        LOG_WARN(ctx, "the copy of disk %s goes on, ignoring", request->path);
     ctx->error = error;
 }
 
 /* The one that a killed process has begun; is_there_out: it goes on. */
-static int adopt(xenfork_ctx *ctx, const struct xenfork__own *own,
-                 const char *id, bool *is_there_out)
+static int adopt(xenfork_ctx *ctx,
+                 const struct xenfork__detach_request *request, const char *id,
+                 bool *is_there_out)
 {
     struct xenfork__qemu_job_info job;
-    int rc = xenfork__sys_qemu_job(ctx, own->domid, own->vdev, &job);
+    int rc = xenfork__sys_qemu_job(ctx, request->domid, request->vdev, &job);
 
     *is_there_out = false;
     if (rc < 0 || job.state == XENFORK__QEMU_JOB_NONE)
         return rc;
     if (strcmp(job.id, id))
-        return xenfork__sys_qemu_cancel(ctx, own->domid, own->vdev);
+        return xenfork__sys_qemu_cancel(ctx, request->domid, request->vdev);
     *is_there_out = true;
-    return xenfork__sys_qemu_speed(ctx, own->domid, id,
-                                   xenfork__detach_speed(own->job));
+    return xenfork__sys_qemu_speed(ctx, request->domid, id,
+                                   request->bytes_per_second);
 }
 
 static int sync_file(xenfork_ctx *ctx, const char *path)
@@ -107,39 +99,43 @@ static int sync_file(xenfork_ctx *ctx, const char *path)
 }
 
 /* To its file and to the disk: it lies on nothing. */
-static int check_flat(xenfork_ctx *ctx, const struct xenfork__own *own)
+static int check_flat(xenfork_ctx *ctx,
+                      const struct xenfork__detach_request *request)
 {
     cleanup_qcow2 struct xenfork__qcow2 qcow2 = {0};
-    int rc = xenfork__qcow2_read(ctx, own->path, &qcow2);
+    int rc = xenfork__qcow2_read(ctx, request->path, &qcow2);
 
     if (rc < 0)
         return rc == XENFORK_E_STATE
                    ? rc
                    : xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                                   "%s is no longer a qcow2 file", own->path);
+                                   "%s is no longer a qcow2 file",
+                                   request->path);
     if (!qcow2.backing)
-        return sync_file(ctx, own->path);
+        return sync_file(ctx, request->path);
     xenfork__fail(
         ctx, XENFORK_E_DISK, 0,
         "QEMU of domain %u has not copied all of the backing file of %s",
-        own->domid, own->path);
+        request->domid, request->path);
     return xenfork__remedy(ctx, "make room there, and try again");
 }
 
-static int is_flat(xenfork_ctx *ctx, const struct xenfork__own *own,
-                   bool *is_out)
+static int is_flat(xenfork_ctx *ctx,
+                   const struct xenfork__detach_request *request, bool *is_out)
 {
     cleanup_qcow2 struct xenfork__qcow2 qcow2 = {0};
-    int rc = xenfork__qcow2_read(ctx, own->path, &qcow2);
+    int rc = xenfork__qcow2_read(ctx, request->path, &qcow2);
 
     *is_out = rc == 0 && !qcow2.backing;
     return rc == 0 || rc == XENFORK_E_STATE
                ? rc
                : xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                               "%s cannot be read as a qcow2 file", own->path);
+                               "%s cannot be read as a qcow2 file",
+                               request->path);
 }
 
-static int flatten_live(xenfork_ctx *ctx, const struct xenfork__own *own,
+static int flatten_live(xenfork_ctx *ctx,
+                        const struct xenfork__detach_request *request,
                         const struct xenfork__qemu_top *top)
 {
     struct xenfork__qemu_job_info job;
@@ -147,97 +143,100 @@ static int flatten_live(xenfork_ctx *ctx, const struct xenfork__own *own,
     bool is_there;
     int rc;
 
-    xenfork__qcow2_path_id(XENFORK__QCOW2_FLAT, own->path, own->vdev, id);
-    if ((rc = adopt(ctx, own, id, &is_there)) < 0 ||
+    xenfork__qcow2_path_id(XENFORK__QCOW2_FLAT, request->path, request->vdev,
+                           id);
+    if ((rc = adopt(ctx, request, id, &is_there)) < 0 ||
         (!is_there &&
-         (rc = xenfork__sys_qemu_flatten(ctx, own->domid, top, id,
-                                         xenfork__detach_speed(own->job))) < 0))
+         (rc = xenfork__sys_qemu_flatten(ctx, request->domid, top, id,
+                                         request->bytes_per_second)) < 0))
         return rc;
-    rc = watch(ctx, own, id, &job);
+    rc = watch(ctx, request, id, &job);
     if (rc < 0)
         return rc;
-    rc = check_flat(ctx, own);
-    return rc < 0
-               ? rc
-               : xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, top->node);
+    rc = check_flat(ctx, request);
+    return rc < 0 ? rc
+                  : xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev,
+                                           top->node);
 }
 
-static int heard(xenfork_ctx *ctx, void *opaque, uint32_t per_mille)
+static int flatten_offline(xenfork_ctx *ctx,
+                           const struct xenfork__detach_request *request)
 {
-    if (per_mille == UINT32_MAX)
-        return xenfork__detach_wait(ctx, opaque);
-    return xenfork__detach_step(ctx, opaque, per_mille, 1000, 0);
+    int rc = xenfork__sys_flatten(
+        ctx, &(struct xenfork__copy){.src = request->path,
+                                     .src_format = "qcow2",
+                                     .step = xenfork__request_heard,
+                                     .opaque = (void *)request});
+
+    return rc < 0 ? rc : check_flat(ctx, request);
 }
 
-static int flatten_offline(xenfork_ctx *ctx, const struct xenfork__own *own)
-{
-    int rc = xenfork__sys_flatten(ctx,
-                                  &(struct xenfork__copy){.src = own->path,
-                                                          .src_format = "qcow2",
-                                                          .step = heard,
-                                                          .opaque = own->job});
-
-    return rc < 0 ? rc : check_flat(ctx, own);
-}
-
-/* Is it served from where it is to go?  Then the records say so. */
-static int settle(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                  bool *is_moved_out)
+/* Is it served from where it is to go? */
+int xenfork__qcow2_detach_settle(xenfork_ctx *ctx,
+                                 const struct xenfork__cut *cut,
+                                 bool *is_switched_out)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     char id[XENFORK__QEMU_NAME];
-    int rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top);
-
-    xenfork__qcow2_path_id(XENFORK__QCOW2_MOVE, cut->to, cut->vdev, id);
-    *is_moved_out = rc == 0 && !strcmp(top.node, id);
-    return *is_moved_out ? xenfork__moved(ctx, cut) : rc;
-}
-
-/* In the journal's words. */
-static struct xenfork__cut cut_of(const struct xenfork__own *own)
-{
-    return (struct xenfork__cut){.domid = own->domid,
-                                 .vdev = own->vdev,
-                                 .from = own->path,
-                                 .to = own->to};
-}
-
-static int go_over_stopped(xenfork_ctx *ctx, const struct xenfork__own *own,
-                           const char *id)
-{
-    const struct xenfork__cut cut = cut_of(own);
-    bool is_moved;
     int rc;
 
-    if ((rc = xenfork__sys_qemu_flush(ctx, own->domid, id)) < 0 ||
-        (rc = sync_file(ctx, own->to)) < 0 ||
-        (rc = xenfork__names_sync(ctx, own->to)) < 0 ||
-        (rc = xenfork__sys_qemu_complete(ctx, own->domid, own->vdev, id)) < 0)
-        return rc;
-    return settle(ctx, &cut, &is_moved);
+    *is_switched_out = false;
+    if (cut->domid == XENFORK_DOMID_NONE)
+        return 0;
+    rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top);
+    xenfork__qcow2_path_id(XENFORK__QCOW2_MOVE, cut->to, cut->vdev, id);
+    *is_switched_out = rc == 0 && !strcmp(top.node, id);
+    if (rc == 0 && !*is_switched_out)
+        rc = xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
-static int go_over(xenfork_ctx *ctx, const struct xenfork__own *own,
-                   const char *id)
+/* The path of records changes with it, while the guest stands still. */
+static int go_over_stopped(xenfork_ctx *ctx,
+                           const struct xenfork__detach_request *request,
+                           const char *id)
 {
-    struct xenfork__move move;
+    cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
+    int rc;
+
+    if ((rc = xenfork__sys_qemu_flush(ctx, request->domid, id)) < 0 ||
+        (rc = sync_file(ctx, request->to)) < 0 ||
+        (rc = xenfork__names_sync(ctx, request->to)) < 0 ||
+        (rc = xenfork__sys_qemu_complete(ctx, request->domid, request->vdev,
+                                         id)) < 0 ||
+        (rc = xenfork__sys_qemu_top(ctx, request->domid, request->vdev, &top)) <
+            0)
+        return rc;
+    return strcmp(top.node, id) ? 0 : request->ops->switched(ctx, request);
+}
+
+static int pivot(xenfork_ctx *ctx,
+                 const struct xenfork__detach_request *request, const void *arg)
+{
     bool has_paused = false;
     int rc;
 
-    if ((rc = xenfork__detach_stays(ctx, own->job, own->domid)) < 0 ||
-        (rc = xenfork__move_begin(ctx, own, xenfork__disk_qcow2_own.name,
-                                  own->to, &move)) < 0)
+    if ((rc = xenfork__qcow2_stop(ctx, request->domid, &has_paused)) == 0 &&
+        (rc = go_over_stopped(ctx, request, arg)) == 0 && has_paused)
+        rc = xenfork__xen_unpause(ctx, request->domid);
+    return rc;
+}
+
+static int go_over(xenfork_ctx *ctx,
+                   const struct xenfork__detach_request *request,
+                   const char *id)
+{
+    int rc;
+
+    if ((rc = request->ops->stays(ctx, request)) < 0 ||
+        (rc = request->ops->journal(ctx, request, request->to, true, pivot,
+                                    id)) < 0)
         return rc;
-    if ((rc = xenfork__move_pausing(ctx, own, &move)) == 0 &&
-        (rc = xenfork__qcow2_stop(ctx, own->domid, &has_paused)) == 0 &&
-        (rc = go_over_stopped(ctx, own, id)) == 0 && has_paused)
-        rc = xenfork__xen_unpause(ctx, own->domid);
-    rc = xenfork__move_end(ctx, &move, rc);
-    return rc < 0 ? rc : xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, id);
+    return xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev, id);
 }
 
 struct mirror {
-    const struct xenfork__own *own;
+    const struct xenfork__detach_request *request;
     const struct xenfork__qemu_top *top;
     const char *id;
 };
@@ -245,45 +244,42 @@ struct mirror {
 static int mirror(xenfork_ctx *ctx, const void *opaque)
 {
     const struct mirror *m = opaque;
-    const struct xenfork__image to = {.path = m->own->to,
-                                      .format = m->own->format};
+    const struct xenfork__image to = {.path = m->request->to,
+                                      .format = m->request->format};
 
-    return xenfork__sys_qemu_mirror(ctx, m->own->domid, m->top, m->id, &to,
-                                    xenfork__detach_speed(m->own->job));
+    return xenfork__sys_qemu_mirror(ctx, m->request->domid, m->top, m->id, &to,
+                                    m->request->bytes_per_second);
 }
 
-/* The guest stands still while QEMU begins, see host/qemu-job.c. */
-static int begin_stopped(xenfork_ctx *ctx, const struct xenfork__own *own,
-                         const struct xenfork__qemu_top *top, const char *id)
+static int begin_stopped(xenfork_ctx *ctx,
+                         const struct xenfork__detach_request *request,
+                         const void *arg)
 {
-    const struct mirror m = {.own = own, .top = top, .id = id};
-    struct xenfork__move move;
-    int rc = xenfork__move_begin(ctx, own, xenfork__disk_qcow2_own.name,
-                                 own->to, &move);
-
-    if (rc < 0)
-        return rc;
-    if ((rc = xenfork__move_pausing(ctx, own, &move)) == 0)
-        rc = xenfork__qcow2_copy(ctx, own->domid, own->vdev, mirror, &m);
-    return xenfork__move_end(ctx, &move, rc);
+    return xenfork__qcow2_copy(ctx, request->domid, request->vdev, mirror, arg);
 }
 
-static int begin_move(xenfork_ctx *ctx, const struct xenfork__own *own,
+static int begin_move(xenfork_ctx *ctx,
+                      const struct xenfork__detach_request *request,
                       const struct xenfork__qemu_top *top, const char *id)
 {
     cleanup_qcow2 struct xenfork__qcow2 qcow2 = {0};
-    const struct xenfork__image to = {.path = own->to, .format = own->format};
+    const struct xenfork__image to = {.path = request->to,
+                                      .format = request->format};
+    const struct mirror m = {.request = request, .top = top, .id = id};
     int rc;
 
-    if ((rc = xenfork__sys_qemu_tidy(ctx, own->domid, own->vdev, top->node)) <
-            0 ||
-        (rc = xenfork__qcow2_read(ctx, own->path, &qcow2)) < 0 ||
+    if ((rc = xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev,
+                                     top->node)) < 0 ||
+        (rc = xenfork__qcow2_read(ctx, request->path, &qcow2)) < 0 ||
         (rc = xenfork__sys_qemu_img_create(ctx, &to, qcow2.size_bytes)) < 0)
         return rc;
-    return begin_stopped(ctx, own, top, id);
+    /* The guest stands still while QEMU begins, see host/qemu-job.c. */
+    return request->ops->journal(ctx, request, request->to, true, begin_stopped,
+                                 &m);
 }
 
-static int move_live(xenfork_ctx *ctx, const struct xenfork__own *own,
+static int move_live(xenfork_ctx *ctx,
+                     const struct xenfork__detach_request *request,
                      const struct xenfork__qemu_top *top)
 {
     struct xenfork__qemu_job_info job;
@@ -291,66 +287,48 @@ static int move_live(xenfork_ctx *ctx, const struct xenfork__own *own,
     bool is_there;
     int rc;
 
-    xenfork__qcow2_path_id(XENFORK__QCOW2_MOVE, own->to, own->vdev, id);
-    if ((rc = adopt(ctx, own, id, &is_there)) < 0 ||
-        (!is_there && (rc = begin_move(ctx, own, top, id)) < 0) ||
-        (rc = watch(ctx, own, id, &job)) < 0)
+    xenfork__qcow2_path_id(XENFORK__QCOW2_MOVE, request->to, request->vdev, id);
+    if ((rc = adopt(ctx, request, id, &is_there)) < 0 ||
+        (!is_there && (rc = begin_move(ctx, request, top, id)) < 0) ||
+        (rc = watch(ctx, request, id, &job)) < 0)
         return rc;
     if (job.state == XENFORK__QEMU_JOB_READY)
-        return go_over(ctx, own, id);
+        return go_over(ctx, request, id);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                  "QEMU of domain %u cannot copy disk %s to %s", own->domid,
-                  own->vdev, own->to);
+                  "QEMU of domain %u cannot copy disk %s to %s", request->domid,
+                  request->vdev, request->to);
     return xenfork__remedy(ctx, "make room there, or choose another place");
 }
 
-static int detach_live(xenfork_ctx *ctx, const struct xenfork__own *own)
+static int detach_live(xenfork_ctx *ctx,
+                       const struct xenfork__detach_request *request)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
-    int rc = xenfork__sys_qemu_top(ctx, own->domid, own->vdev, &top);
+    int rc = xenfork__sys_qemu_top(ctx, request->domid, request->vdev, &top);
 
     if (rc == 0)
-        rc = own->to ? move_live(ctx, own, &top) : flatten_live(ctx, own, &top);
+        rc = request->to ? move_live(ctx, request, &top)
+                         : flatten_live(ctx, request, &top);
     if (rc == XENFORK_E_NOTFOUND)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "disk %s: QEMU of domain %u is gone", own->vdev,
-                             own->domid);
+                             "disk %s: QEMU of domain %u is gone",
+                             request->vdev, request->domid);
     if (rc < 0)
-        cancel(ctx, own);
+        cancel(ctx, request);
     return rc;
 }
 
-int xenfork__qcow2_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
+int xenfork__qcow2_detach(xenfork_ctx *ctx,
+                          const struct xenfork__detach_request *request)
 {
     bool is_done = false;
-    int rc = own->to ? 0 : is_flat(ctx, own, &is_done);
+    int rc = request->to ? 0 : is_flat(ctx, request, &is_done);
 
     if (rc < 0 || is_done)
         return rc;
-    if (own->domid == XENFORK_DOMID_NONE)
-        return flatten_offline(ctx, own);
-    rc = detach_live(ctx, own);
+    if (request->domid == XENFORK_DOMID_NONE)
+        return flatten_offline(ctx, request);
+    rc = detach_live(ctx, request);
     xenfork__sys_qemu_close(ctx);
     return rc;
 }
-
-/* Gone over already, it stays so; otherwise it is as before. */
-static int own_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
-{
-    bool is_moved;
-    int rc;
-
-    if (cut->domid == XENFORK_DOMID_NONE)
-        return 0;
-    rc = settle(ctx, cut, &is_moved);
-    if (rc == 0 && !is_moved)
-        rc = xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
-    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-}
-
-const struct xenfork__disk_driver xenfork__disk_qcow2_own = {
-    .name = "qcow2-own",
-    .why = "for the journal alone",
-    .abort = own_abort,
-    .remove = xenfork__file_remove,
-};

@@ -24,42 +24,7 @@
 #include "disk/qcow2/header.h"
 #include "state/files.h"
 
-#define ID_DIGITS 20U
-#define MAX_VDEV  12U
-
-const char *xenfork__qcow2_base(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
-int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
-                      const char *vdev, char out[XENFORK__QEMU_NAME])
-{
-    const char *name = xenfork__qcow2_base(sealed);
-    size_t i = 0;
-
-    out[i++] = kind;
-    if (!strncmp(name, XENFORK__QCOW2_PREFIX, strlen(XENFORK__QCOW2_PREFIX)))
-        for (name += strlen(XENFORK__QCOW2_PREFIX); *name && i <= ID_DIGITS;
-             name++)
-            if (isxdigit((unsigned char)*name))
-                out[i++] = *name;
-    if (i <= ID_DIGITS || strlen(vdev) > MAX_VDEV)
-        return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                             "%s (disk %s) is not named by xenfork", sealed,
-                             vdev);
-    snprintf(out + i, XENFORK__QEMU_NAME - i, "-%s", vdev);
-    return 0;
-}
-
-int xenfork__qcow2_new(xenfork_ctx *ctx, const char *sealed, char **path_out)
-{
-    if (asprintf(path_out, "%s.new", sealed) < 0)
-        return xenfork__nomem(ctx);
-    return 0;
-}
+#define MAX_VDEV 12U
 
 static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                   const char *why, const char *remedy)
@@ -67,19 +32,6 @@ static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
                   disk->vdev, disk->path ? disk->path : "empty", why);
     return xenfork__remedy(ctx, "%s", remedy);
-}
-
-int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__cut *cut,
-                          char **real_out)
-{
-    char *real = realpath(cut->from, NULL);
-
-    if (!real && errno == ENOMEM)
-        return xenfork__nomem(ctx);
-    if (real)
-        cut->from = real;
-    *real_out = real;
-    return 0;
 }
 
 static bool stat_folder(const char *path, struct stat *st_out)
@@ -337,5 +289,7 @@ const struct xenfork__disk_driver xenfork__disk_qcow2 = {
     .parent = xenfork__qcow2_parent,
     .collapse = xenfork__qcow2_collapse,
     .detach = xenfork__qcow2_detach,
+    .detach_settle = xenfork__qcow2_detach_settle,
+    .hang_up = xenfork__sys_qemu_close,
     .usage = xenfork__sys_file_usage,
 };

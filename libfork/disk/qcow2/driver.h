@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* For disk/qcow2/driver.c, which cuts, and the others, which make whole again. */
+/* For disk/qcow2/driver.c, which cuts, and the others, which make whole again.
+ */
 #ifndef LIBFORK_DISK_QCOW2_H
 #define LIBFORK_DISK_QCOW2_H
 
@@ -44,8 +45,13 @@ int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 
 /* See disk.h. */
 int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
-int xenfork__qcow2_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__qcow2_collapse(xenfork_ctx *ctx,
+                            const struct xenfork__collapse_request *request,
                             bool *again_out, char **to_out);
-int xenfork__qcow2_detach(xenfork_ctx *ctx, const struct xenfork__own *own);
+int xenfork__qcow2_detach(xenfork_ctx *ctx,
+                          const struct xenfork__detach_request *request);
+int xenfork__qcow2_detach_settle(xenfork_ctx *ctx,
+                                 const struct xenfork__cut *cut,
+                                 bool *is_switched_out);
 
 #endif

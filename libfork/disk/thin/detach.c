@@ -1,32 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Make a delta on a thin device a file of its own. */
-#include "disk/disk.h"
+#include "disk/detach.h"
 
 #include <string.h>
 
+#include "disk/disk.h"
 #include "disk/thin/thin.h"
-#include "op/detach.h"
-#include "state/files.h"
+#include "xen/xen.h"
 
 /*
  * Both have all that is written: the records come to lead to the file.  A
  * domain that is started by libxl's must not find another disk than the
  * clone's record says, so that a keeper brings them to agree.
  */
-static int go_over(xenfork_ctx *ctx, const struct xenfork__own *own)
+static int go_over(xenfork_ctx *ctx,
+                   const struct xenfork__detach_request *request,
+                   const void *arg)
 {
-    struct xenfork__move move;
-    int rc = xenfork__move_begin(ctx, own, xenfork__disk_thin_own.name, own->to,
-                                 &move);
-
-    if (rc == 0)
-        rc = xenfork__move_end(
-            ctx, &move,
-            xenfork__moved(ctx, &(struct xenfork__cut){.domid = own->domid,
-                                                       .vdev = own->vdev,
-                                                       .from = own->path,
-                                                       .to = own->to}));
-    return rc;
+    (void)arg;
+    return request->ops->switched(ctx, request);
 }
 
 /* Does libxl's record lead to the file already? */
@@ -48,48 +40,47 @@ static int is_gone_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return 0;
 }
 
-static int own_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+int xenfork__thin_detach_settle(xenfork_ctx *ctx,
+                                const struct xenfork__cut *cut,
+                                bool *is_switched_out)
 {
-    bool is_over = false;
     int rc;
 
+    *is_switched_out = false;
     if (cut->domid == XENFORK_DOMID_NONE)
         return 0;
-    rc = is_gone_over(ctx, cut, &is_over);
-    if (rc == 0 && !is_over)
-        rc = xenfork__thin_is_in_both(ctx, cut->from, &is_over);
-    return rc == 0 && is_over ? xenfork__moved(ctx, cut) : rc;
+    rc = is_gone_over(ctx, cut, is_switched_out);
+    if (rc == 0 && !*is_switched_out)
+        rc = xenfork__thin_is_in_both(ctx, cut->from, is_switched_out);
+    return rc;
 }
 
-const struct xenfork__disk_driver xenfork__disk_thin_own = {
-    .name = "thin-own",
-    .why = "for the journal alone",
-    .abort = own_abort,
-    .remove = xenfork__file_remove,
-};
-
 /* A domain's is moved below it; one that nobody uses is a device to copy. */
-int xenfork__thin_own(xenfork_ctx *ctx, const struct xenfork__own *own)
+int xenfork__thin_make_own(xenfork_ctx *ctx,
+                           const struct xenfork__detach_request *request)
 {
     cleanup_free char *node = NULL;
     int rc, r;
 
-    if (own->domid != XENFORK_DOMID_NONE && strcmp(own->format, "raw")) {
+    if (request->domid != XENFORK_DOMID_NONE &&
+        strcmp(request->format, "raw")) {
         xenfork__fail(
             ctx, XENFORK_E_DISK, 0,
             "while its domain runs, disk %s can only become a raw file",
-            own->vdev);
+            request->vdev);
         return xenfork__remedy(ctx, "shut it down first, or leave out the "
                                     "format");
     }
-    if (own->domid != XENFORK_DOMID_NONE) {
-        rc = xenfork__thin_move(ctx, own);
-        return rc < 0 ? rc : go_over(ctx, own);
+    if (request->domid != XENFORK_DOMID_NONE) {
+        rc = xenfork__thin_move(ctx, request);
+        return rc < 0 ? rc
+                      : request->ops->journal(ctx, request, request->to, false,
+                                              go_over, NULL);
     }
-    rc = xenfork__thin_attach(ctx, own->path, true, false, &node);
+    rc = xenfork__thin_attach(ctx, request->path, true, false, &node);
     if (rc < 0)
         return rc;
-    rc = xenfork__detach_copy(ctx, own, node, "raw");
-    r = xenfork__thin_detach(ctx, own->path, node);
+    rc = xenfork__request_copy(ctx, request, node, "raw");
+    r = xenfork__thin_detach(ctx, request->path, node);
     return rc < 0 ? rc : r;
 }

@@ -15,7 +15,6 @@
 #include "disk/thin/pool.h"
 #include "disk/thin/thin.h"
 #include "host/host.h"
-#include "op/detach.h"
 #include "state/files.h"
 
 #define SCRIPT "block-fork"
@@ -457,7 +456,8 @@ const struct xenfork__disk_driver xenfork__disk_thin = {
     .abort = thin_abort,
     .clone = thin_clone,
     .remove = thin_remove,
-    .detach = xenfork__thin_own,
+    .detach = xenfork__thin_make_own,
+    .detach_settle = xenfork__thin_detach_settle,
     .is_moved = true,
     .thaw = thin_thaw,
     .usage = thin_usage,

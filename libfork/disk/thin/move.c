@@ -12,9 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "disk/disk.h"
+#include "disk/detach.h"
 #include "disk/thin/pool.h"
-#include "op/detach.h"
 #include "state/files.h"
 
 #define STEP_SECTORS   (32768U * 4) /* 64 MiB: each suspends the disk once */
@@ -24,7 +23,7 @@
 #define POLL_NS        50000000L
 
 struct move {
-    const struct xenfork__own *own;
+    const struct xenfork__detach_request *request;
     const struct xenfork__thin *thin;
     char under[XENFORK__DM_NAME_BYTES];
     char loop[XENFORK__LOOP_BYTES];
@@ -98,7 +97,7 @@ static int look(xenfork_ctx *ctx, const struct move *move, uint64_t start,
                total_out, health) != 3 ||
         strcmp(health, "AA") != 0)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0, "cannot copy into %s: %s",
-                             move->own->to, status);
+                             move->request->to, status);
     return 0;
 }
 
@@ -116,8 +115,8 @@ static int wait_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
         done = done < total ? done : total;
         /* Regions may be out of sync again: what is done is not undone. */
         done = done > before ? done : before;
-        rc = xenfork__detach_step(
-            ctx, move->own->job,
+        rc = xenfork__request_step(
+            ctx, move->request,
             (start + sectors * done / (total ? total : 1)) *
                 XENFORK__SECTOR_BYTES,
             move->thin->sectors * XENFORK__SECTOR_BYTES,
@@ -200,26 +199,27 @@ static int make_file(xenfork_ctx *ctx, const char *path, uint64_t bytes)
  * The folder's lock is taken for short: others fork beside us.  That nobody
  * forks this clone meanwhile, our caller sees to.
  */
-int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own)
+int xenfork__thin_move(xenfork_ctx *ctx,
+                       const struct xenfork__detach_request *request)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
     cleanup_close int loop_fd = -1;
     struct xenfork__dm_info info;
-    struct move move = {.own = own};
+    struct move move = {.request = request};
     int rc;
 
-    if ((rc = xenfork__thin_open(ctx, own->path, &thin)) < 0 ||
+    if ((rc = xenfork__thin_open(ctx, request->path, &thin)) < 0 ||
         (rc = xenfork__thin_check(ctx, thin)) < 0 ||
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0)
         return rc;
     if (!info.is_there || !thin->has_id)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0, "disk %s is not in use",
-                             own->path);
+                             request->path);
     move.thin = thin;
     xenfork__thin_name_under(thin, move.under);
-    if ((rc = make_file(ctx, own->to, thin->sectors * XENFORK__SECTOR_BYTES)) <
-            0 ||
-        (rc = xenfork__sys_loop(ctx, own->to, false, &loop_fd, move.loop)) <
+    if ((rc = make_file(ctx, request->to,
+                        thin->sectors * XENFORK__SECTOR_BYTES)) < 0 ||
+        (rc = xenfork__sys_loop(ctx, request->to, false, &loop_fd, move.loop)) <
             0 ||
         (rc = begin(ctx, &move)) < 0)
         return rc;
@@ -228,16 +228,17 @@ int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own)
     if (rc == 0)
         rc = use_both(ctx, &move);
     if (rc == 0)
-        rc = xenfork__sys_disk_flush(ctx, own->to);
+        rc = xenfork__sys_disk_flush(ctx, request->to);
     if (rc == 0)
-        rc = xenfork__names_sync(ctx, own->to);
+        rc = xenfork__names_sync(ctx, request->to);
     if (rc == 0)
-        rc = xenfork__detach_stays(ctx, own->job, own->domid);
+        rc = request->ops->stays(ctx, request);
     if (rc < 0) {
         __auto_type error = ctx->error;
 
         if (undo(ctx, &move) < 0)
-            LOG_WARN(ctx, "the copy of disk %s goes on, ignoring", own->path);
+            LOG_WARN(ctx, "the copy of disk %s goes on, ignoring",
+                     request->path);
         ctx->error = error;
     }
     return rc;

@@ -127,14 +127,20 @@ int xenfork__thin_release(xenfork_ctx *ctx, const struct xenfork__thin *thin);
 int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                          uint64_t *sectors_out);
 
-struct xenfork__own;
+struct xenfork__detach_request;
+struct xenfork__cut;
 /* The driver's detach(), see disk.h: disk/thin/detach.c */
-int xenfork__thin_own(xenfork_ctx *ctx, const struct xenfork__own *own);
+int xenfork__thin_make_own(xenfork_ctx *ctx,
+                           const struct xenfork__detach_request *request);
+int xenfork__thin_detach_settle(xenfork_ctx *ctx,
+                                const struct xenfork__cut *cut,
+                                bool *is_switched_out);
 /*
- * A delta that a domain uses becomes a file, step by step: disk/thin/move.c.  Then
- * both have all that is written, until the move is finished, or undone.
+ * A delta that a domain uses becomes a file, step by step: disk/thin/move.c.
+ * Then both have all that is written, until the move is finished, or undone.
  */
-int xenfork__thin_move(xenfork_ctx *ctx, const struct xenfork__own *own);
+int xenfork__thin_move(xenfork_ctx *ctx,
+                       const struct xenfork__detach_request *request);
 /* From now on only the file has it.  is_moved_out false: it is not in both */
 int xenfork__thin_finish_move(xenfork_ctx *ctx,
                               const struct xenfork__thin *thin,

@@ -1,69 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What lies on a file; and the way back, when nothing does any more. */
+/* The way back to the file, when nothing lies on it any more. */
 #include "disk/thin/thin.h"
 
 #include <string.h>
 
 #include "disk/thin/pool.h"
 #include "state/files.h"
-#include "state/keyfile.h"
 
 /*
  * So much (1 GiB) is copied at once, while libxl waits for the script; more
  * when somebody asks for it.
  */
 #define QUICK_SECTORS (2U << 20)
-
-/* Adds what one record says. */
-static int count_one(xenfork_ctx *ctx, const char *path, const char *origin_is,
-                     struct xenfork__thin_users *users)
-{
-    cleanup_record struct xenfork__record *record = NULL;
-    const char *kind, *of;
-    int rc = xenfork__record_read(ctx, path, &record);
-
-    if (rc < 0)
-        return rc;
-    kind = xenfork__record_get(record, "kind");
-    of = xenfork__record_get(record, "origin_is");
-    users->records++;
-    if (!kind || !of || strcmp(of, origin_is))
-        return 0;
-    users->has_head |= !strcmp(kind, "head");
-    users->sealed += !strcmp(kind, "sealed");
-    users->deltas += !strcmp(kind, "delta");
-    return 0;
-}
-
-int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
-                        const char *origin_is,
-                        struct xenfork__thin_users *users_out)
-{
-    struct xenfork__thin_users users = {0};
-    char **names;
-    size_t count, i;
-    int rc = xenfork__dir_names(ctx, dir, &names, &count);
-
-    if (rc < 0)
-        return rc;
-    for (i = 0; i < count && rc >= 0; i++) {
-        cleanup_free char *path = NULL;
-
-        if (!xenfork__thin_ends_in(names[i], XENFORK__THIN_HEAD) &&
-            !xenfork__thin_ends_in(names[i], XENFORK__THIN_SUFFIX))
-            continue;
-        if (asprintf(&path, "%s/%s", dir, names[i]) < 0) {
-            path = NULL;
-            rc = xenfork__nomem(ctx);
-        } else {
-            rc = count_one(ctx, path, origin_is, &users);
-        }
-    }
-    xenfork__names_free(names, count);
-    if (rc == 0)
-        *users_out = users;
-    return rc;
-}
 
 static int copy_back(xenfork_ctx *ctx, const struct xenfork__thin *head)
 {
@@ -107,15 +55,6 @@ static int merge(xenfork_ctx *ctx, const struct xenfork__thin *head,
         rc = copy_back(ctx, head);
     r = xenfork__thin_unmake(ctx, head);
     return rc < 0 ? rc : r;
-}
-
-int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head)
-{
-    int rc = xenfork__file_remove_durably(ctx, head->record);
-
-    if (rc == 0)
-        rc = xenfork__pool_delete(ctx, head->dir, head->id);
-    return rc;
 }
 
 /* It has been written to meanwhile: the head stays. */

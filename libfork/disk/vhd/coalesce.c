@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "disk/base.h"
+#include "disk/collapse.h"
 #include "host/host.h"
 #include "state/files.h"
 #include "state/keyfile.h"
@@ -43,13 +44,14 @@ static int note_merged(xenfork_ctx *ctx, const char *marker, const char *lower)
     return xenfork__record_write(ctx, marker, record);
 }
 
-int xenfork__vhd_merge(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__vhd_merge(xenfork_ctx *ctx,
+                       const struct xenfork__collapse_request *request,
                        bool *again_out)
 {
     cleanup_free char *upper = NULL;
     cleanup_free char *lower = NULL;
     cleanup_free char *marker = NULL;
-    int rc = xenfork__sealed_pair(ctx, cut->from, &upper, &lower);
+    int rc = request->ops->pair(ctx, request->from, &upper, &lower);
 
     if (rc < 0 || !upper)
         return rc;
@@ -66,11 +68,13 @@ int xenfork__vhd_merge(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 }
 
 /* Everything that is to lie on the lower one, before the first of it does. */
-static int note_above(xenfork_ctx *ctx, const char *marker, const char *upper,
+static int note_above(xenfork_ctx *ctx,
+                      const struct xenfork__collapse_request *request,
+                      const char *marker, const char *upper,
                       struct xenfork__record *record)
 {
     cleanup_above struct xenfork__above above = {0};
-    int rc = xenfork__sealed_above(ctx, upper, &above);
+    int rc = request->ops->above(ctx, upper, &above);
     uint32_t i;
 
     for (i = 0; i < above.count && rc >= 0; i++) {
@@ -138,7 +142,9 @@ static int relink_all(xenfork_ctx *ctx, const struct xenfork__record *record,
 }
 
 /* NOTFOUND, not logged: it has not been merged. */
-static int relink_merged(xenfork_ctx *ctx, const char *upper)
+static int relink_merged(xenfork_ctx *ctx,
+                         const struct xenfork__collapse_request *request,
+                         const char *upper)
 {
     cleanup_record struct xenfork__record *record = NULL;
     cleanup_free char *marker = marker_of(ctx, upper);
@@ -148,12 +154,13 @@ static int relink_merged(xenfork_ctx *ctx, const char *upper)
         return XENFORK_E_NOMEM;
     if ((rc = xenfork__record_read(ctx, marker, &record)) < 0 ||
         (!xenfork__record_get_nth(record, "above", 0) &&
-         (rc = note_above(ctx, marker, upper, record)) < 0))
+         (rc = note_above(ctx, request, marker, upper, record)) < 0))
         return rc;
     return relink_all(ctx, record, upper, true);
 }
 
-int xenfork__vhd_relink(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__vhd_relink(xenfork_ctx *ctx,
+                        const struct xenfork__collapse_request *request,
                         bool *again_out)
 {
     cleanup_sealed struct xenfork__sealed_list list = {0};
@@ -162,15 +169,15 @@ int xenfork__vhd_relink(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     int rc = xenfork__sealed_load(ctx, &list);
 
     for (i = 0; i < list.count && rc >= 0; i++) {
-        if (strcmp(list.items[i].from, cut->from) != 0)
+        if (strcmp(list.items[i].from, request->from) != 0)
             continue;
-        rc = relink_merged(ctx, list.items[i].path);
+        rc = relink_merged(ctx, request, list.items[i].path);
         has_done |= rc == 0;
         *again_out |= rc == 0 || rc == XENFORK_E_BUSY;
         if (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_BUSY)
             rc = 0;
     }
-    return rc == 0 && has_done ? xenfork__sealed_sweep(ctx) : rc;
+    return rc == 0 && has_done ? request->ops->sweep(ctx) : rc;
 }
 
 int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file)

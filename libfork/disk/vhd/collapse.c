@@ -10,20 +10,22 @@
 
 #include <string.h>
 
-#include "disk/base.h"
+#include "disk/collapse.h"
 #include "host/host.h"
 
 #define MAX_BLOCKS 128U /* of 2 MiB */
 
 /* to_out: the source may be put back on that. */
-static int find_free(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int find_free(xenfork_ctx *ctx,
+                     const struct xenfork__collapse_request *request,
                      bool *again_out, char **to_out)
 {
     struct xenfork__vhd vhd = {0};
     cleanup_free char *parent = NULL;
     cleanup_free char *to = NULL;
     bool is_free = false;
-    int rc = xenfork__sys_vhd_query(ctx, xenfork__vhd_file(cut->from), &vhd);
+    int rc = xenfork__sys_vhd_query(ctx, xenfork__vhd_file(request->from),
+                                    &vhd);
 
     if (rc < 0)
         return rc;
@@ -34,7 +36,7 @@ static int find_free(xenfork_ctx *ctx, const struct xenfork__cut *cut,
         to = NULL;
         return xenfork__nomem(ctx);
     }
-    rc = xenfork__sealed_is_free(ctx, to, cut->from, &is_free);
+    rc = request->ops->is_free(ctx, to, request->from, &is_free);
     if (rc < 0 || !is_free)
         return rc;
     *again_out |= vhd.depth > 2;
@@ -42,10 +44,11 @@ static int find_free(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return 0;
 }
 
-int xenfork__vhd_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__vhd_collapse(xenfork_ctx *ctx,
+                          const struct xenfork__collapse_request *request,
                           bool *again_out, char **to_out)
 {
-    int rc = xenfork__vhd_relink(ctx, cut, again_out);
+    int rc = xenfork__vhd_relink(ctx, request, again_out);
 
-    return rc < 0 ? rc : find_free(ctx, cut, again_out, to_out);
+    return rc < 0 ? rc : find_free(ctx, request, again_out, to_out);
 }

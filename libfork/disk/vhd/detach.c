@@ -14,8 +14,8 @@
 
 #include <string.h>
 
+#include "disk/detach.h"
 #include "host/host.h"
-#include "op/detach.h"
 #include "state/files.h"
 
 #define USER "detach" /* whom its tapdisks are for */
@@ -110,7 +110,7 @@ static int make_copy(xenfork_ctx *ctx, const struct files *files,
 static int step(xenfork_ctx *ctx, void *opaque, uint64_t done, uint64_t total,
                 uint64_t moved)
 {
-    return xenfork__detach_step(ctx, opaque, done, total, moved);
+    return xenfork__request_step(ctx, opaque, done, total, moved);
 }
 
 /* A device with what @over has. */
@@ -125,7 +125,8 @@ static int look_at(xenfork_ctx *ctx, const struct files *files,
                                    XENFORK__TAP_READONLY, node_out);
 }
 
-static int fill_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
+static int fill_copy(xenfork_ctx *ctx,
+                     const struct xenfork__detach_request *request,
                      const struct files *files, const char *parent)
 {
     cleanup_free char *src = NULL;
@@ -136,8 +137,9 @@ static int fill_copy(xenfork_ctx *ctx, const struct xenfork__own *own,
         (rc = xenfork__sys_tap_attach(ctx, files->copy, USER, 0, &dst)) < 0)
         return rc;
     rc = xenfork__sys_copy_device(
-        ctx, &(struct xenfork__device_copy){
-                 .src = src, .dst = dst, .step = step, .opaque = own->job});
+        ctx,
+        &(struct xenfork__device_copy){
+            .src = src, .dst = dst, .step = step, .opaque = (void *)request});
     if (rc == XENFORK_E_DISK)
         xenfork__remedy(ctx, "make room there, and try again");
     return rc;
@@ -160,21 +162,23 @@ static int go_over(xenfork_ctx *ctx, const struct files *files)
     return xenfork__vhd_abort(ctx, &cut);
 }
 
-static int detach_in_place(xenfork_ctx *ctx, const struct xenfork__own *own,
+static int detach_in_place(xenfork_ctx *ctx,
+                           const struct xenfork__detach_request *request,
                            const struct files *files, const char *parent)
 {
     int rc;
 
     if ((rc = let_go(ctx, files)) < 0 ||
         (rc = make_copy(ctx, files, parent)) < 0 ||
-        (rc = fill_copy(ctx, own, files, parent)) < 0 ||
+        (rc = fill_copy(ctx, request, files, parent)) < 0 ||
         (rc = let_go(ctx, files)) < 0)
         return rc;
     return go_over(ctx, files);
 }
 
 /* Nobody uses it. */
-static int detach_elsewhere(xenfork_ctx *ctx, const struct xenfork__own *own,
+static int detach_elsewhere(xenfork_ctx *ctx,
+                            const struct xenfork__detach_request *request,
                             const struct files *files)
 {
     cleanup_free char *node = NULL;
@@ -182,47 +186,61 @@ static int detach_elsewhere(xenfork_ctx *ctx, const struct xenfork__own *own,
 
     if ((rc = let_go(ctx, files)) < 0 ||
         (rc = look_at(ctx, files, files->leaf, &node)) < 0 ||
-        (rc = xenfork__detach_copy(ctx, own, node, "raw")) < 0)
+        (rc = xenfork__request_copy(ctx, request, node, "raw")) < 0)
         return rc;
     return let_go(ctx, files);
 }
 
-static int refuse_move(xenfork_ctx *ctx, const struct xenfork__own *own)
+static int refuse_move(xenfork_ctx *ctx,
+                       const struct xenfork__detach_request *request)
 {
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "disk %s (%s) cannot be moved while its domain runs",
-                  own->vdev, own->path);
+                  request->vdev, request->path);
     return xenfork__remedy(ctx, "leave out --to, and it is detached where it "
                                 "is; or shut the clone down");
 }
 
-int xenfork__vhd_detach(xenfork_ctx *ctx, const struct xenfork__own *own)
+struct detach {
+    const struct files *files;
+    const char *parent;
+};
+
+static int act(xenfork_ctx *ctx, const struct xenfork__detach_request *request,
+               const void *arg)
+{
+    const struct detach *detach = arg;
+
+    return request->to
+               ? detach_elsewhere(ctx, request, detach->files)
+               : detach_in_place(ctx, request, detach->files, detach->parent);
+}
+
+int xenfork__vhd_detach(xenfork_ctx *ctx,
+                        const struct xenfork__detach_request *request)
 {
     cleanup_files struct files files = {0};
     cleanup_free char *parent = NULL;
     cleanup_free char *to = NULL;
-    struct xenfork__move move;
     int rc;
 
-    if (own->to && own->domid != XENFORK_DOMID_NONE)
-        return refuse_move(ctx, own);
-    if ((rc = name_files(ctx, own->path, &files)) < 0 ||
+    if (request->to && request->domid != XENFORK_DOMID_NONE)
+        return refuse_move(ctx, request);
+    if ((rc = name_files(ctx, request->path, &files)) < 0 ||
         (rc = parent_of(ctx, files.leaf, &parent)) < 0)
-        return rc == XENFORK_E_NOTFOUND ? xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                                                        "no file %s", own->path)
-                                        : rc;
-    if (!own->to && !parent)
+        return rc == XENFORK_E_NOTFOUND
+                   ? xenfork__fail(ctx, XENFORK_E_DISK, 0, "no file %s",
+                                   request->path)
+                   : rc;
+    if (!request->to && !parent)
         return 0;
     if (asprintf(&to, XENFORK__VHD_PREFIX "%s", files.copy) < 0) {
         to = NULL;
         return xenfork__nomem(ctx);
     }
-    rc = xenfork__move_begin(ctx, own, xenfork__disk_vhd_own.name, to, &move);
-    if (rc < 0)
-        return rc;
-    rc = own->to ? detach_elsewhere(ctx, own, &files)
-                 : detach_in_place(ctx, own, &files, parent);
-    return xenfork__move_end(ctx, &move, rc);
+    return request->ops->journal(
+        ctx, request, to, false, act,
+        &(struct detach){.files = &files, .parent = parent});
 }
 
 /* As before, or merged, whichever the files say; its requests go on. */
@@ -244,21 +262,16 @@ static int settle(xenfork_ctx *ctx, const struct files *files)
     return rc == 0 && is_paused ? xenfork__vhd_resume(ctx, files->leaf) : rc;
 }
 
-static int own_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+int xenfork__vhd_detach_settle(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                               bool *is_switched_out)
 {
     cleanup_files struct files files = {0};
     int rc = name_files(ctx, cut->from, &files), r;
 
+    *is_switched_out = false;
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     rc = settle(ctx, &files);
     r = let_go(ctx, &files);
     return rc < 0 ? rc : r;
 }
-
-const struct xenfork__disk_driver xenfork__disk_vhd_own = {
-    .name = "vhd-own",
-    .why = "for the journal alone",
-    .abort = own_abort,
-    .remove = xenfork__vhd_forget_copy,
-};

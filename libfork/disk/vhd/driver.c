@@ -20,6 +20,7 @@
 #include "base/ids.h"
 #include "disk/vhd/vhd.h"
 #include "host/host.h"
+#include "state/files.h"
 
 #define SCRIPT     "block-fork"
 #define TAP_SCRIPT "block-tap" /* libxl's own */
@@ -165,6 +166,22 @@ static int vhd_clone(xenfork_ctx *ctx, const char *from, const char *to)
                : xenfork__sys_vhd_snapshot(ctx, parent, xenfork__vhd_file(to));
 }
 
+static int remove_files(xenfork_ctx *ctx, const char *file)
+{
+    cleanup_free char *next = NULL;
+    int rc, r;
+
+    if (asprintf(&next, "%s" XENFORK__VHD_NEW, file) < 0) {
+        next = NULL;
+        return xenfork__nomem(ctx);
+    }
+    if ((rc = xenfork__vhd_forget_merged(ctx, file)) < 0)
+        return rc;
+    rc = xenfork__file_remove(ctx, next);
+    r = xenfork__file_remove(ctx, file);
+    return rc < 0 ? rc : r;
+}
+
 /*
  * First the file: then a script that a killed fork has left running can put no
  * tapdisk behind it any more, and one that it has put there is found.
@@ -173,7 +190,7 @@ static int vhd_remove(xenfork_ctx *ctx, const char *path)
 {
     const char *file = xenfork__vhd_file(path);
     int rc = xenfork__vhd_forget_copy(ctx, file);
-    int r = rc < 0 ? rc : xenfork__vhd_remove(ctx, file);
+    int r = rc < 0 ? rc : remove_files(ctx, file);
 
     rc = xenfork__sys_tap_detach(ctx, file, NULL);
     return r < 0 ? r : rc;
@@ -243,5 +260,6 @@ const struct xenfork__disk_driver xenfork__disk_vhd = {
     .collapse = xenfork__vhd_collapse,
     .merge = xenfork__vhd_merge,
     .detach = xenfork__vhd_detach,
+    .detach_settle = xenfork__vhd_detach_settle,
     .usage = vhd_usage,
 };

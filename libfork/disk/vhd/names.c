@@ -60,19 +60,3 @@ int xenfork__vhd_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
         return xenfork__nomem(ctx);
     return 0;
 }
-
-int xenfork__vhd_remove(xenfork_ctx *ctx, const char *file)
-{
-    cleanup_free char *next = NULL;
-    int rc, r;
-
-    if (asprintf(&next, "%s" XENFORK__VHD_NEW, file) < 0) {
-        next = NULL;
-        return xenfork__nomem(ctx);
-    }
-    if ((rc = xenfork__vhd_forget_merged(ctx, file)) < 0)
-        return rc;
-    rc = xenfork__file_remove(ctx, next);
-    r = xenfork__file_remove(ctx, file);
-    return rc < 0 ? rc : r;
-}

@@ -16,8 +16,8 @@ bool xenfork__vhd_is_ours(const char *file);
 int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
                            uint32_t *limit_out);
 /*
- * The tapdisk of whoever writes to the file: disk/vhd/tapdisk.c.  NOTFOUND, not logged:
- * there is none
+ * The tapdisk of whoever writes to the file: disk/vhd/tapdisk.c.  NOTFOUND, not
+ * logged: there is none
  */
 int xenfork__vhd_is_served(xenfork_ctx *ctx, const char *file);
 /*
@@ -29,13 +29,11 @@ int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_resume(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,
                            bool *is_paused_out);
-/* A file that we made, and what belongs to it.  Absent already: success */
-int xenfork__vhd_remove(xenfork_ctx *ctx, const char *file);
-
 /* What has been merged, and is removed: nothing is left half-way. */
 int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file);
 /* Under the source's lock: what lies on what has been merged no longer does. */
-int xenfork__vhd_relink(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__vhd_relink(xenfork_ctx *ctx,
+                        const struct xenfork__collapse_request *request,
                         bool *again_out);
 /* What detaching the file has begun.  Absent already: success */
 int xenfork__vhd_forget_copy(xenfork_ctx *ctx, const char *file);
@@ -47,10 +45,15 @@ int xenfork__vhd_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 int xenfork__vhd_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 int xenfork__vhd_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
-int xenfork__vhd_collapse(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__vhd_collapse(xenfork_ctx *ctx,
+                          const struct xenfork__collapse_request *request,
                           bool *again_out, char **to_out);
-int xenfork__vhd_merge(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__vhd_merge(xenfork_ctx *ctx,
+                       const struct xenfork__collapse_request *request,
                        bool *again_out);
-int xenfork__vhd_detach(xenfork_ctx *ctx, const struct xenfork__own *own);
+int xenfork__vhd_detach(xenfork_ctx *ctx,
+                        const struct xenfork__detach_request *request);
+int xenfork__vhd_detach_settle(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+                               bool *is_switched_out);
 
 #endif

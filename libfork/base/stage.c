@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where an operation is: stages, progress, and where a test kills it. */
+#include "base/internal.h"
+
+#include <string.h>
+
+void xenfork__begin(xenfork_ctx *ctx, uint32_t domid)
+{
+    ctx->is_cancelled = 0;
+    ctx->domid = domid;
+    ctx->stage = XENFORK_STAGE_NONE;
+    memset(&ctx->error, 0, sizeof(ctx->error));
+    ctx->error.domid = XENFORK_DOMID_NONE;
+    memset(ctx->counters, 0, sizeof(ctx->counters));
+}
+
+void xenfork__progress(xenfork_ctx *ctx, uint32_t clone, uint64_t done,
+                       uint64_t total)
+{
+    if (ctx->progress)
+        ctx->progress(ctx->progress_opaque, ctx->stage, clone, done, total);
+}
+
+int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone, uint64_t total)
+{
+    ctx->stage = stage;
+    if (ctx->is_cancelled)
+        return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
+                             "cancelled before stage %s",
+                             xenfork_stage_name(stage));
+    xenfork__test_hook(ctx, stage);
+    xenfork__progress(ctx, clone, 0, total);
+    return 0;
+}
+
+void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone)
+{
+    ctx->stage = stage;
+    xenfork__test_hook(ctx, stage);
+    xenfork__progress(ctx, clone, 0, 0);
+}
+
+#if ENABLE_TEST_HOOKS
+/* XENFORK_TEST_KILL=STAGE: die there, as by kill -9. */
+void xenfork__test_hook(xenfork_ctx *ctx, int stage)
+{
+    const char *name = getenv("XENFORK_TEST_KILL");
+
+    (void)ctx;
+    if (name && !strcmp(name, xenfork_stage_name(stage)))
+        raise(SIGKILL);
+}
+#endif

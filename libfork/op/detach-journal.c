@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The journal of a disk that is made its own while it is in use, as that of a
+ * fork: a keeper, or whoever finds it, has the driver settle what a killed
+ * process has left, before the domain runs on.
+ */
+#include "op/detach.h"
+
+#include "host/host.h"
+#include "op/source.h"
+#include "xen/xen.h"
+
+struct journal {
+    struct xenfork__txn *txn;
+    int keeper_fd;
+};
+
+static int end(xenfork_ctx *ctx, struct journal *journal, int rc)
+{
+    if (rc == 0)
+        rc = xenfork__source_commit(ctx, journal->txn, journal->keeper_fd);
+    if (rc < 0)
+        rc = xenfork__source_undo(ctx, journal->txn, rc);
+    xenfork__close_fd(&journal->keeper_fd);
+    return rc;
+}
+
+static int begin(xenfork_ctx *ctx,
+                 const struct xenfork__detach_request *request, const char *to,
+                 struct journal *journal)
+{
+    const struct xenfork__detaching *job = request->opaque;
+    struct xenfork__dominfo info = {.domid = XENFORK_DOMID_NONE};
+    int rc;
+
+    *journal = (struct journal){.keeper_fd = -1};
+    if (request->domid != XENFORK_DOMID_NONE &&
+        (rc = xenfork__xen_info(ctx, request->domid, &info)) < 0)
+        return rc;
+    rc = xenfork__txn_begin(ctx, &journal->txn);
+    if (rc < 0)
+        return rc;
+    if ((rc = xenfork__sys_keeper(ctx, xenfork__txn_id(journal->txn),
+                                  &journal->keeper_fd)) < 0 ||
+        (rc = xenfork__txn_source(ctx, journal->txn, job->clone->uuid,
+                                  info.domid, info.is_paused)) < 0 ||
+        (rc = xenfork__txn_detach(
+             ctx, journal->txn, request->driver,
+             &(struct xenfork__txn_disk){
+                 .path = to, .vdev = request->vdev, .from = request->path})) <
+            0)
+        return end(ctx, journal, rc);
+    return 0;
+}
+
+static int note_pausing(xenfork_ctx *ctx,
+                        const struct xenfork__detach_request *request,
+                        const struct journal *journal)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, request->domid, &info);
+
+    return rc < 0 ? rc
+                  : xenfork__txn_stopping(ctx, journal->txn, info.is_paused,
+                                          info.cpu_ns);
+}
+
+int xenfork__detach_journal(xenfork_ctx *ctx,
+                            const struct xenfork__detach_request *request,
+                            const char *to, bool is_pausing,
+                            xenfork__detach_act *act, const void *arg)
+{
+    struct journal journal;
+    int rc = begin(ctx, request, to, &journal);
+
+    if (rc < 0)
+        return rc;
+    if (is_pausing)
+        rc = note_pausing(ctx, request, &journal);
+    if (rc == 0)
+        rc = act(ctx, request, arg);
+    return end(ctx, &journal, rc);
+}
