@@ -7,6 +7,7 @@
 
 #include "base/ids.h"
 #include "log.h"
+#include "op/domain.h"
 #include "restart.h"
 #include "state/lock.h"
 #include "state/record.h"
@@ -76,12 +77,16 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 {
     cleanup_node struct xenfork__node *node = NULL;
     struct policy_facts facts = {0};
+    uint32_t domid;
     char mark[16];
     int rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info->uuid, &node);
 
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    facts.is_recorded = node;
+    rc = node ? xenfork__clone_domid(ctx, node, &domid) : 0;
+    if (rc < 0 && rc != XENFORK_E_UUIDTAKEN)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    facts.is_recorded = node && rc == 0;
     facts.is_as_recorded = node &&
                            xenfork__node_has_domid(ctx, node, info->domid);
     facts.mark = mark;

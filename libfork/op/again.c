@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "op/domain.h"
 #include "op/guest.h"
 #include "state/files.h"
 #include "state/lock.h"
@@ -70,12 +71,19 @@ int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_node struct xenfork__node *node = NULL;
+    uint32_t now;
     int rc;
 
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
         return rc;
     rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone, &node);
     if (rc == XENFORK_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return rc;
+    /* Another machine that has its UUID starts again: none of ours. */
+    rc = xenfork__clone_domid(ctx, node, &now);
+    if (rc == XENFORK_E_UUIDTAKEN)
         return 0;
     if (rc < 0)
         return rc;

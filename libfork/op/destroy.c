@@ -55,7 +55,7 @@ int xenfork__clone_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
 static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
 {
     uint32_t domid;
-    int rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
+    int rc = xenfork__clone_domid(ctx, node, &domid);
 
     if (rc == 0)
         rc = xenfork__xen_destroy(ctx, domid);

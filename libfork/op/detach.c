@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "op/domain.h"
 #include "op/leave.h"
 #include "op/named.h"
 #include "op/recover.h"
@@ -18,7 +19,7 @@
 static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
 {
     uint32_t i, domid = XENFORK_DOMID_NONE;
-    int rc = xenfork__xen_by_uuid(ctx, job->clone->uuid, &domid);
+    int rc = xenfork__clone_domid(ctx, job->clone, &domid);
 
     if ((rc < 0 && rc != XENFORK_E_NOTFOUND) ||
         (rc = xenfork__detach_stays(ctx, job, domid)) < 0)

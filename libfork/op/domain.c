@@ -63,6 +63,95 @@ int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
     return 0;
 }
 
+/* "qcow2:/srv/web.qcow2" */
+static const char *file_of(const char *path)
+{
+    const char *slash = strchr(path, '/');
+
+    return slash ? slash : path;
+}
+
+static bool is_its_disk(const struct xenfork__node *clone, const char *path)
+{
+    uint32_t i;
+
+    for (i = 0; i < clone->disk_count; i++)
+        if (!strcmp(file_of(clone->disks[i].path), file_of(path)) ||
+            (clone->disks[i].other &&
+             !strcmp(file_of(clone->disks[i].other), file_of(path))))
+            return true;
+    return false;
+}
+
+static int has_its_disk(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                        uint32_t domid, bool *has_out)
+{
+    size_t i, count = 0;
+    char **paths;
+    int rc = xenfork__xen_disk_paths(ctx, domid, &paths, &count);
+
+    if (rc < 0)
+        return rc;
+    *has_out = false;
+    for (i = 0; i < count; i++)
+        *has_out |= is_its_disk(clone, paths[i]);
+    xenfork__names_free(paths, count);
+    return 0;
+}
+
+static int has_its_nic(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                       uint32_t domid, bool *has_out)
+{
+    cleanup_free int *devids = NULL;
+    uint32_t i, n, count = 0;
+    uint8_t mac[6];
+    int rc = xenfork__xen_nic_ids(ctx, domid, &devids, &count);
+
+    if (rc < 0)
+        return rc;
+    *has_out = false;
+    for (i = 0; i < count; i++)
+        for (n = 0; n < clone->nic_count; n++)
+            *has_out |= xenfork__xen_nic_mac(ctx, domid, devids[i], mac) == 0 &&
+                        !memcmp(mac, clone->nics[n].mac, 6);
+    return 0;
+}
+
+static int is_clone(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                    uint32_t domid, bool *is_out)
+{
+    *is_out = xenfork__node_has_domid(ctx, clone, domid);
+    if (*is_out)
+        return 0;
+    if (clone->disk_count)
+        return has_its_disk(ctx, clone, domid, is_out);
+    if (clone->nic_count)
+        return has_its_nic(ctx, clone, domid, is_out);
+    *is_out = true; /* there is nothing else to know it by */
+    return 0;
+}
+
+int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                         uint32_t *domid_out)
+{
+    bool is_it = false;
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+
+    if (rc < 0 || (rc = is_clone(ctx, clone, domid, &is_it)) < 0)
+        return rc;
+    if (is_it) {
+        *domid_out = domid;
+        return 0;
+    }
+    xenfork__miss(ctx, XENFORK_E_UUIDTAKEN,
+                  "domain %u has the UUID of clone %s, and none of its %s: "
+                  "nothing was done to either",
+                  domid, clone->name, clone->disk_count ? "disks" : "MACs");
+    return xenfork__remedy(ctx, "if it is being restored, try again; else give "
+                                "that domain a UUID of its own");
+}
+
 bool xenfork__image_is_broken(const struct xenfork__dominfo *info)
 {
     return !info->is_paused || info->is_shutdown || info->cpu_ns;

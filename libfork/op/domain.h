@@ -15,6 +15,14 @@ int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
 int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
                        struct xenfork__dominfo *info_out);
 /*
+ * The domain that a clone is now: the one that was made; or one that was
+ * restored, or created by its configuration, which has its UUID and a disk of
+ * its own, or where it has none one of its MACs.  NOTFOUND, not logged: none.
+ * UUIDTAKEN with remedy, not logged: a domain has the UUID, and is another
+ */
+int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__node *clone,
+                         uint32_t *domid_out);
+/*
  * Has somebody let an image run, so that it is no longer what it was made of?
  * While clones of it live, Xen does not: fork() in mem_sharing.c pauses it.
  */

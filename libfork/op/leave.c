@@ -9,6 +9,7 @@
 
 #include "disk/disk.h"
 #include "host/dm.h"
+#include "op/domain.h"
 #include "op/named.h"
 #include "op/recover.h"
 #include "state/journal.h"
@@ -67,7 +68,7 @@ int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
                          int (*remedy)(xenfork_ctx *ctx, const char *name))
 {
     uint32_t domid = XENFORK_DOMID_NONE;
-    int rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+    int rc = xenfork__clone_domid(ctx, clone, &domid);
 
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
@@ -138,7 +139,9 @@ static int forget(xenfork_ctx *ctx, const struct xenfork__node *found)
         (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, found->uuid,
                                  &clone)) < 0)
         return rc;
-    rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+    rc = xenfork__clone_domid(ctx, clone, &domid);
+    if (rc == XENFORK_E_UUIDTAKEN)
+        rc = XENFORK_E_NOTFOUND;
     if (rc == 0) {
         xenfork__fail(ctx, XENFORK_E_INUSE, 0,
                       "clone %s is here, as domain %u: it needs its record",

@@ -63,11 +63,11 @@ static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
 
     rc = xenfork__node_info(ctx, node, &info);
     if (rc == XENFORK_E_NOTFOUND && node->kind == XENFORK_KIND_CLONE) {
-        rc = xenfork__xen_by_uuid(ctx, node->uuid, &domid);
+        rc = xenfork__clone_domid(ctx, node, &domid);
         if (rc == 0)
             rc = xenfork__xen_info(ctx, domid, &info);
     }
-    if (rc == XENFORK_E_NOTFOUND) {
+    if (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_UUIDTAKEN) {
         entry->domid = XENFORK_DOMID_NONE;
         entry->state = xenfork__has_left(node, entry->domid)
                            ? "left"

@@ -22,8 +22,8 @@ static int find_domain(xenfork_ctx *ctx, const struct xenfork__node *node,
         *domid_out = info.domid;
     /* A clone may have been saved and restored; an image never is. */
     else if (rc == XENFORK_E_NOTFOUND && node->kind == XENFORK_KIND_CLONE)
-        rc = xenfork__xen_by_uuid(ctx, node->uuid, domid_out);
-    return rc;
+        rc = xenfork__clone_domid(ctx, node, domid_out);
+    return rc == XENFORK_E_UUIDTAKEN ? XENFORK_E_NOTFOUND : rc;
 }
 
 /* Only a help for later: nothing depends on it, and the next one does it. */

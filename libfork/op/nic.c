@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "host/host.h"
 #include "op/again.h"
+#include "op/domain.h"
 #include "op/named.h"
 #include "state/lock.h"
 #include "state/record.h"
@@ -58,7 +59,7 @@ int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
 /* Its domain: the one that was made, or that it has been restored as. */
 static int find_domain(xenfork_ctx *ctx, struct target *target)
 {
-    int rc = xenfork__xen_by_uuid(ctx, target->node->uuid, &target->domid);
+    int rc = xenfork__clone_domid(ctx, target->node, &target->domid);
 
     if (rc != XENFORK_E_NOTFOUND)
         return rc;

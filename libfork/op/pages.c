@@ -65,7 +65,8 @@ static int count_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t *counted_out)
     rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    if (clone && clone->hydrated < 100 && clone->pages > counted)
+    if (clone && xenfork__node_has_domid(ctx, clone, domid) &&
+        clone->hydrated < 100 && clone->pages > counted)
         counted = clone->pages;
     *counted_out = counted;
     return 0;

@@ -7,6 +7,7 @@
 #include "disk/disk.h"
 #include "host/host.h"
 #include "op/again.h"
+#include "op/domain.h"
 #include "op/leave.h"
 #include "op/named.h"
 #include "op/nic.h"
@@ -82,7 +83,7 @@ static int check_no_domain(xenfork_ctx *ctx, const struct xenfork__node *clone)
     cleanup_free char *name = NULL;
     struct xenfork__dominfo info;
     uint32_t domid;
-    int rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+    int rc = xenfork__clone_domid(ctx, clone, &domid);
 
     if (rc == 0)
         rc = xenfork__xen_info(ctx, domid, &info);

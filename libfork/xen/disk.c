@@ -156,3 +156,27 @@ int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
     rc = xenfork__stored_change(ctx, domid, move_disk, &move);
     return rc < 0 ? rc : rename_in_store(ctx, domid, &move);
 }
+
+int xenfork__xen_disk_paths(xenfork_ctx *ctx, uint32_t domid, char ***paths_out,
+                            size_t *count_out)
+{
+    unsigned int i, devices = 0;
+    cleanup_free char **devids = xenfork__xs_list(
+        ctx, &devices, "/libxl/%u/device/vbd", domid);
+    char **paths = calloc((size_t)devices + 1, sizeof(*paths));
+    size_t count = 0;
+
+    if (!paths)
+        return xenfork__nomem(ctx);
+    for (i = 0; devids && i < devices; i++) {
+        char *path = xenfork__xs_read(ctx, XBT_NULL,
+                                      "/libxl/%u/device/vbd/%s/params", domid,
+                                      devids[i]);
+
+        if (path)
+            paths[count++] = path;
+    }
+    *paths_out = paths;
+    *count_out = count;
+    return 0;
+}

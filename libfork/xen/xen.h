@@ -223,6 +223,13 @@ int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
                         uint32_t *domid_out);
 /* That mark; "": none */
 int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37]);
+/*
+ * The paths of a domain's disks as libxl has noted them, those by tapdisk and
+ * QEMU with their kind before the path; for xenfork__names_free().  While it is
+ * being made they may not be there yet.  Gone: none
+ */
+int xenfork__xen_disk_paths(xenfork_ctx *ctx, uint32_t domid, char ***paths_out,
+                            size_t *count_out);
 /* The names of all domains; for xenfork__names_free(). */
 int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out);
 /*

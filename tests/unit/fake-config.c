@@ -196,6 +196,25 @@ int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out)
     return fake_leave(0);
 }
 
+int xenfork__xen_disk_paths(xenfork_ctx *ctx, uint32_t domid, char ***paths_out,
+                            size_t *count_out)
+{
+    const struct fake_domain *d = fake_domain(domid);
+    char **paths;
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    paths = calloc(FAKE_DISKS + 1, sizeof(*paths));
+    if (!paths)
+        return fake_leave(xenfork__nomem(ctx));
+    *count_out = 0;
+    for (i = 0; d && i < d->disk_count; i++)
+        if (asprintf(&paths[(*count_out)++], "%s", d->disks[i].path) < 0)
+            abort();
+    *paths_out = paths;
+    return fake_leave(0);
+}
+
 int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out)
 {
     char **names;

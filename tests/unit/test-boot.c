@@ -17,6 +17,8 @@
 #include "op/domain.h"
 #include "op/frozen.h"
 #include "op/recover.h"
+#include "op/again.h"
+#include "op/nic.h"
 #include "scene.h"
 #include "state/journal.h"
 #include "state/record.h"
@@ -250,6 +252,98 @@ static void test_clone(void **state)
     assert_false(fake_domain(s.src)->is_dying);
 }
 
+/* Its user's own, by the clone's number, UUID and name. */
+static struct fake_domain *stranger_of(const struct fake_domain *clone)
+{
+    struct fake_domain before = *clone, *d;
+
+    reboot();
+    d = again(before.domid);
+    memcpy(d->uuid, before.uuid, 16);
+    strcpy(d->name, before.name);
+    return d;
+}
+
+/* Nobody does anything to it, nor to the clone, which is stopped. */
+static void assert_left_alone(const struct fake_domain *d)
+{
+    static const int codes[] = {XENFORK_E_NOTOURS, XENFORK_E_UUIDTAKEN};
+    char uuid[XENFORK__UUID_CHARS], number[16];
+    const char *names[] = {"src-1", uuid, number};
+    struct fake_domain before = *d;
+    uint32_t domid;
+    size_t i;
+
+    xenfork__uuid_print(d->uuid, uuid);
+    snprintf(number, sizeof(number), "%u", d->domid);
+    for (i = 0; i < ARRAY_SIZE(names); i++) {
+        int code = codes[i > 0];
+
+        assert_int_equal(xenfork_clone_destroy(s.ctx, names[i]), code);
+        assert_true(xenfork_error_remedy(s.ctx)[0]);
+        assert_int_equal(
+            xenfork_clone_destroy_flags(s.ctx, names[i], XENFORK_DESTROY_LEFT),
+            code);
+        assert_int_equal(xenfork_clone_start(s.ctx, names[i], &domid), code);
+        assert_int_equal(
+            xenfork_nic_link(s.ctx, names[i], XENFORK_ALL, XENFORK_LINK_HOLD),
+            code);
+        assert_int_equal(xenfork_nic_bridge(s.ctx, names[i], 0, "xenbr1"),
+                         code);
+        assert_int_equal(xenfork_detach(s.ctx, names[i], NULL, NULL, 0), code);
+    }
+    assert_int_equal(xenfork_recover(s.ctx), 0);
+    assert_int_equal(xenfork_hydrate(s.ctx, d->domid, 0), 0);
+    assert_memory_equal(d, &before, sizeof(before));
+}
+
+static void test_stranger(void **state)
+{
+    struct fake_domain *d;
+    bool is_done = false;
+    xenfork_list *list;
+    char disk[FAKE_PATH];
+
+    (void)state;
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    d = fake_domain_named("src-1");
+    fake_copy_string(disk, sizeof(disk), d->disks[0].path);
+    d = stranger_of(d);
+    assert_left_alone(d);
+    assert_int_equal(xenfork__nics_hold_restored(s.ctx, d->domid, &is_done), 0);
+    assert_true(d->nics[0].is_up);
+    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
+    assert_string_equal(xenfork_list_state(list, 0), "stopped");
+    xenfork_list_free(list);
+    /* It starts again: the clone's record is not about it. */
+    assert_int_equal(xenfork__again_begin(s.ctx, d->uuid, d->domid, NULL, NULL),
+                     0);
+    assert_left_alone(d);
+    assert_int_equal(access(disk, F_OK), 0);
+    /* With the clone's disk it is the clone. */
+    fake_copy_string(d->disks[0].path, sizeof(d->disks[0].path), disk);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_null(fake_domain_named("src-1"));
+}
+
+/* Where a clone has no disk of its own, its MACs tell. */
+static void test_stranger_without_disk(void **state)
+{
+    struct fake_domain *d, *src = fake_domain(s.src);
+    uint8_t mac[6];
+
+    (void)state;
+    src->disks[0].is_readwrite = false;
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    d = fake_domain_named("src-1");
+    memcpy(mac, d->nics[0].mac, 6);
+    d = stranger_of(d);
+    assert_left_alone(d);
+    memcpy(d->nics[0].mac, mac, 6);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_null(fake_domain_named("src-1"));
+}
+
 /* --uuid is reserved as names are, and nobody else's clone is undone. */
 static void test_uuid_reserved(void **state)
 {
@@ -295,6 +389,8 @@ int main(void)
         TEST(test_frozen),
         TEST(test_clone),
         TEST(test_uuid_reserved),
+        TEST(test_stranger),
+        TEST(test_stranger_without_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

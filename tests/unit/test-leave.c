@@ -20,6 +20,7 @@ static struct {
     xenfork_ctx *ctx;
     uint32_t src, image, clone;
     uint8_t uuid[16];
+    struct fake_disk disks[FAKE_DISKS]; /* the clone's */
 } s;
 
 static int setup(void **state)
@@ -30,6 +31,7 @@ static int setup(void **state)
     s.image = scene_image();
     s.clone = fake_domain_named("src-1")->domid;
     memcpy(s.uuid, fake_domain(s.clone)->uuid, 16);
+    memcpy(s.disks, fake_domain(s.clone)->disks, sizeof(s.disks));
     s.ctx = scene_open();
     return 0;
 }
@@ -61,6 +63,18 @@ static void assert_listed(const char *state, const char *left, char *disk_out)
         strcpy(disk_out, xenfork_disk_path(xenfork_entry_disk(
                              xenfork_list_entry(list, 1), 0)));
     xenfork_list_free(list);
+}
+
+/* Restored, or migrated back: a new domain, on its disk. */
+static struct fake_domain *comes_back(void)
+{
+    struct fake_domain *d = fake_new_domain();
+
+    memcpy(d->uuid, s.uuid, 16);
+    strcpy(d->name, "src-1");
+    memcpy(d->disks, s.disks, sizeof(d->disks));
+    d->disk_count = 1;
+    return d;
 }
 
 static void leave(void)
@@ -168,9 +182,7 @@ static void test_came_back_and_went(void **state)
 
     (void)state;
     leave();
-    d = fake_new_domain();
-    memcpy(d->uuid, s.uuid, 16);
-    strcpy(d->name, "src-1");
+    d = comes_back();
     assert_int_equal(xenfork__nics_hold_restored(s.ctx, d->domid, &is_done), 0);
     assert_int_equal(xenfork__xen_destroy(s.ctx, d->domid), 0);
     assert_listed("stopped", NULL, NULL);
@@ -179,14 +191,11 @@ static void test_came_back_and_went(void **state)
 /* Saved and restored, and nobody has looked since: it is here. */
 static void test_is_back_unseen(void **state)
 {
-    struct fake_domain *d;
     uint32_t domid;
 
     (void)state;
     leave();
-    d = fake_new_domain();
-    memcpy(d->uuid, s.uuid, 16);
-    strcpy(d->name, "src-1");
+    comes_back();
     assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
                      XENFORK_E_BUSY);
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
@@ -207,9 +216,7 @@ static void test_came_back(void **state)
 
     (void)state;
     leave();
-    d = fake_new_domain();
-    memcpy(d->uuid, s.uuid, 16);
-    strcpy(d->name, "src-1");
+    d = comes_back();
     assert_listed("running", NULL, NULL);
     assert_int_equal(xenfork__xen_destroy(s.ctx, d->domid), 0);
     assert_listed("stopped", NULL, NULL);
