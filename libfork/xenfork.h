@@ -609,6 +609,8 @@ const char *xenfork_nic_mac(const xenfork_nic *nic);
  * acknowledges; XENFORK_LINK_CONNECT: forwards.
  */
 int xenfork_nic_link(const xenfork_nic *nic);
+/* Nonzero: it is held at this moment.  Of a clone without a domain: 0. */
+int xenfork_nic_is_held(const xenfork_nic *nic);
 
 /* A disk of a check or an entry; its strings belong to that.  Since: 0.1 */
 /* Its name in the guest, "xvda". */

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cmd.h"
@@ -38,18 +39,32 @@ static void note_leave(xenfork_ctx *ctx, const char *verb, const char *name,
     xenfork_clone_leaves(ctx, name, text);
 }
 
+/*
+ * A number as libxl reads it: libxl_domain_qualifier_to_domid() cuts it to 32
+ * bits, so that 4294967299 is 3.  Else the name.
+ */
+static const char *read_as_xl(const char *name, char number_out[16])
+{
+    if (!name[0] || strspn(name, "0123456789") != strlen(name))
+        return name;
+    snprintf(number_out, 16, "%u", (unsigned int)strtoul(name, NULL, 10));
+    return number_out;
+}
+
 static int main_fork_guard(int argc, char **argv)
 {
     xenfork_ctx *ctx = NULL;
     int status = EXIT_DONE;
+    char number[16];
+    const char *name = argc < 3 ? "" : read_as_xl(argv[2], number);
     uint32_t domid;
 
     if (argc < 3 || xenfork_open(&ctx, NULL, 0) < 0)
         return EXIT_DONE;
-    if (xenfork_image_find(ctx, argv[2], &domid) == 0)
-        status = refuse(argv[1], argv[2]);
+    if (xenfork_image_find(ctx, name, &domid) == 0)
+        status = refuse(argv[1], name);
     else if (argc > 3)
-        note_leave(ctx, argv[1], argv[2], argv[3]);
+        note_leave(ctx, argv[1], name, argv[3]);
     xenfork_close(ctx);
     return status;
 }

@@ -15,7 +15,7 @@ static double ms(uint64_t ns)
 
 static bool is_held(const xenfork_nic *nic)
 {
-    return xenfork_nic_link(nic) != XENFORK_LINK_CONNECT;
+    return xenfork_nic_is_held(nic);
 }
 
 static const char *link_name(const xenfork_nic *nic)

@@ -42,8 +42,17 @@ static const struct guarded {
     {"cpupool-migrate", "", 0}, {"block-attach", "", 0},
     {"block-detach", "", 0},    {"network-attach", "", 0},
     {"network-detach", "", 0},  {"pci-attach", "", 0},
-    {"pci-detach", "", 0},
+    {"pci-detach", "", 0},      {"cd-insert", "", 0},
+    {"cd-eject", "", 0},        {"vtpm-attach", "", 0},
+    {"vtpm-detach", "", 0},     {"vkb-attach", "", 0},
+    {"vkb-detach", "", 0},      {"vsnd-attach", "", 0},
+    {"vsnd-detach", "", 0},     {"vdispl-attach", "", 0},
+    {"vdispl-detach", "", 0},   {"usbctrl-attach", "", 0},
+    {"usbctrl-detach", "", 0},  {"usbdev-attach", "", 0},
+    {"usbdev-detach", "", 0},   {"qemu-monitor-command", "", 0},
 };
+
+#define VERB_COUNT ((int)(sizeof(verbs) / sizeof(verbs[0])))
 
 static bool has_entry(const char *kind)
 {
@@ -112,18 +121,36 @@ static bool is_refused(const char *program, const char *verb, char *name,
     return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED;
 }
 
+/* Verbs that begin so; one that is just this alone. */
+static int count_verbs(const char *begin, const struct guarded **verb_out)
+{
+    int count = 0, i;
+
+    for (i = 0; i < VERB_COUNT; i++) {
+        if (strncmp(verbs[i].verb, begin, strlen(begin)) != 0)
+            continue;
+        *verb_out = &verbs[i];
+        if (strcmp(verbs[i].verb, begin) == 0)
+            return 1;
+        count++;
+    }
+    return count;
+}
+
+/*
+ * xl takes a verb that is cut short, if no other begins so (cmdtable_lookup()
+ * in xl_cmdtable.c).  Of several that are guarded it takes none.
+ */
 bool guard_refuses(const char *program, char **argv)
 {
-    const struct guarded *verb = NULL;
+    const struct guarded *verb;
     char *names[MAX_NAMES];
     int count, i;
     bool refused = false;
 
-    for (i = 0; i < (int)(sizeof(verbs) / sizeof(verbs[0])); i++)
-        if (strcmp(verbs[i].verb, argv[0]) == 0)
-            verb = &verbs[i];
-    if (!verb || (!has_entry("images") &&
-                  (!(verb->flags & LEAVES) || !has_entry("clones"))))
+    if (count_verbs(argv[0], &verb) != 1 ||
+        (!has_entry("images") &&
+         (!(verb->flags & LEAVES) || !has_entry("clones"))))
         return false;
     count = find_names(verb, argv + 1, names, MAX_NAMES);
     for (i = 0; i < count && (i == 0 || verb->flags & MANY); i++)

@@ -27,6 +27,14 @@ static const char *const links[] = {
     [XENFORK_LINK_AUTO] = "auto",
 };
 
+/* As xl fork --json says it; NULL: the clone has no domain */
+static const char *net_name(const xenfork_nic *nic)
+{
+    if (!xenfork_nic_vif(nic))
+        return NULL;
+    return xenfork_nic_is_held(nic) ? "held" : "connected";
+}
+
 /* Who the clone is, and whether it knows. */
 static void json_identity(struct json *json, const xenfork_entry *entry)
 {
@@ -43,7 +51,9 @@ static void json_identity(struct json *json, const xenfork_entry *entry)
 
         json_open_map(json, NULL);
         json_string(json, "mac", xenfork_nic_mac(nic));
+        json_string(json, "vif", xenfork_nic_vif(nic));
         json_string(json, "link", links[xenfork_nic_link(nic)]);
+        json_string(json, "net", net_name(nic));
         json_close_map(json);
     }
     json_close_list(json);

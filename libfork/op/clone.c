@@ -116,6 +116,7 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
         xenfork__vif_print(node->domid, id->nics[n].devid, nic->vif);
         xenfork__mac_print(id->nics[n].mac, nic->mac);
         nic->link = link;
+        nic->is_held = is_held(job, i, n);
         result->nic_count = n + 1;
         rc = xenfork__node_add_nic(job->ctx, node, id->nics[n].devid,
                                    id->nics[n].mac, link);

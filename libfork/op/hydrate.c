@@ -127,7 +127,7 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
 static int check_restored(xenfork_ctx *ctx, const struct xenfork__node *clone)
 {
     uint32_t domid;
-    int rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+    int rc = xenfork__clone_domid(ctx, clone, &domid);
 
     if (rc != XENFORK_E_NOTFOUND)
         return rc;

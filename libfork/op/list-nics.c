@@ -17,9 +17,9 @@ static const struct xenfork__node_nic *recorded(
     return NULL;
 }
 
-/* One that xenfork has not made, and has never been told of. */
+/* @nic NULL: xenfork has not made it, and has never been told of it. */
 static int look(xenfork_ctx *ctx, uint32_t domid, int devid,
-                struct xenfork__node *now)
+                const struct xenfork__node_nic *nic, struct xenfork__node *now)
 {
     bool is_held = false;
     uint8_t mac[6];
@@ -27,11 +27,15 @@ static int look(xenfork_ctx *ctx, uint32_t domid, int devid,
 
     if (rc == XENFORK_E_DEVICE)
         return 0; /* it has just gone */
-    if (rc < 0 || (rc = xenfork__nic_is_held(ctx, domid, devid, &is_held)) < 0)
+    if (rc < 0 ||
+        (rc = xenfork__nic_is_held(ctx, domid, devid, &is_held)) < 0 ||
+        (rc = xenfork__node_add_nic(ctx, now, devid, nic ? nic->mac : mac,
+                                    nic       ? nic->link
+                                    : is_held ? XENFORK_LINK_HOLD
+                                              : XENFORK_LINK_CONNECT)) < 0)
         return rc;
-    return xenfork__node_add_nic(ctx, now, devid, mac,
-                                 is_held ? XENFORK_LINK_HOLD
-                                         : XENFORK_LINK_CONNECT);
+    now->nics[now->nic_count - 1].is_held = is_held;
+    return 0;
 }
 
 int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
@@ -44,13 +48,8 @@ int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
     int rc = now ? xenfork__xen_nic_ids(ctx, domid, &devids, &count)
                  : xenfork__nomem(ctx);
 
-    for (i = 0; i < count && rc == 0; i++) {
-        const struct xenfork__node_nic *nic = recorded(clone, devids[i]);
-
-        rc = nic ? xenfork__node_add_nic(ctx, now, nic->devid, nic->mac,
-                                         nic->link)
-                 : look(ctx, domid, devids[i], now);
-    }
+    for (i = 0; i < count && rc == 0; i++)
+        rc = look(ctx, domid, devids[i], recorded(clone, devids[i]), now);
     if (rc < 0)
         return rc;
     nics = clone->nics;
@@ -75,6 +74,7 @@ int xenfork__list_fill_nics(xenfork_ctx *ctx, struct xenfork_entry *entry)
             xenfork__vif_print(entry->domid, node->nics[i].devid, nic->vif);
         memcpy(nic->mac, node->nics[i].mac_text, sizeof(nic->mac));
         nic->link = node->nics[i].link;
+        nic->is_held = node->nics[i].is_held;
     }
     return 0;
 }

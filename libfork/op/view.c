@@ -65,3 +65,8 @@ XENFORK_API int xenfork_nic_link(const xenfork_nic *nic)
 {
     return nic ? nic->link : XENFORK_LINK_HOLD;
 }
+
+XENFORK_API int xenfork_nic_is_held(const xenfork_nic *nic)
+{
+    return nic && nic->is_held;
+}

@@ -16,7 +16,8 @@ struct xenfork_disk {
 struct xenfork_nic {
     char vif[XENFORK__VIF_CHARS]; /* "": the clone has no domain */
     char mac[XENFORK__MAC_CHARS];
-    int link; /* XENFORK_LINK_* */
+    int link;     /* XENFORK_LINK_* */
+    bool is_held; /* at this moment */
 };
 
 #endif

@@ -36,8 +36,10 @@ static int note_nics(xenfork_ctx *ctx, const uint8_t uuid[16],
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    for (i = 0; i < c->nic_count && i < node->nic_count; i++)
+    for (i = 0; i < c->nic_count && i < node->nic_count; i++) {
         c->nics[i].link = node->nics[i].link;
+        c->nics[i].is_held = node->nics[i].link != XENFORK_LINK_CONNECT;
+    }
     return 0;
 }
 

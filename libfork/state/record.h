@@ -32,6 +32,7 @@ struct xenfork__node_nic {
     uint8_t mac[6];
     char mac_text[XENFORK__MAC_CHARS];
     int link; /* XENFORK_LINK_*; AUTO: to be connected at the ack */
+    bool is_held; /* in lists: at this moment */
 };
 
 struct xenfork__node {

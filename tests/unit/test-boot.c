@@ -279,21 +279,20 @@ static void assert_left_alone(const struct fake_domain *d)
     for (i = 0; i < ARRAY_SIZE(names); i++) {
         int code = codes[i > 0];
 
-        assert_int_equal(xenfork_clone_destroy(s.ctx, names[i]), code);
+        assert_int_equal(xenfork_clone_destroy(s.ctx, names[i], 0), code);
         assert_true(xenfork_error_remedy(s.ctx)[0]);
         assert_int_equal(
-            xenfork_clone_destroy_flags(s.ctx, names[i], XENFORK_DESTROY_LEFT),
-            code);
-        assert_int_equal(xenfork_clone_start(s.ctx, names[i], &domid), code);
-        assert_int_equal(
-            xenfork_nic_link(s.ctx, names[i], XENFORK_ALL, XENFORK_LINK_HOLD),
-            code);
-        assert_int_equal(xenfork_nic_bridge(s.ctx, names[i], 0, "xenbr1"),
+            xenfork_clone_destroy(s.ctx, names[i], XENFORK_DESTROY_LEFT), code);
+        assert_int_equal(xenfork_clone_start(s.ctx, names[i], 0, &domid), code);
+        assert_int_equal(xenfork_clone_set_nic_link(
+                             s.ctx, names[i], XENFORK_ALL, XENFORK_LINK_HOLD),
                          code);
+        assert_int_equal(
+            xenfork_clone_set_nic_bridge(s.ctx, names[i], 0, "xenbr1"), code);
         assert_int_equal(xenfork_detach(s.ctx, names[i], NULL, NULL, 0), code);
+        assert_int_equal(xenfork_hydrate(s.ctx, names[i], 0), code);
     }
     assert_int_equal(xenfork_recover(s.ctx), 0);
-    assert_int_equal(xenfork_hydrate(s.ctx, d->domid, 0), 0);
     assert_memory_equal(d, &before, sizeof(before));
 }
 
@@ -312,8 +311,9 @@ static void test_stranger(void **state)
     assert_left_alone(d);
     assert_int_equal(xenfork__nics_hold_restored(s.ctx, d->domid, &is_done), 0);
     assert_true(d->nics[0].is_up);
-    assert_int_equal(xenfork_list_all(s.ctx, &list), 0);
-    assert_string_equal(xenfork_list_state(list, 0), "stopped");
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        "stopped");
     xenfork_list_free(list);
     /* It starts again: the clone's record is not about it. */
     assert_int_equal(xenfork__again_begin(s.ctx, d->uuid, d->domid, NULL, NULL),
@@ -322,7 +322,7 @@ static void test_stranger(void **state)
     assert_int_equal(access(disk, F_OK), 0);
     /* With the clone's disk it is the clone. */
     fake_copy_string(d->disks[0].path, sizeof(d->disks[0].path), disk);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
     assert_null(fake_domain_named("src-1"));
 }
 
@@ -340,7 +340,7 @@ static void test_stranger_without_disk(void **state)
     d = stranger_of(d);
     assert_left_alone(d);
     memcpy(d->nics[0].mac, mac, 6);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1"), 0);
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
     assert_null(fake_domain_named("src-1"));
 }
 

@@ -111,6 +111,19 @@ static uint32_t entry_of_clone(const xenfork_list *list)
     return i;
 }
 
+/* As the list has it. */
+static bool is_held(void)
+{
+    xenfork_list *list;
+    bool is;
+
+    assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
+    is = xenfork_nic_is_held(
+        xenfork_entry_nic(xenfork_list_entry(list, entry_of_clone(list)), 0));
+    xenfork_list_free(list);
+    return is;
+}
+
 /* Attached by `xl network-attach`, with a name of its own. */
 static void test_attached(void **state)
 {
@@ -147,6 +160,10 @@ static void test_attached(void **state)
         xenfork_nic_link(xenfork_entry_nic(xenfork_list_entry(list, i), 0)),
         XENFORK_LINK_HOLD);
     xenfork_list_free(list);
+    assert_true(is_held());
+    /* Restored without xenforkd: as it is, whatever is wanted. */
+    clone()->nics[0].is_up = true;
+    assert_false(is_held());
 }
 
 /* All NICs and the record, or none. */
