@@ -96,14 +96,26 @@ static int refuse(xenfork_ctx *ctx, xenfork_check *check, int code,
     return note(ctx, check, xenfork__remedy(ctx, "%s", remedy));
 }
 
+static int check_saved(xenfork_ctx *ctx, xenfork_check *check, uint32_t domid,
+                       bool *is_out)
+{
+    *is_out = xenfork__sys_is_saved(domid);
+    if (!*is_out)
+        return 0;
+    return refuse(ctx, check, XENFORK_E_NOTRUNNING,
+                  "the domain is being saved or migrated",
+                  "wait until xl save or xl migrate has ended, and fork it "
+                  "where it runs");
+}
+
 static int check_suspended(xenfork_ctx *ctx, xenfork_check *check,
                            uint32_t domid, const char *name)
 {
-    if (xenfork__sys_is_saved(domid))
-        return refuse(ctx, check, XENFORK_E_NOTRUNNING,
-                      "the domain is being saved or migrated",
-                      "wait until xl save or xl migrate has ended, and fork "
-                      "it where it runs");
+    bool is_saved;
+    int rc = check_saved(ctx, check, domid, &is_saved);
+
+    if (rc < 0 || is_saved)
+        return rc;
     xenfork__miss(ctx, XENFORK_E_NOTRUNNING, "the domain is suspended");
     return note(ctx, check,
                 xenfork__remedy(ctx,
@@ -115,12 +127,18 @@ static int check_suspended(xenfork_ctx *ctx, xenfork_check *check,
 static int check_state(xenfork_ctx *ctx, xenfork_check *check,
                        const struct xenfork__dominfo *info, const char *name)
 {
+    bool is_saved;
+
     if (info->is_dying)
         return refuse(ctx, check, XENFORK_E_NOTRUNNING,
                       "the domain is being destroyed",
                       "start it anew, and fork it when it runs");
+    /*
+     * It runs while its pages are sent: those are of a type that Xen does not
+     * share (p2m_is_sharable(), Xen 4.17), and its suspension is not ours.
+     */
     if (!info->is_shutdown)
-        return 0;
+        return check_saved(ctx, check, info->domid, &is_saved);
     if (info->shutdown_reason == XENFORK__SHUTDOWN_SUSPEND)
         return check_suspended(ctx, check, info->domid, name);
     return refuse(ctx, check, XENFORK_E_NOTRUNNING,

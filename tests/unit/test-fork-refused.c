@@ -108,6 +108,10 @@ static void test_states(void **state)
     struct fork_scene *s = *state;
     struct fake_domain *d = fake_domain(s->src);
 
+    /* It is migrated, and runs on meanwhile. */
+    fake->saved = s->src;
+    says(s, "is being saved or migrated", "wait");
+    fake->saved = 0;
     d->is_shutdown = true;
     d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
     says(s, "is suspended", "xl resume src");
