@@ -222,21 +222,76 @@ gateway_of_clone() {
     printf '%s\n' "$gateway"
 }
 
+# One process for all cards?
+is_dhcpcd_for_all() {
+    for file in "$ROOT/run/dhcpcd/pid" "$ROOT/run/dhcpcd.pid"; do
+        if [ -s "$file" ] && kill -0 "$(cat "$file")" 2>/dev/null; then
+            return 0
+        fi
+    done
+    return 1
+}
+
 # Its DUID, its secret and its leases go, and the process that knows them.
 end_dhcpcd() {
     has dhcpcd || return 1
     dhcpcd -U "$interface" >/dev/null 2>&1 || return 1
-    dhcpcd -x "$interface" >/dev/null 2>&1
+    whose=$interface
+    ! is_dhcpcd_for_all || whose=
+    # shellcheck disable=SC2086 # none, or one
+    dhcpcd -x $whose >/dev/null 2>&1
+    await 20 dhcpcd_has_ended
     rm -f "$ROOT"/var/lib/dhcpcd/*.lease* "$ROOT"/var/lib/dhcpcd/duid \
         "$ROOT"/var/lib/dhcpcd/secret "$ROOT"/etc/dhcpcd.duid \
         "$ROOT"/etc/dhcpcd.secret
+}
+
+dhcpcd_has_ended() {
+    if [ -z "$whose" ]; then
+        ! is_dhcpcd_for_all
+    else
+        ! dhcpcd -U "$interface" >/dev/null 2>&1
+    fi
+}
+
+start_dhcpcd() {
+    if [ -z "$whose" ] && [ -d "$ROOT/run/systemd/system" ] &&
+        systemctl is-enabled -q dhcpcd.service 2>/dev/null; then
+        systemctl restart dhcpcd.service
+        return
+    fi
+    # shellcheck disable=SC2086 # none, or one
+    dhcpcd -b $whose >/dev/null 2>&1
 }
 
 renew_dhcpcd() {
     end_dhcpcd || return 1
     drop_addresses
     was_told=yes
-    dhcpcd -b "$interface" >/dev/null 2>&1
+    start_dhcpcd
+}
+
+# Its address is of its files, which are rewritten by now, and not of a server.
+is_in_dhcpcd_conf() {
+    for address in $(of_family 4 "$1"); do
+        ! grep -qsF "ip_address=$address" "$ROOT/etc/dhcpcd.conf" || return 0
+    done
+    return 1
+}
+
+# give_dhcpcd [ADDRESSES].  It makes a link-local address of the MAC that it has
+# seen last: a new start.  Where it has a lease, which would come again, it ends
+# on this card, or goes by a file.
+give_dhcpcd() {
+    end_dhcpcd
+    is_in_dhcpcd_conf "$1" || [ -z "$whose" ] || return 0
+    is_in_dhcpcd_conf "$1" || [ -z "$1" ] || {
+        echo "interface $interface"
+        of_family 4 "$1" | sed 's/^/static ip_address=/'
+        of_family 6 "$1" | sed 's/^/static ip6_address=/'
+        gateway_of_clone | sed 's/^./static routers=&/'
+    } >>"$ROOT/etc/dhcpcd.conf" || return 1
+    start_dhcpcd
 }
 
 # Whether a DHCP client took it on.
@@ -272,19 +327,10 @@ tell_manager() {
             fail 'NetworkManager does not read its files again'
     elif has dhcpcd && dhcpcd -U "$interface" >/dev/null 2>&1; then
         was_told=yes
-        # It makes a link-local address of the MAC that it knows: a new start.
-        lease=$(lease_of_dhcpcd)
-        end_dhcpcd
-        [ -n "$lease" ] || dhcpcd -b "$interface" >/dev/null 2>&1 ||
-            fail 'dhcpcd does not read its files again'
+        give_dhcpcd "${1:-}" || fail 'dhcpcd does not read its files again'
     elif ! end_dhclient && pid=$(find_udhcpc); then
         kill -KILL "$pid"
     fi
-}
-
-# Its address is of a server, and not of its files.
-lease_of_dhcpcd() {
-    dhcpcd -U "$interface" 2>/dev/null | grep '^dhcp_server_identifier='
 }
 
 # rewrite KIND FILE…

@@ -11,7 +11,7 @@ if [ "${1:-}" != --inside ]; then
         echo '1..0 # SKIP dnsmasq, or both of NetworkManager and systemd-networkd, are not installed'
         exit 0
     fi
-    in_networks networkd:21 nm:21 netplan:8 ifupdown:8 dhcpcd:8
+    in_networks networkd:21 nm:21 netplan:8 ifupdown:8 dhcpcd:30
 fi
 manager=$2 count=$3
 networkd=/lib/systemd/systemd-networkd
@@ -74,6 +74,8 @@ esac
 
 addresses() { ip -4 -o addr show dev eth0 | awk '{ print $4 }' | xargs; }
 has_only() { [ "$(addresses)" = "$1" ]; }
+# Of a client id: after its type and IAID.
+duid_of() { printf '%s\n' "$1" | sed 's/^\(..:\)\{5\}//'; }
 gateway() { ip route show default dev eth0 | awk '{ print $3; exit }'; }
 has6() { ip -6 -o addr show dev eth0 | grep -q " $1/"; }
 
@@ -223,6 +225,19 @@ dhcpcd)
     printf '%s\n' 'interface eth0' "static ip_address=$range.2/24" "static routers=$range.1" \
         >/etc/dhcpcd.conf
     fixed static /etc/dhcpcd.conf
+    stop
+    # One process for all cards, as a service of the system's has it.
+    runs 'dhcpcd -b >/dev/null 2>&1' "$(ends_by_kill dhcpcd)"
+    printf '%s\n' nodev 'interface eth0' "static ip_address=$range.2/24" "static routers=$range.1" \
+        >/etc/dhcpcd.conf
+    fixed 'all cards' /etc/dhcpcd.conf
+    stop
+    printf '%s\n' nodev duid >/etc/dhcpcd.conf
+    leased 'all cards, DHCP'
+    clone_lease=$(lease "$new_mac")
+    overridden 'all cards, DHCP, and an address'
+    check 'dhcpcd: all cards, DHCP: another DUID' test "$(duid_of "${old_lease#* }")" != \
+        "$(duid_of "${clone_lease#* }")"
     ;;
 esac
 stop
