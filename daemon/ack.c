@@ -10,7 +10,7 @@
 #define LOOKS    64U    /* then a guest is not listened to, as in ready.c */
 #define ATTEMPTS 5U
 
-/* One look for all that comes until then, and so many looks at the most. */
+/* Plan one look for all that comes until then, and at most LOOKS looks. */
 static void expect(struct guest *guest, uint64_t ms)
 {
     if (guest->is_acking || guest->ack_looks >= LOOKS ||
@@ -50,7 +50,7 @@ void ack_look(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
         start(daemon, guest, now_ms);
         return;
     }
-    /* Its fork goes on still: that is not the guest's doing. */
+    /* The fork is still under way: that is not the guest's fault. */
     guest->ack_looks += rc != XENFORK_E_BUSY;
     if (rc < 0)
         expect(guest, now_ms + GRACE_MS);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Clones that acknowledge.  Their keeper, and xl fork --wait, see to that;
- * this is for those whose keeper was killed.  Done twice it is done once.
+ * Connect clones that acknowledge and whose keeper was killed.  Otherwise the
+ * keeper, or xl fork --wait, does this.  It is idempotent.
  */
 #ifndef DAEMON_ACK_H
 #define DAEMON_ACK_H
 
 #include "serve.h"
 
-/* It may have: to be looked at, when the keeper has had its time. */
+/*
+ * Note that the guest may have acknowledged: look at it after the time that the
+ * keeper needs.
+ */
 void ack_expect(struct guest *guest, uint64_t now_ms);
 /* Look, if it is time to, and start a worker, if there is something to do. */
 void ack_look(struct daemon *daemon, struct guest *guest, uint64_t now_ms);

@@ -38,7 +38,7 @@ void config_default(struct config *config);
  */
 bool config_parse(const char *file, const char *text, size_t bytes,
                   struct config *config, char message_out[CONFIG_MESSAGE]);
-/* The same from a file. */
+/* Parse a configuration from a file. */
 bool config_load(const char *file, struct config *config,
                  char message_out[CONFIG_MESSAGE]);
 /* The keys that there are, from 0; NULL: no more. */

@@ -58,13 +58,15 @@ void ephemeral_seen(struct daemon *daemon, struct guest *guest,
         note_halt(daemon, now_ms);
     if (domain->is_shutdown)
         return;
-    /* It has come back from where it was asked to go. */
+    /* The suspended guest runs again: it does not leave this host. */
     if (was_suspended)
         guest->leaving_ms = 0;
     guest->is_running = guest->is_heard;
 }
 
-/* What a clone must be made for, to go with a domain that ended so. */
+/*
+ * Return the least kind of ephemeral clone that is removed after such an end.
+ */
 static uint32_t least_for(const struct guest *guest, uint64_t now_ms)
 {
     if (guest->is_shutdown) {

@@ -8,13 +8,17 @@
 
 #include "serve.h"
 
-/* Its guest may have been asked to suspend: it may leave this host. */
+/*
+ * Note that the guest may have been asked to suspend: it may leave this host.
+ */
 void ephemeral_asked(struct daemon *daemon, struct guest *guest,
                      uint64_t now_ms);
-/* It is in the list of domains. */
+/* Note the state of a guest that is in the list of domains. */
 void ephemeral_seen(struct daemon *daemon, struct guest *guest,
                     const struct host_domain *domain, uint64_t now_ms);
-/* Its domain is gone: note whether it is a clone that goes now. */
+/*
+ * Note, when its domain is gone, whether it is a clone that is to be removed.
+ */
 void ephemeral_gone(struct daemon *daemon, const struct guest *guest,
                     uint64_t now_ms);
 /* Begin what is to be removed; and when there is more to begin. */

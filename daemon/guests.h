@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the daemon remembers of each domain.  A guest can set one flag; how
- * often it is looked at, and when, is ours to say: in turn, and with tokens
- * that come back slowly.
+ * State that the daemon keeps of each domain.  A guest can set one flag.  The
+ * daemon decides when, and how often, it looks: in turn, and by tokens that
+ * come back slowly.
  */
 #ifndef DAEMON_GUESTS_H
 #define DAEMON_GUESTS_H
@@ -72,16 +72,16 @@ void guests_remove(struct guests *guests, uint32_t domid);
 struct guest *guests_next(struct guests *guests, uint64_t now_ms,
                           bool may_failed);
 /*
- * Its key was looked at: not again at once.  Asking, or writing what means
- * nothing, costs a token; a failed freeze all of them.
+ * Charge a guest for a look at its key.  A request, or a value without meaning,
+ * costs a token; a failed freeze costs all of them.
  */
 void guests_charge(struct guests *guests, struct guest *guest, uint64_t now_ms);
 void guests_result(struct guest *guest, bool is_failed, uint64_t now_ms);
 /* When guests_next() may find somebody that it does not find now. */
 uint64_t guests_wake_ms(const struct guests *guests, uint64_t now_ms);
 /*
- * It has written something.  True: too often; whoever called mutes it, for
- * what xenstored tells of it costs everybody.
+ * Count a write of the guest.  True: it writes too often; the caller mutes it,
+ * because each event from xenstored costs everybody.
  */
 bool guests_is_noisy(struct guest *guest, uint64_t now_ms);
 /* May a line be logged about it?  Once a minute. */

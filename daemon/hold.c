@@ -23,7 +23,9 @@ void hold_look(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
     if (!guest->is_holding || guest->hold_ms > now_ms)
         return;
     guest->hold_ms = now_ms + PAUSE_MS;
-    /* What fails, its interface going for example, is tried again. */
+    /*
+     * A failure, for example because the interface is removed, is tried again.
+     */
     xenfork__nics_hold_restored(daemon->ctx, guest->domid, &is_done);
     if (!is_done && now_ms >= guest->hold_end_ms) {
         log_warning("hold", "domid=%u result=failed", guest->domid);

@@ -8,7 +8,7 @@
 
 #include "serve.h"
 
-/* Of a domain that is new. */
+/* Expect NICs of a new domain that have to be held. */
 void hold_expect(struct guest *guest, uint64_t now_ms);
 void hold_look(struct daemon *daemon, struct guest *guest, uint64_t now_ms);
 uint64_t hold_wake_ms(const struct guests *guests);

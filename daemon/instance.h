@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One daemon at a time: a locked file, gone with its holder. */
+/*
+ * Make sure that only one daemon runs: by a locked file, whose lock ends with
+ * its holder.
+ */
 #ifndef DAEMON_INSTANCE_H
 #define DAEMON_INSTANCE_H
 

@@ -85,7 +85,7 @@ static bool say_ready(void)
            dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0;
 }
 
-/* Has the fork been committed? */
+/* Tell whether the fork has been committed. */
 static bool wait_for_word(void)
 {
     char word;
@@ -248,7 +248,7 @@ static int collapse_once(xenfork_ctx *ctx, const uint8_t *source,
     return rc;
 }
 
-/* It doubles after each shift. */
+/* Return the pause before the next turn; it doubles after each shift. */
 static int pause_ms(uint32_t turn)
 {
     uint32_t doubled = COLLAPSE_PAUSE_MS << (turn / COLLAPSE_SHIFT);
@@ -257,7 +257,10 @@ static int pause_ms(uint32_t turn)
                                                  : COLLAPSE_MAX_PAUSE_MS);
 }
 
-/* Of one source, or of all; clones that acknowledge meanwhile do not wait. */
+/*
+ * Shorten the chains of one source, or of all.  Clones that acknowledge
+ * meanwhile do not wait.
+ */
 static int collapse_turns(struct keeper *keeper, const uint8_t *source,
                           uint32_t *turn)
 {
@@ -283,9 +286,10 @@ static int collapse_turns(struct keeper *keeper, const uint8_t *source,
 }
 
 /*
- * One keeper after the other: many would leave a fork no chance to get the
- * source's lock.  Who wanted another while we had the lock has started none:
- * so we look again without it, a few times, as what is due may stay so.
+ * Shorten chains, one keeper at a time: several at once would starve forks of
+ * the source's lock.  A process that wanted a keeper while we had the lock has
+ * started none: so we look again after releasing it, but only a few times,
+ * because the work may stay due.
  */
 static void collapse(struct keeper *keeper, const uint8_t *source)
 {
@@ -312,7 +316,10 @@ static void collapse_only(xenfork_ctx *ctx)
     xenfork__ready_free(ctx, &keeper.ready);
 }
 
-/* What could not be hydrated, when the lock goes, is for xenforkd, too. */
+/*
+ * When the lock is released, xenforkd may hydrate what could not be hydrated
+ * here.
+ */
 static void keep_clones(xenfork_ctx *ctx, const char *txn, bool has_own_state,
                         struct xenfork__lock *lock)
 {

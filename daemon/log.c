@@ -74,7 +74,10 @@ void log_event(uint32_t level, const char *event, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
     va_end(ap);
-    /* One write: lines of workers, which share stderr, do not mix. */
+    /*
+     * Write a line at once, so that lines of workers, which share stderr, do
+     * not mix.
+     */
     if (sink.is_syslog)
         syslog(levels[level].priority, "%s", line);
     else

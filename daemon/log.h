@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One event, one line, key=value: "level=info event=freeze domid=5 …".  To
- * stderr, or to syslog.  Values that guests or libraries make are quoted.
+ * Log each event as one line, key=value: "level=info event=freeze domid=5 …",
+ * to stderr or to syslog.  Values that guests or libraries make are quoted.
  */
 #ifndef DAEMON_LOG_H
 #define DAEMON_LOG_H
@@ -36,7 +36,10 @@ void log_event(uint32_t level, const char *event, const char *fmt, ...)
 /* Printable ASCII on one line; what is not becomes '?'; cut to fit. */
 void log_clean(const char *text, size_t text_bytes, char *out,
                size_t out_bytes);
-/* The same between double quotes, inner ones and '\' escaped; returns out. */
+/*
+ * Quote a text: double quotes around it, inner ones and '\' escaped; returns
+ * out.
+ */
 const char *log_quote(const char *text, size_t text_bytes,
                       char out[LOG_QUOTED]);
 

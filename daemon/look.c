@@ -28,8 +28,8 @@ static void start_found(void *opaque, const char *uuid)
 }
 
 /*
- * One that failed before waits for its time, and for half of the places:
- * those that take long to fail cannot take all.
+ * Tell whether a restart may begin.  One that failed before waits for its time,
+ * and for half of the places: restarts that take long to fail cannot take all.
  */
 static bool may_restart(struct daemon *daemon, const char *uuid,
                         uint64_t now_ms)

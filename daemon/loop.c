@@ -95,7 +95,7 @@ static void reload(struct loop *loop)
     notify("RELOADING=1");
     if (loop_load_config(loop->options, &config, message)) {
         serve_configure(&loop->daemon, &config);
-        /* What was forbidden may be allowed now. */
+        /* The new configuration may allow what the old one forbade. */
         serve_state_changed(&loop->daemon, now_ms());
         log_info("config", "result=reread");
     } else {
@@ -166,7 +166,10 @@ static void take_state(struct loop *loop)
         serve_state_changed(&loop->daemon, now_ms());
 }
 
-/* What came due since the last turn is due now: that turn has not seen it. */
+/*
+ * Return how long to wait.  Work that became due since the last turn is due
+ * now: that turn has not seen it.
+ */
 static int timeout_ms(const struct loop *loop)
 {
     uint64_t now = now_ms();

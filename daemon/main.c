@@ -95,7 +95,7 @@ static int parse(struct arguments *arguments, int argc, char **argv)
     return EXIT_USAGE;
 }
 
-/* What goes wrong from here on is said in syslog. */
+/* Errors from here on go to syslog. */
 static int go_to_background(void)
 {
     cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -151,7 +151,7 @@ static int run_daemon(const struct arguments *arguments,
 
     if (lock < 0)
         return refuse(errno);
-    /* It is read again later, from another working directory. */
+    /* The file is read again later, from another working directory. */
     config_file = realpath(arguments->loop.config_file, NULL);
     if (config_file)
         loop.config_file = config_file;

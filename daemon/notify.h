@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What systemd wants to hear from a service, sd_notify(3), by hand. */
+/* Tell systemd the state of the service, sd_notify(3), without its library. */
 #ifndef DAEMON_NOTIFY_H
 #define DAEMON_NOTIFY_H
 

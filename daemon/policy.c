@@ -97,14 +97,17 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
             0 ||
         (rc = xenfork__host_watcher_survives(ctx, &facts.watcher_survives)) < 0)
         return rc;
-    /* Of a clone as we made it xl knows nothing, though the name may recur. */
+    /*
+     * xl does not know a clone as xenfork has made it, though the name may
+     * recur.
+     */
     facts.has_watcher = !facts.is_as_recorded &&
                         watcher_lives("/proc", name, info->domid);
     *owner_out = policy_owner(&facts);
     return 0;
 }
 
-/* What a dump is for is a crash; xl goes on without one, and so do we. */
+/* Write a core dump.  xl goes on when that fails, and so do we. */
 static int dump(xenfork_ctx *ctx, uint32_t domid, const char *name, int action)
 {
     if (action != HOST_ACTION_COREDUMP_DESTROY &&
@@ -168,7 +171,7 @@ int policy_apply(xenfork_ctx *ctx, uint32_t domid)
     if (!is_dead(ctx, domid, &info, &rc))
         return rc;
     xenfork__uuid_print(info.uuid, uuid);
-    /* What is under way on it ends first; nobody's place is kept by waiting. */
+    /* Another operation on the domain ends first; no worker waits for it. */
     rc = xenfork__lock_take(ctx, uuid, false, &lock);
     if (rc < 0 || !is_dead(ctx, domid, &info, &rc))
         return rc;

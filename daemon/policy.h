@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a domain's configuration wants done now that it has shut down, as
- * `xl create` does it (tools/xl/xl_vmcontrol.c, handle_domain_death(), 4.20).
+ * Carry out what a domain's configuration demands when the domain has shut
+ * down, as `xl create` does it (tools/xl/xl_vmcontrol.c, handle_domain_death(),
+ * 4.20).
  */
 #ifndef DAEMON_POLICY_H
 #define DAEMON_POLICY_H
 
 #include "xen/events.h"
 
-/* Which HOST_ACTION_* is for this reason; for one that xl does not know too. */
+/*
+ * Return the HOST_ACTION_* for this reason, also for one that xl does not know.
+ */
 int policy_action(const struct host_config *config, int reason);
 const char *policy_action_name(int action);
 const char *policy_reason_name(int reason);
 
-/* Whose domain is it? */
+/* The owner of a domain. */
 #define POLICY_OTHERS 0
 #define POLICY_CLONE  1 /* a clone of ours, that xl never saw */
 #define POLICY_SOURCE 2 /* a source that xl no longer watches */

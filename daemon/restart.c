@@ -184,7 +184,10 @@ static int begin(xenfork_ctx *ctx, const struct restart *restart)
     return save(ctx, restart);
 }
 
-/* What is kept must not go on needing the image, which may go. */
+/*
+ * Hydrate a domain that is kept: it must not need the image, which may be
+ * removed.
+ */
 static int hydrate(xenfork_ctx *ctx, const struct restart *restart)
 {
     cleanup_node struct xenfork__node *node = NULL;
@@ -218,8 +221,8 @@ static int preserve(xenfork_ctx *ctx, const struct restart *restart)
 }
 
 /*
- * What has shut down goes, unless it went before; is it another by now, or
- * does it run again?
+ * Destroy the domain that has shut down, unless it is gone, is another domain
+ * by now, or runs again.
  */
 static int retire(xenfork_ctx *ctx, const struct restart *restart)
 {

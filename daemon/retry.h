@@ -21,7 +21,7 @@ struct retries {
 };
 
 void retries_free(struct retries *retries);
-/* One that has failed before; NULL: it has not. */
+/* Return the retry of a target that has failed before; NULL: it has not. */
 struct retry *retries_find(const struct retries *retries, const char *target);
 /* Out of memory it is forgotten: then it is not delayed. */
 void retries_failed(struct retries *retries, const char *target,

@@ -46,7 +46,7 @@ void serve_configure(struct daemon *daemon, const struct config *config)
     workers_limit(workers, WORKER_HYDRATE,
                   config->has_hydration ? HYDRATE_FORKS : 0, WORKER_NO_END);
     workers_limit(workers, WORKER_ANSWER, ANSWERED_FREEZES, WORKER_NO_END);
-    /* What it undoes would begin anew each time. */
+    /* Recovery has no time limit: its undoing would begin anew each time. */
     workers_limit(workers, WORKER_RECOVER, 1, WORKER_NO_END);
     workers_limit(workers, WORKER_ACK, ACK_WORKERS, ACK_LIMIT_MS);
     workers_limit(workers, WORKER_REMOVE, REMOVE_WORKERS, WORKER_NO_END);
@@ -245,8 +245,9 @@ static void meet(struct daemon *daemon, const struct host_domain *domain,
 }
 
 /*
- * Those that come back get at most half of the places: a core that is dumped
- * again and again, or a detach that lasts, delays nobody else's reboot.
+ * Give repeated attempts at most half of the places: a core that is dumped
+ * again and again, or a long detach, does not delay the reboot of another
+ * domain.
  */
 static bool may_repeat(const struct daemon *daemon)
 {
@@ -259,7 +260,7 @@ static bool may_repeat(const struct daemon *daemon)
     return busy < (daemon->config.policy_workers + 1) / 2;
 }
 
-/* One worker looks after it until it says that all is done. */
+/* Start one worker for it, until the worker reports that everything is done. */
 static void settle(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
 {
     char target[WORKER_TARGET_BYTES];
@@ -303,7 +304,10 @@ static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
     }
 }
 
-/* What it has written meanwhile, the new watch tells at once. */
+/*
+ * Listen to the guest again: the new watch reports at once what it has written
+ * meanwhile.
+ */
 static void unmute(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
 {
     if (!guest->is_muted || guest->muted_ms > now_ms)
@@ -314,7 +318,7 @@ static void unmute(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
         guest->muted_ms = now_ms + LOOK_AGAIN_MS;
 }
 
-/* Of what a guest writes only the exact value counts. */
+/* Tell whether the guest has written exactly the value that counts. */
 static bool is_request(struct daemon *daemon, struct guest *guest,
                        uint64_t now_ms)
 {
@@ -452,7 +456,10 @@ static uint64_t unmute_ms(const struct daemon *daemon)
     return wake_ms;
 }
 
-/* What waits for a free place is woken by the worker that makes it. */
+/*
+ * Return the time of the next turn.  Work that waits for a free place is woken
+ * by the worker that frees it.
+ */
 uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
 {
     uint64_t wake_ms = workers_wake_ms(&daemon->workers);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the daemon does about events: which worker, when.  Nothing here
- * blocks, but on xenstore or a record for one small operation at a time.
+ * Decide what the daemon does about events: which worker starts, and when.
+ * Nothing here blocks, except for one small operation at a time on xenstore or
+ * a record.
  */
 #ifndef DAEMON_SERVE_H
 #define DAEMON_SERVE_H

@@ -39,7 +39,7 @@ static bool wants_hydration(const struct xenfork__node *clone)
     return clone->is_hydrating && clone->hydrated < 100;
 }
 
-/* Has an earlier one among them named the same fork? */
+/* Tell whether an earlier clone in the list names the same fork. */
 static bool is_named(const struct xenfork__nodes *clones, size_t before,
                      const char *txn)
 {

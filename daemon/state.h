@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the state directory holds for the daemon to do. */
+/* Find work for the daemon in the state directory. */
 #ifndef DAEMON_STATE_H
 #define DAEMON_STATE_H
 
@@ -12,8 +12,8 @@ typedef void state_found_fn(void *opaque, const char *uuid);
 /* Restarts that were begun; by UUID of the domain. */
 int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
 /*
- * These return STATE_UNWRITTEN when there are directories whose records are
- * still to come: what happened to them was seen too early.
+ * These functions return STATE_UNWRITTEN when directories have no records yet:
+ * the event came before the record.
  */
 #define STATE_UNWRITTEN 1
 /* Forks with clones that want hydration; by the fork's UUID, each once. */

@@ -86,8 +86,9 @@ static const char *base_of(const char *path)
 }
 
 /*
- * Is it xl, and root's?  A user may call anything xl, and may have his entry
- * in /proc owned by root: the numbers in it cannot be changed.
+ * Tell whether the process is xl, and root's.  A user may call any program xl,
+ * and may have its entry in /proc owned by root; the numbers in that entry
+ * cannot be forged.
  */
 static bool is_roots_xl(const struct watched *w, const char *pid)
 {
@@ -134,7 +135,10 @@ static bool find_waiting(const struct text *log, const char *pid,
     return is_found;
 }
 
-/* Is it known by its log?  Without a word in it, by the name of that. */
+/*
+ * Tell by its log whether the process watches the domain; if the log says
+ * nothing, by the log's name.
+ */
 static bool has_log(const struct watched *w, const char *pid)
 {
     char target[PATH_BYTES], log[PATH_BYTES];
@@ -156,7 +160,7 @@ static bool name_of_line(const char *line, char name[PATH_BYTES])
            sscanf(line, " name = '%255[^'\n]", name) == 1;
 }
 
-/* Of a configuration the last such line counts. */
+/* Find the name in a configuration; the last such line counts. */
 static bool name_of_config(const struct text *text, char name[PATH_BYTES])
 {
     const char *line = text->data;
@@ -170,7 +174,10 @@ static bool name_of_config(const struct text *text, char name[PATH_BYTES])
     return is_found;
 }
 
-/* Of a saved domain: xl has put its configuration in front, in JSON. */
+/*
+ * Find the name in a saved domain: xl has put its configuration at the front,
+ * in JSON.
+ */
 static bool name_of_saved(const struct text *text, char name[PATH_BYTES])
 {
     const char *info = memmem(text->data, text->bytes, "\"c_info\"", 8);
@@ -224,7 +231,7 @@ static bool is_in_foreground(const struct watched *w, const char *pid)
     }
     if (!is_watching || !is_front)
         return false;
-    /* What is said on the line has the last word. */
+    /* The command line overrides the configuration. */
     if (said[0])
         return !strcmp(said, w->name);
     return !name[0] || !strcmp(name, w->name);

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * Does xl watch the domain?  Only processes of root's count.  Also true when
- * that cannot be told: of an xl create -F that names no domain which we can
- * read.  proc: "/proc".
+ * Tell whether xl watches the domain.  Only root's processes count.  In doubt:
+ * true, for example for an xl create -F whose domain cannot be read.  proc:
+ * "/proc".
  */
 bool watcher_lives(const char *proc, const char *name, uint32_t domid);
 

@@ -71,7 +71,9 @@ static int work_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     snprintf(text, sizeof(text), "%s", xenfork_error_text(ctx));
     log_warning("freeze", "domid=%u result=failed code=%s reason=%s", domid,
                 xenfork_code_name(rc), log_quote(text, strlen(text), quoted));
-    /* What failed before it began, the library has not told the guest. */
+    /*
+     * The library has not told the guest of a failure before the freeze began.
+     */
     xenfork__xen_guest_answer(ctx, domid, xenfork_code_name(rc));
     return rc;
 }
@@ -192,7 +194,7 @@ int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
         rc = work_on_record(ctx, kind, target, value);
         break;
     default:
-        /* Of forks whose keepers have handed over to us. */
+        /* Shorten the chains of forks whose keepers have handed over to us. */
         if ((rc = xenfork_recover(ctx)) == 0)
             xenfork__collapse_begin(ctx);
     }

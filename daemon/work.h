@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a worker process does: one job, then it ends. */
+/* Do the job of a worker process: one job, then it ends. */
 #ifndef DAEMON_WORK_H
 #define DAEMON_WORK_H
 
@@ -7,9 +7,12 @@
 
 #include <sys/wait.h>
 
-/* Of what is not to wait: another operation is on its domain; later. */
+/* Exit status: another operation is on the domain; try again later. */
 #define WORK_BUSY 3
-/* Is it by a status as of waitpid(2)?  Then it is no failure. */
+/*
+ * Tell by a status as of waitpid(2) whether the worker was busy, which is no
+ * failure.
+ */
 static inline bool work_was_busy(int status)
 {
     return WIFEXITED(status) && WEXITSTATUS(status) == WORK_BUSY;

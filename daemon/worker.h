@@ -60,7 +60,7 @@ void workers_limit(struct workers *workers, int kind, uint32_t count,
 uint32_t workers_count(const struct workers *workers, int kind);
 uint32_t workers_total(const struct workers *workers);
 bool workers_has_room(const struct workers *workers, int kind);
-/* Is one at this already? */
+/* Tell whether a worker has this job already. */
 bool workers_is_at(const struct workers *workers, int kind, const char *target);
 /* 0, or -errno; EAGAIN: no room. */
 int workers_start(struct workers *workers, int kind, const char *target,
@@ -68,7 +68,7 @@ int workers_start(struct workers *workers, int kind, const char *target,
 /* The worker that was this process, taken off the list; false: none was. */
 bool workers_ended(struct workers *workers, pid_t pid,
                    struct worker *worker_out);
-/* Those that have no end of their own, and may be broken off. */
+/* End workers that have no end of their own, and may be stopped at any time. */
 void workers_end(struct workers *workers, int kind);
 /* Kill those whose time is over. */
 void workers_expire(struct workers *workers, uint64_t now_ms);

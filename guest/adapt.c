@@ -52,7 +52,10 @@ static int take_lock(const struct options *options)
     return fd;
 }
 
-/* Is the generation in this file?  A fork copies it, as it does all memory. */
+/*
+ * Tell whether the generation is in this file.  A fork copies the file, as it
+ * copies all memory.
+ */
 static bool is_noted(const char *dir, const char *name, const char *generation)
 {
     char text[sizeof(((struct instance *)0)->generation)] = "";

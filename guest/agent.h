@@ -33,7 +33,7 @@ struct options {
     bool is_eval;                /* params: names fit for a shell */
 };
 
-/* One line to standard error. */
+/* Print one line to standard error. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Milliseconds of a clock that stands still while the domain is suspended. */

@@ -26,7 +26,7 @@ static void on_signal(int signal)
     is_interrupted = 1;
 }
 
-/* They are let in by store_wait() only, so that none is missed. */
+/* Block signals: only store_wait() lets them in, so that none is missed. */
 static void hold_signals(void)
 {
     struct sigaction action = {.sa_handler = on_signal};
@@ -42,7 +42,7 @@ static void hold_signals(void)
     sigaction(SIGHUP, &action, NULL);
 }
 
-/* One at a time: hooks of two would be in each other's way. */
+/* Lock out other freezes: the hooks of two would disturb each other. */
 static int lock_freeze(const struct options *options)
 {
     char path[PATH_MAX];
@@ -64,7 +64,7 @@ static int lock_freeze(const struct options *options)
     return fd;
 }
 
-/* Whether the request still stands: in a clone there never was one. */
+/* Tell whether the request is still there; in a clone there never was one. */
 static int is_requested(struct store *store)
 {
     char value[16];
@@ -123,7 +123,10 @@ static bool is_new_clone(struct store *store, const struct instance *before)
            strcmp(now.generation, before->generation) != 0;
 }
 
-/* Whatever xenstore says: what one hook stopped, its sister must start. */
+/*
+ * Run hooks even if xenstore cannot be read: what one hook has stopped, another
+ * must start.
+ */
 static int run_hooks(struct store *store, const struct options *options,
                      const char *directory)
 {
@@ -141,7 +144,7 @@ static int run_hooks(struct store *store, const struct options *options,
     return rc;
 }
 
-/* What the toolstack says when it could not. */
+/* Read the toolstack's error when it could not freeze the domain. */
 static int refusal(struct store *store)
 {
     char reason[512];

@@ -84,7 +84,9 @@ __attribute__((noreturn)) static void become_hook(
     _exit(126);
 }
 
-/* Whether the child has ended by then.  SIGCHLD is blocked. */
+/*
+ * Wait for the child; tell whether it has ended in time.  SIGCHLD is blocked.
+ */
 static bool wait_child(pid_t pid, int *status_out, long long deadline_ms)
 {
     sigset_t child;
@@ -170,7 +172,7 @@ static bool offer_reason(const struct options *options, char path[PATH_MAX])
     return fd >= 0;
 }
 
-/* Its first line, if there is one. */
+/* Read the first line of the file, if there is one. */
 static void take_reason(const char *path, char reason[FAULT_CHARS])
 {
     char line[FAULT_CHARS];

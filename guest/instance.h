@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who this domain is, by what the toolstack says below fork/. */
+/* The identity of this domain, as the toolstack tells it below fork/. */
 #ifndef GUEST_INSTANCE_H
 #define GUEST_INSTANCE_H
 
@@ -18,7 +18,7 @@ struct param {
     char value[PARAM_VALUE_MAX + 1];
 };
 
-/* What the toolstack did not write is "". */
+/* Values that the toolstack did not write are "". */
 struct instance {
     char role[16];       /* source, frozen or clone */
     char generation[65]; /* of letters, digits and dashes */

@@ -101,7 +101,7 @@ static bool parse_seconds(const char *text, unsigned int min,
     return true;
 }
 
-/* Whether the option is one of ours, and its value good. */
+/* Take an option; tell whether it exists, and its value is valid. */
 static bool take_option(int opt, struct options *options)
 {
     switch (opt) {
@@ -147,7 +147,7 @@ static int run(char **words, struct store *store, const struct options *options)
     return run_get(store, words[1]);
 }
 
-/* Whether COUNT words are a command with its arguments. */
+/* Tell whether COUNT words are a command with its arguments. */
 static bool is_command(int count, char **words)
 {
     static const char *const bare[] = {"freeze", "watch", "adapt", "role",

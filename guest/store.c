@@ -184,7 +184,7 @@ static int exchange(struct store *store, struct message *message)
     if (store->fd < 0)
         return -EPIPE;
     sent.req_id = message->header.req_id = store->next_id++;
-    /* One message is one write(), as /dev/xen/xenbus likes it best. */
+    /* Send a message by one write(), which is best for /dev/xen/xenbus. */
     rc = transfer(store->fd, POLLOUT, message, sizeof(sent) + sent.len,
                   deadline);
     if (rc < 0)

@@ -43,7 +43,10 @@ static bool is_plain(const char *mode)
     return !strcmp(mode, "r") || !strcmp(mode, "w");
 }
 
-/* What its links lead to now; NULL: out of memory.  The caller frees */
+/*
+ * Return the path that the target's links lead to now; NULL: out of memory.
+ * The caller frees
+ */
 static char *without_links(const char *target)
 {
     size_t prefix = strncmp(target, VHD, strlen(VHD)) ? 0 : strlen(VHD);

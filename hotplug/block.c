@@ -102,7 +102,10 @@ enum outcome block_add(const struct device *device)
     mode = device_read(device, "mode");
     if (!path || !mode)
         return OUTCOME_STOCK;
-    /* Whoever only reads may share it with others: the script knows. */
+    /*
+     * A disk that is only read may be shared with others: the script checks
+     * that.
+     */
     if (stat(path, &file) || !S_ISREG(file.st_mode))
         return strcmp(mode, "w") ? OUTCOME_STOCK
                                  : block_device_add(device, path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which device we are called for, and its place in xenstore. */
+/* Find the device for which we are called, and its place in xenstore. */
 #include "config.h"
 
 #include "hotplug.h"

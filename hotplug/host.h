@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What xenfork-hotplug asks of the host and of xenstore.  Implemented by
+ * The interface of xenfork-hotplug to the host and xenstore.  Implemented by
  * sys-*.c and xen-store.c, and by tests/hotplug/fake-host.c.
  */
 #ifndef HOTPLUG_HOST_H
@@ -51,9 +51,12 @@ bool host_block(const char *verb, const char *target, const char *mode,
 
 /* Block devices: host/device.c.  False: it is none. */
 bool host_device(const char *path, dev_t *number_out);
-/* What the path's links lead to; the caller frees. */
+/* Return the path that the links lead to; the caller frees. */
 char *host_real(const char *path);
-/* Is it mounted, or does another device lie on it?  Also when unknown. */
+/*
+ * Tell whether it is mounted, or another device is on top of it.  In doubt:
+ * true.
+ */
 bool host_is_used(const char *node);
 
 /* Network: sys-net.c. */

@@ -17,7 +17,7 @@
 #include "host.h"
 #include "hotplug.h"
 
-/* Of the names that libxl calls us by. */
+/* Suffixes of the names by which libxl calls us. */
 #define HOLD_SUFFIX "-hold" /* a link that must not come up */
 #define FORK_SUFFIX "-fork" /* in place of block-fork */
 

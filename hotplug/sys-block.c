@@ -15,7 +15,7 @@
 
 #define HELPER XENFORK_LIBEXEC_DIR "/xenfork-block"
 
-/* What comes, to its end; what does not fit is lost. */
+/* Read to the end; text that does not fit is lost. */
 static void read_all(int fd, char text[TEXT_BYTES])
 {
     char rest[256];

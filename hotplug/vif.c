@@ -34,7 +34,7 @@ static int choose_mtu(const struct device *device, const char *bridge)
     return *end || mtu > MAX_MTU ? -1 : (int)mtu;
 }
 
-/* What the interface gets at most is not ours to judge: the script goes on. */
+/* Set the MTU; like the script, go on when the interface refuses it. */
 static bool set_mtu(const struct device *device, const char *bridge)
 {
     cleanup_free char *path = NULL;

@@ -168,7 +168,7 @@ int xenfork_error_stage(const xenfork_ctx *ctx);
 int xenfork_error_errno(const xenfork_ctx *ctx);
 uint32_t xenfork_error_domid(const xenfork_ctx *ctx);
 const char *xenfork_error_text(const xenfork_ctx *ctx);
-/* What the user can do about it; "" when there is nothing to say. */
+/* Return what the user can do about it; "" when there is nothing to say. */
 const char *xenfork_error_remedy(const xenfork_ctx *ctx);
 
 /** Stable name of a code, "NOTFOUND"; "UNKNOWN" for others.  Since: 0.1 */
@@ -194,10 +194,10 @@ const char *xenfork_count_name(int counter);
 int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 
 /*
- * What to make.  A spec starts with these defaults: names SOURCE-1, SOURCE-2
- * and on, skipping those taken; random UUIDs and MACs; the source's bridges;
- * NICs held until the agent in the clone has acknowledged; no parameters;
- * clones started; 25 % reserved; 30 s to reach suspension.
+ * The request for a fork.  A spec starts with these defaults: names SOURCE-1,
+ * SOURCE-2 and so on, without those that are taken; random UUIDs and MACs; the
+ * source's bridges; NICs held until the agent in the clone has acknowledged; no
+ * parameters; clones started; 25 % reserved; 30 s to reach suspension.
  */
 #define XENFORK_LINK_HOLD    0 /* forwards nothing */
 #define XENFORK_LINK_CONNECT 1 /* forwards from the start */
@@ -249,12 +249,18 @@ int xenfork_spec_set_uuid(xenfork_spec *spec, uint32_t clone,
 /* Unicast, not all zero; one clone only. */
 int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                              const uint8_t mac[6]);
-/* Of MACs that are made up; unicast, not all zero.  By default 00:16:3e. */
+/*
+ * Set the first three bytes of random MACs; unicast, not all zero.  By default
+ * 00:16:3e.
+ */
 int xenfork_spec_set_mac_prefix(xenfork_spec *spec, const uint8_t prefix[3]);
 /* 1 to 15 characters, no white space, '/' or ':', not "." or "..". */
 int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
                                 uint32_t nic, const char *bridge);
-/* What the NIC's script routes to it, as ip= in xl.cfg(5); one clone only. */
+/*
+ * Set the address that the NIC's script routes to it, as ip= in xl.cfg(5); for
+ * one clone only.
+ */
 int xenfork_spec_set_nic_ip(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                             const char *ip);
 /* @nic: XENFORK_ALL for every NIC; @link: XENFORK_LINK_*. */
@@ -268,9 +274,10 @@ int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
 int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
                            const char *value);
 /*
- * What is wrong with the value of a parameter that xenfork-agent itself takes
- * (hostname, ip, ip.INTERFACE, gateway, nameserver); NULL: nothing, or it takes
- * no such parameter.  xenfork_spec_set_param() refuses the same.
+ * Return what is wrong with the value of a parameter that xenfork-agent itself
+ * uses (hostname, ip, ip.INTERFACE, gateway, nameserver); NULL: nothing, or the
+ * agent does not use such a parameter.  xenfork_spec_set_param() refuses the
+ * same.
  */
 const char *xenfork_param_fault(const char *key, const char *value);
 /*
@@ -286,7 +293,10 @@ int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
 int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone, int is_paused);
 /* Memory claimed for each clone, per cent of its memory, 0 to 100. */
 int xenfork_spec_set_reserve_percent(xenfork_spec *spec, uint32_t percent);
-/* The same in KiB; more than the domain's memory counts as all of it. */
+/*
+ * Set the reservation in KiB; more than the domain's memory counts as all of
+ * it.
+ */
 int xenfork_spec_set_reserve_kib(xenfork_spec *spec, uint64_t reserve_kib);
 /* Longest wait for suspension, 1 to 3600000 ms. */
 int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms);
@@ -391,7 +401,7 @@ int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
  */
 int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid);
 
-/* What a fork made.  Its clones and strings belong to it.  Since: 0.1 */
+/* The result of a fork.  Its clones and strings belong to it.  Since: 0.1 */
 uint32_t xenfork_result_image_domid(const xenfork_result *result);
 const char *xenfork_result_image_name(const xenfork_result *result);
 uint32_t xenfork_result_clone_count(const xenfork_result *result);
@@ -410,9 +420,9 @@ const char *xenfork_clone_uuid(const xenfork_clone *clone);
 /* Random, new for each clone; what the clone acknowledges. */
 const char *xenfork_clone_generation(const xenfork_clone *clone);
 /*
- * What xenfork_wait_ready() has seen; nonzero: the clone has acknowledged; it
- * has reseeded its random numbers, which it may have done without
- * acknowledging.
+ * Return what xenfork_wait_ready() has seen.  Nonzero: the clone has
+ * acknowledged; it has reseeded its random numbers, which it may have done
+ * without acknowledging.
  */
 int xenfork_clone_is_ready(const xenfork_clone *clone);
 int xenfork_clone_is_reseeded(const xenfork_clone *clone);
@@ -545,13 +555,13 @@ const char *xenfork_entry_parent(const xenfork_entry *entry);
 /* Domid of an image's source; XENFORK_DOMID_NONE: it is gone, or no image. */
 uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry);
 /*
- * One word.  Clones: "running"; "paused"; "shutdown" (the guest has shut down,
- * the domain is still there); "stopped" (the domain is gone, disks and record
- * stay); "left" (migrated or saved, see xenfork_entry_left()).  Images:
- * "ready"; "lost" (the domain was destroyed behind our back); "broken"
- * (somebody let the domain run: it cannot be forked).  Frozen sources:
- * "frozen".  Bases: "base". Journals: "stuck" (undoing failed); "unreadable"
- * (the file is damaged).
+ * Return the state, one word.  Clones: "running"; "paused"; "shutdown" (the
+ * guest has shut down, the domain is still there); "stopped" (the domain is
+ * gone, disks and record stay); "left" (migrated or saved, see
+ * xenfork_entry_left()).  Images: "ready"; "lost" (the domain was destroyed
+ * behind our back); "broken" (somebody let the domain run: it cannot be
+ * forked).  Frozen sources: "frozen".  Bases: "base".  Journals: "stuck"
+ * (undoing failed); "unreadable" (the file is damaged).
  */
 const char *xenfork_entry_state(const xenfork_entry *entry);
 /*
@@ -613,7 +623,7 @@ int xenfork_nic_link(const xenfork_nic *nic);
 int xenfork_nic_is_held(const xenfork_nic *nic);
 
 /* A disk of a check or an entry; its strings belong to that.  Since: 0.1 */
-/* Its name in the guest, "xvda". */
+/* Return the disk's name in the guest, "xvda". */
 const char *xenfork_disk_vdev(const xenfork_disk *disk);
 /* The driver that made it, or would, "reflink". */
 const char *xenfork_disk_driver(const xenfork_disk *disk);
@@ -737,7 +747,7 @@ int xenfork_clone_start(xenfork_ctx *ctx, const char *name, uint32_t flags,
 int xenfork_image_destroy(xenfork_ctx *ctx, const char *name);
 
 /**
- * Is this the name, UUID or number of an image's domain?
+ * Tell whether this is the name, UUID or number of an image's domain.
  *
  * @name       of the image.
  * @domid_out  its domid.

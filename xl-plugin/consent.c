@@ -17,7 +17,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* Of somebody who can answer. */
+/* Ask a user at a terminal; false where nobody can answer. */
 static bool ask(const xenfork_ctx *ctx, const char *question)
 {
     char line[16];
@@ -29,7 +29,7 @@ static bool ask(const xenfork_ctx *ctx, const char *question)
            (line[0] == 'y' || line[0] == 'Y');
 }
 
-/* What fails for one name does not keep the others from it. */
+/* Do it for each name; an error with one name does not stop the others. */
 static int run_all(xenfork_ctx *ctx, char **names, bool has_consent,
                    const char *question,
                    int (*operate)(xenfork_ctx *ctx, const char *name,

@@ -93,7 +93,7 @@ static bool parse(int argc, char **argv, struct options *options)
     return true;
 }
 
-/* Whoever called us need not wait: it has begun. */
+/* Let the parent process exit: the detach has begun. */
 static void leave(void *opaque, int stage, uint32_t clone, uint64_t done,
                   uint64_t total)
 {
@@ -116,7 +116,7 @@ static void leave(void *opaque, int stage, uint32_t clone, uint64_t done,
     *begun_fd = -1;
 }
 
-/* What nobody at a terminal can be told any more. */
+/* Report the end of the detach to syslog: the terminal is gone. */
 static void tell(const xenfork_ctx *ctx, const char *name, int rc)
 {
     openlog("xl", LOG_PID, LOG_DAEMON);

@@ -11,7 +11,10 @@
 #include "run.h"
 #include "session.h"
 
-/* What a disk takes; NOT_KNOWN after a message, and *status_out says so. */
+/*
+ * Return the space that a disk takes; NOT_KNOWN after a message, and
+ * *status_out says so.
+ */
 struct usage {
     uint64_t allocated_kib, own_kib;
 };

@@ -13,7 +13,7 @@
 #include "output.h"
 #include "run.h"
 
-/* Is this entry the one called NAME: name, UUID or domid? */
+/* Tell whether this entry is called NAME: by name, UUID or domid. */
 static bool is_called(const xenfork_entry *entry, const char *name)
 {
     uint64_t domid;
@@ -62,7 +62,7 @@ static void print_heading(const xenfork_entry *entry, int kind)
                kind == XENFORK_KIND_CLONE ? "clone" : "image", parent);
 }
 
-/* Who needs whom. */
+/* Print whom the entry needs, or who needs it. */
 static void print_needs(const xenfork_entry *entry, int kind)
 {
     uint32_t hydrated = xenfork_entry_hydrated(entry);

@@ -80,7 +80,10 @@ static bool parse_ephemeral(struct fork_options *options)
     return true;
 }
 
-/* A configuration that cannot be read makes no clone go. */
+/*
+ * Read the default from xenfork.conf; with a mistake in it clones are not
+ * ephemeral.
+ */
 static void set_defaults(struct fork_options *options)
 {
     char message[CONFIG_MESSAGE];
@@ -105,7 +108,7 @@ static bool parse_count(uint32_t *count_out)
     return true;
 }
 
-/* What the clones are told, and how long they have to answer. */
+/* Parse what the clones are told, and how long they have to answer. */
 static bool parse_guest_value(int opt, struct fork_options *options)
 {
     switch (opt) {
@@ -129,7 +132,7 @@ static bool parse_guest_value(int opt, struct fork_options *options)
     }
 }
 
-/* One option's value; false if it is malformed. */
+/* Parse the value of an option; false if it is malformed. */
 static bool parse_value(int opt, struct fork_options *options)
 {
     switch (opt) {
@@ -176,7 +179,7 @@ static bool parse_value(int opt, struct fork_options *options)
     }
 }
 
-/* What getopt cannot see: values that do not go together. */
+/* Check what getopt cannot see: values that contradict each other. */
 static int check_options(const struct fork_options *options)
 {
     uint32_t i;

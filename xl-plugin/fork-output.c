@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What xl fork prints. */
+/* Print the result of xl fork. */
 #include "config.h"
 
 #include <stddef.h>
@@ -91,7 +91,7 @@ static void print_connect(const xenfork_result *result)
     }
 }
 
-/* Those clones whose random numbers are as the source's, and the others. */
+/* Print which clones have reseeded their random numbers, and which have not. */
 static void print_rng(const xenfork_result *result, bool is_reseeded)
 {
     uint32_t found = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What is asked of the library, out of the options. */
+/* Make the request to the library from the options. */
 #include "config.h"
 
 #include <errno.h>

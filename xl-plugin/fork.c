@@ -29,7 +29,7 @@ static int print_result(const struct fork_options *options, uint32_t domid,
     return ok ? EXIT_DONE : EXIT_RESIDUE;
 }
 
-/* Those that are not ready, by name; the clones stay. */
+/* Wait for the clones, and name those that are not ready; the clones stay. */
 static int wait_ready(xenfork_ctx *ctx, const struct fork_options *options,
                       xenfork_result *result)
 {

@@ -69,7 +69,7 @@ static bool has_entry(const char *kind)
     return entry;
 }
 
-/* Does an option like this one have its value in the next argument? */
+/* Tell whether such an option has its value in the next argument. */
 static bool wants_value(const struct guarded *verb, const char *option)
 {
     const char *letter;

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /*
- * Is this verb, with its arguments, one that the user must not do?  It has
- * been said.  @program: xl-fork, which knows
+ * Tell whether the user must not run this verb with these arguments; if so, the
+ * message has been printed.  @program: xl-fork, which knows
  */
 bool guard_refuses(const char *program, char **argv);
 

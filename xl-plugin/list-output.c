@@ -76,7 +76,7 @@ static void json_disks(struct json *json, const xenfork_entry *entry)
     json_close_list(json);
 }
 
-/* What a killed process has left. */
+/* Write what a killed process has left. */
 static void json_journal(struct json *json, const xenfork_entry *entry)
 {
     json_open_map(json, NULL);

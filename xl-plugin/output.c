@@ -46,7 +46,10 @@ static size_t utf8_bytes(const unsigned char *text)
     return bytes;
 }
 
-/* One name that is no UTF-8 must not keep all the others from the reader. */
+/*
+ * Replace bytes that are not UTF-8: one bad name must not spoil the whole
+ * output.
+ */
 static char *clean_utf8(const char *text)
 {
     static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */

@@ -8,7 +8,7 @@
 #include "exitcodes.h"
 #include "session.h"
 
-/* What fails for one name does not keep the others from it. */
+/* Do it for each name; an error with one name does not stop the others. */
 int run_named(int argc, char **argv, const struct cmd *cmd, int max,
               int (*operate)(xenfork_ctx *ctx, const char *name))
 {

@@ -57,7 +57,7 @@ static inline void xenfork__close_dir(DIR **d)
         steal_ptr_tmp;                   \
     })
 
-/* The same for a file descriptor. */
+/* Hand out a file descriptor likewise. */
 static inline int steal_fd(int *fd)
 {
     int f = *fd;

@@ -23,7 +23,10 @@ void xenfork__name_stem(const char *name, size_t chars,
                         char stem_out[XENFORK__NAME_MAX + 1]);
 bool xenfork__bridge_is_valid(const char *bridge);
 
-/* Of a clone's parameter: [A-Za-z0-9._-]{1,64}, no leading dot. */
+/*
+ * Check the name of a parameter of a clone: [A-Za-z0-9._-]{1,64}, no leading
+ * dot.
+ */
 bool xenfork__param_key_is_valid(const char *key);
 
 /* Printable ASCII, at most what fits; every other byte is a question mark. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What every file of the library shares: the context, errors, logging. */
+/* Declarations for every file of the library: the context, errors, logging. */
 #ifndef LIBFORK_INTERNAL_H
 #define LIBFORK_INTERNAL_H
 
@@ -54,7 +54,7 @@ struct xenfork_ctx {
  */
 int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
                   ...) __attribute__((format(printf, 4, 5)));
-/* The same for outcomes that the caller expects: stored, not logged. */
+/* Make an error that the caller may expect: store it, and do not log it. */
 int xenfork__miss(xenfork_ctx *ctx, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Say what the user can do about the error just made; returns its code. */
@@ -85,7 +85,7 @@ static inline void xenfork__test_hook(xenfork_ctx *ctx, int stage)
 
 /* Enter a stage: for errors and progress; CANCELLED if asked to stop. */
 int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone, uint64_t total);
-/* The same where stopping is no longer possible. */
+/* Report progress where stopping is no longer possible. */
 void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone);
 void xenfork__progress(xenfork_ctx *ctx, uint32_t clone, uint64_t done,
                        uint64_t total);

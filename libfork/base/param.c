@@ -34,7 +34,10 @@ static bool is_loopback(const struct address *address)
                           : address->bytes[0] == 127;
 }
 
-/* One machine's, and not that of a loopback, nor of IPv4 in IPv6's form. */
+/*
+ * Check that one machine can have the address: it is neither a loopback nor
+ * IPv4 in the form of IPv6.
+ */
 static bool is_unicast(const struct address *address)
 {
     static const uint8_t low[10];
@@ -64,7 +67,7 @@ static bool is_link_local(const struct address *address)
            (address->bytes[1] & 0xc0) == 0x80;
 }
 
-/* Does the part after the prefix have nothing but this bit? */
+/* Tell whether all bits after the prefix have this value. */
 static bool is_rest(const struct address *address, int prefix, int bit)
 {
     int i, bits = address->is_v6 ? 128 : 32;
@@ -126,7 +129,7 @@ static const char *server_fault(char *item)
                : "not the IP address of a name server";
 }
 
-/* Does a list with commas have this address before @end as well? */
+/* Tell whether a list with commas has this address before @end, too. */
 static bool is_repeated(const char *list, const char *end, const char *item)
 {
     struct address one, other;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the caller asks for; read by check and fork. */
+/* The request of the caller, read by check and fork. */
 #ifndef LIBFORK_SPEC_H
 #define LIBFORK_SPEC_H
 
@@ -35,7 +35,7 @@ struct xenfork__clone_spec {
 #define XENFORK__WORD_CHARS    16U
 #define XENFORK__OPTIONS_CHARS 64U
 
-/* What is wanted for a disk: auto, none, or a driver's name. */
+/* Return how a disk is to be forked: auto, none, or a driver's name. */
 struct xenfork__disk_spec {
     char vdev[XENFORK__WORD_CHARS];
     char how[XENFORK__WORD_CHARS];
@@ -68,7 +68,10 @@ int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic);
 bool xenfork__ip_is_valid(const char *text);
 /* Do two lists of ADDRESS/PREFIX have an address in common? */
 bool xenfork__params_share(const char *list, const char *other);
-/* What a clone's parameters, of @nics NICs, say together.  INVAL with remedy */
+/*
+ * Check a clone's parameters, for @nics NICs, against each other.  INVAL with
+ * remedy
+ */
 int xenfork__params_check(xenfork_ctx *ctx, const xenfork_spec *spec,
                           uint32_t clone, uint32_t nics);
 /* Pages to claim for a clone of a domain with this many. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which blocks a disk is made of.  A partition and its whole disk, a volume and
- * the disk below it, two loop devices over one file have different numbers and
- * some of their blocks in common.
+ * Find the blocks of which a disk is made.  A partition and its whole disk, a
+ * volume and the disk below it, two loop devices over one file have different
+ * numbers and some of their blocks in common.
  */
 #include "host/dm.h"
 
@@ -57,7 +57,7 @@ static void add(struct walk *walk, const struct xenfork__area *area)
 }
 
 /*
- * What is in [@from, @from + @bytes) of the device above lies in @at, from
+ * Note that [@from, @from + @bytes) of the device above is stored in @at, from
  * @start on.
  */
 static void add_below(struct walk *walk,

@@ -23,7 +23,10 @@ static int heard(xenfork_ctx *ctx, void *opaque, const char *text)
     return copy->step(ctx, copy->opaque, (uint32_t)(percent * 10));
 }
 
-/* What the clone has is to outlive a power cut before the old copy goes. */
+/*
+ * Flush the new copy before the old one is removed: it must outlive a power
+ * cut.
+ */
 static int make_durable(xenfork_ctx *ctx, const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);

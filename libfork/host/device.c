@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What block devices are, whatever their nodes are called: by sysfs. */
+/* Identify block devices by sysfs, whatever their nodes are called. */
 #include "host/dm.h"
 
 #include <dirent.h>
@@ -45,7 +45,7 @@ static char *by_file(const char *dir, const char *name, const char *kind)
     return value && asprintf(&text, "%s %s", kind, value) >= 0 ? text : NULL;
 }
 
-/* Of a loop device: part of a file. */
+/* Identify a loop device: by its part of a file. */
 static char *by_backing_file(const char *dir)
 {
     cleanup_free char *file = read_line(dir, "loop/backing_file");
@@ -76,7 +76,7 @@ static char *by_partition(const char *dir)
                : NULL;
 }
 
-/* Of a folder in /sys/dev/block; NULL: out of memory. */
+/* Return the path of a folder in /sys/dev/block; NULL: out of memory. */
 static char *identify(const char *dir)
 {
     static const char *const files[][2] = {
@@ -128,7 +128,10 @@ static char *find_node(const char *dir, uint64_t number)
     return NULL;
 }
 
-/* Is the device "253:4" of /sys/dev/block that?  number_out: its own */
+/*
+ * Tell whether the device "253:4" of /sys/dev/block is that one; number_out:
+ * its number
+ */
 static bool is_that(const char *name, const char *is, uint64_t *number_out)
 {
     cleanup_free char *dir = NULL;

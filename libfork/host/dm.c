@@ -58,7 +58,7 @@ static struct dm_task *new_task(xenfork_ctx *ctx, int type, const char *name)
     return task;
 }
 
-/* One that is about all of them. */
+/* Run a task that is about all devices. */
 static struct dm_task *new_list(xenfork_ctx *ctx)
 {
     complainer = ctx;
@@ -88,7 +88,7 @@ static int run_task(struct dm_task *task)
     return e ? e : EIO;
 }
 
-/* The same for one that makes or removes a node. */
+/* Run a task that makes or removes a node. */
 static int run_with_udev(struct dm_task *task)
 {
     uint32_t cookie = 0;
@@ -197,7 +197,10 @@ int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name, bool is_flushed)
     return e ? failed(ctx, e, "suspend", name) : 0;
 }
 
-/* Its node stays: to wait for udev would only make the source stand still. */
+/*
+ * Leave the node alone: waiting for udev would only make the source stand
+ * still.
+ */
 int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name)
 {
     int has_sync = dm_udev_get_sync_support();
@@ -385,7 +388,7 @@ static char *backing_file(const char *device)
     return strdup(text);
 }
 
-/* Of one that goes meanwhile nothing is said. */
+/* Pass over a device that is removed meanwhile. */
 static int add_pool(xenfork_ctx *ctx, const char *name, char ***data,
                     size_t *count)
 {

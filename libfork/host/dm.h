@@ -35,18 +35,18 @@ int xenfork__sys_dm_create(xenfork_ctx *ctx, const char *name,
 /* In use from the next resume on. */
 int xenfork__sys_dm_load(xenfork_ctx *ctx, const char *name,
                          const struct xenfork__dm_table *table);
-/* What was loaded is forgotten; nothing loaded: success. */
+/* Forget the table that was loaded; nothing loaded: success. */
 int xenfork__sys_dm_clear(xenfork_ctx *ctx, const char *name);
 /*
- * What comes in from now on waits.  is_flushed: what has come in is done; else
- * it may wait, too
+ * Make new requests wait.  is_flushed: earlier requests are done first; else
+ * they may wait, too
  */
 int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name,
                             bool is_flushed);
 int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name);
 /*
- * Whoever has it open gets some seconds to close it.  Absent: success.  BUSY,
- * not logged: it is open still
+ * Remove a device; a program that has it open gets some seconds to close it.
+ * Absent: success.  BUSY, not logged: it is still open
  */
 int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name);
 /* NOTFOUND, not logged: to a thing in it that is not there */
@@ -60,10 +60,10 @@ int xenfork__sys_dm_lines(xenfork_ctx *ctx, const char *name,
                           void (*each)(void *opaque, uint64_t start,
                                        const struct xenfork__dm_table *line),
                           void *opaque);
-/* What its first line says of itself; caller frees. */
+/* Return the status of the first line of the table; caller frees. */
 int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
                            char **status_out);
-/* The same for the line that begins at @start. */
+/* Return the status of the line that begins at @start. */
 int xenfork__sys_dm_status_at(xenfork_ctx *ctx, const char *name,
                               uint64_t start, char **status_out);
 /*
@@ -82,13 +82,13 @@ int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name,
 #define XENFORK__LOOP_BYTES 24U
 int xenfork__sys_loop(xenfork_ctx *ctx, const char *file, bool is_readonly,
                       int *fd_out, char device_out[XENFORK__LOOP_BYTES]);
-/* Its file has grown. */
+/* Tell a loop device that its file has grown. */
 int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device);
 
-/* Can there be thin devices on this host?  DISK, not logged: no */
+/* Check that this host can have thin devices.  DISK, not logged: no */
 int xenfork__sys_dm_check(xenfork_ctx *ctx);
 
-/* What disks lie in, or on: host/file.c */
+/* Files and devices that hold disks: host/file.c */
 /*
  * The node that a block device of this number goes by, where the kernel's own
  * name for it has one, else @path; and what it is, whatever it is called:
@@ -100,8 +100,8 @@ int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
 /* The node of the device that is this.  DISK: there is none */
 int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out);
 /*
- * Which file or block device a path leads to at the moment, by whatever name.
- * It is good for as long as the host runs.
+ * The file or block device to which a path leads at the moment, by whatever
+ * name.  Valid as long as the host runs.
  */
 struct xenfork__disk_identity {
     bool is_device;
@@ -112,9 +112,9 @@ struct xenfork__disk_identity {
 int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
                                struct xenfork__disk_identity *identity_out);
 /*
- * What a path leads to, so that it can be told after a reboot, too: "file INODE
- * BORN BYTES written WHEN", or "device DIGEST".  "": nothing that a disk lies
- * in.  DISK
+ * Identify the file or device to which a path leads in a way that holds after a
+ * reboot: "file INODE BORN BYTES written WHEN", or "device DIGEST".  "":
+ * neither a file nor a block device.  DISK
  */
 #define XENFORK__DISK_WRITTEN " written "
 int xenfork__sys_disk_is(xenfork_ctx *ctx, const char *path,
@@ -147,7 +147,10 @@ struct xenfork__loop {
 bool xenfork__sys_loop_file(uint64_t device, struct xenfork__loop *loop_out);
 /* The path that it has now; caller frees.  NULL: it is none */
 char *xenfork__sys_loop_path(uint64_t device);
-/* Has the process that file, or device, open?  False: or it is gone */
+/*
+ * Tell whether the process has that file, or device, open.  False: or it is
+ * gone
+ */
 bool xenfork__sys_has_open(uint32_t pid,
                            const struct xenfork__disk_identity *what);
 /*
@@ -170,16 +173,19 @@ int xenfork__sys_areas(xenfork_ctx *ctx,
                        struct xenfork__areas *areas_out);
 void xenfork__areas_free(struct xenfork__areas *areas);
 #define cleanup_areas __attribute__((cleanup(xenfork__areas_free)))
-/* Does a block belong to both? */
+/* Tell whether a block belongs to both. */
 bool xenfork__areas_meet(const struct xenfork__areas *a,
                          const struct xenfork__areas *b);
-/* Has it something open for writing that has blocks there?  False: or gone */
+/*
+ * Tell whether the process has a file or device with blocks there open for
+ * writing.  False: also if the process is gone
+ */
 bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
                          const struct xenfork__areas *areas);
-/* Of a file or a block device.  is_file_out may be NULL */
+/* Return the size of a file or a block device.  is_file_out may be NULL */
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
                            uint64_t *bytes_out, bool *is_file_out);
-/* Whatever has been written to a device is safe. */
+/* Flush everything that has been written to a device. */
 int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path);
 /*
  * A file, made if need be, gets so large, and has the space for it.  BUSY, not
@@ -190,12 +196,12 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path,
 /* Nobody may write to it, rename or remove it; where the file system can. */
 int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
                               bool is_protected);
-/* Can it be made so? */
+/* Tell whether the file system can protect the file. */
 int xenfork__sys_file_can_protect(xenfork_ctx *ctx, const char *path,
                                   bool *can_out);
 int xenfork__sys_file_is_protected(xenfork_ctx *ctx, const char *path,
                                    bool *is_out);
-/* These blocks, to the same place in another; durably. */
+/* Copy these blocks to the same place in another file or device, durably. */
 int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
                            const uint64_t *blocks, size_t count,
                            size_t block_bytes);
@@ -210,9 +216,9 @@ int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir,
 
 #define XENFORK__WRITER 64U
 /*
- * Who has a file, or a device, open for writing: "qemu-img (process 12)",
- * "/dev/loop3".  A loop device that is just going is waited for.  False:
- * nobody has, or it is not there
+ * Name the program or device that has a file, or a device, open for writing:
+ * "qemu-img (process 12)", "/dev/loop3".  A loop device that is being removed
+ * is waited for.  False: there is none, or the file is absent
  */
 bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
                          char name_out[XENFORK__WRITER]);

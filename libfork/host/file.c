@@ -77,7 +77,10 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
     return r || fsync(fd) ? failed(ctx, "make room for", path) : 0;
 }
 
-/* What statvfs(3) has left may be set aside by the file system itself. */
+/*
+ * Tell by a temporary file whether the file system is full: it may keep for
+ * itself what statvfs(3) reports as free.
+ */
 bool xenfork__sys_is_full(const char *path)
 {
     size_t bytes = (size_t)(strrchr(path, '/') - path) + 1;
@@ -141,7 +144,7 @@ int xenfork__sys_file_is_protected(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-/* Of @bytes, fewer where the device ends; -1: errno */
+/* Read @bytes, or fewer where the device ends; -1: errno */
 static ssize_t read_at(int fd, uint8_t *data, size_t bytes, off_t at)
 {
     size_t used = 0;
@@ -196,8 +199,8 @@ int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
 }
 
 /*
- * Of the module, for all pools: writers would get errors after a minute, and
- * what their guests do then is no good.
+ * Set the module's timeout to 0, for all pools: otherwise writers would get
+ * errors after a minute, which their guests handle badly.
  */
 static void wait_for_space(xenfork_ctx *ctx)
 {

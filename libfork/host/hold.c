@@ -54,7 +54,7 @@ static int set_up(const char *ifname)
     return ioctl(fd, SIOCSIFFLAGS, &ifr);
 }
 
-/* What there is of filters, one way. */
+/* The filters of one direction. */
 struct filters {
     uint32_t ours;  /* handle; 0: none */
     bool has_first; /* another of the first priority */
@@ -100,7 +100,7 @@ static bool see_kind(const struct nlmsghdr *object, void *opaque)
     return true;
 }
 
-/* Its ingress qdisc is of another kind, which has no egress. */
+/* Report an ingress qdisc of the kind that has no egress. */
 static bool has_other_qdisc(int ifindex)
 {
     struct xenfork__netlink request;

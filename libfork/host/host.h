@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the library asks of the host it runs on: see xen.h, which includes this.
- * Implemented by the files of host/, and by tests/unit/fake-*.c.
+ * The library's interface to the host that it runs on.  Implemented by the
+ * files of host/, and by tests/unit/fake-*.c.
  */
 #ifndef LIBFORK_SYS_H
 #define LIBFORK_SYS_H
@@ -12,18 +12,19 @@
 
 #include "xenfork.h"
 
-/* Which boot of this host it is, a UUID.  STATE */
+/* Return the UUID of this boot of the host.  STATE */
 int xenfork__sys_boot(xenfork_ctx *ctx, char boot_out[37]);
 /* Make dst (new, empty) a reflink of src.  DISK: file system cannot */
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
                          bool is_sealed);
-/* Of a file, counted without being listed. */
+/* Count the extents of a file, without listing them. */
 int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
                          uint64_t *extents_out);
 /*
- * A copy of an image by qemu-img, sparse; formats in its words.  dst is there,
- * and is written over. step() hears of per mille done, each second at least; what it
- * returns below 0 ends it.  bytes_per_second 0: as fast as it goes.  DISK
+ * Copy a disk's file by qemu-img, sparse; formats are qemu-img's words.  dst
+ * exists, and is overwritten.  step() is called with the per mille that are
+ * done, at least once a second; a result below 0 ends the copy.
+ * bytes_per_second 0: as fast as it goes.  DISK
  */
 struct xenfork__copy {
     const char *src, *src_format;
@@ -34,8 +35,9 @@ struct xenfork__copy {
 };
 int xenfork__sys_copy(xenfork_ctx *ctx, const struct xenfork__copy *copy);
 /*
- * One device to another of the same size; what it has already is not written.
- * step() hears of each 2 MiB: of how much is done, and was written.  DISK
+ * Copy a device to another one of the same size; blocks that are equal are not
+ * written.  step() is called for each 2 MiB with the bytes that are done, and
+ * that were written.  DISK
  */
 struct xenfork__device_copy {
     const char *src, *dst;
@@ -46,16 +48,16 @@ struct xenfork__device_copy {
 int xenfork__sys_copy_device(xenfork_ctx *ctx,
                              const struct xenfork__device_copy *job);
 /*
- * In place, a qcow2 file that lies on others: @copy has no dst.  It is as good
- * as before until it lies on nothing.  No limit of speed
+ * Flatten a qcow2 file in place: @copy has no dst.  The file stays valid until
+ * it has no backing file any more.  There is no limit of speed
  */
 int xenfork__sys_flatten(xenfork_ctx *ctx, const struct xenfork__copy *copy);
 /* See xenfork_disk_usage().  DISK */
 int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
                             uint64_t *allocated_kib_out, uint64_t *own_kib_out);
 /*
- * Can files in this file's directory be reflinked?  DISK: no, not logged, and
- * whether only for lack of space
+ * Check that files in this file's directory can be reflinked.  DISK, not
+ * logged: they cannot; is_full_out: only for lack of space
  */
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
                              bool *is_full_out);
@@ -64,8 +66,8 @@ bool xenfork__sys_is_full(const char *path);
 /* Thin volumes of LVM.  DISK, not logged: it is none */
 int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path);
 /*
- * Does LVM make snapshots in the pool of this thin volume?  DISK with remedy,
- * not logged: not as it is now
+ * Check that LVM makes snapshots in the pool of this thin volume.  DISK with
+ * remedy, not logged: not in its present state
  */
 int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path);
 /*
@@ -76,10 +78,10 @@ int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out);
 /* dst is new, in such a folder.  DISK */
 int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
                              bool is_sealed);
-/* What the volume has in its pool, shared or not.  DISK */
+/* Return the space that the volume has in its pool, shared or not.  DISK */
 int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
                           uint64_t *allocated_kib_out);
-/* Absent already: success.  DISK */
+/* Remove a volume.  Absent already: success.  DISK */
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path);
 /* VHDs, by blktap: host/vhd.c.  Paths are absolute.  DISK */
 #define XENFORK__VHD_PREFIX "vhd:" /* of such a disk, for its block script */
@@ -95,15 +97,15 @@ int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
 /* path is new, and writable; owner and mode are the parent's otherwise. */
 int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
                               const char *path);
-/* What it has itself goes into its parent; it may be repeated. */
+/* Coalesce a VHD into its parent; this may be repeated. */
 int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path);
-/* It lies on another one, which has the same; a VHD that is in use as well */
+/* Give a VHD another parent with the same contents; the VHD may be in use */
 int xenfork__sys_vhd_relink(xenfork_ctx *ctx, const char *path,
                             const char *parent);
-/* An empty one lies on nothing any more, and has the UUID of @like. */
+/* Turn an empty VHD into one without a parent, with the UUID of @like. */
 int xenfork__sys_vhd_stand_alone(xenfork_ctx *ctx, const char *path,
                                  const char *like);
-/* A file and its name are on the disk. */
+/* Flush a file and its name to the disk. */
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path);
 int xenfork__sys_vhd_usage(xenfork_ctx *ctx, const char *path,
                            uint64_t *kib_out);
@@ -115,20 +117,20 @@ struct xenfork__tapdisk {
 };
 /* The process with this number that runs now; 0: none does. */
 uint64_t xenfork__sys_tap_started(unsigned int pid);
-/* It runs, and no other process has its number by now. */
+/* Tell whether the tapdisk still runs, and no other process has its number. */
 bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk);
-/* Its requests wait, and it has no file open. */
+/* Pause a tapdisk: its requests wait, and it has no file open. */
 int xenfork__sys_tap_pause(xenfork_ctx *ctx,
                            const struct xenfork__tapdisk *tapdisk);
-/* It opens what has the path now. */
+/* Resume a tapdisk: it opens the file that the path leads to now. */
 int xenfork__sys_tap_resume(xenfork_ctx *ctx,
                             const struct xenfork__tapdisk *tapdisk);
 int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
                                const struct xenfork__tapdisk *tapdisk,
                                bool *is_paused_out);
 /*
- * The one that serves a VHD for writing, if it has been attached as below.
- * NOTFOUND, not logged: none does
+ * Find the tapdisk that serves a VHD for writing, if it has been attached as
+ * below.  NOTFOUND, not logged: none does
  */
 int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
                           struct xenfork__tapdisk *tapdisk_out);
@@ -136,17 +138,21 @@ int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
 int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path,
                             char **text_out);
 /*
- * The device that it is for, "backend/vbd/3/51712"; caller frees.  NOTFOUND,
- * not logged: there is none
+ * Return the device that the tapdisk is for, "backend/vbd/3/51712"; caller
+ * frees.  NOTFOUND, not logged: there is none
  */
 int xenfork__sys_tap_user(xenfork_ctx *ctx, const char *path, char **user_out);
-/* The domain that has it.  NOTFOUND, not logged: nobody, or no domain */
+/*
+ * Return the domain that uses the VHD.  NOTFOUND, not logged: nobody, or no
+ * domain
+ */
 int xenfork__sys_tap_domain(xenfork_ctx *ctx, const char *path,
                             uint32_t *domid_out);
 /*
- * A VHD with a tapdisk of its own, behind a device: host/tap-attach.c.  One may
- * write; each that reads has another.  user: what it is for, in one word.
- * node_out: the device, or the socket; caller frees.  INUSE: another writes
+ * Attach a VHD, with a tapdisk of its own, behind a device: host/tap-attach.c.
+ * Only one may write; each reader has a tapdisk of its own.  user: its purpose,
+ * in one word.  node_out: the device, or the socket; caller frees.  INUSE:
+ * another writes
  */
 #define XENFORK__TAP_READONLY 1U
 #define XENFORK__TAP_SOCKET   2U /* for tapback; no device */
@@ -154,12 +160,12 @@ int xenfork__sys_tap_attach(xenfork_ctx *ctx, const char *path,
                             const char *user, unsigned int flags,
                             char **node_out);
 /*
- * What is for this one; user NULL: for whoever writes.  Absent already:
- * success.  Every trace of it goes: host/tap-detach.c
+ * Detach the tapdisk of this user; NULL: of the writer.  Absent already:
+ * success.  Every trace of it is removed: host/tap-detach.c
  */
 int xenfork__sys_tap_detach(xenfork_ctx *ctx, const char *path,
                             const char *user);
-/* What is for a domain that is gone, and writes no more; likewise. */
+/* Detach the tapdisk of a domain that is gone, and writes no more; likewise. */
 int xenfork__sys_tap_release(xenfork_ctx *ctx, const char *path,
                              uint32_t domid);
 /*
@@ -174,7 +180,7 @@ struct xenfork__image {
     const char *path, *format;
 };
 
-/* What a disk is served from. */
+/* The node from which a disk is served. */
 struct xenfork__qemu_top {
     char node[XENFORK__QEMU_NAME];
     char *backing;  /* what its file's header says; "": nothing */
@@ -184,18 +190,20 @@ int xenfork__sys_qemu_top(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                           struct xenfork__qemu_top *out);
 void xenfork__qemu_top_free(struct xenfork__qemu_top *top);
 #define cleanup_qemu_top __attribute__((cleanup(xenfork__qemu_top_free)))
-/* A delta, which is to lie on nothing before the switch. */
+/* Add a node for an overlay, without a backing node before the switch. */
 int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
                           const struct xenfork__qemu_top *top, const char *node,
                           const char *path);
-/* The disk is served from @overlay, over @node, which is flushed. */
+/*
+ * Take a snapshot: flush @node, and serve the disk from @overlay on top of it.
+ */
 int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
                                const char *node, const char *overlay);
-/* Not in use, or absent already: success. */
+/* Remove a node that is not in use.  Absent already: success. */
 int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid,
                              const char *node);
 /*
- * Begin a job that copies what @top has into @path, the file that it lies on;
+ * Begin a job that copies the contents of @top into @path, its backing file;
  * when it is ready, writes go to both.  @id: of the job, and of the node.  The
  * guest stands still until this returns
  */
@@ -211,13 +219,17 @@ int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
                              const char *id, uint32_t depth,
                              const char *backing);
 /*
- * Begin a job that copies into @top all that it lies on: it lies on nothing,
- * then.  It ends by itself.  bytes_per_second 0: as fast as it goes
+ * Begin a job that copies into @top everything that it is backed by.
+ * Afterwards @top has no backing file.  The job ends by itself.
+ * bytes_per_second 0: as fast as it goes
  */
 int xenfork__sys_qemu_flatten(xenfork_ctx *ctx, uint32_t domid,
                               const struct xenfork__qemu_top *top,
                               const char *id, uint64_t bytes_per_second);
-/* The same into another file, empty yet, as of xenfork__sys_qemu_merge(). */
+/*
+ * Begin a job that copies everything into another file, which is empty, as
+ * xenfork__sys_qemu_merge() does.
+ */
 int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__qemu_top *top,
                              const char *id, const struct xenfork__image *to,
@@ -234,55 +246,55 @@ struct xenfork__qemu_job_info {
     char id[XENFORK__QEMU_NAME];
     uint64_t done, total; /* bytes; both may grow */
 };
-/* Of ours, on this disk. */
+/* Return the state of xenfork's job on this disk. */
 int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                           struct xenfork__qemu_job_info *out);
 int xenfork__sys_qemu_cancel(xenfork_ctx *ctx, uint32_t domid,
                              const char *vdev);
-/* What has been written to it is on the disk. */
+/* Flush to the disk what has been written to a node. */
 int xenfork__sys_qemu_flush(xenfork_ctx *ctx, uint32_t domid, const char *node);
-/* Of a merge that is ready: the disk is served from the file below. */
+/* Complete a merge that is ready: the disk is served from the backing file. */
 int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
                                const char *vdev, const char *id);
-/* Nodes of the disk that nothing uses go. */
+/* Remove the nodes of the disk that nothing uses. */
 int xenfork__sys_qemu_tidy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                            const char *top);
-/* Hang up: somebody else may want to ask. */
+/* Close the connection: another client may wait for it. */
 void xenfork__sys_qemu_close(xenfork_ctx *ctx);
-/* Does QEMU serve this domain, and can be asked? */
+/* Tell whether a QEMU serves this domain, and can be reached. */
 bool xenfork__sys_qemu_is_there(uint32_t domid);
-/* qemu-img.  Can it be run? */
+/* Tell whether qemu-img can be run. */
 bool xenfork__sys_has_qemu_img(void);
-/* Of a file that nobody serves: into what it lies on.  DISK */
+/* Commit a file that nobody serves to its backing file.  DISK */
 int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path);
-/* An empty one, in a file that is there and stays as it is otherwise.  DISK */
+/* Make an empty image in an existing file, which keeps owner and mode.  DISK */
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
                                  const struct xenfork__image *image,
                                  uint64_t bytes);
 /*
- * The host side of a NIC: it stays what its script has made of it, and each
- * of its frames, in either direction, is dropped at once (and not kept, to be
- * said later).
+ * Hold the host side of a NIC: the interface stays as its script has made it,
+ * and each of its frames, in either direction, is dropped at once, not kept for
+ * later.
  */
 int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname);
 bool xenfork__sys_is_held(const char *ifname);
-/* Can it be held?  DEVICE with remedy, not logged */
+/* Check that the interface can be held.  DEVICE with remedy, not logged */
 int xenfork__sys_can_hold(xenfork_ctx *ctx, const char *ifname);
 int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname);
-/* To another bridge, held or not. */
+/* Move an interface to another bridge, held or not. */
 int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge);
-/* Is a domain being saved or migrated? */
+/* Tell whether a domain is being saved or migrated. */
 bool xenfork__sys_is_saved(uint32_t domid);
 /* NOTFOUND: no bridge of this host, with remedy */
 int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge);
 /*
- * Start xenfork-keeper for a transaction.  It undoes the transaction when
- * this process goes without a word, and keeps its clones after commit.
+ * Start xenfork-keeper for a journal.  The keeper rolls it back when this
+ * process ends without commit, and serves its clones after commit.
  * keeper_fd_out: write 'c' to say committed; closing it without: undo.
  */
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
                         int *keeper_fd_out);
-/* In place of a transaction: see collapse.h. */
+/* The argument in place of a journal: see collapse.h. */
 #define XENFORK__KEEPER_COLLAPSE "--collapse"
 
 #endif

@@ -142,7 +142,7 @@ static int start(xenfork_ctx *ctx, struct keeper *keeper, const char *txn_id,
         reap(keeper->pid);
         return 0;
     }
-    /* Its daemon, if there is one, sees the end of its input and goes. */
+    /* The keeper, if it runs, sees the end of its input and exits. */
     close_keeper(keeper);
     if (waitpid(keeper->pid, NULL, WNOHANG) == 0) {
         kill(keeper->pid, SIGKILL);

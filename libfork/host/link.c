@@ -8,7 +8,7 @@
 
 #define SYSFS_BYTES 96U
 
-/* One step for the kernel: off the old bridge, on the new. */
+/* Move it in one step of the kernel: off the old bridge, onto the new one. */
 static int set_master(const char *ifname, const char *bridge)
 {
     unsigned int master = if_nametoindex(bridge);

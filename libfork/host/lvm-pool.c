@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Does a thin pool of LVM take another snapshot?  lvcreate asks before it makes
- * one (pool_below_threshold(), lib/metadata/thin_manip.c), and the source
- * stands still then.
+ * Check that a thin pool of LVM takes another snapshot.  lvcreate asks before
+ * it makes one (pool_below_threshold(), lib/metadata/thin_manip.c), and the
+ * source stands still then.
  */
 #include "host/lvm.h"
 
@@ -23,7 +23,7 @@ struct pool {
     const char *health, *check, *profile, *permissions;
 };
 
-/* Of "a|b||d", empty ones too.  False: there are not so many */
+/* Split "a|b||d", with its empty fields.  False: there are too few */
 static bool split(char *text, char *fields[FIELDS])
 {
     size_t i;

@@ -13,7 +13,7 @@
 
 #define DEV "/dev/"
 
-/* What device-mapper says of a device: no process is needed for that. */
+/* Ask device-mapper about a device: this needs no process. */
 static bool dm_says(const char *path, const char *what, char *text, int bytes)
 {
     char file[64];
@@ -28,7 +28,7 @@ static bool dm_says(const char *path, const char *what, char *text, int bytes)
     return f && fgets(text, bytes, f);
 }
 
-/* Is it one of LVM's, of whatever kind? */
+/* Tell whether the device is a volume of LVM, of any kind. */
 static bool is_lv(const char *path)
 {
     char uuid[8] = "";

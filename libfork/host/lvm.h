@@ -5,7 +5,7 @@
 
 #include "base/internal.h"
 
-/* Of the volume "VG/LV": see xenfork__sys_lv_check_pool(). */
+/* Check the pool of the volume "VG/LV": see xenfork__sys_lv_check_pool(). */
 int xenfork__lv_check_pool(xenfork_ctx *ctx, const char *vg, const char *name);
 
 #endif

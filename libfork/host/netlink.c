@@ -83,7 +83,7 @@ static int ask(const struct xenfork__netlink *request)
     return asked;
 }
 
-/* One piece of the answer: 1 when it was the last, or -1 with errno. */
+/* Read one piece of the answer: 1 when it was the last, or -1 with errno. */
 static int take(const char *answer, size_t bytes, xenfork__netlink_seen *seen,
                 void *opaque)
 {

@@ -70,7 +70,7 @@ static int mirror(xenfork_ctx *ctx, uint32_t domid,
 {
     int rc;
 
-    /* Of an earlier job, for the same file. */
+    /* Remove the node of an earlier job for the same file. */
     if ((rc = xenfork__sys_qemu_remove(ctx, domid, id)) < 0 ||
         (rc = xenfork__qmp_add(ctx, domid, id, to, top->is_direct, "")) < 0)
         return rc;

@@ -47,7 +47,10 @@ static yajl_val list_of(yajl_val reply, const char *name)
     return YAJL_IS_ARRAY(list) ? list : NULL;
 }
 
-/* Of a disk, and made by us: nodes or jobs, see disk/qcow2/driver.h. */
+/*
+ * Tell whether a node or job was made by xenfork for this disk, see
+ * disk/qcow2/driver.h.
+ */
 static bool is_ours(const char *name, const char *vdev)
 {
     size_t i;
@@ -380,7 +383,7 @@ int xenfork__sys_qemu_tidy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
     if (rc < 0)
         return rc;
     nodes = list_of(reply, "nodes");
-    /* One that others lie on can go when they have gone. */
+    /* Repeat: a node that backs others can be removed after them. */
     for (round = 0; round < MAX_ROUNDS && deleted; round++) {
         deleted = 0;
         for (i = 0; i < nodes->u.array.len; i++) {

@@ -237,7 +237,7 @@ static int connect_to(xenfork_ctx *ctx, uint32_t domid)
                          domid);
 }
 
-/* Who else is served before us (xentop) is soon done. */
+/* Wait: another client that is served first (xentop) is soon done. */
 static int open_session(xenfork_ctx *ctx, uint32_t domid)
 {
     uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;

@@ -19,11 +19,13 @@
  */
 int xenfork__qmp(xenfork_ctx *ctx, uint32_t domid, const char *command,
                  const char *arguments, yajl_val *reply_out);
-/* The same with arguments as of printf(3), and an answer that is not wanted. */
+/*
+ * Run a command with arguments as of printf(3), without returning the answer.
+ */
 int xenfork__qmp_run(xenfork_ctx *ctx, uint32_t domid, const char *command,
                      const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* The same, where QEMU may well refuse: that is not logged. */
+/* Run a command that QEMU may refuse: a refusal is not logged. */
 int xenfork__qmp_try(xenfork_ctx *ctx, uint32_t domid, const char *command,
                      const char *arguments);
 /* A node over a file; @rest: more of its options, as JSON. */

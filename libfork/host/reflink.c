@@ -156,7 +156,7 @@ static bool add_extents(struct fiemap *map, uint64_t *allocated, uint64_t *own)
     return map->fm_mapped_extents > 0;
 }
 
-/* What of it is shared cannot be told. */
+/* This file system cannot tell how much of the file is shared. */
 static int count_blocks(xenfork_ctx *ctx, int fd, const char *path,
                         uint64_t *allocated_kib_out, uint64_t *own_kib_out)
 {

@@ -164,9 +164,9 @@ static bool wait_some(int fd)
 }
 
 /*
- * Its status as of waitpid(2); -1: it took too long, or cannot be told.  One
- * that changes something is waited for: a slow disk is no reason to break it
- * off, and its user, who is told, can.
+ * Return its status as of waitpid(2); -1: it took too long, or is not known.  A
+ * program that changes something is waited for: a slow disk is no reason to
+ * kill it, and the user, who sees a warning, can do so.
  */
 static int wait_end(xenfork_ctx *ctx, const struct run *run)
 {

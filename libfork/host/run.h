@@ -15,10 +15,10 @@
 int xenfork__spawn_apart(posix_spawnattr_t *attr);
 
 /*
- * argv[0] is looked for in PATH.  output_out: what it wrote to its standard
- * output, with a final NUL; caller frees; NULL: not wanted.  @code: it could
- * not be run, took too long, or failed; the text has the last line that it
- * wrote.
+ * Run a program; argv[0] is looked for in PATH.  output_out: what it wrote to
+ * its standard output, with a final NUL; caller frees; NULL: not wanted.
+ * @code: it could not be run, took too long, or failed; the text has the last
+ * line that it wrote.
  *
  * While it runs it has the journal's lock as well: whoever undoes what we
  * have begun waits for it, when we are killed.
@@ -26,19 +26,19 @@ int xenfork__spawn_apart(posix_spawnattr_t *attr);
 int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
                      char **output_out);
 /*
- * The same for one that must not be broken off, as what it does cannot be
- * repeated, or begins anew each time: it is waited for, with a warning every
- * two minutes.
+ * Run a program that must not be killed, because its work cannot be repeated,
+ * or begins anew each time.  It is waited for, with a warning every two
+ * minutes.
  */
 int xenfork__sys_run_whole(xenfork_ctx *ctx, int code,
                            const char *const argv[]);
-/* The same for one that writes to a file of the caller's. */
+/* Run a program that writes to a file of the caller. */
 int xenfork__sys_run_to(xenfork_ctx *ctx, int code, const char *const argv[],
                         int fd);
 /*
- * The same for one that may take as long as it likes.  heard() gets what it
- * has written, piece by piece, and is called every second at least; what it
- * returns below 0 ends the program, and is returned.
+ * Run a program that may take any time.  heard() gets its output, piece by
+ * piece, and is called at least once a second; a result below 0 ends the
+ * program, and is returned.
  */
 int xenfork__sys_run_long(xenfork_ctx *ctx, int code, const char *const argv[],
                           int (*heard)(xenfork_ctx *ctx, void *opaque,

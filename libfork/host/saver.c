@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who saves or migrates a domain now: libxl's helper process for that. */
+/* Find the process that saves or migrates a domain now: libxl's helper. */
 #include "base/internal.h"
 
 #include "host/host.h"
@@ -11,7 +11,10 @@
 /* After "--save-domain" and two descriptors (libxl_save_callout.c). */
 #define DOMID 4U
 
-/* Does a command line, words with a NUL after each, say so of this domain? */
+/*
+ * Tell whether a command line (words, each with a NUL) is that of the helper
+ * for this domain.
+ */
 static bool is_saver(const char *line, size_t bytes, uint32_t domid)
 {
     const char *word = line, *end = line + bytes, *slash;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which files processes and loop devices have open, however they are named. */
+/*
+ * Find the files that processes and loop devices have open, by whatever name.
+ */
 #include "host/dm.h"
 
 #include <dirent.h>

@@ -21,7 +21,10 @@ static int spawn(xenfork_ctx *ctx, struct xenfork__tap *tap)
     static const char *const argv[] = {"tap-ctl", "spawn", NULL};
     int guard_fd = ctx->guard_fd, rc;
 
-    /* It stays: with a journal's lock nobody could undo that. */
+    /*
+     * The process stays: if it had a journal's lock, nobody could undo that
+     * journal.
+     */
     ctx->guard_fd = -1;
     rc = xenfork__tap_run(ctx, tap, argv);
     ctx->guard_fd = guard_fd;
@@ -40,7 +43,7 @@ static int open_disk(xenfork_ctx *ctx, struct xenfork__tap *tap,
     return rc < 0 ? rc : xenfork__tap_ctl(ctx, &tap->tapdisk, "open", extra);
 }
 
-/* Which tapback takes apart for pid and minor. */
+/* A socket name from which tapback takes pid and minor. */
 static void print_socket(const struct xenfork__tap *tap,
                          char socket[XENFORK__TAP_NODE_BYTES])
 {
@@ -115,7 +118,7 @@ static int claim(xenfork_ctx *ctx, const char *target, const char *user,
         xenfork__sys_tap_is_alive(&tap->tapdisk))
         return in_use(ctx, target, tap);
     if (tap->user[0]) {
-        /* Whoever made it was killed, or tapdisk was. */
+        /* The process that made it was killed, or tapdisk was. */
         rc = xenfork__tap_take_down(ctx, tap);
         xenfork__tap_drop(tap);
         if (rc == 0)

@@ -40,7 +40,10 @@ static bool wait_end(const struct xenfork__tap *tap)
     return true;
 }
 
-/* It ends by itself with its only disk; a killed one leaves its disk whole. */
+/*
+ * Wait for it: a tapdisk ends by itself with its only disk; killing it does not
+ * harm the disk.
+ */
 static int end_tapdisk(xenfork_ctx *ctx, const struct xenfork__tap *tap)
 {
     if (!xenfork__sys_tap_is_alive(&tap->tapdisk))
@@ -49,7 +52,7 @@ static int end_tapdisk(xenfork_ctx *ctx, const struct xenfork__tap *tap)
         xenfork__tap_ctl(ctx, &tap->tapdisk, "detach", NULL) == 0 &&
         wait_end(tap))
         return 0;
-    /* Its number alone may be another's by now. */
+    /* The pid alone may be that of another process by now. */
     if (!tap->tapdisk.started || !xenfork__sys_tap_is_alive(&tap->tapdisk))
         return xenfork__sys_tap_is_alive(&tap->tapdisk)
                    ? xenfork__fail(ctx, XENFORK_E_DISK, 0,
@@ -64,7 +67,7 @@ static int end_tapdisk(xenfork_ctx *ctx, const struct xenfork__tap *tap)
                                "tapdisk %u does not end", tap->tapdisk.pid);
 }
 
-/* What it has of the ring of a domain. */
+/* The parts of a domain's ring that the tapdisk has. */
 static void remove_ring(const struct xenfork__tap *tap)
 {
     static const char *const files[] = {"/io_ring", "/statistics", ""};
@@ -85,7 +88,7 @@ static void remove_ring(const struct xenfork__tap *tap)
     }
 }
 
-/* What a killed tapdisk leaves. */
+/* Remove what a killed tapdisk leaves. */
 static void remove_traces(const struct xenfork__tap *tap)
 {
     static const char *const of_disk[] = {

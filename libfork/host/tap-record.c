@@ -25,7 +25,10 @@
 #define MINORS     XENFORK__TAP_CONTROL "/tapdisk/tapdisk-"
 #define NBD        "/dev/nbd"
 
-/* One way to call each file, even when it is gone.  NULL: none */
+/*
+ * Return the same name for a file however it is called, even when it is gone.
+ * NULL: none
+ */
 static char *canonical(const char *path)
 {
     cleanup_free char *dir = NULL;
@@ -87,7 +90,7 @@ static int unreadable(xenfork_ctx *ctx, const struct xenfork__tap *tap)
                          tap->file);
 }
 
-/* Whoever held it may have removed it meanwhile. */
+/* The holder of the lock may have removed the file meanwhile. */
 static int open_record(xenfork_ctx *ctx, int flags, struct xenfork__tap *tap)
 {
     struct stat held, named;
@@ -107,8 +110,8 @@ static int open_record(xenfork_ctx *ctx, int flags, struct xenfork__tap *tap)
 }
 
 /*
- * What a program has said when it made the next thing that is missing: minor,
- * tapdisk, device.  False: nothing of the kind
+ * Parse the output of the program that made the next missing thing: minor,
+ * tapdisk, device.  False: it is none of these
  */
 static bool learn(struct xenfork__tap *tap, const char *text)
 {

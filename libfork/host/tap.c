@@ -71,7 +71,7 @@ int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
     return 0;
 }
 
-/* Its record is not held any longer than @tap is. */
+/* Unlock its record as soon as @tap is freed. */
 static int find(xenfork_ctx *ctx, const char *path, struct xenfork__tap *tap)
 {
     int rc = xenfork__tap_hold(ctx, path, NULL, false, tap);

@@ -29,28 +29,29 @@ struct xenfork__tap {
 };
 
 /*
- * The record of a file: of who may write to it, or, where reader is not NULL,
- * of that device, which reads.  is_new: made, empty, if there is none.
- * NOTFOUND, not logged: there is none.
+ * Lock and read the record of a file: of its writer, or, where reader is not
+ * NULL, of that device, which reads.  is_new: make an empty record if there is
+ * none.  NOTFOUND, not logged: there is none.
  */
 int xenfork__tap_hold(xenfork_ctx *ctx, const char *path, const char *reader,
                       bool is_new, struct xenfork__tap *tap);
 int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap);
 void xenfork__tap_drop(struct xenfork__tap *tap);
 /*
- * A program that makes what the record has not yet, in this order: minor,
- * tapdisk, device of nbd.  The record has it as soon as the program says so.
+ * Run a program that makes the next thing that the record has not, in this
+ * order: minor, tapdisk, device of nbd.  The record has it as soon as the
+ * program says so.
  */
 int xenfork__tap_run(xenfork_ctx *ctx, struct xenfork__tap *tap,
                      const char *const argv[]);
 #define cleanup_tap __attribute__((cleanup(xenfork__tap_drop)))
 
-/* Of the domain that it is for; false: it is for none. */
+/* Return the domid of the domain that it is for; false: it is for none. */
 bool xenfork__tap_domid(const struct xenfork__tap *tap, uint32_t *domid_out);
 /* tap-ctl VERB -p -m [EXTRA…] */
 int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tapdisk *tapdisk,
                      const char *verb, const char *const extra[]);
-/* Whatever there is of it; the record goes last. */
+/* Remove everything that the record names, and the record last. */
 int xenfork__tap_take_down(xenfork_ctx *ctx, const struct xenfork__tap *tap);
 
 #endif

@@ -16,7 +16,7 @@ static int malformed(xenfork_ctx *ctx, const char *path)
                          "vhd-util cannot read %s, or a VHD below it", path);
 }
 
-/* Of "PARENT", or that there is none, "chain depth: N", "ALLOCATED". */
+/* Parse "PARENT", or that there is none, "chain depth: N", "ALLOCATED". */
 static int parse(xenfork_ctx *ctx, const char *path, char *output,
                  struct xenfork__vhd *out)
 {
@@ -55,7 +55,7 @@ int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-/* Its contents, and its name. */
+/* Flush the contents of the file, and its name. */
 static int sync_file(const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -104,7 +104,7 @@ int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
     return xenfork__sys_vhd_sync(ctx, path);
 }
 
-/* Whoever waits for us may have something to do meanwhile. */
+/* The caller may have something to do meanwhile. */
 static int go_on(xenfork_ctx *ctx, void *opaque, const char *text)
 {
     (void)opaque;

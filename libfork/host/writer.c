@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who writes to a file that should be nobody's. */
+/* Find the process that writes to a file that nobody should write. */
 #include "host/dm.h"
 
 #include <dirent.h>
@@ -48,7 +48,7 @@ static bool find_process(const struct search *search)
     return false;
 }
 
-/* What is a disk's own foundation does not write to it unasked. */
+/* Pass over devices below the disk: they do not write to it by themselves. */
 static bool lies_on(const struct search *search,
                     const struct xenfork__disk_identity *device)
 {

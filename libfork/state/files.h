@@ -8,14 +8,14 @@
 /* "a/b/c" below the state directory; NULL ends the parts.  Caller frees. */
 char *xenfork__state_path(const xenfork_ctx *ctx, const char *part, ...)
     __attribute__((sentinel));
-/* What a directory of records has of each. */
+/* The files in the directory of one record. */
 #define XENFORK__FILE_RECORD "record"
 
 /* With its parents, mode 0700. */
 int xenfork__make_dir(xenfork_ctx *ctx, const char *path);
 /*
- * Can nobody but us change what is in it?  Absent: success.  DISK with text
- * and remedy, not logged: another's, or no folder
+ * Check that only root can change the files in a folder.  Absent: success.
+ * DISK with text and remedy, not logged: others can, or it is not a folder
  */
 int xenfork__dir_check(xenfork_ctx *ctx, const char *path);
 /* A file of at most max_bytes, with a final NUL.  NOTFOUND, not logged */
@@ -24,7 +24,7 @@ int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
 /* New contents or old, never half; its directory must exist. */
 int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
                         size_t bytes);
-/* What names lead to in the folder of a path is durable. */
+/* Make the names in the folder of a path durable. */
 int xenfork__names_sync(xenfork_ctx *ctx, const char *path);
 /*
  * Absent already: success.  A removal that cannot be made durable is warned

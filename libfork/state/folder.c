@@ -60,7 +60,7 @@ int xenfork__folder_check(xenfork_ctx *ctx, const char *dir)
     }
 }
 
-/* Of a path that has a slash. */
+/* Return the folder of a path that has a slash. */
 static int check_above(xenfork_ctx *ctx, const char *path)
 {
     const char *slash = strrchr(path, '/');

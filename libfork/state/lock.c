@@ -18,7 +18,7 @@ struct xenfork__lock {
     char *path;
 };
 
-/* Does the path still name the file that we have locked? */
+/* Tell whether the path still names the file that is locked. */
 static bool is_current(int fd, const char *path)
 {
     struct stat ours, named;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is kept of images, clones and frozen sources: STATE/images/UUID,
+ * Records of images, clones and frozen sources: STATE/images/UUID,
  * STATE/clones/UUID and STATE/frozen/UUID, each a directory with a record; an
  * image's holds its stream and its configuration too.
  */
@@ -21,7 +21,10 @@ struct xenfork__node_disk {
     char *other_driver, *other;
 };
 
-/* What a read-only disk was when the image, or the clone, was made. */
+/*
+ * The file or device that a read-only disk was when the image, or the clone,
+ * was made.
+ */
 struct xenfork__node_shared {
     char vdev[32];
     char is[XENFORK__DISK_IS];
@@ -93,7 +96,7 @@ int xenfork__node_save(xenfork_ctx *ctx, const struct xenfork__node *node);
 /* NOTFOUND, not logged */
 int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
                        struct xenfork__node **node_out);
-/* Its directory; not its disks. */
+/* Remove the directory of a record; not its disks. */
 int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16]);
 /* Names of folders, whether or not they have a record; xenfork__names_free() */
 int xenfork__node_names(xenfork_ctx *ctx, int kind, char ***names_out,
@@ -109,10 +112,10 @@ struct xenfork__nodes {
 int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
                         struct xenfork__nodes *nodes_out);
 void xenfork__nodes_free(struct xenfork__nodes *nodes);
-/* It is of this domain from here on, or to be. */
+/* Note the domain that the record is of, or will be of. */
 void xenfork__node_set_domid(const xenfork_ctx *ctx, struct xenfork__node *node,
                              uint32_t domid);
-/* Is this the domain that was made, by its number alone? */
+/* Tell, by its number alone, whether this is the domain that was made. */
 bool xenfork__node_has_domid(const xenfork_ctx *ctx,
                              const struct xenfork__node *node, uint32_t domid);
 static inline void xenfork__node_cleanup(struct xenfork__node **node)

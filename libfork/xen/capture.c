@@ -9,8 +9,9 @@
 #include <xenguest.h>
 
 /*
- * What libxc saves of an HVM container: xg_sr_save_x86_hvm.c, 4.17 to 4.20.
- * The event channels are not among them: each restored domain has its own.
+ * The HVM parameters that libxc saves of an HVM container:
+ * xg_sr_save_x86_hvm.c, 4.17 to 4.20.  The event channels are not among them:
+ * each restored domain has its own.
  */
 static const uint32_t param_indices[] = {
     HVM_PARAM_STORE_PFN,

@@ -48,7 +48,7 @@ static void cleanup_config_ptr(struct xenfork__config **config)
 
 #define cleanup_config __attribute__((cleanup(cleanup_config_ptr)))
 
-/* The same text, or NULL for none; false: out of memory. */
+/* Copy a text, or NULL for an empty one; false: out of memory. */
 static bool copy_text(char **to, const char *from)
 {
     *to = from && *from ? strdup(from) : NULL;
@@ -178,7 +178,7 @@ static bool copy_unsupported(struct xenfork__config *to,
     return true;
 }
 
-/* What has been passed through: each kind, and how xl takes it away. */
+/* Copy which kinds of devices are passed through, and how xl removes them. */
 static bool copy_passthrough(struct xenfork__config *to,
                              const libxl_domain_config *from)
 {
@@ -297,9 +297,10 @@ static void correct_disk(xenfork_ctx *ctx, uint32_t domid, const char *devid,
 }
 
 /*
- * What xl left to libxl, libxl chose at creation and did not record in the
- * JSON: the backend, and the domid behind a backend's name.  It is in libxl's
- * own part of xenstore, which neither guest nor backend can write.
+ * Read what libxl chose at creation, because xl left it open, and did not
+ * record in the JSON: the backend, and the domid behind a backend's name.  It
+ * is in libxl's own part of xenstore, which neither guest nor backend can
+ * write.
  */
 static void correct_disks(xenfork_ctx *ctx, uint32_t domid,
                           libxl_domain_config *config)

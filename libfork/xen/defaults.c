@@ -115,7 +115,7 @@ int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
     return 0;
 }
 
-/* Of what xs_read gave; NULL: there is none, or errno says why. */
+/* Copy the text that xs_read gave; NULL: there is none, or errno says why. */
 static int short_word(xenfork_ctx *ctx, uint32_t domid, const char *text,
                       const char *what, char word_out[16])
 {

@@ -39,8 +39,8 @@ static bool move_disk(libxl_domain_config *config, const void *opaque)
 }
 
 /*
- * Of QEMU's backend: what libxl lists, and we look through for disks that are
- * shared.  QEMU reads it once.
+ * Rename the disk in QEMU's part of xenstore, which libxl lists, and where
+ * xenfork looks for disks that are shared.  QEMU reads it only once.
  */
 static int rename_served(xenfork_ctx *ctx, uint32_t domid, const char *devid,
                          const struct move *move)
@@ -90,7 +90,10 @@ static bool is_device(const char *path)
     return stat(path, &st) == 0 && S_ISBLK(st.st_mode);
 }
 
-/* What the domain that was created in another folder has open. */
+/*
+ * Return the file of a loop device; a path that is not absolute was relative to
+ * the folder in which the domain was created.
+ */
 static char *file_of_loop(xenfork_ctx *ctx, const char *backend)
 {
     cleanup_free char *number = xenfork__xs_read(ctx, XBT_NULL,

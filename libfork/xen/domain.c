@@ -128,7 +128,7 @@ int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out)
         char *name = xenfork__xs_read(ctx, XBT_NULL, "/local/domain/%s/name",
                                       domids[i]);
 
-        /* One that goes meanwhile has none. */
+        /* A domain that is destroyed meanwhile has no name. */
         if (name)
             names[count++] = name;
     }
@@ -245,7 +245,7 @@ static bool next_event(struct xs_handle *xs, uint32_t *domid_out)
 
     if (!event)
         return false;
-    /* Of a guest, the token is its domid: xenfork__xen_guest_watch(). */
+    /* The token of a guest's watch is its domid: xenfork__xen_guest_watch(). */
     *domid_out = xenfork__parse_u32(event[XS_WATCH_TOKEN], &domid)
                      ? domid
                      : XENFORK_DOMID_NONE;

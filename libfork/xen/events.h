@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the daemon asks of Xen, beyond what the library's own adapters give
- * (xen.h).  Implemented by xen-host-*.c, which only xenforkd is linked with,
- * and by tests/unit/fake-host.c.
+ * The daemon's interface to Xen, beyond that of the library (xen.h).
+ * Implemented by xen/events.c and xen/lifecycle.c, with which only xenforkd is
+ * linked, and by tests/unit/fake-host.c.
  *
  * Functions return 0 or a negative XENFORK_E_*, as those of the library do,
  * and have made the error in the context.
@@ -52,14 +52,14 @@ int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
 int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
                           size_t value_bytes, size_t *bytes_out);
 /*
- * What a guest was asked by control/shutdown: nothing, or to end; perhaps
- * something, which it has acknowledged; to suspend.
+ * Return what control/shutdown asks of a guest: nothing, or to end; perhaps
+ * something, which the guest has acknowledged; to suspend.
  */
 #define HOST_ASKED_NOTHING 0
 #define HOST_ASKED         1
 #define HOST_ASKED_SUSPEND 2
 int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out);
-/* A new attempt begins: what fork/error says is over. */
+/* Remove fork/error: a new attempt begins. */
 int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
 
 /* Reasons of a shutdown: SHUTDOWN_*, public/sched.h. */
@@ -71,7 +71,7 @@ int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
 #define HOST_REASON_SOFT_RESET 5
 #define HOST_REASONS           6
 
-/* What a domain's configuration wants: libxl_action_on_shutdown. */
+/* Actions that a domain's configuration demands: libxl_action_on_shutdown. */
 #define HOST_ACTION_DESTROY          1
 #define HOST_ACTION_RESTART          2
 #define HOST_ACTION_RENAME           3
@@ -91,11 +91,13 @@ int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
                              struct host_config **config_out);
 void xenfork__host_config_free(struct host_config *config);
 
-/* Does `xl create` of this Xen go on watching a domain that suspends? */
+/*
+ * Tell whether `xl create` of this Xen goes on watching a domain that suspends.
+ */
 int xenfork__host_watcher_survives(xenfork_ctx *ctx, bool *survives_out);
-/* Is another toolstack (libvirt) its master? */
+/* Tell whether another toolstack (libvirt) owns the domain. */
 int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out);
-/* Has the library suspended it, once? */
+/* Tell whether the library has ever suspended the domain. */
 int xenfork__host_was_suspended(xenfork_ctx *ctx, uint32_t domid,
                                 bool *was_out);
 /*

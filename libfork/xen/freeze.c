@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a guest that asks to be frozen, or is, is told through xenstore. */
+/* Tell a guest that asks to be frozen, or is frozen, by xenstore. */
 #include "xen/handles.h"
 
 #include "xen/xen.h"

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a guest is told, and what it says: fork/ is ours and the guest reads
- * it; data/fork/ is the guest's.  Nothing but a comparison is made with what it
- * acknowledges, and what it says of an error is cleaned before anybody reads
- * it.
+ * Talk to a guest by xenstore: fork/ is ours and the guest reads it; data/fork/
+ * is the guest's.  Its acknowledgement is only compared, and its text about an
+ * error is cleaned before anybody reads it.
  */
 #include "xen/handles.h"
 

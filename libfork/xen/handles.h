@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of xen/ share: handles, libxl operations, xenstore. */
+/* Declarations for the files of xen/: handles, libxl operations, xenstore. */
 #ifndef LIBFORK_XEN_HANDLES_H
 #define LIBFORK_XEN_HANDLES_H
 
@@ -102,7 +102,10 @@ int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
 char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
                                 const char *vdev);
 
-/* Of a JSON that libxl gave; caller disposes of it, also on failure. */
+/*
+ * Parse a JSON that libxl gave; the caller disposes of the result, also on
+ * failure.
+ */
 int xenfork__xl_config(xenfork_ctx *ctx, const char *json,
                        libxl_domain_config *config);
 /*

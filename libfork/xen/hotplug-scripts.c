@@ -237,7 +237,7 @@ unsigned int xenfork__hotplug_look(xenfork_ctx *ctx)
     }
     known = xenfork__hotplug_known(ctx, XEN_SCRIPT_DIR, path, xenfork__scripts,
                                    xenfork__script_count);
-    /* It uses the files that block uses. */
+    /* block-fork includes the files that block includes. */
     if ((known & BLOCK) &&
         xenfork__hotplug_is_ours(XEN_SCRIPT_DIR, XENFORK_LIBEXEC_DIR))
         known |= XENFORK__HOTPLUG_FORK;

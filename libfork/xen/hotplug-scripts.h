@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which of Xen's hotplug scripts xenfork-hotplug may stand in for on this
- * host: those that are known to do what it does, and nothing more.
+ * Find the hotplug scripts of Xen that xenfork-hotplug may replace on this
+ * host: those that are known to do the same, and nothing more.
  */
 #ifndef LIBFORK_HOTPLUG_H
 #define LIBFORK_HOTPLUG_H
@@ -32,9 +32,12 @@ unsigned int xenfork__hotplug_known(xenfork_ctx *ctx, const char *dir,
                                     const char *path,
                                     const struct xenfork__script *scripts,
                                     size_t count);
-/* Is our own script in @dir as it was installed, by the copy in @ours? */
+/*
+ * Tell whether our own script in @dir is as it was installed, by the copy in
+ * @ours.
+ */
 bool xenfork__hotplug_is_ours(const char *dir, const char *ours);
-/* On this host, as it is now. */
+/* Return what is known on this host at the moment. */
 unsigned int xenfork__hotplug_look(xenfork_ctx *ctx);
 
 #endif

@@ -42,7 +42,7 @@ static bool is_local_disk(const libxl_device_disk *disk)
            !disk->backend_domname && disk->pdev_path;
 }
 
-/* What stands in for its script; NULL: nothing does. */
+/* Return the helper that replaces the disk's script; NULL: none does. */
 static const char *helper_of_disk(const libxl_device_disk *disk,
                                   unsigned int known)
 {

@@ -138,7 +138,7 @@ static int allow_sharing(xenfork_ctx *ctx, uint32_t domid)
                                 "needs");
 }
 
-/* What xl list and libxl_domain_destroy() look for. */
+/* Write the nodes that xl list and libxl_domain_destroy() look for. */
 static int introduce(xenfork_ctx *ctx, uint32_t image, const char *name)
 {
     const struct {

@@ -61,7 +61,7 @@ static int rename_preserved(xenfork_ctx *ctx, uint32_t domid, const char *json,
 
     if (rc == 0)
         rc = xenfork__xen_name(ctx, domid, &name);
-    /* Has one who was killed done it? */
+    /* A process that was killed may have done it already. */
     if (rc == 0 && !strcmp(name, config.c_info.name)) {
         libxl_uuid_generate(&uuid);
         r = libxl_domain_preserve(ctx->xen->xl, domid, &config.c_info, suffix,

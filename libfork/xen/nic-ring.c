@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a guest has given its NIC to send: taken, before others hear it.  The
- * grants are to the backend's domain, which is ours: so we can map them, too.
- * What the guest wrote is read with bounds and believed only to its own harm.
+ * Wait until a NIC has taken the frames that the guest gave it before it was
+ * connected.  The grants are to the backend's domain, which is ours: so we can
+ * map them, too.  The guest's data are read with bounds, and believed only to
+ * its own harm.
  */
 #include "xen/handles.h"
 

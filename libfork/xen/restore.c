@@ -35,7 +35,10 @@ static bool renew_genid(libxl_ctx *xl, libxl_domain_config *config)
            libxl_ms_vm_genid_generate(xl, id) == 0;
 }
 
-/* What tapdisk is told has the kind before the path, libxl has it apart. */
+/*
+ * Return a path for libxl: tapdisk's form has the kind before the path, libxl
+ * has it apart.
+ */
 static const char *path_of(const libxl_device_disk *disk, const char *path)
 {
     const char *colon = strchr(path, ':');
@@ -76,8 +79,8 @@ static bool apply_disks(libxl_domain_config *config,
 }
 
 /*
- * What makes the clone another domain than the source.  All the rest stays,
- * xsdata and on_* policies too: they are what the user configured.
+ * Change what makes the clone another domain than the source.  Everything else
+ * stays, with xsdata and on_* policies: the user has configured them.
  */
 static bool apply(libxl_ctx *xl, libxl_domain_config *config,
                   const struct xenfork__clone_config *clone)

@@ -125,7 +125,7 @@ static int add_queues(xenfork_ctx *ctx, struct rings *rings, uint32_t devid,
     return rc;
 }
 
-/* Is the disk served by a backend in our domain, and in use? */
+/* Tell whether the disk is served by a backend in our domain, and in use. */
 static bool is_ours(xenfork_ctx *ctx, const char *backend, uint32_t own)
 {
     uint32_t server, state;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What serves a domain's disk has its file or device open since the domain was
- * created.  The path that it was opened by may lead elsewhere by now: a
- * symbolic link was changed, another file was moved there.  Whoever opens the
- * path then has somebody else's data.
+ * Find the file or device that serves a domain's disk.  It has been open since
+ * the domain was created.  Its path may lead elsewhere by now, because a
+ * symbolic link was changed or another file was moved there; a program that
+ * opens the path then gets other data.
  *
  * blkback is told the device's number by the block script, in hexadecimal
  * (block-common.sh); for a file that is a loop device, which knows its file.

@@ -207,10 +207,10 @@ static int stop_reason(const xenfork_ctx *ctx, uint64_t end_ns)
 }
 
 /*
- * One request by libxl, aborted at the end of our time.  libxl waits 60 s for
- * the acknowledgement and 60 s more for the suspension, whether or not the
- * domain has crashed meanwhile.  Having withdrawn the request after the first,
- * it reports success by mistake, in 4.17 to 4.20
+ * Make one request by libxl, and abort it at the end of our time.  libxl waits
+ * 60 s for the acknowledgement and 60 s more for the suspension, whether or not
+ * the domain has crashed meanwhile.  Having withdrawn the request after the
+ * first, it reports success by mistake, in 4.17 to 4.20
  * (domain_suspend_common_pvcontrol_suspending): the hypervisor's word counts.
  */
 static int request(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
@@ -234,7 +234,10 @@ static int request(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
     return xenfork__op_wait(ctx, &op, 0);
 }
 
-/* It must run on: take the request back, or the suspension if it came. */
+/*
+ * Make the domain run on: withdraw the request, or undo the suspension if it
+ * came.
+ */
 static int run_on(xenfork_ctx *ctx, uint32_t domid)
 {
     bool is_late = false;
@@ -269,7 +272,7 @@ static int give_up(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms,
         ctx, "look at the guest's console, or allow it more time");
 }
 
-/* It has gone, or shut down: our request does not stay behind. */
+/* Withdraw the request of a domain that is gone, or has shut down. */
 static int ended(xenfork_ctx *ctx, uint32_t domid, int rc)
 {
     __auto_type error = ctx->error;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the library asks of Xen.  Implemented by the files of xen/, the only
+ * The library's interface to Xen.  Implemented by the files of xen/, the only
  * ones that know libxl, libxc and libxenstore, and by tests/unit/fake-xen.c.
  *
  * All functions return 0 or a negative XENFORK_E_*, have made the error when
@@ -45,17 +45,17 @@ struct xenfork__dominfo {
 /* NOTFOUND, not logged */
 int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
                       struct xenfork__dominfo *info_out);
-/* By handle, dying domains left out.  NOTFOUND, not logged */
+/* Find a domain by UUID, without dying ones.  NOTFOUND, not logged */
 int xenfork__xen_by_uuid(xenfork_ctx *ctx, const uint8_t uuid[16],
                          uint32_t *domid_out);
-/* By exact name.  NOTFOUND, not logged */
+/* Find a domain by its exact name.  NOTFOUND, not logged */
 int xenfork__xen_by_name(xenfork_ctx *ctx, const char *name,
                          uint32_t *domid_out);
-/* Caller frees; NOTFOUND, not logged */
+/* Return the name of a domain; caller frees.  NOTFOUND, not logged */
 int xenfork__xen_name(xenfork_ctx *ctx, uint32_t domid, char **name_out);
 int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid);
 int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid);
-/* Whatever is left of it goes: devices, hotplug, xenstore, memory. */
+/* Destroy what is left of a domain: devices, hotplug, xenstore, memory. */
 int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid);
 /*
  * Block until a domain may be gone or shut down, a watched guest may have
@@ -65,10 +65,16 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid);
 int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
                             uint32_t *domid_out);
 
-/* Memory sharing in the hypervisor?  HYPERVISOR; no domain is touched */
+/*
+ * Check that the hypervisor has memory sharing; no domain is touched.
+ * HYPERVISOR
+ */
 int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid);
 
-/* What a guest reads of itself, below fork/ in xenstore: xen/guest.c */
+/*
+ * The nodes that a guest reads about itself, below fork/ in xenstore:
+ * xen/guest.c
+ */
 #define XENFORK__ROLE_SOURCE "source"
 #define XENFORK__ROLE_CLONE  "clone"
 
@@ -83,17 +89,20 @@ struct xenfork__guest {
     const struct xenfork__pair *params;
 };
 
-/* All of it at once; this guest may read it, and nobody else. */
+/* Write all nodes at once; only this guest may read them. */
 int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
                                const struct xenfork__guest *guest);
-/* Absent already: success. */
+/* Remove the nodes.  Absent already: success. */
 int xenfork__xen_guest_retract(xenfork_ctx *ctx, uint32_t domid);
-/* Caller frees.  NOTFOUND, not logged: it has none */
+/*
+ * Return a domain's generation; caller frees.  NOTFOUND, not logged: it has
+ * none
+ */
 int xenfork__xen_guest_generation(xenfork_ctx *ctx, uint32_t domid,
                                   char **generation_out);
 #define XENFORK__FAULT_CHARS 256U
 
-/* What a clone says of its adaptation. */
+/* The answers of a clone about its adaptation. */
 struct xenfork__answers {
     bool has_acked, has_reseeded;     /* this generation, and no other */
     char fault[XENFORK__FAULT_CHARS]; /* printable ASCII; "": none */
@@ -102,53 +111,64 @@ struct xenfork__answers {
 int xenfork__xen_guest_answers(xenfork_ctx *ctx, uint32_t domid,
                                const char *generation,
                                struct xenfork__answers *answers_out);
-/* It has used it. */
+/* Remove the entropy, which the guest has used. */
 int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid);
-/* xenfork__xen_wait_event() tells of this guest; at first at once. */
+/* Make xenfork__xen_wait_event() report this guest; the first time at once. */
 int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid);
 void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid);
 
 /* Suspension: xen/suspend.c */
-/* False: the guest has said what it can do, and this is not among it. */
+/*
+ * Tell whether the guest can suspend.  False: it has listed what it can do, and
+ * suspension is not in the list.
+ */
 int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
 /*
- * TIMEOUT: runs on, request withdrawn; CANCELLED: the same.  BUSY: has been
- * asked for something else, to shut down for example.  NOTRUNNING: it shut
- * down otherwise.  RESIDUE: it may be suspended still.
+ * Have a guest suspend.  TIMEOUT, CANCELLED: it runs on, and the request is
+ * withdrawn.  BUSY: it has been asked for something else, to shut down for
+ * example.  NOTRUNNING: it shut down otherwise.  RESIDUE: it may still be
+ * suspended.
  */
 int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
-/* Gone, dying, or shut down for good: nothing that it owes us will come. */
+/*
+ * Tell whether a domain is gone, dying, or shut down for good: it will not
+ * answer any more.
+ */
 bool xenfork__xen_has_ended(xenfork_ctx *ctx, uint32_t domid);
-/* As if the suspension had been cancelled: nothing reconnects. */
+/*
+ * Resume a domain as if its suspension had been cancelled: nothing reconnects.
+ */
 int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
 /*
- * After a crash of the process that asked for suspension: withdraw the
- * request, or wait (bounded) for the guest that took it up.  Suspended or
- * not is then seen in xenfork__xen_info().
+ * Finish after a crash of the process that asked for suspension: withdraw the
+ * request, or wait (bounded) for the guest that has taken it up.
+ * xenfork__xen_info() then tells whether it is suspended.
  */
 int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid);
 /*
- * Leave word that we suspended it, before we do: on Xen before 4.20 the
- * watcher of `xl create` ends when it sees that.  Goes with the domain.
+ * Note in xenstore that we suspend the domain, before we do so: on Xen before
+ * 4.20 the watcher of `xl create` ends then.  The note is removed with the
+ * domain.
  */
 int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid);
-/* As a guest does that obeys: the request is taken, whatever it was. */
+/* Acknowledge a request, whatever it was, as a guest does that obeys. */
 int xenfork__xen_acknowledge_suspend(xenfork_ctx *ctx, uint32_t domid);
 
-/* What a guest is told of its freezing: xen/freeze.c */
+/* Tell a guest about its freeze: xen/freeze.c */
 #define XENFORK__ROLE_FROZEN "frozen"
 int xenfork__xen_guest_role(xenfork_ctx *ctx, uint32_t domid, const char *role);
-/* If it has asked to be frozen: that is over; @error NULL: all went well */
+/* Answer a guest that has asked to be frozen; @error NULL: it succeeded */
 int xenfork__xen_guest_answer(xenfork_ctx *ctx, uint32_t domid,
                               const char *error);
 /*
- * What is asked of a frozen guest, which cannot answer.  To suspend: done for
- * it, because it is suspended; so it can be saved and migrated.  To shut
- * down, or the like: wants_out is true, it has to run.
+ * Attend to a request to a frozen guest, which cannot answer.  A request to
+ * suspend is acknowledged for it, because it is suspended: so it can be saved
+ * and migrated.  For a request to shut down, or the like, wants_out is true:
+ * the guest has to run.
  */
 int xenfork__xen_frozen_request(xenfork_ctx *ctx, uint32_t domid,
                                 bool *wants_out);
-/* xenfork__xen_wait_event() wakes for what happens to it, too. */
+/* Make xenfork__xen_wait_event() report requests to this domain, too. */
 int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid);
 
 /* Configuration: xen/config.c */
@@ -197,31 +217,34 @@ struct xenfork__config {
 
 int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
                             struct xenfork__config **config_out);
-/* From the JSON that config_get gave. */
+/* Parse the JSON that config_get gave. */
 int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
                               struct xenfork__config **config_out);
 void xenfork__config_free(struct xenfork__config *config);
-/* What is to be another in a JSON; NULL: as it is.  The path as of libxl's. */
+/* Changes of a JSON; NULL: no change.  The path is in libxl's form. */
 struct xenfork__config_change {
     const char *name;
     const char *vdev, *path, *format; /* a disk moved, see xen_disk_moved */
     int devid;                        /* of a NIC */
     const char *bridge;
 };
-/* Caller frees. */
+/* Apply changes to a JSON; caller frees the result. */
 int xenfork__xen_config_change(xenfork_ctx *ctx, const char *json,
                                const struct xenfork__config_change *change,
                                char **json_out);
-/* HOSTMEM: there is not enough for it once domain @replaced is gone. */
+/*
+ * Check that there is enough memory for a configuration once domain @replaced
+ * is gone.  HOSTMEM
+ */
 int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
                               uint32_t replaced);
 /*
- * A paused domain out of a configuration; on failure nothing is left.  It
- * bears @mark, a UUID, from the moment on in which it has a name.
+ * Create a paused domain from a configuration; on failure nothing is left.  The
+ * domain has @mark, a UUID, as soon as it has a name.
  */
 int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
                         uint32_t *domid_out);
-/* That mark; "": none */
+/* Return that mark; "": none */
 int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37]);
 /*
  * The paths of a domain's disks as libxl has noted them, those by tapdisk and
@@ -233,15 +256,16 @@ int xenfork__xen_disk_paths(xenfork_ctx *ctx, uint32_t domid, char ***paths_out,
 /* The names of all domains; for xenfork__names_free(). */
 int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out);
 /*
- * MACs of every domain's NICs, and of those in libxl's records on disk:
- * count * 6 bytes; caller frees.
+ * List the MACs of every domain's NICs, and of those in libxl's records on
+ * disk: count * 6 bytes; caller frees.
  */
 int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out);
 
 /* The image domain: xen/image.c */
 /*
- * A bare domain like the source: vCPUs, flags, CPU policy, HAP allocation.
- * Paused for ever; named in xenstore; passed over by `xl shutdown -a`.
+ * Create a bare domain like the source: vCPUs, flags, CPU policy, HAP
+ * allocation.  It is paused for ever, has a name in xenstore, and is passed
+ * over by `xl shutdown -a`.
  */
 int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
                               const uint8_t uuid[16], const char *name,
@@ -270,7 +294,10 @@ struct xenfork__capture {
     uint8_t *pages; /* page_count * 4096 bytes */
 };
 
-/* gfns: the special pages that the stream has to carry. */
+/*
+ * Read the state of a suspended domain; gfns: the special pages that the stream
+ * has to carry.
+ */
 int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
                          uint32_t count, struct xenfork__capture **capture_out);
 void xenfork__capture_free(struct xenfork__capture *capture);
@@ -279,17 +306,20 @@ int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
                             const struct xenfork__capture *capture);
 
 /* Memory: xen/memory.c */
-/* Free pages of the host that nobody has claimed. */
+/* Return how many pages of the host are free and not claimed. */
 int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out);
 /*
- * Claim so that the domain can own @pages in all, those that it owns
- * included; 0 drops the claim.  HOSTMEM: not enough
+ * Reserve memory (Xen's claim) so that the domain can own @pages in all, with
+ * those that it owns; 0 removes the claim.  HOSTMEM: not enough
  */
 int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages);
 int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid,
                                uint64_t pages);
 int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out);
-/* Which of count <= 1024 gfns from first on hold memory; fills in a fork's */
+/*
+ * Tell which of count <= 1024 gfns, from first on, have memory; a clone gets
+ * its missing pages by this
+ */
 int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
                          uint32_t count, bool *present_out);
 /*
@@ -316,7 +346,10 @@ int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
 /* Copy pages that cannot be shared; count <= XENFORK__BATCH. */
 int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
                       const uint64_t *gfns, uint32_t count);
-/* image -> clone, one hypercall; the clone is paused and never ran. */
+/*
+ * Fork the memory of an image into a clone, by one hypercall; the clone is
+ * paused and has never run.
+ */
 int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone);
 
 /* Clones: xen/restore.c */
@@ -334,7 +367,7 @@ struct xenfork__clone_config {
 };
 
 /*
- * A paused domain made by libxl out of a pageless stream at fd's offset.
+ * Have libxl make a paused domain from a stream without pages, at fd's offset.
  * RESIDUE: the half-made domain is still there.  json_out: the clone's own
  * configuration; caller frees.
  */
@@ -343,13 +376,16 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          int stream_fd, char **json_out, uint32_t *domid_out);
 
 /* Disks of a live domain: xen/disk.c */
-/* When it is started anew, or restored: an image, by libxl's own script. */
+/*
+ * Record another file for a disk, for the next start or restore: with libxl's
+ * own script.
+ */
 int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                             const char *path, const char *format);
 
 struct xenfork__tapdisk; /* host/host.h */
 /*
- * The tapdisk that serves a VHD for writing by backendtype=tap, and libxl's
+ * Find the tapdisk that serves a VHD for writing by backendtype=tap and libxl's
  * own script: xen/tap.c.  NOTFOUND, not logged: none
  */
 int xenfork__xen_tapdisk(xenfork_ctx *ctx, const char *file,
@@ -357,40 +393,42 @@ int xenfork__xen_tapdisk(xenfork_ctx *ctx, const char *file,
 
 /* NICs of a live domain: xen/nic.c */
 /*
- * Its interface on this host; caller frees.  DEVICE, not logged: it has no
- * such NIC, or another domain serves it, with remedy
+ * Return the NIC's interface on this host; caller frees.  DEVICE, not logged:
+ * there is no such NIC, or another domain serves it, with remedy
  */
 int xenfork__xen_nic_ifname(xenfork_ctx *ctx, uint32_t domid, int devid,
                             char **ifname_out);
-/* Those that it has now, in order; caller frees. */
+/* List the NICs that the domain has now, in order; caller frees. */
 int xenfork__xen_nic_ids(xenfork_ctx *ctx, uint32_t domid, int **devids_out,
                          uint32_t *count_out);
-/* DEVICE, not logged: it has no such NIC */
+/* Return a NIC's MAC.  DEVICE, not logged: there is no such NIC */
 int xenfork__xen_nic_mac(xenfork_ctx *ctx, uint32_t domid, int devid,
                          uint8_t mac_out[6]);
-/* What the guest has given it to send is sent, or dropped, by then. */
+/*
+ * Wait until the frames that the guest has given the NIC are sent, or dropped.
+ */
 void xenfork__xen_nic_flush(xenfork_ctx *ctx, uint32_t domid, int devid,
                             uint32_t timeout_ms);
-/* Its bridge as recorded; caller frees.  *bridge_out NULL: none */
+/* Return the NIC's bridge as recorded; caller frees.  *bridge_out NULL: none */
 int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                             char **bridge_out);
-/* Record another, where libxl and hotplug scripts look for it. */
+/* Record another bridge, where libxl and hotplug scripts look for it. */
 int xenfork__xen_nic_set_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                                 const char *bridge);
 
 /*
- * May others write to a disk of this domain?  DISK with remedy, not logged:
- * they may.  xen/shared-disk.c
+ * Check that no other domain may write to a disk of this domain.  DISK with
+ * remedy, not logged: they may.  xen/shared-disk.c
  */
 int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__disk *disk);
 
 /*
- * Does the disk's path lead to the file or device that the domain has open?
- * DISK with remedy, not logged: to another one, or it cannot be told.  Disks
- * by a script of their own are passed over, and those of another domain's
- * backend: xen/served.c.  @thin_number: the device that block-fork serves a path
- * by, if it is none of VHD's
+ * Check that the disk's path leads to the file or device that the domain has
+ * open.  DISK with remedy, not logged: it leads to another one, or nothing
+ * tells which.  Disks with other scripts, and those of another domain's
+ * backend, are passed over: xen/served.c.  @thin_number returns the device by
+ * which block-fork serves a path, if that is not a VHD
  */
 typedef int xenfork__device_number_fn(xenfork_ctx *ctx, const char *path,
                                       uint64_t *number_out);
@@ -399,7 +437,7 @@ int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                              xenfork__device_number_fn *thin_number);
 
 /* Disks of a suspended domain: xen/ring.c */
-/* Until every block ring is empty.  TIMEOUT */
+/* Wait until every block ring is empty.  TIMEOUT */
 int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
 
 #endif
