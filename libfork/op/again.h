@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a clone is started from again: the configuration of its domain, in
- * STATE/clones/UUID, as it was made and as we have changed it since.
+ * Keep the configuration from which a clone is started again: that of its
+ * domain, in STATE/clones/UUID, as it was made and as we have changed it since.
  */
 #ifndef LIBFORK_AGAIN_H
 #define LIBFORK_AGAIN_H
@@ -15,7 +15,7 @@ int xenfork__again_keep(xenfork_ctx *ctx, const uint8_t clone[16],
 /* Caller frees.  STATE: there is none */
 int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__node *clone,
                           char **json_out);
-/* Of a clone without one: nothing is done. */
+/* Change the configuration of a clone; a clone without one is left alone. */
 int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__node *clone,
                           const struct xenfork__config_change *change);
 /*

@@ -30,7 +30,7 @@ static bool answer_now(xenfork_ctx *ctx, uint32_t domid)
     return rc < 0 && rc != XENFORK_E_NOTFROZEN && rc != XENFORK_E_NOTFOUND;
 }
 
-/* Is it frozen still, after that? */
+/* Attend once; tell whether the source is still frozen. */
 static bool answer_once(xenfork_ctx *ctx, const char *txn)
 {
     cleanup_nodes struct xenfork__nodes frozen = {0};

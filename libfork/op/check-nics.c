@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Can the clones' NICs be made and held as it was asked? */
+/* Check that the clones' NICs can be made and held as requested. */
 #include "op/nic.h"
 
 #include "host/host.h"
@@ -23,7 +23,7 @@ int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
     int rc = xenfork__xen_nic_ifname(ctx, domid, config->nics[nic].devid,
                                      &ifname);
 
-    /* What the source's script has made of its NIC, a clone's makes of it. */
+    /* The script makes the same of a clone's NIC as of the source's. */
     return rc < 0 || !is_held_by_any(spec, nic)
                ? rc
                : xenfork__sys_can_hold(ctx, ifname);

@@ -184,7 +184,10 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
     return rc;
 }
 
-/* Where the cut renames what is sealed, its other names would stay. */
+/*
+ * Refuse a file with several names where the snapshot renames the file: the
+ * other names would stay.
+ */
 static int check_names(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                        const char *file, const struct stat *st)
 {
@@ -200,7 +203,7 @@ static int check_names(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                            file);
 }
 
-/* Of a file: what is sealed, and deltas, lie beside it. */
+/* Check the folder of a disk's file: bases and overlays are made there. */
 static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       const struct xenfork__disk_driver *driver)
 {
@@ -223,7 +226,10 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return rc;
 }
 
-/* Those that are refused are left out: there is a finding instead. */
+/*
+ * Check one disk.  A refused disk is left out of the plan; there is a finding
+ * instead.
+ */
 static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
                       const xenfork_spec *spec, uint32_t domid,
                       const struct xenfork__disk *disk, bool is_frozen)

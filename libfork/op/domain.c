@@ -161,7 +161,7 @@ int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
                          const struct xenfork__nodes *clones,
                          uint32_t *live_out, uint32_t *dependent_out)
 {
-    /* Of which image they are that cannot be read is not known. */
+    /* Clones whose records cannot be read count: they may be of this image. */
     uint32_t live = (uint32_t)clones->unreadable;
     uint32_t dependent = live;
     size_t i;

@@ -94,7 +94,7 @@ static int check_frozen(struct xenfork__job *job)
     int rc = xenfork__frozen_image(ctx, job->frozen, &job->image);
 
     if (rc == XENFORK_E_NOTFOUND) {
-        /* It is as good as running, and nobody needs to pause it. */
+        /* It counts as running, and need not be paused. */
         job->info.is_shutdown = false;
         job->info.is_paused = true;
         return check_source(job);
@@ -107,7 +107,7 @@ static int check_frozen(struct xenfork__job *job)
     return check_image(job);
 }
 
-/* What is forked, and may it be? */
+/* Find what is forked, and check that it can be forked. */
 static int stage_check(struct xenfork__job *job, uint32_t domid)
 {
     xenfork_ctx *ctx = job->ctx;

@@ -36,7 +36,7 @@ static int refuse_image(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
                          "%s is an image, which never runs", image->name);
 }
 
-/* The same reasons as against a fork, but those that clones would give. */
+/* Check for the same reasons as before a fork, without those about clones. */
 static int check(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                  const struct xenfork__config *config)
 {
@@ -146,7 +146,7 @@ XENFORK_API int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid,
     return rc;
 }
 
-/* Is there a disk that it must not write to any more? */
+/* Check that the source has no disk that it must not write any more. */
 static int check_disks(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__config *config;

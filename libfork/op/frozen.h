@@ -11,19 +11,25 @@
 #include "state/record.h"
 #include "xen/xen.h"
 
-/* Its record, if it is frozen.  NOTFOUND, not logged: it is not */
+/*
+ * Return the record of a source that is frozen.  NOTFOUND, not logged: it is
+ * not
+ */
 int xenfork__frozen_load(xenfork_ctx *ctx, const uint8_t uuid[16],
                          struct xenfork__node **node_out);
-/* Is it suspended still?  NOTFOUND, not logged: the record means nothing */
+/*
+ * Return the state of a source that is still suspended.  NOTFOUND, not logged:
+ * the record means nothing
+ */
 int xenfork__frozen_info(xenfork_ctx *ctx, const struct xenfork__node *frozen,
                          struct xenfork__dominfo *info_out);
 /* Was this image made of it, in this freeze? */
 bool xenfork__frozen_is_image(const struct xenfork__node *frozen,
                               const struct xenfork__node *image);
-/* That image, if it lives.  NOTFOUND, not logged: none yet, or lost */
+/* Return its image, if that lives.  NOTFOUND, not logged: none yet, or lost */
 int xenfork__frozen_image(xenfork_ctx *ctx, const struct xenfork__node *frozen,
                           struct xenfork__node **image_out);
-/* Is this the image of a source that is frozen still? */
+/* Tell whether this is the image of a source that is still frozen. */
 int xenfork__frozen_needs(xenfork_ctx *ctx, const struct xenfork__node *image,
                           bool *needs_out);
 /* Remove the records that mean nothing. */

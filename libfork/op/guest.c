@@ -37,10 +37,14 @@ int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
                                  .generation = generation});
 }
 
-/* What a clone was told beside its generation: to tell it again. */
+/*
+ * The file with what a clone was told besides its generation, to tell it again.
+ */
 #define FILE_TOLD "told"
 
-/* What it must not be heard with any more.  Caller frees */
+/*
+ * List the source's MACs, which the clone must not use any more.  Caller frees
+ */
 static char *list_macs(const struct xenfork__node *image)
 {
     char *text = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What guests are told of themselves, in their part of xenstore. */
+/* Tell guests about themselves, in their part of xenstore. */
 #ifndef LIBFORK_GUEST_H
 #define LIBFORK_GUEST_H
 
@@ -10,10 +10,13 @@
 #include "state/record.h"
 
 int xenfork__generation_new(xenfork_ctx *ctx, char out[XENFORK__UUID_CHARS]);
-/* Of a domain that has no role yet; journaled.  Otherwise nothing is done. */
+/*
+ * Tell a domain that it is a source; journaled.  A domain that has a role is
+ * left alone.
+ */
 int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
                           uint32_t domid);
-/* Of a clone that is paused and has never run, with fresh entropy. */
+/* Tell a clone, which is paused and has never run, with fresh entropy. */
 int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
                          const char *generation,
                          const struct xenfork__node *image, uint32_t index,

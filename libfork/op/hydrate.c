@@ -123,7 +123,9 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
     return save(ctx, clone, 100);
 }
 
-/* Is this clone restored: another domain, that has never had an image? */
+/*
+ * Check that a clone was restored as another domain, which never had an image.
+ */
 static int check_restored(xenfork_ctx *ctx, const struct xenfork__node *clone)
 {
     uint32_t domid;

@@ -11,8 +11,8 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
                      uint32_t pages_per_second);
 
 /*
- * Who hydrates the clones of a fork holds this lock: first its keeper, then
- * xenforkd, if the keeper was killed.  BUSY (not logged)
+ * Take the lock of the process that hydrates the clones of a fork: first its
+ * keeper, then xenforkd, if the keeper was killed.  BUSY (not logged)
  */
 int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
                           struct xenfork__lock **lock_out);

@@ -81,7 +81,10 @@ static int take_name(xenfork_ctx *ctx, struct xenfork__taken *taken,
     return 0;
 }
 
-/* Of images the NICs; of clones, which may be saved and come back, all. */
+/*
+ * Take what records name: the NICs of images; everything of clones, which may
+ * be saved and come back.
+ */
 static int take_recorded(xenfork_ctx *ctx, int kind,
                          struct xenfork__taken *taken)
 {
@@ -102,7 +105,7 @@ static int take_recorded(xenfork_ctx *ctx, int kind,
     return rc;
 }
 
-/* What a fork that goes on has chosen. */
+/* Take what a fork that is under way has chosen. */
 static int take_journal(xenfork_ctx *ctx, const struct xenfork__record *record,
                         void *opaque)
 {
@@ -286,7 +289,7 @@ static int check_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
     return 0;
 }
 
-/* Those of Xen's that make no routes. */
+/* Tell whether a script makes routes; these scripts of Xen's do not. */
 static bool makes_routes(const char *script)
 {
     const char *slash = script ? strrchr(script, '/') : NULL;
@@ -296,7 +299,7 @@ static bool makes_routes(const char *script)
            strcmp(name, "vif-openvswitch");
 }
 
-/* What a NIC of a clone that is made before this one, or the source, has. */
+/* Tell whether the source, or a NIC of an earlier clone, has this address. */
 static bool ip_is_repeated(const xenfork_spec *spec, uint32_t clone,
                            uint32_t nic, const char *source_ip, const char *ip)
 {
@@ -357,7 +360,7 @@ int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
     return check_nics(ctx, spec, clone, config, taken);
 }
 
-/* Is a name asked for, for whichever clone? */
+/* Tell whether the name is requested for any clone. */
 static bool is_asked(const xenfork_spec *spec, const char *name)
 {
     uint32_t i;

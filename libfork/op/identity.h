@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who the clones are: names, UUIDs, MACs; asked for or made up. */
+/* The identities of clones: names, UUIDs, MACs; requested, or chosen here. */
 #ifndef LIBFORK_IDENTITY_H
 #define LIBFORK_IDENTITY_H
 
@@ -17,7 +17,7 @@ struct xenfork__identity {
 
 void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count);
 
-/* What is used on this host already. */
+/* Identities that are in use on this host. */
 struct xenfork__taken {
     char **names; /* ascending */
     size_t name_count;
@@ -30,8 +30,8 @@ int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out);
 void xenfork__taken_free(struct xenfork__taken *taken);
 
 /*
- * Is what is asked for one clone free, and does it fit?  INVAL, NAMETAKEN,
- * MACTAKEN, UUIDTAKEN with text and remedy, not logged
+ * Check that the identity that is requested for one clone is free and valid.
+ * INVAL, NAMETAKEN, MACTAKEN, UUIDTAKEN with text and remedy, not logged
  */
 int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
                             uint32_t clone,

@@ -13,7 +13,7 @@
 
 #define DRAIN_TIMEOUT_MS 10000U
 
-/* Does an image or another domain have this name? */
+/* Tell whether an image or another domain has this name. */
 static int is_taken(struct xenfork__job *job,
                     const struct xenfork__nodes *images, const char *name,
                     bool *is_taken_out)

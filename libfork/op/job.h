@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One fork while it is made: handed from fork to image to clone. */
+/*
+ * The state of one fork while it is made: passed from fork to image to clone.
+ */
 #ifndef LIBFORK_JOB_H
 #define LIBFORK_JOB_H
 
@@ -38,7 +40,9 @@ struct xenfork__job {
 void xenfork__job_account(struct xenfork__job *job);
 /* Enter a stage, and account the time of the last one.  CANCELLED */
 int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone);
-/* The same in the stun's second half and later, where nothing is cancelled. */
+/*
+ * Enter a stage in the stun's second half or later, where nothing is cancelled.
+ */
 void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
                              uint32_t clone);
 

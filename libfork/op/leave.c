@@ -42,7 +42,7 @@ bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid)
     return domid == XENFORK_DOMID_NONE && clone->left && clone->left[0];
 }
 
-/* Does anybody write to one of its disks? */
+/* Check that nobody has one of its disks open for writing. */
 static int check_open(xenfork_ctx *ctx, const struct xenfork__node *clone,
                       int (*remedy)(xenfork_ctx *ctx, const char *name))
 {

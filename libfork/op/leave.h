@@ -5,11 +5,13 @@
 
 #include "state/record.h"
 
-/* Has it left this host?  domid NONE: it has no domain here */
+/*
+ * Tell whether the clone has left this host.  domid NONE: it has no domain here
+ */
 bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid);
 /*
- * Of a clone without a domain here: INUSE, with @remedy, which has its name
- * once or more: it may be in use elsewhere, or a disk is open for writing.
+ * Check a clone without a domain here.  INUSE, with @remedy, which names the
+ * clone: it may be in use elsewhere, or a disk is open for writing.
  */
 int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
                          int (*remedy)(xenfork_ctx *ctx, const char *name));

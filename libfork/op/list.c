@@ -42,7 +42,7 @@ static const char *state_of(const struct xenfork__node *node,
     return info->is_paused ? "paused" : "running";
 }
 
-/* Of a node without a domain. */
+/* Return the state of a record without a domain. */
 static const char *ended_state(int kind)
 {
     if (kind == XENFORK_KIND_IMAGE)
@@ -183,7 +183,7 @@ static int name_image(xenfork_ctx *ctx, const xenfork_list *list,
     return 0;
 }
 
-/* Those that are frozen still: the others' records mean nothing. */
+/* List sources that are still frozen; the records of others mean nothing. */
 static int add_frozen(xenfork_ctx *ctx, xenfork_list *list)
 {
     struct xenfork__dominfo info;

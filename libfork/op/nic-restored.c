@@ -48,7 +48,7 @@ int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
         *is_done_out = true;
         return 0;
     }
-    /* It is here: where it had left for is over, though nobody looks again. */
+    /* Forget where it had left for: it is here. */
     rc = xenfork__name_refresh(ctx, clone, &domid);
     if (rc < 0 || domid == XENFORK_DOMID_NONE)
         return rc;

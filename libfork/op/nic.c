@@ -56,7 +56,9 @@ int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
     return 0;
 }
 
-/* Its domain: the one that was made, or that it has been restored as. */
+/*
+ * Find the clone's domain: the one that was made, or as which it was restored.
+ */
 static int find_domain(xenfork_ctx *ctx, struct target *target)
 {
     int rc = xenfork__clone_domid(ctx, target->node, &target->domid);
@@ -120,8 +122,8 @@ static int set_link(xenfork_ctx *ctx, uint32_t domid, int devid, int link)
 }
 
 /*
- * What the user has said is not undone by an acknowledgement.  A NIC that the
- * clone was given later has no entry yet.
+ * Record the user's choice, which an acknowledgement does not undo.  A NIC that
+ * the clone was given later has no entry yet.
  */
 static int note_link(xenfork_ctx *ctx, const struct target *target,
                      const struct xenfork__nic *nic, int link)

@@ -9,17 +9,17 @@
 
 int xenfork__nic_connect(xenfork_ctx *ctx, uint32_t domid, int devid);
 int xenfork__nic_hold(xenfork_ctx *ctx, uint32_t domid, int devid);
-/* Of a source, for its clones.  DEVICE with remedy, not logged */
+/* Check a NIC of a source for its clones.  DEVICE with remedy, not logged */
 int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
                        uint32_t domid, const struct xenfork__config *config,
                        uint32_t nic);
 /*
- * Of a domain that a clone has been restored as: those that were held when it
- * was saved.  *is_done_out false: some have no interface yet
+ * Hold the NICs of a restored clone that were held when it was saved.
+ * *is_done_out false: some have no interface yet
  */
 int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
                                 bool *is_done_out);
-/* One that is not there is not. */
+/* A NIC that does not exist is not held. */
 int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
                          bool *is_held_out);
 

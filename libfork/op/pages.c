@@ -257,7 +257,7 @@ static int share_listed(xenfork_ctx *ctx, uint32_t source, uint32_t image,
     return 0;
 }
 
-/* What is in @all and not in @listed. */
+/* Return the pages that are in @all and not in @listed. */
 static int difference(xenfork_ctx *ctx, const struct xenfork__pages *all,
                       const struct xenfork__pages *listed,
                       struct xenfork__pages *out)

@@ -62,7 +62,7 @@ int xenfork__ready_add_all(xenfork_ctx *ctx, struct xenfork__ready *ready,
     return rc;
 }
 
-/* Those NICs that the user has neither held nor connected meanwhile. */
+/* Connect the NICs that the user has neither held nor connected meanwhile. */
 static int connect(xenfork_ctx *ctx, struct xenfork__node *clone)
 {
     uint32_t i;
@@ -105,7 +105,7 @@ static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16],
     return rc < 0 ? rc : r;
 }
 
-/* Is it still the domain that was made, and alive? */
+/* Tell whether it is still the domain that was made, and alive. */
 static int is_alive(xenfork_ctx *ctx, const struct xenfork__ready_clone *clone,
                     bool *is_out)
 {

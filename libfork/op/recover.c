@@ -87,14 +87,14 @@ static int try_image(xenfork_ctx *ctx, const struct xenfork__node *image)
     return rc == XENFORK_E_BUSY ? 0 : rc;
 }
 
-/* Is it this image, or one of this source?  NULL: it is of everybody. */
+/* Tell whether it is this image, or one of this source.  NULL: always. */
 static bool is_own(const struct xenfork__node *image, const uint8_t *own)
 {
     return !own || !memcmp(image->uuid, own, 16) ||
            !memcmp(image->parent, own, 16);
 }
 
-/* One that fails does not keep the others. */
+/* Sweep images; a failure with one does not stop the others. */
 int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
 {
     cleanup_nodes struct xenfork__nodes images = {0};
@@ -159,7 +159,7 @@ static int sweep_all(xenfork_ctx *ctx)
     return xenfork__images_sweep(ctx, NULL);
 }
 
-/* Does a journal speak of the image, clone or frozen source with a UUID? */
+/* A search of a journal for the image, clone or frozen source with a UUID. */
 struct mention {
     const char *uuid;
     bool is_found;

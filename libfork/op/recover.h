@@ -12,7 +12,7 @@ int xenfork__recover(xenfork_ctx *ctx);
 int xenfork__recover_others(xenfork_ctx *ctx);
 /* An image with its domain, disks and record; its lock is held. */
 int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image);
-/* What has served the disks of a clone, if that is gone. */
+/* Release what has served the disks of a clone that is gone. */
 int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone);
 /*
  * Images that nothing needs and nobody wants kept; @own: of this UUID or this

@@ -156,7 +156,7 @@ int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages)
     return rc < 0 ? rc : xenfork__xen_set_max_pages(ctx, image, max_pages);
 }
 
-/* Is there an image of this source, but @except? */
+/* Tell whether there is an image of this source other than @except. */
 static bool has_image(const struct xenfork__nodes *images,
                       const uint8_t source[16], const uint8_t *except)
 {

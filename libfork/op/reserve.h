@@ -20,7 +20,10 @@ struct xenfork__promise {
     uint64_t overhead_pages; /* Xen's own structures, not claimable */
 };
 
-/* What a fork needs.  @source NULL: clones of an image that stands. */
+/*
+ * Compute the memory that a fork needs.  @source NULL: for clones of an
+ * existing image.
+ */
 void xenfork__promise(const xenfork_spec *spec,
                       const struct xenfork__dominfo *source,
                       uint64_t guest_pages, struct xenfork__promise *out);
@@ -33,7 +36,7 @@ int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
 /* The source's share of the image's claim becomes its own. */
 int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
                             struct xenfork__promise *promise);
-/* The same for a clone. */
+/* Reserve memory for a clone. */
 int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
                            struct xenfork__promise *promise);
 /* Nothing more to hand out; the image's limit is @max_pages again. */

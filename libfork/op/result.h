@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a fork made: filled in by fork and clone, read by the caller. */
+/* The result of a fork: filled in by fork and clone, read by the caller. */
 #ifndef LIBFORK_RESULT_H
 #define LIBFORK_RESULT_H
 

@@ -92,9 +92,9 @@ static bool has_uuid(const char *text, const uint8_t wanted[16])
 }
 
 /*
- * Does a journal concern this source, this image, or this clone that is being
- * started?  And a clone that was being made: by somebody who may live, and is
- * not waited for.
+ * Tell whether a journal is about this source, this image, or this clone that
+ * is being started; is_clone_out: or about a clone that was being made, by a
+ * process that may live, and is not waited for.
  */
 static bool is_about(xenfork_ctx *ctx, const char *id, const uint8_t uuid[16],
                      bool *is_clone_out)
@@ -133,7 +133,7 @@ int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t uuid[16])
     return rc;
 }
 
-/* Its clones, and its disks: what it speaks of. */
+/* Add the clones and disks that the journal names. */
 static int add_left(xenfork_ctx *ctx, const struct xenfork__record *record,
                     struct xenfork__node *node)
 {
@@ -224,7 +224,7 @@ int xenfork__txns_load(xenfork_ctx *ctx, struct xenfork__nodes *nodes_out)
     return 0;
 }
 
-/* What nobody will undo any more: its user is told. */
+/* Warn the user of what nobody will undo any more. */
 static void say_left(xenfork_ctx *ctx, const struct xenfork__record *record,
                      const char *id)
 {

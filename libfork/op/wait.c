@@ -26,7 +26,7 @@ static int add_clones(xenfork_ctx *ctx, const xenfork_result *result,
     return rc;
 }
 
-/* What has become of its NICs is in the record. */
+/* Read the state of the clone's NICs from its record. */
 static int note_nics(xenfork_ctx *ctx, const uint8_t uuid[16],
                      struct xenfork_clone *c)
 {
@@ -58,7 +58,7 @@ static int remaining_ms(uint64_t end_ns)
     return now_ns < end_ns ? (int)((end_ns - now_ns) / 1000000U) + 1 : 0;
 }
 
-/* Is there one that has said neither that it is ready nor that it cannot be? */
+/* Tell whether a clone has reported neither that it is ready nor an error. */
 static bool has_open(const struct xenfork__ready *ready)
 {
     size_t i;

@@ -28,7 +28,9 @@ uint32_t xenfork__walk_next(const struct xenfork__walk *walk, uint32_t most);
 /* Some of them, in the order of gfns, are there. */
 void xenfork__walk_note(struct xenfork__walk *walk, const bool *present,
                         uint32_t count);
-/* It has ended before it had seen what Xen counts. */
+/*
+ * Tell whether the walk has ended before it has seen all pages that Xen counts.
+ */
 bool xenfork__walk_is_short(const struct xenfork__walk *walk);
 
 #endif
