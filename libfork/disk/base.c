@@ -38,7 +38,7 @@ int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
     return xenfork__record_write(ctx, path, record);
 }
 
-/* One more at the end of the list. */
+/* Append one to the list. */
 static int load_one(xenfork_ctx *ctx, const char *path,
                     struct xenfork__sealed *out)
 {
@@ -103,7 +103,7 @@ static bool is_half_written(const char *name)
     return length > 4 && !strcmp(name + length - 4, ".new");
 }
 
-/* Its writer has the lock of the image that it is about. */
+/* The writer of the record has the lock of its image. */
 static int sweep_unfinished(xenfork_ctx *ctx, const char *name)
 {
     cleanup_free char *path = xenfork__state_path(ctx, DIR, name, NULL);

@@ -26,31 +26,35 @@ struct xenfork__sealed_list {
     char **names; /* of the records */
 };
 
-/* An image goes: what was sealed for it stays as long as it is needed. */
+/* Keep a base of an image that is removed, as long as the base is needed. */
 int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
                          const struct xenfork__node_disk *disk);
-/* Unreadable ones are left out with a warning. */
+/*
+ * List bases that have lost their image; unreadable records are left out with a
+ * warning.
+ */
 int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out);
 /* Remove what a writer has left that was killed. */
 int xenfork__sealed_sweep_unfinished(xenfork_ctx *ctx);
 void xenfork__sealed_free(struct xenfork__sealed_list *list);
-/* Its record, of that name, goes. */
+/* Forget the record of that name. */
 int xenfork__sealed_forget(xenfork_ctx *ctx, const char *name);
 
 /*
- * What lies on what: disk/chain.c.  BUSY, not logged: a record is about to
- * be written, or unreadable
+ * Backing chains: disk/chain.c.  BUSY, not logged: a record is about to be
+ * written, or unreadable
  */
-/* Is @path one, and does nothing lie on it but @leaf? */
+/* Tell whether @path is a base that backs only @leaf. */
 int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
                             const char *leaf, bool *is_out);
 /*
- * Of all that @leaf lies on: two that no image has any more, one on the other,
- * and nothing else on the lower one.  Caller frees; NULL: there is no such pair
+ * Find two adjacent bases in @leaf's backing chain that belong to no image, of
+ * which the lower one backs only the upper one.  Caller frees; NULL: there is
+ * no such pair
  */
 int xenfork__sealed_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
                          char **lower_out);
-/* What lies directly on @path, a path of sealed_pair()'s. */
+/* The files that @path, a result of sealed_pair(), backs directly. */
 struct xenfork__above {
     size_t count;
     struct {
@@ -62,7 +66,7 @@ int xenfork__sealed_above(xenfork_ctx *ctx, const char *path,
                           struct xenfork__above *out);
 void xenfork__above_free(struct xenfork__above *above);
 #define cleanup_above __attribute__((cleanup(xenfork__above_free)))
-/* Remove those that nothing lies on. */
+/* Remove bases that back nothing. */
 int xenfork__sealed_sweep(xenfork_ctx *ctx);
 
 #define cleanup_sealed __attribute__((cleanup(xenfork__sealed_free)))

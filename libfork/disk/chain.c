@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What lies on what: read from the files that records name, each once. */
+/*
+ * Find which file backs which: read from the files that records name, each
+ * once.
+ */
 #include "disk/base.h"
 
 #include <string.h>
@@ -54,8 +57,8 @@ static struct file *find(const struct graph *graph, const char *path)
 }
 
 /*
- * One that is not there leads nowhere; one that cannot be read is an error,
- * and what it leads to stays.
+ * Read the backing file of a file.  An absent file has none; one that cannot be
+ * read is an error, and its backing file stays.
  */
 static int add(xenfork_ctx *ctx, struct graph *graph,
                const struct xenfork__disk_driver *driver, const char *path)
@@ -290,7 +293,7 @@ int xenfork__sealed_above(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-/* Its record goes last. */
+/* Remove the file first, and its record last. */
 static int remove_sealed(xenfork_ctx *ctx,
                          const struct xenfork__sealed_list *list, size_t i)
 {

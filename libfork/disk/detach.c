@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What drivers share in making a disk independent. */
+/* Functions that drivers share for a detach. */
 #include "disk/detach.h"
 
 #include "host/host.h"

@@ -208,8 +208,8 @@ void xenfork__disks_hang_up(xenfork_ctx *ctx)
 }
 
 /*
- * Of a program that makes files for a driver all that we know is its text.
- * @path may begin with the driver's own word.
+ * Add a remedy where a program that makes files for a driver has failed: all
+ * that we know is its text.  @path may begin with the driver's own word.
  */
 static int not_made(xenfork_ctx *ctx, int rc, const char *path)
 {
@@ -341,7 +341,10 @@ static const struct xenfork__node_disk *sealed_at(
     return NULL;
 }
 
-/* What the image has been made with cannot be had by another driver. */
+/*
+ * Check the driver that is requested: the image's base was made by one driver,
+ * and no other can use it.
+ */
 static int check_wish(xenfork_ctx *ctx, const struct xenfork__node *image,
                       const struct xenfork__node_disk *sealed, const char *how)
 {

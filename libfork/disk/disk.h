@@ -28,7 +28,7 @@
 struct xenfork__collapse_request;
 struct xenfork__detach_request;
 
-/* One disk of a source, while that is forked. */
+/* A snapshot: one disk of a source that is forked. */
 struct xenfork__cut {
     uint32_t domid;   /* XENFORK_DOMID_NONE: it is gone */
     const char *vdev; /* "xvda" */
@@ -43,64 +43,76 @@ struct xenfork__disk_driver {
     const char *why;    /* one uses it, in a few words */
     const char *script; /* clones' disks need it; NULL: as the source's */
     bool takes_options; /* disk->options, checked by probe: INVAL */
-    /* Of this kind: what probe says of it is final.  NULL: it cannot be told */
+    /*
+     * Tell whether the disk is of the driver's kind: then probe's refusal is
+     * final.  NULL: the driver cannot tell
+     */
     bool (*owns)(xenfork_ctx *ctx, const struct xenfork__disk *disk);
     /*
-     * Can it fork this disk?  DISK with text and remedy, not logged.
-     * is_frozen: the source is, or is to be, frozen
+     * Check that the driver can fork this disk.  DISK with text and remedy, not
+     * logged.  is_frozen: the source is, or is to be, frozen
      */
     int (*probe)(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                  bool is_frozen);
-    /* It can, but whoever else can does better.  NULL: it never yields */
+    /*
+     * Tell whether another driver that can fork the disk is better.  NULL: none
+     * ever is
+     */
     int (*yields)(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                   bool is_frozen, bool *yields_out);
-    /* How a domain's disk is called; caller frees.  NULL: as the source's */
+    /*
+     * Return the path of a base or overlay; caller frees.  NULL: as the
+     * source's
+     */
     int (*path)(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                 const uint8_t uuid[16], char **path_out);
-    /* The source runs: whatever takes time. */
+    /*
+     * Prepare the snapshot while the source runs: everything that takes time.
+     */
     int (*prepare)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
-    /* The source does not run: @to is sealed. */
+    /* Take the snapshot while the source does not run: @to becomes the base. */
     int (*cut)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
     /*
-     * Of a driver whose cut switches the source to another file or device:
-     * all is as before prepare, wherever that or the cut has come to; in the
-     * stun, or after it while the source runs, is frozen, or is gone.  It may
-     * be called twice.  NULL: remove(@to) is all that it takes
+     * Undo prepare and the snapshot, wherever they have come to, for a driver
+     * that switches the source to another file or device.  Called in the stun,
+     * or after it while the source runs, is frozen, or is gone.  It may be
+     * called twice.  NULL: remove(@to) is enough
      */
     int (*abort)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
-    /* A delta of its own for a clone. */
+    /* Make an overlay for a clone. */
     int (*clone)(xenfork_ctx *ctx, const char *from, const char *to);
-    /* What cut or clone made, or had begun.  Absent already: success */
+    /* Remove a base or overlay, finished or not.  Absent already: success */
     int (*remove)(xenfork_ctx *ctx, const char *path);
     /*
-     * The clone's domain is gone: what has served @path goes, if the script
-     * could not see to that.  NULL: it always does
+     * Remove what has served @path after the clone's domain is gone, if the
+     * script could not.  NULL: it always can
      */
     int (*release)(xenfork_ctx *ctx, const char *path);
     /*
-     * Of deltas that go on needing what is sealed: what this one lies on.
-     * Caller frees; NULL: nothing.  NOTFOUND, not logged: there is no @path
+     * Return the file that backs this overlay, for drivers whose overlays go on
+     * needing their base.  Caller frees; NULL: none.  NOTFOUND, not logged:
+     * there is no @path
      */
     int (*parent)(xenfork_ctx *ctx, const char *path, char **parent_out);
     /*
-     * In the background, under the source's lock, again and again: a step
-     * towards a shorter chain of the source.  It never waits: what takes time
-     * goes on while the lock is free, and the next fork stops it.  again_out:
-     * there is more to come.  to_out: nothing lies on this any more but the
-     * source, and abort() can put it back; caller frees
+     * Make a step towards a shorter chain of the source: in the background,
+     * under the source's lock, again and again.  It never waits: work that
+     * takes time goes on while the lock is free, and the next fork stops it.
+     * again_out: there is more to do.  to_out: this base backs only the source,
+     * and abort() can put it back; caller frees
      */
     int (*collapse)(xenfork_ctx *ctx,
                     const struct xenfork__collapse_request *request,
                     bool *again_out, char **to_out);
     /*
-     * The same, without that lock, after each such step: it may take long.
+     * Do work that may take long, after each such step, without that lock.
      * Nobody else does it meanwhile.  again_out: set, or left as it is
      */
     int (*merge)(xenfork_ctx *ctx,
                  const struct xenfork__collapse_request *request,
                  bool *again_out);
     /*
-     * Whatever it lies on is needed no more; while the domain runs, step by
+     * Make an overlay independent of its base, while the domain runs, step by
      * step, see disk/detach.h, under its lock.  Stopped half-way it is as good
      * as before, and goes on when called again.  Where @to is set the domain
      * uses that from now on; what there was is removed after that.  DISK: it
@@ -110,15 +122,18 @@ struct xenfork__disk_driver {
     int (*detach)(xenfork_ctx *ctx,
                   const struct xenfork__detach_request *request);
     /*
-     * What a killed detach has begun under a journal, in the words of a cut:
-     * as before, or gone over.  is_switched_out: the domain uses @to.  It may
-     * be called twice
+     * Finish what a killed detach has begun under a journal, described as a
+     * snapshot: the disk is as before, or switched.  is_switched_out: the
+     * domain uses @to.  It may be called twice
      */
     int (*detach_settle)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                          bool *is_switched_out);
     bool is_moved;      /* detached it becomes a raw file, whatever is asked */
     const char *format; /* its paths are images of it, for qemu-img; or NULL */
-    /* A frozen source is to run on.  INUSE with remedy: clones need @path */
+    /*
+     * Let a frozen source write to its disk again.  INUSE with remedy: clones
+     * need @path
+     */
     int (*thaw)(xenfork_ctx *ctx, const char *path);
     /* Close what calls have kept open for the next one.  NULL: nothing is */
     void (*hang_up)(xenfork_ctx *ctx);
@@ -141,17 +156,17 @@ int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                         const char *why);
 int xenfork__raw_refuse_full(xenfork_ctx *ctx,
                              const struct xenfork__disk *disk);
-/* Is it a file, or a device, of this host's, served by blkback? */
+/* Check that it is a file, or a device, of this host, served by blkback. */
 int xenfork__raw_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                        bool *is_file_out);
 bool xenfork__raw_has_script(const struct xenfork__disk *disk,
                              const char *name);
-/* A name in ".xenfork" beside the file; caller frees. */
+/* Return a path in ".xenfork" in the file's folder; caller frees. */
 int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
                       const uint8_t uuid[16], const char *suffix,
                       char **path_out);
 
-/* A file, and the folder that was made for it with the last in there. */
+/* Remove a file, and with the last one the folder that was made for them. */
 int xenfork__raw_remove(xenfork_ctx *ctx, const char *path);
 
 /*
@@ -172,11 +187,12 @@ int xenfork__shared_check_start(xenfork_ctx *ctx,
 int xenfork__disk_is_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                             const char *path);
 
-/* The driver of that name; NULL: there is none. */
+/* Return the driver of that name; NULL: there is none. */
 const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);
 /*
- * The driver of a disk: the one that the caller wants, or the first that can.
- * DISK with text and remedy, not logged: none.  NULL: clones are without it
+ * Choose the driver of a disk: the one that the caller wants, or the first that
+ * can fork the disk.  DISK with text and remedy, not logged: none.  NULL:
+ * clones are without it
  */
 int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
                          const struct xenfork__disk *disk, bool is_frozen,
@@ -184,12 +200,12 @@ int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
 /* DISK, not logged: the caller wants something for a disk that is not there */
 int xenfork__disks_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
                           const struct xenfork__config *config);
-/* By the name that a record or a journal has.  STATE: no such driver */
+/* Return the driver that a record or a journal names.  STATE: no such driver */
 int xenfork__disk_of_record(xenfork_ctx *ctx, const char *name,
                             const struct xenfork__disk_driver **driver_out);
 int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver,
                          const char *path);
-/* The one that can shorten its chain; NULL: there is nothing to shorten. */
+/* Return the driver that can shorten the disk's chain; NULL: none can. */
 int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                             const struct xenfork__disk_driver **driver_out);
 /* See detach_settle. */
@@ -203,8 +219,8 @@ int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
                         const struct xenfork__cut *cut);
 
 /*
- * Add to the image's node what is to be sealed; journal and prepare it.
- * txn, spec, config: of the fork; domid, is_frozen: of the source
+ * Add the bases-to-be to the image's record; journal and prepare them.  txn,
+ * spec, config: of the fork; domid, is_frozen: of the source
  */
 struct xenfork__disks_source {
     struct xenfork__txn *txn;
@@ -218,11 +234,12 @@ int xenfork__disks_prepare(xenfork_ctx *ctx,
                            struct xenfork__node *image);
 int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
                        const struct xenfork__node *image);
-/* May a frozen source write to its disks again?  INUSE */
+/* Check that a frozen source may write to its disks again.  INUSE */
 int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config);
 /*
- * Disks for a clone, added to its node.  disks_out: one for each of the
- * configuration, its path owned by the node.  Caller frees the array.
+ * Make the disks of a clone, and add them to its record.  disks_out: one for
+ * each of the configuration, its path owned by the node.  Caller frees the
+ * array.
  */
 int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          const xenfork_spec *spec,
@@ -230,9 +247,12 @@ int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          const struct xenfork__node *image,
                          struct xenfork__node *clone,
                          struct xenfork__clone_disk **disks_out);
-/* Of a clone whose domain is gone: see release. */
+/* Release the disks of a clone whose domain is gone: see release. */
 int xenfork__disks_release(xenfork_ctx *ctx, const struct xenfork__node *clone);
-/* Remove the disks of a node; what others need goes with the last of them. */
+/*
+ * Remove the disks of a record; a base is removed with the last overlay that
+ * needs it.
+ */
 int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node);
 
 #endif

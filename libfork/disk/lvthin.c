@@ -71,7 +71,7 @@ static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return 0;
 }
 
-/* What the pool has not committed is committed now, not in the stun. */
+/* Commit now what the pool has not committed, not in the stun. */
 static int lvthin_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);
@@ -92,7 +92,10 @@ static int lvthin_clone(xenfork_ctx *ctx, const char *from, const char *to)
     return xenfork__sys_lv_snapshot(ctx, from, to, false);
 }
 
-/* What of it is shared only the pool's metadata tell. */
+/*
+ * Return the space of a volume; only the pool's metadata tell how much is
+ * shared.
+ */
 static int lvthin_usage(xenfork_ctx *ctx, const char *path,
                         uint64_t *allocated_kib_out, uint64_t *own_kib_out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a detached disk has become: a raw file that lies on nothing. */
+/* A detached disk: a raw file without a base. */
 #include "disk/disk.h"
 
 #include "host/host.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the drivers for raw disks in files and devices share. */
+/* Functions that the drivers for raw files and devices share. */
 #include "disk/disk.h"
 
 #include <string.h>
@@ -61,7 +61,10 @@ int xenfork__raw_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return 0;
 }
 
-/* A clone's file is there already: its clones' lie beside it. */
+/*
+ * Return a path in ".xenfork"; a clone's file is there already, and so are
+ * those of its clones.
+ */
 int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
                       const uint8_t uuid[16], const char *suffix,
                       char **path_out)

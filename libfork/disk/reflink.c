@@ -17,7 +17,7 @@
 /* A reflink takes some 20 us for each: with so many, 40 ms. */
 #define MANY_EXTENTS 2000U
 
-/* For the reason that has just been given, and with its remedy. */
+/* Refuse for the reason that has just been given, with its remedy. */
 static int refuse_as_said(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     __auto_type said = ctx->error;
@@ -47,7 +47,7 @@ static int reflink_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                    : refuse_as_said(ctx, disk);
 }
 
-/* Beside the file itself, whatever links lead to it. */
+/* Return a path in the folder of the file itself, whatever links lead to it. */
 static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                         const uint8_t uuid[16], char **path_out)
 {
@@ -98,7 +98,7 @@ static int make_folder(xenfork_ctx *ctx, const char *path)
     return xenfork__make_dir(ctx, dir);
 }
 
-/* What is dirty is written now, not by the FICLONE in the stun. */
+/* Write dirty data now, not by the FICLONE in the stun. */
 static int reflink_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);

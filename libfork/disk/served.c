@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whether a path leads to what serves a domain's disk, of whatever driver. */
+/*
+ * Check that a path leads to the file that serves a domain's disk, of any
+ * driver.
+ */
 #include "disk/disk.h"
 
 #include "disk/thin/thin.h"

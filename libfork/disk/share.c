@@ -28,7 +28,7 @@ int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *node,
                : xenfork__node_add_shared(ctx, node, disk->vdev, is);
 }
 
-/* What it was; NULL: not noted */
+/* Return what the disk was; NULL: not noted */
 static const char *noted(const struct xenfork__node *node,
                          const struct xenfork__disk *disk)
 {
@@ -40,7 +40,7 @@ static const char *noted(const struct xenfork__node *node,
     return NULL;
 }
 
-/* Whether the same file has been written to since says the rest. */
+/* Compare the file alone; whether it was written since is another question. */
 static bool is_same_disk(const char *a, const char *b)
 {
     const char *end = strstr(a, XENFORK__DISK_WRITTEN);

@@ -104,7 +104,10 @@ typedef int step_fn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                     const struct xenfork__disk_driver *driver,
                     const struct xenfork__disk *disk, bool *again_out);
 
-/* What is written goes to where the path leads: not where that is not it. */
+/*
+ * Check that the path leads to the file that the domain has open: the result is
+ * written there.
+ */
 static bool is_in_place(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                         const struct xenfork__disk *disk, int *rc)
 {
@@ -189,7 +192,10 @@ int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
     return collapse_domain(ctx, domid, again_out);
 }
 
-/* Whose disk lies on it now: another domain of that name, perhaps. */
+/*
+ * Find the domain whose disk is backed by it now: perhaps another one of that
+ * name.
+ */
 static int find_source(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
                        uint32_t *domid_out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Chains of a source's disks made shorter again, in the background. */
+/* Make the chains of a source's disks shorter again, in the background. */
 #ifndef LIBFORK_COLLAPSE_H
 #define LIBFORK_COLLAPSE_H
 
@@ -13,9 +13,12 @@
 int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
                       bool *again_out);
 
-/* The same for every source that sealed disks without an image are of. */
+/* Shorten the chains of every source that has bases without an image. */
 int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out);
-/* Is there one that nothing but its source, or another one, lies on? */
+/*
+ * Tell whether any base can be merged: only its source, or another base, is
+ * backed by it.
+ */
 int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out);
 /*
  * By whoever takes away what has lain on one: if it is due, a process does it

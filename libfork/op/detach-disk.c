@@ -52,7 +52,10 @@ static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
     return rc;
 }
 
-/* Is this, as part of a file's name, that and nothing more, and legible? */
+/*
+ * Tell whether this can be part of a file's name: only safe characters, and
+ * legible.
+ */
 static bool is_plain(const char *name)
 {
     const char *p;
@@ -87,8 +90,8 @@ static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
 }
 
 /*
- * What is copied while it is in use cannot be cut meanwhile.  What a killed
- * process has left is settled, and may have changed the record.
+ * Lock out forks: a disk that is being copied cannot have a snapshot meanwhile.
+ * What a killed process has left is undone first, which may change the record.
  */
 static int hold(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
                 struct xenfork__lock **lock_out)
@@ -131,7 +134,10 @@ static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
                                 "they are");
 }
 
-/* Of a file by its format: qcow2 files may come to lie on others again. */
+/*
+ * Return the driver for a file of this format: qcow2 files may get a backing
+ * file again.
+ */
 static const char *driver_of(const char *format)
 {
     return !strcmp(format, "qcow2") ? xenfork__disk_qcow2.name
@@ -172,7 +178,7 @@ static int make_target(xenfork_ctx *ctx, const char *to, const char *old)
                : 0;
 }
 
-/* That of an earlier time: made by us, or not yet. */
+/* Use the file of an earlier attempt, or make it. */
 static int have_target(xenfork_ctx *ctx, const char *to, const char *old)
 {
     struct stat st;
@@ -183,8 +189,8 @@ static int have_target(xenfork_ctx *ctx, const char *to, const char *old)
 }
 
 /*
- * What lies there already must be ours, from an earlier time.  What was begun
- * somewhere else is not gone on with.
+ * Begin, or resume, a copy.  A file that exists already must be ours, from an
+ * earlier attempt.  A copy that was begun at another place is removed.
  */
 static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
                  uint32_t disk, const char *to, const char *format)
@@ -234,7 +240,10 @@ static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
     return rc < 0 ? rc : save(ctx, job, i, "", "");
 }
 
-/* What is copied while it runs, its driver has brought over. */
+/*
+ * Make the copy the clone's disk.  While the clone runs, its driver has done so
+ * already.
+ */
 static int go_over(xenfork_ctx *ctx, struct xenfork__detaching *job,
                    uint32_t domid, uint32_t disk, const char *to)
 {
@@ -245,7 +254,7 @@ static int go_over(xenfork_ctx *ctx, struct xenfork__detaching *job,
     return rc < 0 ? rc : swap(ctx, job, disk, to);
 }
 
-/* It has been refused before anything was copied: nothing is left of it. */
+/* Forget an empty copy: the driver refused before anything was copied. */
 static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t disk)
 {

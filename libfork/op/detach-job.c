@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* One detach: how far it is, its pace, and whether it is to stop. */
+/* The state of a detach: how far it is, its pace, and whether it is to stop. */
 #include "op/detach.h"
 
 #include <string.h>
@@ -75,8 +75,9 @@ static int leaves(xenfork_ctx *ctx, const struct xenfork__node *clone)
 }
 
 /*
- * Whoever leaves has that recorded before.  What was recorded when we began is
- * of before, if the domain is still there and runs.
+ * Check that the clone stays here: a clone that leaves has that recorded
+ * before.  A note that was there when we began is old, if the domain is still
+ * there and runs.
  */
 int xenfork__detach_stays(xenfork_ctx *ctx,
                           const struct xenfork__detaching *job, uint32_t domid)

@@ -40,7 +40,7 @@ static void settle_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
     ctx->error = error;
 }
 
-/* One batch of gfns: those that are there; how many. */
+/* Unshare one batch of gfns: those that have memory; found_out: how many. */
 static int unshare(xenfork_ctx *ctx, uint32_t domid, struct xenfork__walk *walk,
                    uint32_t count, uint32_t *found_out)
 {

@@ -6,7 +6,7 @@
 
 #include "xen/xen.h"
 
-/* Which of a clone's disks is being moved; NOTFOUND, not logged: none */
+/* Find the disk of a clone that is being moved; NOTFOUND, not logged: none */
 static int find(xenfork_ctx *ctx, const struct xenfork__node *clone,
                 const struct xenfork__cut *cut, uint32_t *disk_out)
 {

@@ -39,7 +39,10 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
     return xenfork__detach_save(ctx, job, 100);
 }
 
-/* One at a time; it may be forked and destroyed meanwhile. */
+/*
+ * Allow one detach of a clone at a time; the clone may be forked and destroyed
+ * meanwhile.
+ */
 static int lock(xenfork_ctx *ctx, const struct xenfork__node *clone,
                 struct xenfork__lock **lock_out)
 {

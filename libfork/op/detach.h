@@ -36,7 +36,10 @@ int xenfork__detach_wait(xenfork_ctx *ctx,
 int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                          struct xenfork__lock **lock_out,
                          struct xenfork__node **now_out);
-/* It is not on its way elsewhere, with the old paths of its disks.  INUSE */
+/*
+ * Check that the clone is not being saved or migrated with the old paths of its
+ * disks.  INUSE
+ */
 int xenfork__detach_stays(xenfork_ctx *ctx,
                           const struct xenfork__detaching *job, uint32_t domid);
 /* The parts.  domid NONE, for a disk: it does not run */
@@ -54,7 +57,7 @@ int xenfork__detach_journal(xenfork_ctx *ctx,
  * that into libxl's record and ours.
  */
 int xenfork__detach_switched(xenfork_ctx *ctx, const struct xenfork__cut *cut);
-/* What the pace allows in bytes a second; 0: all. */
+/* Return the limit of speed in bytes a second; 0: none. */
 uint64_t xenfork__detach_speed(const struct xenfork__detaching *job);
 
 #endif

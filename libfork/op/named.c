@@ -73,7 +73,7 @@ int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__node *node,
     return 0;
 }
 
-/* Who has a name, and who had it before. */
+/* The domains that have a name, or had it before. */
 struct namesakes {
     struct xenfork__node *live;    /* its domain has the name */
     struct xenfork__node *stopped; /* it had it at last */

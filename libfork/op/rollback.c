@@ -82,7 +82,7 @@ static int undo_suspension(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return xenfork__record_set_u64(ctx, txn->record, SUSPENDED, false);
 }
 
-/* Its user has let it run since he paused it. */
+/* Tell whether the source has run since its user paused it. */
 static bool has_run(const struct xenfork__txn *txn,
                     const struct xenfork__dominfo *info)
 {
@@ -151,8 +151,8 @@ static int undo_detach(xenfork_ctx *ctx, const struct entry *entry)
 }
 
 /*
- * What was cut is whole again: best before the source runs on.  Whichever
- * domain has its UUID has its disks open.
+ * Undo the snapshots, best before the source runs on.  The domain that has its
+ * UUID now has its disks open.
  */
 static int undo_cuts(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
@@ -206,7 +206,7 @@ static int undo_frozen(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return xenfork__node_remove(ctx, XENFORK_KIND_FROZEN, uuid);
 }
 
-/* It is nobody's source yet. */
+/* Undo that the domain was told that it is a source. */
 static int undo_published(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     struct xenfork__dominfo info;
@@ -221,9 +221,9 @@ static int undo_published(xenfork_ctx *ctx, struct xenfork__txn *txn)
 }
 
 /*
- * Is a clone's domain the one that we began?  It is if its record says so;
- * before there is one it has never run.  Its user may have chosen the UUID, and
- * may have made a domain with it that is his.
+ * Tell whether a clone's domain is the one that we began: its record says so,
+ * or, before there is a record, it has never run.  The user may have chosen the
+ * UUID, and may have made an own domain with it.
  */
 static int is_begun(xenfork_ctx *ctx, const struct xenfork__txn *txn,
                     uint32_t n, const struct xenfork__node *node,
@@ -271,7 +271,10 @@ static int undo_domain(xenfork_ctx *ctx, const struct xenfork__txn *txn,
     return 0;
 }
 
-/* It, and what is kept of it; n UINT32_MAX: the image, whose UUID we drew. */
+/*
+ * Destroy a domain, and remove its record; n UINT32_MAX: the image, whose UUID
+ * we drew.
+ */
 static int undo_node(xenfork_ctx *ctx, const struct xenfork__txn *txn, int kind,
                      uint32_t n, const uint8_t uuid[16])
 {
@@ -325,7 +328,10 @@ static int undo_start(xenfork_ctx *ctx, struct xenfork__txn *txn)
                : 0;
 }
 
-/* What abort() has not put back, or a detach not ended, is needed still. */
+/*
+ * Tell whether a file that abort() has not put back, or of a detach that has
+ * not ended, is still needed.
+ */
 static bool is_undone_by_driver(const struct entry *entry)
 {
     const struct xenfork__disk_driver *driver = xenfork__disk_driver(
@@ -351,7 +357,7 @@ static int undo_disks(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc;
 }
 
-/* Of an image that stood before us. */
+/* Undo the reservation of an image that existed before the fork. */
 static int undo_image_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     uint64_t max_pages;
@@ -377,7 +383,10 @@ static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return xenfork__claim_settle(ctx, uuid, NULL);
 }
 
-/* Of what it had claimed before it has used some; the rest it still has. */
+/*
+ * Reduce the reservation to what is left of the old one: the domain has used a
+ * part of it.
+ */
 static int undo_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     struct xenfork__dominfo info;

@@ -26,7 +26,9 @@ int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
     return 0;
 }
 
-/* It runs on, and nothing is pending: @rc stays what went wrong. */
+/*
+ * Note that the source runs on, and nothing is pending; @rc remains the error.
+ */
 static int not_suspended(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          const struct xenfork__dominfo *info, int rc)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What forking and freezing do to a source alike: lock, suspend, end. */
+/* Operations on a source that fork and freeze share: lock, suspend, end. */
 #ifndef LIBFORK_SOURCE_H
 #define LIBFORK_SOURCE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a journal consists of: for journal.c, which writes it, and op/. */
+/* The parts of a journal: for journal.c, which writes it, and op/. */
 #ifndef LIBFORK_TXN_PRIVATE_H
 #define LIBFORK_TXN_PRIVATE_H
 
@@ -9,7 +9,7 @@
 
 #define XENFORK__TXN_DIR "txn"
 
-/* What is done to a disk: the value of "disk.operation". */
+/* Operations on a disk: the values of "disk.operation". */
 #define XENFORK__TXN_SNAPSHOT "snapshot"
 #define XENFORK__TXN_OVERLAY  "overlay"
 #define XENFORK__TXN_DETACH   "detach"

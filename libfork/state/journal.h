@@ -31,13 +31,16 @@ int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
 /* A clone comes to claim all its memory, for a while: it had @before. */
 int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          const uint8_t uuid[16], uint64_t pages);
-/* What the source is told of itself: it had not been told before. */
+/*
+ * Note that the source is told that it is one, which it had not been told
+ * before.
+ */
 int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* The source is paused now and then. */
 int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /*
- * The same for one moment, and who did it can be told: paused by its user at
- * @info, it is by us if it has run since.
+ * Note that the source is paused for one moment, so that it can be told who did
+ * it: if its user had paused it at @info, and it has run since, we did.
  */
 int xenfork__txn_stopping(xenfork_ctx *ctx, struct xenfork__txn *txn,
                           bool was_paused, uint64_t cpu_ns);
@@ -82,9 +85,9 @@ int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* Roll back all whose owner is gone, each that can be.  RESIDUE */
 int xenfork__txns_recover(xenfork_ctx *ctx);
 /*
- * The same for one; already gone: success.  Whoever knows that its owner is
- * gone waits for the lock: the kernel drops a killed process' pipes before
- * its locks.
+ * Roll back one journal; already gone: success.  A caller that knows that the
+ * owner is gone waits for the lock: the kernel drops a killed process' pipes
+ * before its locks.
  */
 int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
 /*
@@ -94,9 +97,12 @@ int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
  */
 int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t uuid[16]);
 struct xenfork__nodes;
-/* Those without an owner, as nodes: why they are there is the parent's name. */
+/*
+ * List journals without an owner, as records; the reason is in the parent's
+ * name.
+ */
 int xenfork__txns_load(xenfork_ctx *ctx, struct xenfork__nodes *nodes_out);
-/* Is it still to be committed or rolled back? */
+/* Tell whether the journal is still to be committed or rolled back. */
 bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id);
 
 /* Every journal there is, of running forks too; negative: it ends there. */

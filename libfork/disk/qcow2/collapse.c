@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The chain that a source lies on becomes shorter, while it runs: what nothing
- * else lies on is joined (disk/qcow2/commit.c), of what clones need the source
- * gets copies of its own where the chain is long.
+ * Shorten a source's chain while it runs.  A base that backs only the source
+ * takes in what the source has written since (disk/qcow2/commit.c).  Where
+ * clones need the bases and the chain is long, the source gets its own copies
+ * of them.
  */
 #include "disk/qcow2/driver.h"
 
@@ -20,7 +21,10 @@ static bool is_own(const char *path)
                     strlen(XENFORK__QCOW2_PREFIX));
 }
 
-/* How many of ours the source lies on, and the lowest; caller frees. */
+/*
+ * Count the bases of xenfork that back the source, and return the lowest;
+ * caller frees.
+ */
 static int measure(xenfork_ctx *ctx, const char *leaf, uint32_t *depth_out,
                    char **lowest_out)
 {
@@ -89,7 +93,7 @@ static int begin(xenfork_ctx *ctx, const void *arg)
     return rc < 0 ? rc : xenfork__qcow2_begin(ctx, b->cut, &top, b->id);
 }
 
-/* The source lies on @parent, which is ours. */
+/* Make a step for a source that is backed by @parent, which is ours. */
 static int step(xenfork_ctx *ctx,
                 const struct xenfork__collapse_request *request,
                 const struct xenfork__cut *cut, char **parent, bool *again_out,

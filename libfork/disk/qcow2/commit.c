@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the source has written since a cut goes back into the file that was
- * sealed: when a fork is undone, and when nothing else lies on it any more.
+ * Commit what the source has written since a snapshot to the base: when a fork
+ * is undone, and when the base backs only the source.
  *
  * QEMU copies it while the guest runs, from then on writes to both, and goes
  * over to the file below when it is told to.  The copy is made through a node
@@ -29,7 +29,7 @@
 #define LIMIT_MS 600000U
 #define POLL_NS  2000000L
 
-/* What there is of a cut. */
+/* The files of a snapshot that exist. */
 struct files {
     char *new; /* its path */
     bool has_new, has_sealed;
@@ -59,7 +59,7 @@ static bool is_same(const char *a, const char *b)
            x.st_ino == y.st_ino;
 }
 
-/* Does the source's path lead to what lies directly on @to? */
+/* Tell whether the source's path leads to an overlay directly on @to. */
 static int lies_on(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                    bool *is_out)
 {
@@ -300,7 +300,7 @@ static int abort_with(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     if (rc == XENFORK_E_NOTFOUND)
         return join_offline(ctx, cut, files);
     if (rc < 0) {
-        /* Whatever QEMU writes to, the path leads to it, then. */
+        /* Make the path lead to the file that QEMU writes. */
         if (files->has_new && files->is_before)
             move(ctx, files->new, cut->from);
         return rc;

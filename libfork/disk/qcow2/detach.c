@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A clone's qcow2 file comes to lie on nothing, while the clone runs: QEMU
- * copies into it what it lies on, or all of it into another file.  In the
- * latter case all that is written goes to both, and for the moments in which
- * QEMU begins, and goes over, and the records with it, the guest stands still.
+ * Detach a clone's qcow2 file from its base while the clone runs: QEMU copies
+ * the base into it, or everything into another file.  In the latter case writes
+ * go to both files, and the guest stands still while QEMU begins, and while
+ * QEMU and the records switch.
  */
 #include "disk/qcow2/driver.h"
 
@@ -20,7 +20,9 @@
 #define FIRST_POLL_NS 2000000U
 #define LAST_POLL_NS  200000000U
 
-/* What the pace allows in this time: a job passes over what is empty. */
+/*
+ * Return what counts for the limit of speed: a job passes over what is empty.
+ */
 static uint64_t moved(const struct xenfork__detach_request *request,
                       uint64_t bytes, uint32_t poll_ns)
 {
@@ -30,7 +32,9 @@ static uint64_t moved(const struct xenfork__detach_request *request,
     return speed && bytes > most ? most : bytes;
 }
 
-/* As long as it is at work; the guest's QEMU is for others to ask, too. */
+/*
+ * Watch the job as long as it works; others may ask the guest's QEMU meanwhile.
+ */
 static int watch(xenfork_ctx *ctx,
                  const struct xenfork__detach_request *request, const char *id,
                  struct xenfork__qemu_job_info *job)
@@ -56,7 +60,7 @@ static int watch(xenfork_ctx *ctx,
     return rc;
 }
 
-/* Not ours, or ours no more. */
+/* Cancel a job that is not ours, or not wanted any more. */
 static void cancel(xenfork_ctx *ctx,
                    const struct xenfork__detach_request *request)
 {
@@ -71,7 +75,9 @@ static void cancel(xenfork_ctx *ctx,
     ctx->error = error;
 }
 
-/* The one that a killed process has begun; is_there_out: it goes on. */
+/*
+ * Take over the job that a killed process has begun; is_there_out: it goes on.
+ */
 static int adopt(xenfork_ctx *ctx,
                  const struct xenfork__detach_request *request, const char *id,
                  bool *is_there_out)
@@ -98,7 +104,7 @@ static int sync_file(xenfork_ctx *ctx, const char *path)
                                : 0;
 }
 
-/* To its file and to the disk: it lies on nothing. */
+/* Check that the file has no backing file any more, and flush it. */
 static int check_flat(xenfork_ctx *ctx,
                       const struct xenfork__detach_request *request)
 {
@@ -171,7 +177,7 @@ static int flatten_offline(xenfork_ctx *ctx,
     return rc < 0 ? rc : check_flat(ctx, request);
 }
 
-/* Is it served from where it is to go? */
+/* Tell whether the disk is already served from its new file. */
 int xenfork__qcow2_detach_settle(xenfork_ctx *ctx,
                                  const struct xenfork__cut *cut,
                                  bool *is_switched_out)

@@ -140,7 +140,7 @@ static int qcow2_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return 0;
 }
 
-/* What is dirty is written now, not in the stun. */
+/* Write dirty data now, not in the stun. */
 static int flush(xenfork_ctx *ctx, const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -151,7 +151,9 @@ static int flush(xenfork_ctx *ctx, const char *path)
     return 0;
 }
 
-/* The new file, and the second name of the old one: nobody uses them yet. */
+/*
+ * Make the new file, and the second name of the old one: nobody uses them yet.
+ */
 static int make_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                       const char *new)
 {
@@ -166,7 +168,7 @@ static int make_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return xenfork__names_sync(ctx, cut->to);
 }
 
-/* For a fork it is an error like another that QEMU is gone. */
+/* Report that QEMU is gone: for a fork this is an error like another. */
 static int need_qemu(xenfork_ctx *ctx, const struct xenfork__cut *cut, int rc)
 {
     return rc == XENFORK_E_NOTFOUND
@@ -176,7 +178,7 @@ static int need_qemu(xenfork_ctx *ctx, const struct xenfork__cut *cut, int rc)
                : rc;
 }
 
-/* What still shortens the chain of an earlier fork ends here. */
+/* Prepare a snapshot; a job that still shortens the chain ends here. */
 static int prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
@@ -212,7 +214,10 @@ static int seal(const char *path)
     return fd < 0 ? -1 : fchmod(fd, 0400);
 }
 
-/* Is what is about to be replaced what has been given a second name? */
+/*
+ * Check that the file that is about to be replaced is the one that has the
+ * second name.
+ */
 static int check_source(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     struct stat from, to;
@@ -256,7 +261,7 @@ static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return rc < 0 ? rc : replace(ctx, &followed);
 }
 
-/* Out of the stun, that what it lies on is sealed becomes durable, too. */
+/* Make an overlay; here, out of the stun, the base becomes durable, too. */
 static int qcow2_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
     int rc = flush(ctx, from);

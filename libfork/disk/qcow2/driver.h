@@ -15,31 +15,34 @@
 
 #define XENFORK__QCOW2_PREFIX ".xenfork-"
 
-/* "oUUID-xvda", after what is sealed.  STATE */
+/* Return the name of a node or job, "oUUID-xvda", after the base.  STATE */
 int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
                       const char *vdev, char out[XENFORK__QEMU_NAME]);
-/* The same of any file: of its path. */
+/* Return the name of a node or job after the path of any file. */
 void xenfork__qcow2_path_id(char kind, const char *path, const char *vdev,
                             char out[XENFORK__QEMU_NAME]);
-/* Where the source's new file is until the cut; caller frees. */
+/* Return where the source's new file is before the snapshot; caller frees. */
 int xenfork__qcow2_new(xenfork_ctx *ctx, const char *sealed, char **path_out);
 const char *xenfork__qcow2_base(const char *path);
-/* The cut of the file itself where @from is a link to it; caller frees real. */
+/*
+ * Make the snapshot of the file itself where @from is a link to it; caller
+ * frees real.
+ */
 int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__cut *cut,
                           char **real_out);
 /*
- * The guest stands still, and nothing is under way to its disks.
- * has_paused_out: by us; then it is for the caller to let it run
+ * Stop the guest, until no request to its disks is under way.  has_paused_out:
+ * we have paused it, and the caller has to unpause it
  */
 int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out);
 /*
- * Runs @begin, which has QEMU begin to copy the disk, while the guest stands
- * still, as often as it takes.  BUSY: the guest does not
+ * Run @begin, which has QEMU begin to copy the disk, while the guest stands
+ * still, and repeat it as needed.  BUSY: the guest does not stand still
  */
 typedef int xenfork__qcow2_copy_fn(xenfork_ctx *ctx, const void *opaque);
 int xenfork__qcow2_copy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                         xenfork__qcow2_copy_fn *begin, const void *opaque);
-/* The same of what goes back into the file below. */
+/* Begin to commit to the base. */
 int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                          const struct xenfork__qemu_top *top, const char *id);
 

@@ -75,7 +75,7 @@ static const char *trouble_of(const struct header *h, uint64_t incompatible)
     return NULL;
 }
 
-/* Is the format of what it lies on given as raw? */
+/* Tell whether the format of the backing file is given as raw. */
 static bool is_raw(const uint8_t *head, size_t bytes, size_t at)
 {
     struct extension ext;
@@ -222,7 +222,7 @@ static bool put_at(int fd, const void *data, size_t bytes, uint64_t at)
     return pwrite(fd, data, bytes, (off_t)at) == (ssize_t)bytes;
 }
 
-/* What is not written is zero: an L1 table without entries. */
+/* Parts that are not written are zero: an L1 table without entries. */
 static bool fill(int fd, const struct xenfork__qcow2 *from, uint32_t bits,
                  const struct layout *l, const char *backing)
 {
@@ -263,7 +263,7 @@ int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
     if (rc < 0)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "%s cannot be read as a qcow2 file", from);
-    /* What a cluster of ours hides is whole clusters of what is below. */
+    /* A cluster of the overlay must hide whole clusters of the backing file. */
     bits = base.cluster_bits > OWN_BITS ? base.cluster_bits : OWN_BITS;
     if (strlen(backing) > MAX_NAME || !lay_out(&base, bits, &layout))
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,

@@ -39,7 +39,7 @@ static int make_device(xenfork_ctx *ctx, struct xenfork__thin *thin,
     return rc;
 }
 
-/* One domain writes, or several read. */
+/* Allow one writer, or several readers. */
 static int check_use(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                      const struct xenfork__dm_info *info, bool is_readonly)
 {
@@ -139,7 +139,10 @@ int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
     return rc;
 }
 
-/* What has been attached is not this disk's: its path leads elsewhere now. */
+/*
+ * Remove the device that was attached: it is not this disk's, whose path leads
+ * elsewhere now.
+ */
 static bool is_other(const struct xenfork__thin *thin, const char *node)
 {
     const char *ours = XENFORK__DM_DIR "xenfork-";

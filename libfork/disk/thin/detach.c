@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Make a delta on a thin device a file of its own. */
+/* Make an overlay on a thin device a file of its own. */
 #include "disk/detach.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ static int go_over(xenfork_ctx *ctx,
     return request->ops->switched(ctx, request);
 }
 
-/* Does libxl's record lead to the file already? */
+/* Tell whether libxl's record already leads to the file. */
 static int is_gone_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                         bool *is_out)
 {

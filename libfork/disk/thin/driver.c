@@ -38,8 +38,9 @@ static int refuse_running(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 }
 
 /*
- * By Xen's own script it would be written, started again, below its clones.
- * That a device is read-only, the kernel tells those who write, and lets them.
+ * Check that the disk can be protected: started again with Xen's own script,
+ * the source would write below its clones.  The kernel lets programs write to a
+ * device that is read-only.
  */
 static int check_frozen(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                         bool is_file)
@@ -59,7 +60,7 @@ static int check_frozen(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                                 "before target= in its disk line");
 }
 
-/* Is it what its records say?  They say it of clones' disks alone */
+/* Check a disk against its record, which only clones' disks have */
 static int check_record(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
@@ -89,7 +90,7 @@ static int thin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                : rc;
 }
 
-/* A device's are in the folder that its records are in. */
+/* Return a path in the folder of the disk's records. */
 static int thin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                      const uint8_t uuid[16], char **path_out)
 {
@@ -149,7 +150,7 @@ static int prepare_switch(xenfork_ctx *ctx, struct xenfork__thin *thin)
             .sectors = thin->sectors, .type = "thin", .params = params});
 }
 
-/* What the pool has not committed is committed now, not in the stun. */
+/* Commit now what the pool has not committed, not in the stun. */
 static int prepare_snapshot(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                             const char *to)
 {
@@ -177,7 +178,7 @@ static int prepare_attached(xenfork_ctx *ctx, struct xenfork__thin *thin,
     return rc < 0 ? rc : prepare_switch(ctx, thin);
 }
 
-/* The file is what is sealed: nobody may write to it. */
+/* Prepare a frozen source: its file is the base, which nobody may write. */
 static int prepare_frozen(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                           const struct xenfork__cut *cut)
 {
@@ -208,7 +209,10 @@ static int thin_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
                     : prepare_frozen(ctx, thin, cut);
 }
 
-/* From its first cut on nobody writes to the file itself. */
+/*
+ * Take the snapshot of an attached disk; from the first one on nobody writes to
+ * the file itself.
+ */
 static int cut_attached(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                         const struct xenfork__thin *sealed)
 {
@@ -261,7 +265,10 @@ static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
                : xenfork__pool_make(ctx, sealed->dir, id);
 }
 
-/* One that has a record: it goes, and what is not needed without it. */
+/*
+ * Remove a disk that has a record, and everything that is not needed without
+ * it.
+ */
 static int remove_known(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
     bool is_moved, is_in_pool;
@@ -278,7 +285,7 @@ static int remove_known(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     return xenfork__thin_settle(ctx, thin);
 }
 
-/* Of a writer that was killed. */
+/* Remove the record of a writer that was killed. */
 static int remove_half_written(xenfork_ctx *ctx, const char *path)
 {
     cleanup_free char *half = NULL;
@@ -305,7 +312,7 @@ static int thin_remove(xenfork_ctx *ctx, const char *path)
         return remove_known(ctx, thin);
     if (rc != XENFORK_E_NOTFOUND || (rc = remove_half_written(ctx, path)) < 0)
         return rc;
-    /* Whoever began to make it may have begun with the pool. */
+    /* The process that began to make it may have begun with the pool. */
     *strrchr(dir, '/') = '\0';
     if (access(dir, F_OK) || (rc = xenfork__dir_check(ctx, dir)) < 0 ||
         (rc = xenfork__thin_lock(ctx, dir, &lock)) < 0 ||
@@ -315,7 +322,10 @@ static int thin_remove(xenfork_ctx *ctx, const char *path)
                          : xenfork__thin_tidy(ctx, dir);
 }
 
-/* If it has been switched, the last that lies on its file takes it back. */
+/*
+ * Undo a snapshot.  If the source was switched, removing the last overlay of
+ * its file switches it back.
+ */
 static int thin_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
@@ -328,7 +338,7 @@ static int thin_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return rc < 0 && rc != XENFORK_E_NOTFOUND ? rc : thin_remove(ctx, cut->to);
 }
 
-/* An image's that goes when the source is thawed is needed no more. */
+/* Forget the base of an image that is removed when the source is thawed. */
 static int drop_sealed(xenfork_ctx *ctx, const char *path)
 {
     cleanup_node struct xenfork__node *image = NULL;
@@ -380,7 +390,7 @@ static int drop_all_sealed(xenfork_ctx *ctx, const struct xenfork__thin *of)
     return rc < 0 ? rc : xenfork__thin_settle(ctx, of);
 }
 
-/* Is it a disk that the driver could have to do with? */
+/* Tell whether the driver may be responsible for this disk. */
 static bool is_raw(const char *path)
 {
     struct stat st;
@@ -389,7 +399,10 @@ static bool is_raw(const char *path)
            (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
 }
 
-/* Of a source that is behind a device of ours its file is never written. */
+/*
+ * Check that the source may write again: with a device of ours it never writes
+ * its file.
+ */
 static int thin_thaw(xenfork_ctx *ctx, const char *path)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
@@ -414,7 +427,9 @@ static int thin_thaw(xenfork_ctx *ctx, const char *path)
                                 "with script=block-fork");
 }
 
-/* What is shared of it only the pool's metadata tell. */
+/*
+ * Return the space of a disk; only the pool's metadata tell how much is shared.
+ */
 static int thin_usage(xenfork_ctx *ctx, const char *path,
                       uint64_t *allocated_kib_out, uint64_t *own_kib_out)
 {

@@ -81,7 +81,9 @@ static int add(struct walk *walk, uint64_t block)
     return 0;
 }
 
-/* Of a leaf: the tree of devices has roots for values, the other blocks. */
+/*
+ * Read a leaf: the tree of devices has roots as values, the other tree blocks.
+ */
 static int take(struct walk *walk, uint64_t key, const uint8_t *value)
 {
     if (walk->map)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which blocks a thin device has, by the metadata of its pool: version 2 of
- * dm-thin's format, which is little-endian and settled (dm-thin-metadata.c,
+ * Read which blocks a thin device has from the metadata of its pool: version 2
+ * of dm-thin's format, which is little-endian and settled (dm-thin-metadata.c,
  * persistent-data/dm-btree-internal.h, Linux 3.2 and on).
  */
 #ifndef LIBFORK_THIN_MAP_H

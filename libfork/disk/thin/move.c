@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Moving a delta into a file while a domain uses it, by device-mapper's
- * mirror.  The disk is worked through in steps: what is behind us is written
- * to both, the step itself is being copied, what is before us is the thin
- * device alone.  So the thin device always has everything: stopped or killed
- * half-way, nothing is lost.
+ * Move an overlay into a file while a domain uses it, by device-mapper's
+ * mirror.  The disk is worked through in steps: what is behind us is written to
+ * both, the step itself is being copied, what is before us is the thin device
+ * alone.  So the thin device always has everything: stopped or killed half-way,
+ * nothing is lost.
  */
 #include "disk/thin/thin.h"
 
@@ -29,7 +29,7 @@ struct move {
     char loop[XENFORK__LOOP_BYTES];
 };
 
-/* A table is used from here on. */
+/* Use a table from here on. */
 static int use(xenfork_ctx *ctx, const struct move *move,
                const struct xenfork__dm_table *table)
 {
@@ -57,7 +57,7 @@ static char *mirror_params(const struct move *move, uint64_t start,
     return params;
 }
 
-/* From @start on @sectors are copied. */
+/* Copy @sectors from @start on. */
 static int use_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
                     uint64_t sectors)
 {
@@ -142,7 +142,7 @@ static int copy(xenfork_ctx *ctx, const struct move *move)
     return rc;
 }
 
-/* All of it in both, and known to be: one line. */
+/* Use a table of one line: everything is in both. */
 static int use_both(xenfork_ctx *ctx, const struct move *move)
 {
     cleanup_free char *params = mirror_params(move, 0, SYNCED);
@@ -155,7 +155,7 @@ static int use_both(xenfork_ctx *ctx, const struct move *move)
                                            .params = params});
 }
 
-/* On the thin device alone, whatever it was on. */
+/* Go back to the thin device alone. */
 static int undo(xenfork_ctx *ctx, const struct move *move)
 {
     cleanup_free char *params = NULL;
@@ -169,7 +169,10 @@ static int undo(xenfork_ctx *ctx, const struct move *move)
     return rc < 0 ? rc : xenfork__sys_dm_remove(ctx, move->under);
 }
 
-/* The thin device under another name, so that ours can be on two things. */
+/*
+ * Give the thin device another name, so that the disk's device can be on two
+ * things.
+ */
 static int begin(xenfork_ctx *ctx, const struct move *move)
 {
     cleanup_free char *params = NULL;
@@ -244,7 +247,7 @@ int xenfork__thin_move(xenfork_ctx *ctx,
     return rc;
 }
 
-/* The second device of a table that has all of it in both. */
+/* Parse the second device of a table that has everything in both. */
 static bool parse_both(const char *type, const char *params,
                        char loop_out[XENFORK__LOOP_BYTES])
 {
@@ -272,7 +275,7 @@ int xenfork__thin_is_in_both(xenfork_ctx *ctx, const char *path, bool *is_out)
     return 0;
 }
 
-/* It may have been finished, and its record have stayed. */
+/* Finish a move; it may have been finished before, without its record. */
 static int finish(xenfork_ctx *ctx, struct move *move, const char *type,
                   const char *params, bool *is_moved_out)
 {

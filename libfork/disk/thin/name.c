@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Which disk a path stands for.  Two paths are one disk if they lead to one
- * inode, or to one block device, and a path that leads elsewhere by now is
- * another disk: names are for people, and for finding the folder.
+ * Find the disk for which a path stands.  Two paths are one disk if they lead
+ * to one inode, or to one block device; a path that leads elsewhere by now is
+ * another disk.  Names are for people, and for finding the folder.
  */
 #include "disk/thin/thin.h"
 

@@ -55,7 +55,7 @@ void xenfork__pool_name(const char *dir, char name_out[XENFORK__DM_NAME_BYTES])
     struct stat st = {0};
     char key[64];
 
-    /* Of files that are not there there is no device. */
+    /* Absent files have no device. */
     if (meta && !stat(meta, &st))
         snprintf(key, sizeof(key), "%" PRIu64 " %" PRIu64, (uint64_t)st.st_dev,
                  (uint64_t)st.st_ino);
@@ -136,7 +136,7 @@ static int make_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
     return xenfork__record_write(ctx, pool->record_path, pool->record);
 }
 
-/* Its table; the devices are those of its files. */
+/* Return the pool's table; the devices are those of its files. */
 static int table_of(xenfork_ctx *ctx, const struct pool *pool, const char *meta,
                     const char *data, uint64_t bytes, char **params_out,
                     struct xenfork__dm_table *table_out)
@@ -319,7 +319,7 @@ int xenfork__pool_grow(xenfork_ctx *ctx, const char *dir)
         (rc = ask(ctx, &pool, &usage)) < 0)
         return rc;
     r = extend_files(ctx, &pool, &usage);
-    /* What there was to be had is used, also where it was not enough. */
+    /* Use the space that there was, even if it was not enough. */
     if ((rc = xenfork__sys_disk_size(ctx, pool.data, &data_bytes, NULL)) < 0 ||
         (rc = xenfork__sys_disk_size(ctx, pool.meta, &meta_bytes, NULL)) < 0)
         return rc;
@@ -398,7 +398,7 @@ static int held_root(xenfork_ctx *ctx, const struct pool *pool,
     return rc;
 }
 
-/* One that a process has left that was killed goes before. */
+/* Remove first what a killed process has left. */
 static int hold(xenfork_ctx *ctx, const struct pool *pool, uint64_t *block_out)
 {
     int rc = held_root(ctx, pool, block_out);

@@ -15,33 +15,40 @@
 #define XENFORK__POOL_BLOCK_BYTES 65536U
 #define XENFORK__SECTOR_BYTES     512U
 
-/* Its device: that of these files, whatever the folder is called. */
+/*
+ * Name the pool's device: that of these files, whatever the folder is called.
+ */
 void xenfork__pool_name(const char *dir, char name_out[XENFORK__DM_NAME_BYTES]);
-/* What records of its devices name it by; caller frees.  NOTFOUND, not logged:
- * there is none */
+/*
+ * Return the UUID by which records name the pool; caller frees.  NOTFOUND, not
+ * logged: there is none
+ */
 int xenfork__pool_uuid(xenfork_ctx *ctx, const char *dir, char **uuid_out);
-/* FNV-1a, for names of devices, which nobody but root can choose. */
+/* Return a digest (FNV-1a) for names of devices, which only root can choose. */
 uint64_t xenfork__pool_digest(const char *text);
-/* Make it if it is not there, and put it into use. */
+/* Put the pool into use; make it first if it does not exist. */
 int xenfork__pool_use(xenfork_ctx *ctx, const char *dir);
-/* Whoever watched a pool in use may have been killed: somebody does again. */
+/* Watch pools in use again whose watcher was killed. */
 void xenfork__pools_watch(xenfork_ctx *ctx);
-/* More space, if little is left.  DISK, with remedy: there is none */
+/*
+ * Give the pool more space, if little is left.  DISK, with remedy: there is
+ * none
+ */
 int xenfork__pool_grow(xenfork_ctx *ctx, const char *dir);
-/* One that was never used. */
+/* Return a device ID that was never used. */
 int xenfork__pool_new_id(xenfork_ctx *ctx, const char *dir, uint64_t *id_out);
 int xenfork__pool_make(xenfork_ctx *ctx, const char *dir, uint64_t id);
 /* @from is in no use, or suspended. */
 int xenfork__pool_snapshot(xenfork_ctx *ctx, const char *dir, uint64_t id,
                            uint64_t from);
-/* Absent already: success. */
+/* Delete a thin device.  Absent already: success. */
 int xenfork__pool_delete(xenfork_ctx *ctx, const char *dir, uint64_t id);
-/* Which blocks a device has, that nobody writes to. */
+/* Return which blocks a device has to which nobody writes. */
 int xenfork__pool_map(xenfork_ctx *ctx, const char *dir, uint64_t id,
                       struct xenfork__thin_map *map_out);
-/* Out of use, if no thin device is in use. */
+/* Take the pool out of use, if no thin device is in use. */
 int xenfork__pool_release(xenfork_ctx *ctx, const char *dir);
-/* Files and all; absent already: success. */
+/* Remove the pool with its files; absent already: success. */
 int xenfork__pool_remove(xenfork_ctx *ctx, const char *dir);
 
 #endif

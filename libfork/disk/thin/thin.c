@@ -40,7 +40,10 @@ int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir,
     return xenfork__lock_take(ctx, name, true, lock_out);
 }
 
-/* Its name is for people: what it is about, the record says. */
+/*
+ * Name a head's record; the name is for people: the record itself names its
+ * disk.
+ */
 static int name_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     const char *name = strrchr(thin->path, '/') + 1;
@@ -67,7 +70,7 @@ static int set(xenfork_ctx *ctx, char **text, const char *value)
     return value && !*text ? xenfork__nomem(ctx) : 0;
 }
 
-/* Are devices recorded in this folder? */
+/* Tell whether devices are recorded in this folder. */
 static bool is_for_devices(const xenfork_ctx *ctx, const char *dir)
 {
     cleanup_free char *path = xenfork__state_path(ctx, XENFORK__THIN_DIR, NULL);
@@ -126,7 +129,9 @@ static int parse(xenfork_ctx *ctx, struct xenfork__thin *thin,
     return set(ctx, &thin->pool, pool);
 }
 
-/* Of a record that was copied, or renamed, there are two of one disk. */
+/*
+ * Refuse a record that was copied or renamed: there would be two of one disk.
+ */
 static int check_name(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                       const struct xenfork__record *record)
 {
@@ -150,7 +155,7 @@ static int read_descriptor(xenfork_ctx *ctx, struct xenfork__thin *thin)
     return parse(ctx, thin, record);
 }
 
-/* What is there by this name now is not what clones lie on. */
+/* Refuse a file that has the name now, but does not back the clones. */
 static int replaced(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                     const char *is)
 {
@@ -161,7 +166,7 @@ static int replaced(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                                 "name");
 }
 
-/* One head, if it is that of this disk.  is_out is left alone otherwise */
+/* Read one head, if it is that of this disk; is_out is left alone otherwise */
 static int read_head(xenfork_ctx *ctx, const char *path,
                      struct xenfork__thin *thin, bool *is_out)
 {
@@ -210,7 +215,7 @@ static int find_head(xenfork_ctx *ctx, struct xenfork__thin *thin,
     return rc;
 }
 
-/* What has no record is a file, or a device, as it stands. */
+/* Without a record it is a plain file or device. */
 static int read_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     bool has_head = false;

@@ -56,74 +56,81 @@ struct xenfork__thin {
  */
 int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out);
-/* The same where the caller has the lock. */
+/* Look up a disk where the caller has the lock. */
 int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out);
 void xenfork__thin_close(struct xenfork__thin *thin);
 bool xenfork__thin_ends_in(const char *text, const char *end);
-/* Write its record. */
+/* Write the disk's record. */
 int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin);
-/* The lock of the disks in a folder. */
+/* Take the lock of the disks in a folder. */
 int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir,
                        struct xenfork__lock **lock_out);
 /*
- * It is to be used: is what it lies on what its record says, file or device,
- * and pool?  DISK, with remedy: no
+ * Check before use that the file or device, and the pool, that back the disk
+ * are those of its record.  DISK, with remedy: no
  */
 int xenfork__thin_check(xenfork_ctx *ctx, struct xenfork__thin *thin);
-/* Its record is about a device in this folder's pool. */
+/* Tell whether the record names a device in this folder's pool. */
 int xenfork__thin_is_in_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                              bool *is_out);
 
-/* What a path stands for: disk/thin/name.c */
+/* The disk for which a path stands: disk/thin/name.c */
 /* Set path, dir, is_descriptor; of a file or device origin and origin_is. */
 int xenfork__thin_resolve(xenfork_ctx *ctx, const char *path,
                           struct xenfork__thin *thin);
-/* What a file or a device is, other than its name; caller frees. */
+/* Identify a file or a device other than by name; caller frees. */
 int xenfork__thin_origin_is(xenfork_ctx *ctx, const char *path, char **is_out);
 /* Set device and base, once origin_is is known. */
 int xenfork__thin_name_devices(xenfork_ctx *ctx, struct xenfork__thin *thin);
-/* The device of a delta of this path, as it is, or was. */
+/* Name the device of the overlay of this path, as it is, or was. */
 void xenfork__thin_name_delta(const char *path,
                               char name_out[XENFORK__DM_NAME_BYTES]);
 
-/* The number of the device that a disk of this path is behind; 0: of none */
+/* Return the number of the device that serves the disk of this path; 0: none */
 int xenfork__thin_number(xenfork_ctx *ctx, const char *path,
                          uint64_t *number_out);
-/* Put it behind its device.  INUSE: a domain has it */
+/* Attach a disk: put it behind its device.  INUSE: a domain has it */
 int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
                          bool is_shared, char **node_out);
 /*
- * Nobody needs the device any more.  Absent already: success.  node: the one
- * that was attached, should the path be another disk's now; NULL: not known
+ * Remove a device that nobody needs any more.  Absent already: success.  node:
+ * the device that was attached, if the path is another disk's now; NULL: not
+ * known
  */
 int xenfork__thin_detach(xenfork_ctx *ctx, const char *path, const char *node);
 
 /* Under the lock: disk/thin/device.c */
-/* What a thin device of this disk has for a table; caller frees params. */
+/* Return the table of a thin device of this disk; caller frees params. */
 int xenfork__thin_table(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                         char **params_out);
-/* Of its origin alone.  fd_out: keep it open until the table is in use */
+/*
+ * Return the table of its origin alone.  fd_out: keep it open until the table
+ * is in use
+ */
 int xenfork__thin_linear(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                          bool is_readonly, char **params_out, int *fd_out);
-/* A thin device over the origin, and the record of it. */
+/* Make a thin device over the origin, and its record. */
 int xenfork__thin_make_head(xenfork_ctx *ctx, struct xenfork__thin *thin);
-/* It is not needed any more. */
+/* Remove a head that is not needed any more. */
 int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head);
-/* Its device, with all that is below. */
+/* Make its device, with everything below. */
 int xenfork__thin_make(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                        bool is_readonly);
-/* Absent already: success; in use by others that read: stays */
+/*
+ * Remove the device.  Absent already: success; in use by other readers: it
+ * stays
+ */
 int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin);
 /*
- * Nobody forks it at the moment: its device, if there, goes on, on what it is
- * on, and the record says so.
+ * Mend a disk that nobody forks at the moment: its device, if any, goes on with
+ * its present table, and the record says so.
  */
 int xenfork__thin_mend(xenfork_ctx *ctx, struct xenfork__thin *thin,
                        bool *is_there_out);
-/* What is in use of pool and origin, and nobody needs, is taken down. */
+/* Take pool and origin out of use if nobody needs them. */
 int xenfork__thin_release(xenfork_ctx *ctx, const struct xenfork__thin *thin);
-/* What a thin device, which is there, has in the pool. */
+/* Return the space that an active thin device has in the pool. */
 int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                          uint64_t *sectors_out);
 
@@ -136,22 +143,29 @@ int xenfork__thin_detach_settle(xenfork_ctx *ctx,
                                 const struct xenfork__cut *cut,
                                 bool *is_switched_out);
 /*
- * A delta that a domain uses becomes a file, step by step: disk/thin/move.c.
- * Then both have all that is written, until the move is finished, or undone.
+ * Copy an overlay that a domain uses into a file, step by step:
+ * disk/thin/move.c.  Then writes go to both, until the move is finished, or
+ * undone.
  */
 int xenfork__thin_move(xenfork_ctx *ctx,
                        const struct xenfork__detach_request *request);
-/* From now on only the file has it.  is_moved_out false: it is not in both */
+/*
+ * Finish a move: from now on writes go only to the file.  is_moved_out false:
+ * it is not in both
+ */
 int xenfork__thin_finish_move(xenfork_ctx *ctx,
                               const struct xenfork__thin *thin,
                               bool *is_moved_out);
-/* Is it, of this record, in both?  No: it has no such record, or no device */
+/*
+ * Tell whether the disk of this record is in both.  False also if it has no
+ * such record, or no device
+ */
 int xenfork__thin_is_in_both(xenfork_ctx *ctx, const char *path, bool *is_out);
-/* The thin device below one that is moved. */
+/* Name the thin device below a disk that is moved. */
 void xenfork__thin_name_under(const struct xenfork__thin *thin,
                               char name_out[XENFORK__DM_NAME_BYTES]);
 
-/* What lies on an origin: disk/thin/writeback.c */
+/* The disks that an origin backs: disk/thin/writeback.c */
 struct xenfork__thin_users {
     uint32_t deltas, sealed; /* on this origin */
     bool has_head;           /* it has */
@@ -161,13 +175,17 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
                         const char *origin_is,
                         struct xenfork__thin_users *users_out);
 /*
- * After something has gone, or a domain has ended: what nothing lies on any
- * more is a plain file again, and the pool goes with the last of them.
+ * Tidy up after a removal, or the end of a domain: an origin that backs nothing
+ * any more becomes a plain file again, and the pool is removed with the last of
+ * them.
  */
 int xenfork__thin_settle(xenfork_ctx *ctx, const struct xenfork__thin *thin);
-/* The pool and the folder go, if nothing is recorded in it. */
+/* Remove the pool and the folder, if nothing is recorded there. */
 int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir);
-/* The same for one file, without the lock, however long it takes.  INUSE */
+/*
+ * Write a head back into one file, without the lock, however long it takes.
+ * INUSE
+ */
 int xenfork__thin_merge(xenfork_ctx *ctx, const char *path);
 
 static inline void xenfork__thin_cleanup(struct xenfork__thin **thin)

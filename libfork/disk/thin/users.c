@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What lies on a file: its records, counted. */
+/* Count the disks that a file backs, by their records. */
 #include "disk/thin/thin.h"
 
 #include <string.h>

@@ -39,8 +39,9 @@ static int copy_back(xenfork_ctx *ctx, const struct xenfork__thin *head)
 }
 
 /*
- * What the domain has written since the first cut goes into its file.  Done
- * twice it is done, too: until the record goes, the head is what counts.
+ * Write back into the file what the domain has written since the first
+ * snapshot.  This may be repeated: until the record is removed, the head
+ * counts.
  */
 static int merge(xenfork_ctx *ctx, const struct xenfork__thin *head,
                  bool is_waiting, bool *is_done_out)
@@ -57,7 +58,7 @@ static int merge(xenfork_ctx *ctx, const struct xenfork__thin *head,
     return rc < 0 ? rc : r;
 }
 
-/* It has been written to meanwhile: the head stays. */
+/* Keep the head: it has been written to meanwhile. */
 static int stay(xenfork_ctx *ctx, const struct xenfork__thin *head)
 {
     int rc;
@@ -69,8 +70,8 @@ static int stay(xenfork_ctx *ctx, const struct xenfork__thin *head)
 }
 
 /*
- * A domain has it, and goes on: on the file again, if it has written nothing
- * since the switch.  Otherwise that is done when it has ended.
+ * Switch a disk that a domain uses back to the file, if the domain has written
+ * nothing since the switch.  Otherwise this is done when it has ended.
  */
 static int switch_back(xenfork_ctx *ctx, struct xenfork__thin *head,
                        bool *is_plain_out)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Two sealed VHDs that no image has any more, one on the other and nothing else
- * on the lower one: the upper one goes into that, which changes nothing of
- * what is seen through it, however long it takes.  Then a file beside it says
- * so, and what lies on it is told to lie on the lower one.  A tapdisk that has
- * it open goes on with that, until it opens its disk anew.
+ * Coalesce two adjacent bases that belong to no image, of which the lower one
+ * backs only the upper one.  The upper one is merged into the lower one, which
+ * changes nothing that is seen through the upper one, however long it takes.
+ * Then a file in the same folder notes this, and the files that the upper one
+ * backs get the lower one as their parent.  A tapdisk that has it open goes on
+ * with that, until it opens its disk anew.
  *
  * vhd-util writes a VHD's parent in several steps.  Whatever it was stopped
  * between, that is in the file beside it, and is done once more.
@@ -67,7 +68,10 @@ int xenfork__vhd_merge(xenfork_ctx *ctx,
     return note_merged(ctx, marker, lower);
 }
 
-/* Everything that is to lie on the lower one, before the first of it does. */
+/*
+ * Note every file that is to get the lower one as its parent, before the first
+ * one does.
+ */
 static int note_above(xenfork_ctx *ctx,
                       const struct xenfork__collapse_request *request,
                       const char *marker, const char *upper,
@@ -88,7 +92,10 @@ static int note_above(xenfork_ctx *ctx,
     return rc < 0 ? rc : xenfork__record_write(ctx, marker, record);
 }
 
-/* One that lies on something else meanwhile has been forked, and is let be. */
+/*
+ * Give a file another parent.  A file that has another one meanwhile has been
+ * forked, and is left alone.
+ */
 static int relink(xenfork_ctx *ctx, const char *path, const char *upper,
                   const char *lower)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A clone's VHD comes to lie on nothing, while the clone runs.  What it lies
- * on never changes: that is copied into another VHD, beside the clone's, by
- * two tapdisks of ours.  Then the clone's is made to lie on the copy, which
- * has the same, and goes into it, as a source's does when a fork is undone:
- * only for this its requests wait.
+ * Detach a clone's VHD from its base while the clone runs.  The base never
+ * changes: it is copied into another VHD, in the folder of the clone's, by two
+ * tapdisks of ours.  Then the clone's VHD gets the copy as its parent, and is
+ * coalesced into it, as a source's is when a fork is undone: only for this its
+ * requests wait.
  *
- * The files tell how far it is.  Until the clone's lies on the copy, the copy
- * is nobody's, and is gone on with; from then on it is merged, by whoever
- * finds the journal.
+ * The files tell how far it is.  Until the clone's VHD is backed by the copy,
+ * nobody uses the copy, and copying can continue; from then on it is coalesced,
+ * by any process that finds the journal.
  */
 #include "disk/vhd/vhd.h"
 

@@ -155,7 +155,7 @@ static int vhd_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return rc < 0 ? rc : check_file(ctx, disk);
 }
 
-/* Out of the stun, that what it lies on is sealed becomes durable, too. */
+/* Make an overlay; here, out of the stun, the base becomes durable, too. */
 static int vhd_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
     const char *parent = xenfork__vhd_file(from);
@@ -196,7 +196,10 @@ static int vhd_remove(xenfork_ctx *ctx, const char *path)
     return r < 0 ? r : rc;
 }
 
-/* Of what is below a source's first VHD we know nothing, and it is not ours. */
+/*
+ * Return the parent; files below a source's first VHD are not ours, and do not
+ * count.
+ */
 static int vhd_parent(xenfork_ctx *ctx, const char *path, char **parent_out)
 {
     struct xenfork__vhd vhd = {0};

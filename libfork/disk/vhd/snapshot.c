@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The cut of a VHD, and its undoing.  The source's file gets a second name, as
- * what is to be sealed, and an empty VHD is made over that, while the source
- * runs.  In the stun the empty one is renamed to the source's name: with that
- * alone all is cut.  Which of it was done the files tell.
+ * Take a snapshot of a VHD, and undo it.  While the source runs, its file gets
+ * a second name, that of the base, and an empty VHD is made on top of that.  In
+ * the stun the empty one is renamed to the source's name: this alone is the
+ * snapshot.  The files tell which steps were done.
  */
 #include "disk/vhd/vhd.h"
 
@@ -33,7 +33,10 @@ static void free_files(struct files *files)
 }
 #define cleanup_files __attribute__((cleanup(free_files)))
 
-/* The new one lies beside both: what it says of its parent stays right. */
+/*
+ * Find the files; the new one is in the same folder as both, so that its
+ * parent's path stays right.
+ */
 static int find_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                       struct files *files)
 {
@@ -94,7 +97,10 @@ static bool is_same(const struct stat *a, const struct stat *b)
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Is what is about to be replaced what has been given a second name? */
+/*
+ * Check that the file that is about to be replaced is the one that has the
+ * second name.
+ */
 static int check_source(xenfork_ctx *ctx, const struct files *files)
 {
     struct stat user, sealed;
@@ -150,9 +156,9 @@ static int resume_if_paused(xenfork_ctx *ctx, const char *user)
 }
 
 /*
- * What the source has written since goes into what was sealed, which gets the
- * source's name back.  Until then the source's file has all of it; once more
- * is no harm.
+ * Coalesce what the source has written since into the base, which gets the
+ * source's name back.  Until then the source's file has everything; this may be
+ * repeated.
  */
 static int merge(xenfork_ctx *ctx, const struct files *files,
                  const struct stat *user)
@@ -202,7 +208,7 @@ int xenfork__vhd_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     if (rc < 0)
         return rc;
     rc = undo(ctx, &files);
-    /* Whatever became of it, the source has a disk to go on with. */
+    /* In each case the source has a disk with which it can go on. */
     r = resume_if_paused(ctx, files.user);
     rc = rc < 0 ? rc : r;
     return rc < 0 ? rc : xenfork__file_remove(ctx, files.next);

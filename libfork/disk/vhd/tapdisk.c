@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What serves a VHD: a tapdisk, started by our script or by libxl's own. */
+/* The tapdisk that serves a VHD, started by our script or by libxl's own. */
 #include "disk/vhd/vhd.h"
 
 #include "host/dm.h"

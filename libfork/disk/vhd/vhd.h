@@ -1,41 +1,46 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the files of the driver vhd share. */
+/* Declarations for the files of the driver vhd. */
 #ifndef LIBFORK_VHD_PRIVATE_H
 #define LIBFORK_VHD_PRIVATE_H
 
 #include "disk/disk.h"
 
-/* Beside what is sealed: the VHD that is to take the source's place. */
+/*
+ * Suffix of the VHD that is to take the source's place, in the base's folder.
+ */
 #define XENFORK__VHD_NEW ".new"
 
-/* "vhd:/srv/web.vhd": the file */
+/* Return the file of "vhd:/srv/web.vhd" */
 const char *xenfork__vhd_file(const char *path);
-/* Made by us, as its name says? */
+/* Tell by its name whether a file was made by us. */
 bool xenfork__vhd_is_ours(const char *file);
 /* "max-depth=N"; NULL: the default.  INVAL, not logged */
 int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
                            uint32_t *limit_out);
 /*
- * The tapdisk of whoever writes to the file: disk/vhd/tapdisk.c.  NOTFOUND, not
- * logged: there is none
+ * Check that the file's writer has a tapdisk: disk/vhd/tapdisk.c.  NOTFOUND,
+ * not logged: there is none
  */
 int xenfork__vhd_is_served(xenfork_ctx *ctx, const char *file);
 /*
- * Does the path lead to what its tapdisk has open?  DISK with remedy, not
- * logged: no.  One that is paused, or that there is not, has nothing open
+ * Check that the path leads to the file that its tapdisk has open.  DISK with
+ * remedy, not logged: no.  A tapdisk that is paused, or absent, has nothing
+ * open
  */
 int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_resume(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,
                            bool *is_paused_out);
-/* What has been merged, and is removed: nothing is left half-way. */
+/* Finish the relinking for a file that was merged, and is removed. */
 int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file);
-/* Under the source's lock: what lies on what has been merged no longer does. */
+/*
+ * Relink files that are backed by one that was merged, under the source's lock.
+ */
 int xenfork__vhd_relink(xenfork_ctx *ctx,
                         const struct xenfork__collapse_request *request,
                         bool *again_out);
-/* What detaching the file has begun.  Absent already: success */
+/* Remove what a detach of the file has begun.  Absent already: success */
 int xenfork__vhd_forget_copy(xenfork_ctx *ctx, const char *file);
 
 /* Operations of the driver: see disk.h. */
