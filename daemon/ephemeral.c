@@ -173,7 +173,7 @@ static bool is_restarting(xenfork_ctx *ctx, const char *uuid)
     return !path || access(path, F_OK) == 0;
 }
 
-/* Under its lock.  BUSY: it is being made, or used, by somebody. */
+/* Work under its lock.  BUSY: it is being made, or used. */
 static int check(xenfork_ctx *ctx, const struct xenfork__node *clone,
                  uint32_t domid, bool *may_go_out)
 {

@@ -77,7 +77,7 @@ struct guest *guests_next(struct guests *guests, uint64_t now_ms,
  */
 void guests_charge(struct guests *guests, struct guest *guest, uint64_t now_ms);
 void guests_result(struct guest *guest, bool is_failed, uint64_t now_ms);
-/* When guests_next() may find somebody that it does not find now. */
+/* Return when guests_next() may find a guest that it does not find now. */
 uint64_t guests_wake_ms(const struct guests *guests, uint64_t now_ms);
 /*
  * Count a write of the guest.  True: it writes too often; the caller mutes it,

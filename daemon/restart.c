@@ -242,8 +242,9 @@ static int retire(xenfork_ctx *ctx, const struct restart *restart)
 }
 
 /*
- * A domain that has the UUID already: half-made by somebody who was killed,
- * and then it bears this restart's mark, and never ran; or its user was faster.
+ * Look at a domain that has the UUID already: a killed process has half-made
+ * it, and then it has this restart's mark, and never ran; or the user was
+ * faster.
  */
 static int clear_place(xenfork_ctx *ctx, const struct restart *restart,
                        bool *is_free_out)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A domain ends and begins anew from its own configuration.  What is about
- * to be done is in STATE/restarts/UUID before it is done, so that whoever
- * comes after a kill can finish it.
+ * Restart a domain from its own configuration.  Each step is noted in
+ * STATE/restarts/UUID before it is done, so that the next process can finish it
+ * after a kill.
  */
 #ifndef DAEMON_RESTART_H
 #define DAEMON_RESTART_H

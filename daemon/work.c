@@ -29,8 +29,8 @@
 #define PAGES_PER_MIB 256U
 
 /*
- * While it is being forked: it shall be frozen after that, not be told that
- * it cannot.  Somebody who is faster then is told so.
+ * A guest that is being forked is frozen after that, and not told that it
+ * cannot be.  If another process is faster, it is told so.
  */
 static void wait_for_fork(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {

@@ -10,10 +10,11 @@
 #define ADAPT_AGAIN 1 /* also if it has failed before */
 
 /*
- * In a clone, once for each generation, whoever comes first: reseed, run the
- * hooks, and acknowledge if all of it succeeded; else say in data/fork/error
- * what did not.  Elsewhere nothing.  Returns when it is done, also by another
- * process.  ECANCELED: a step failed, which was said.
+ * Adapt a clone, once for each generation, in the first process that comes:
+ * reseed, run the hooks, and acknowledge if everything succeeded; else write
+ * the failure to data/fork/error.  In other domains do nothing.  Returns when
+ * it is done, also by another process.  ECANCELED: a step failed, which was
+ * reported.
  */
 int adapt(struct store *store, const struct options *options, int flags);
 

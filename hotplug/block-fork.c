@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* `block-fork add` and `remove`: as the script beside this file. */
+/* Do `block-fork add` and `remove`, as the script in this folder does. */
 #include "config.h"
 
 #include "hotplug.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xenfork-hotplug: what Xen's scripts `block` and `vif-bridge`, and our own
- * `block-fork`, do for a device, without starting a shell.  libxl runs it in
- * their place for the devices of clones that come and, when we destroy them,
- * go.  Whatever is not the plain case is left to the script.
+ * xenfork-hotplug does for a device what Xen's scripts `block` and
+ * `vif-bridge`, and our own `block-fork`, do, without starting a shell.  libxl
+ * runs it in their place when devices of clones are added and, when we destroy
+ * the clones, removed.  Everything but the plain case is left to the script.
  */
 #ifndef HOTPLUG_HOTPLUG_H
 #define HOTPLUG_HOTPLUG_H

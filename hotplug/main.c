@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Called by libxl as a hotplug script.  First of all it puts the name of Xen's
- * own script where libxl found ours: whatever is done to the device from then
- * on, the script does.
+ * Called by libxl as a hotplug script.  First of all it writes the name of
+ * Xen's own script where libxl found ours: from then on the script does
+ * everything for the device.
  */
 #include "config.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Targets without a prefix: files, devices, and the thin driver's deltas. */
+/* Targets without a prefix: files, devices, and the thin driver's overlays. */
 #include "disk/thin/thin.h"
 #include "target.h"
 

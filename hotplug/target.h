@@ -11,7 +11,7 @@
 
 /* Return 0 or a negative XENFORK_E_*, as the library's functions do. */
 struct target {
-    const char *prefix; /* "vhd:"; "": whatever has no other */
+    const char *prefix; /* "vhd:"; "": targets without a prefix */
     /*
      * @name: without the prefix.  node_out: "/dev/…", or the socket that
      * tapback is to have; caller frees
@@ -22,7 +22,10 @@ struct target {
     int (*detach)(xenfork_ctx *ctx, const char *name, const char *node);
     /* A line for people; caller frees.  NOTFOUND: it is not attached */
     int (*status)(xenfork_ctx *ctx, const char *name, char **text_out);
-    /* Nothing lies on it any more: a plain disk again.  NULL: it always is */
+    /*
+     * Make it a plain disk again, when it backs nothing any more.  NULL: it
+     * always is one
+     */
     int (*merge)(xenfork_ctx *ctx, const char *name);
 };
 
@@ -38,7 +41,7 @@ int watch_pool(xenfork_ctx *ctx, const char *dir);
 /* Wait for the pool once, and make it larger.  False: it is gone */
 struct watch {
     char pool[XENFORK__DM_NAME_BYTES];
-    bool is_troubled; /* come back soon, whatever it is */
+    bool is_troubled; /* come back soon, for any reason */
     uint32_t now;
     const uint32_t *after; /* NULL: do not wait */
 };

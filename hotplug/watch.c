@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Makes a pool larger before its devices need it.  Whoever puts a pool into
- * use starts this, and the kernel ends it: the pool goes, and so does the wait.
+ * Make a pool larger before its devices need it.  The process that puts a pool
+ * into use starts this, and the kernel ends it: when the pool is removed, the
+ * wait ends.
  */
 #include "target.h"
 
@@ -98,7 +99,10 @@ static void guard(xenfork_ctx *ctx, const char *dir)
     }
 }
 
-/* The lock on the pool's file says that somebody watches; a child keeps it. */
+/*
+ * Take the lock on the pool's file, which says that a process watches; a child
+ * keeps it.
+ */
 int watch_pool(xenfork_ctx *ctx, const char *dir)
 {
     cleanup_free char *data = NULL;

@@ -87,7 +87,7 @@ typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 #define XENFORK_STAGE_PREPARE 3  /* what can be done while the source runs */
 #define XENFORK_STAGE_SUSPEND 4  /* the guest goes to suspension */
 #define XENFORK_STAGE_CAPTURE 5  /* vCPU state and special pages read */
-#define XENFORK_STAGE_DISKS   6  /* rings drained, disks sealed */
+#define XENFORK_STAGE_DISKS   6  /* rings drained, snapshots of disks taken */
 #define XENFORK_STAGE_SHARE   7  /* memory shared with the image */
 #define XENFORK_STAGE_RESUME  8  /* the source runs on */
 #define XENFORK_STAGE_SEAL    9  /* image written to the state directory */

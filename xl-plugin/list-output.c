@@ -35,7 +35,7 @@ static const char *net_name(const xenfork_nic *nic)
     return xenfork_nic_is_held(nic) ? "held" : "connected";
 }
 
-/* Who the clone is, and whether it knows. */
+/* Write the identity of a clone, and whether it has adapted. */
 static void json_identity(struct json *json, const xenfork_entry *entry)
 {
     uint32_t i;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sealed disks that outlive their image, because deltas lie on them:
- * STATE/sealed/UUID-VDEV, a record each, named after image and disk.  On what
- * a delta lies is in its own file, see parent() in disk.h; what no delta leads
- * to any more is removed.  A killed process leaves too much, never too little,
- * and the next sweep takes it away.
+ * Bases that outlive their image, because overlays are backed by them: a record
+ * STATE/sealed/UUID-VDEV each, named after image and disk.  An overlay's own
+ * file names its base, see parent() in disk.h.  A base that no overlay needs
+ * any more is removed.  A killed process leaves too much, never too little; the
+ * next sweep removes it.
  */
 #ifndef LIBFORK_SEALED_H
 #define LIBFORK_SEALED_H
@@ -15,7 +15,7 @@
 struct xenfork__sealed {
     char *driver;
     char *path;
-    char *from; /* the source's disk, which may lie on it */
+    char *from; /* the source's disk, which it may back */
     uint8_t source[16];
     char *name; /* of the source, which has another UUID when started anew */
 };

@@ -85,7 +85,7 @@ static int add(xenfork_ctx *ctx, struct graph *graph,
     return 0;
 }
 
-/* A leaf, and what it lies on, as far as that is not known yet. */
+/* Add a leaf and its backing files, as far as they are not known yet. */
 static int add_chain(xenfork_ctx *ctx, struct graph *graph, const char *name,
                      const char *leaf)
 {
@@ -157,7 +157,10 @@ static int add_all(xenfork_ctx *ctx, const struct xenfork__sealed_list *list,
     return rc;
 }
 
-/* The graph, and what is sealed; registry_out: locked until it is dropped. */
+/*
+ * Read the graph and the bases; registry_out: locked until the caller unlocks
+ * it.
+ */
 static int build(xenfork_ctx *ctx, struct xenfork__sealed_list *list,
                  struct graph *graph, struct xenfork__lock **registry_out)
 {
@@ -207,7 +210,7 @@ int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
     return rc;
 }
 
-/* The one that lies on it; NULL: there is none, or more. */
+/* Return the only file that it backs; NULL: none, or more. */
 static const struct file *only_above(const struct graph *graph,
                                      const struct file *file)
 {
@@ -226,7 +229,7 @@ static const struct file *only_above(const struct graph *graph,
     return above;
 }
 
-/* Sealed, and nobody's any more. */
+/* Tell whether it is a base that belongs to no image any more. */
 static bool is_left(const struct xenfork__sealed_list *list,
                     const struct file *file)
 {

@@ -42,10 +42,10 @@ struct xenfork__detach_ops {
     int (*stays)(xenfork_ctx *ctx,
                  const struct xenfork__detach_request *request);
     /*
-     * Run @act, which makes @to, under a journal: whoever finds the journal of
-     * a killed process calls the driver's detach_settle(), and lets the domain
-     * run on.  is_pausing: @act pauses the domain.  What @act returns below 0
-     * is undone in that way, and returned
+     * Run @act, which makes @to, under a journal: the process that finds the
+     * journal of a killed one calls the driver's detach_settle(), and lets the
+     * domain run on.  is_pausing: @act pauses the domain.  A result of @act
+     * below 0 is undone in that way, and returned
      */
     int (*journal)(xenfork_ctx *ctx,
                    const struct xenfork__detach_request *request,

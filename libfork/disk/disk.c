@@ -372,7 +372,7 @@ static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
         const struct xenfork__node_disk *sealed = sealed_at(image, i);
         const char *how = xenfork__spec_disk(spec, disk->vdev);
 
-        /* Writable, and not sealed: the image has been made without it. */
+        /* Writable, and without a base: the image was made without it. */
         if (!strcmp(how, XENFORK__DISK_NONE) ||
             (!sealed && disk->path && disk->is_readwrite)) {
             disks[i].is_absent = true;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Disks of a fork: one driver for each, a transaction for all of them.
- * prepare while the source runs, cut while it does not (its rings drained),
- * then clones, as many and as late as wanted.  What a driver is about to make
- * is journaled before, under the driver's name: who rolls the journal back
- * calls abort, or remove.
+ * The disks of a fork: one driver for each, a journal for all.  prepare() runs
+ * while the source runs, the snapshot (cut) is taken while it does not, with
+ * its rings drained; then clones are made, as many and as late as wanted.
+ * Everything that a driver is about to make is journaled before, under the
+ * driver's name: rolling the journal back calls abort(), or remove().
  *
- * A path is whatever the driver calls a disk by, and libxl has in its record:
- * a file, a device, or what a block script makes one of.  It stays what it is
- * for a disk's whole life: a driver whose cut gives the source another file
- * sees to it that the same path leads to that.
+ * A path names a disk for its driver, and is what libxl has in its record: a
+ * file, a device, or the target of a block script.  It stays the same for the
+ * disk's whole life: a driver whose snapshot gives the source another file
+ * makes the same path lead to that file.
  *
- * The graph: what is sealed is in the record of its image, a delta in that of
- * its clone.  Where deltas go on needing what is sealed (parent is not NULL),
- * each file says itself on what it lies, and disk/base.h keeps what outlives
- * its image until no delta leads to it.
+ * The graph: a base is in the record of its image, an overlay in that of its
+ * clone.  Where overlays go on needing their base (parent is not NULL), each
+ * file names its own backing file, and disk/base.h keeps a base that outlives
+ * its image until no overlay needs it.
  */
 #ifndef LIBFORK_DISK_H
 #define LIBFORK_DISK_H
@@ -33,7 +33,7 @@ struct xenfork__cut {
     uint32_t domid;   /* XENFORK_DOMID_NONE: it is gone */
     const char *vdev; /* "xvda" */
     const char *from; /* the source's path */
-    const char *to;   /* of what is sealed */
+    const char *to;   /* of the base */
     bool is_frozen;   /* to be prepared: the source is, and stays so */
 };
 
@@ -113,11 +113,11 @@ struct xenfork__disk_driver {
                  bool *again_out);
     /*
      * Make an overlay independent of its base, while the domain runs, step by
-     * step, see disk/detach.h, under its lock.  Stopped half-way it is as good
-     * as before, and goes on when called again.  Where @to is set the domain
-     * uses that from now on; what there was is removed after that.  DISK: it
-     * cannot be moved while it runs.  NULL: it lies on nothing, and cannot be
-     * moved while it runs
+     * step, see disk/detach.h, under its lock.  After a stop the disk is as
+     * good as before, and the next call continues.  Where @to is set the domain
+     * uses that from now on; the old file is removed after that.  DISK: it
+     * cannot be moved while the domain runs.  NULL: it has no base, and cannot
+     * be moved while the domain runs
      */
     int (*detach)(xenfork_ctx *ctx,
                   const struct xenfork__detach_request *request);
@@ -128,7 +128,7 @@ struct xenfork__disk_driver {
      */
     int (*detach_settle)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                          bool *is_switched_out);
-    bool is_moved;      /* detached it becomes a raw file, whatever is asked */
+    bool is_moved;      /* a detach always makes it a raw file */
     const char *format; /* its paths are images of it, for qemu-img; or NULL */
     /*
      * Let a frozen source write to its disk again.  INUSE with remedy: clones

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Raw files on XFS or btrfs.  The cut is one FICLONE of the source's file;
+ * Raw files on XFS or btrfs.  A snapshot is one FICLONE of the source's file;
  * the source goes on writing to its own file, so nothing is switched and no
- * chain grows.  Files lie in ".xenfork" beside the source's file: a reflink
- * cannot leave its file system.
+ * chain grows.  Files are in ".xenfork" in the folder of the source's file: a
+ * reflink cannot leave its file system.
  */
 #include "disk/disk.h"
 
@@ -111,7 +111,7 @@ static int reflink_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return rc < 0 ? rc : make_folder(ctx, cut->to);
 }
 
-/* Somebody may have removed the last file of the folder meanwhile. */
+/* Make the folder again: another process may have removed its last file. */
 static int reflink_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     int rc = make_folder(ctx, cut->to);

@@ -210,7 +210,10 @@ int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
  * each, and the array
  */
 int xenfork__sys_pools(xenfork_ctx *ctx, char ***data_out, size_t *count_out);
-/* Somebody makes this pool larger while it is in use; data: its file */
+/*
+ * Start a process that makes this pool larger while it is in use; data: its
+ * file
+ */
 int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir,
                             const char *data);
 

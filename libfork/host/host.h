@@ -87,7 +87,7 @@ int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path);
 #define XENFORK__VHD_PREFIX "vhd:" /* of such a disk, for its block script */
 #define XENFORK__AIO_PREFIX "aio:" /* of a raw file, for tapdisk */
 struct xenfork__vhd {
-    uint32_t depth;     /* files that it lies on, and itself */
+    uint32_t depth;     /* the file and all its backing files */
     uint32_t allocated; /* blocks of 2 MiB that it has itself */
     char *parent;       /* caller frees; NULL: none */
 };

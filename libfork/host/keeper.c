@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The keeper: a process that outlives us.  It makes itself a daemon; what we
- * start, and wait for, is its first process only.  The pipe to its standard
- * input tells it that we are gone, whatever became of us.
+ * The keeper: a process that outlives us.  It makes itself a daemon; we start,
+ * and wait for, its first process only.  The pipe to its standard input tells
+ * it that we are gone, even if we are killed.
  */
 #include "host/run.h"
 

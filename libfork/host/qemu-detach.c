@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A disk that QEMU serves comes to lie on nothing.  The job is QEMU's, and
+ * Detach a disk that QEMU serves from its backing file.  The job is QEMU's, and
  * goes on when we are killed.
  */
 #include "host/qmp.h"

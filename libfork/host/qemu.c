@@ -170,7 +170,7 @@ int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid, const char *node)
     return rc == XENFORK_E_DISK ? 0 : rc;
 }
 
-/* Nodes and what they lie on; see x-debug-query-block-graph. */
+/* Walk the nodes and their backing nodes; see x-debug-query-block-graph. */
 static int query_graph(xenfork_ctx *ctx, uint32_t domid, yajl_val *reply_out)
 {
     cleanup_reply yajl_val reply = NULL;

@@ -196,8 +196,8 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
 }
 
 /*
- * A reflink of the first block of the very file, into one beside it that has no
- * name; or -1 and errno.
+ * Reflink the first block of the very file into a file without a name in the
+ * same folder; or -1 and errno.
  */
 static int probe(int file, const char *dir, uint64_t block_bytes)
 {

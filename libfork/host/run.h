@@ -20,8 +20,8 @@ int xenfork__spawn_apart(posix_spawnattr_t *attr);
  * @code: it could not be run, took too long, or failed; the text has the last
  * line that it wrote.
  *
- * While it runs it has the journal's lock as well: whoever undoes what we
- * have begun waits for it, when we are killed.
+ * While the program runs it has the journal's lock as well: when we are killed,
+ * the process that rolls the journal back waits for it.
  */
 int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
                      char **output_out);

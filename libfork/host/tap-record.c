@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The records of tapdisks.  A program that makes something for one writes what
- * it has made into the record itself, after the line, and has the record
- * locked meanwhile, as we have: when we are killed, whoever comes next waits
- * for it, and knows.
+ * The records of tapdisks.  A program that makes something for a tapdisk writes
+ * what it has made into the record itself, after the line, and has the record
+ * locked meanwhile, as we have: when we are killed, the next process waits for
+ * it, and finds the result.
  */
 #include "host/tap.h"
 

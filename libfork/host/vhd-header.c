@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A VHD that lies on nothing, made of an empty one that does: vhd-util can
- * make one of whole MiB only.  Footer and header are as in Microsoft's Virtual
+ * Make a VHD without a parent out of an empty one with a parent: vhd-util can
+ * make one only in whole MiB.  Footer and header are as in Microsoft's Virtual
  * Hard Disk Image Format Specification 1.0; numbers are big-endian.
  */
 #include "base/internal.h"

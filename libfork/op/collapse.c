@@ -10,8 +10,8 @@
 #include "state/lock.h"
 
 /*
- * Journaled as a fork that is undone: whoever finds the journal of a killed
- * process does the same, and the source runs on.
+ * Journal it as a fork that is undone: the process that finds the journal of a
+ * killed one does the same, and the source runs on.
  */
 static int join(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                 const struct xenfork__disk_driver *driver,
@@ -36,7 +36,10 @@ static int join(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return xenfork__sealed_sweep(ctx);
 }
 
-/* While @act has the guest stand still; whoever finds the journal resumes it */
+/*
+ * Run @act, which stops the guest, under a journal; the process that finds the
+ * journal resumes the guest
+ */
 static int journal(xenfork_ctx *ctx,
                    const struct xenfork__collapse_request *request,
                    xenfork__collapse_act *act, const void *arg)
@@ -174,7 +177,7 @@ static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
     ctx->guard_fd = guard_fd; /* a journal was in its place */
     if (rc == 0)
         rc = turn(ctx, &info, merge_with, again_out);
-    /* Somebody forks it, or is about to write a record. */
+    /* The source is being forked, or a record is about to be written. */
     if (rc == XENFORK_E_BUSY)
         *again_out = true;
     return rc == XENFORK_E_BUSY || rc == XENFORK_E_NOTFOUND ? 0 : rc;

@@ -6,9 +6,10 @@
 #include "base/internal.h"
 
 /*
- * For one process at a time: what it runs has its guard_fd, a lock, as well.
- * A step; see collapse() in disk.h.  again_out: it is to be called once more,
- * after a while.  A source that is gone, or that somebody else forks: success
+ * Make a step for one source; see collapse() in disk.h.  Only one process does
+ * so at a time: programs that it runs have its guard_fd, a lock, as well.
+ * again_out: call again after a while.  A source that is gone, or is being
+ * forked: success
  */
 int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
                       bool *again_out);
@@ -21,10 +22,10 @@ int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out);
  */
 int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out);
 /*
- * By whoever takes away what has lain on one: if it is due, a process does it
- * from now on.  None is started where one holds the lock: that one looks
- * again when it has dropped it.  If it cannot be begun, the next fork's keeper
- * does it.
+ * Call after removing an overlay: start a background merge if one has become
+ * possible.  No process is started while another one holds the lock: that one
+ * looks again after it has released the lock.  If the start fails, the next
+ * fork's keeper does the work.
  */
 #define XENFORK__COLLAPSE_LOCK "collapse"
 void xenfork__collapse_begin(xenfork_ctx *ctx);

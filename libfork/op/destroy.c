@@ -45,7 +45,9 @@ int xenfork__clone_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
     int rc;
 
     if ((rc = xenfork__disks_remove(ctx, node)) < 0 ||
-        /* Nor may somebody who hydrates it write the record anew. */
+        /*
+         * A process that hydrates it must not write the record again, either.
+         */
         (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
         return rc;
     return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A disk of its own for a clone, in place or somewhere else.  What is copied
- * is recorded beside the disk before it is begun; when it is whole the two
- * change places in the record, and the old one is removed.  So at every
- * instant the record has all that there is, and which of it is good.
+ * Give a clone a disk of its own, in place or at another path.  The copy is
+ * recorded next to the disk before it is begun; when it is complete the two
+ * change places in the record, and the old one is removed.  So at every instant
+ * the record names all files, and which of them is valid.
  */
 #include "op/detach.h"
 
@@ -212,7 +212,7 @@ static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
     if (rc < 0) {
         __auto_type error = ctx->error;
 
-        save(ctx, job, disk, "", ""); /* it is somebody else's */
+        save(ctx, job, disk, "", ""); /* it is not ours */
         ctx->error = error;
     }
     return rc;
@@ -269,7 +269,10 @@ static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
     ctx->error = error;
 }
 
-/* Where it is: its driver copies what it lies on, if anything. */
+/*
+ * Detach a disk where it is: its driver copies the backing file, if there is
+ * one.
+ */
 static int in_place(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
                     struct xenfork__detach_request *request)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The journal of a disk that is made its own while it is in use, as that of a
- * fork: a keeper, or whoever finds it, has the driver settle what a killed
- * process has left, before the domain runs on.
+ * The journal of a disk that is detached while it is in use, like that of a
+ * fork: a keeper, or the process that finds the journal, has the driver finish
+ * what a killed process has left, before the domain runs on.
  */
 #include "op/detach.h"
 

@@ -23,7 +23,7 @@ int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
 int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__node *clone,
                          uint32_t *domid_out);
 /*
- * Has somebody let an image run, so that it is no longer what it was made of?
+ * Tell whether somebody has let an image run, so that its memory has changed.
  * While clones of it live, Xen does not: fork() in mem_sharing.c pauses it.
  */
 bool xenfork__image_is_broken(const struct xenfork__dominfo *info);

@@ -83,7 +83,7 @@ int xenfork__frozen_needs(xenfork_ctx *ctx, const struct xenfork__node *image,
     return 0;
 }
 
-/* Under the source's lock: whoever freezes it holds that. */
+/* Take the source's lock, which the process that freezes it holds. */
 static int sweep_one(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
     cleanup_lock struct xenfork__lock *lock = NULL;

@@ -21,7 +21,10 @@ int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
                          const char *generation,
                          const struct xenfork__node *image, uint32_t index,
                          const struct xenfork__clone_spec *spec);
-/* Beside the clone's record, so that it can be told again.  Parameters, too. */
+/*
+ * Keep it, with the parameters, next to the clone's record, so that the clone
+ * can be told again.
+ */
 int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
                         const struct xenfork__node *image, uint32_t index,
                         const struct xenfork__clone_spec *spec);

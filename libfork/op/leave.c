@@ -93,7 +93,10 @@ XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
     return rc < 0 ? rc : set_left(ctx, clone->uuid, text);
 }
 
-/* Without the record what its disks lie on would be removed. */
+/*
+ * Refuse a clone with overlays: without the record their bases would be
+ * removed.
+ */
 static int check_disks(xenfork_ctx *ctx, const struct xenfork__node *clone)
 {
     uint32_t i;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NICs of clones: those of a live one whoever attached and detached them. */
+/*
+ * List the NICs of clones: a live clone's as they are now, whoever attached or
+ * detached them.
+ */
 #include "op/list.h"
 
 #include <string.h>

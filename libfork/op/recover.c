@@ -244,7 +244,7 @@ static int folders_sweep(xenfork_ctx *ctx)
     return rc;
 }
 
-/* Each does what it can, whatever the others could not. */
+/* Each step does what it can, even if another has failed. */
 int xenfork__recover(xenfork_ctx *ctx)
 {
     static int (*const steps[])(xenfork_ctx *) = {

@@ -84,7 +84,7 @@ int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
     return 0;
 }
 
-/* The domain comes to claim @reserve pages beside those that it owns. */
+/* Reserve @reserve pages for the domain, in addition to those that it owns. */
 static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
 {
     struct xenfork__dominfo info;
@@ -109,7 +109,10 @@ static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
                               total > info.private_pages ? total : 0);
 }
 
-/* @share of the image's claim goes over to a domain's, of @reserve in all. */
+/*
+ * Move @share of the image's reservation to a domain, which reserves @reserve
+ * in all.
+ */
 static int hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
                 uint64_t reserve, uint64_t share,
                 struct xenfork__promise *promise)

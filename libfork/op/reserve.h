@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Memory promised: what a fork may come to need is claimed in Xen before
- * anything is touched, first in the name of the image, then of those who are
- * to use it.  A source keeps the right to all the memory that it had: its
- * shared pages are claimed in full.  A clone gets what the spec reserves.
+ * Reserve memory: what a fork may need is claimed in Xen before anything is
+ * touched, first for the image, then for the domains that are to use it.  A
+ * source keeps the right to all the memory that it had: its shared pages are
+ * reserved in full.  A clone gets what the spec reserves.
  */
 #ifndef LIBFORK_ADMISSION_H
 #define LIBFORK_ADMISSION_H

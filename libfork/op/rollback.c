@@ -139,7 +139,7 @@ static bool is_detach(const struct entry *entry)
     return !strcmp(entry->operation, XENFORK__TXN_DETACH);
 }
 
-/* Gone over already, it stays so, and the records say it. */
+/* A disk that was switched already stays so, and the records say it. */
 static int undo_detach(xenfork_ctx *ctx, const struct entry *entry)
 {
     bool is_switched;

@@ -174,7 +174,7 @@ static int describe(xenfork_ctx *ctx, const char *id,
     return rc == 0 ? add_left(ctx, record, node) : 0;
 }
 
-/* NOTFOUND, not logged: it is somebody's who lives, or is none any more. */
+/* NOTFOUND, not logged: its owner lives, or it is not a journal any more. */
 static int load_one(xenfork_ctx *ctx, const char *id,
                     struct xenfork__node **node_out)
 {

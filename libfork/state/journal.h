@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The journal of one fork: what it is about to make, written before it is
- * made, so that whoever finds the journal without its owner can undo it.
- * Domains are found by UUIDs that were chosen beforehand.
+ * The journal of one fork.  Each entry is written before the thing that it
+ * names is made, so that a process that finds the journal without its owner can
+ * undo it.  Domains are found by UUIDs that were chosen beforehand.
  */
 #ifndef LIBFORK_TXN_H
 #define LIBFORK_TXN_H

@@ -15,9 +15,9 @@ struct xenfork__node_disk {
     uint32_t index; /* in the configuration */
     char *vdev;
     char *driver; /* see disk.h */
-    char *path;   /* what is sealed; the clone's own */
+    char *path;   /* the base; the clone's overlay */
     char *from;   /* image: the source's; "" for a clone's */
-    /* Beside it, and to go with it: see detach-disk.c.  "": nothing */
+    /* A second file, which is removed with it: see detach-disk.c.  "": none */
     char *other_driver, *other;
 };
 
@@ -79,11 +79,11 @@ void xenfork__node_free(struct xenfork__node *node);
 int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
                            uint32_t index, const char *vdev, const char *driver,
                            const char *path, const char *from);
-/* Something beside a disk; "": no more */
+/* Note a second file of a disk; "": none any more */
 int xenfork__node_disk_beside(xenfork_ctx *ctx, struct xenfork__node *node,
                               uint32_t disk, const char *driver,
                               const char *path);
-/* A disk and what is beside it change places. */
+/* Let a disk and its second file change places. */
 void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk);
 int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
                              const char *vdev, const char *is);

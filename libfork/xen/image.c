@@ -28,7 +28,7 @@
 #define NEVER_STOP XEN_DOMCTL_CDF_xs_domain
 #endif
 
-#define PAUSES 64 /* beside the one that it is created with */
+#define PAUSES 64 /* in addition to the one that it is created with */
 
 static int get_info(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *info_out)
 {

@@ -35,7 +35,7 @@ int xenfork__host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name)
     struct xenfork__op op;
     int r;
 
-    /* No path but below the directory, whatever the name. */
+    /* Return a path below the directory, for any name. */
     if (strchr(name, '/') || asprintf(&file, DUMP_DIR "/%s", name) < 0) {
         file = NULL;
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,

@@ -253,7 +253,7 @@ int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37]);
  */
 int xenfork__xen_disk_paths(xenfork_ctx *ctx, uint32_t domid, char ***paths_out,
                             size_t *count_out);
-/* The names of all domains; for xenfork__names_free(). */
+/* List the names of all domains; for xenfork__names_free(). */
 int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out);
 /*
  * List the MACs of every domain's NICs, and of those in libxl's records on

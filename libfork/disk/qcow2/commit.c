@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Commit what the source has written since a snapshot to the base: when a fork
- * is undone, and when the base backs only the source.
+ * Commit to the base what the source has written since a snapshot: when a fork
+ * is undone, and when the base backs only the source.  QEMU copies it while the
+ * guest runs, then writes to both, and pivots to the base when it is told to.
  *
  * QEMU copies it while the guest runs, from then on writes to both, and goes
  * over to the file below when it is told to.  The copy is made through a node
@@ -10,10 +11,10 @@
  * used at once, because of what is being written to the one, in whole
  * clusters, nothing is read from the other: it is hidden by the file above.
  *
- * While QEMU begins the guest stands still (see host/qemu-job.c), and for
- * the moment of going over, so that at every instant the path leads to all
- * that it was told is written: both files have it, durably, then the path
- * changes, then QEMU goes over.
+ * The guest stands still while QEMU begins (see host/qemu-job.c), and for the
+ * moment of the pivot, so that at every instant the path leads to everything
+ * that the guest was told is written: both files have it, durably, then the
+ * path changes, then QEMU pivots.
  */
 #include "disk/qcow2/driver.h"
 
@@ -33,7 +34,7 @@
 struct files {
     char *new; /* its path */
     bool has_new, has_sealed;
-    bool is_before; /* the path leads to what is sealed */
+    bool is_before; /* the path leads to the base */
 };
 
 static int look(xenfork_ctx *ctx, const struct xenfork__cut *cut,
@@ -244,7 +245,7 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return rc;
 }
 
-/* Not over a file that somebody has put there. */
+/* Check that no file was put there by somebody else. */
 static int check_place(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                        const struct files *files)
 {

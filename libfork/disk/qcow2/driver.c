@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * qcow2 files that QEMU serves (qdisk).  The cut makes QEMU write to a new,
- * empty file that lies on the source's; what is sealed is the old one, under
- * a second name, while the source's path leads to the new one, as libxl's
- * record, a reboot and a restore expect.
+ * qcow2 files that QEMU serves (qdisk).  A snapshot makes QEMU write to a new,
+ * empty file that is backed by the source's.  The old file is the base, under a
+ * second name; the source's path leads to the new one, as libxl's record, a
+ * reboot and a restore expect.
  *
- * All files are beside the source's, because QEMU looks for what a file lies
- * on in the folder of the name that it was opened by.  A symbolic link stays,
- * and the file that it leads to is cut, which has to be in its folder, then.
+ * All files are in the folder of the source's, because QEMU looks for a backing
+ * file in the folder of the name by which it opened the overlay.  A symbolic
+ * link stays; the snapshot is made of the file that it leads to, which has to
+ * be in the link's folder.
  *
- * The order of a cut: QEMU goes over to the new file, then the path leads to
- * it, durably, before the guest runs on.  Not the other way round: QEMU opens
- * the old file once more, by that path (see host/qemu.c).
+ * The order of a snapshot: QEMU switches to the new file, then the path leads
+ * to it, durably, before the guest runs on.  Not the other way round: QEMU
+ * opens the old file once more, by that path (see host/qemu.c).
  */
 #include "disk/qcow2/driver.h"
 
@@ -206,7 +207,10 @@ static int qcow2_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return rc < 0 ? rc : prepare(ctx, &followed);
 }
 
-/* By no path: whoever can write in the folder could put a link there. */
+/*
+ * Change the mode by the open file, not by a path: others who can write in the
+ * folder could put a link there.
+ */
 static int seal(const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -8,9 +8,9 @@
 #include "host/host.h"
 
 #define XENFORK__QCOW2_DELTA 'o' /* a node: of the source's new file */
-#define XENFORK__QCOW2_JOIN  'm' /* a job, and its node: of what is sealed */
+#define XENFORK__QCOW2_JOIN  'm' /* a job, and its node: of the base */
 #define XENFORK__QCOW2_COPY  's' /* a job */
-#define XENFORK__QCOW2_MOVE  'd' /* a job, and its node: of where it goes */
+#define XENFORK__QCOW2_MOVE  'd' /* a job, and its node: of the new file */
 #define XENFORK__QCOW2_FLAT  'f' /* a job: in place */
 
 #define XENFORK__QCOW2_PREFIX ".xenfork-"

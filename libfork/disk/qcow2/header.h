@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Headers of qcow2 files (QEMU, docs/interop/qcow2): what a file lies on, and
- * files that are empty yet.  A name that is not absolute is looked for in the
- * folder of the file that names it, as QEMU does.
+ * Headers of qcow2 files (QEMU, docs/interop/qcow2): read a backing file, and
+ * make empty files.  A name that is not absolute is looked for in the folder of
+ * the file that names it, as QEMU does.
  */
 #ifndef LIBFORK_QCOW2_H
 #define LIBFORK_QCOW2_H
@@ -12,7 +12,7 @@
 struct xenfork__qcow2 {
     uint64_t size_bytes;
     uint32_t cluster_bits;
-    const char *trouble; /* we cannot have it under a delta; NULL: we can */
+    const char *trouble; /* why it cannot back an overlay; NULL: it can */
     char *backing;       /* as it is written there; NULL: none */
     bool is_backing_raw;
 };
@@ -25,8 +25,8 @@ int xenfork__qcow2_read(xenfork_ctx *ctx, const char *path,
                         struct xenfork__qcow2 *out);
 void xenfork__qcow2_free(struct xenfork__qcow2 *qcow2);
 /*
- * A new, empty file over @from, which is or will be beside it under the name
- * @backing; owner and mode of @from.  DISK
+ * Make a new, empty file that is backed by @from, which is or will be in the
+ * same folder under the name @backing; owner and mode are those of @from.  DISK
  */
 int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
                           const char *backing, const char *path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The guest stands still while QEMU begins to copy its disk, or goes over. */
+/* Stop the guest while QEMU begins to copy its disk, or pivots. */
 #include "disk/qcow2/driver.h"
 
 #define DRAIN_LIMIT_MS 10000U

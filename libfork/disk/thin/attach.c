@@ -7,7 +7,7 @@
 
 #include "disk/thin/pool.h"
 
-/* A file that deltas lie on must not be written, whoever attaches it. */
+/* Refuse to write a file that backs overlays, for every domain. */
 static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
                                bool is_readonly)
 {
@@ -80,8 +80,9 @@ static int check_device(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 }
 
 /*
- * Sealed, and nothing here says why: it has a name in another folder, by a
- * hard link or a mount, and there is what was written to it since.
+ * Refuse a file that is immutable without a record that tells why: it has a
+ * name in another folder, by a hard link or a mount, and what was written to it
+ * since is there.
  */
 static int check_sealed(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
@@ -160,7 +161,7 @@ int xenfork__thin_detach(xenfork_ctx *ctx, const char *path, const char *node)
     if (is_other(rc == 0 ? thin : NULL, node))
         return xenfork__sys_dm_remove(ctx, node + strlen(XENFORK__DM_DIR));
     if (rc == XENFORK_E_NOTFOUND) {
-        /* A delta that has been moved into a file goes by its old name. */
+        /* An overlay that was moved into a file is detached by its old name. */
         xenfork__thin_name_delta(path, device);
         return xenfork__sys_dm_remove(ctx, device);
     }

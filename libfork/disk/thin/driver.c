@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Raw files and block devices, by thin devices over them (dm-thin).  A source
- * that runs is on a device of the script block-fork's: at its first cut that
- * is switched from the file to a thin device over it, later ones are thin
- * snapshots.  These know of no parent, so no chain grows.  A frozen source
- * needs nothing: it is the file itself that is sealed, as long as deltas lie
- * on it.  See thin.h
+ * Raw files and block devices, by thin devices over them (dm-thin).  A running
+ * source is behind a device of the script block-fork: its first snapshot
+ * switches that from the file to a thin device over it, later ones are thin
+ * snapshots.  These have no parent, so no chain grows.  A frozen source needs
+ * nothing: the file itself is the base, as long as overlays are backed by it.
+ * See thin.h
  */
 #include "disk/disk.h"
 

@@ -199,8 +199,9 @@ static int make_file(xenfork_ctx *ctx, const char *path, uint64_t bytes)
 }
 
 /*
- * The folder's lock is taken for short: others fork beside us.  That nobody
- * forks this clone meanwhile, our caller sees to.
+ * Move an overlay into a file.  The folder's lock is held only briefly: other
+ * disks of the folder are forked meanwhile.  The caller makes sure that this
+ * clone is not.
  */
 int xenfork__thin_move(xenfork_ctx *ctx,
                        const struct xenfork__detach_request *request)

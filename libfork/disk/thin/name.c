@@ -44,8 +44,8 @@ void xenfork__thin_name_delta(const char *path,
 }
 
 /*
- * An inode is one of its file system's: that of the folder above the records,
- * which is there whatever has become of the file.
+ * Return the device of an inode's file system: that of the folder above the
+ * records, which exists even if the file does not.
  */
 int xenfork__thin_name_devices(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {

@@ -185,7 +185,7 @@ int xenfork__pool_use(xenfork_ctx *ctx, const char *dir)
         return rc;
     if (!info.is_there)
         rc = activate(ctx, &pool);
-    else if (info.is_suspended) /* whoever made it larger was killed */
+    else if (info.is_suspended) /* the process that made it larger was killed */
         rc = xenfork__sys_dm_resume(ctx, pool.name);
     return rc < 0 ? rc : xenfork__sys_pool_watch(ctx, dir, pool.data);
 }

@@ -81,9 +81,9 @@ static bool is_for_devices(const xenfork_ctx *ctx, const char *dir)
 }
 
 /*
- * A file lies in the folder above, and is recorded by its name there: whoever
- * could write to a record could have us open nothing else, and the folder may
- * have another path by now.
+ * Return the path of the origin.  A file is in the folder above, and is
+ * recorded by its name there: a record that somebody has forged cannot make us
+ * open anything else, and the folder may have another path by now.
  */
 static int set_origin(xenfork_ctx *ctx, struct xenfork__thin *thin,
                       const char *origin)

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Disks by device-mapper, each behind a device of a fixed name, whatever is
- * below it at the moment.  A disk is called by
- *   - a raw file, or a block device: itself, until it is cut for the first
- *     time.  From then on it is never written: a record says that what its
- *     domain sees is a thin device over it, its "head";
- *   - a descriptor, UUID-VDEV.thin: the record of a delta, or of what is
- *     sealed.  What is sealed at a first cut has no thin device: it is the
- *     file itself.
- * Records and the pool of the thin devices lie in a folder ".xenfork" beside
- * the file; for block devices, in the state directory.  All is done under one
- * lock for a folder, and recorded so that nothing needs to be in use already:
- * after a reboot, attaching a disk brings up what it lies on.
+ * Disks by device-mapper, each behind a device of a fixed name, with a table
+ * that changes.  There are two kinds of names.  A raw file, or a block device,
+ * names itself, until its first snapshot.  From then on it is never written: a
+ * record says that its domain uses a thin device over it, its "head".  A
+ * descriptor, UUID-VDEV.thin, is the record of an overlay or a base.  The base
+ * of a first snapshot has no thin device: it is the file itself.  Records and
+ * the pool of the thin devices are in a folder ".xenfork" in the file's folder;
+ * for block devices, in the state directory.  All is done under one lock for a
+ * folder, and recorded so that nothing needs to be in use already: after a
+ * reboot, attaching a disk brings up what it lies on.
  *
  * No disk is looked up by a name that can be spelt in two ways: a file is
  * its inode, a device what the kernel knows it by (disk/thin/name.c).  A record
@@ -37,7 +35,8 @@ struct xenfork__thin {
     char *dir;    /* of records and pool */
     char *record; /* of this one; a file's is there when it has a head */
     char device[XENFORK__DM_NAME_BYTES];
-    char base[XENFORK__DM_NAME_BYTES]; /* all over the origin lie on this */
+    /* every device over the origin uses this one */
+    char base[XENFORK__DM_NAME_BYTES];
     char *origin;                      /* the file or device below all */
     char *origin_is;   /* "inode 12", "dm LVM-…": not its name */
     char *pool;        /* UUID; NULL: it is in none */
@@ -169,7 +168,7 @@ void xenfork__thin_name_under(const struct xenfork__thin *thin,
 struct xenfork__thin_users {
     uint32_t deltas, sealed; /* on this origin */
     bool has_head;           /* it has */
-    uint32_t records;        /* of whatever, in the folder */
+    uint32_t records;        /* of any kind, in the folder */
 };
 int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
                         const char *origin_is,

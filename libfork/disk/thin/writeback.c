@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The way back to the file, when nothing lies on it any more. */
+/* Write back into a file that backs nothing any more. */
 #include "disk/thin/thin.h"
 
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "state/files.h"
 
 /*
- * So much (1 GiB) is copied at once, while libxl waits for the script; more
- * when somebody asks for it.
+ * The most (1 GiB) that is written back while libxl waits for the script; more
+ * only on request.
  */
 #define QUICK_SECTORS (2U << 20)
 

@@ -7,8 +7,8 @@
  * backs get the lower one as their parent.  A tapdisk that has it open goes on
  * with that, until it opens its disk anew.
  *
- * vhd-util writes a VHD's parent in several steps.  Whatever it was stopped
- * between, that is in the file beside it, and is done once more.
+ * vhd-util writes a VHD's parent in several steps.  If it was stopped between
+ * two, the note in the same folder tells what to repeat.
  */
 #include "disk/vhd/vhd.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Chains of VHDs made shorter.  What was sealed, and nothing but the source
- * lies on any more, takes in what the source has written since, as if the fork
- * had been undone.  Meanwhile the source's requests wait, so that must not be
- * much: 256 MiB are merged in some 0.3 s (blktap 4.0.8).  What lies further
- * below is merged while the source runs: disk/vhd/coalesce.c
+ * Make chains of VHDs shorter.  A base that backs only the source takes in what
+ * the source has written since, as if the fork had been undone.  Meanwhile the
+ * source's requests wait, so that must not be much: 256 MiB are merged in some
+ * 0.3 s (blktap 4.0.8).  Bases further below are coalesced while the source
+ * runs: disk/vhd/coalesce.c
  */
 #include "disk/vhd/vhd.h"
 

@@ -21,8 +21,8 @@
 #define USER "detach" /* whom its tapdisks are for */
 
 struct files {
-    char *leaf;  /* the clone's, whatever links lead to it */
-    char *copy;  /* of all that it lies on */
+    char *leaf;  /* the clone's, with all links resolved */
+    char *copy;  /* of everything that backs it */
     char *below; /* an empty one over that, by which it is read */
 };
 
@@ -89,7 +89,7 @@ static int parent_of(xenfork_ctx *ctx, const char *file, char **parent_out)
                : rc;
 }
 
-/* Half made it lies on something still, and is made anew. */
+/* Make the copy again if it was only half made: it still has a parent then. */
 static int make_copy(xenfork_ctx *ctx, const struct files *files,
                      const char *parent)
 {

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * VHDs, each served by a tapdisk: "vhd:/srv/web.vhd", by the script block-fork
- * and the kernel's nbd, or by backendtype=tap and tapback, where libxl and
- * tapback can do it: that a source runs so shows it.  Then its clones have our
+ * and the kernel's nbd; or by backendtype=tap and tapback, where libxl and
+ * tapback can do that, which a running source proves.  Its clones then have our
  * script in place of libxl's, which leaves minor and sockets of a tapdisk that
  * was killed.
- * In the cut the source's file is sealed under another name, and an empty VHD
- * over it takes its name: the path that libxl knows leads to the newest one,
- * at every instant, and a host that stops has lost nothing.
  *
  * All files of a source lie beside its own: the parent that a VHD names is
  * relative to its folder.

@@ -17,7 +17,7 @@
 #define MANY_DEPTH 16U /* its tapdisk reopens them in some 0.2 s */
 
 struct files {
-    char *user;   /* the source's, whatever links lead to it */
+    char *user;   /* the source's, with all links resolved */
     char *sealed; /* the second name */
     char *next;   /* the empty one, to begin with */
 };
