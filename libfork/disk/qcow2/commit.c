@@ -4,12 +4,11 @@
  * is undone, and when the base backs only the source.  QEMU copies it while the
  * guest runs, then writes to both, and pivots to the base when it is told to.
  *
- * QEMU copies it while the guest runs, from then on writes to both, and goes
- * over to the file below when it is told to.  The copy is made through a node
- * of its own for the file below: the one that the guest reads through was
- * opened by a name that leads elsewhere now (see host/qemu.c).  Both may be
- * used at once, because of what is being written to the one, in whole
- * clusters, nothing is read from the other: it is hidden by the file above.
+ * The copy uses a node of its own for the base: the node through which the
+ * guest reads was opened by a name that leads elsewhere now (see host/qemu.c).
+ * Two block nodes for one file are safe here: the mirror writes only clusters
+ * that the overlay has allocated, so the guest never reads them through the
+ * other node.
  *
  * The guest stands still while QEMU begins (see host/qemu-job.c), and for the
  * moment of the pivot, so that at every instant the path leads to everything

@@ -9,7 +9,7 @@
  * the pool of the thin devices are in a folder ".xenfork" in the file's folder;
  * for block devices, in the state directory.  All is done under one lock for a
  * folder, and recorded so that nothing needs to be in use already: after a
- * reboot, attaching a disk brings up what it lies on.
+ * reboot, attaching a disk brings up what backs it.
  *
  * No disk is looked up by a name that can be spelt in two ways: a file is
  * its inode, a device what the kernel knows it by (disk/thin/name.c).  A record

@@ -4,8 +4,8 @@
  * backs only the upper one.  The upper one is merged into the lower one, which
  * changes nothing that is seen through the upper one, however long it takes.
  * Then a file in the same folder notes this, and the files that the upper one
- * backs get the lower one as their parent.  A tapdisk that has it open goes on
- * with that, until it opens its disk anew.
+ * backs get the lower one as their parent.  A tapdisk that has the upper one
+ * open goes on with it, until it opens its disk again.
  *
  * vhd-util writes a VHD's parent in several steps.  If it was stopped between
  * two, the note in the same folder tells what to repeat.

@@ -6,7 +6,12 @@
  * script in place of libxl's, which leaves minor and sockets of a tapdisk that
  * was killed.
  *
- * All files of a source lie beside its own: the parent that a VHD names is
+ * At a snapshot the source's file becomes a base under another name, and an
+ * empty VHD that is backed by it takes the old name: the path that libxl knows
+ * leads to the newest one, at every instant, and a host that stops has lost
+ * nothing.
+ *
+ * All files of a source are in one folder: the parent that a VHD names is
  * relative to its folder.
  */
 #include "disk/disk.h"
