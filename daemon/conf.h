@@ -25,7 +25,7 @@ struct config {
 #define CONFIG_EPHEMERAL_OFF      0U
 #define CONFIG_EPHEMERAL_POWEROFF 1U
 #define CONFIG_EPHEMERAL_CRASH    2U
-/* "off", "poweroff", "crash" */
+/* Parse "off", "poweroff" or "crash" */
 bool config_end_parse(const char *text, uint32_t *end_out);
 
 #define CONFIG_MAX_BYTES 65536U
@@ -33,15 +33,15 @@ bool config_end_parse(const char *text, uint32_t *end_out);
 
 void config_default(struct config *config);
 /*
- * On top of the defaults.  False: message_out tells file, line and what is
- * wrong; config is untouched.
+ * Parse a configuration on top of the defaults.  False: message_out tells file,
+ * line and what is wrong; config is untouched.
  */
 bool config_parse(const char *file, const char *text, size_t bytes,
                   struct config *config, char message_out[CONFIG_MESSAGE]);
 /* Parse a configuration from a file. */
 bool config_load(const char *file, struct config *config,
                  char message_out[CONFIG_MESSAGE]);
-/* The keys that there are, from 0; NULL: no more. */
+/* Return the name of a key, counted from 0; NULL: no more. */
 const char *config_key_name(size_t i);
 
 #endif

@@ -27,7 +27,7 @@ uint64_t ephemeral_wake_ms(const struct daemon *daemon);
 void ephemeral_ended(struct daemon *daemon, const char *target, int status,
                      uint64_t now_ms);
 
-/* A worker's: remove the clone that had this domid, unless it lives on. */
+/* Remove, in a worker, the clone that had this domid, unless it lives on. */
 int ephemeral_remove(xenfork_ctx *ctx, uint32_t domid, const char *root);
 
 #endif

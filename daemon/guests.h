@@ -60,14 +60,14 @@ struct guests {
 void guests_init(struct guests *guests, uint32_t burst, uint64_t interval_ms);
 void guests_free(struct guests *guests);
 struct guest *guests_find(const struct guests *guests, uint32_t domid);
-/* NULL: out of memory. */
+/* Add a guest.  NULL: out of memory. */
 struct guest *guests_add(struct guests *guests, uint32_t domid,
                          uint64_t now_ms);
 void guests_remove(struct guests *guests, uint32_t domid);
 
 /*
- * The next one in turn that asks and may be served; NULL: none.
- * may_failed: those whose last attempt failed may be served, too.
+ * Return the next guest in turn that asks and may be served; NULL: none.
+ * may_failed: guests whose last attempt failed may be served, too.
  */
 struct guest *guests_next(struct guests *guests, uint64_t now_ms,
                           bool may_failed);
@@ -84,7 +84,7 @@ uint64_t guests_wake_ms(const struct guests *guests, uint64_t now_ms);
  * because each event from xenstored costs everybody.
  */
 bool guests_is_noisy(struct guest *guest, uint64_t now_ms);
-/* May a line be logged about it?  Once a minute. */
+/* Tell whether a line may be logged about the guest: once a minute. */
 bool guests_may_note(struct guest *guest, uint64_t now_ms);
 
 #endif

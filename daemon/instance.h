@@ -16,7 +16,7 @@
 int instance_take(const char *path);
 /* Write our pid into it, for people to read. */
 bool instance_sign(int fd);
-/* Asks without taking: false also when that cannot be told. */
+/* Tell whether a daemon runs, without taking the lock; in doubt: false. */
 bool instance_is_running(const char *path);
 
 #endif

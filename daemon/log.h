@@ -25,7 +25,7 @@ void log_set_level(uint32_t level);
 const char *log_level_name(uint32_t level);
 bool log_level_parse(const char *text, uint32_t *level_out);
 
-/* event: a word; fmt: "key=value key=value", no final stop. */
+/* Log an event.  event: a word; fmt: "key=value key=value", no final stop. */
 void log_event(uint32_t level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 #define log_error(event, ...)   log_event(LOG_LEVEL_ERROR, event, __VA_ARGS__)
@@ -33,7 +33,10 @@ void log_event(uint32_t level, const char *event, const char *fmt, ...)
 #define log_info(event, ...)    log_event(LOG_LEVEL_INFO, event, __VA_ARGS__)
 #define log_debug(event, ...)   log_event(LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 
-/* Printable ASCII on one line; what is not becomes '?'; cut to fit. */
+/*
+ * Clean a text: printable ASCII on one line; other characters become '?'; cut
+ * to fit.
+ */
 void log_clean(const char *text, size_t text_bytes, char *out,
                size_t out_bytes);
 /*
@@ -43,7 +46,7 @@ void log_clean(const char *text, size_t text_bytes, char *out,
 const char *log_quote(const char *text, size_t text_bytes,
                       char out[LOG_QUOTED]);
 
-/* For Xen's libraries and ours: what they say, in our form. */
+/* Return a logger for Xen's libraries and ours, which writes in our form. */
 struct xentoollog_logger *log_xen_logger(void);
 
 #endif

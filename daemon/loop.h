@@ -12,11 +12,11 @@ struct loop_options {
     bool is_foreground;
 };
 
-/* False: message_out says what is wrong. */
+/* Load the configuration.  False: message_out says what is wrong. */
 bool loop_load_config(const struct loop_options *options,
                       struct config *config_out,
                       char message_out[CONFIG_MESSAGE]);
-/* Until SIGTERM; an exit status. */
+/* Run until SIGTERM; return an exit status. */
 int loop_run(xenfork_ctx *ctx, const struct loop_options *options,
              const struct config *config);
 

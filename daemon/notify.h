@@ -5,7 +5,10 @@
 
 #include <stdbool.h>
 
-/* "READY=1" and the like.  False: nobody listens, or cannot. */
+/*
+ * Send "READY=1" and the like.  False: nobody listens, or the message cannot be
+ * sent.
+ */
 bool notify(const char *message);
 
 #endif

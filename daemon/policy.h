@@ -32,7 +32,9 @@ struct policy_facts {
 };
 int policy_owner(const struct policy_facts *facts);
 
-/* The worker: look at a domain that has shut down; 0, or XENFORK_E_*. */
+/*
+ * Do the worker's job: look at a domain that has shut down; 0, or XENFORK_E_*.
+ */
 int policy_apply(xenfork_ctx *ctx, uint32_t domid);
 
 #endif

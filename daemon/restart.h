@@ -15,10 +15,10 @@
 #define RESTART_DESTROY  0 /* what has shut down goes */
 #define RESTART_PRESERVE 1 /* it stays, under another name and UUID */
 
-/* Under the domain's lock: journal it, and do it. */
+/* Journal a restart, and do it, under the domain's lock. */
 int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                   const struct host_config *config, int mode);
-/* The worker: finish what was begun; takes the lock. */
+/* Do the worker's job: finish a restart that was begun; takes the lock. */
 int restart_resume(xenfork_ctx *ctx, const char *uuid);
 
 #endif

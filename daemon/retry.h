@@ -23,11 +23,11 @@ struct retries {
 void retries_free(struct retries *retries);
 /* Return the retry of a target that has failed before; NULL: it has not. */
 struct retry *retries_find(const struct retries *retries, const char *target);
-/* Out of memory it is forgotten: then it is not delayed. */
+/* Note a failure.  If there is no memory for it, the target is not delayed. */
 void retries_failed(struct retries *retries, const char *target,
                     uint64_t at_ms);
 void retries_ended(struct retries *retries, const char *target);
-/* Before a look at all that there are, and after it: forget the others. */
+/* Begin and end a look at all targets: forget those that were not seen. */
 void retries_begin_look(struct retries *retries);
 void retries_end_look(struct retries *retries);
 

@@ -19,7 +19,7 @@
 #define SERVE_RETRY_MS       60000U /* after a worker failed */
 #define SERVE_BUSY_MS        2000U  /* another operation is on its domain */
 
-/* Not later than that. */
+/* Lower a time to that one. */
 static inline void at_latest(uint64_t *when_ms, uint64_t ms)
 {
     if (*when_ms > ms)
@@ -42,23 +42,23 @@ struct daemon {
     const char *root;        /* "", but in tests */
 };
 
-/* False: out of memory. */
+/* Initialise the daemon.  False: out of memory. */
 bool serve_init(struct daemon *daemon, xenfork_ctx *ctx,
                 const struct config *config, worker_spawn_fn *spawn,
                 void *opaque, uint64_t now_ms);
 void serve_free(struct daemon *daemon);
-/* Another configuration, from now on. */
+/* Use another configuration from now on. */
 void serve_configure(struct daemon *daemon, const struct config *config);
 
-/* Something has happened; remembered, not acted upon. */
+/* Remember an event, without acting upon it. */
 void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
                  uint64_t now_ms);
 void serve_state_changed(struct daemon *daemon, uint64_t now_ms);
-/* A child has ended; status as of waitpid(2). */
+/* Note that a child has ended; status as of waitpid(2). */
 void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms);
 /* Do what is to be done. */
 void serve_turn(struct daemon *daemon, uint64_t now_ms);
-/* When the next turn is needed without an event. */
+/* Return when the next turn is needed without an event. */
 uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms);
 
 #endif

@@ -9,20 +9,20 @@
 /* Called with the UUID that names a thing to do. */
 typedef void state_found_fn(void *opaque, const char *uuid);
 
-/* Restarts that were begun; by UUID of the domain. */
+/* Find restarts that were begun; by UUID of the domain. */
 int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
 /*
  * These functions return STATE_UNWRITTEN when directories have no records yet:
  * the event came before the record.
  */
 #define STATE_UNWRITTEN 1
-/* Forks with clones that want hydration; by the fork's UUID, each once. */
+/* Find forks with clones that want hydration; by the fork's UUID, each once. */
 int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
-/* Frozen sources; by the freeze's UUID. */
+/* Find frozen sources; by the freeze's UUID. */
 int state_frozen(xenfork_ctx *ctx, state_found_fn *found, void *opaque);
 /*
- * An inotify descriptor that becomes readable when clones are made, or
- * sources frozen; negative: none, that is then noticed with the next domain
+ * Return an inotify descriptor that becomes readable when clones are made, or
+ * sources frozen; negative: none; then this is noticed with the next domain
  * event.
  */
 int state_watch(xenfork_ctx *ctx);

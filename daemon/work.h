@@ -19,8 +19,8 @@ static inline bool work_was_busy(int status)
 }
 
 /*
- * kind: WORKER_*; value: a freeze's timeout in seconds, hydration's MiB a
- * second.  Returns an exit status: 0 done, 1 failed, 2 usage.
+ * Do a job.  kind: WORKER_*; value: a freeze's timeout in seconds, hydration's
+ * MiB a second.  Returns an exit status: 0 done, 1 failed, 2 usage.
  */
 int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value);
 

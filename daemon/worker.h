@@ -27,7 +27,7 @@
 
 const char *worker_kind_name(int kind);
 bool worker_kind_parse(const char *name, int *kind_out);
-/* Digits only. */
+/* Parse a value of digits only. */
 bool worker_value_parse(const char *text, uint32_t *value_out);
 
 struct worker {
@@ -62,17 +62,17 @@ uint32_t workers_total(const struct workers *workers);
 bool workers_has_room(const struct workers *workers, int kind);
 /* Tell whether a worker has this job already. */
 bool workers_is_at(const struct workers *workers, int kind, const char *target);
-/* 0, or -errno; EAGAIN: no room. */
+/* Start a worker.  0, or -errno; EAGAIN: no room. */
 int workers_start(struct workers *workers, int kind, const char *target,
                   uint64_t now_ms);
-/* The worker that was this process, taken off the list; false: none was. */
+/* Take the worker that was this process off the list; false: none was. */
 bool workers_ended(struct workers *workers, pid_t pid,
                    struct worker *worker_out);
 /* End workers that have no end of their own, and may be stopped at any time. */
 void workers_end(struct workers *workers, int kind);
 /* Kill those whose time is over. */
 void workers_expire(struct workers *workers, uint64_t now_ms);
-/* When workers_expire() has something to do; UINT64_MAX: never. */
+/* Return when workers_expire() has something to do; UINT64_MAX: never. */
 uint64_t workers_wake_ms(const struct workers *workers);
 
 #endif

@@ -9,7 +9,7 @@ struct fault {
     char text[FAULT_CHARS]; /* "STEP: REASON", printable ASCII; "": none */
 };
 
-/* The first counts; NULL as FAULT: nobody asks. */
+/* Note a fault; only the first counts.  NULL as FAULT: nobody asks. */
 void fault_note(struct fault *fault, const char *step, const char *reason);
 
 #endif

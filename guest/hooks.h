@@ -9,7 +9,7 @@
 #include "fault.h"
 #include "instance.h"
 
-/* As run-parts(8) would have it: letters, digits, - and _. */
+/* Check a hook's name by the rule of run-parts(8): letters, digits, - and _. */
 bool hook_name_is_valid(const char *name);
 
 /*

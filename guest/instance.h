@@ -34,20 +34,20 @@ struct instance {
 
 bool instance_is_clone(const struct instance *instance);
 
-/* Role and generation only: nothing to free. */
+/* Read role and generation only: there is nothing to free. */
 int instance_read_short(struct store *store, struct instance *instance_out);
 
-/* All of it, of one generation.  Free it with instance_free(). */
+/* Read everything, of one generation.  Free it with instance_free(). */
 int instance_read(struct store *store, struct instance *instance_out);
 void instance_free(struct instance *instance);
 
 bool param_key_is_valid(const char *key);
 
-/* XENFORK_PARAM_ and the key as the name of a variable. */
+/* Return XENFORK_PARAM_ and the key as the name of a variable. */
 void param_variable(const char *key,
                     char name_out[sizeof(PARAM_PREFIX) + PARAM_KEY_MAX]);
 
-/* ENOENT: no such parameter; EINVAL: no key. */
+/* Read a parameter.  ENOENT: no such parameter; EINVAL: no key. */
 int param_read(struct store *store, const char *key, struct param *param_out);
 
 #endif

@@ -10,12 +10,12 @@
 
 #define SEED_BYTES 64
 
-/* Exactly 2 * SEED_BYTES hexadecimal digits. */
+/* Decode exactly 2 * SEED_BYTES hexadecimal digits. */
 bool seed_decode(const char *hex, uint8_t seed_out[SEED_BYTES]);
 
 /*
  * Mix in fork/entropy and the generation, and have the kernel use them at once.
- * ENOENT: there was no entropy; the generation was mixed in all the same.
+ * ENOENT: there was no entropy; only the generation was mixed in.
  */
 int random_reseed(struct store *store, const char *device,
                   const char *generation);

@@ -20,24 +20,24 @@ struct store {
     bool has_event;
 };
 
-/* PATH: a device or a socket; NULL: the device of Linux. */
+/* Open xenstore.  PATH: a device or a socket; NULL: the device of Linux. */
 int store_open(struct store *store, const char *path);
 /* Take over a file descriptor that is open, and not blocking. */
 void store_attach(struct store *store, int fd);
 void store_close(struct store *store);
 
 /*
- * ENOENT and EACCES are the store's; EMSGSIZE, a value longer than its buffer;
- * EPROTO, one with a NUL inside, or an answer that is none; ETIMEDOUT.  The
- * value is terminated, and untouched on failure.
+ * Read a value.  ENOENT and EACCES are the store's.  EMSGSIZE: a value longer
+ * than its buffer.  EPROTO: one with a NUL inside, or an invalid answer.
+ * ETIMEDOUT.  The value is terminated, and untouched on failure.
  */
 int store_read(struct store *store, const char *path, char *value_out,
                size_t value_bytes);
 int store_write(struct store *store, const char *path, const char *value);
-/* Absent already: success. */
+/* Remove a node.  Absent already: success. */
 int store_rm(struct store *store, const char *path);
 
-/* The names below PATH, each terminated. */
+/* List the names below PATH, each terminated. */
 int store_list(struct store *store, const char *path,
                char names_out[STORE_PAYLOAD_MAX], size_t *bytes_out);
 
@@ -45,8 +45,8 @@ int store_list(struct store *store, const char *path,
 int store_watch(struct store *store, const char *path);
 
 /*
- * 1 when something watched changed, 0 when the time is over, or -errno: EINTR
- * for a signal, also one that is blocked elsewhere.  No limit: below 0.
+ * Wait for a watch.  1: a watched node changed; 0: the time is over; or -errno:
+ * EINTR for a signal, also one that is blocked elsewhere.  No limit: below 0.
  */
 int store_wait(struct store *store, int timeout_ms);
 

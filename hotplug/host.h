@@ -14,17 +14,19 @@
 /* xenstore: xen-store.c.  read: NULL when there is none; the caller frees. */
 char *store_read(const char *path);
 bool store_write(const char *path, const char *value);
-/* Names below it, in one block; NULL: there is no such node. */
+/* List the names below a node, in one block; NULL: there is no such node. */
 char **store_list(const char *path, unsigned int *count_out);
-/* Both or none; nodes that are gone stay gone, which is no failure. */
+/*
+ * Write both nodes or none; nodes that are gone stay gone, which is no failure.
+ */
 bool store_update(const char *path, const char *other, const char *value);
 
-/* Folder of Xen's scripts. */
+/* Return the folder of Xen's scripts. */
 const char *host_scripts(void);
 
 /*
- * The lock that Xen's scripts take (locking.sh, 4.17 and 4.20): a file that
- * goes when the lock is released.  -1: none.
+ * Take the lock that Xen's scripts take (locking.sh, 4.17 and 4.20): a file
+ * that is removed when the lock is released.  -1: none.
  */
 int host_lock(const char *name);
 void host_unlock(const char *name, int lock);

@@ -26,8 +26,8 @@ struct device {
 };
 
 /*
- * From libxl's environment (get_hotplug_env(), libxl_linux.c, 4.17 and 4.20).
- * False: not a device of ours.
+ * Read a device from libxl's environment (get_hotplug_env(), libxl_linux.c,
+ * 4.17 and 4.20).  False: not a device of ours.
  */
 bool device_parse(struct device *device, const char *type, const char *path,
                   const char *vif);
@@ -42,7 +42,7 @@ enum outcome block_fork_remove(const struct device *device);
 enum outcome vif_online(const struct device *device);
 enum outcome vif_offline(const struct device *device);
 
-/* Below the device's backend. */
+/* Read a node below the device's backend. */
 char *device_read(const struct device *device, const char *key);
 bool device_write(const struct device *device, const char *key,
                   const char *value);

@@ -18,9 +18,12 @@ struct target {
      */
     int (*attach)(xenfork_ctx *ctx, const char *name, char mode,
                   char **node_out);
-    /* Absent already: success.  node: what was attached; NULL: not known */
+    /*
+     * Detach a target.  Absent already: success.  node: the device that was
+     * attached; NULL: not known
+     */
     int (*detach)(xenfork_ctx *ctx, const char *name, const char *node);
-    /* A line for people; caller frees.  NOTFOUND: it is not attached */
+    /* Return a line for people; caller frees.  NOTFOUND: it is not attached */
     int (*status)(xenfork_ctx *ctx, const char *name, char **text_out);
     /*
      * Make it a plain disk again, when it backs nothing any more.  NULL: it
@@ -36,7 +39,7 @@ struct target {
 extern const struct target target_thin;
 extern const struct target target_vhd;
 
-/* Goes on in the background, as long as the pool in this folder is in use. */
+/* Watch the pool in this folder in the background, as long as it is in use. */
 int watch_pool(xenfork_ctx *ctx, const char *dir);
 /* Wait for the pool once, and make it larger.  False: it is gone */
 struct watch {

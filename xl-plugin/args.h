@@ -26,21 +26,23 @@ struct reserve_arg {
     uint64_t value; /* per cent or KiB */
 };
 
-/* A decimal number: digits only, MIN to MAX. */
+/* Parse a decimal number: digits only, MIN to MAX. */
 bool parse_number(const char *text, uint64_t min, uint64_t max,
                   uint64_t *value_out);
-/* Six bytes of two hexadecimal digits, with colons. */
+/* Parse six bytes of two hexadecimal digits, with colons. */
 bool parse_mac(const char *text, uint8_t mac_out[6]);
-/* The first three of them. */
+/* Parse the first three of them. */
 bool parse_mac_prefix(const char *text, uint8_t prefix_out[3]);
-/* 8-4-4-4-12 hexadecimal digits. */
+/* Parse 8-4-4-4-12 hexadecimal digits. */
 bool parse_uuid(const char *text, uint8_t uuid_out[16]);
-/* "auto", "hold" or "connect". */
+/* Parse "auto", "hold" or "connect". */
 bool parse_link(const char *text, int *link_out);
-/* INDEX[,clone=N][,mac=MAC][,bridge=NAME][,ip=IP]
- * [,link=auto|hold|connect] */
+/*
+ * Parse INDEX[,clone=N][,mac=MAC][,bridge=NAME][,ip=IP]
+ * [,link=auto|hold|connect]
+ */
 bool parse_nic(const char *text, struct nic_arg *nic_out);
-/* "full", "25%" or MiB. */
+/* Parse "full", "25%" or MiB. */
 bool parse_reserve(const char *text, struct reserve_arg *reserve_out);
 
 #endif

@@ -10,8 +10,9 @@
 #include "cmd.h"
 
 /*
- * On each of the names; @operate fails with INUSE where @question is to be
- * asked, and not once it is called with consent, which --yes gives at once.
+ * Operate on each of the names.  @operate fails with INUSE where @question is
+ * to be asked, but not when it is called with consent, which --yes gives at
+ * once.
  */
 int run_asking(int argc, char **argv, const struct cmd *cmd,
                const char *question,

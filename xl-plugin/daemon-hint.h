@@ -6,7 +6,7 @@
 
 extern const char *daemon_pid_file; /* NULL: do not ask */
 
-/* On stderr, if xenforkd does not run: what is missing without it. */
+/* Print on stderr, if xenforkd does not run, what is missing without it. */
 void hint_daemon(bool is_ephemeral);
 
 #endif

@@ -41,9 +41,12 @@ struct fork_options {
 
 extern const char *fork_config_file; /* NULL: there is none */
 
-/* EXIT_DONE and a domain, or the EXIT_* to leave with (--help: no domain). */
+/*
+ * Parse the command line.  EXIT_DONE and a domain, or the EXIT_* to leave with
+ * (--help: no domain).
+ */
 int fork_parse(int argc, char **argv, struct fork_options *options);
-/* EXIT_DONE, or the EXIT_* after a message. */
+/* Make the spec.  EXIT_DONE, or the EXIT_* after a message. */
 int fork_make_spec(const struct fork_options *options, xenfork_spec **spec_out);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <xenfork.h>
 
-/* The result of a fork on stdout; false if it could not be written. */
+/* Print the result of a fork on stdout; false if it could not be written. */
 bool fork_print(const char *source, const xenfork_result *result,
                 bool has_waited);
 bool fork_print_timings(const xenfork_result *result);

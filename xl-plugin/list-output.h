@@ -6,7 +6,7 @@
 
 #include "output.h"
 
-/* An image or clone as a JSON map. */
+/* Write an image or clone as a JSON map. */
 void json_entry(struct json *json, const xenfork_entry *entry);
 
 #endif

@@ -19,7 +19,7 @@ void json_close_list(struct json *json);
 void json_string(struct json *json, const char *key, const char *value);
 void json_number(struct json *json, const char *key, uint64_t value);
 void json_bool(struct json *json, const char *key, bool value);
-/* XENFORK_DOMID_NONE becomes null. */
+/* Write a domid; XENFORK_DOMID_NONE becomes null. */
 void json_domid(struct json *json, const char *key, uint32_t domid);
 /* Print and free. */
 bool json_print(struct json *json);
@@ -27,11 +27,11 @@ bool json_print(struct json *json);
 /* A column whose heading begins with '>' is right-aligned. */
 struct table;
 struct table *table_new(const char *const *headings);
-/* The next cell, row by row. */
+/* Add the next cell, row by row. */
 void table_cell(struct table *table, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void table_domid(struct table *table, uint32_t domid);
-/* KiB shown as MiB. */
+/* Add a cell with KiB shown as MiB. */
 void table_mib(struct table *table, uint64_t kib);
 /* Print and free. */
 bool table_print(struct table *table);

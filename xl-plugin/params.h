@@ -8,11 +8,11 @@
 
 #include <xenfork.h>
 
-/* KEY=VALUE for every clone.  0 or XENFORK_E_*. */
+/* Set KEY=VALUE for every clone.  0 or XENFORK_E_*. */
 int params_set(xenfork_spec *spec, const char *text);
 /*
- * A list of COUNT objects, one for each clone; strings, numbers and true or
- * false.  False after a message that says what is wrong.
+ * Load a list of COUNT objects, one for each clone; strings, numbers and true
+ * or false.  False after a message that says what is wrong.
  */
 bool params_load(xenfork_spec *spec, const char *path, uint32_t count);
 

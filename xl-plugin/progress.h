@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* A bar on stderr for the stage that takes long; a xenfork_progress_fn. */
+/* Draw a bar on stderr for the stage that takes long; a xenfork_progress_fn. */
 void progress_draw(void *opaque, int stage, uint32_t clone, uint64_t done,
                    uint64_t total);
 /* Wipe the bar, if there is one. */

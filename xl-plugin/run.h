@@ -7,7 +7,7 @@
 
 #include "options.h"
 
-/* On each of 1 to @max names; the exit status is the worst. */
+/* Run on each of 1 to @max names; the exit status is the worst. */
 int run_named(int argc, char **argv, const struct cmd *cmd, int max,
               int (*operate)(xenfork_ctx *ctx, const char *name));
 

@@ -12,12 +12,11 @@
 #define XENFORK__MAC_CHARS  18U
 #define XENFORK__VIF_CHARS  16U
 
-/* A domain name that we make: [A-Za-z0-9._-]{1,63}, not a number. */
+/* Check a domain name that we make: [A-Za-z0-9._-]{1,63}, not a number. */
 bool xenfork__name_is_valid(const char *name);
 /*
- * The beginning of a name that we make, out of one that is not ours to choose:
- * each character that may not be in ours becomes a '_'.  chars <
- * XENFORK__NAME_MAX
+ * Make the beginning of a name out of one that was not chosen by us: each
+ * character that our names cannot have becomes a '_'. chars < XENFORK__NAME_MAX
  */
 void xenfork__name_stem(const char *name, size_t chars,
                         char stem_out[XENFORK__NAME_MAX + 1]);
@@ -29,32 +28,38 @@ bool xenfork__bridge_is_valid(const char *bridge);
  */
 bool xenfork__param_key_is_valid(const char *key);
 
-/* Printable ASCII, at most what fits; every other byte is a question mark. */
+/*
+ * Clean a text: printable ASCII, at most what fits; every other byte becomes a
+ * question mark.
+ */
 void xenfork__clean(const char *bytes, size_t count, char *text_out,
                     size_t text_bytes);
 
-/* A domid in decimal; false also for numbers that no domain has. */
+/* Parse a domid in decimal; false also for numbers that no domain has. */
 bool xenfork__domid_parse(const char *text, uint32_t *domid_out);
 
 bool xenfork__uuid_parse(const char *text, uint8_t uuid_out[16]);
 void xenfork__uuid_print(const uint8_t uuid[16],
                          char text_out[XENFORK__UUID_CHARS]);
-/* Random, version 4.  False: the system has no entropy source. */
+/* Make a random UUID, version 4.  False: the system has no entropy source. */
 bool xenfork__uuid_random(uint8_t uuid_out[16]);
 
-/* From the system's entropy source, as hexadecimal digits.  False: none */
+/*
+ * Return bytes of the system's entropy source as hexadecimal digits.  False:
+ * there is none
+ */
 bool xenfork__random_hex(char *text_out, size_t bytes);
 
 bool xenfork__mac_is_valid(const uint8_t mac[6]);
 bool xenfork__mac_parse(const char *text, uint8_t mac_out[6]);
 void xenfork__mac_print(const uint8_t mac[6],
                         char text_out[XENFORK__MAC_CHARS]);
-/* The host side of a NIC, as libxl names it. */
+/* Return the name of the host side of a NIC, as libxl names it. */
 void xenfork__vif_print(uint32_t domid, int devid,
                         char text_out[XENFORK__VIF_CHARS]);
 bool xenfork__mac_is_among(const uint8_t mac[6], const uint8_t *macs,
                            size_t count);
-/* With this prefix, none of @macs (count * 6 bytes). */
+/* Draw a MAC with this prefix that is none of @macs (count * 6 bytes). */
 bool xenfork__mac_random(const uint8_t prefix[3], const uint8_t *macs,
                          size_t count, uint8_t mac_out[6]);
 

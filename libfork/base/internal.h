@@ -68,9 +68,9 @@ void xenfork__log(xenfork_ctx *ctx, xentoollog_level level, const char *fmt,
 #define LOG_INFO(ctx, ...)  xenfork__log(ctx, XTL_INFO, __VA_ARGS__)
 #define LOG_DEBUG(ctx, ...) xenfork__log(ctx, XTL_DEBUG, __VA_ARGS__)
 
-/* An operation of the public interface begins: on this domain. */
+/* Begin an operation of the public interface, on this domain. */
 void xenfork__begin(xenfork_ctx *ctx, uint32_t domid);
-/* Another state directory than the configured one. */
+/* Use another state directory than the configured one. */
 int xenfork__set_state_dir(xenfork_ctx *ctx, const char *dir);
 
 #if ENABLE_TEST_HOOKS

@@ -54,17 +54,17 @@ struct xenfork_spec {
     struct xenfork__disk_spec *disks;
 };
 
-/* The entry for a NIC; NULL: nothing was asked for it. */
+/* Return the entry for a NIC; NULL: nothing was requested for it. */
 const struct xenfork__nic_spec *xenfork__nic_spec(
     const struct xenfork__clone_spec *clone, uint32_t nic);
 /* @spec NULL, or nothing was asked for it: auto. */
 const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev);
-/* NULL: none */
+/* Return the options of a disk's driver; NULL: none */
 const char *xenfork__spec_disk_options(const xenfork_spec *spec,
                                        const char *vdev);
 int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic);
 #define XENFORK__IP_CHARS 63U
-/* ADDRESS or ADDRESS/PREFIX, for a NIC's script */
+/* Check ADDRESS or ADDRESS/PREFIX, for a NIC's script */
 bool xenfork__ip_is_valid(const char *text);
 /* Do two lists of ADDRESS/PREFIX have an address in common? */
 bool xenfork__params_share(const char *list, const char *other);
@@ -74,7 +74,7 @@ bool xenfork__params_share(const char *list, const char *other);
  */
 int xenfork__params_check(xenfork_ctx *ctx, const xenfork_spec *spec,
                           uint32_t clone, uint32_t nics);
-/* Pages to claim for a clone of a domain with this many. */
+/* Return how many pages to reserve for a clone of a domain with this many. */
 uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages);
 
 #endif

@@ -30,15 +30,19 @@ typedef int xenfork__detach_act(xenfork_ctx *ctx,
 
 struct xenfork__detach_ops {
     /*
-     * done of total bytes are done, moved of them just now; total 0: not known
-     * yet.  Keeps the pace and the record.  CANCELLED: stop, and return that
+     * Report progress: done of total bytes are done, moved of them just now;
+     * total 0: not known yet.  Keeps the pace and the record.  CANCELLED: stop,
+     * and return that
      */
     int (*step)(xenfork_ctx *ctx, const struct xenfork__detach_request *request,
                 uint64_t done, uint64_t total, uint64_t moved);
-    /* Nothing new is done, but it can be stopped.  CANCELLED, likewise */
+    /* Allow a stop while there is no progress.  CANCELLED, likewise */
     int (*wait)(xenfork_ctx *ctx,
                 const struct xenfork__detach_request *request);
-    /* INUSE: the clone is on its way elsewhere, with the old path */
+    /*
+     * Check that the clone stays here.  INUSE: it is being saved or migrated,
+     * with the old path
+     */
     int (*stays)(xenfork_ctx *ctx,
                  const struct xenfork__detach_request *request);
     /*
@@ -51,7 +55,7 @@ struct xenfork__detach_ops {
                    const struct xenfork__detach_request *request,
                    const char *to, bool is_pausing, xenfork__detach_act *act,
                    const void *arg);
-    /* The domain uses @to from now on: write that into all records. */
+    /* Write into all records that the domain uses @to from now on. */
     int (*switched)(xenfork_ctx *ctx,
                     const struct xenfork__detach_request *request);
 };

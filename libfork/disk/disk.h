@@ -151,7 +151,7 @@ extern const struct xenfork__disk_driver xenfork__disk_vhd;
 extern const struct xenfork__disk_driver xenfork__disk_thin;
 
 /* For drivers of raw files and devices: disk/raw.c */
-/* DISK with text and remedy, not logged */
+/* Refuse a disk.  DISK with text and remedy, not logged */
 int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                         const char *why);
 int xenfork__raw_refuse_full(xenfork_ctx *ctx,
@@ -170,9 +170,9 @@ int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
 int xenfork__raw_remove(xenfork_ctx *ctx, const char *path);
 
 /*
- * A read-only disk is the same for everybody: what it is, is kept with the
- * image, and with each clone.  DISK with remedy: it is another one by now;
- * before a clone starts again INUSE, and also if it was written to.
+ * Note, or check, what a read-only disk is, which all clones share: this is
+ * kept with the image, and with each clone.  DISK with remedy: it is another
+ * one by now; before a clone starts again INUSE, and also if it was written to.
  * disk/share.c
  */
 int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *node,
@@ -197,7 +197,10 @@ const struct xenfork__disk_driver *xenfork__disk_driver(const char *name);
 int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
                          const struct xenfork__disk *disk, bool is_frozen,
                          const struct xenfork__disk_driver **driver_out);
-/* DISK, not logged: the caller wants something for a disk that is not there */
+/*
+ * Check the requests for disks.  DISK, not logged: a request for a disk that
+ * does not exist
+ */
 int xenfork__disks_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
                           const struct xenfork__config *config);
 /* Return the driver that a record or a journal names.  STATE: no such driver */

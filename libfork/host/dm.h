@@ -29,10 +29,10 @@ struct xenfork__dm_table {
     const char *params;
     bool is_readonly;
 };
-/* A new device, in use at once. */
+/* Create a device, in use at once. */
 int xenfork__sys_dm_create(xenfork_ctx *ctx, const char *name,
                            const struct xenfork__dm_table *table);
-/* In use from the next resume on. */
+/* Load a table, which is in use from the next resume on. */
 int xenfork__sys_dm_load(xenfork_ctx *ctx, const char *name,
                          const struct xenfork__dm_table *table);
 /* Forget the table that was loaded; nothing loaded: success. */
@@ -49,13 +49,19 @@ int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name);
  * Absent: success.  BUSY, not logged: it is still open
  */
 int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name);
-/* NOTFOUND, not logged: to a thing in it that is not there */
+/*
+ * Send a message to a device.  NOTFOUND, not logged: it is about a thing that
+ * does not exist
+ */
 int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
                             const char *message);
-/* Type and parameters of the first line in use; caller frees both. */
+/* Return type and parameters of the first line in use; caller frees both. */
 int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
                           char **params_out);
-/* Each line in use, and the sector that it begins at; logs nothing. */
+/*
+ * Call @each for each line in use, with the sector at which it begins; logs
+ * nothing.
+ */
 int xenfork__sys_dm_lines(xenfork_ctx *ctx, const char *name,
                           void (*each)(void *opaque, uint64_t start,
                                        const struct xenfork__dm_table *line),
@@ -90,14 +96,14 @@ int xenfork__sys_dm_check(xenfork_ctx *ctx);
 
 /* Files and devices that hold disks: host/file.c */
 /*
- * The node that a block device of this number goes by, where the kernel's own
- * name for it has one, else @path; and what it is, whatever it is called:
- * "dm LVM-…", "wwid naa.5000…".  Where nothing tells that, is_out is its name.
- * Caller frees both
+ * Return the node of the block device with this number, under the kernel's own
+ * name if there is one, else @path; and an identity that does not depend on
+ * names: "dm LVM-…", "wwid naa.5000…".  Where nothing tells that, is_out is the
+ * name.  Caller frees both
  */
 int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
                              uint64_t number, char **node_out, char **is_out);
-/* The node of the device that is this.  DISK: there is none */
+/* Return the node of the device with this identity.  DISK: there is none */
 int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out);
 /*
  * The file or block device to which a path leads at the moment, by whatever
@@ -108,7 +114,10 @@ struct xenfork__disk_identity {
     uint64_t device; /* a block device's own number; a file's file system */
     uint64_t inode;  /* of a file */
 };
-/* DISK, logged: nothing is there, or no file and no block device */
+/*
+ * Identify the file or device to which a path leads.  DISK, logged: there is
+ * none, or it is neither a file nor a block device
+ */
 int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
                                struct xenfork__disk_identity *identity_out);
 /*
@@ -143,9 +152,14 @@ struct xenfork__loop {
     bool is_readonly;
     char name[XENFORK__LOOP_NAME]; /* when it was made */
 };
-/* False: it is none, or cannot be asked */
+/*
+ * Return the file of a loop device.  False: it is not one, or cannot be asked
+ */
 bool xenfork__sys_loop_file(uint64_t device, struct xenfork__loop *loop_out);
-/* The path that it has now; caller frees.  NULL: it is none */
+/*
+ * Return the path that a loop device's file has now; caller frees.  NULL: it is
+ * not a loop device
+ */
 char *xenfork__sys_loop_path(uint64_t device);
 /*
  * Tell whether the process has that file, or device, open.  False: or it is
@@ -167,7 +181,7 @@ struct xenfork__areas {
     struct xenfork__area *at;
     size_t count;
 };
-/* NOMEM */
+/* Find the areas of a file or device.  NOMEM */
 int xenfork__sys_areas(xenfork_ctx *ctx,
                        const struct xenfork__disk_identity *what,
                        struct xenfork__areas *areas_out);
@@ -188,12 +202,15 @@ int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
 /* Flush everything that has been written to a device. */
 int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path);
 /*
- * A file, made if need be, gets so large, and has the space for it.  BUSY, not
- * logged: there is not so much
+ * Make a file so large, with the space for it; make the file first if need be.
+ * BUSY, not logged: there is not enough space
  */
 int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path,
                              uint64_t bytes);
-/* Nobody may write to it, rename or remove it; where the file system can. */
+/*
+ * Protect a file: nobody may write, rename or remove it; where the file system
+ * can do that.
+ */
 int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
                               bool is_protected);
 /* Tell whether the file system can protect the file. */
@@ -206,8 +223,8 @@ int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
                            const uint64_t *blocks, size_t count,
                            size_t block_bytes);
 /*
- * The data files of our pools in use, as the kernel knows them.  Caller frees
- * each, and the array
+ * List the data files of our pools in use, as the kernel knows them.  Caller
+ * frees each, and the array
  */
 int xenfork__sys_pools(xenfork_ctx *ctx, char ***data_out, size_t *count_out);
 /*

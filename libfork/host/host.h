@@ -61,9 +61,11 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
  */
 int xenfork__sys_can_reflink(xenfork_ctx *ctx, const char *path,
                              bool *is_full_out);
-/* Hardly anything fits into the file system that an absolute path is of. */
+/*
+ * Tell whether hardly anything fits into the file system of an absolute path.
+ */
 bool xenfork__sys_is_full(const char *path);
-/* Thin volumes of LVM.  DISK, not logged: it is none */
+/* Check that it is a thin volume of LVM.  DISK, not logged: it is not */
 int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path);
 /*
  * Check that LVM makes snapshots in the pool of this thin volume.  DISK with
@@ -71,11 +73,11 @@ int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path);
  */
 int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path);
 /*
- * The folder of device names that the volume's group has, "/dev/vg"; caller
- * frees.  DISK, not logged: it is no volume
+ * Return the folder of the device names of the volume's group, "/dev/vg";
+ * caller frees.  DISK, not logged: it is not a volume
  */
 int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out);
-/* dst is new, in such a folder.  DISK */
+/* Make a thin snapshot; dst is new, in such a folder.  DISK */
 int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
                              bool is_sealed);
 /* Return the space that the volume has in its pool, shared or not.  DISK */
@@ -91,10 +93,16 @@ struct xenfork__vhd {
     uint32_t allocated; /* blocks of 2 MiB that it has itself */
     char *parent;       /* caller frees; NULL: none */
 };
-/* NOTFOUND, not logged: there is no file.  XEN: vhd-util cannot tell */
+/*
+ * Read the properties of a VHD.  NOTFOUND, not logged: there is no file.  XEN:
+ * vhd-util cannot tell
+ */
 int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
                            struct xenfork__vhd *out);
-/* path is new, and writable; owner and mode are the parent's otherwise. */
+/*
+ * Make an empty VHD with a parent; path is new, and writable; owner and mode
+ * are otherwise the parent's.
+ */
 int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
                               const char *path);
 /* Coalesce a VHD into its parent; this may be repeated. */
@@ -115,7 +123,10 @@ struct xenfork__tapdisk {
     int minor;
     uint64_t started; /* in clock ticks after boot, proc(5); 0: not known */
 };
-/* The process with this number that runs now; 0: none does. */
+/*
+ * Return when the process that has this number now was started; 0: there is
+ * none.
+ */
 uint64_t xenfork__sys_tap_started(unsigned int pid);
 /* Tell whether the tapdisk still runs, and no other process has its number. */
 bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk);
@@ -134,7 +145,7 @@ int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
  */
 int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
                           struct xenfork__tapdisk *tapdisk_out);
-/* A line for people; caller frees. */
+/* Return a line for people; caller frees. */
 int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path,
                             char **text_out);
 /*
@@ -285,7 +296,7 @@ int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname);
 int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge);
 /* Tell whether a domain is being saved or migrated. */
 bool xenfork__sys_is_saved(uint32_t domid);
-/* NOTFOUND: no bridge of this host, with remedy */
+/* Check that it is a bridge.  NOTFOUND: no bridge of this host, with remedy */
 int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge);
 /*
  * Start xenfork-keeper for a journal.  The keeper rolls it back when this

@@ -28,11 +28,11 @@ int xenfork__qmp_run(xenfork_ctx *ctx, uint32_t domid, const char *command,
 /* Run a command that QEMU may refuse: a refusal is not logged. */
 int xenfork__qmp_try(xenfork_ctx *ctx, uint32_t domid, const char *command,
                      const char *arguments);
-/* A node over a file; @rest: more of its options, as JSON. */
+/* Add a node over a file; @rest: more of its options, as JSON. */
 int xenfork__qmp_add(xenfork_ctx *ctx, uint32_t domid, const char *node,
                      const struct xenfork__image *image, bool is_direct,
                      const char *rest);
-/* A text as JSON, quoted; caller frees.  NULL: out of memory */
+/* Return a text as JSON, quoted; caller frees.  NULL: out of memory */
 char *xenfork__qmp_quote(const char *text);
 
 static inline void xenfork__free_reply(yajl_val *reply)

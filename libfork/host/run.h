@@ -8,9 +8,9 @@
 #include <spawn.h>
 
 /*
- * A group of its own: an interrupt typed at the terminal is for us.  Signals
- * as for a new program: the caller's masks and ignored signals are none of its
- * business.  An errno, or 0.
+ * Give a program a group of its own, because an interrupt typed at the terminal
+ * is for us, and the signals of a new program, without the caller's masks and
+ * ignored signals.  Returns an errno, or 0.
  */
 int xenfork__spawn_apart(posix_spawnattr_t *attr);
 

@@ -48,7 +48,7 @@ int xenfork__tap_run(xenfork_ctx *ctx, struct xenfork__tap *tap,
 
 /* Return the domid of the domain that it is for; false: it is for none. */
 bool xenfork__tap_domid(const struct xenfork__tap *tap, uint32_t *domid_out);
-/* tap-ctl VERB -p -m [EXTRA…] */
+/* Run tap-ctl VERB -p -m [EXTRA…] */
 int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tapdisk *tapdisk,
                      const char *verb, const char *const extra[]);
 /* Remove everything that the record names, and the record last. */

@@ -7,7 +7,7 @@
 #include "base/spec.h"
 #include "xen/xen.h"
 
-/* All reasons; spec NULL: but those that clones would give. */
+/* Find all reasons against a fork; spec NULL: without those about clones. */
 int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                           const struct xenfork__config *config,
                           const xenfork_spec *spec, bool is_frozen,

@@ -12,8 +12,8 @@
  */
 int xenfork__clone_remove(xenfork_ctx *ctx, const struct xenfork__node *node);
 /*
- * Without its lock: what the last clone of an image leaves to its source goes
- * back.
+ * Give back, without its lock, what the last clone of an image leaves to its
+ * source.
  */
 int xenfork__clones_removed(xenfork_ctx *ctx, const uint8_t image[16]);
 

@@ -23,16 +23,16 @@ struct xenfork__detaching {
 int xenfork__detach_save(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t percent);
 /*
- * done of total bytes of this part are done, moved of them just now; total 0:
- * how much there is to do is not known yet.  Keeps
- * the pace, and the record.  CANCELLED: stop, and return that
+ * Report progress: done of total bytes of this part are done, moved of them
+ * just now; total 0: not known yet.  Keeps the pace, and the record.
+ * CANCELLED: stop, and return that
  */
 int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint64_t done, uint64_t total, uint64_t moved);
-/* Nothing is known to be done, but it can be stopped.  CANCELLED, likewise */
+/* Allow a stop while there is no progress.  CANCELLED, likewise */
 int xenfork__detach_wait(xenfork_ctx *ctx,
                          const struct xenfork__detaching *job);
-/* The clone's record as it is now.  NOTFOUND: it has been destroyed */
+/* Load the clone's record as it is now.  NOTFOUND: it has been destroyed */
 int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                          struct xenfork__lock **lock_out,
                          struct xenfork__node **now_out);
@@ -42,7 +42,7 @@ int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
  */
 int xenfork__detach_stays(xenfork_ctx *ctx,
                           const struct xenfork__detaching *job, uint32_t domid);
-/* The parts.  domid NONE, for a disk: it does not run */
+/* Detach the parts.  domid NONE, for a disk: the clone does not run */
 int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
                            uint32_t domid);
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
@@ -53,8 +53,8 @@ int xenfork__detach_journal(xenfork_ctx *ctx,
                             const char *to, bool is_pausing,
                             xenfork__detach_act *act, const void *arg);
 /*
- * A disk of the clone that is @cut's domain is at @to, no more at @from: write
- * that into libxl's record and ours.
+ * Write into libxl's record and ours that a disk of the clone that is @cut's
+ * domain is at @to, and no longer at @from.
  */
 int xenfork__detach_switched(xenfork_ctx *ctx, const struct xenfork__cut *cut);
 /* Return the limit of speed in bytes a second; 0: none. */

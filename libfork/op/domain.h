@@ -8,17 +8,23 @@
 
 /* Find any domain, as xenfork_find() does, within an operation. */
 int xenfork__find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
-/* By UUID, or the domid that it has now.  NOTFOUND, not logged */
+/*
+ * Find a record by UUID, or by the domid that it has now.  NOTFOUND, not logged
+ */
 int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
                         const char *name, struct xenfork__node **node_out);
-/* The domain that was made.  NOTFOUND, not logged: it is gone */
+/*
+ * Return the state of the domain that was made.  NOTFOUND, not logged: it is
+ * gone
+ */
 int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
                        struct xenfork__dominfo *info_out);
 /*
- * The domain that a clone is now: the one that was made; or one that was
- * restored, or created by its configuration, which has its UUID and a disk of
- * its own, or where it has none one of its MACs.  NOTFOUND, not logged: none.
- * UUIDTAKEN with remedy, not logged: a domain has the UUID, and is another
+ * Find the domain that a clone is now: the one that was made; or one that was
+ * restored, or created from its configuration, which has the clone's UUID and a
+ * disk of the clone, or, if it has no disks, one of its MACs.  NOTFOUND, not
+ * logged: none.  UUIDTAKEN with remedy, not logged: a domain has the UUID, and
+ * is another
  */
 int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__node *clone,
                          uint32_t *domid_out);
@@ -27,7 +33,10 @@ int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__node *clone,
  * While clones of it live, Xen does not: fork() in mem_sharing.c pauses it.
  */
 bool xenfork__image_is_broken(const struct xenfork__dominfo *info);
-/* Live clones of an image, not detached; those among them not hydrated. */
+/*
+ * Count the live clones of an image that are not detached, and those of them
+ * that are not hydrated.
+ */
 int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
                          const struct xenfork__nodes *clones,
                          uint32_t *live_out, uint32_t *dependent_out);

@@ -23,7 +23,7 @@ int xenfork__frozen_load(xenfork_ctx *ctx, const uint8_t uuid[16],
  */
 int xenfork__frozen_info(xenfork_ctx *ctx, const struct xenfork__node *frozen,
                          struct xenfork__dominfo *info_out);
-/* Was this image made of it, in this freeze? */
+/* Tell whether this image was made of it, in this freeze. */
 bool xenfork__frozen_is_image(const struct xenfork__node *frozen,
                               const struct xenfork__node *image);
 /* Return its image, if that lives.  NOTFOUND, not logged: none yet, or lost */

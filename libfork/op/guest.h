@@ -28,7 +28,10 @@ int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
                         const struct xenfork__node *image, uint32_t index,
                         const struct xenfork__clone_spec *spec);
-/* A new domain of a clone, paused: as it was told.  NOTFOUND, not logged */
+/*
+ * Tell a clone's new domain, which is paused, what the clone was told.
+ * NOTFOUND, not logged
+ */
 int xenfork__guest_again(xenfork_ctx *ctx, uint32_t domid,
                          const struct xenfork__node *clone);
 

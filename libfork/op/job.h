@@ -50,7 +50,7 @@ void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
 int xenfork__image_make(struct xenfork__job *job);
 /* Make clone i, paused: create to attach.  clone.c */
 int xenfork__clone_make(struct xenfork__job *job, uint32_t i);
-/* All of them are there: let those run that should. */
+/* Start the clones that should run, when all are made. */
 int xenfork__clones_start(struct xenfork__job *job);
 
 #endif

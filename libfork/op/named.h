@@ -5,7 +5,10 @@
 
 #include "state/record.h"
 
-/* By name, UUID or domid.  NOTFOUND, NOTOURS, NAMETAKEN: with remedy */
+/*
+ * Find a record by name, UUID or domid.  NOTFOUND, NOTOURS, NAMETAKEN: with
+ * remedy
+ */
 int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
                    struct xenfork__node **node_out);
 /*
@@ -15,8 +18,8 @@ int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
 int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__node *node,
                           uint32_t *domid_out);
 /*
- * The domain of this name is meant: is it also that of a clone or an image
- * which is another?  NOTOURS, with remedy: it is
+ * Check that the name of a domain is not also that of a clone or an image which
+ * is another domain.  NOTOURS, with remedy: it is
  */
 int xenfork__name_check(xenfork_ctx *ctx, const char *name, uint32_t domid);
 

@@ -19,7 +19,7 @@ int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
  */
 int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
                                 bool *is_done_out);
-/* A NIC that does not exist is not held. */
+/* Tell whether a NIC is held; one that does not exist is not. */
 int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
                          bool *is_held_out);
 

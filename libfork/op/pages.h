@@ -19,18 +19,19 @@ struct xenfork__pages {
 void xenfork__pages_free(struct xenfork__pages *pages);
 #define cleanup_pages __attribute__((cleanup(xenfork__pages_free)))
 
-/* Every gfn that holds memory.  Of a clone: hydrates it. */
+/* List every gfn that has memory.  This hydrates a clone. */
 int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
                         struct xenfork__pages *pages_out);
 /*
- * While the source runs: halves what is left to do when it does not.  It is
- * paused for each batch, a millisecond or less: for each page of a running
- * domain Xen interrupts every CPU that it runs on, which costs more.
+ * Nominate pages while the source runs, which halves the work that is left for
+ * the stun.  It is paused for each batch, a millisecond or less: for each page
+ * of a running domain Xen interrupts every CPU that it runs on, which costs
+ * more.
  */
 int xenfork__pages_nominate(xenfork_ctx *ctx,
                             const struct xenfork__dominfo *source,
                             struct xenfork__pages *pages);
-/* The special pages among them: first index, and how many. */
+/* Find the special pages among them: first index, and how many. */
 uint32_t xenfork__pages_special(const struct xenfork__pages *pages,
                                 size_t *first_out);
 /*

@@ -39,7 +39,7 @@ struct xenfork__ready {
 /* Watch a clone, unless it has acknowledged already (then DONE). */
 int xenfork__ready_add(xenfork_ctx *ctx, struct xenfork__ready *ready,
                        const struct xenfork__node *clone);
-/* Every clone of a fork. */
+/* Add every clone of a fork. */
 int xenfork__ready_add_all(xenfork_ctx *ctx, struct xenfork__ready *ready,
                            const char *txn);
 /*
@@ -50,8 +50,9 @@ int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
                         int wake_fd, int timeout_ms,
                         const struct xenfork__ready_clone **clone_out);
 /*
- * Without a watch: has the clone with this domid acknowledged, and nobody
- * has seen to it?  False of every other domain.  BUSY: its fork goes on still.
+ * Tell, without a watch, whether the clone with this domid has acknowledged and
+ * is not connected yet.  False for every other domain.  BUSY: its fork is still
+ * under way.
  */
 int xenfork__ready_is_due(xenfork_ctx *ctx, uint32_t domid, bool *is_out);
 /* See to it; it may have been done meanwhile. */

@@ -27,19 +27,19 @@ struct xenfork__promise {
 void xenfork__promise(const xenfork_spec *spec,
                       const struct xenfork__dominfo *source,
                       uint64_t guest_pages, struct xenfork__promise *out);
-/* HOSTMEM (not logged): the host has less. */
+/* Check the host's memory.  HOSTMEM (not logged): the host has less. */
 int xenfork__promise_check(xenfork_ctx *ctx,
                            const struct xenfork__promise *promise);
 /* Claim it all in the name of the image. */
 int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
                            const struct xenfork__promise *promise);
-/* The source's share of the image's claim becomes its own. */
+/* Give the source its share of the image's reservation. */
 int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
                             struct xenfork__promise *promise);
 /* Reserve memory for a clone. */
 int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
                            struct xenfork__promise *promise);
-/* Nothing more to hand out; the image's limit is @max_pages again. */
+/* End the reservation of the image, whose limit is @max_pages again. */
 int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages);
 
 /*

@@ -9,16 +9,20 @@
 #include "xen/xen.h"
 
 /*
- * Nobody else forks, freezes or thaws the domain meanwhile, and what a killed
- * process left of it is settled: @info is what it looks like then.  BUSY
+ * Lock a source: nobody else forks, freezes or thaws the domain meanwhile.
+ * What a killed process left of it is undone first: @info is its state then.
+ * BUSY
  */
 int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                          struct xenfork__lock **lock_out);
-/* To suspension; paused again if it was.  On failure it runs as before. */
+/*
+ * Suspend a source; if it was paused, it is paused again later.  On failure it
+ * runs as before.
+ */
 int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__txn *txn,
                             const struct xenfork__dominfo *info,
                             uint32_t timeout_ms);
-/* All is made: the journal goes, the keeper knows.  Frees @txn on success */
+/* Commit: remove the journal, and tell the keeper.  Frees @txn on success */
 int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__txn *txn,
                            int keeper_fd);
 /* Roll back what made @rc fail, which stays the error.  Frees @txn */

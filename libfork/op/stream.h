@@ -10,7 +10,7 @@
 #include "base/internal.h"
 #include "xen/xen.h"
 
-/* Caller frees. */
+/* Build the stream; caller frees. */
 int xenfork__stream_build(xenfork_ctx *ctx,
                           const struct xenfork__capture *capture,
                           uint8_t **stream_out, size_t *bytes_out);

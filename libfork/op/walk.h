@@ -23,9 +23,9 @@ struct xenfork__walk {
     uint64_t gap;
 };
 
-/* How many gfns to look at next, from walk->gfn on; 0: it has ended. */
+/* Return how many gfns to look at next, from walk->gfn on; 0: it has ended. */
 uint32_t xenfork__walk_next(const struct xenfork__walk *walk, uint32_t most);
-/* Some of them, in the order of gfns, are there. */
+/* Note which of them, in the order of gfns, have memory. */
 void xenfork__walk_note(struct xenfork__walk *walk, const bool *present,
                         uint32_t count);
 /*

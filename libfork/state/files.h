@@ -5,42 +5,51 @@
 
 #include "base/internal.h"
 
-/* "a/b/c" below the state directory; NULL ends the parts.  Caller frees. */
+/*
+ * Return "a/b/c" below the state directory; NULL ends the parts.  Caller frees.
+ */
 char *xenfork__state_path(const xenfork_ctx *ctx, const char *part, ...)
     __attribute__((sentinel));
 /* The files in the directory of one record. */
 #define XENFORK__FILE_RECORD "record"
 
-/* With its parents, mode 0700. */
+/* Make a directory with its parents, mode 0700. */
 int xenfork__make_dir(xenfork_ctx *ctx, const char *path);
 /*
  * Check that only root can change the files in a folder.  Absent: success.
  * DISK with text and remedy, not logged: others can, or it is not a folder
  */
 int xenfork__dir_check(xenfork_ctx *ctx, const char *path);
-/* A file of at most max_bytes, with a final NUL.  NOTFOUND, not logged */
+/* Read a file of at most max_bytes, with a final NUL.  NOTFOUND, not logged */
 int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,
                        char **text_out, size_t *bytes_out);
-/* New contents or old, never half; its directory must exist. */
+/*
+ * Write a file: it has the new contents or the old ones, never half; its
+ * directory must exist.
+ */
 int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
                         size_t bytes);
 /* Make the names in the folder of a path durable. */
 int xenfork__names_sync(xenfork_ctx *ctx, const char *path);
 /*
- * Absent already: success.  A removal that cannot be made durable is warned
- * of, no more: what is undone, or removed, stays so until a power cut.
+ * Remove a file.  Absent already: success.  A removal that cannot be made
+ * durable is only a warning: what is undone, or removed, stays so until a power
+ * cut.
  */
 int xenfork__file_remove(xenfork_ctx *ctx, const char *path);
-/* Absent already: success.  Something depends on it: it must be durable. */
+/*
+ * Remove a file on whose absence something depends: durably.  Absent already:
+ * success.
+ */
 int xenfork__file_remove_durably(xenfork_ctx *ctx, const char *path);
 /*
- * A directory of plain files, and the files, a record last: by it the rest is
- * found.  Absent already: success.
+ * Remove a directory of plain files with the files, a record last: by it the
+ * rest is found.  Absent already: success.
  */
 int xenfork__dir_remove(xenfork_ctx *ctx, const char *path);
 /*
- * Names in a directory, but those with a leading dot, sorted.  Absent: none.
- * Caller frees each and the array.
+ * List the names in a directory, sorted, without those with a leading dot.
+ * Absent: none.  Caller frees each and the array.
  */
 int xenfork__dir_names(xenfork_ctx *ctx, const char *path, char ***names_out,
                        size_t *count_out);

@@ -28,11 +28,11 @@ struct xenfork__txn {
     uint32_t disks, clones, macs;
 };
 
-/* A journal, locked; its record is not yet read or made. */
+/* Lock a journal, without reading or making its record. */
 int xenfork__txn_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
                         struct xenfork__txn **txn_out);
 void xenfork__txn_free(struct xenfork__txn *txn);
-/* The names in the journals' directory.  Caller frees */
+/* List the names in the journals' directory.  Caller frees */
 int xenfork__txn_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out);
 
 #endif

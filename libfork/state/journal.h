@@ -15,7 +15,7 @@ struct xenfork__txn;
 
 #define XENFORK__TXN_MAX_NTH 65536U /* numbered entries of a journal */
 
-/* A new one; its owner is this process. */
+/* Begin a journal; its owner is this process. */
 int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out);
 const char *xenfork__txn_id(const struct xenfork__txn *txn);
 
@@ -25,10 +25,16 @@ int xenfork__txn_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
                         bool was_paused);
 int xenfork__txn_image(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16]);
-/* An image that stands raises a claim; its limit is @max_pages without. */
+/*
+ * Note that an existing image raises its reservation; without, its limit is
+ * @max_pages.
+ */
 int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t image[16], uint64_t max_pages);
-/* A clone comes to claim all its memory, for a while: it had @before. */
+/*
+ * Note that a clone reserves all its memory for a while; @pages: what it could
+ * own before.
+ */
 int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          const uint8_t uuid[16], uint64_t pages);
 /*
@@ -36,7 +42,7 @@ int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
  * before.
  */
 int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn);
-/* The source is paused now and then. */
+/* Note that the source is paused now and then. */
 int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /*
  * Note that the source is paused for one moment, so that it can be told who did
@@ -46,7 +52,7 @@ int xenfork__txn_stopping(xenfork_ctx *ctx, struct xenfork__txn *txn,
                           bool was_paused, uint64_t cpu_ns);
 int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn);
 int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn);
-/* A record is made of it that it is frozen. */
+/* Note that a record is made that the source is frozen. */
 int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /*
  * A disk driver is about to make @path: by a snapshot of the disk @vdev at
@@ -66,18 +72,21 @@ int xenfork__txn_detach(xenfork_ctx *ctx, struct xenfork__txn *txn,
                         const char *driver,
                         const struct xenfork__txn_disk *disk);
 /*
- * A clone with its name, UUID and MACs: nobody else chooses them meanwhile.
- * Durable when all are, by xenfork__txn_chosen().
+ * Note a clone with its name, UUID and MACs, which nobody else chooses
+ * meanwhile.  Durable with all others, by xenfork__txn_chosen().
  */
 int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16], const char *name,
                        const uint8_t *macs, size_t mac_count);
-/* A clone that has ended gets a new domain; disks and record are its own. */
+/*
+ * Note that a clone that has ended gets a new domain; disks and record are its
+ * own.
+ */
 int xenfork__txn_start(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        const uint8_t uuid[16]);
 int xenfork__txn_chosen(xenfork_ctx *ctx, struct xenfork__txn *txn);
 
-/* All is made: the journal goes, durably.  Frees @txn on success. */
+/* Commit: remove the journal, durably.  Frees @txn on success. */
 int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn);
 /* Undo, source first.  Frees @txn.  RESIDUE: the journal stays */
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn);
@@ -91,9 +100,10 @@ int xenfork__txns_recover(xenfork_ctx *ctx);
  */
 int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
 /*
- * Under the lock of a source, image or clone, which the owner of its journal
- * would hold: all that concern it are ownerless, and are rolled back, or being
- * so; wait.  One that cannot be holds up this one, and no other: RESIDUE
+ * Roll back the journals about a source, image or clone, under its lock, which
+ * their owner would hold: they have no owner, and are rolled back now, or are
+ * being rolled back by another process; wait.  A journal that cannot be rolled
+ * back holds up this one, and no other: RESIDUE
  */
 int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t uuid[16]);
 struct xenfork__nodes;

@@ -15,13 +15,13 @@ struct xenfork__record;
 
 int xenfork__record_new(xenfork_ctx *ctx, struct xenfork__record **out);
 void xenfork__record_free(struct xenfork__record *record);
-/* NULL: no such key. */
+/* Return the value of a key; NULL: no such key. */
 const char *xenfork__record_get(const struct xenfork__record *record,
                                 const char *key);
-/* False: no such key, or no number. */
+/* Return the number of a key.  False: no such key, or not a number. */
 bool xenfork__record_get_u64(const struct xenfork__record *record,
                              const char *key, uint64_t *value_out);
-/* The values of "KEY.0", "KEY.1" and on. */
+/* Return the values of "KEY.0", "KEY.1" and so on. */
 const char *xenfork__record_get_nth(const struct xenfork__record *record,
                                     const char *key, uint32_t n);
 int xenfork__record_set(xenfork_ctx *ctx, struct xenfork__record *record,
@@ -30,10 +30,12 @@ int xenfork__record_set_u64(xenfork_ctx *ctx, struct xenfork__record *record,
                             const char *key, uint64_t value);
 int xenfork__record_set_nth(xenfork_ctx *ctx, struct xenfork__record *record,
                             const char *key, uint32_t n, const char *value);
-/* NOTFOUND (not logged); STATE unreadable or malformed */
+/* Read a file.  NOTFOUND (not logged); STATE unreadable or malformed */
 int xenfork__record_read(xenfork_ctx *ctx, const char *path,
                          struct xenfork__record **out);
-/* Old contents or new, never half, also after a power cut.  STATE */
+/*
+ * Write a file: old contents or new, never half, also after a power cut.  STATE
+ */
 int xenfork__record_write(xenfork_ctx *ctx, const char *path,
                           const struct xenfork__record *record);
 

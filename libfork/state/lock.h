@@ -16,7 +16,7 @@
 
 struct xenfork__lock;
 
-/* BUSY (not logged) when another process holds it and !is_waiting. */
+/* Take a lock.  BUSY (not logged): another process holds it and !is_waiting. */
 int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
 /*
@@ -26,9 +26,9 @@ int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
 extern unsigned int xenfork__lock_soon_ms;
 int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                             struct xenfork__lock **lock_out);
-/* For a process that is to hold it, too. */
+/* Return the descriptor, for a process that is to hold the lock, too. */
 int xenfork__lock_fd(const struct xenfork__lock *lock);
-/* NULL is accepted. */
+/* Release a lock; NULL is accepted. */
 void xenfork__lock_drop(struct xenfork__lock *lock);
 /* Remove lock files that nobody holds. */
 int xenfork__locks_sweep(xenfork_ctx *ctx);

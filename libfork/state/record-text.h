@@ -8,7 +8,7 @@
 
 int xenfork__node_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                             struct xenfork__record *record);
-/* False: it is malformed. */
+/* Parse a record.  False: it is malformed. */
 bool xenfork__node_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
                                const struct xenfork__record *record);
 

@@ -89,16 +89,19 @@ int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
                              const char *vdev, const char *is);
 int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
                           int devid, const uint8_t mac[6], int link);
-/* A path in the node's directory; file NULL: the directory.  Caller frees */
+/*
+ * Return a path in the record's directory; file NULL: the directory.  Caller
+ * frees
+ */
 char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
                          const uint8_t uuid[16], const char *file);
 int xenfork__node_save(xenfork_ctx *ctx, const struct xenfork__node *node);
-/* NOTFOUND, not logged */
+/* Load a record.  NOTFOUND, not logged */
 int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
                        struct xenfork__node **node_out);
 /* Remove the directory of a record; not its disks. */
 int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16]);
-/* Names of folders, whether or not they have a record; xenfork__names_free() */
+/* List the names of folders, with or without a record; xenfork__names_free() */
 int xenfork__node_names(xenfork_ctx *ctx, int kind, char ***names_out,
                         size_t *count_out);
 
@@ -108,7 +111,7 @@ struct xenfork__nodes {
     size_t unwritten;             /* more, whose records are not there yet */
     size_t unreadable;            /* and more, left out */
 };
-/* Unreadable ones are left out with a warning. */
+/* Load all records; unreadable ones are left out with a warning. */
 int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
                         struct xenfork__nodes *nodes_out);
 void xenfork__nodes_free(struct xenfork__nodes *nodes);

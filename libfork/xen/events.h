@@ -24,13 +24,13 @@
 #define HOST_EVENT_OTHER   (1U << 3)
 #define HOST_EVENT_ASKED   (1U << 4) /* a guest may have been asked to suspend */
 
-/* To poll for input; negative: no connection. */
+/* Return the descriptor to poll for input; negative: no connection. */
 int xenfork__host_fd(xenfork_ctx *ctx);
 int xenfork__host_watch(xenfork_ctx *ctx);
 int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid);
 void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid);
 /*
- * The next event that has come; HOST_EVENT_*, several at once.  XEN: the
+ * Return the next event that has come; HOST_EVENT_*, several at once.  XEN: the
  * connection broke
  */
 int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
@@ -41,12 +41,12 @@ struct host_domain {
     bool is_shutdown;
     int reason; /* HOST_REASON_*; valid if is_shutdown */
 };
-/* Every domain but ours and dying ones; caller frees. */
+/* List every domain but ours and dying ones; caller frees. */
 int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
                           size_t *count_out);
 
 /*
- * data/fork/freeze of a guest: at most value_bytes - 1 bytes of it, with a
+ * Read data/fork/freeze of a guest: at most value_bytes - 1 bytes of it, with a
  * NUL after them.  bytes_out: its length; 0 also when there is no such key.
  */
 int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
@@ -112,7 +112,10 @@ int xenfork__host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark);
 int xenfork__host_soft_reset(xenfork_ctx *ctx, const char *json,
                              uint32_t domid);
 int xenfork__host_core_dump(xenfork_ctx *ctx, uint32_t domid, const char *name);
-/* Another name (with the suffix) and another UUID, unless it has them. */
+/*
+ * Give a domain another name (with the suffix) and another UUID, unless it has
+ * them.
+ */
 int xenfork__host_preserve(xenfork_ctx *ctx, uint32_t domid, const char *json,
                            const char *suffix);
 

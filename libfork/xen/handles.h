@@ -25,7 +25,7 @@ struct xenfork__xen {
     struct xenfork__batch *batch; /* buffers of xen/memory.c; NULL at first */
 };
 
-/* Pages of a domain, one after the other; and one set to zero. */
+/* Read pages of a domain, one after the other; and set one to zero. */
 int xenfork__xen_read_pages(xenfork_ctx *ctx, uint32_t domid,
                             const uint64_t *gfns, uint32_t count,
                             uint8_t *pages_out);
@@ -50,7 +50,10 @@ struct xenfork__op {
 void xenfork__op_init(struct xenfork__op *op);
 /* Let libxl work once, for some milliseconds at most. */
 void xenfork__op_turn(xenfork_ctx *ctx);
-/* Until done; @r: what starting it returned.  Returns libxl's code. */
+/*
+ * Wait until an operation is done; @r: the result of starting it.  Returns
+ * libxl's code.
+ */
 int xenfork__op_wait(xenfork_ctx *ctx, struct xenfork__op *op, int r);
 
 /*
@@ -65,12 +68,12 @@ char **xenfork__xs_list(xenfork_ctx *ctx, unsigned int *count_out,
 bool xenfork__xs_write(xenfork_ctx *ctx, xs_transaction_t t, const char *value,
                        const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-/* Removes a node; true when it is not there either. */
+/* Remove a node; true also when it does not exist. */
 bool xenfork__xs_rm(xenfork_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Transactions that others get between; a guest may do so for ever. */
 #define XENFORK__XS_TRIES 100U
-/* A decimal number: 1, or 0 when there is none, or -1 with errno. */
+/* Read a decimal number: 1, or 0 when there is none, or -1 with errno. */
 int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -78,10 +81,10 @@ int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
 #define XENFORK__MARK           "xenfork"
 #define XENFORK__MARK_SUSPENDED "suspended"
 
-/* The text is a decimal number below 2^32 and nothing else. */
+/* Parse a text that is a decimal number below 2^32 and nothing else. */
 bool xenfork__parse_u32(const char *text, uint32_t *value_out);
 
-/* The domain that we run in. */
+/* Return the domid of our own domain. */
 uint32_t xenfork__own_domid(xenfork_ctx *ctx);
 
 /*
@@ -98,7 +101,7 @@ int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
                            xenfork__stored_change_fn *change,
                            const void *opaque);
 
-/* The directory of a disk's backend; NULL: none.  Caller frees */
+/* Return the directory of a disk's backend; NULL: none.  Caller frees */
 char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
                                 const char *vdev);
 
@@ -109,9 +112,10 @@ char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__xl_config(xenfork_ctx *ctx, const char *json,
                        libxl_domain_config *config);
 /*
- * A name of blkback's that is no whole path is what Xen's block script takes
- * it for, below /dev; or, of a file, what its loop device has.  Out of memory,
- * or unknown, it stays.  backend: its directory
+ * Complete a name of blkback's that is not an absolute path: it is below /dev,
+ * as Xen's block script takes it; for a file, it is the file of the loop
+ * device.  If that is not known, or without memory, the name stays.  backend:
+ * its directory
  */
 void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
                            const char *backend);

@@ -15,15 +15,15 @@
  */
 void xenfork__hotplug_use(xenfork_ctx *ctx, libxl_domain_config *config,
                           const struct xenfork__nic *nics);
-/* The record names again what @config, as it was before, does. */
+/* Make the record name again what @config names, as it was before. */
 int xenfork__hotplug_mend(xenfork_ctx *ctx, uint32_t domid,
                           const libxl_domain_config *config);
 /*
- * Before libxl takes a domain apart: it reads in xenstore what to run.  When
- * anything fails, that is Xen's script.
+ * Write into xenstore what libxl is to run when it takes a domain apart.  If
+ * that fails, it runs Xen's script.
  */
 void xenfork__hotplug_use_at_end(xenfork_ctx *ctx, uint32_t domid);
-/* The domain's record must name what the source's does. */
+/* Check that the domain's record names what the source's does. */
 int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid);
 
 #endif

@@ -42,7 +42,7 @@ struct xenfork__dominfo {
 #define XENFORK__SHUTDOWN_SUSPEND 2
 #define XENFORK__SHUTDOWN_CRASH   3
 
-/* NOTFOUND, not logged */
+/* Return the state of a domain.  NOTFOUND, not logged */
 int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
                       struct xenfork__dominfo *info_out);
 /* Find a domain by UUID, without dying ones.  NOTFOUND, not logged */
@@ -247,9 +247,9 @@ int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
 /* Return that mark; "": none */
 int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37]);
 /*
- * The paths of a domain's disks as libxl has noted them, those by tapdisk and
- * QEMU with their kind before the path; for xenfork__names_free().  While it is
- * being made they may not be there yet.  Gone: none
+ * List the paths of a domain's disks as libxl has noted them, those by tapdisk
+ * and QEMU with their kind before the path; for xenfork__names_free().  While
+ * the domain is being made they may be missing.  A domain that is gone has none
  */
 int xenfork__xen_disk_paths(xenfork_ctx *ctx, uint32_t domid, char ***paths_out,
                             size_t *count_out);

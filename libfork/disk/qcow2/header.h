@@ -18,8 +18,9 @@ struct xenfork__qcow2 {
 };
 
 /*
- * DISK, not logged: it is none.  NOTFOUND, not logged: it is not there.
- * STATE: it cannot be read; not logged: its header is malformed
+ * Read the header of a file.  DISK, not logged: it is not a qcow2 file.
+ * NOTFOUND, not logged: there is no file.  STATE: it cannot be read; not
+ * logged: its header is malformed
  */
 int xenfork__qcow2_read(xenfork_ctx *ctx, const char *path,
                         struct xenfork__qcow2 *out);

@@ -15,8 +15,8 @@ struct xenfork__thin_map {
 };
 
 /*
- * meta: the file; superblock: the number of the block to begin with.  STATE:
- * it is not what it should be
+ * Read a map.  meta: the file; superblock: the number of the block to begin
+ * with.  STATE: it is not what it should be
  */
 int xenfork__thin_map(xenfork_ctx *ctx, const char *meta, uint64_t superblock,
                       uint64_t id, struct xenfork__thin_map *map_out);

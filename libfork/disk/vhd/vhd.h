@@ -14,7 +14,7 @@
 const char *xenfork__vhd_file(const char *path);
 /* Tell by its name whether a file was made by us. */
 bool xenfork__vhd_is_ours(const char *file);
-/* "max-depth=N"; NULL: the default.  INVAL, not logged */
+/* Parse "max-depth=N"; NULL: the default.  INVAL, not logged */
 int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
                            uint32_t *limit_out);
 /*
