@@ -4,7 +4,10 @@
 
 #include <string.h>
 
-/* Bytes of the character there; 0: it is none, or would move a cursor. */
+/*
+ * Return the bytes of the character at @p; 0: it is none, or would move a
+ * cursor.
+ */
 static size_t printable(const unsigned char *p)
 {
     size_t i, n = 0;
@@ -21,8 +24,8 @@ static size_t printable(const unsigned char *p)
 }
 
 /*
- * Names and answers of guests, of xenstore and of programs are in messages,
- * which come to terminals: no control character stays, and no broken one.
+ * Remove control characters and broken ones: messages have names and answers of
+ * guests, xenstore and programs, and come to terminals.
  */
 static void clean(char *text)
 {

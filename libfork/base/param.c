@@ -50,7 +50,7 @@ static bool is_unicast(const struct address *address)
     return bytes[0] != 0 && bytes[0] < 224;
 }
 
-/* 1 to @max, in plain decimal. */
+/* Check a number from 1 to @max, in plain decimal. */
 static bool is_prefix(const char *text, int max)
 {
     int value = 0;
@@ -79,8 +79,9 @@ static bool is_rest(const struct address *address, int prefix, int bit)
 }
 
 /*
- * The network's own address, which of IPv6 is that of its routers, and the
- * broadcast address.  A link of two machines has neither (RFC 3021, RFC 6164).
+ * Tell whether it is the network's own address, which for IPv6 is that of its
+ * routers, or the broadcast address.  A link of two machines has neither (RFC
+ * 3021, RFC 6164).
  */
 static bool is_all_of_network(const struct address *address, int prefix)
 {
@@ -146,7 +147,7 @@ static bool is_repeated(const char *list, const char *end, const char *item)
     return false;
 }
 
-/* Each of a list with commas. */
+/* Check each element of a list with commas. */
 static const char *list_fault(const char *value, const char *(*fault)(char *))
 {
     char copy[XENFORK_MAX_PARAM_VALUE + 1];
@@ -169,7 +170,7 @@ static const char *ip_fault(const char *value)
     return list_fault(value, interface_fault);
 }
 
-/* RFC 1123: labels of letters, digits and inner dashes. */
+/* Check a label by RFC 1123: labels of letters, digits and inner dashes. */
 static bool is_label(const char *text, size_t length)
 {
     size_t i;

@@ -20,7 +20,7 @@ static bool has_address(const struct xenfork__clone_spec *c)
     return false;
 }
 
-/* The value of the address that both would have; NULL: none */
+/* Return the address that both would have; NULL: none */
 static const char *find_shared(const struct xenfork__clone_spec *a,
                                const struct xenfork__clone_spec *b)
 {
@@ -35,7 +35,10 @@ static const char *find_shared(const struct xenfork__clone_spec *a,
     return NULL;
 }
 
-/* May they hear each other?  Not when one is held, or on another bridge. */
+/*
+ * Tell whether they may hear each other: not when one is held, or on another
+ * bridge.
+ */
 static bool can_meet(const struct xenfork__clone_spec *a,
                      const struct xenfork__clone_spec *b, uint32_t nics)
 {

@@ -71,7 +71,10 @@ static bool is_index(const xenfork_spec *spec, uint32_t clone)
     return spec && clone < spec->count;
 }
 
-/* First and one past the last clone that an index means; false: none. */
+/*
+ * Return the first, and one past the last clone that an index means; false:
+ * none.
+ */
 static bool clone_range(const xenfork_spec *spec, uint32_t clone,
                         uint32_t *first_out, uint32_t *end_out)
 {
@@ -102,7 +105,7 @@ static struct xenfork__nic_spec *nic_entry(struct xenfork__clone_spec *clone,
 
 #define WORD "abcdefghijklmnopqrstuvwxyz0123456789"
 
-/* Letters and digits, up to @end. */
+/* Check for letters and digits, up to @end. */
 static bool is_word(const char *text, char end)
 {
     size_t length = text ? strspn(text, WORD) : 0;
@@ -110,7 +113,7 @@ static bool is_word(const char *text, char end)
     return length > 0 && length < XENFORK__WORD_CHARS && text[length] == end;
 }
 
-/* A word, or "word:key=value,…". */
+/* Check for a word, or "word:key=value,…". */
 static bool is_how(const char *text)
 {
     const char *options = text ? strchr(text, ':') : NULL;
@@ -299,7 +302,10 @@ XENFORK_API int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone,
     return 0;
 }
 
-/* The pair with this key, made if need be; NULL: out of memory, or too many. */
+/*
+ * Return the pair with this key, and make it if need be; NULL: out of memory,
+ * or too many.
+ */
 static int param_entry(struct xenfork__clone_spec *clone, const char *key,
                        struct xenfork__pair **entry_out)
 {

@@ -41,7 +41,7 @@ void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone)
 }
 
 #if ENABLE_TEST_HOOKS
-/* XENFORK_TEST_KILL=STAGE: die there, as by kill -9. */
+/* Die at the stage of XENFORK_TEST_KILL=STAGE, as by kill -9. */
 void xenfork__test_hook(xenfork_ctx *ctx, int stage)
 {
     const char *name = getenv("XENFORK_TEST_KILL");

@@ -85,7 +85,7 @@ static void add_whole(struct walk *walk, uint64_t device, bool is_shared)
               });
 }
 
-/* A line of sysfs.  False: there is none */
+/* Read a line of sysfs.  False: there is none */
 static bool read_sys(uint64_t device, const char *name, char text[SYS_BYTES])
 {
     cleanup_file FILE *f = NULL;
@@ -107,7 +107,7 @@ static bool read_number(uint64_t device, const char *name, uint64_t *out)
     return read_sys(device, name, text) && sscanf(text, "%" SCNu64, out) == 1;
 }
 
-/* "8:16", and nothing else. */
+/* Parse "8:16", and nothing else. */
 static bool parse_device(const char *text, uint64_t *out)
 {
     unsigned int major, minor;
@@ -150,7 +150,7 @@ static bool follow_loop(struct walk *walk, uint64_t device)
     return true;
 }
 
-/* Types whose devices are each followed by where in it they begin. */
+/* Tell whether in this type each device is followed by an offset. */
 static bool has_offsets(const char *type)
 {
     static const char *const types[] = {"linear",  "crypt", "delay",
@@ -164,13 +164,16 @@ static bool has_offsets(const char *type)
     return false;
 }
 
-/* How many of the devices in the line are not written to: they come first. */
+/* Count the devices in the line that are not written: they come first. */
 static uint32_t count_read(const char *type)
 {
     return strcmp(type, "snapshot") ? 0 : 1; /* "ORIGIN COW P 8" */
 }
 
-/* "3 128 8:16 0 8:32 0 8:48 0": each has a third */
+/*
+ * Return the share of each device: in "3 128 8:16 0 8:32 0 8:48 0" each has a
+ * third
+ */
 static uint64_t share_of(const char *type, const char *params, uint64_t bytes)
 {
     uint64_t count;
@@ -213,8 +216,9 @@ static void add_device(const struct line *line, uint64_t device,
 }
 
 /*
- * A line of a device-mapper table: whatever looks like a device in it.  A thin
- * device shares its pool with others; a second device is what it reads.
+ * Follow a line of a device-mapper table: every word that looks like a device.
+ * A thin device shares its pool with others; a second device is one that it
+ * reads.
  */
 static void follow_line(void *opaque, uint64_t start,
                         const struct xenfork__dm_table *table)
@@ -253,7 +257,7 @@ static bool follow_dm(struct walk *walk, uint64_t device)
            xenfork__sys_dm_lines(walk->ctx, name, follow_line, walk) == 0;
 }
 
-/* md, bcache, DRBD: all of what they are made of. */
+/* Follow md, bcache and DRBD to all devices of which they are made. */
 static bool follow_slaves(struct walk *walk, uint64_t device)
 {
     cleanup_dir DIR *dir = NULL;
@@ -276,7 +280,10 @@ static bool follow_slaves(struct walk *walk, uint64_t device)
     return has_any;
 }
 
-/* A disk that has several paths has a device for each: "naa.5000c500…". */
+/*
+ * Follow a disk with several paths, which has a device for each:
+ * "naa.5000c500…".
+ */
 static void follow_wwid(struct walk *walk, uint64_t device)
 {
     struct xenfork__disk_identity disk = {.is_device = true};

@@ -17,7 +17,7 @@
 #define UNIT  (64U << 10)
 #define ALIGN 4096U
 
-/* Past the host's cache, which would be full of it. */
+/* Open a device past the host's cache, which it would fill. */
 static int open_device(xenfork_ctx *ctx, const char *path, int flags,
                        uint64_t *bytes_out)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "    (12.34/100%)\r", as often as it likes; pieces may end anywhere. */
+/* Parse " (12.34/100%)\r", which comes at any time; pieces may end anywhere. */
 static int heard(xenfork_ctx *ctx, void *opaque, const char *text)
 {
     const struct xenfork__copy *copy = opaque;

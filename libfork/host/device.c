@@ -15,7 +15,7 @@
 #define BLOCK_DIR "/sys/dev/block"
 #define MAX_TEXT  4096U
 
-/* The first line of DIR/NAME; NULL: it has none.  Caller frees */
+/* Return the first line of DIR/NAME; NULL: it has none.  Caller frees */
 static char *read_line(const char *dir, const char *name)
 {
     cleanup_free char *path = NULL;
@@ -36,7 +36,7 @@ static char *read_line(const char *dir, const char *name)
     return text[0] ? strdup(text) : NULL;
 }
 
-/* "dm LVM-…" of DIR/dm/uuid; NULL: there is no such file. */
+/* Return "dm LVM-…" from DIR/dm/uuid; NULL: there is no such file. */
 static char *by_file(const char *dir, const char *name, const char *kind)
 {
     cleanup_free char *value = read_line(dir, name);
@@ -109,7 +109,7 @@ static bool is_node(const char *path, uint64_t number)
     return !stat(path, &st) && S_ISBLK(st.st_mode) && st.st_rdev == number;
 }
 
-/* "/dev/mapper/vg0-web", "/dev/sda1"; NULL: there is no such node. */
+/* Return "/dev/mapper/vg0-web", "/dev/sda1"; NULL: there is no such node. */
 static char *find_node(const char *dir, uint64_t number)
 {
     cleanup_free char *name = read_line(dir, "dm/name");
@@ -149,7 +149,10 @@ static bool is_that(const char *name, const char *is, uint64_t *number_out)
     return text && !strcmp(text, is);
 }
 
-/* The number of the one that is that, and not @not; 0: there is none. */
+/*
+ * Return the number of the device with this identity that is not @not; 0: there
+ * is none.
+ */
 static uint64_t find_device(const char *is, uint64_t not )
 {
     cleanup_dir DIR *dir = opendir(BLOCK_DIR);
@@ -167,7 +170,10 @@ static void name_dir(uint64_t number, char dir_out[64])
     snprintf(dir_out, 64, BLOCK_DIR "/%u:%u", major(number), minor(number));
 }
 
-/* Two ways to one disk; or two disks that nobody could tell apart later. */
+/*
+ * Refuse two devices with one identity: two paths to one disk, or two disks
+ * that nobody could tell apart later.
+ */
 static int check_unique(xenfork_ctx *ctx, const char *path, uint64_t number,
                         const char *is)
 {

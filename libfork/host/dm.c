@@ -43,7 +43,7 @@ complain(int level, const char *file, int line, int dm_errno, const char *fmt,
     LOG_DEBUG(complainer, "libdevmapper: %s", text);
 }
 
-/* NULL: out of memory, or a name that is too long. */
+/* Make a task.  NULL: out of memory, or a name that is too long. */
 static struct dm_task *new_task(xenfork_ctx *ctx, int type, const char *name)
 {
     struct dm_task *task;
@@ -77,7 +77,7 @@ static void end_task(struct dm_task *task)
     errno = e;
 }
 
-/* An errno, or 0. */
+/* Run a task.  Returns an errno, or 0. */
 static int run_task(struct dm_task *task)
 {
     int e;
@@ -258,7 +258,7 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
              : 0;
 }
 
-/* The line that begins at @wanted; there is one. */
+/* Read the line that begins at @wanted, which exists. */
 static int read_line(xenfork_ctx *ctx, int type, const char *name,
                      uint64_t wanted, char **type_out, char **params_out)
 {
@@ -335,7 +335,10 @@ int xenfork__sys_dm_status_at(xenfork_ctx *ctx, const char *name,
     return read_line(ctx, DM_DEVICE_STATUS, name, start, &type, status_out);
 }
 
-/* The kernel loads the module when it is asked for the target's version. */
+/*
+ * Check for dm-thin: the kernel loads the module when it is asked for the
+ * target's version.
+ */
 int xenfork__sys_dm_check(xenfork_ctx *ctx)
 {
     struct dm_task *task = new_task(ctx, DM_DEVICE_GET_TARGET_VERSION,
@@ -370,7 +373,7 @@ int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name,
     return 0;
 }
 
-/* "7:1": the file of a loop device.  NULL: it has none */
+/* Return the file of the loop device "7:1".  NULL: it has none */
 static char *backing_file(const char *device)
 {
     char path[96], text[4096];

@@ -115,7 +115,10 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-/* Flags that are as they were change nothing, but say whether one could. */
+/*
+ * Try to set the flags that the file has: this changes nothing, but tells
+ * whether it is possible.
+ */
 int xenfork__sys_file_can_protect(xenfork_ctx *ctx, const char *path,
                                   bool *can_out)
 {

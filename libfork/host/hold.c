@@ -114,7 +114,7 @@ static bool has_other_qdisc(int ifindex)
     return !is_clsact;
 }
 
-/* 1: made, 0: found, -1 with errno */
+/* Make the clsact qdisc.  1: made, 0: found, -1 with errno */
 static int make_clsact(int ifindex)
 {
     struct xenfork__netlink request;
@@ -148,7 +148,7 @@ static void name_filter(struct xenfork__netlink *request, unsigned short type,
     xenfork__netlink_put(request, TCA_KIND, "matchall", sizeof("matchall"));
 }
 
-/* Every frame is dropped. */
+/* Add a filter that drops every frame. */
 static int add_filter(int ifindex, uint32_t way, uint32_t handle)
 {
     const struct tc_gact drop = {.action = TC_ACT_SHOT};
@@ -184,7 +184,7 @@ static int remove_filter(int ifindex, uint32_t way, uint32_t *handle_out)
     return xenfork__netlink_ask(&request, NULL, NULL);
 }
 
-/* Ours go, and nothing else. */
+/* Remove our filters, and nothing else. */
 static int release(int ifindex)
 {
     uint32_t handle = 0;

@@ -32,8 +32,9 @@ static void drop_fd(int *fd)
 }
 
 /*
- * Both ends above the standard descriptors, which the caller may have closed:
- * placing them there must not overwrite one that is still to be placed.
+ * Make a pipe with both ends above the standard descriptors, which the caller
+ * may have closed: placing them there must not overwrite one that is still to
+ * be placed.
  */
 static int make_pipe(int ends[2])
 {
@@ -117,7 +118,10 @@ static bool is_ready(int fd)
     return r == 1 && read(fd, &c, 1) == 1 && c == READY;
 }
 
-/* ECHILD: the caller ignores SIGCHLD or reaped it; then it is gone as well. */
+/*
+ * Reap a child.  ECHILD: the caller ignores SIGCHLD or reaped it; then it is
+ * gone as well.
+ */
 static void reap(pid_t pid)
 {
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

@@ -11,7 +11,10 @@
 
 #define TRIES 16 /* another process may take the free one */
 
-/* An errno, or 0; EBUSY: another was quicker. */
+/*
+ * Bind a file to a loop device.  Returns an errno, or 0; EBUSY: another process
+ * was faster.
+ */
 static int bind_loop(int number, int file, const char *name, bool is_readonly,
                      int *fd_out)
 {
@@ -31,7 +34,7 @@ static int bind_loop(int number, int file, const char *name, bool is_readonly,
     return 0;
 }
 
-/* An errno, or 0. */
+/* Bind a file to a free loop device.  Returns an errno, or 0. */
 static int bind_free(const char *file, bool is_readonly, int *fd_out)
 {
     cleanup_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
@@ -68,7 +71,7 @@ int xenfork__sys_loop(xenfork_ctx *ctx, const char *file, bool is_readonly,
     return 0;
 }
 
-/* "/dev/loop3" of "7:3": not every host has links for that in /dev. */
+/* Return "/dev/loop3" for "7:3": not every host has links for that in /dev. */
 static bool node_of(const char *device, char node_out[64])
 {
     char link[64], target[256];

@@ -112,7 +112,10 @@ int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path)
                               : no_thin_volume(ctx, path);
 }
 
-/* "/dev/VG/LV": both names, in a copy that the caller frees; NULL: not so */
+/*
+ * Split "/dev/VG/LV" into both names, in a copy that the caller frees; NULL: it
+ * has another form
+ */
 static char *split(const char *path, const char **vg_out, const char **lv_out)
 {
     char *copy = strncmp(path, DEV, strlen(DEV)) ? NULL
@@ -176,7 +179,10 @@ int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-/* Not a failure of lvremove is asked for: it has the same status for all. */
+/*
+ * Tell whether a volume exists.  The status of lvremove does not tell: it is
+ * the same for all failures.
+ */
 static int exists(xenfork_ctx *ctx, const char *vg, const char *lv,
                   bool *exists_out)
 {

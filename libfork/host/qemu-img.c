@@ -9,7 +9,7 @@
 
 #define PROGRAM "qemu-img"
 
-/* In PATH, as posix_spawnp(3) looks for it. */
+/* Look for it in PATH, as posix_spawnp(3) does. */
 bool xenfork__sys_has_qemu_img(void)
 {
     const char *path = getenv("PATH");

@@ -39,7 +39,7 @@ static const char *text_at(yajl_val object, const char *a, const char *b)
     return YAJL_GET_STRING(at(object, a, b));
 }
 
-/* The list of an answer; NULL: there is none. */
+/* Return the list in an answer; NULL: there is none. */
 static yajl_val list_of(yajl_val reply, const char *name)
 {
     yajl_val list = at(reply, "return", name);
@@ -154,7 +154,7 @@ int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
                             overlay);
 }
 
-/* DISK, not logged: it is in use, or is not there. */
+/* Delete a node.  DISK, not logged: it is in use, or does not exist. */
 static int delete_node(xenfork_ctx *ctx, uint32_t domid, const char *node)
 {
     char arguments[96];
@@ -192,7 +192,7 @@ static long long number_at(yajl_val object, const char *name)
     return YAJL_IS_INTEGER(v) ? YAJL_GET_INTEGER(v) : -1;
 }
 
-/* A member of the list: by an integer, or by a text. */
+/* Find a member of the list by an integer, or by a text. */
 static yajl_val find_node(yajl_val nodes, long long id, const char *name)
 {
     size_t i;
@@ -221,7 +221,7 @@ static long long backing_of(yajl_val edges, long long id)
     return -1;
 }
 
-/* The node that lies @depth below another. */
+/* Return the backing node that is @depth below another one. */
 static const char *node_below(yajl_val reply, const char *name, uint32_t depth)
 {
     yajl_val nodes = list_of(reply, "nodes");
@@ -297,7 +297,7 @@ int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
     return 0;
 }
 
-/* Until no job of ours is at work on the disk. */
+/* Wait until no job of ours works on the disk. */
 static int wait_job_end(xenfork_ctx *ctx, uint32_t domid, const char *vdev)
 {
     const struct timespec pause = {.tv_nsec = POLL_NS};

@@ -55,7 +55,7 @@ static int lost(xenfork_ctx *ctx, int errnoval, const char *what)
                          domid, what);
 }
 
-/* False: the time is over. */
+/* Wait for a descriptor.  False: the time is over. */
 static bool wait_for(int fd, short events, uint64_t end_ns)
 {
     struct pollfd poller = {.fd = fd, .events = events};
@@ -88,7 +88,7 @@ static bool make_room(struct xenfork__qmp *qmp)
     return true;
 }
 
-/* Until there is a whole line; how long it is. */
+/* Read until there is a whole line; return its length. */
 static int read_line(xenfork_ctx *ctx, uint64_t end_ns, size_t *bytes_out)
 {
     struct xenfork__qmp *qmp = ctx->qmp;
@@ -122,7 +122,10 @@ static yajl_val member(yajl_val object, const char *name)
     return yajl_tree_get(object, path, yajl_t_any);
 }
 
-/* yajl frees a tree by recursion: millions of levels overflow the stack. */
+/*
+ * Tell whether a JSON is shallow: yajl frees a tree by recursion, and millions
+ * of levels overflow the stack.
+ */
 static bool is_shallow(const char *text)
 {
     bool is_string = false;
@@ -145,7 +148,7 @@ static bool is_shallow(const char *text)
     return true;
 }
 
-/* The next message; caller frees. */
+/* Read the next message; caller frees. */
 static int read_message(xenfork_ctx *ctx, uint64_t end_ns, yajl_val *out)
 {
     struct xenfork__qmp *qmp = ctx->qmp;
@@ -186,7 +189,7 @@ static int write_all(xenfork_ctx *ctx, const char *text, uint64_t end_ns)
     return 0;
 }
 
-/* The answer, with "return" or "error" in it. */
+/* Send a command and read the answer, with "return" or "error" in it. */
 static int converse(xenfork_ctx *ctx, const char *command,
                     const char *arguments, yajl_val *out)
 {
@@ -214,7 +217,7 @@ static int converse(xenfork_ctx *ctx, const char *command,
     return rc < 0 ? rc : lost(ctx, 0, "does not answer");
 }
 
-/* NOTFOUND, not logged: nobody listens any more. */
+/* Connect.  NOTFOUND, not logged: nobody listens any more. */
 static int connect_to(xenfork_ctx *ctx, uint32_t domid)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

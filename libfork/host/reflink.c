@@ -19,7 +19,7 @@
 
 #define REMEDY "keep the disk on XFS (made with reflink=1) or on btrfs"
 
-/* NULL: out of memory. */
+/* Return the directory of a path.  NULL: out of memory. */
 static char *directory_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
@@ -39,9 +39,9 @@ static int sync_directory(const char *dir)
 }
 
 /*
- * btrfs shares blocks only between files that both have checksums, or both
- * have none (chattr +C); a new file is as its folder is.  Elsewhere a file has
- * no such flag.
+ * Give a new file the flag of its source: btrfs shares blocks only between
+ * files that both have checksums, or both have none (chattr +C); a new file is
+ * as its folder is.  Elsewhere a file has no such flag.
  */
 static int take_checksums(int src, int dst)
 {
@@ -55,7 +55,7 @@ static int take_checksums(int src, int dst)
     return ioctl(dst, FS_IOC_SETFLAGS, &ours);
 }
 
-/* Fills dst, which is new; step_out: what failed. */
+/* Fill dst, which is new; step_out: the step that failed. */
 static int fill(int src, int dst, bool is_sealed, const char **step_out)
 {
     struct stat st;
@@ -117,7 +117,7 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
     return 0;
 }
 
-/* Not every file system has it: NFS and tmpfs have not. */
+/* Tell by errno that the file system has no FIEMAP, as NFS and tmpfs. */
 static bool has_no_fiemap(void)
 {
     return errno == EOPNOTSUPP || errno == ENOTTY || errno == ENOSYS;
@@ -138,7 +138,7 @@ int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
 
 #define EXTENTS 128U /* in one call */
 
-/* Adds up what comes from map->fm_start on; the next call's start is there. */
+/* Add up the extents from map->fm_start on, and set it for the next call. */
 static bool add_extents(struct fiemap *map, uint64_t *allocated, uint64_t *own)
 {
     uint32_t i;
@@ -156,7 +156,7 @@ static bool add_extents(struct fiemap *map, uint64_t *allocated, uint64_t *own)
     return map->fm_mapped_extents > 0;
 }
 
-/* This file system cannot tell how much of the file is shared. */
+/* Count the blocks; this file system cannot tell how many are shared. */
 static int count_blocks(xenfork_ctx *ctx, int fd, const char *path,
                         uint64_t *allocated_kib_out, uint64_t *own_kib_out)
 {

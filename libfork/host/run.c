@@ -29,7 +29,10 @@ struct run {
 #define NO_RUN \
     {.null = -1, .out = -1, .err = -1, .to = -1, .guard = -1, .ear = -1}
 
-/* Placing them as the program's must not overwrite one still to be placed. */
+/*
+ * Return a copy above the standard descriptors: placing them for the program
+ * must not overwrite one that is still to be placed.
+ */
 static int above(int fd)
 {
     int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FIRST_FREE_FD);
@@ -103,7 +106,10 @@ int xenfork__spawn_apart(posix_spawnattr_t *attr)
     return e;
 }
 
-/* LVM's programs complain of every descriptor that they do not know. */
+/*
+ * Make an environment in which LVM's programs do not complain of descriptors
+ * that they do not know.
+ */
 static char **make_environment(void)
 {
     static char quiet[] = "LVM_SUPPRESS_FD_WARNINGS=1";
@@ -150,7 +156,7 @@ static int spawn(struct run *run)
     return e;
 }
 
-/* False: it has not ended in time. */
+/* Wait for the program.  False: it has not ended in time. */
 static bool wait_some(int fd)
 {
     struct pollfd poller = {.fd = fd, .events = POLLIN};
@@ -191,7 +197,7 @@ static int wait_end(xenfork_ctx *ctx, const struct run *run)
     return has_ended ? status : -1;
 }
 
-/* Until it closes its output, as it does when it ends. */
+/* Read until the program closes its output, as it does when it ends. */
 static int hear(xenfork_ctx *ctx, struct run *run)
 {
     struct pollfd poller = {.fd = run->ear, .events = POLLIN};
@@ -230,7 +236,7 @@ static char *slurp(int fd)
     return text;
 }
 
-/* In place. */
+/* Return the last line of a text, in place. */
 static const char *last_line(char *text)
 {
     size_t length = strlen(text);
@@ -257,7 +263,7 @@ static int failed(xenfork_ctx *ctx, int code, const struct run *run, int status)
         *line ? ": " : "", line);
 }
 
-/* To its end. */
+/* Run a program to its end. */
 static int run_it(xenfork_ctx *ctx, int code, struct run *run)
 {
     int e, status, rc = 0;

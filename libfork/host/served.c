@@ -15,14 +15,17 @@
 
 #define SYS_BYTES 4096 /* a line of sysfs, a page */
 
-/* Linux's new_encode_dev(), by which a loop device tells its file's. */
+/*
+ * Decode Linux's new_encode_dev(), in which a loop device tells its file's
+ * device.
+ */
 static uint64_t decode(uint64_t device)
 {
     return makedev((device >> 8) & 0xfff,
                    (device & 0xff) | ((device >> 12) & 0xfff00));
 }
 
-/* "/dev/loop3" of 7:3: not every host has links for numbers in /dev. */
+/* Return "/dev/loop3" for 7:3: not every host has links for numbers in /dev. */
 static bool node_of(uint64_t device, char node_out[64])
 {
     char link[64], target[256];
@@ -76,7 +79,10 @@ char *xenfork__sys_loop_path(uint64_t device)
     return strdup(text);
 }
 
-/* The links of /proc/PID/fd have the modes that the files are open in. */
+/*
+ * Tell whether a file is open for writing: the links of /proc/PID/fd have the
+ * modes in which the files are open.
+ */
 static bool is_writable(DIR *dir, const char *fd)
 {
     struct stat st;
@@ -85,7 +91,7 @@ static bool is_writable(DIR *dir, const char *fd)
            (st.st_mode & S_IWUSR);
 }
 
-/* NULL: it is gone.  Caller closes it */
+/* Open the list of a process' files.  NULL: it is gone.  Caller closes it */
 static DIR *open_files(uint32_t pid)
 {
     char path[32];
@@ -94,7 +100,7 @@ static DIR *open_files(uint32_t pid)
     return opendir(path);
 }
 
-/* The next file or device that it has open.  False: that was all */
+/* Return the next file or device that it has open.  False: there is none */
 static bool next_open(DIR *dir, bool is_for_writing,
                       struct xenfork__disk_identity *open_out)
 {

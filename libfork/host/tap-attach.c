@@ -43,7 +43,7 @@ static int open_disk(xenfork_ctx *ctx, struct xenfork__tap *tap,
     return rc < 0 ? rc : xenfork__tap_ctl(ctx, &tap->tapdisk, "open", extra);
 }
 
-/* A socket name from which tapback takes pid and minor. */
+/* Print the name of a socket, from which tapback takes pid and minor. */
 static void print_socket(const struct xenfork__tap *tap,
                          char socket[XENFORK__TAP_NODE_BYTES])
 {
@@ -61,9 +61,9 @@ static int load_nbd(xenfork_ctx *ctx)
 }
 
 /*
- * The kernel has the connection, and chooses the device; no process stays.
- * No time limit: while a tapdisk is paused its requests wait.  When it dies
- * they fail.
+ * Connect nbd: the kernel has the connection, and chooses the device; no
+ * process stays.  No time limit: while a tapdisk is paused its requests wait.
+ * When it dies they fail.
  */
 static int connect_nbd(xenfork_ctx *ctx, struct xenfork__tap *tap,
                        bool is_readonly)
@@ -104,7 +104,7 @@ static int in_use(xenfork_ctx *ctx, const char *target,
                            target);
 }
 
-/* An empty record of this device's, held. */
+/* Lock an empty record of this device. */
 static int claim(xenfork_ctx *ctx, const char *target, const char *user,
                  bool is_readonly, struct xenfork__tap *tap)
 {

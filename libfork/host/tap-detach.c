@@ -67,7 +67,7 @@ static int end_tapdisk(xenfork_ctx *ctx, const struct xenfork__tap *tap)
                                "tapdisk %u does not end", tap->tapdisk.pid);
 }
 
-/* The parts of a domain's ring that the tapdisk has. */
+/* Remove what the tapdisk has of a domain's ring. */
 static void remove_ring(const struct xenfork__tap *tap)
 {
     static const char *const files[] = {"/io_ring", "/statistics", ""};

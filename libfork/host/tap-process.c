@@ -7,7 +7,10 @@
 
 #include "host/host.h"
 
-/* The 22nd field; the name, the second, may have blanks and brackets in it. */
+/*
+ * Read the 22nd field of /proc/PID/stat; the second one, the name, may have
+ * blanks and brackets in it.
+ */
 uint64_t xenfork__sys_tap_started(unsigned int pid)
 {
     char file[32], text[1024] = "";

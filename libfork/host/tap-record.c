@@ -44,7 +44,10 @@ static char *canonical(const char *path)
     return dir && asprintf(&real, "%s%s", dir, slash) >= 0 ? real : NULL;
 }
 
-/* As a name in a folder: "/" is "!", and what could be taken for it "%21". */
+/*
+ * Write a path as a name in a folder: "/" becomes "!"; "!", "%" and "@" become
+ * "%21" and the like.
+ */
 static void put_name(FILE *f, const char *text)
 {
     for (; *text; text++)
@@ -56,7 +59,7 @@ static void put_name(FILE *f, const char *text)
             fputc(*text, f);
 }
 
-/* "!srv!web.vhd", "!srv!ro.vhd@backend!vbd!3!51712" */
+/* Name a record: "!srv!web.vhd", "!srv!ro.vhd@backend!vbd!3!51712" */
 static int name_record(xenfork_ctx *ctx, const char *path, const char *reader,
                        char **file_out)
 {
@@ -90,7 +93,10 @@ static int unreadable(xenfork_ctx *ctx, const struct xenfork__tap *tap)
                          tap->file);
 }
 
-/* The holder of the lock may have removed the file meanwhile. */
+/*
+ * Open and lock a record; the holder of the lock may have removed the file
+ * meanwhile.
+ */
 static int open_record(xenfork_ctx *ctx, int flags, struct xenfork__tap *tap)
 {
     struct stat held, named;
@@ -133,7 +139,7 @@ static bool learn(struct xenfork__tap *tap, const char *text)
     return true;
 }
 
-/* An empty one is as its maker has left it who was killed. */
+/* Read a record; an empty one was left by a process that was killed. */
 static int read_record(xenfork_ctx *ctx, struct xenfork__tap *tap,
                        bool *learnt_out)
 {

@@ -12,7 +12,7 @@
 #define TAP_PAUSED  0x20U /* TD_VBD_PAUSED, blktap's tapdisk-vbd.h */
 #define TAP_PAUSING 0x10U /* TD_VBD_PAUSE_REQUESTED */
 
-/* "backend/vbd3/3/51712" */
+/* Parse "backend/vbd3/3/51712" */
 bool xenfork__tap_domid(const struct xenfork__tap *tap, uint32_t *domid_out)
 {
     return sscanf(tap->user, "backend/%*[^/]/%" SCNu32 "/", domid_out) == 1;
@@ -45,7 +45,7 @@ int xenfork__sys_tap_resume(xenfork_ctx *ctx,
     return xenfork__tap_ctl(ctx, tapdisk, "unpause", NULL);
 }
 
-/* "pid=264 minor=0 state=0x2a args=vhd:/srv/web.vhd" */
+/* Parse "pid=264 minor=0 state=0x2a args=vhd:/srv/web.vhd" */
 int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
                                const struct xenfork__tapdisk *tapdisk,
                                bool *is_paused_out)

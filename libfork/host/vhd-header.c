@@ -48,7 +48,7 @@ static int malformed(xenfork_ctx *ctx, const char *path)
                          "%s is not a VHD of the expected form", path);
 }
 
-/* The copy at its beginning. */
+/* Read the copy of the footer at the beginning. */
 static int read_footer(xenfork_ctx *ctx, int fd, const char *path,
                        uint8_t footer[SECTOR])
 {
@@ -79,7 +79,7 @@ static int forget_parent(xenfork_ctx *ctx, int fd, const char *path, off_t at)
     return write_at(ctx, fd, path, header, sizeof(header), at);
 }
 
-/* First the header, then both footers, of which the last one counts. */
+/* Write first the header, then both footers, of which the last one counts. */
 static int stand_alone(xenfork_ctx *ctx, int fd, const char *path,
                        const uint8_t uuid[16])
 {

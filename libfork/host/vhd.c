@@ -76,7 +76,9 @@ int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
                            : 0;
 }
 
-/* Owner and mode; a link that has been put there is none of ours. */
+/*
+ * Take owner and mode from the parent; a link that was put there is not ours.
+ */
 static int take_after(const char *parent, const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -104,7 +106,7 @@ int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
     return xenfork__sys_vhd_sync(ctx, path);
 }
 
-/* The caller may have something to do meanwhile. */
+/* Let the caller do something meanwhile. */
 static int go_on(xenfork_ctx *ctx, void *opaque, const char *text)
 {
     (void)opaque;

@@ -60,7 +60,10 @@ static bool lies_on(const struct search *search,
     return false;
 }
 
-/* The kernel has it open, and no process. */
+/*
+ * Tell whether a loop device has the file: then the kernel has it open, and no
+ * process.
+ */
 static bool is_loop_of(const struct search *search, const char *name)
 {
     cleanup_areas struct xenfork__areas areas = {0};

@@ -169,8 +169,8 @@ int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
 }
 
 /*
- * A removal that cannot be made durable, as on a disk without space, is a
- * removal all the same: undoing must not fail over it.
+ * Make a removal durable; if that fails, as on a disk without space, only warn:
+ * undoing must not fail because of it.
  */
 static int removed(xenfork_ctx *ctx, const char *path)
 {

@@ -10,8 +10,9 @@ static bool is_ours(uid_t uid)
 }
 
 /*
- * In a folder with the sticky bit others make files of their own, but touch
- * none of ours: that is good enough for those above.
+ * Tell whether only root can change our files there.  In a folder with the
+ * sticky bit others make files of their own, but touch none of ours: that is
+ * enough for folders above.
  */
 static bool is_safe(const struct stat *st, bool is_above)
 {

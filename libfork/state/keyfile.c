@@ -135,7 +135,7 @@ int xenfork__record_set_nth(xenfork_ctx *ctx, struct xenfork__record *record,
     return xenfork__record_set(ctx, record, full, value);
 }
 
-/* In place: "\n" and "\\" become what they stand for. */
+/* Replace, in place, "\n" and "\\" by the characters that they stand for. */
 static bool unescape(char *text)
 {
     char *to = text;

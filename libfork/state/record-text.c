@@ -45,7 +45,7 @@ static int disks_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
     return 0;
 }
 
-/* "VDEV IS" */
+/* Write "VDEV IS" */
 static int shared_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                             struct xenfork__record *record)
 {
@@ -62,7 +62,7 @@ static int shared_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
     return rc;
 }
 
-/* "DEVID MAC LINK" */
+/* Write "DEVID MAC LINK" */
 static int nics_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                           struct xenfork__record *record)
 {
@@ -157,7 +157,7 @@ static bool get_u32(const struct xenfork__record *record, const char *key,
     return true;
 }
 
-/* Records of before there was it are good, too: 0. */
+/* Read a number that older records do not have: 0. */
 static bool get_new_u32(const struct xenfork__record *record, const char *key,
                         uint32_t *out)
 {
@@ -225,7 +225,7 @@ static bool shared_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
     return false;
 }
 
-/* Into one of the node's arrays. */
+/* Read an ID into one of the record's arrays. */
 static bool get_id(const struct xenfork__record *record, const char *key,
                    char out[XENFORK__UUID_CHARS])
 {
@@ -250,7 +250,7 @@ static bool nic_from_text(xenfork_ctx *ctx, struct xenfork__node *node,
            xenfork__node_add_nic(ctx, node, devid, mac, link) == 0;
 }
 
-/* Records of before there was any of it are good, too. */
+/* Read the identity, which older records do not have. */
 static bool identity_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
                                  const struct xenfork__record *record)
 {

@@ -55,7 +55,10 @@ static bool copy_text(char **to, const char *from)
     return *to || !from || !*from;
 }
 
-/* As tapdisk is told what to open: libxl writes it so in xenstore. */
+/*
+ * Copy a path in the form that tapdisk gets, and that libxl writes into
+ * xenstore.
+ */
 static bool copy_path(char **to, const libxl_device_disk *from)
 {
     const char *prefix = from->format == LIBXL_DISK_FORMAT_VHD
@@ -117,7 +120,10 @@ static bool has_virtio_disk(const libxl_domain_config *from)
     return false;
 }
 
-/* Xen shares no memory of a domain with an IOMMU context, device or not. */
+/*
+ * Tell whether the domain has an IOMMU context: Xen shares no memory of a
+ * domain with an IOMMU context, device or not.
+ */
 static bool has_iommu(const libxl_domain_config *from)
 {
     return from->c_info.passthrough != LIBXL_PASSTHROUGH_DEFAULT &&
@@ -130,7 +136,7 @@ static bool is_driver_domain(const libxl_domain_config *from)
            libxl_defbool_val(from->c_info.driver_domain);
 }
 
-/* Words after words, with a comma between. */
+/* Append words, with a comma between. */
 static bool append(char **list, const char *text)
 {
     char *longer;
@@ -143,7 +149,10 @@ static bool append(char **list, const char *text)
     return true;
 }
 
-/* Each kind that cannot be forked, with the setting that it comes from. */
+/*
+ * List each kind of device that cannot be forked, with the setting that it
+ * comes from.
+ */
 static bool copy_unsupported(struct xenfork__config *to,
                              const libxl_domain_config *from)
 {

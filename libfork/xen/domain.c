@@ -30,8 +30,8 @@ static void describe(const xc_domaininfo_t *xc, struct xenfork__dominfo *info)
 }
 
 /*
- * The list of one: xc_domain_getinfo() is gone in 4.18, its successor is not
- * in 4.17.  Gives the next domain when there is no such one.
+ * List one domain: xc_domain_getinfo() is gone in 4.18, its successor is not in
+ * 4.17.  Gives the next domain when there is no such one.
  */
 static int find(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *xc_out)
 {
@@ -222,7 +222,7 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
     return 0;
 }
 
-/* The watch stays between calls: what happens in between is not lost. */
+/* Start a watch, which stays between calls, so that no event is lost. */
 static int start_watch(xenfork_ctx *ctx)
 {
     struct xenfork__xen *xen = ctx->xen;
@@ -237,7 +237,9 @@ static int start_watch(xenfork_ctx *ctx)
     return 0;
 }
 
-/* The next event that is there already; false with errno: none, EAGAIN. */
+/*
+ * Return the next event that has already come; false with errno: none, EAGAIN.
+ */
 static bool next_event(struct xs_handle *xs, uint32_t *domid_out)
 {
     cleanup_free char **event = xs_check_watch(xs);
@@ -252,7 +254,7 @@ static bool next_event(struct xs_handle *xs, uint32_t *domid_out)
     return true;
 }
 
-/* No cancellation is missed: signals come in only while we sleep. */
+/* Sleep; signals come in only meanwhile, so that no cancellation is missed. */
 static int sleep_on(xenfork_ctx *ctx, int wake_fd, int timeout_ms)
 {
     struct pollfd fds[2] = {

@@ -65,7 +65,10 @@ void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid)
     xs_unwatch(ctx->xen->xs, w.asked, w.token);
 }
 
-/* The key itself, or something above it; the guest makes other keys, too. */
+/*
+ * Tell whether it is the key itself, or a node above it; the guest makes other
+ * keys, too.
+ */
 static bool is_about(const char *path, const char *key)
 {
     return !strncmp(key, path, strlen(path));

@@ -69,7 +69,7 @@ static bool put_all(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
            put_params(ctx, t, domid, guest);
 }
 
-/* In one transaction; EAGAIN: again. */
+/* Publish in one transaction; EAGAIN: again. */
 static int try_publish(xenfork_ctx *ctx, uint32_t domid,
                        const struct xenfork__guest *guest)
 {

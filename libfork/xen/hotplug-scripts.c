@@ -39,7 +39,10 @@ const struct xenfork__script xenfork__scripts[] = {
 };
 const size_t xenfork__script_count = ARRAY_SIZE(xenfork__scripts);
 
-/* All of it, ended by a NUL; NULL: not there, or far too long. */
+/*
+ * Read a whole file, ended by a NUL; NULL: there is none, or it is far too
+ * long.
+ */
 static char *slurp(const char *dir, const char *name, size_t *bytes_out)
 {
     cleanup_free char *path = NULL;

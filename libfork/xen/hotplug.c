@@ -25,7 +25,10 @@
 #define HELPER_FORK     HELPER "-fork"
 #define MAX_DEVID_CHARS 12U
 
-/* libxl takes a relative name for one in its folder. */
+/*
+ * Tell whether it is Xen's own script; libxl takes a relative name for one in
+ * its folder.
+ */
 static bool is_stock(const char *script, const char *name)
 {
     const char *dir = XEN_SCRIPT_DIR "/";
@@ -66,7 +69,10 @@ static bool is_plain_nic(const libxl_device_nic *nic)
            is_stock(nic->script, "vif-bridge");
 }
 
-/* Or is it udev that runs them, which knows nothing of how they are called? */
+/*
+ * Tell whether libxl runs the scripts, and not udev, which does not know how
+ * they are called.
+ */
 static bool runs_scripts(const libxl_domain_config *config)
 {
     libxl_defbool runs = config->c_info.run_hotplug_scripts;
@@ -74,7 +80,7 @@ static bool runs_scripts(const libxl_domain_config *config)
     return libxl_defbool_is_default(runs) || libxl_defbool_val(runs);
 }
 
-/* Out of memory: the script is run. */
+/* Replace a script; if there is no memory, the script is run. */
 static void set_script(char **script, const char *by)
 {
     char *copy = strdup(by);

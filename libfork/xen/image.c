@@ -42,7 +42,9 @@ static int get_info(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *info_out)
     return 0;
 }
 
-/* Like the source, as far as a fork of it copies or compares. */
+/*
+ * Create a domain that is like the source as far as a fork copies or compares.
+ */
 static int create(xenfork_ctx *ctx, const xc_domaininfo_t *source,
                   const uint8_t uuid[16], uint32_t *image_out)
 {

@@ -31,7 +31,10 @@ static void pause_for(long ns)
     nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
 }
 
-/* Until the backend has answered all that is there now; false: too late. */
+/*
+ * Wait until the backend has answered everything that is there now; false: it
+ * took too long.
+ */
 static bool wait_for(xengnttab_handle *gnttab, uint32_t domid, uint32_t ref,
                      uint64_t end_ns)
 {

@@ -8,7 +8,7 @@
 #include "base/ids.h"
 #include "xen/xen.h"
 
-/* The backend's part of xenstore; NULL with errno. */
+/* Return the backend's part of xenstore; NULL with errno. */
 static char *backend_of(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
                         int devid)
 {
@@ -23,7 +23,7 @@ static int no_nic(xenfork_ctx *ctx, uint32_t domid, int devid)
                          devid);
 }
 
-/* vifname=, or as Linux' netback calls it. */
+/* Return vifname=, or the name that Linux' netback gives it. */
 static char *ifname_of(const char *backend, xenfork_ctx *ctx, uint32_t domid,
                        int devid)
 {

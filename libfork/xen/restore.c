@@ -25,7 +25,7 @@ static bool apply_nic(libxl_device_nic *nic, const struct xenfork__nic *by)
            (!by->ip || replace(&nic->ip, by->ip));
 }
 
-/* Windows takes a new one for what it is: it has been copied. */
+/* Renew the generation id, by which Windows learns that it was copied. */
 static bool renew_genid(libxl_ctx *xl, libxl_domain_config *config)
 {
     libxl_ms_vm_genid *id = &config->b_info.u.hvm.ms_vm_genid;

@@ -84,7 +84,7 @@ static int bad_ring(xenfork_ctx *ctx, uint32_t domid, uint32_t devid)
                          domid);
 }
 
-/* The first page is the only one, or the first of several. */
+/* Add a ring; the first page is the only one, or the first of several. */
 static int add_ring(xenfork_ctx *ctx, struct rings *rings, uint32_t devid,
                     const char *dir)
 {
@@ -175,7 +175,10 @@ static int add_disks(xenfork_ctx *ctx, struct rings *rings)
     return rc;
 }
 
-/* The guest does not run: req_prod stands, rsp_prod comes up to it. */
+/*
+ * Tell whether a ring is empty: the guest does not run, so req_prod stands, and
+ * rsp_prod comes up to it.
+ */
 static bool is_empty(const struct ring *ring)
 {
     const volatile struct ring_head *head = ring->head;
@@ -220,7 +223,7 @@ static bool is_skipped(void)
 }
 #endif
 
-/* In flight; what a guest has written may make any number of it. */
+/* Count the requests in flight; a guest's data may make it any number. */
 static uint32_t count_pending(const struct rings *rings)
 {
     uint32_t i, count = 0;

@@ -75,7 +75,7 @@ char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
     return NULL;
 }
 
-/* Served by this script, or libxl's own. */
+/* Tell whether it is served by this script, or libxl's own. */
 static bool is_by(xenfork_ctx *ctx, const char *backend, const char *name)
 {
     cleanup_free char *script = xenfork__xs_read(ctx, XBT_NULL, "%s/script",
@@ -108,7 +108,10 @@ static int check_device(xenfork_ctx *ctx, const struct disk *disk,
                : refuse_other(ctx, disk, loop.name);
 }
 
-/* block-fork serves a device that is the file's, or volume's, alone. */
+/*
+ * Check a disk of block-fork, which serves a device that belongs to the file,
+ * or volume, alone.
+ */
 static int check_behind(xenfork_ctx *ctx, const struct disk *disk,
                         const char *backend)
 {
@@ -126,7 +129,10 @@ static int check_behind(xenfork_ctx *ctx, const struct disk *disk,
     return device == makedev(major, minor) ? 0 : refuse_other(ctx, disk, "");
 }
 
-/* By block-fork: the tapdisk that has the path's file is this disk's own. */
+/*
+ * Check a VHD of block-fork: the tapdisk that has the path's file is this
+ * disk's own.
+ */
 static int check_tapdisk(xenfork_ctx *ctx, const struct disk *disk,
                          const char *device)
 {
@@ -144,7 +150,9 @@ static bool is_vhd(const char *path)
     return !strncmp(path, XENFORK__VHD_PREFIX, strlen(XENFORK__VHD_PREFIX));
 }
 
-/* By block-fork, or by another script, of which we know nothing. */
+/*
+ * Check a disk by block-fork, or by another script, of which we know nothing.
+ */
 static int check_script(xenfork_ctx *ctx, const struct disk *disk,
                         const char *backend, const char *own)
 {

@@ -39,7 +39,7 @@ static int add_place(xenfork_ctx *ctx, struct places *places,
     return rc;
 }
 
-/* Also when there is no memory to tell. */
+/* Tell whether it is in the list; true also without memory to tell. */
 static bool is_in(xenfork_ctx *ctx, const struct places *places,
                   const struct xenfork__disk_identity *place)
 {
@@ -54,7 +54,10 @@ static bool is_in(xenfork_ctx *ctx, const struct places *places,
     return false;
 }
 
-/* False: nothing is there, or nothing that a disk lies in */
+/*
+ * Identify the file or device of a path.  False: there is none, or it is
+ * neither
+ */
 static bool place_of(const char *path, struct xenfork__disk_identity *place_out)
 {
     struct stat st;
@@ -65,7 +68,7 @@ static bool place_of(const char *path, struct xenfork__disk_identity *place_out)
     return true;
 }
 
-/* "FORMAT:/path" of QEMU's backend, or the path. */
+/* Return the path in "FORMAT:/path" of QEMU's backend, or the path itself. */
 static const char *path_of(const char *params)
 {
     const char *colon = strchr(params, ':');
@@ -88,7 +91,7 @@ static char *read_backend(xenfork_ctx *ctx, const struct backends *at,
                             at->kind, at->domid, devid, key);
 }
 
-/* blkback's device: "fd:2".  False: it has none, yet or any more */
+/* Parse blkback's device: "fd:2".  False: it has none, yet or any more */
 static bool is_number(const char *text, struct xenfork__disk_identity *out)
 {
     unsigned int major, minor;
@@ -100,7 +103,7 @@ static bool is_number(const char *text, struct xenfork__disk_identity *out)
     return true;
 }
 
-/* The process that serves it; 0: the kernel does, or it cannot be told */
+/* Return the process that serves it; 0: the kernel does, or nothing tells */
 static uint32_t server_of(xenfork_ctx *ctx, const struct backends *at,
                           const char *devid)
 {
@@ -128,7 +131,10 @@ static bool process_writes(xenfork_ctx *ctx, uint32_t pid,
     return false;
 }
 
-/* By what is open; where that cannot be told, by what the path leads to. */
+/*
+ * Compare with what is open; if nothing tells that, with what the path leads
+ * to.
+ */
 static bool is_there(xenfork_ctx *ctx, const struct backends *at,
                      const char *devid, const struct places *places)
 {
@@ -153,7 +159,9 @@ static bool is_there(xenfork_ctx *ctx, const struct backends *at,
     return is_in(ctx, places, &other);
 }
 
-/* The mode by which they write there; NULL: they do not.  Caller frees */
+/*
+ * Return the mode in which they write there; NULL: they do not.  Caller frees
+ */
 static char *writes_to(xenfork_ctx *ctx, const struct backends *at,
                        const char *devid, const struct places *places)
 {

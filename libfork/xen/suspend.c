@@ -18,7 +18,7 @@
 #define SETTLE_MS      30000U /* Linux gives up freezing after 20 s */
 #define SETTLE_POLL_MS 20U
 
-/* "1", "0", or "": the guest has said nothing of it.  Caller frees. */
+/* Read "1", "0", or "": the guest has said nothing about it.  Caller frees. */
 static int feature(xenfork_ctx *ctx, uint32_t domid, const char *name,
                    char **value_out)
 {
@@ -86,7 +86,7 @@ bool xenfork__xen_has_ended(xenfork_ctx *ctx, uint32_t domid)
                          info.shutdown_reason != XENFORK__SHUTDOWN_SUSPEND)));
 }
 
-/* In one transaction; EAGAIN: the guest was there at the same time. */
+/* Withdraw in one transaction; EAGAIN: the guest wrote at the same time. */
 static int try_withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
 {
     struct xs_handle *xs = ctx->xen->xs;
@@ -198,7 +198,7 @@ int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid)
     return 0;
 }
 
-/* Why to stop waiting: 0 if not at all. */
+/* Return why to stop waiting; 0: not at all. */
 static int stop_reason(const xenfork_ctx *ctx, uint64_t end_ns)
 {
     if (ctx->is_cancelled)

@@ -31,7 +31,7 @@ static bool leads_to(const char *params, const char *file)
     return real && !strcmp(real, file);
 }
 
-/* A device's node that is being made or removed is passed over. */
+/* Look at a device; a node that is being made or removed is passed over. */
 static int look_at(xenfork_ctx *ctx, const char *node, struct search *search)
 {
     cleanup_free char *params = xenfork__xs_read(ctx, XBT_NULL, "%s/params",
