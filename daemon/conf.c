@@ -106,7 +106,7 @@ static bool wrong_file(const struct parser *parser, const char *what)
     return false;
 }
 
-/* Digits, and nothing else. */
+/* Parse digits, and nothing else. */
 static bool parse_number(const char *text, uint64_t *value_out)
 {
     uint64_t value = 0;
@@ -156,7 +156,7 @@ bool config_end_parse(const char *text, uint32_t *end_out)
     return false;
 }
 
-/* In double quotes; cuts them off. */
+/* Set a word in double quotes, which are removed. */
 static bool set_word(struct parser *parser, const struct key *key, char *text)
 {
     bool is_level = key->kind == KIND_LEVEL;
@@ -196,7 +196,7 @@ static bool set(struct parser *parser, const char *name, char *text)
                : set_number(parser, &keys[i], text);
 }
 
-/* Without what is blank at both ends; changes the text. */
+/* Remove blanks at both ends; changes the text. */
 static char *trim(char *text)
 {
     size_t n;
@@ -208,7 +208,9 @@ static char *trim(char *text)
     return text;
 }
 
-/* No value holds a '#': one begins a comment wherever it stands. */
+/*
+ * Parse a line; no value has a '#', which begins a comment wherever it stands.
+ */
 static bool parse_line(struct parser *parser, char *line)
 {
     char *text, *equals;

@@ -87,7 +87,7 @@ static uint32_t least_for(const struct guest *guest, uint64_t now_ms)
                : XENFORK__EPHEMERAL_POWEROFF;
 }
 
-/* NULL: no clone, or one that is to stay. */
+/* Find the clone of a domain.  NULL: it is not a clone, or is to stay. */
 static const struct xenfork__node *find(const xenfork_ctx *ctx,
                                         const struct xenfork__nodes *clones,
                                         uint32_t domid, uint32_t least)
@@ -140,7 +140,10 @@ void ephemeral_turn(struct daemon *daemon, uint64_t now_ms)
     }
 }
 
-/* Without a place: the end of the next worker is the time to look again. */
+/*
+ * Return when to look again; without a free place the end of the next worker is
+ * the time.
+ */
 uint64_t ephemeral_wake_ms(const struct daemon *daemon)
 {
     uint64_t wake_ms = SERVE_NEVER;

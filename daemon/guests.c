@@ -75,7 +75,7 @@ void guests_remove(struct guests *guests, uint32_t domid)
         guests->turn--;
 }
 
-/* Tokens that came back since the last look. */
+/* Add the tokens that came back since the last look. */
 static void refill(const struct guests *guests, struct guest *guest,
                    uint64_t now_ms)
 {
@@ -90,7 +90,7 @@ static void refill(const struct guests *guests, struct guest *guest,
     }
 }
 
-/* When it may be served: now, or later. */
+/* Return when the guest may be served: now, or later. */
 static uint64_t ready_ms(const struct guests *guests, const struct guest *guest,
                          uint64_t now_ms)
 {

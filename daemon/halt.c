@@ -21,7 +21,10 @@ static bool is_xendomains(const char *word)
     return !strcmp(slash ? slash + 1 : word, "xendomains");
 }
 
-/* "/bin/sh /usr/lib/xen/bin/xendomains stop"; a restart is a stop, too. */
+/*
+ * Check for "/bin/sh /usr/lib/xen/bin/xendomains stop"; a restart is a stop,
+ * too.
+ */
 static bool ends_domains(const char *args, size_t bytes)
 {
     const char *word = args, *action;
@@ -35,7 +38,7 @@ static bool ends_domains(const char *args, size_t bytes)
     return false;
 }
 
-/* Root's alone: anybody may call a process so. */
+/* Look at root's processes alone: anybody may give a process such a name. */
 static bool is_ending(int proc, const char *pid)
 {
     char path[PATH_BYTES], args[ARGS_BYTES + 1];
@@ -69,7 +72,10 @@ bool halt_has_xendomains(const char *root)
     return !dir;
 }
 
-/* SystemState, systemctl(1): "stopping" as soon as a shutdown is queued. */
+/*
+ * Read SystemState, systemctl(1): it is "stopping" as soon as a shutdown is
+ * queued.
+ */
 static bool is_systemd_stopping(xenfork_ctx *ctx, const char *root)
 {
     static const char *const argv[] = {"systemctl", "show", "--value",

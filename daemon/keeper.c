@@ -55,7 +55,10 @@
 /* For acknowledgements: xenforkd, who hears them too, is slower. */
 #define HAND_OVER_MS 60000U
 
-/* In a session of its own: a key pressed at the fork's terminal is not ours. */
+/*
+ * Become a daemon in a session of its own: keys pressed at the fork's terminal
+ * are not for us.
+ */
 static void become_daemon(void)
 {
     pid_t pid = fork();
@@ -76,7 +79,7 @@ static void become_daemon(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* From here on the forking process relies on us. */
+/* Report that we are ready: from here on the forking process relies on us. */
 static bool say_ready(void)
 {
     cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -153,7 +156,10 @@ static void keep(struct keeper *keeper, const char *txn)
     }
 }
 
-/* Some domain has gone: one of ours?  Xen knows, no record need be read. */
+/*
+ * Tell whether a domain that is gone was one of ours; Xen knows, so no record
+ * need be read.
+ */
 static bool has_lost_one(const struct keeper *keeper)
 {
     struct xenfork__dominfo info;
@@ -167,7 +173,10 @@ static bool has_lost_one(const struct keeper *keeper)
     return false;
 }
 
-/* Hydration takes its time: clones that acknowledge meanwhile do not wait. */
+/*
+ * Serve clones that acknowledge while others are hydrated, which takes its
+ * time.
+ */
 static void serve(void *opaque, int stage, uint32_t index, uint64_t done,
                   uint64_t total)
 {
@@ -182,7 +191,7 @@ static void serve(void *opaque, int stage, uint32_t index, uint64_t done,
         xenfork__ready_turn(keeper->ctx, &keeper->ready, -1, 0, &clone);
 }
 
-/* How long to wait for an event: 0: xenforkd goes on, -1: for ever. */
+/* Return how long to wait for an event: 0: xenforkd goes on, -1: for ever. */
 static int patience_ms(const struct keeper *keeper)
 {
     uint64_t now_ns = xenfork__now_ns();
@@ -194,7 +203,10 @@ static int patience_ms(const struct keeper *keeper)
     return (int)((keeper->end_ns - now_ns) / 1000000U) + 1;
 }
 
-/* Until a domain may have gone.  What cannot be connected is not our end. */
+/*
+ * Wait until a domain may be gone.  A failure to connect a clone does not end
+ * us.
+ */
 static bool wait_release(struct keeper *keeper)
 {
     const struct xenfork__ready_clone *clone;
@@ -214,7 +226,7 @@ static bool wait_release(struct keeper *keeper)
     return xenfork__ready_sweep(keeper->ctx, ready) == 0;
 }
 
-/* The source of this fork; false: there is none, as after a freeze. */
+/* Find the source of this fork; false: there is none, as after a freeze. */
 static bool find_source(xenfork_ctx *ctx, const char *txn, uint8_t uuid_out[16])
 {
     cleanup_nodes struct xenfork__nodes clones = {0};
@@ -235,7 +247,10 @@ static bool find_source(xenfork_ctx *ctx, const char *txn, uint8_t uuid_out[16])
     return false;
 }
 
-/* A program that a killed keeper has left running has the lock, too. */
+/*
+ * Shorten chains once; a program that a killed keeper has left running has the
+ * lock, too.
+ */
 static int collapse_once(xenfork_ctx *ctx, const uint8_t *source,
                          const struct xenfork__lock *lock, bool *again_out)
 {
@@ -317,8 +332,8 @@ static void collapse_only(xenfork_ctx *ctx)
 }
 
 /*
- * When the lock is released, xenforkd may hydrate what could not be hydrated
- * here.
+ * Serve the clones.  When the lock is released, xenforkd may hydrate what could
+ * not be hydrated here.
  */
 static void keep_clones(xenfork_ctx *ctx, const char *txn, bool has_own_state,
                         struct xenfork__lock *lock)

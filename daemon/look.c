@@ -65,7 +65,10 @@ static void note_state(struct look *look, int rc)
     look->is_unwritten |= rc == STATE_UNWRITTEN;
 }
 
-/* A fork writes its records when the disk lets it; one that died never does. */
+/*
+ * Look for directories without records: a fork writes them when the disk lets
+ * it; one that died never does.
+ */
 static void look_for_unwritten(struct daemon *daemon, const struct look *look)
 {
     if (look->is_unwritten && daemon->state_looks++ < STATE_LOOKS)

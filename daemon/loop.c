@@ -48,7 +48,10 @@ bool loop_load_config(const struct loop_options *options,
     return config_load(options->config_file, config_out, message_out);
 }
 
-/* Ourselves, anew: its memory is small, and its end is its own. */
+/*
+ * Start a worker by running this program again: it needs little memory, and its
+ * failure does not end the daemon.
+ */
 static pid_t spawn(void *opaque, int kind, const char *target)
 {
     const struct loop *loop = opaque;
@@ -140,7 +143,10 @@ static void take_signals(struct loop *loop)
     }
 }
 
-/* So many, and then the others: a guest can make more without end. */
+/*
+ * Take a limited number of events, then others get their turn: a guest can make
+ * more without end.
+ */
 static int take_events(struct loop *loop)
 {
     uint32_t events, domid;

@@ -51,7 +51,7 @@ static const struct option options[] = {
     {0},
 };
 
-/* An exit status, or -1: go on. */
+/* Take an option; return an exit status, or -1: go on. */
 static int take_option(struct arguments *arguments, int option)
 {
     switch (option) {
@@ -95,7 +95,7 @@ static int parse(struct arguments *arguments, int argc, char **argv)
     return EXIT_USAGE;
 }
 
-/* Errors from here on go to syslog. */
+/* Go to the background; errors from here on go to syslog. */
 static int go_to_background(void)
 {
     cleanup_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -109,7 +109,10 @@ static int go_to_background(void)
     return 0;
 }
 
-/* TARGET LEVEL VALUE: the configuration may have changed since it was read. */
+/*
+ * Run a worker with TARGET LEVEL VALUE: the configuration may have changed
+ * since it was read.
+ */
 static int run_worker(const struct arguments *arguments)
 {
     uint32_t level, value;
@@ -139,7 +142,10 @@ static int refuse(int error)
     return 1;
 }
 
-/* Locked before it goes to the background, so that a second one can say so. */
+/*
+ * Run the daemon, which takes its lock before it goes to the background, so
+ * that a second one can report that.
+ */
 static int run_daemon(const struct arguments *arguments,
                       const struct config *config)
 {

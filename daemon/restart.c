@@ -132,7 +132,7 @@ static bool from_record(struct restart *restart,
     }
 }
 
-/* NOTFOUND: none was begun, or it was before anything was done. */
+/* Load a restart.  NOTFOUND: none was begun, or nothing was done for it yet. */
 static int load(xenfork_ctx *ctx, struct restart *restart)
 {
     cleanup_record struct xenfork__record *record = NULL;
@@ -155,7 +155,7 @@ static int load(xenfork_ctx *ctx, struct restart *restart)
     return rc;
 }
 
-/* The record first: without it there is nothing to do. */
+/* Drop a restart, its record first: without it there is nothing to do. */
 static int drop(xenfork_ctx *ctx, const struct restart *restart)
 {
     cleanup_free char *dir = path_of(ctx, restart, NULL);
@@ -168,7 +168,10 @@ static int drop(xenfork_ctx *ctx, const struct restart *restart)
     return rc < 0 ? rc : xenfork__dir_remove(ctx, dir);
 }
 
-/* The configuration first: a record says that all is there. */
+/*
+ * Begin a restart, with the configuration first: a record says that everything
+ * is there.
+ */
 static int begin(xenfork_ctx *ctx, const struct restart *restart)
 {
     cleanup_free char *dir = path_of(ctx, restart, NULL);
@@ -283,7 +286,7 @@ static int create(xenfork_ctx *ctx, struct restart *restart)
     return save(ctx, restart);
 }
 
-/* Paused still: no frame has passed. */
+/* Hold the NICs; the domain is still paused: no frame has passed. */
 static int hold_nics(xenfork_ctx *ctx, const struct restart *restart)
 {
     uint32_t i;

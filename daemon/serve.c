@@ -117,7 +117,10 @@ static struct guest *guest_of(const struct daemon *daemon, const char *target)
                : NULL;
 }
 
-/* The library has said why it failed, if it could. */
+/*
+ * Note the end of a freeze; the library has told the guest why it failed, if it
+ * could.
+ */
 static void freeze_ended(struct daemon *daemon, const struct worker *worker,
                          int status, uint64_t now_ms)
 {
@@ -133,7 +136,10 @@ static void freeze_ended(struct daemon *daemon, const struct worker *worker,
                                                         : XENFORK_E_CANCELLED));
 }
 
-/* Not for ever at the same pace: it may dump its core each time. */
+/*
+ * Note a failure; the pace of attempts slows down, because each may dump a
+ * core.
+ */
 static void policy_failed(struct guest *guest, uint64_t now_ms)
 {
     guest->retry_ms = now_ms + ((uint64_t)SERVE_RETRY_MS << guest->attempts);
@@ -157,7 +163,7 @@ static void policy_ended(struct daemon *daemon, const struct worker *worker,
         policy_failed(guest, now_ms);
 }
 
-/* Others may have waited for its place. */
+/* Note the end of a restart; others may have waited for its place. */
 static void restart_ended(struct daemon *daemon, const struct worker *worker,
                           int status, uint64_t now_ms)
 {
@@ -203,14 +209,14 @@ void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms)
         serve_state_changed(daemon, now_ms);
         break;
     default:
-        /* Others may have waited for its place. */
+        /* Note the end of a restart; others may have waited for its place. */
         at_latest(&daemon->state_ms, status ? now_ms + SERVE_RETRY_MS : now_ms);
     }
 }
 
 /*
- * A watch says at once how things are: a request that waits is seen.  NULL:
- * later.
+ * Add a guest; its watch reports at once, so that a request that waits is seen.
+ * NULL: later.
  */
 static struct guest *add(struct daemon *daemon, uint32_t domid, uint64_t now_ms)
 {
@@ -343,8 +349,9 @@ static bool is_request(struct daemon *daemon, struct guest *guest,
 }
 
 /*
- * Frozen already, or on its way to another host?  The list of domains may
- * not know: Xen tells when a domain suspends, not when it goes on.
+ * Tell whether a domain runs, or is frozen, or on its way to another host.  The
+ * list of domains may not know: Xen reports when a domain suspends, not when it
+ * goes on.
  */
 static bool is_running(const struct daemon *daemon, uint32_t domid)
 {
@@ -375,8 +382,9 @@ static void serve_guest(struct daemon *daemon, struct guest *guest,
 }
 
 /*
- * Guests that failed before get at most half of the places: those whose
- * attempts last their full timeout cannot take all.
+ * Tell whether a guest that failed before may be served: such guests get at
+ * most half of the places: those whose attempts last their full timeout cannot
+ * take all.
  */
 static bool may_failed(const struct daemon *daemon)
 {

@@ -51,7 +51,7 @@ static bool read_text(const char *path, bool is_end, struct text *text)
     return true;
 }
 
-/* "12", "status" -> /proc/12/status, read. */
+/* Read an entry of a process: "12", "status" -> /proc/12/status. */
 static bool read_entry(const struct watched *w, const char *pid,
                        const char *entry, bool is_end)
 {
@@ -111,7 +111,7 @@ static bool is_roots_xl(const struct watched *w, const char *pid)
            !real && !effective && !saved;
 }
 
-/* The last domain that this process has said it waits for. */
+/* Find, in its log, the last domain for which this process waits. */
 static bool find_waiting(const struct text *log, const char *pid,
                          uint32_t *domid_out)
 {
@@ -153,7 +153,7 @@ static bool has_log(const struct watched *w, const char *pid)
     return !strcmp(base_of(target), log);
 }
 
-/* 'name = "web"' */
+/* Parse 'name = "web"' */
 static bool name_of_line(const char *line, char name[PATH_BYTES])
 {
     return sscanf(line, " name = \"%255[^\"\n]", name) == 1 ||
@@ -200,8 +200,8 @@ static bool name_of_file(const struct watched *w, const char *pid,
 }
 
 /*
- * "create" or "restore", and -F alone or among other letters; of another
- * domain only if it names one: then this is not its watcher.
+ * Check for "create" or "restore", with -F alone or among other letters, that
+ * does not name another domain.
  */
 static bool is_in_foreground(const struct watched *w, const char *pid)
 {

@@ -29,8 +29,8 @@
 #define PAGES_PER_MIB 256U
 
 /*
- * A guest that is being forked is frozen after that, and not told that it
- * cannot be.  If another process is faster, it is told so.
+ * Wait for a fork: a guest that is being forked is frozen after that, and not
+ * told that it cannot be.  If another process is faster, it is told so.
  */
 static void wait_for_fork(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {
@@ -94,7 +94,7 @@ static int hydrate_one(xenfork_ctx *ctx, struct xenfork__node *clone,
     return rc;
 }
 
-/* Waits for the fork's keeper to have done it, or to be gone. */
+/* Hydrate a fork; wait until its keeper has done it, or is gone. */
 static int work_hydrate(xenfork_ctx *ctx, const char *txn,
                         uint32_t pages_per_second)
 {
@@ -123,8 +123,8 @@ static int work_hydrate(xenfork_ctx *ctx, const char *txn,
 }
 
 /*
- * Waits for the freeze's keeper to have done it, or to be gone.  The next
- * daemon has a worker of its own for it: this one goes with its daemon.
+ * Attend a frozen source; wait until its keeper has done it, or is gone.  The
+ * next daemon starts a worker of its own for it: this one ends with its daemon.
  */
 static int work_answer(xenfork_ctx *ctx, const char *txn)
 {

@@ -65,8 +65,8 @@ void workers_free(struct workers *workers)
 }
 
 /*
- * For as many as there may be at once, those included that began under a
- * higher limit.  Out of memory: some find no place, and come again.
+ * Make room for as many workers as there may be at once, with those that began
+ * under a higher limit.  Without memory some find no place, and come again.
  */
 static void make_room(struct workers *workers)
 {

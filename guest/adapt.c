@@ -33,7 +33,10 @@ static int open_in(const char *dir, const char *name, int flags)
     return fd < 0 ? -errno : fd;
 }
 
-/* Without the lock rather than not at all: a clone must not stay a double. */
+/*
+ * Take the lock; without it the clone adapts all the same: it must not stay a
+ * double.
+ */
 static int take_lock(const struct options *options)
 {
     int fd, rc = make_dir(options->run_dir);
@@ -96,8 +99,9 @@ static int write_synced(int dir, const char *name, const char *text)
 }
 
 /*
- * On disk, once every step succeeded: when the system starts anew it is who it
- * was.  A fork copies this, too, but has another generation.
+ * Keep the generation on disk once every step succeeded: when the system starts
+ * again it stays the same machine.  A fork copies this, too, but has another
+ * generation.
  */
 static void keep(const struct options *options, const char *generation)
 {
@@ -120,7 +124,10 @@ static void keep(const struct options *options, const char *generation)
         close(dir);
 }
 
-/* The acknowledgement is there after a restart of the system, too. */
+/*
+ * Tell whether the clone has adapted; the acknowledgement outlives a restart of
+ * the system.
+ */
 static bool is_done(struct store *store, const struct options *options,
                     const char *generation)
 {
@@ -148,7 +155,7 @@ static void reseed(struct store *store, const struct options *options,
                              : strerror(-rc));
 }
 
-/* Every step, whether or not those before it failed. */
+/* Take every step, whether or not those before it failed. */
 static void take_steps(struct store *store, const struct options *options,
                        const struct instance *instance, struct fault *fault)
 {
@@ -164,7 +171,7 @@ static void take_steps(struct store *store, const struct options *options,
     }
 }
 
-/* The host leaves this clone unplugged. */
+/* Give up: the host leaves this clone unplugged. */
 static int give_up(struct store *store, const struct options *options,
                    const char *generation, const struct fault *fault)
 {
@@ -199,7 +206,10 @@ static int adapt_once(struct store *store, const struct options *options,
     return 0;
 }
 
-/* Forked while adapting, this is another clone by now: once more, then. */
+/*
+ * Adapt under the lock; if the clone was forked meanwhile, it is another one by
+ * now, and adapts once more.
+ */
 static int adapt_locked(struct store *store, const struct options *options,
                         int flags)
 {

@@ -20,7 +20,10 @@ int run_role(struct store *store)
     return AGENT_DONE;
 }
 
-/* In single quotes nothing is special to a shell but their end. */
+/*
+ * Print a value in single quotes, in which nothing is special to a shell but
+ * their end.
+ */
 static void print_quoted(const char *value)
 {
     putchar('\'');

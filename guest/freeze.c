@@ -78,8 +78,8 @@ static int is_requested(struct store *store)
 }
 
 /*
- * Until the toolstack has answered, which is after the thaw, or in a clone.
- * The time is counted while the guest runs, so only while it is not frozen.
+ * Wait until the toolstack has answered, which is after the thaw, or in a
+ * clone.  The time counts only while the guest is not frozen.
  */
 static int await_answer(struct store *store, unsigned int timeout_s)
 {
@@ -114,7 +114,10 @@ static int ask_and_wait(struct store *store, const struct options *options)
     return rc;
 }
 
-/* A clone that is frozen itself keeps its role, but a clone of it is new. */
+/*
+ * Tell whether this is a new clone: a clone that is frozen itself keeps its
+ * role, but a clone of it is new.
+ */
 static bool is_new_clone(struct store *store, const struct instance *before)
 {
     struct instance now;

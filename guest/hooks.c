@@ -55,7 +55,10 @@ static void set_environment(const char *role, const struct instance *instance)
     }
 }
 
-/* Standard output is the agent's own: source or clone, and nothing else. */
+/*
+ * Set a hook's streams; standard output belongs to the agent alone: source or
+ * clone.
+ */
 static void set_streams(void)
 {
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -112,7 +115,7 @@ static bool wait_child(pid_t pid, int *status_out, long long deadline_ms)
     }
 }
 
-/* The hook and its children; it has had its time. */
+/* End the hook, whose time is over, and its children. */
 static void end_hook(pid_t pid)
 {
     int status;
@@ -158,7 +161,7 @@ static bool run_program(const struct options *options, const char *path,
     return false;
 }
 
-/* An empty file, for the hook to say why it fails. */
+/* Make an empty file in which the hook can tell why it fails. */
 static bool offer_reason(const struct options *options, char path[PATH_MAX])
 {
     int fd;
@@ -208,7 +211,9 @@ static bool run_hook(const struct options *options, const char *path,
     return ok;
 }
 
-/* A link that leads nowhere is no program, but it was meant to be one. */
+/*
+ * Tell whether it is a program; a link that leads nowhere was meant to be one.
+ */
 static bool is_program(const char *path)
 {
     struct stat st;

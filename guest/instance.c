@@ -27,7 +27,7 @@ static bool is_plain(const char *text)
     return true;
 }
 
-/* A node that is absent, or not what it should be, is "". */
+/* Read a node; one that is absent, or malformed, is "". */
 static int read_node(struct store *store, const char *path,
                      bool (*is_valid)(const char *text), char *value_out,
                      size_t value_bytes)
@@ -169,7 +169,7 @@ static int read_rest(struct store *store, struct instance *instance)
     return rc;
 }
 
-/* A fork between two reads: what was read belongs to two domains. */
+/* Read everything; after a fork between two reads, start again. */
 int instance_read(struct store *store, struct instance *instance_out)
 {
     struct instance again;

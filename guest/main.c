@@ -168,7 +168,7 @@ static int usage(void)
     return AGENT_USAGE;
 }
 
-/* Hooks are waited for by sigtimedwait(). */
+/* Block SIGCHLD: hooks are waited for by sigtimedwait(). */
 static void block_sigchld(void)
 {
     sigset_t child;

@@ -91,7 +91,10 @@ void store_close(struct store *store)
     store->fd = -1;
 }
 
-/* The rest of an answer may still come: nothing after this can be trusted. */
+/*
+ * Close a broken connection: the rest of an answer may still come, so that
+ * nothing after this can be trusted.
+ */
 static int broken(struct store *store, int rc)
 {
     store_close(store);
@@ -113,7 +116,7 @@ static int wait_for(int fd, short events, long long deadline_ms)
     return r == 0 ? -ETIMEDOUT : 0;
 }
 
-/* POLLIN: read them; POLLOUT: write them. */
+/* Transfer bytes.  POLLIN: read them; POLLOUT: write them. */
 static int transfer(int fd, short direction, void *bytes, size_t count,
                     long long deadline)
 {
@@ -228,7 +231,7 @@ static int append(struct message *message, const char *bytes, size_t count)
     return 0;
 }
 
-/* A value may be a secret: none stays behind on the stack. */
+/* Clear a message: a value may be a secret, and must not stay on the stack. */
 static int done(struct message *message, int rc)
 {
     explicit_bzero(message->payload, sizeof(message->payload));

@@ -8,7 +8,10 @@
 #include "adapt.h"
 #include "commands.h"
 
-/* Ahead of what else wakes up in the clone; the hooks are as all others. */
+/*
+ * Run before everything else that wakes up in the clone; hooks are scheduled
+ * like all others.
+ */
 static void hurry(void)
 {
     struct sched_param param = {.sched_priority = 1};
@@ -17,7 +20,7 @@ static void hurry(void)
     (void)sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &param);
 }
 
-/* Many changes at once are one. */
+/* Wait for a change; many changes at once are one. */
 static int wait_change(struct store *store)
 {
     int rc = store_wait(store, -1);

@@ -16,7 +16,7 @@
 #define BACKENDS     "backend/vbd"
 #define NUMBER_BYTES 32
 
-/* Also when it cannot be told. */
+/* Tell whether it has the device; true also in doubt. */
 static bool has_device(const char *domid, const char *devid, const char *number)
 {
     cleanup_free char *path = NULL;

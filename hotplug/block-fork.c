@@ -19,7 +19,10 @@ static bool detach(const char *target, const char *node, char text[TEXT_BYTES])
     return host_block("detach", target, node, text);
 }
 
-/* An add that fails leaves nothing, and libxl's remove finds nothing then. */
+/*
+ * Announce the device; an add that fails leaves nothing, and libxl's remove
+ * then finds nothing.
+ */
 static enum outcome announce(const struct device *device, const char *target,
                              const char *node, dev_t number)
 {
@@ -37,7 +40,10 @@ static enum outcome announce(const struct device *device, const char *target,
     return device_fail(device, "Writing the device to xenstore failed.");
 }
 
-/* libxl writes r or w only; "w!" is the script's. */
+/*
+ * Tell whether it is a plain mode: libxl writes r or w only; "w!" is for the
+ * script.
+ */
 static bool is_plain(const char *mode)
 {
     return !strcmp(mode, "r") || !strcmp(mode, "w");

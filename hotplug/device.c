@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "host.h"
 
-/* The number at *text, in its shortest form, and moves behind it. */
+/* Take the number at *text, in its shortest form, and move behind it. */
 static bool take_number(const char **text, uint32_t *value_out)
 {
     const char *p = *text;

@@ -67,7 +67,7 @@ static enum outcome act(const struct device *device, int argc, char **argv)
     return OUTCOME_STOCK;
 }
 
-/* As libxl would have called it. */
+/* Run the script as libxl would have called it. */
 static int run_stock(const char *script, char **argv)
 {
     cleanup_free char *name = strdup(script);

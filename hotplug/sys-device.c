@@ -25,7 +25,10 @@ char *host_real(const char *path)
     return realpath(path, NULL);
 }
 
-/* The kernel lets only one have it so; file systems and devices all do. */
+/*
+ * Open it exclusively: the kernel lets only one have it so, and file systems
+ * and devices all do.
+ */
 bool host_is_used(const char *node)
 {
     cleanup_close int fd = open(node, O_RDONLY | O_EXCL | O_CLOEXEC);

@@ -18,7 +18,7 @@
 
 #define TRIES 16 /* another process may take the free one */
 
-/* 1, 0: it is not bound, -1 */
+/* Ask a loop device.  1; 0: it is not bound; -1 */
 static int ask_loop(const char *name, struct loop *loop_out)
 {
     cleanup_close int fd = -1;
@@ -74,7 +74,10 @@ bool host_loops(struct loop **loops_out, size_t *count_out)
     return true;
 }
 
-/* Nothing is done on failure; errno EBUSY: another was quicker. */
+/*
+ * Bind a loop device.  Nothing is done on failure; errno EBUSY: another process
+ * was faster.
+ */
 static bool bind_loop(const char *node, int file, const char *name,
                       bool is_readonly, dev_t *device_out)
 {

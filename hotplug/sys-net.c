@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "host.h"
 
-/* A name that may stand in a path of sysfs. */
+/* Set a name that can be part of a path of sysfs. */
 static bool set_name(struct ifreq *ifr, const char *name)
 {
     size_t length = strlen(name);

@@ -12,7 +12,7 @@
 
 #define TAPBACK_PREFIX "backend/vbd3/" /* of devices that it has */
 
-/* libxl tells it to the script.  NULL: run by hand */
+/* Return the device, which libxl tells the script.  NULL: run by hand */
 static const char *device(void)
 {
     return getenv("XENBUS_PATH");

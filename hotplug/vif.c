@@ -19,7 +19,7 @@
 /* The largest that no bridge takes for its own (xen-network-common.sh). */
 static const uint8_t port_mac[6] = {0xfe, 0xff, 0xff, 0xff, 0xff, 0xff};
 
-/* The device's, or the bridge's; -1: none that we understand. */
+/* Choose the device's MTU, or the bridge's; -1: none that we understand. */
 static int choose_mtu(const struct device *device, const char *bridge)
 {
     cleanup_free char *text = device_read(device, "mtu");

@@ -22,7 +22,7 @@
 #define OOM_SCORE "/proc/self/oom_score_adj"
 #define OOM_NEVER "-1000"
 
-/* A pool that has gone meanwhile is no failure. */
+/* Make the pool larger; a pool that is gone meanwhile is no failure. */
 static int grow(xenfork_ctx *ctx, const char *dir, const char *pool)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
@@ -74,7 +74,10 @@ static void refuse_oom(void)
         syslog(LOG_WARNING, "cannot write " OOM_SCORE ": %m, ignoring");
 }
 
-/* A process of its own, and another when that is killed. */
+/*
+ * Guard the watch: it is a process of its own, and another is started when it
+ * is killed.
+ */
 static void guard(xenfork_ctx *ctx, const char *dir)
 {
     struct timespec retry = {.tv_sec = RETRY_S};

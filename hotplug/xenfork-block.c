@@ -57,7 +57,7 @@ static int status(xenfork_ctx *ctx, const struct target *target,
     return rc;
 }
 
-/* As Xen's own script takes the names of devices, expand_dev(). */
+/* Expand the name of a device as Xen's own script does, expand_dev(). */
 static int expand(xenfork_ctx *ctx, const struct target *target,
                   const char **name, char **expanded)
 {

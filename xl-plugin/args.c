@@ -43,7 +43,7 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* Two digits; -1 if they are not. */
+/* Parse two hexadecimal digits; -1 if they are not. */
 static int hex_byte(const char *text)
 {
     int high = hex_digit(text[0]);
@@ -52,7 +52,7 @@ static int hex_byte(const char *text)
     return low < 0 ? -1 : high * 16 + low;
 }
 
-/* COUNT bytes, at most 6. */
+/* Parse COUNT bytes, at most 6. */
 static bool parse_bytes(const char *text, int count, uint8_t *bytes_out)
 {
     uint8_t bytes[6];

@@ -52,7 +52,10 @@ static bool stop(struct options *options, int status)
     return false;
 }
 
-/* False: help or usage has been printed; exit with the status. */
+/*
+ * Parse the options.  False: help or usage has been printed; exit with the
+ * status.
+ */
 static bool parse(int argc, char **argv, struct options *options)
 {
     int opt;
@@ -127,7 +130,7 @@ static void tell(const xenfork_ctx *ctx, const char *name, int rc)
     closelog();
 }
 
-/* begun_fd -1: at a terminal. */
+/* Detach.  begun_fd -1: at a terminal. */
 static int detach(const struct options *options, int begun_fd)
 {
     bool is_apart = begun_fd >= 0;

@@ -30,7 +30,10 @@ static void print_disks(const xenfork_list *list, const char *name)
     }
 }
 
-/* The record says which disks are left: it is read before it goes. */
+/*
+ * Forget a clone; its record says which disks are left, and is read before it
+ * is removed.
+ */
 static int forget(xenfork_ctx *ctx, const char *name)
 {
     xenfork_list *list = NULL;

@@ -40,7 +40,10 @@ static bool stop(struct freeze_options *options, int status)
     return false;
 }
 
-/* False: help or usage has been printed; exit with the status. */
+/*
+ * Parse the options.  False: help or usage has been printed; exit with the
+ * status.
+ */
 static bool parse(int argc, char **argv, struct freeze_options *options)
 {
     int opt;

@@ -40,7 +40,7 @@ static void note_leave(xenfork_ctx *ctx, const char *verb, const char *name,
 }
 
 /*
- * A number as libxl reads it: libxl_domain_qualifier_to_domid() cuts it to 32
+ * Read a number as libxl does: libxl_domain_qualifier_to_domid() cuts it to 32
  * bits, so that 4294967299 is 3.  Else the name.
  */
 static const char *read_as_xl(const char *name, char number_out[16])

@@ -25,7 +25,10 @@ static bool is_called(const xenfork_entry *entry, const char *name)
            xenfork_entry_domid(entry) == domid;
 }
 
-/* NAME is the source that the image was made from: its name, or its domid. */
+/*
+ * Tell whether NAME is the source from which the image was made: its name, or
+ * its domid.
+ */
 static bool is_image_of(const xenfork_entry *entry, const char *name)
 {
     uint64_t domid;

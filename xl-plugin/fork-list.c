@@ -11,7 +11,7 @@
 #include "output.h"
 #include "run.h"
 
-/* Not of the table: they have a reason, and nothing else. */
+/* Print journals apart from the table: they have a reason, and nothing else. */
 static bool print_journals(const xenfork_list *list)
 {
     uint32_t i;

@@ -67,7 +67,7 @@ static const uint32_t ephemeral_flags[] = {
                                XENFORK_FORK_EPHEMERAL_CRASH,
 };
 
-/* The last one given counts. */
+/* Parse the end of a clone; the last option counts. */
 static bool parse_ephemeral(struct fork_options *options)
 {
     uint32_t end = CONFIG_EPHEMERAL_POWEROFF;

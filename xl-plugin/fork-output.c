@@ -28,7 +28,7 @@ static const char *rng_name(const xenfork_clone *clone)
     return xenfork_clone_is_reseeded(clone) ? "reseeded" : "not reseeded";
 }
 
-/* How long it ran until it had acknowledged. */
+/* Add how long the clone ran until it had acknowledged. */
 static void add_ready(struct table *table, const xenfork_clone *clone)
 {
     if (xenfork_clone_is_ready(clone))
@@ -40,7 +40,7 @@ static void add_ready(struct table *table, const xenfork_clone *clone)
         table_cell(table, "no");
 }
 
-/* A clone has a row for each NIC, and one row if it has none. */
+/* Add a row for each NIC of a clone, and one row if it has none. */
 static void add_clone(struct table *table, const xenfork_clone *clone,
                       bool has_waited)
 {
@@ -71,7 +71,7 @@ static void add_clone(struct table *table, const xenfork_clone *clone,
     } while (++i < count);
 }
 
-/* The command that connects a held NIC, with the first one as example. */
+/* Print the command that connects a held NIC, with the first one as example. */
 static void print_connect(const xenfork_result *result)
 {
     uint32_t i, n;

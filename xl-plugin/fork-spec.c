@@ -72,7 +72,7 @@ static int set_reserve(xenfork_spec *spec, const struct reserve_arg *reserve)
     return xenfork_spec_set_reserve_kib(spec, reserve->value);
 }
 
-/* The rest of what a clone is to be; names the option that is refused. */
+/* Fill in the rest of a clone's spec; name the option that is refused. */
 static int fill_guest(xenfork_spec *spec, const struct fork_options *options,
                       const char **option_out)
 {
@@ -96,7 +96,7 @@ static int fill_guest(xenfork_spec *spec, const struct fork_options *options,
     return rc;
 }
 
-/* Names the option that the library refuses. */
+/* Fill in the spec; name the option that the library refuses. */
 static int fill_spec(xenfork_spec *spec, const struct fork_options *options,
                      const char **option_out)
 {

@@ -25,7 +25,10 @@ static bool is_ours(const char *command)
     return strcmp(command, "fork") == 0 || strncmp(command, "fork-", 5) == 0;
 }
 
-/* Index of the command: the first argument past xl's own -v -f -t -T -N. */
+/*
+ * Return the index of the command: the first argument past xl's own -v -f -t -T
+ * -N.
+ */
 static int find_command(int argc, char **argv)
 {
     int i;
@@ -41,7 +44,7 @@ static int find_command(int argc, char **argv)
     return argc;
 }
 
-/* xl-fork, beside this program. */
+/* Find xl-fork in the folder of this program. */
 static bool find_verbs(char path_out[PATH_MAX + sizeof("-fork")])
 {
     ssize_t len = readlink("/proc/self/exe", path_out, PATH_MAX);
@@ -66,7 +69,7 @@ static int exec_verbs(char **argv)
     return EXIT_FAILED;
 }
 
-/* The real xl's help first; ours even if that fails. */
+/* Print the real xl's help first, and ours even if that fails. */
 static int help(char **argv)
 {
     pid_t pid = fork();

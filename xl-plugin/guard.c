@@ -82,7 +82,7 @@ static bool wants_value(const struct guarded *verb, const char *option)
     return false;
 }
 
-/* The arguments that are no options; returns how many. */
+/* Find the arguments that are not options; returns how many. */
 static int find_names(const struct guarded *verb, char **argv, char **names,
                       int max)
 {
@@ -121,7 +121,7 @@ static bool is_refused(const char *program, const char *verb, char *name,
     return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED;
 }
 
-/* Verbs that begin so; one that is just this alone. */
+/* Count the verbs that begin so; an exact match counts alone. */
 static int count_verbs(const char *begin, const struct guarded **verb_out)
 {
     int count = 0, i;
@@ -138,8 +138,9 @@ static int count_verbs(const char *begin, const struct guarded **verb_out)
 }
 
 /*
- * xl takes a verb that is cut short, if no other begins so (cmdtable_lookup()
- * in xl_cmdtable.c).  Of several that are guarded it takes none.
+ * Refuse a guarded verb.  xl takes a verb that is cut short, if no other begins
+ * so (cmdtable_lookup() in xl_cmdtable.c).  Of several that are guarded it
+ * takes none.
  */
 bool guard_refuses(const char *program, char **argv)
 {

@@ -12,7 +12,7 @@ static const char *const kinds[] = {
     [XENFORK_KIND_JOURNAL] = "journal",
 };
 
-/* A frozen source may have no image yet: null. */
+/* Write the parent; a frozen source may have no image yet: null. */
 static void json_parent(struct json *json, const xenfork_entry *entry, int kind)
 {
     const char *parent = xenfork_entry_parent(entry);
@@ -27,7 +27,9 @@ static const char *const links[] = {
     [XENFORK_LINK_AUTO] = "auto",
 };
 
-/* As xl fork --json says it; NULL: the clone has no domain */
+/*
+ * Return the state of a NIC as in xl fork --json; NULL: the clone has no domain
+ */
 static const char *net_name(const xenfork_nic *nic)
 {
     if (!xenfork_nic_vif(nic))

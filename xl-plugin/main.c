@@ -56,7 +56,9 @@ int cmd_usage(const struct cmd *cmd)
     return EXIT_USAGE;
 }
 
-/* In the form of xl's own list of commands, which comes before it. */
+/*
+ * Print help in the form of xl's own list of commands, which comes before it.
+ */
 static int help_all(void)
 {
     size_t i;

@@ -23,7 +23,10 @@ static void keep(struct json *json, yajl_gen_status status)
         json->has_failed = true;
 }
 
-/* The bytes of the UTF-8 character that TEXT begins with; 0: it is none. */
+/*
+ * Return the bytes of the UTF-8 character with which TEXT begins; 0: it is
+ * none.
+ */
 static size_t utf8_bytes(const unsigned char *text)
 {
     size_t bytes = text[0] < 0x80   ? 1

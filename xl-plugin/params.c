@@ -40,7 +40,7 @@ struct loader {
     bool has_told;
 };
 
-/* The first thing that is wrong; stops the parser. */
+/* Report the first mistake; stops the parser. */
 static int wrong(struct loader *loader, const char *what)
 {
     if (!loader->has_told && loader->depth == 2)

@@ -54,7 +54,7 @@ static char *find_in_path(const struct stat *self)
     return NULL;
 }
 
-/* The newest Xen's, when there are several. */
+/* Find the newest Xen's xl, if there are several. */
 static char *find_in_lib(const struct stat *self)
 {
     char *found = NULL;

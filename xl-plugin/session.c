@@ -20,8 +20,8 @@ static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 static void catch_signals(int flags);
 
 /*
- * The first one interrupts a wait for a lock.  Those after it do not: what is
- * being undone then may have to wait for a lock, too.
+ * Cancel.  The first signal interrupts a wait for a lock.  Later ones do not:
+ * what is being undone then may have to wait for a lock, too.
  */
 static void cancel(int signal)
 {

@@ -21,7 +21,7 @@ struct table {
     bool has_failed; /* out of memory: table_print() says so */
 };
 
-/* Takes TEXT; NULL counts as out of memory. */
+/* Add a cell, and take TEXT; NULL counts as out of memory. */
 static void add_cell(struct table *table, char *text)
 {
     if (text && table->count == table->capacity) {

@@ -103,7 +103,7 @@ static bool is_half_written(const char *name)
     return length > 4 && !strcmp(name + length - 4, ".new");
 }
 
-/* The writer of the record has the lock of its image. */
+/* Sweep a record that is not finished; its writer has the lock of the image. */
 static int sweep_unfinished(xenfork_ctx *ctx, const char *name)
 {
     cleanup_free char *path = xenfork__state_path(ctx, DIR, name, NULL);

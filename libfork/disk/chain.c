@@ -38,7 +38,7 @@ static void graph_free(struct graph *graph)
 }
 #define cleanup_graph __attribute__((cleanup(graph_free)))
 
-/* NULL: out of memory. */
+/* Return the canonical path.  NULL: out of memory. */
 static char *canonical(const char *path)
 {
     char *real = realpath(path, NULL);

@@ -33,8 +33,9 @@ static int yields(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
 }
 
 /*
- * The first that can, unless it yields to a later one; otherwise the text of
- * the one for that format, or else the last one's, says what it would take.
+ * Choose the first driver that can fork the disk, unless it yields to a later
+ * one.  If none can, the error is that of the driver for this format, or else
+ * of the last one.
  */
 static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       bool is_frozen,
@@ -282,7 +283,10 @@ int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config)
     return rc;
 }
 
-/* The path may have come to lead elsewhere since the source was examined. */
+/*
+ * Take one snapshot; the path may have come to lead elsewhere since the source
+ * was examined.
+ */
 static int cut_one(xenfork_ctx *ctx, uint32_t domid,
                    const struct xenfork__node_disk *sealed)
 {

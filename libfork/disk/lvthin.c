@@ -23,7 +23,10 @@ static int is_thin(xenfork_ctx *ctx, const struct xenfork__disk *disk)
     return xenfork__sys_lv_is_thin(ctx, disk->path);
 }
 
-/* Why its pool makes no snapshot, nobody else can say. */
+/*
+ * Own every thin volume: only this driver can tell why its pool makes no
+ * snapshot.
+ */
 static bool lvthin_owns(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     __auto_type error = ctx->error;

@@ -60,8 +60,9 @@ static int reflink_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 /*
- * Forks and writes break a file up.  The driver thin does not mind, but takes
- * a running source only where that is behind block-fork's device.
+ * Tell whether the file has many extents: forks and writes break a file up.
+ * The driver thin does not mind, but takes a running source only where that is
+ * behind block-fork's device.
  */
 static int reflink_yields(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                           bool is_frozen, bool *yields_out)

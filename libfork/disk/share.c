@@ -6,7 +6,7 @@
 
 #include "host/dm.h"
 
-/* "": nothing is there, or nothing that can be compared */
+/* Identify a disk; "": there is nothing that can be compared */
 static int identify(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                     char is_out[XENFORK__DISK_IS])
 {

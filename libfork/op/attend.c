@@ -11,8 +11,8 @@
 #define BUSY_POLL_MS 200L
 
 /*
- * Saved or migrated it can be as it is; to shut down it has to run.  False:
- * it runs, or nothing can be done for it.
+ * Attend to a request.  The domain can be saved or migrated as it is; to shut
+ * down it has to run.  False: it runs, or nothing can be done for it.
  */
 static bool answer_now(xenfork_ctx *ctx, uint32_t domid)
 {

@@ -4,7 +4,10 @@
 
 #include "host/host.h"
 
-/* @spec NULL: it is frozen, for clones that nobody knows yet. */
+/*
+ * Tell whether any clone holds the NIC.  @spec NULL: the source is frozen, for
+ * clones that are not known yet.
+ */
 static bool is_held_by_any(const xenfork_spec *spec, uint32_t nic)
 {
     uint32_t i;

@@ -44,7 +44,7 @@ XENFORK_API void xenfork_check_free(xenfork_check *check)
     free(check);
 }
 
-/* Codes that are answers to "can it be forked?"; the others are failures. */
+/* Tell whether a code answers "can it be forked?"; the others are failures. */
 static bool is_finding(int code)
 {
     switch (code) {
@@ -67,7 +67,7 @@ static bool is_finding(int code)
     }
 }
 
-/* The outcome of one question: an error of ours becomes a finding. */
+/* Note the outcome of one question: an error of ours becomes a finding. */
 static int note(xenfork_ctx *ctx, xenfork_check *check, int rc)
 {
     struct xenfork_finding *findings;
@@ -388,7 +388,7 @@ int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
     return xenfork__remedy(ctx, "%s", f->remedy);
 }
 
-/* A frozen source is as good as running, and nobody needs to pause it. */
+/* Look at a frozen source, which counts as running, and need not be paused. */
 static int see_frozen(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                       bool *is_frozen_out)
 {

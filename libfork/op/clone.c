@@ -97,7 +97,10 @@ static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
     return xenfork__promise_clone(ctx, job->image->domid, domid, &job->promise);
 }
 
-/* A held link is up where its script has been run: no frame has passed. */
+/*
+ * Attach the NICs.  A held link is up where its script was run: no frame has
+ * passed.
+ */
 static int attach_nics(struct xenfork__job *job, uint32_t i,
                        struct xenfork__node *node)
 {
@@ -127,7 +130,10 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
     return 0;
 }
 
-/* The domain is paused still: no frame has passed, and it has read nothing. */
+/*
+ * Attach the clone; the domain is still paused: no frame has passed, and it has
+ * read nothing.
+ */
 static int attach(struct xenfork__job *job, uint32_t i,
                   struct xenfork__node *node)
 {

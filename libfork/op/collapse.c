@@ -146,7 +146,7 @@ static int each_disk(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return rc;
 }
 
-/* A step for every disk. */
+/* Make a step for every disk. */
 static int turn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                 step_fn *step, bool *again_out)
 {
@@ -228,7 +228,7 @@ int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out)
     return rc;
 }
 
-/* Two of them that can become one? */
+/* Tell whether two bases can become one. */
 static int has_pair(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
                     bool *has_out)
 {

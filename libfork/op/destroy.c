@@ -53,7 +53,10 @@ int xenfork__clone_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
     return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
 }
 
-/* First the domain, then its disks, last the record that names them. */
+/*
+ * Destroy first the domain, then its disks, and last the record that names
+ * them.
+ */
 static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
 {
     uint32_t domid;

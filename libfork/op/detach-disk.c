@@ -33,7 +33,7 @@ static int save(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
     return xenfork__node_disk_beside(ctx, job->clone, disk, driver, beside);
 }
 
-/* @to is what it uses; its driver may have said so in the record already. */
+/* Note that the clone uses @to; the driver may have done so already. */
 static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
                 const char *to)
 {
@@ -66,7 +66,7 @@ static bool is_plain(const char *name)
     return name[0] && name[0] != '.' && p - name <= MAX_NAME;
 }
 
-/* NULL: it stays where it is. */
+/* Return the path for the disk.  NULL: it stays where it is. */
 static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                  const struct xenfork__node_disk *disk,
                  const struct xenfork__disk_driver *driver, char **to_out)
@@ -150,7 +150,10 @@ static int refuse_taken(xenfork_ctx *ctx, const char *to)
     return xenfork__remedy(ctx, "move it away, or choose another place");
 }
 
-/* Owner and mode of a file are its copy's; a device's are none for a file. */
+/*
+ * Give the copy owner and mode of the old file; those of a device do not suit a
+ * file.
+ */
 static int take_after(int fd, const char *old)
 {
     const char *file = strchr(old, '/');
@@ -163,8 +166,8 @@ static int take_after(int fd, const char *old)
 }
 
 /*
- * A new file, which the program that copies writes to: never one that was
- * there, nor what a link there leads to.
+ * Make a new file for the program that copies: never one that existed, nor the
+ * target of a link.
  */
 static int make_target(xenfork_ctx *ctx, const char *to, const char *old)
 {
@@ -218,7 +221,7 @@ static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
     return rc;
 }
 
-/* The domain's record leads to it, and the old one goes. */
+/* Make the domain's record lead to the new disk, and remove the old one. */
 static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
                   uint32_t domid, uint32_t i, const char *format)
 {

@@ -98,7 +98,7 @@ int xenfork__detach_stays(xenfork_ctx *ctx,
     return info.is_shutdown || strcmp(now->left, before) ? leaves(ctx, now) : 0;
 }
 
-/* In per cent. */
+/* Return the share in per cent. */
 static uint64_t share_of(uint64_t done, uint64_t total)
 {
     if (!total)

@@ -9,8 +9,8 @@
 #define STEP_GFNS (64 * XENFORK__BATCH) /* of a hole, between two looks */
 
 /*
- * All that it has yet to get, so that no page is refused half-way; a journal
- * gives it back.
+ * Reserve all memory that the clone is still to get, so that no page is refused
+ * half-way; a journal gives it back.
  */
 static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                  uint32_t domid, const struct xenfork__dominfo *info,
@@ -30,7 +30,10 @@ static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
     return rc;
 }
 
-/* If it cannot be given back now, the journal stays, and is found again. */
+/*
+ * Give the reservation back; if that fails now, the journal stays, and is found
+ * again.
+ */
 static void settle_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     __auto_type error = ctx->error;
@@ -59,7 +62,10 @@ static int unshare(xenfork_ctx *ctx, uint32_t domid, struct xenfork__walk *walk,
     return n ? xenfork__xen_unshare(ctx, domid, gfns, n) : 0;
 }
 
-/* Bytes since *shared pages were: what was its own already took no time. */
+/*
+ * Count the bytes that were unshared since *shared; pages that were its own
+ * took no time.
+ */
 static int count_moved(xenfork_ctx *ctx, uint32_t domid, uint64_t *shared,
                        uint64_t *moved_out)
 {
@@ -75,7 +81,7 @@ static int count_moved(xenfork_ctx *ctx, uint32_t domid, uint64_t *shared,
     return 0;
 }
 
-/* Until nothing is shared any more, by Xen's count. */
+/* Unshare until nothing is shared any more, by Xen's count. */
 static int unshare_all(xenfork_ctx *ctx, struct xenfork__detaching *job,
                        uint32_t domid, const struct xenfork__dominfo *before)
 {

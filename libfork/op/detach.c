@@ -86,7 +86,9 @@ static int say_where(xenfork_ctx *ctx, const char *name)
                            name);
 }
 
-/* A path that stays what it is wherever it is read. */
+/*
+ * Check that the path is absolute, and plain in every file that will have it.
+ */
 static int check_place(xenfork_ctx *ctx, const char *dir, const char *format)
 {
     struct stat st;

@@ -6,7 +6,7 @@
 
 #include "base/ids.h"
 
-/* The UUID of the domain with this number. */
+/* Return the UUID of the domain with this number. */
 static int uuid_of_domid(xenfork_ctx *ctx, const char *name,
                          char uuid_out[XENFORK__UUID_CHARS])
 {
@@ -63,7 +63,7 @@ int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
     return 0;
 }
 
-/* "qcow2:/srv/web.qcow2" */
+/* Return the file of "qcow2:/srv/web.qcow2" */
 static const char *file_of(const char *path)
 {
     const char *slash = strchr(path, '/');

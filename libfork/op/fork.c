@@ -15,7 +15,10 @@
 
 #define MAX_CONFIG_BYTES (4U << 20)
 
-/* An image is forked: its configuration is in the state. */
+/*
+ * Load the configuration of an image that is forked, which is in the state
+ * directory.
+ */
 static int load_image_config(struct xenfork__job *job)
 {
     cleanup_free char *path = NULL;
@@ -87,14 +90,14 @@ static int check_source(struct xenfork__job *job)
     return rc;
 }
 
-/* The image that a frozen source has is forked in its stead. */
+/* Check a frozen source: its image, if there is one, is forked in its place. */
 static int check_frozen(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;
     int rc = xenfork__frozen_image(ctx, job->frozen, &job->image);
 
     if (rc == XENFORK_E_NOTFOUND) {
-        /* It counts as running, and need not be paused. */
+        /* The source counts as running, and need not be paused. */
         job->info.is_shutdown = false;
         job->info.is_paused = true;
         return check_source(job);
@@ -152,7 +155,7 @@ static int begin(struct xenfork__job *job)
                                &job->keeper_fd);
 }
 
-/* The clones of an image that stands: their memory is claimed by it. */
+/* Reserve memory for clones of an existing image, in the image's name. */
 static int claim_image(struct xenfork__job *job)
 {
     int rc = xenfork__txn_claim(job->ctx, job->txn, job->image->uuid,

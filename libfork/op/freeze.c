@@ -160,8 +160,8 @@ static int check_disks(xenfork_ctx *ctx, uint32_t domid)
 }
 
 /*
- * The guest reads what has become of it when it runs on: so that is written
- * before.  A thaw that fails, or is killed, half-way is repeated.
+ * Thaw a source.  The guest reads the outcome when it runs on: so that is
+ * written before.  A thaw that fails, or is killed, half-way is repeated.
  */
 static int thaw(xenfork_ctx *ctx, struct xenfork__dominfo *info)
 {

@@ -89,7 +89,7 @@ int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
     return xenfork__record_write(ctx, path, record);
 }
 
-/* With fresh entropy: its agent adapts at each of its starts. */
+/* Tell a guest, with fresh entropy: its agent adapts at each of its starts. */
 static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest)
 {
     char entropy[2 * ENTROPY_BYTES + 1];
@@ -121,7 +121,10 @@ int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
     return macs ? tell(ctx, domid, &guest) : xenfork__nomem(ctx);
 }
 
-/* The record's texts, which live as long as it does; caller frees the array. */
+/*
+ * Return the record's texts, which live as long as it does; caller frees the
+ * array.
+ */
 static int told_params(xenfork_ctx *ctx, const struct xenfork__record *record,
                        struct xenfork__guest *guest,
                        struct xenfork__pair **params_out)

@@ -38,7 +38,7 @@ static int pace(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
     return rc;
 }
 
-/* Unless the clone has been destroyed meanwhile: then NOTFOUND. */
+/* Save the record, unless the clone was destroyed meanwhile: NOTFOUND. */
 static int save(xenfork_ctx *ctx, struct xenfork__node *clone, uint32_t percent)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
@@ -54,7 +54,7 @@ static int save(xenfork_ctx *ctx, struct xenfork__node *clone, uint32_t percent)
     return xenfork__node_save(ctx, now);
 }
 
-/* Every twentieth part of the way is recorded; all of it only when true. */
+/* Record every twentieth part of the way; the end only when it is true. */
 static int record(xenfork_ctx *ctx, struct xenfork__node *clone, uint64_t done,
                   uint64_t total)
 {

@@ -28,7 +28,7 @@ void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count)
     free(ids);
 }
 
-/* Room for one more of so many bytes; NULL: out of memory. */
+/* Make room for one more element of so many bytes; NULL: out of memory. */
 static void *grow(xenfork_ctx *ctx, void *array, size_t count, size_t bytes)
 {
     void *more = array;
@@ -317,7 +317,7 @@ static bool ip_is_repeated(const xenfork_spec *spec, uint32_t clone,
     return false;
 }
 
-/* A second route to one address fails when the source stands still. */
+/* Check the addresses: a second route to one address would fail in the stun. */
 static int check_ips(xenfork_ctx *ctx, const xenfork_spec *spec, uint32_t clone,
                      const struct xenfork__config *config)
 {
@@ -371,7 +371,10 @@ static bool is_asked(const xenfork_spec *spec, const char *name)
     return false;
 }
 
-/* STEM-1, STEM-2 and on; cut so that the number fits. */
+/*
+ * Make a name STEM-1, STEM-2 and so on; the stem is shortened so that the
+ * number fits.
+ */
 static int make_name(xenfork_ctx *ctx, const xenfork_spec *spec,
                      const char *stem, const struct xenfork__taken *taken,
                      uint32_t *number, char **name_out)

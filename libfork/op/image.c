@@ -30,7 +30,10 @@ static int is_taken(struct xenfork__job *job,
     return 0;
 }
 
-/* "web1@fork-1" and on: nobody else forks this source meanwhile. */
+/*
+ * Name the image "web1@fork-1" and so on: nobody else forks this source
+ * meanwhile.
+ */
 static int name_image(struct xenfork__job *job)
 {
     cleanup_nodes struct xenfork__nodes images = {0};
@@ -172,7 +175,9 @@ static int share(struct xenfork__job *job)
     return rc;
 }
 
-/* The source keeps the right to its memory; unless frozen, it runs on. */
+/*
+ * Let the source run on, unless it is frozen; it keeps the right to its memory.
+ */
 static int resume(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;

@@ -2,7 +2,7 @@
 /* The stages of a fork, and where its time goes. */
 #include "op/job.h"
 
-/* The time since the last mark belongs to the stage we are leaving. */
+/* Account the time since the last mark to the stage that ends. */
 void xenfork__job_account(struct xenfork__job *job)
 {
     uint64_t now = xenfork__now_ns();

@@ -15,7 +15,7 @@
 #include "state/journal.h"
 #include "state/lock.h"
 
-/* In the record, which others change too; text "": it is here. */
+/* Note it in the record, which others change, too; text "": it is here. */
 static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;

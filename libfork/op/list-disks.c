@@ -30,7 +30,10 @@ static uint32_t measure(xenfork_ctx *ctx, const struct xenfork__node_disk *disk)
     return depth;
 }
 
-/* The record is called UUID-VDEV, after the image that was. */
+/*
+ * Make a record of a base, whose own record is called UUID-VDEV, after the
+ * former image.
+ */
 static int base_node(xenfork_ctx *ctx, const char *name,
                      const struct xenfork__sealed *sealed,
                      struct xenfork__node **node_out)

@@ -20,7 +20,10 @@ static const struct xenfork__node_nic *recorded(
     return NULL;
 }
 
-/* @nic NULL: xenfork has not made it, and has never been told of it. */
+/*
+ * Add a NIC.  @nic NULL: xenfork has not made it, and has never been told of
+ * it.
+ */
 static int look(xenfork_ctx *ctx, uint32_t domid, int devid,
                 const struct xenfork__node_nic *nic, struct xenfork__node *now)
 {

@@ -51,7 +51,7 @@ static const char *ended_state(int kind)
 }
 
 /*
- * The domain of a node: the one that was made, or, for a clone that was
+ * Find the domain of a record: the one that was made, or, for a clone that was
  * saved and restored, the one that has its UUID now.
  */
 static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
@@ -100,7 +100,7 @@ static int set_parent_name(xenfork_ctx *ctx, struct xenfork__node *node,
     return 0;
 }
 
-/* An image's source, by the name that it has today, if it lives. */
+/* Find an image's source, by the name that it has today, if it lives. */
 static int look_at_source(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
     cleanup_free char *name = NULL;
@@ -115,7 +115,7 @@ static int look_at_source(xenfork_ctx *ctx, struct xenfork_entry *entry)
     return set_parent_name(ctx, entry->node, name);
 }
 
-/* A clone that has acknowledged is asked no more. */
+/* Ask a clone, unless it has acknowledged. */
 static int ask(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
     const struct xenfork__node *node = entry->node;
@@ -165,7 +165,7 @@ static bool has_image(const struct xenfork__nodes *images,
     return false;
 }
 
-/* A frozen source shows the image that its forks are made from. */
+/* Name the image from which the forks of a frozen source are made. */
 static int name_image(xenfork_ctx *ctx, const xenfork_list *list,
                       struct xenfork__node *frozen)
 {
@@ -202,7 +202,7 @@ static int add_frozen(xenfork_ctx *ctx, xenfork_list *list)
     return rc;
 }
 
-/* Each image, then its clones; at last clones whose image is gone. */
+/* Add each image, then its clones; at last clones whose image is gone. */
 static int add_images(xenfork_ctx *ctx, xenfork_list *list)
 {
     const struct xenfork__nodes *images = &list->images;
@@ -239,7 +239,7 @@ static void add_bases(xenfork_list *list)
     }
 }
 
-/* Undone they would not be here. */
+/* Add journals, which could not be undone. */
 static void add_journals(xenfork_list *list)
 {
     size_t i;

@@ -11,7 +11,7 @@ static const char *kind_name(int kind)
     return kind == XENFORK_KIND_IMAGE ? "image" : "clone";
 }
 
-/* The domain that a node has here, today.  NOTFOUND, not logged: none */
+/* Find the domain that a record has here, today.  NOTFOUND, not logged: none */
 static int find_domain(xenfork_ctx *ctx, const struct xenfork__node *node,
                        uint32_t *domid_out)
 {
@@ -26,7 +26,9 @@ static int find_domain(xenfork_ctx *ctx, const struct xenfork__node *node,
     return rc == XENFORK_E_UUIDTAKEN ? XENFORK_E_NOTFOUND : rc;
 }
 
-/* Only a help for later: nothing depends on it, and the next one does it. */
+/*
+ * Record a name for later; nothing depends on it, and the next call repeats it.
+ */
 static void record(xenfork_ctx *ctx, const struct xenfork__node *node,
                    bool is_back)
 {
@@ -116,7 +118,7 @@ static int say_ambiguous(xenfork_ctx *ctx, int kind, const char *name)
                                 "--json shows");
 }
 
-/* A name is somebody else's now: neither is touched. */
+/* Report that another domain has the name now; neither is touched. */
 static int say_stranger(xenfork_ctx *ctx, const struct namesakes *found,
                         const char *name, uint32_t domid)
 {

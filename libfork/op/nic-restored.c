@@ -13,7 +13,7 @@ static bool was_held(const struct xenfork__node *clone,
            (nic->link == XENFORK_LINK_AUTO && !clone->is_ready);
 }
 
-/* Held, as soon as there is an interface. */
+/* Hold it as soon as there is an interface. */
 static int hold(xenfork_ctx *ctx, uint32_t domid, int devid, bool *is_done)
 {
     cleanup_free char *ifname = NULL;

@@ -140,7 +140,7 @@ static int note_link(xenfork_ctx *ctx, const struct target *target,
     return xenfork__node_add_nic(ctx, node, nic->devid, nic->mac, link);
 }
 
-/* All of them and the record, or none. */
+/* Set all links and the record, or none. */
 static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
 {
     const struct xenfork__nic *nics = target->config->nics;
@@ -196,7 +196,10 @@ XENFORK_API int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name,
     return rc;
 }
 
-/* The record first: it can be put back, also when the interface has gone. */
+/*
+ * Move a NIC, the record first: that can be put back, also when the interface
+ * is gone.
+ */
 static int move(xenfork_ctx *ctx, const struct target *target,
                 const char *bridge)
 {

@@ -275,8 +275,9 @@ static int difference(xenfork_ctx *ctx, const struct xenfork__pages *all,
 }
 
 /*
- * Every page of the guest is either its own or shared, and Xen counts both:
- * when we have seen fewer, some came to new places since the scan.
+ * Share pages that came since the scan.  Every page of the guest is either its
+ * own or shared, and Xen counts both: when we have seen fewer, some came to new
+ * places since the scan.
  */
 static int share_newcomers(xenfork_ctx *ctx, uint32_t source, uint32_t image,
                            const struct xenfork__pages *listed)

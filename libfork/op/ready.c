@@ -81,7 +81,9 @@ static int connect(xenfork_ctx *ctx, struct xenfork__node *clone)
     return rc;
 }
 
-/* Another process may have been faster; what fails is done again by the next.
+/*
+ * Accept an acknowledgement; another process may be faster, and what fails is
+ * repeated by the next one.
  */
 static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16],
                       bool is_reseeded)

@@ -43,8 +43,8 @@ int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
 }
 
 /*
- * Under the locks of the image and of the fork that made it: is it there,
- * whole, and not needed?
+ * Sweep an image, under its lock and that of the fork that made it, if it
+ * exists, is whole, and is not needed.
  */
 static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
@@ -68,7 +68,9 @@ static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
     return live ? 0 : xenfork__image_remove(ctx, image);
 }
 
-/* Under the locks of an image and of the fork that made it, if both are free.
+/*
+ * Try to sweep an image: under its lock and that of the fork that made it, if
+ * both are free.
  */
 static int try_image(xenfork_ctx *ctx, const struct xenfork__node *image)
 {
@@ -137,7 +139,7 @@ int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
     return 0;
 }
 
-/* A clone that has ended keeps its record and its disks. */
+/* Release clones that have ended; they keep their records and disks. */
 static int clones_release(xenfork_ctx *ctx)
 {
     cleanup_nodes struct xenfork__nodes clones = {0};
@@ -183,8 +185,9 @@ static int look_for(xenfork_ctx *ctx, const struct xenfork__record *record,
 }
 
 /*
- * A folder without a record: its writer has a journal, or its remover was
- * killed.  Under the registry's lock, which UUIDs are chosen under.
+ * Sweep a folder without a record: its writer has a journal, or its remover was
+ * killed.  This is done under the registry's lock, under which UUIDs are
+ * chosen.
  */
 static int sweep_folder(xenfork_ctx *ctx, int kind, const uint8_t uuid[16])
 {
@@ -244,7 +247,9 @@ static int folders_sweep(xenfork_ctx *ctx)
     return rc;
 }
 
-/* Each step does what it can, even if another has failed. */
+/*
+ * Recover everything; each step does what it can, even if another has failed.
+ */
 int xenfork__recover(xenfork_ctx *ctx)
 {
     static int (*const steps[])(xenfork_ctx *) = {

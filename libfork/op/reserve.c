@@ -54,7 +54,7 @@ int xenfork__promise_check(xenfork_ctx *ctx,
     return have < need ? too_little(ctx, need, have) : 0;
 }
 
-/* The image's claim becomes @pages. */
+/* Set the image's reservation to @pages. */
 static int set_claim(xenfork_ctx *ctx, uint32_t image, uint64_t pages)
 {
     struct xenfork__dominfo info;

@@ -29,7 +29,7 @@ static bool flag_of(const struct xenfork__txn *txn, const char *key)
     return xenfork__record_get_u64(txn->record, key, &value) && value;
 }
 
-/* Was it begun since this host was booted? */
+/* Tell whether it was begun since this host was booted. */
 static bool is_of_this_boot(xenfork_ctx *ctx, const struct xenfork__txn *txn)
 {
     const char *boot = xenfork__record_get(txn->record, "boot");
@@ -38,8 +38,8 @@ static bool is_of_this_boot(xenfork_ctx *ctx, const struct xenfork__txn *txn)
 }
 
 /*
- * The very domain that was the source: of another that has its UUID by now
- * nothing was asked.  NOTFOUND, not logged
+ * Find the very domain that was the source; another one that has its UUID by
+ * now is not touched.  NOTFOUND, not logged
  */
 static int find_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
                        struct xenfork__dominfo *info_out)
@@ -62,7 +62,7 @@ static int find_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return 0;
 }
 
-/* Suspended by us, or about to be: it runs on. */
+/* Undo a suspension that we made, or were about to make: the source runs on. */
 static int undo_suspension(xenfork_ctx *ctx, struct xenfork__txn *txn,
                            uint32_t domid)
 {
@@ -92,7 +92,7 @@ static bool has_run(const struct xenfork__txn *txn,
            info->cpu_ns != cpu_ns;
 }
 
-/* Paused by us. */
+/* Undo a pause that we made. */
 static int undo_pause(xenfork_ctx *ctx, struct xenfork__txn *txn,
                       uint32_t domid)
 {
@@ -116,7 +116,7 @@ static const char *or_empty(const char *text)
     return text ? text : "";
 }
 
-/* False: there are no more. */
+/* Read an entry.  False: there are no more. */
 static bool entry_of(const struct xenfork__txn *txn, uint32_t n,
                      struct entry *out)
 {
@@ -139,7 +139,10 @@ static bool is_detach(const struct entry *entry)
     return !strcmp(entry->operation, XENFORK__TXN_DETACH);
 }
 
-/* A disk that was switched already stays so, and the records say it. */
+/*
+ * Undo a detach; a disk that was switched already stays so, and the records say
+ * it.
+ */
 static int undo_detach(xenfork_ctx *ctx, const struct entry *entry)
 {
     bool is_switched;
@@ -182,7 +185,7 @@ static int undo_cuts(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc;
 }
 
-/* The source runs on as before. */
+/* Undo everything about the source, which runs on as before. */
 static int undo_source(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     struct xenfork__dominfo info;
@@ -248,7 +251,7 @@ static int is_begun(xenfork_ctx *ctx, const struct xenfork__txn *txn,
     return 0;
 }
 
-/* A domain that was begun, if it was; its UUID names it. */
+/* Undo a domain that was begun, found by its UUID. */
 static int undo_domain(xenfork_ctx *ctx, const struct xenfork__txn *txn,
                        uint32_t n, const struct xenfork__node *node,
                        const uint8_t uuid[16])
@@ -307,7 +310,10 @@ static int undo_nodes(xenfork_ctx *ctx, struct xenfork__txn *txn)
     return rc;
 }
 
-/* Only what we made; a domain that has run was whole: the clone has started. */
+/*
+ * Undo a start, but only what we made: a domain that has run was complete, and
+ * the clone has started.
+ */
 static int undo_start(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     struct xenfork__dominfo info;
@@ -422,7 +428,9 @@ static void note_reason(xenfork_ctx *ctx, struct xenfork__txn *txn,
         xenfork__record_write(ctx, txn->path, txn->record);
 }
 
-/* Nothing is written for it: that there is no space is no reason to fail. */
+/*
+ * Roll back without writing anything, so that a full disk is no reason to fail.
+ */
 int xenfork__txn_rollback(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__txn *) = {

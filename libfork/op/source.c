@@ -59,7 +59,10 @@ int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return info->is_paused ? xenfork__xen_pause(ctx, info->domid) : 0;
 }
 
-/* Without the SIGPIPE that the caller would get when the keeper is gone. */
+/*
+ * Tell the keeper, without the SIGPIPE that the caller would get when the
+ * keeper is gone.
+ */
 static bool tell_keeper(int fd)
 {
     struct timespec now = {0};

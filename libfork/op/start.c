@@ -109,7 +109,10 @@ static int check_name(xenfork_ctx *ctx, const struct xenfork__node *clone)
     return xenfork__remedy(ctx, "xl rename that domain, or end it");
 }
 
-/* As tapdisk is told, a path has the kind of the file before it. */
+/*
+ * Return the file of a path in tapdisk's form, which has the kind of the file
+ * before it.
+ */
 static const char *file_of(const char *path)
 {
     const char *slash = strchr(path, '/');
@@ -131,7 +134,7 @@ static int check_disk(xenfork_ctx *ctx, const struct xenfork__node *clone,
                                 "group, that it is on");
 }
 
-/* Where a detach that was killed has left libxl's path behind ours. */
+/* Correct a disk's path where a killed detach has changed only our record. */
 static int correct_disk(struct start *start,
                         const struct xenfork__config *config,
                         const struct xenfork__node_disk *disk)
@@ -162,7 +165,9 @@ static int correct_disk(struct start *start,
     return 0;
 }
 
-/* The configuration that was kept, with the name and the disks of today. */
+/*
+ * Load the configuration that was kept, with the name and the disks of today.
+ */
 static int load_config(struct start *start, uint32_t flags)
 {
     cleanup_free char *kept = NULL;
@@ -233,7 +238,7 @@ static int begin(struct start *start)
                                &start->keeper_fd);
 }
 
-/* Paused still: no frame has passed. */
+/* Hold the NICs; the domain is still paused: no frame has passed. */
 static int hold_nics(const struct start *start)
 {
     const struct xenfork__node *clone = start->clone;

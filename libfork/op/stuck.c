@@ -31,7 +31,7 @@ int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
     return xenfork__txn_rollback(ctx, txn);
 }
 
-/* "UUID.new": its writer was killed, or writes it now. */
+/* Sweep a "UUID.new": its writer was killed, or writes it now. */
 static int sweep_half_written(xenfork_ctx *ctx, const char *name)
 {
     cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, name,
@@ -74,7 +74,10 @@ int xenfork__txns_recover(xenfork_ctx *ctx)
     return rc;
 }
 
-/* NOTFOUND, not logged: it has ended meanwhile.  STATE: it cannot be read. */
+/*
+ * Read a journal.  NOTFOUND, not logged: it has ended meanwhile.  STATE: it
+ * cannot be read.
+ */
 static int read_journal(xenfork_ctx *ctx, const char *id,
                         struct xenfork__record **out)
 {
@@ -174,7 +177,10 @@ static int describe(xenfork_ctx *ctx, const char *id,
     return rc == 0 ? add_left(ctx, record, node) : 0;
 }
 
-/* NOTFOUND, not logged: its owner lives, or it is not a journal any more. */
+/*
+ * Load a journal.  NOTFOUND, not logged: its owner lives, or it is not a
+ * journal any more.
+ */
 static int load_one(xenfork_ctx *ctx, const char *id,
                     struct xenfork__node **node_out)
 {
@@ -243,7 +249,7 @@ static void say_left(xenfork_ctx *ctx, const struct xenfork__record *record,
                  id, text);
 }
 
-/* Under its lock. */
+/* Put a journal aside, under its lock. */
 static int put_aside(xenfork_ctx *ctx, const char *id)
 {
     cleanup_record struct xenfork__record *record = NULL;

@@ -70,7 +70,7 @@ static bool has_open(const struct xenfork__ready *ready)
     return false;
 }
 
-/* Until all have settled; TIMEOUT and CANCELLED, not logged. */
+/* Wait until all have answered; TIMEOUT and CANCELLED, not logged. */
 static int wait_all(xenfork_ctx *ctx, xenfork_result *result,
                     struct xenfork__ready *ready, uint64_t end_ns)
 {
@@ -107,7 +107,7 @@ static void note_answers(const struct xenfork__ready *ready,
     }
 }
 
-/* The first of those that have said that they cannot; NULL: none. */
+/* Return the first clone that has reported an error; NULL: none. */
 static const struct xenfork_clone *find_fault(const xenfork_result *result)
 {
     uint32_t i;

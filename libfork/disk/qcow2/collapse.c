@@ -54,7 +54,7 @@ static int measure(xenfork_ctx *ctx, const char *leaf, uint32_t *depth_out,
     return 0;
 }
 
-/* Clones need what is between: the source gets copies of its own. */
+/* Give the source its own copies of the files between, which clones need. */
 static int shorten(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                    const char *parent, bool *again_out)
 {
@@ -83,7 +83,7 @@ struct begin {
     const char *id;
 };
 
-/* The guest stands still, then. */
+/* Begin to commit, which stops the guest. */
 static int begin(xenfork_ctx *ctx, const void *arg)
 {
     const struct begin *b = arg;

@@ -78,7 +78,7 @@ static int move(xenfork_ctx *ctx, const char *from, const char *to)
     return xenfork__names_sync(ctx, to);
 }
 
-/* The path leads to the old file again, which has all. */
+/* Make the path lead to the old file again, which has everything. */
 static int put_back(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
     cleanup_close int fd = open(cut->to, O_RDONLY | O_CLOEXEC);
@@ -91,8 +91,8 @@ static int put_back(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 }
 
 /*
- * The second name that was made of the source's file goes; where the file has
- * no other any more, because one has been moved over it, it stays.
+ * Remove the second name of the source's file.  If the file has no other name
+ * any more, because another file was moved over it, the second name stays.
  */
 static int drop_name(xenfork_ctx *ctx, const struct xenfork__cut *cut)
 {
@@ -117,7 +117,7 @@ static int drop_new(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return rc < 0 ? rc : xenfork__file_remove(ctx, files->new);
 }
 
-/* QEMU does not use the new file, or there is none: no more do we. */
+/* Undo the files; QEMU does not use the new one, or there is none. */
 static int undo_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                       const struct files *files)
 {
@@ -136,7 +136,7 @@ static int undo_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return 0;
 }
 
-/* Nobody serves it. */
+/* Commit a file that nobody serves. */
 static int join_offline(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                         const struct files *files)
 {
@@ -153,7 +153,10 @@ static int join_offline(xenfork_ctx *ctx, const struct xenfork__cut *cut,
     return undo_files(ctx, cut, files);
 }
 
-/* The file below: the path leads there already, if we are not the first. */
+/*
+ * Find the base; the path already leads there if an earlier attempt has come so
+ * far.
+ */
 static int find_below(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                       const char **path_out)
 {
@@ -197,7 +200,7 @@ int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                   : xenfork__qcow2_copy(ctx, cut->domid, cut->vdev, merge, &m);
 }
 
-/* Until both files have the same. */
+/* Wait until both files have the same contents. */
 static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
                       const struct xenfork__qemu_top *top, const char *id)
 {

@@ -197,7 +197,7 @@ int xenfork__qcow2_detach_settle(xenfork_ctx *ctx,
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
-/* The path of records changes with it, while the guest stands still. */
+/* Switch while the guest stands still, and change the path in all records. */
 static int go_over_stopped(xenfork_ctx *ctx,
                            const struct xenfork__detach_request *request,
                            const char *id)

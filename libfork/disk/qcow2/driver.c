@@ -275,7 +275,10 @@ static int qcow2_clone(xenfork_ctx *ctx, const char *from, const char *to)
     return rc < 0 ? rc : xenfork__names_sync(ctx, to);
 }
 
-/* No other is for such files; of VHDs it can say best why not. */
+/*
+ * Own qcow2 files, for which there is no other driver, and VHDs of QEMU, whose
+ * refusal it can explain best.
+ */
 static bool owns_disk(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     (void)ctx;

@@ -222,7 +222,10 @@ static bool put_at(int fd, const void *data, size_t bytes, uint64_t at)
     return pwrite(fd, data, bytes, (off_t)at) == (ssize_t)bytes;
 }
 
-/* Parts that are not written are zero: an L1 table without entries. */
+/*
+ * Write an empty file; parts that are not written are zero: an L1 table without
+ * entries.
+ */
 static bool fill(int fd, const struct xenfork__qcow2 *from, uint32_t bits,
                  const struct layout *l, const char *backing)
 {
@@ -281,7 +284,7 @@ int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
     return 0;
 }
 
-/* Another protocol than a file's name is none of ours. */
+/* Tell whether it is a file's name, and not another protocol of QEMU's. */
 static bool is_file_name(const char *name)
 {
     size_t colon = strcspn(name, ":");

@@ -21,7 +21,10 @@ int xenfork__qcow2_stop(xenfork_ctx *ctx, uint32_t domid, bool *has_paused_out)
     return xenfork__xen_drain(ctx, domid, DRAIN_LIMIT_MS);
 }
 
-/* Where its user has unpaused it meanwhile, QEMU may have missed a write. */
+/*
+ * Begin a copy once; if the user has unpaused the domain meanwhile, QEMU may
+ * have missed a write.
+ */
 static int copy_once(xenfork_ctx *ctx, uint32_t domid,
                      xenfork__qcow2_copy_fn *begin, const void *opaque,
                      bool *has_run_out)

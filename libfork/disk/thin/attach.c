@@ -53,7 +53,7 @@ static int check_use(xenfork_ctx *ctx, const struct xenfork__thin *thin,
     return xenfork__remedy(ctx, "detach it from the domain that has it");
 }
 
-/* A device of this name may be that of another folder's record. */
+/* Check that a device of this name is not that of another folder's record. */
 static int check_device(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
     char pool[XENFORK__DM_NAME_BYTES];

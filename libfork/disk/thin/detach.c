@@ -9,9 +9,9 @@
 #include "xen/xen.h"
 
 /*
- * Both have all that is written: the records come to lead to the file.  A
- * domain that is started by libxl's must not find another disk than the
- * clone's record says, so that a keeper brings them to agree.
+ * Switch the records to the file, when both have everything that is written.  A
+ * domain that is started by libxl's must not find another disk than the clone's
+ * record says, so that a keeper brings them to agree.
  */
 static int go_over(xenfork_ctx *ctx,
                    const struct xenfork__detach_request *request,
@@ -55,7 +55,7 @@ int xenfork__thin_detach_settle(xenfork_ctx *ctx,
     return rc;
 }
 
-/* A domain's is moved below it; one that nobody uses is a device to copy. */
+/* Move a domain's overlay while it runs; copy one that nobody uses. */
 int xenfork__thin_make_own(xenfork_ctx *ctx,
                            const struct xenfork__detach_request *request)
 {

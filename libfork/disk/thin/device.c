@@ -90,7 +90,10 @@ int xenfork__thin_make(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                                     .is_readonly = is_readonly});
 }
 
-/* Made, then recorded: one that no record names is empty, and harms nobody. */
+/*
+ * Make a head, then record it: one that no record names is empty, and does no
+ * harm.
+ */
 int xenfork__thin_make_head(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     uint64_t id;

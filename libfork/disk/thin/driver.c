@@ -108,7 +108,7 @@ static int thin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                              XENFORK__THIN_SUFFIX, path_out);
 }
 
-/* The record of another disk of the same folder, which is to be. */
+/* Write the record of a new disk in the same folder. */
 static int describe(xenfork_ctx *ctx, const struct xenfork__thin *of,
                     const char *path, bool is_sealed, bool has_id, uint64_t id)
 {
@@ -135,7 +135,7 @@ static int describe(xenfork_ctx *ctx, const struct xenfork__thin *of,
     return xenfork__thin_save(ctx, &thin);
 }
 
-/* Everything but the switch itself. */
+/* Prepare everything but the switch itself. */
 static int prepare_switch(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     cleanup_free char *params = NULL;
@@ -243,7 +243,7 @@ static int thin_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return info.is_there ? cut_attached(ctx, thin, sealed) : 0;
 }
 
-/* A device in the pool, empty or a snapshot; a record of it beforehand. */
+/* Make a device in the pool, empty or a snapshot, and its record beforehand. */
 static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
     cleanup_thin struct xenfork__thin *sealed = NULL;

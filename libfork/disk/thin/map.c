@@ -93,7 +93,7 @@ static int take(struct walk *walk, uint64_t key, const uint8_t *value)
     return 0;
 }
 
-/* Both trees have values of 8 bytes. */
+/* Descend into a block; both trees have values of 8 bytes. */
 static int descend(struct walk *walk, uint64_t block, uint32_t level)
 {
     cleanup_free uint8_t *node = malloc(BLOCK_BYTES);

@@ -43,7 +43,7 @@ static int use(xenfork_ctx *ctx, const struct move *move,
     return rc < 0 ? rc : r;
 }
 
-/* Caller frees. */
+/* Return the table of the mirror; caller frees. */
 static char *mirror_params(const struct move *move, uint64_t start,
                            const char *is_synced)
 {
@@ -83,7 +83,7 @@ static int use_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
     return use(ctx, move, start ? &lines[0] : &lines[1]);
 }
 
-/* "2 253:4 7:1 5/128 1 AA 1 core": AA means that both are well. */
+/* Parse "2 253:4 7:1 5/128 1 AA 1 core": AA means that both are well. */
 static int look(xenfork_ctx *ctx, const struct move *move, uint64_t start,
                 uint64_t *done_out, uint64_t *total_out)
 {

@@ -27,7 +27,7 @@ bool xenfork__thin_ends_in(const char *text, const char *end)
     return length > end_length && !strcmp(text + length - end_length, end);
 }
 
-/* A clone's own is readable, and never too long. */
+/* Name a device after a clone's disk: readable, and never too long. */
 void xenfork__thin_name_delta(const char *path,
                               char name_out[XENFORK__DM_NAME_BYTES])
 {
@@ -96,7 +96,7 @@ int xenfork__thin_origin_is(xenfork_ctx *ctx, const char *path, char **is_out)
                               : name_inode(ctx, identity.inode, is_out);
 }
 
-/* The folder of the last name in @path, and @below in it. */
+/* Return the folder of @path, and @below in it. */
 static int name_dir(xenfork_ctx *ctx, const char *path, const char *below,
                     char **dir_out)
 {
@@ -137,7 +137,7 @@ static int resolve_file(xenfork_ctx *ctx, const char *real, uint64_t inode,
                : name_dir(ctx, thin->path, "/" XENFORK__THIN_DIR, &thin->dir);
 }
 
-/* ".xenfork/NAME.thin" */
+/* Check for ".xenfork/NAME.thin" */
 static bool is_descriptor(const char *path)
 {
     size_t folder = (size_t)(strrchr(path, '/') - path);

@@ -65,7 +65,9 @@ void xenfork__pool_name(const char *dir, char name_out[XENFORK__DM_NAME_BYTES])
              xenfork__pool_digest(key));
 }
 
-/* NOTFOUND, not logged: there is none, or none that was ever finished. */
+/*
+ * Load a pool.  NOTFOUND, not logged: there is none, or it was never finished.
+ */
 static int load(xenfork_ctx *ctx, const char *dir, struct pool *pool)
 {
     xenfork__pool_name(dir, pool->name);
@@ -101,7 +103,7 @@ static int no_space(xenfork_ctx *ctx, const struct pool *pool)
         ctx, "make room there; domains whose writes wait then go on");
 }
 
-/* The record comes last: without it there is no pool. */
+/* Make the files, and the record last: without it there is no pool. */
 static int make_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
 {
     cleanup_free char *folder = path_of(dir, "");
@@ -254,7 +256,7 @@ static int ask(xenfork_ctx *ctx, const struct pool *pool,
     return 0;
 }
 
-/* The file takes more of its file system, if that has it; less will do. */
+/* Extend the file, as far as its file system has space. */
 static int extend(xenfork_ctx *ctx, const char *path, uint64_t step)
 {
     uint64_t bytes;
@@ -283,7 +285,7 @@ static int extend_files(xenfork_ctx *ctx, const struct pool *pool,
     return rc == XENFORK_E_BUSY ? no_space(ctx, pool) : rc;
 }
 
-/* A pool sees the size of its devices when a table is loaded. */
+/* Load the table again: a pool sees the size of its devices only then. */
 static int reload(xenfork_ctx *ctx, const struct pool *pool, uint64_t bytes)
 {
     char meta[XENFORK__LOOP_BYTES], data[XENFORK__LOOP_BYTES];
@@ -385,7 +387,7 @@ int xenfork__pool_delete(xenfork_ctx *ctx, const char *dir, uint64_t id)
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
-/* The block that a snapshot of the metadata begins with; 0: there is none */
+/* Return the first block of a snapshot of the metadata; 0: there is none */
 static int held_root(xenfork_ctx *ctx, const struct pool *pool,
                      uint64_t *block_out)
 {

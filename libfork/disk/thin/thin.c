@@ -18,9 +18,9 @@ static int no_disk(xenfork_ctx *ctx, const char *path, const char *why)
 }
 
 /*
- * A file of root's own, not the folder: that one, others may be able to open,
- * and to lock.  It is named by the folder above: that of the records may not
- * be there yet.
+ * Lock a file of root's own, and not the folder, which others may be able to
+ * open, and to lock.  It is named by the folder above: that of the records may
+ * not exist yet.
  */
 int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir,
                        struct xenfork__lock **lock_out)
@@ -215,7 +215,7 @@ static int find_head(xenfork_ctx *ctx, struct xenfork__thin *thin,
     return rc;
 }
 
-/* Without a record it is a plain file or device. */
+/* Read the record; without one it is a plain file or device. */
 static int read_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     bool has_head = false;
@@ -333,7 +333,7 @@ static int check_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin)
              "files of that folder");
 }
 
-/* A device may have another name since the host was started. */
+/* Check a device, which may have another name since the host was started. */
 static int check_device(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     cleanup_free char *is = NULL;

@@ -8,7 +8,7 @@
 #include "state/files.h"
 #include "state/keyfile.h"
 
-/* Adds what one record says. */
+/* Add what one record says. */
 static int count_one(xenfork_ctx *ctx, const char *path, const char *origin_is,
                      struct xenfork__thin_users *users)
 {

@@ -127,7 +127,10 @@ static int drop_unneeded(xenfork_ctx *ctx, const char *origin, bool is_waiting,
     return rc == 0 && *is_plain_out ? xenfork__thin_drop_head(ctx, head) : rc;
 }
 
-/* Records that were never finished go, too; other drivers' files stay. */
+/*
+ * Remove the pool and records that were never finished; other drivers' files
+ * stay.
+ */
 int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir)
 {
     char **names;

@@ -114,7 +114,7 @@ static int relink(xenfork_ctx *ctx, const char *path, const char *upper,
     return rc < 0 ? rc : xenfork__sys_vhd_sync(ctx, file);
 }
 
-/* The clone that has it may be forked, or moved, at this moment: BUSY */
+/* Lock the clone that has the file.  BUSY: it is being forked, or moved */
 static int lock_clone(xenfork_ctx *ctx, const char *clone,
                       struct xenfork__lock **lock_out)
 {
@@ -148,7 +148,10 @@ static int relink_all(xenfork_ctx *ctx, const struct xenfork__record *record,
     return rc;
 }
 
-/* NOTFOUND, not logged: it has not been merged. */
+/*
+ * Relink the files above a merged one.  NOTFOUND, not logged: it was not
+ * merged.
+ */
 static int relink_merged(xenfork_ctx *ctx,
                          const struct xenfork__collapse_request *request,
                          const char *upper)

@@ -15,7 +15,10 @@
 
 #define MAX_BLOCKS 128U /* of 2 MiB */
 
-/* to_out: the source may be put back on that. */
+/*
+ * Find a base that backs only the source.  to_out: the source may be put back
+ * on it.
+ */
 static int find_free(xenfork_ctx *ctx,
                      const struct xenfork__collapse_request *request,
                      bool *again_out, char **to_out)

@@ -54,7 +54,7 @@ static int name_files(xenfork_ctx *ctx, const char *path, struct files *files)
     return files->copy && files->below ? 0 : xenfork__nomem(ctx);
 }
 
-/* No tapdisk of ours is left. */
+/* Detach our tapdisks. */
 static int let_go(xenfork_ctx *ctx, const struct files *files)
 {
     int rc = xenfork__sys_tap_detach(ctx, files->copy, NULL);
@@ -113,7 +113,7 @@ static int step(xenfork_ctx *ctx, void *opaque, uint64_t done, uint64_t total,
     return xenfork__request_step(ctx, opaque, done, total, moved);
 }
 
-/* A device with what @over has. */
+/* Attach a device with the contents of @over. */
 static int look_at(xenfork_ctx *ctx, const struct files *files,
                    const char *over, char **node_out)
 {
@@ -145,7 +145,7 @@ static int fill_copy(xenfork_ctx *ctx,
     return rc;
 }
 
-/* The clone's disk goes on from the copy. */
+/* Make the clone's disk go on from the copy. */
 static int go_over(xenfork_ctx *ctx, const struct files *files)
 {
     const struct xenfork__cut cut = {
@@ -176,7 +176,7 @@ static int detach_in_place(xenfork_ctx *ctx,
     return go_over(ctx, files);
 }
 
-/* Nobody uses it. */
+/* Detach a disk that nobody uses. */
 static int detach_elsewhere(xenfork_ctx *ctx,
                             const struct xenfork__detach_request *request,
                             const struct files *files)
@@ -243,7 +243,7 @@ int xenfork__vhd_detach(xenfork_ctx *ctx,
         &(struct detach){.files = &files, .parent = parent});
 }
 
-/* As before, or merged, whichever the files say; its requests go on. */
+/* Finish, or undo, as the files tell; the disk's requests go on. */
 static int settle(xenfork_ctx *ctx, const struct files *files)
 {
     const struct xenfork__cut cut = {

@@ -84,7 +84,7 @@ static int check_nbd_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
     return 0;
 }
 
-/* The form of the disk, as its configuration has it. */
+/* Check the form of the disk in its configuration. */
 static int check_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     int rc;
@@ -185,8 +185,8 @@ static int remove_files(xenfork_ctx *ctx, const char *file)
 }
 
 /*
- * First the file: then a script that a killed fork has left running can put no
- * tapdisk behind it any more, and one that it has put there is found.
+ * Remove first the file: then a script that a killed fork has left running can
+ * put no tapdisk behind it any more, and one that it has put there is found.
  */
 static int vhd_remove(xenfork_ctx *ctx, const char *path)
 {

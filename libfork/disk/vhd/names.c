@@ -43,7 +43,7 @@ int xenfork__vhd_max_depth(xenfork_ctx *ctx, const char *options,
     return 0;
 }
 
-/* Canonical, as vhd-util prints the parents that lead to it. */
+/* Return a canonical path, as vhd-util prints parents. */
 int xenfork__vhd_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       const uint8_t uuid[16], char **path_out)
 {

@@ -113,7 +113,7 @@ static int check_source(xenfork_ctx *ctx, const struct files *files)
     return xenfork__remedy(ctx, "put back the file that the domain has open");
 }
 
-/* By no path: what is there is a file of ours, or nothing is changed. */
+/* Change the mode of the open file, not by its path, and follow no link. */
 static int set_mode(const char *path, mode_t mode)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
@@ -137,7 +137,7 @@ int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return xenfork__vhd_resume(ctx, files.user);
 }
 
-/* A source that is gone has no tapdisk. */
+/* Pause the tapdisk; a source that is gone has none. */
 static int pause_if_any(xenfork_ctx *ctx, const char *user)
 {
     int rc = xenfork__vhd_pause(ctx, user);
@@ -183,7 +183,7 @@ static int merge(xenfork_ctx *ctx, const struct files *files,
     return rc < 0 ? rc : move(ctx, files->sealed, files->user);
 }
 
-/* Back to one file under the source's name alone. */
+/* Go back to one file under the source's name alone. */
 static int undo(xenfork_ctx *ctx, const struct files *files)
 {
     struct stat user, sealed;

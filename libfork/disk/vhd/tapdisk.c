@@ -79,7 +79,10 @@ int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,
                   : xenfork__sys_tap_is_paused(ctx, &tapdisk, is_paused_out);
 }
 
-/* A domain that is gone is waited for by nobody; another may have it by now. */
+/*
+ * Release the tapdisk of a domain that is gone, unless another domain has the
+ * file by now.
+ */
 int xenfork__vhd_release(xenfork_ctx *ctx, const char *path)
 {
     const char *file = xenfork__vhd_file(path);
