@@ -44,25 +44,25 @@ make_builds() {
     fi
 }
 
-# run_clients RELEASE SCRIPT: the agent's hook beside real programs
+# run_clients RELEASE SCRIPT: what needs real programs of a Debian: DHCP clients, managers of networks, systemd
 run_clients() {
-    local root log="$LOGS/$2.log" start=$SECONDS status=0 good bad left
+    local root log="$LOGS/${2##*/}.log" start=$SECONDS status=0 good bad left
     if ! root=$(. "$TOP/tests/testbed/lib/cache.sh" && need clients "$1") 2>"$log"; then
-        say "FAILED  agent, $2: $log"
+        say "FAILED  $2: $log"
         count 0 1 0
         return
     fi
     # shellcheck disable=SC2016  # expanded inside
     "$TOP/tests/testbed/lib/in-root" "$root" -r "$TOP:/tree" \
-        sh -c 'cd /tree && srcdir=. builddir=. sh "tests/agent/$0"' "$2" >"$log" 2>&1 </dev/null || status=$?
+        sh -c 'cd /tree && srcdir=. builddir=. sh "tests/$0"' "$2" >"$log" 2>&1 </dev/null || status=$?
     # One that is skipped has failed: all that it needs is there.
     read -r good bad left <<<"$(tap_counts "$log")"
     if [ "$status" -eq 0 ] && [ "$good" -gt 0 ] && [ $((bad + left)) -eq 0 ]; then
         count "$good" 0 0
-        say "ok      agent, $2: $good passed ($((SECONDS - start)) s)"
+        say "ok      $2: $good passed ($((SECONDS - start)) s)"
     else
         count "$good" $((bad + left > 0 ? bad + left : 1)) 0
-        say "FAILED  agent, $2: $log"
+        say "FAILED  $2: $log"
         grep -aE '^not ok|# skip' "$log" | head -n 30
     fi
 }
@@ -70,8 +70,9 @@ run_clients() {
 run_unit() {
     local all=()
     [ "$full" = no ] || all=(XENFORK_TEST_ALL=1)
-    run_clients bookworm clients.t
-    run_clients bookworm managers.t
+    run_clients bookworm agent/clients.t
+    run_clients bookworm agent/managers.t
+    run_clients bookworm cli/systemd.t
     make_builds 'Debian 13, Xen 4.20, gcc, -Werror' 4.20 werror
     make_builds 'Debian 13, Xen 4.20, clang, -Werror' 4.20 clang
     make_check 'unit, Debian 12, Xen 4.17, gcc' 4.17 plain check "${all[@]}"
