@@ -323,6 +323,15 @@ int xenfork__sys_can_hold(xenfork_ctx *ctx, const char *ifname)
                                "modprobe -a sch_ingress cls_matchall act_gact, "
                                "or say --net connect");
     }
+    if (xenfork__sys_is_switched(ifindex)) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "network interface %s is a port of Open vSwitch's "
+                      "userspace datapath, and cannot be held",
+                      ifname);
+        return xenfork__remedy(ctx, "put it on a bridge with "
+                                    "datapath_type=system, or say --net "
+                                    "connect");
+    }
     if (has_other_qdisc(ifindex)) {
         xenfork__miss(ctx, XENFORK_E_DEVICE,
                       "network interface %s has an ingress qdisc, and cannot "
