@@ -62,7 +62,7 @@ for command in sh cat head tail tr sed cut awk od rm mv chmod uname grep sleep \
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 67
+plan 69
 
 # Host name.
 reset
@@ -309,6 +309,13 @@ check 'link-local: of its own MAC' is "$status:$(cat "$dir/reason")" 0:
 # Parameters that nothing can be done with.
 reset
 ip_stub
+stub pgrep '[ "$*" = "-x connmand" ]'
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'network: a manager that it does not know' is "$status:$(cat "$dir/reason")" \
+    "1:network: connmand runs, and may bring the source's address back"
+hook 40-network XENFORK_PARAM_IP=keep
+check 'network: which may keep the addresses' is "$status" 0
+rm "$dir/bin/pgrep"
 for bad in IP_ETH9=10.0.0.7/24 IP_BR0=10.0.0.7/24 GATEWAY=10.0.0.9; do
     hook 40-network "XENFORK_PARAM_$bad"
     check "network: $bad is of nothing here" is "$status:$(grep -c \
