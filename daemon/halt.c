@@ -86,8 +86,8 @@ static bool is_systemd_stopping(xenfork_ctx *ctx, const char *root)
     snprintf(path, sizeof(path), "%.200s/run/systemd/system", root);
     if (access(path, F_OK))
         return false;
-    return xenfork__sys_run(ctx, XENFORK_E_STATE, argv, &state) < 0 ||
-           !state[0] || !strncmp(state, "stopping", 8);
+    return xenfork__sys_run(ctx, XENFORK_E_IO, argv, &state) < 0 || !state[0] ||
+           !strncmp(state, "stopping", 8);
 }
 
 bool halt_is_near(xenfork_ctx *ctx, const char *root)

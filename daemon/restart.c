@@ -215,7 +215,7 @@ static int preserve(xenfork_ctx *ctx, const struct restart *restart)
 
     if (!gmtime_r(&now, &tm) ||
         !strftime(suffix, sizeof(suffix), "-%Y%m%dT%H%M%SZ", &tm))
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0, "cannot tell the time");
+        return xenfork__fail(ctx, XENFORK_E_IO, 0, "cannot tell the time");
     /* Nobody is to apply its policy a second time. */
     if ((rc = hydrate(ctx, restart)) < 0 ||
         (rc = xenfork__host_set_mark(ctx, restart->domid, HOST_MARK_KEEP)) < 0)
@@ -355,7 +355,7 @@ int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     memcpy(restart.uuid, info->uuid, 16);
     xenfork__uuid_print(info->uuid, restart.uuid_text);
     if (!xenfork__uuid_random(mark))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
     xenfork__uuid_print(mark, restart.mark);
     restart.json = strdup(config->json);

@@ -129,7 +129,7 @@ static int work_hydrate(xenfork_ctx *ctx, const char *txn,
 static int work_answer(xenfork_ctx *ctx, const char *txn)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
-        return xenfork__fail(ctx, XENFORK_E_STATE, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot end with the daemon");
     return xenfork__answer(ctx, txn, true);
 }

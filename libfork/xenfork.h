@@ -7,7 +7,9 @@
  * of the fork.  A *clone* is a domain made from an image.
  *
  * Conventions.  Functions that can fail return 0 or a negative XENFORK_E_*;
- * outputs come last and are untouched on failure.
+ * outputs come last and are untouched on failure.  A block's "Errors:" names
+ * those on which a caller can act; besides, any call that takes a context can
+ * fail for reasons outside of it: NOMEM, PERM, XEN, STATE, NOSPC, IO.
  *
  * Sources go by domid: any domain can be one.  Clones and images go by name:
  * the name that they have today, their UUID, or their domid in decimal.
@@ -69,7 +71,7 @@ typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 #define XENFORK_E_UUIDTAKEN   (-14) /* a domain has the UUID already */
 #define XENFORK_E_HOSTMEM     (-15) /* not enough free host memory */
 #define XENFORK_E_INUSE       (-16) /* clones still depend on the image */
-#define XENFORK_E_DISK        (-17) /* a disk cannot be forked */
+#define XENFORK_E_DISK        (-17) /* a disk cannot be forked or moved */
 #define XENFORK_E_DEVICE      (-18) /* another device cannot be forked */
 #define XENFORK_E_NOTRUNNING  (-19) /* the domain is shut down or dying */
 #define XENFORK_E_BUSY        (-20) /* another operation is on the domain */
@@ -79,6 +81,9 @@ typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 #define XENFORK_E_RESIDUE     (-24) /* failed, and undoing it failed too */
 #define XENFORK_E_NOTFROZEN   (-25) /* the domain is not frozen */
 #define XENFORK_E_NOTADAPTED  (-26) /* a clone could not adapt to the fork */
+#define XENFORK_E_NOSPC       (-27) /* no space is left for a disk or record */
+#define XENFORK_E_EXISTS      (-28) /* a file is in the way */
+#define XENFORK_E_IO          (-29) /* this host's kernel or a program failed */
 
 /* Stages of a fork, in order; also the phases that are timed. */
 #define XENFORK_STAGE_NONE    0
@@ -185,7 +190,7 @@ const char *xenfork_count_name(int counter);
  * @domid_out  its domid.
  * Return:     0, or a negative XENFORK_E_*.
  * Errors:     NOTFOUND; NOTOURS by this name a clone or an image is recorded
- *             that is another domain; XEN; STATE.
+ *             that is another domain.
  * Effects:    records get the names that clones and images have today.
  * Blocking:   no.
  * Source:     libxl_domain_qualifier_to_domid, Xen 4.17.
@@ -310,7 +315,7 @@ int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags);
  * @spec       what would be made; NULL: one clone by default.
  * @check_out  the findings; none: it can be forked.
  * Return:     0, or a negative XENFORK_E_* when the check could not be made.
- * Errors:     INVAL domain 0; NOTFOUND; XEN; STATE; NOMEM.
+ * Errors:     INVAL domain 0; NOTFOUND.
  * Ownership:  the caller frees the check, with xenfork_check_free(); its
  *             findings, disks and their strings belong to it.
  * Effects:    none.
@@ -348,8 +353,14 @@ const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
  * @spec        what to make.
  * @result_out  what was made.
  * Return:      0, or a negative XENFORK_E_*.
- * Errors:      every XENFORK_E_* but INUSE and NOTOURS.  RESIDUE: undoing
- *              left something; xenfork_recover() tries again.
+ * Errors:      INVAL no spec, or domain 0; NOTFOUND; HYPERVISOR, PV, HVM,
+ *              PASSTHROUGH, NOSUSPEND, DEVICE, DISK the source cannot be
+ *              forked, as xenfork_check_open() tells in full; NOTRUNNING;
+ *              NAMETAKEN, MACTAKEN, UUIDTAKEN what the spec asks for is taken;
+ *              HOSTMEM ask for fewer clones or less reserve; NOSPC make room
+ *              for disks and records; BUSY try again; TIMEOUT the guest has
+ *              not reached suspension; CANCELLED; RESIDUE undoing left
+ *              something, xenfork_recover() tries again.
  * Ownership:   the caller frees the result, with xenfork_result_free().  The
  *              domains stay.
  * Effects:     on failure none: the source runs as before, nothing that was
@@ -375,7 +386,8 @@ void xenfork_result_free(xenfork_result *result);
  * @domid       the domain; frozen already: success.
  * @timeout_ms  longest wait for suspension, 1 to 3600000 ms.
  * Return:      0, or a negative XENFORK_E_*.
- * Errors:      as of xenfork_fork(), but none about clones or free memory.
+ * Errors:      NOTFOUND; those of xenfork_fork() that are about the source;
+ *              BUSY; TIMEOUT; CANCELLED; RESIDUE.
  * Effects:     it executes nothing until xenfork_thaw().  Destroyed, or made
  *              to run otherwise, it is frozen no more.  On failure, or when
  *              the caller is killed: it runs as before.  A guest that asked
@@ -391,7 +403,7 @@ int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
  *
  * @domid    the domain.
  * Return:   0, or a negative XENFORK_E_*.
- * Errors:   NOTFOUND; NOTFROZEN; BUSY; XEN; STATE; RESIDUE.
+ * Errors:   NOTFOUND; NOTFROZEN; BUSY; RESIDUE call again.
  * Effects:  it runs on as if it had never been suspended; paused before the
  *           freeze means paused after.  Its image goes as soon as no clone
  *           needs it.  When it fails half-way, it can be repeated.
@@ -448,7 +460,7 @@ uint64_t xenfork_clone_ns(const xenfork_clone *clone, int stage);
  * Return:      0, or a negative XENFORK_E_*.
  * Errors:      INVAL; NOTADAPTED some have said that they cannot, and all
  *              others have settled or time is over; TIMEOUT some have not, or
- *              are gone; CANCELLED; XEN; STATE; NOMEM.
+ *              are gone; CANCELLED.
  * Ownership:   the result stays the caller's.
  * Effects:     of a clone that acknowledges, the entropy it was given is
  *              removed from xenstore, and NICs with XENFORK_LINK_AUTO are
@@ -469,9 +481,9 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
  * @nic     index in its configuration; XENFORK_ALL: every NIC.
  * @link    XENFORK_LINK_HOLD or XENFORK_LINK_CONNECT.
  * Return:  0, or a negative XENFORK_E_*.
- * Errors:  INVAL no such NIC; NOTFOUND; NOTOURS not a clone; NOTRUNNING it
- *          has no domain; DEVICE another domain serves a NIC; XEN; STATE;
- *          NOMEM; RESIDUE.  All NICs are as they were then, unless RESIDUE.
+ * Errors:  INVAL no such NIC; NOTFOUND; NOTOURS not a clone; NOTRUNNING it has
+ *          no domain; DEVICE another domain serves a NIC; RESIDUE.  All NICs
+ *          are as they were then, unless RESIDUE.
  * Effects: what a held NIC's guest says is lost.  A later acknowledgement does
  *          not change what was asked for here.
  * Blocking: no more than moments.
@@ -489,8 +501,8 @@ int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name, uint32_t nic,
  * @bridge  a bridge of this host.
  * Return:  0, or a negative XENFORK_E_*.
  * Errors:  INVAL no such NIC, or not the only one; NOTFOUND no such bridge or
- *          domain; NOTOURS not a clone; NOTRUNNING it has no domain; DEVICE the
- *          NIC is on no bridge; XEN; STATE; NOMEM; RESIDUE.
+ *          clone; NOTOURS not a clone; NOTRUNNING it has no domain; DEVICE the
+ *          NIC is on no bridge; RESIDUE.
  * Effects: recorded in the domain's configuration: it is there after a restart.
  * Blocking: no more than moments.
  * Source:  RTM_SETLINK, rtnetlink(7); libxl_userdata_store, Xen 4.17.
@@ -510,7 +522,7 @@ int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *name,
  * @list_out  frozen sources; then images, each followed by its clones; all in
  *            order of creation; then bases; then journals.
  * Return:    0, or a negative XENFORK_E_*.
- * Errors:    INVAL unknown flags; XEN; STATE; NOMEM.
+ * Errors:    INVAL unknown flags.
  * Ownership: the caller frees the list, with xenfork_list_free(); its entries,
  *            their disks, NICs and strings belong to it.
  * Effects:   none.
@@ -647,7 +659,7 @@ uint32_t xenfork_disk_users(const xenfork_disk *disk);
  * @own_kib_out        what would be free without it; XENFORK_NOT_KNOWN where
  *                     the storage does not say.
  * Return:   0, or a negative XENFORK_E_*.
- * Errors:   INVAL no such disk; DISK the storage does not answer; STATE.
+ * Errors:   INVAL no such disk; DISK the storage does not answer.
  * Effects:  none.
  * Blocking: for reflink the more the more pieces a file is in; for lvthin as
  *           long as lvs(8).
@@ -668,8 +680,8 @@ int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_disk *disk,
  * Errors:   INVAL unknown flags; NOTFOUND; NOTOURS not a clone, or the name of
  *           a stopped one is another domain's; NAMETAKEN two clones have the
  *           name; INUSE it was migrated or saved, or is stopped and somebody
- *           writes to a disk of it (not with XENFORK_DESTROY_LEFT); BUSY; XEN;
- *           STATE; RESIDUE.
+ *           writes to a disk of it (not with XENFORK_DESTROY_LEFT); BUSY;
+ *           RESIDUE.
  * Effects:  all data of the clone is lost.  The image goes with its last clone
  *           unless it was asked to stay.
  * Blocking: yes: seconds.
@@ -684,7 +696,7 @@ int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name, uint32_t flags);
  * @name     of the clone.
  * @text     where to: "migrated to HOST", "saved in FILE"; "": it stays.
  * Return:   0, or a negative XENFORK_E_*.
- * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN; XEN; STATE.
+ * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN.
  * Effects:  it counts when the clone has no domain here any more.
  * Blocking: no.
  * Source:   the clone's record.
@@ -698,7 +710,7 @@ int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text);
  * @name     of the clone: its last known name, or UUID.
  * Return:   0, or a negative XENFORK_E_*.
  * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN; INUSE it has a domain
- *           here; DISK a disk lies on what would be removed; BUSY; XEN; STATE;
+ *           here; DISK another disk is backed by what would be removed; BUSY;
  *           RESIDUE.
  * Effects:  nothing knows its disks any more.  The image goes with its last
  *           clone unless it was asked to stay.
@@ -718,10 +730,11 @@ int xenfork_clone_forget(xenfork_ctx *ctx, const char *name);
  * @flags      XENFORK_START_*, or 0.
  * @domid_out  the domain that it is now; untouched on failure.
  * Return:     0, or a negative XENFORK_E_*.
- * Errors:     INVAL unknown flags; NOTFOUND; NOTOURS not a clone; BUSY it has a
- *             domain, or another operation is on it; NAMETAKEN; UUIDTAKEN;
- * INUSE it was migrated or saved, or somebody writes to a disk of it (not with
- * XENFORK_START_LEFT); DISK one is missing; HOSTMEM; XEN; STATE; RESIDUE.
+ * Errors:     INVAL unknown flags; NOTFOUND; NOTOURS not a clone; BUSY it has
+ *             a domain, or another operation is on it; NAMETAKEN; UUIDTAKEN;
+ *             INUSE it was migrated or saved, or somebody writes to a disk of
+ *             it (not with XENFORK_START_LEFT); DISK one is missing; HOSTMEM;
+ *             RESIDUE.
  * Effects:    a NIC that was held is held; a clone that had not acknowledged
  *             is to acknowledge; it has not left any more.  On failure, or
  *             killed: the clone is stopped.
@@ -737,7 +750,7 @@ int xenfork_clone_start(xenfork_ctx *ctx, const char *name, uint32_t flags,
  *
  * @name    of the image.
  * Return:  0, or a negative XENFORK_E_*.
- * Errors:  NOTFOUND; NOTOURS not an image; INUSE; BUSY; XEN; STATE; RESIDUE.
+ * Errors:  NOTFOUND; NOTOURS not an image; INUSE; BUSY; RESIDUE.
  * Effects: Xen keeps the domain's number (as "(null)", state d) until the
  *          last clone of it, hydrated or not, is gone.
  * Blocking: yes: up to seconds.
@@ -752,7 +765,7 @@ int xenfork_image_destroy(xenfork_ctx *ctx, const char *name);
  * @name       of the image.
  * @domid_out  its domid.
  * Return:     0, or a negative XENFORK_E_*.
- * Errors:     NOTFOUND no image is called so; XEN; STATE.
+ * Errors:     NOTFOUND no image is called so.
  * Effects:    none.
  * Blocking:   no.
  * Source:     images' records; xenstore's /local/domain/N/name.
@@ -766,8 +779,8 @@ int xenfork_image_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
  * @name              of the clone; may run meanwhile.
  * @pages_per_second  0: as fast as it goes.
  * Return:            0, or a negative XENFORK_E_*.
- * Errors:            NOTFOUND; NOTOURS not a clone; NOTRUNNING it has no domain
- *                    here; CANCELLED; XEN; STATE.
+ * Errors:            NOTFOUND; NOTOURS not a clone; NOTRUNNING it has no
+ *                    domain here; CANCELLED.
  * Effects:           costs no guest memory: pages come in shared.
  * Blocking:          yes: memory size over speed.
  * Source:            get_page_from_gfn(P2M_ALLOC) forks a missing page,
@@ -793,14 +806,13 @@ int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
  *                  of a qcow2 file flattened in place that no domain uses.
  * Return:          0, or a negative XENFORK_E_*.
  * Errors:          INVAL no such directory or format; NOTFOUND; NOTOURS not a
- *                  clone; INUSE it was migrated or saved, or is stopped and
- *                  somebody writes to a disk of it; HOSTMEM no memory for all
- *                  its pages; DISK no space,
- *                  a file is in the way, or a disk cannot be moved while the
- *                  clone runs;
- *                  INUSE it was, or is being, saved or migrated, with the
- *                  paths of its disks; BUSY it is being detached, or forked;
- * CANCELLED by xenfork_cancel() or xenfork_detach_stop(); XEN; STATE; RESIDUE.
+ *                  clone; INUSE it was, or is being, saved or migrated, or is
+ *                  stopped and somebody writes to a disk of it; HOSTMEM no
+ *                  memory for all its pages; NOSPC no space for its disks;
+ *                  EXISTS a file is in the way; DISK a disk cannot be moved
+ *                  while the clone runs; BUSY it is being detached, or forked;
+ *                  CANCELLED by xenfork_cancel() or xenfork_detach_stop();
+ *                  RESIDUE.
  * Effects:         guest memory comes to be in full use on the host.  Stopped
  *                  or killed half-way, the clone is as good as before; another
  *                  call goes on from there.  What disks were is removed.
@@ -817,7 +829,7 @@ int xenfork_detach(xenfork_ctx *ctx, const char *name, const char *dir,
  *
  * @name     of the clone.
  * Return:   0, also when it is not being detached; or a negative XENFORK_E_*.
- * Errors:   NOTFOUND; NOTOURS not a clone; STATE.
+ * Errors:   NOTFOUND; NOTOURS not a clone.
  * Effects:  the other call returns XENFORK_E_CANCELLED soon.
  * Blocking: no.
  * Since:    0.1
@@ -830,7 +842,7 @@ int xenfork_detach_stop(xenfork_ctx *ctx, const char *name);
  * cannot be undone keeps them only from its own source.
  *
  * Return:   0, or a negative XENFORK_E_*.
- * Errors:   XEN; STATE; RESIDUE something could not be undone.
+ * Errors:   RESIDUE something could not be undone.
  * Effects:  sources left suspended are resumed; half-made domains and files
  *           are removed.  Operations that run are not touched.
  * Blocking: yes: seconds.
@@ -845,8 +857,7 @@ int xenfork_recover(xenfork_ctx *ctx);
  *
  * @id       the journal's, as in xenfork_list_open().
  * Return:   0, or a negative XENFORK_E_*.
- * Errors:   INVAL no ID; NOTFOUND no such journal; BUSY its process lives;
- *           STATE; NOMEM.
+ * Errors:   INVAL no ID; NOTFOUND no such journal; BUSY its process lives.
  * Effects:  nothing holds up its source any more.
  * Blocking: yes: seconds.
  * Since:    0.1

@@ -54,6 +54,22 @@ vlog(xenfork_ctx *ctx, xentoollog_level level, int errnoval, const char *fmt,
             text);
 }
 
+/* Return the code that says what failed, where errno says more than @code. */
+static int refine(int code, int errnoval)
+{
+    if (code != XENFORK_E_DISK && code != XENFORK_E_STATE)
+        return code;
+    if (errnoval == ENOSPC || errnoval == EDQUOT)
+        return XENFORK_E_NOSPC;
+    /* A record that cannot be read is one that is unreadable, whatever errno.
+     */
+    if (code == XENFORK_E_STATE)
+        return code;
+    if (errnoval == EEXIST)
+        return XENFORK_E_EXISTS;
+    return errnoval == EIO ? XENFORK_E_IO : code;
+}
+
 static void __attribute__((format(printf, 4, 0)))
 vstore(xenfork_ctx *ctx, int code, int errnoval, const char *fmt, va_list ap)
 {
@@ -77,6 +93,7 @@ int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
 {
     va_list ap;
 
+    code = refine(code, errnoval);
     va_start(ap, fmt);
     vlog(ctx, XTL_ERROR, errnoval, fmt, ap);
     va_end(ap);
@@ -160,10 +177,10 @@ XENFORK_API const char *xenfork_code_name(int code)
         "NOSUSPEND", "TIMEOUT",    "NAMETAKEN", "MACTAKEN", "UUIDTAKEN",
         "HOSTMEM",   "INUSE",      "DISK",      "DEVICE",   "NOTRUNNING",
         "BUSY",      "CANCELLED",  "STATE",     "NOTOURS",  "RESIDUE",
-        "NOTFROZEN", "NOTADAPTED",
+        "NOTFROZEN", "NOTADAPTED", "NOSPC",     "EXISTS",   "IO",
     };
 
-    if (code > 0 || code < XENFORK_E_NOTADAPTED)
+    if (code > 0 || code <= -(int)ARRAY_SIZE(names))
         return "UNKNOWN";
     return names[-code];
 }

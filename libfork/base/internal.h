@@ -49,8 +49,9 @@ struct xenfork_ctx {
 };
 
 /*
- * Make an error: log it once, store it in the context, return @code.
- * @errnoval: 0 when there is none.
+ * Make an error: log it once, store it in the context, return its code.
+ * @errnoval: 0 when there is none.  Of a DISK or STATE it makes NOSPC, of a
+ * DISK also EXISTS and IO.
  */
 int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
                   ...) __attribute__((format(printf, 4, 5)));

@@ -49,7 +49,7 @@ static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     if (rc < 0)
         return rc;
     rc = xenfork__sys_lv_check_pool(ctx, disk->path);
-    if (rc == XENFORK_E_DISK) {
+    if (rc == XENFORK_E_DISK || rc == XENFORK_E_NOSPC) {
         __auto_type said = ctx->error;
 
         xenfork__miss(ctx, rc, "disk %s (%s) cannot be forked: %s", disk->vdev,

@@ -93,10 +93,10 @@ int xenfork__sys_copy_device(xenfork_ctx *ctx,
     cleanup_free uint8_t *buffer = NULL;
 
     if (from < 0)
-        return XENFORK_E_DISK;
+        return ctx->error.code;
     to = open_device(ctx, job->dst, O_RDWR, &to_bytes);
     if (to < 0)
-        return XENFORK_E_DISK;
+        return ctx->error.code;
     if (from_bytes != to_bytes)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "%s and %s are not of one size", job->src,

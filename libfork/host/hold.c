@@ -246,7 +246,7 @@ int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname)
 {
     LOG_DEBUG(ctx, "holding %s", ifname);
     if (hold(ifname) < 0)
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot hold network interface %s", ifname);
     return 0;
 }
@@ -257,7 +257,7 @@ int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname)
 
     LOG_DEBUG(ctx, "connecting %s", ifname);
     if (!ifindex || release(ifindex) < 0 || set_up(ifname) < 0)
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot connect network interface %s", ifname);
     return 0;
 }

@@ -134,11 +134,11 @@ static int start(xenfork_ctx *ctx, struct keeper *keeper, const char *txn_id,
     int e;
 
     if (make_pipe(keeper->word) < 0 || make_pipe(keeper->ready) < 0)
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot make a pipe to xenfork-keeper");
     e = spawn(keeper, argv);
     if (e)
-        return xenfork__fail(ctx, XENFORK_E_XEN, e, "cannot start %s", KEEPER);
+        return xenfork__fail(ctx, XENFORK_E_IO, e, "cannot start %s", KEEPER);
     xenfork__count(ctx, XENFORK_COUNT_PROCESSES, 1);
     drop_fd(&keeper->word[0]);
     drop_fd(&keeper->ready[1]);
@@ -152,8 +152,8 @@ static int start(xenfork_ctx *ctx, struct keeper *keeper, const char *txn_id,
         kill(keeper->pid, SIGKILL);
         reap(keeper->pid);
     }
-    return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                         "cannot start %s for journal %s", KEEPER, txn_id);
+    return xenfork__fail(ctx, XENFORK_E_IO, 0, "cannot start %s for journal %s",
+                         KEEPER, txn_id);
 }
 
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,

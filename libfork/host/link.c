@@ -26,7 +26,7 @@ int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge)
 {
     LOG_DEBUG(ctx, "moving %s to %s", ifname, bridge);
     if (set_master(ifname, bridge) < 0)
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot move network interface %s to %s", ifname,
                              bridge);
     return 0;

@@ -50,7 +50,7 @@ static int read_threshold(xenfork_ctx *ctx, struct pool *pool)
         argv[4] = "--metadataprofile";
         argv[5] = pool->profile;
     }
-    rc = xenfork__sys_run(ctx, XENFORK_E_XEN, argv, &output);
+    rc = xenfork__sys_run(ctx, XENFORK_E_IO, argv, &output);
     if (rc < 0)
         return rc;
     value = strchr(output, '=');
@@ -62,10 +62,10 @@ static int refuse(xenfork_ctx *ctx, const struct pool *pool, const char *what,
                   double percent)
 {
     if (percent >= 100)
-        return xenfork__miss(ctx, XENFORK_E_DISK,
+        return xenfork__miss(ctx, XENFORK_E_NOSPC,
                              "the %s of thin pool %s %s full", what, pool->name,
                              !strcmp(what, "data") ? "are" : "is");
-    return xenfork__miss(ctx, XENFORK_E_DISK,
+    return xenfork__miss(ctx, XENFORK_E_NOSPC,
                          "%.2f %% of the %s of thin pool %s are used, and LVM "
                          "makes no snapshots above %.2f %%",
                          percent, what, pool->name, pool->threshold);
@@ -122,13 +122,13 @@ static int find_pool(xenfork_ctx *ctx, const char *vg, const char *name,
                                 "--",  name,           NULL};
     cleanup_free char *output = NULL;
     char *lv, *rest = NULL;
-    int rc = xenfork__sys_run(ctx, XENFORK_E_XEN, argv, &output);
+    int rc = xenfork__sys_run(ctx, XENFORK_E_IO, argv, &output);
 
     if (rc < 0)
         return rc;
     lv = strtok_r(output, " \n", &rest);
     if (!lv)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+        return xenfork__fail(ctx, XENFORK_E_IO, 0,
                              "lvs does not say which pool %s is in", name);
     snprintf(pool->name, sizeof(pool->name), "%s/%s", vg, lv);
     return 0;
@@ -156,11 +156,11 @@ int xenfork__lv_check_pool(xenfork_ctx *ctx, const char *vg, const char *name)
     int rc;
 
     if ((rc = find_pool(ctx, vg, name, &pool)) < 0 ||
-        (rc = xenfork__sys_run(ctx, XENFORK_E_XEN, argv, &output)) < 0)
+        (rc = xenfork__sys_run(ctx, XENFORK_E_IO, argv, &output)) < 0)
         return rc;
     if (!split(output, fields))
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "lvs does not say how %s is", pool.name);
+        return xenfork__fail(ctx, XENFORK_E_IO, 0, "lvs does not say how %s is",
+                             pool.name);
     pool.data = strtod(fields[0], NULL);
     pool.meta = strtod(fields[1], NULL);
     pool.meta_bytes = strtod(fields[2], NULL);

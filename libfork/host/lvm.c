@@ -88,7 +88,7 @@ int xenfork__sys_lv_is_thin(xenfork_ctx *ctx, const char *path)
 
     if (!name_of(path, &lv))
         return no_thin_volume(ctx, path);
-    rc = xenfork__sys_run(ctx, XENFORK_E_XEN, argv, &output);
+    rc = xenfork__sys_run(ctx, XENFORK_E_IO, argv, &output);
     if (rc < 0)
         return rc;
     type = strtok_r(output, " \n", &rest);

@@ -83,12 +83,13 @@ static int fill(int src, int dst, bool is_sealed, const char **step_out)
 static int cannot(xenfork_ctx *ctx, int errnoval, const char *step,
                   const char *src, const char *dst)
 {
-    xenfork__fail(ctx, XENFORK_E_DISK, errnoval, "cannot %s %s as %s", step,
-                  src, dst);
+    int rc = xenfork__fail(ctx, XENFORK_E_DISK, errnoval, "cannot %s %s as %s",
+                           step, src, dst);
+
     if (errnoval == EOPNOTSUPP || errnoval == EXDEV || errnoval == EINVAL ||
         errnoval == ENOTTY)
         xenfork__remedy(ctx, REMEDY);
-    return XENFORK_E_DISK;
+    return rc;
 }
 
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,

@@ -257,6 +257,8 @@ static int failed(xenfork_ctx *ctx, int code, const struct run *run, int status)
     if (status == -1)
         return xenfork__fail(ctx, code, 0, "%s took too long, or was lost",
                              run->argv[0]);
+    if (code == XENFORK_E_DISK && strstr(line, "No space left on device"))
+        code = XENFORK_E_NOSPC;
     return xenfork__fail(
         ctx, code, 0, "%s has failed (status %d)%s%s", run->argv[0],
         WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),

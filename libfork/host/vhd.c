@@ -12,7 +12,7 @@
 
 static int malformed(xenfork_ctx *ctx, const char *path)
 {
-    return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+    return xenfork__fail(ctx, XENFORK_E_IO, 0,
                          "vhd-util cannot read %s, or a VHD below it", path);
 }
 
@@ -48,7 +48,7 @@ int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
 
     if (access(path, F_OK) && errno == ENOENT)
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no file %s", path);
-    if ((rc = xenfork__sys_run(ctx, XENFORK_E_XEN, argv, &output)) < 0 ||
+    if ((rc = xenfork__sys_run(ctx, XENFORK_E_IO, argv, &output)) < 0 ||
         (rc = parse(ctx, path, output, &vhd)) < 0)
         return rc;
     *out = vhd;

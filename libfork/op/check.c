@@ -61,6 +61,9 @@ static bool is_finding(int code)
     case XENFORK_E_DISK:
     case XENFORK_E_DEVICE:
     case XENFORK_E_NOTRUNNING:
+    case XENFORK_E_NOSPC:
+    case XENFORK_E_EXISTS:
+    case XENFORK_E_IO:
         return true;
     default:
         return false;

@@ -146,7 +146,7 @@ static const char *driver_of(const char *format)
 
 static int refuse_taken(xenfork_ctx *ctx, const char *to)
 {
-    xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s exists already", to);
+    xenfork__fail(ctx, XENFORK_E_EXISTS, 0, "%s exists already", to);
     return xenfork__remedy(ctx, "move it away, or choose another place");
 }
 

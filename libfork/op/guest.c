@@ -13,7 +13,7 @@ int xenfork__generation_new(xenfork_ctx *ctx, char out[XENFORK__UUID_CHARS])
     uint8_t uuid[16];
 
     if (!xenfork__uuid_random(uuid))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot draw a random generation");
     xenfork__uuid_print(uuid, out);
     return 0;
@@ -96,7 +96,7 @@ static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest)
     int rc;
 
     if (!xenfork__random_hex(entropy, ENTROPY_BYTES))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot draw entropy for domain %u", domid);
     guest->role = XENFORK__ROLE_CLONE;
     guest->entropy = entropy;

@@ -426,8 +426,7 @@ static int choose_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
             memcpy(nic->mac, entry->mac, 6);
         else if (!xenfork__mac_random(spec->mac_prefix, taken->macs,
                                       taken->mac_count, nic->mac))
-            return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                                 "cannot draw a MAC");
+            return xenfork__fail(ctx, XENFORK_E_IO, errno, "cannot draw a MAC");
         rc = take_mac(ctx, taken, nic->mac);
     }
     return rc;
@@ -467,7 +466,7 @@ static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
     if (c->has_uuid)
         memcpy(id->uuid, c->uuid, 16);
     else if (!xenfork__uuid_random(id->uuid))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
     rc = choose_nics(ctx, spec, c, config, taken, id);
     return rc < 0 ? rc : journal(ctx, txn, id);

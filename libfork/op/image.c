@@ -75,7 +75,7 @@ static int new_node(struct xenfork__job *job)
     if (!image->parent_name)
         return xenfork__nomem(job->ctx);
     if (!xenfork__uuid_random(image->uuid))
-        return xenfork__fail(job->ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(job->ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
     for (n = 0; n < job->config->nic_count && rc >= 0; n++)
         rc = xenfork__node_add_nic(job->ctx, image, job->config->nics[n].devid,

@@ -51,7 +51,7 @@ int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out)
     if (!dir)
         return xenfork__nomem(ctx);
     if (!xenfork__uuid_random(uuid))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
     xenfork__uuid_print(uuid, id);
     rc = xenfork__make_dir(ctx, dir);

@@ -169,7 +169,7 @@ int fake_enter(xenfork_ctx *ctx, const char *name)
     if (!fake_step(name))
         return 0;
     return xenfork__fail(
-        ctx, fake->fail_name ? fake->fail_name_code : fake->fail_code, EIO,
+        ctx, fake->fail_name ? fake->fail_name_code : fake->fail_code, ENXIO,
         "injected failure of %s", name);
 }
 

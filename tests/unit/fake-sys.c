@@ -110,7 +110,7 @@ int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path)
     FAKE_ENTER(ctx);
     if (!fake->is_full)
         return fake_leave(0);
-    xenfork__miss(ctx, XENFORK_E_DISK, "the pool of %s is full", path);
+    xenfork__miss(ctx, XENFORK_E_NOSPC, "the pool of %s is full", path);
     return fake_leave(xenfork__remedy(ctx, "lvextend"));
 }
 
@@ -236,7 +236,7 @@ static struct fake_nic *nic_of(const char *ifname)
 static int no_interface(xenfork_ctx *ctx, const char *ifname)
 {
     return fake_leave(
-        xenfork__fail(ctx, XENFORK_E_XEN, ENODEV, "no interface %s", ifname));
+        xenfork__fail(ctx, XENFORK_E_IO, ENODEV, "no interface %s", ifname));
 }
 
 int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname)
@@ -314,8 +314,8 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
     FAKE_ENTER(ctx);
     if (fake->keeper_count == FAKE_KEEPERS ||
         pipe2(fds, O_CLOEXEC | O_NONBLOCK))
-        return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                                        "cannot start the keeper"));
+        return fake_leave(
+            xenfork__fail(ctx, XENFORK_E_IO, errno, "cannot start the keeper"));
     k = &fake->keepers[fake->keeper_count++];
     *k = (struct fake_keeper){.fd = fds[0], .starter = getpid()};
     fake_copy_string(k->txn_id, sizeof(k->txn_id), txn_id);

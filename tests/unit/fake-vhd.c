@@ -120,7 +120,7 @@ int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
             xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no file %s", path));
     if (!parent_of(path, parent))
         return fake_leave(
-            xenfork__fail(ctx, XENFORK_E_XEN, 0, "%s is no VHD", path));
+            xenfork__fail(ctx, XENFORK_E_IO, 0, "%s is no VHD", path));
     while (line_of(path, 1 + vhd.allocated, line))
         vhd.allocated++;
     if (strcmp(parent, "-") != 0)
@@ -129,7 +129,7 @@ int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
     for (; strcmp(below, "-") != 0; vhd.depth++)
         if (!parent_of(below, below)) {
             free(vhd.parent);
-            return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, 0,
+            return fake_leave(xenfork__fail(ctx, XENFORK_E_IO, 0,
                                             "%s lies on nothing", path));
         }
     *out = vhd;

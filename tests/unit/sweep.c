@@ -43,7 +43,7 @@ static bool is_expected(const struct sweep *sweep, const char *name, int rc)
         return rc == sweep->code;
     if (!strncmp(name, "xenfork__", 9))
         return rc == XENFORK_E_XEN;
-    return rc == XENFORK_E_STATE || rc == XENFORK_E_DISK;
+    return rc == XENFORK_E_STATE || rc == XENFORK_E_DISK || rc == XENFORK_E_IO;
 }
 
 struct plan {

@@ -307,7 +307,7 @@ static void test_link_in_the_way(void **state)
     assert_int_equal(symlink(target, to), 0);
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
     assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
-                     XENFORK_E_DISK);
+                     XENFORK_E_EXISTS);
     assert_int_equal(access(target, F_OK), -1);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(unlink(to), 0);
@@ -358,7 +358,7 @@ static void test_in_the_way(void **state)
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
     assert_int_equal(close(open(to, O_CREAT | O_WRONLY, 0600)), 0);
     assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
-                     XENFORK_E_DISK);
+                     XENFORK_E_EXISTS);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
     assert_int_equal(access(to, F_OK), 0);
     unlink(to);

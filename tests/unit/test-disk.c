@@ -221,7 +221,7 @@ static void test_lvthin_full(void **state)
     (void)state;
     fake_make_thin(s->src);
     fake->is_full = true;
-    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_NOSPC);
     assert_non_null(strstr(xenfork_error_text(s->ctx), "the pool of"));
     assert_string_equal(xenfork_error_remedy(s->ctx), "lvextend");
     fake->is_full = false;

@@ -27,7 +27,8 @@ static void test_code_names(void **state)
         CODE(MACTAKEN),    CODE(UUIDTAKEN),  CODE(HOSTMEM),    CODE(INUSE),
         CODE(DISK),        CODE(DEVICE),     CODE(NOTRUNNING), CODE(BUSY),
         CODE(CANCELLED),   CODE(STATE),      CODE(NOTOURS),    CODE(RESIDUE),
-        CODE(NOTFROZEN),   CODE(NOTADAPTED),
+        CODE(NOTFROZEN),   CODE(NOTADAPTED), CODE(NOSPC),      CODE(EXISTS),
+        CODE(IO),
     };
     size_t i;
 
@@ -174,6 +175,34 @@ static void test_made_once(void **state)
     fake_teardown();
 }
 
+/* errno says more than that a disk, or a record, failed. */
+static void test_refined(void **state)
+{
+    static const struct {
+        int code, errnoval, is;
+    } cases[] = {
+        {XENFORK_E_DISK, ENOSPC, XENFORK_E_NOSPC},
+        {XENFORK_E_DISK, EDQUOT, XENFORK_E_NOSPC},
+        {XENFORK_E_DISK, EEXIST, XENFORK_E_EXISTS},
+        {XENFORK_E_DISK, EIO, XENFORK_E_IO},
+        {XENFORK_E_DISK, EACCES, XENFORK_E_DISK},
+        {XENFORK_E_DISK, 0, XENFORK_E_DISK},
+        {XENFORK_E_STATE, ENOSPC, XENFORK_E_NOSPC},
+        {XENFORK_E_STATE, EIO, XENFORK_E_STATE},
+        {XENFORK_E_XEN, ENOSPC, XENFORK_E_XEN},
+    };
+    xenfork_ctx ctx = {.guard_fd = -1};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(
+            xenfork__fail(&ctx, cases[i].code, cases[i].errnoval, "cannot"),
+            cases[i].is);
+        assert_int_equal(xenfork_error_code(&ctx), cases[i].is);
+    }
+}
+
 static void test_long_text(void **state)
 {
     char longest[2000];
@@ -195,7 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_code_names),  cmocka_unit_test(test_clean),
         cmocka_unit_test(test_stage_names), cmocka_unit_test(test_made_once),
-        cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_refined),     cmocka_unit_test(test_long_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,11 +84,17 @@ static void test_waited_for(void **state)
 static void test_failed(void **state)
 {
     static const char *const fails[] = {"sh", "-c", "sleep 0.2; exit 3", NULL};
+    static const char *const is_full[] = {
+        "sh", "-c", "echo cp: /a: No space left on device >&2; exit 1", NULL};
 
     (void)state;
     assert_int_equal(xenfork__sys_run_whole(&ctx, XENFORK_E_DISK, fails),
                      XENFORK_E_DISK);
     assert_non_null(strstr(ctx.error.text, "status 3"));
+    assert_int_equal(xenfork__sys_run(&ctx, XENFORK_E_DISK, is_full, NULL),
+                     XENFORK_E_NOSPC);
+    assert_int_equal(xenfork__sys_run(&ctx, XENFORK_E_IO, is_full, NULL),
+                     XENFORK_E_IO);
 }
 
 static int heard(xenfork_ctx *c, void *opaque, const char *text)

@@ -289,14 +289,14 @@ static void test_full(void **state)
     fake_make_shimmed(s->src);
     before = fake_snapshot();
     fake->has_no_space = true;
-    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_NOSPC);
     assert_text("file system of the thin pool is full");
     assert_true(fake_is_same(before, "no space for a pool"));
     fake->has_no_space = false;
     assert_int_equal(fork_it(s, s->src), 0);
     forget_result();
     fake->has_no_space = fake->pool_is_full = true;
-    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_NOSPC);
     assert_text("file system of the thin pool is full");
     fake->has_no_space = false;
     assert_int_equal(fork_it(s, s->src), 0);

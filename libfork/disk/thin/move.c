@@ -193,7 +193,7 @@ static int make_file(xenfork_ctx *ctx, const char *path, uint64_t bytes)
 
     if (rc != XENFORK_E_BUSY)
         return rc;
-    xenfork__fail(ctx, XENFORK_E_DISK, 0, "no space for %s: %" PRIu64 " MiB",
+    xenfork__fail(ctx, XENFORK_E_NOSPC, 0, "no space for %s: %" PRIu64 " MiB",
                   path, bytes >> 20);
     return xenfork__remedy(ctx, "make room there, or choose another place");
 }

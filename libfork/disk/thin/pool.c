@@ -96,7 +96,7 @@ static int check_record(xenfork_ctx *ctx, struct pool *pool)
 
 static int no_space(xenfork_ctx *ctx, const struct pool *pool)
 {
-    xenfork__fail(ctx, XENFORK_E_DISK, 0,
+    xenfork__fail(ctx, XENFORK_E_NOSPC, 0,
                   "the file system of the thin pool is full: %s cannot grow",
                   pool->data);
     return xenfork__remedy(
@@ -127,7 +127,7 @@ static int make_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
         return rc == XENFORK_E_BUSY ? no_space(ctx, pool) : rc;
     xenfork__pool_name(dir, pool->name);
     if (!xenfork__uuid_random(uuid))
-        return xenfork__fail(ctx, XENFORK_E_STATE, errno, "no random numbers");
+        return xenfork__fail(ctx, XENFORK_E_IO, errno, "no random numbers");
     xenfork__uuid_print(uuid, text);
     if ((rc = xenfork__record_new(ctx, &pool->record)) < 0 ||
         (rc = xenfork__record_set(ctx, pool->record, "uuid", text)) < 0 ||

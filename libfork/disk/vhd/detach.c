@@ -140,7 +140,7 @@ static int fill_copy(xenfork_ctx *ctx,
         ctx,
         &(struct xenfork__device_copy){
             .src = src, .dst = dst, .step = step, .opaque = (void *)request});
-    if (rc == XENFORK_E_DISK)
+    if (rc == XENFORK_E_NOSPC)
         xenfork__remedy(ctx, "make room there, and try again");
     return rc;
 }
