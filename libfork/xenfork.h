@@ -25,8 +25,14 @@
  *
  * A context may be used by one thread at a time, except for xenfork_cancel();
  * lists, checks and results are read only, and need no context but to be made.
- * The library prints nothing, never exits, installs no signal handler and keeps
- * no globals.
+ * The library prints nothing, never exits, and installs no signal handler.
+ *
+ * The process.  Nothing of it is changed but by libdevmapper, which has two
+ * settings for a whole process, and only while a call is on a disk of the driver
+ * thin: where messages go (unless the process has set that itself), and for the
+ * moment in which a device is resumed, that libdevmapper does not wait for udev.
+ * Both are put back.  A process that uses libdevmapper in another thread
+ * meanwhile should not rely on them.
  */
 #ifndef XENFORK_H
 #define XENFORK_H

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <libdevmapper.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -21,8 +22,15 @@
     (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG | \
      DM_UDEV_DISABLE_OTHER_RULES_FLAG)
 
-/* libdevmapper has one place for all to complain: whose task it is about. */
+/*
+ * libdevmapper has one place for a process to complain to.  It is ours while a
+ * task of ours is there, unless the process has one of its own.  A thread has
+ * one task at a time: complainer is the context that it is of.
+ */
 static __thread xenfork_ctx *complainer;
+static pthread_mutex_t complaint_lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned int complaint_users;
+static bool is_complaint_ours;
 
 static void __attribute__((format(printf, 5, 6)))
 complain(int level, const char *file, int line, int dm_errno, const char *fmt,
@@ -43,13 +51,34 @@ complain(int level, const char *file, int line, int dm_errno, const char *fmt,
     LOG_DEBUG(complainer, "libdevmapper: %s", text);
 }
 
+static void hear_complaints(xenfork_ctx *ctx)
+{
+    complainer = ctx;
+    pthread_mutex_lock(&complaint_lock);
+    if (complaint_users++ == 0 && !dm_log_is_non_default()) {
+        dm_log_with_errno_init(complain);
+        is_complaint_ours = true;
+    }
+    pthread_mutex_unlock(&complaint_lock);
+}
+
+static void leave_complaints(void)
+{
+    pthread_mutex_lock(&complaint_lock);
+    if (--complaint_users == 0 && is_complaint_ours) {
+        dm_log_with_errno_init(NULL);
+        is_complaint_ours = false;
+    }
+    pthread_mutex_unlock(&complaint_lock);
+    complainer = NULL;
+}
+
 /* Make a task.  NULL: out of memory, or a name that is too long. */
 static struct dm_task *new_task(xenfork_ctx *ctx, int type, const char *name)
 {
     struct dm_task *task;
 
-    complainer = ctx;
-    dm_log_with_errno_init(complain);
+    hear_complaints(ctx);
     task = dm_task_create(type);
     if (task && !dm_task_set_name(task, name)) {
         dm_task_destroy(task);
@@ -61,8 +90,7 @@ static struct dm_task *new_task(xenfork_ctx *ctx, int type, const char *name)
 /* Run a task that is about all devices. */
 static struct dm_task *new_list(xenfork_ctx *ctx)
 {
-    complainer = ctx;
-    dm_log_with_errno_init(complain);
+    hear_complaints(ctx);
     return dm_task_create(DM_DEVICE_LIST);
 }
 
@@ -73,7 +101,7 @@ static void end_task(struct dm_task *task)
     if (task)
         dm_task_destroy(task);
     dm_lib_release();
-    complainer = NULL;
+    leave_complaints();
     errno = e;
 }
 

@@ -10,8 +10,7 @@
 #include "state/files.h"
 
 #define PAUSE_NS 20000000L
-
-unsigned int xenfork__lock_soon_ms = 20000;
+#define SOON_MS  20000U
 
 struct xenfork__lock {
     int fd;
@@ -80,7 +79,8 @@ int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                             struct xenfork__lock **lock_out)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_NS};
-    uint64_t end_ns = xenfork__now_ns() + xenfork__lock_soon_ms * 1000000ULL;
+    unsigned int soon_ms = ctx->lock_soon_ms ? ctx->lock_soon_ms : SOON_MS;
+    uint64_t end_ns = xenfork__now_ns() + soon_ms * 1000000ULL;
     int rc;
 
     while ((rc = xenfork__lock_take(ctx, name, false, lock_out)) ==

@@ -20,10 +20,9 @@ struct xenfork__lock;
 int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
 /*
- * The keeper of an earlier fork holds a domain's now and then, while its disks
- * become shorter: BUSY only after this time, 20 seconds; a test has less.
+ * Take a lock within 20 seconds, else BUSY: the keeper of an earlier fork holds
+ * a domain's now and then, while its disks become shorter.
  */
-extern unsigned int xenfork__lock_soon_ms;
 int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                             struct xenfork__lock **lock_out);
 /* Return the descriptor, for a process that is to hold the lock, too. */

@@ -55,7 +55,6 @@ void fake_setup(void)
     fake->next_domid = 1;
     fake->next_handle = 1000;
     fake->next_content = 1;
-    xenfork__lock_soon_ms = 50;
     fake_disarm();
 }
 

@@ -15,6 +15,7 @@ int xenfork__xen_open(xenfork_ctx *ctx)
     if (fake->cannot_open)
         return xenfork__fail(ctx, XENFORK_E_PERM, EACCES,
                              "cannot open Xen's interfaces");
+    ctx->lock_soon_ms = 50;
     return 0;
 }
 
