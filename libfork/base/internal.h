@@ -26,6 +26,13 @@
 #define XENFORK__DISK_IS        96U /* what a disk is, in words: host/host.h */
 #define XENFORK__MAX_TIMEOUT_MS 3600000U
 
+struct xenfork__error {
+    int code, stage, errnoval;
+    uint32_t domid;
+    char text[XENFORK__TEXT_BYTES];
+    char remedy[XENFORK__TEXT_BYTES];
+};
+
 struct xenfork_ctx {
     xentoollog_logger *logger; /* the caller's; NULL: none */
     struct xenfork__xen *xen;  /* handles, known to xen/ alone */
@@ -39,12 +46,7 @@ struct xenfork_ctx {
     void *progress_opaque;
     int stage;      /* where we are, for errors */
     uint32_t domid; /* what we are about, for errors */
-    struct {
-        int code, stage, errnoval;
-        uint32_t domid;
-        char text[XENFORK__TEXT_BYTES];
-        char remedy[XENFORK__TEXT_BYTES];
-    } error;
+    struct xenfork__error error;
     uint64_t counters[XENFORK_COUNTS];
     bool has_said_scripts; /* of hotplug scripts that hotplug.c does not know */
 };
@@ -63,6 +65,26 @@ int xenfork__miss(xenfork_ctx *ctx, int code, const char *fmt, ...)
 int xenfork__remedy(xenfork_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 int xenfork__nomem(xenfork_ctx *ctx);
+
+/*
+ * The error that is kept while something else is tried: at the end of the block
+ * it is the context's again.
+ *     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
+ */
+struct xenfork__kept {
+    xenfork_ctx *ctx;
+    struct xenfork__error error;
+};
+static inline struct xenfork__kept xenfork__keep(xenfork_ctx *ctx)
+{
+    return (struct xenfork__kept){.ctx = ctx, .error = ctx->error};
+}
+static inline void xenfork__put_back(const struct xenfork__kept *kept)
+{
+    kept->ctx->error = kept->error;
+}
+#define keep_error __attribute__((cleanup(xenfork__put_back)))
+
 void xenfork__log(xenfork_ctx *ctx, xentoollog_level level, const char *fmt,
                   ...) __attribute__((format(printf, 3, 4)));
 

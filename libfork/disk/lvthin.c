@@ -29,10 +29,9 @@ static int is_thin(xenfork_ctx *ctx, const struct xenfork__disk *disk)
  */
 static bool lvthin_owns(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     bool is_owned = is_thin(ctx, disk) == 0;
 
-    ctx->error = error;
     return is_owned;
 }
 

@@ -76,10 +76,9 @@ static int mirror(xenfork_ctx *ctx, uint32_t domid,
         return rc;
     rc = begin(ctx, domid, top, id, sync, bytes_per_second);
     if (rc < 0) {
-        __auto_type error = ctx->error;
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         xenfork__sys_qemu_remove(ctx, domid, id);
-        ctx->error = error;
     }
     return rc;
 }

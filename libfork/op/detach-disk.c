@@ -213,10 +213,9 @@ static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
         return rc;
     rc = make_target(ctx, to, d->path);
     if (rc < 0) {
-        __auto_type error = ctx->error;
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         save(ctx, job, disk, "", ""); /* it is not ours */
-        ctx->error = error;
     }
     return rc;
 }
@@ -262,14 +261,13 @@ static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t disk)
 {
     const struct xenfork__node_disk *d = &job->clone->disks[disk];
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     struct stat st;
 
     if (d->other[0] == '/' && lstat(d->other, &st) == 0 &&
         S_ISREG(st.st_mode) && !st.st_size &&
         xenfork__disk_remove(ctx, d->other_driver, d->other) == 0)
         save(ctx, job, disk, "", "");
-    ctx->error = error;
 }
 
 /*

@@ -36,11 +36,10 @@ static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
  */
 static void settle_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
 {
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
     if (txn && xenfork__txn_rollback(ctx, txn) < 0)
         LOG_WARN(ctx, "memory stays reserved until the next fork, ignoring");
-    ctx->error = error;
 }
 
 /* Unshare one batch of gfns: those that have memory; found_out: how many. */

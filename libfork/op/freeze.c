@@ -137,11 +137,10 @@ XENFORK_API int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid,
         return rc;
     rc = freeze(ctx, &info, timeout_ms);
     if (rc < 0) {
-        __auto_type error = ctx->error;
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         /* Texts are for the administrator: they name paths and domains. */
         xenfork__xen_guest_answer(ctx, domid, xenfork_code_name(rc));
-        ctx->error = error;
     }
     return rc;
 }

@@ -167,15 +167,14 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
     if (rc == 0)
         rc = xenfork__node_save(ctx, target->node);
     if (rc < 0) {
-        __auto_type error = ctx->error;
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         for (i = target->first; i < done; i++)
             if (set_link(ctx, target->domid, nics[i].devid, before[i]) < 0)
-                rc = error.code = XENFORK_E_RESIDUE;
+                rc = kept.error.code = XENFORK_E_RESIDUE;
         /* The new one may be there, though it could not be made durable. */
         if (was && xenfork__node_save(ctx, was) < 0)
-            rc = error.code = XENFORK_E_RESIDUE;
-        ctx->error = error;
+            rc = kept.error.code = XENFORK_E_RESIDUE;
     }
     return rc;
 }
@@ -226,11 +225,10 @@ static int move(xenfork_ctx *ctx, const struct target *target,
             ctx, target->node,
             &(struct xenfork__config_change){.devid = devid, .bridge = bridge});
     if (rc < 0) {
-        __auto_type error = ctx->error;
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         if (xenfork__xen_nic_set_bridge(ctx, target->domid, devid, old) < 0)
-            rc = error.code = XENFORK_E_RESIDUE;
-        ctx->error = error;
+            rc = kept.error.code = XENFORK_E_RESIDUE;
     }
     return rc;
 }

@@ -101,7 +101,7 @@ int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
 {
     cleanup_nodes struct xenfork__nodes images = {0};
     int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images), r;
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     bool is_left = false;
     size_t i;
 
@@ -112,16 +112,17 @@ int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
         is_left |= r < 0;
         if (r < 0 && rc == 0 && is_own(images.nodes[i], own)) {
             rc = r;
-            error = ctx->error;
+            kept.error = ctx->error;
         }
     }
     r = xenfork__sealed_sweep(ctx);
     is_left |= r < 0;
     if (rc == 0 && is_left && own)
         LOG_WARN(ctx, OTHERS_LEFT);
-    if (rc == 0 && !own)
+    if (rc == 0 && !own) {
+        kept.error = ctx->error;
         return r;
-    ctx->error = error;
+    }
     return rc;
 }
 
@@ -258,7 +259,7 @@ int xenfork__recover(xenfork_ctx *ctx)
         folders_sweep,         xenfork__sealed_sweep_unfinished,
         xenfork__locks_sweep,
     };
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     size_t i;
     int rc = 0, r;
 
@@ -267,24 +268,24 @@ int xenfork__recover(xenfork_ctx *ctx)
         r = steps[i](ctx);
         if (r < 0 && rc == 0) {
             rc = r;
-            error = ctx->error;
+            kept.error = ctx->error;
         }
         if (r == XENFORK_E_NOMEM || r == XENFORK_E_CANCELLED)
             break;
     }
-    ctx->error = error;
     return rc;
 }
 
 int xenfork__recover_others(xenfork_ctx *ctx)
 {
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     int rc = xenfork__recover(ctx);
 
-    if (rc == 0 || rc == XENFORK_E_NOMEM || rc == XENFORK_E_CANCELLED)
+    if (rc == 0 || rc == XENFORK_E_NOMEM || rc == XENFORK_E_CANCELLED) {
+        kept.error = ctx->error;
         return rc;
+    }
     LOG_WARN(ctx, OTHERS_LEFT);
-    ctx->error = error;
     return 0;
 }
 

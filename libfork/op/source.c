@@ -32,12 +32,11 @@ int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
 static int not_suspended(xenfork_ctx *ctx, struct xenfork__txn *txn,
                          const struct xenfork__dominfo *info, int rc)
 {
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
     if (rc != XENFORK_E_RESIDUE &&
         (!info->is_paused || xenfork__xen_pause(ctx, info->domid) == 0))
         xenfork__txn_resumed(ctx, txn);
-    ctx->error = error;
     return rc;
 }
 
@@ -98,12 +97,14 @@ int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__txn *txn,
 
 int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__txn *txn, int rc)
 {
-    __auto_type error = ctx->error;
     int r;
 
     LOG_INFO(ctx, "domain %u: undoing what was begun", ctx->domid);
-    r = xenfork__txn_rollback(ctx, txn);
-    ctx->error = error;
+    {
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
+
+        r = xenfork__txn_rollback(ctx, txn);
+    }
     if (r == 0)
         return rc;
     ctx->error.code = XENFORK_E_RESIDUE;

@@ -76,10 +76,9 @@ static int is_suspended(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
 bool xenfork__xen_has_ended(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__dominfo info;
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     int rc = xenfork__xen_info(ctx, domid, &info);
 
-    ctx->error = error;
     return rc == XENFORK_E_NOTFOUND ||
            (rc == 0 && (info.is_dying ||
                         (info.is_shutdown &&
@@ -275,12 +274,11 @@ static int give_up(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms,
 /* Withdraw the request of a domain that is gone, or has shut down. */
 static int ended(xenfork_ctx *ctx, uint32_t domid, int rc)
 {
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     bool is_withdrawn;
 
     if (rc == XENFORK_E_NOTRUNNING)
         withdraw(ctx, domid, &is_withdrawn);
-    ctx->error = error;
     return rc;
 }
 

@@ -65,14 +65,13 @@ static void cancel(xenfork_ctx *ctx,
                    const struct xenfork__detach_request *request)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
     if (xenfork__sys_qemu_cancel(ctx, request->domid, request->vdev) < 0 ||
         xenfork__sys_qemu_top(ctx, request->domid, request->vdev, &top) < 0 ||
         xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev, top.node) <
             0)
         LOG_WARN(ctx, "the copy of disk %s goes on, ignoring", request->path);
-    ctx->error = error;
 }
 
 /*

@@ -31,10 +31,9 @@ static int make_device(xenfork_ctx *ctx, struct xenfork__thin *thin,
     if (rc == 0)
         rc = xenfork__thin_make(ctx, thin, is_readonly);
     if (rc < 0 && thin->has_id) {
-        __auto_type error = ctx->error;
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         xenfork__thin_release(ctx, thin);
-        ctx->error = error;
     }
     return rc;
 }

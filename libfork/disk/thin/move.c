@@ -238,12 +238,11 @@ int xenfork__thin_move(xenfork_ctx *ctx,
     if (rc == 0)
         rc = request->ops->stays(ctx, request);
     if (rc < 0) {
-        __auto_type error = ctx->error;
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         if (undo(ctx, &move) < 0)
             LOG_WARN(ctx, "the copy of disk %s goes on, ignoring",
                      request->path);
-        ctx->error = error;
     }
     return rc;
 }

@@ -206,7 +206,7 @@ static int watch_one(xenfork_ctx *ctx, const char *data)
 
 void xenfork__pools_watch(xenfork_ctx *ctx)
 {
-    __auto_type error = ctx->error;
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     char **data = NULL;
     size_t count = 0, i;
     int rc = xenfork__sys_pools(ctx, &data, &count);
@@ -221,7 +221,6 @@ void xenfork__pools_watch(xenfork_ctx *ctx)
                      data[i], ctx->error.text);
     }
     xenfork__names_free(data, count);
-    ctx->error = error;
 }
 
 int xenfork__pool_uuid(xenfork_ctx *ctx, const char *dir, char **uuid_out)

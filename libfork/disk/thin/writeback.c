@@ -29,11 +29,10 @@ static int copy_back(xenfork_ctx *ctx, const struct xenfork__thin *head)
     rc = xenfork__sys_disk_copy(ctx, node, head->origin, map.blocks, map.count,
                                 XENFORK__POOL_BLOCK_BYTES);
     if (rc < 0) {
-        __auto_type error = ctx->error;
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         /* Half of it is in the file: nobody must take that for the disk. */
         xenfork__sys_file_protect(ctx, head->origin, true);
-        ctx->error = error;
     }
     return rc;
 }
