@@ -21,18 +21,20 @@
  * the object that was asked, and what that is a part of, is freed.  Getters are
  * nouns and cannot fail.  Asked for an index that there is not, they return
  * NULL; every getter accepts NULL for the object, and then returns NULL, 0, or
- * XENFORK_DOMID_NONE.  So a chain of getters needs one check, at its end.
+ * XENFORK_DOMID_NONE.  So a chain of getters needs one check, at its end.  Any
+ * other function answers NULL, where it needs an object, a name or a place for
+ * its output, with INVAL; the context itself must be there.
  *
  * A context may be used by one thread at a time, except for xenfork_cancel();
  * lists, checks and results are read only, and need no context but to be made.
  * The library prints nothing, never exits, and installs no signal handler.
  *
  * The process.  Nothing of it is changed but by libdevmapper, which has two
- * settings for a whole process, and only while a call is on a disk of the driver
- * thin: where messages go (unless the process has set that itself), and for the
- * moment in which a device is resumed, that libdevmapper does not wait for udev.
- * Both are put back.  A process that uses libdevmapper in another thread
- * meanwhile should not rely on them.
+ * settings for a whole process, and only while a call is on a disk of the
+ * driver thin: where messages go (unless the process has set that itself), and
+ * for the moment in which a device is resumed, that libdevmapper does not wait
+ * for udev. Both are put back.  A process that uses libdevmapper in another
+ * thread meanwhile should not rely on them.
  */
 #ifndef XENFORK_H
 #define XENFORK_H

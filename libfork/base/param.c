@@ -218,7 +218,7 @@ bool xenfork__ip_is_valid(const char *text)
 
 XENFORK_API const char *xenfork_param_fault(const char *key, const char *value)
 {
-    if (!*value)
+    if (!key || !value || !*value)
         return NULL;
     if (!strcasecmp(key, "hostname"))
         return hostname_fault(value);

@@ -7,7 +7,7 @@ trap 'rm -rf "$dir"' EXIT
 count=0
 header="${srcdir:?}/libfork/xenfork.h"
 
-echo 1..3
+echo 1..5
 
 result() {
     count=$((count + 1))
@@ -49,3 +49,20 @@ grep -o 'xenfork_[a-z0-9_]*' "$srcdir/libfork/libxenfork.map" | sort -u \
     >"$dir/map"
 diff "$dir/declared" "$dir/map" >"$dir/message"
 result 'symbol map' $?
+
+# In words that a page of it shows
+grep -o 'B<xenfork_[a-z0-9_]*>()' "$srcdir/docs/xenfork.3.pod" |
+    sed 's/.*<//; s/>.*//' | sort -u >"$dir/manual"
+diff "$dir/declared" "$dir/manual" >"$dir/message"
+result 'manual page' $?
+
+# All but those that can do nothing wrong
+tested() {
+    grep -o 'xenfork_[a-z0-9_]*' "$srcdir/tests/unit/test-api.c"
+    printf 'xenfork_%s\n' code_name stage_name count_name cancel set_progress \
+        error_domid error_errno error_remedy error_stage
+}
+tested | sort -u >"$dir/tested"
+comm -23 "$dir/declared" "$dir/tested" >"$dir/message"
+test ! -s "$dir/message"
+result 'each is given what is not there' $?

@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 223
+plan 226
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -153,6 +153,9 @@ asks 'detach web1-1 /x qcow2 0' fork-detach --to=/x --format=qcow2 --wait web1-1
 asks 'stop web1-1' fork-detach --stop web1-1
 fails freeze:-11 1 fork-freeze web1
 fails detach:-15 1 fork-detach --wait web1-1
+fails detach:-27 1 fork-detach --wait web1-1
+fails detach:-28 1 fork-detach --wait web1-1
+fails fork:-29 1 fork web1
 fails stop:-23 1 fork-detach --stop web1
 fails freeze:-24 3 fork-freeze web1
 fails thaw:-25 1 fork-thaw web1

@@ -44,6 +44,13 @@ is 'and has no error' "$(info failing .error)" ''
 check 'it goes' xl fork-destroy failing
 is 'no such hook' "$(guest source 'rm /etc/xenfork/post-fork.d/15-site')" 0
 
+# docs/examples/fork-and-wait.c: a clone that is ready, looked at, and destroyed.
+status=0 said=$("${STORE%/*}/fork-and-wait" source 300 2>&1) || status=$?
+diag "$said"
+is 'the example program' "$status" 0
+check 'it says how much memory its clone has' grep -Eq '^source-1: [0-9]+ KiB in all, [0-9]+ shared, [1-9][0-9]* its own$' <<<"$said"
+is 'and has destroyed it' "$(xl fork-list --json | jq '[.[] | select(.kind == "clone")] | length')" 0
+
 # The address is on a bridge, with a VLAN and a macvlan over it.
 is 'a bridge in the source' "$(guest source "for m in bridge 8021q macvlan; do modprobe \$m; done
     ip link add br0 type bridge && ip link set br0 address $source_mac && ip addr flush dev eth0 &&
