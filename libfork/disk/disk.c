@@ -32,6 +32,12 @@ static int yields(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
                           : 0;
 }
 
+/* Does the driver say that it cannot, so that others may be asked? */
+static bool is_refusal(int rc)
+{
+    return rc == XENFORK_E_DISK || rc == XENFORK_E_NOSPC;
+}
+
 /*
  * Choose the first driver that can fork the disk, unless it yields to a later
  * one.  If none can, the error is that of the driver for this format, or else
@@ -46,7 +52,7 @@ static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     size_t i;
     int rc = XENFORK_E_DISK;
 
-    for (i = 0; drivers[i]->path && rc == XENFORK_E_DISK; i++) {
+    for (i = 0; drivers[i]->path && is_refusal(rc); i++) {
         rc = drivers[i]->probe(ctx, disk, is_frozen);
         if (rc < 0 && drivers[i]->owns && drivers[i]->owns(ctx, disk))
             return rc;
@@ -60,7 +66,7 @@ static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
             *driver_out = drivers[i];
         }
     }
-    if (rc != XENFORK_E_DISK || !second)
+    if (!is_refusal(rc) || !second)
         return rc;
     *driver_out = second;
     return 0;
@@ -167,7 +173,7 @@ int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
         rc = drivers[i]->probe(ctx, disk, false);
         if (rc == 0)
             *driver_out = drivers[i];
-        else if (rc != XENFORK_E_DISK)
+        else if (!is_refusal(rc))
             return rc;
     }
     return 0;
@@ -216,11 +222,11 @@ static int not_made(xenfork_ctx *ctx, int rc, const char *path)
 {
     const char *file = strchr(path, '/');
 
-    return rc == XENFORK_E_DISK && !ctx->error.remedy[0] && file &&
-                   xenfork__sys_is_full(file)
-               ? xenfork__remedy(ctx, "its file system is full: make room "
-                                      "there")
-               : rc;
+    if (!is_refusal(rc) || ctx->error.remedy[0] || !file ||
+        !xenfork__sys_is_full(file))
+        return rc;
+    ctx->error.code = XENFORK_E_NOSPC;
+    return xenfork__remedy(ctx, "its file system is full: make room there");
 }
 
 static int prepare_one(xenfork_ctx *ctx,

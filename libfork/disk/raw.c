@@ -23,6 +23,7 @@ int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 int xenfork__raw_refuse_full(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     xenfork__raw_refuse(ctx, disk, "its file system is full");
+    ctx->error.code = XENFORK_E_NOSPC;
     return xenfork__remedy(ctx, "make room there");
 }
 

@@ -180,7 +180,7 @@ static void test_disk_refused(void **state)
     assert_true(xenfork_error_remedy(s->ctx)[0]);
     fake->cannot_reflink = false;
     fake->is_full = true;
-    refused(s, s->src, XENFORK_E_DISK);
+    refused(s, s->src, XENFORK_E_NOSPC);
     assert_non_null(strstr(xenfork_error_text(s->ctx), "is full"));
     assert_non_null(strstr(xenfork_error_remedy(s->ctx), "room"));
     fake->is_full = false;

@@ -258,7 +258,7 @@ static void test_full(void **state)
 {
     (void)state;
     fake->is_full = true;
-    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_NOSPC);
     assert_non_null(strstr(xenfork_error_remedy(s->ctx), "make room"));
     fake->is_full = false;
     assert_int_equal(fork_it(s, s->src), 0);
