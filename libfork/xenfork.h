@@ -703,6 +703,7 @@ int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name, uint32_t flags);
  *
  * @name     of the clone.
  * @text     where to: "migrated to HOST", "saved in FILE"; "": it stays.
+ * @pid      the process that takes it there; 0: unknown.
  * Return:   0, or a negative XENFORK_E_*.
  * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN.
  * Effects:  it counts when the clone has no domain here any more.
@@ -710,7 +711,8 @@ int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name, uint32_t flags);
  * Source:   the clone's record.
  * Since:    0.1
  */
-int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text);
+int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text,
+                         uint32_t pid);
 
 /**
  * Forget a clone that has no domain here: its record goes, its disks stay.

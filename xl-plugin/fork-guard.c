@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "exitcodes.h"
@@ -36,7 +37,8 @@ static void note_leave(xenfork_ctx *ctx, const char *verb, const char *name,
 
     snprintf(text, sizeof(text), "%s %s",
              strcmp(verb, "migrate") == 0 ? "migrated to" : "saved in", where);
-    xenfork_clone_leaves(ctx, name, text);
+    /* front.c, which becomes the real xl */
+    xenfork_clone_leaves(ctx, name, text, (uint32_t)getppid());
 }
 
 /*

@@ -127,7 +127,7 @@ struct xenfork__tapdisk {
  * Return when the process that has this number now was started; 0: there is
  * none.
  */
-uint64_t xenfork__sys_tap_started(unsigned int pid);
+uint64_t xenfork__sys_process_started(unsigned int pid);
 /* Tell whether the tapdisk still runs, and no other process has its number. */
 bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk);
 /* Pause a tapdisk: its requests wait, and it has no file open. */

@@ -11,7 +11,7 @@
  * Read the 22nd field of /proc/PID/stat; the second one, the name, may have
  * blanks and brackets in it.
  */
-uint64_t xenfork__sys_tap_started(unsigned int pid)
+uint64_t xenfork__sys_process_started(unsigned int pid)
 {
     char file[32], text[1024] = "";
     cleanup_file FILE *f = NULL;
@@ -34,7 +34,7 @@ bool xenfork__sys_tap_is_alive(const struct xenfork__tapdisk *tapdisk)
 
     if (!tapdisk->pid ||
         (tapdisk->started &&
-         xenfork__sys_tap_started(tapdisk->pid) != tapdisk->started))
+         xenfork__sys_process_started(tapdisk->pid) != tapdisk->started))
         return false;
     snprintf(file, sizeof(file), "/proc/%u/comm", tapdisk->pid);
     f = fopen(file, "re");

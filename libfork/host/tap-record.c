@@ -130,7 +130,7 @@ static bool learn(struct xenfork__tap *tap, const char *text)
     if (!tap->tapdisk.pid) {
         if (sscanf(text, "%u", &tap->tapdisk.pid) != 1)
             return false;
-        tap->tapdisk.started = xenfork__sys_tap_started(tap->tapdisk.pid);
+        tap->tapdisk.started = xenfork__sys_process_started(tap->tapdisk.pid);
         return true;
     }
     if (!node || sscanf(node, NBD "%u", &n) != 1)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "op/leave.h"
 #include "state/lock.h"
 #include "xen/xen.h"
 
@@ -76,8 +77,8 @@ static int leaves(xenfork_ctx *ctx, const struct xenfork__node *clone)
 
 /*
  * Check that the clone stays here: a clone that leaves has that recorded
- * before.  A note that was there when we began is old, if the domain is still
- * there and runs.
+ * before.  A note that was there when we began is old, as of xl save -c, if its
+ * process has ended, and the domain is still there and runs.
  */
 int xenfork__detach_stays(xenfork_ctx *ctx,
                           const struct xenfork__detaching *job, uint32_t domid)
@@ -95,7 +96,11 @@ int xenfork__detach_stays(xenfork_ctx *ctx,
         if (rc < 0 && rc != XENFORK_E_NOTFOUND)
             return rc;
     }
-    return info.is_shutdown || strcmp(now->left, before) ? leaves(ctx, now) : 0;
+    return info.is_shutdown || xenfork__is_leaving(ctx, now) ||
+                   strcmp(now->left, before) ||
+                   strcmp(now->left_by, job->clone->left_by)
+               ? leaves(ctx, now)
+               : 0;
 }
 
 /* Return the share in per cent. */

@@ -5,10 +5,12 @@
  */
 #include "op/leave.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "disk/disk.h"
 #include "host/dm.h"
+#include "host/host.h"
 #include "op/domain.h"
 #include "op/named.h"
 #include "op/recover.h"
@@ -16,7 +18,8 @@
 #include "state/lock.h"
 
 /* Note it in the record, which others change, too; text "": it is here. */
-static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text)
+static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text,
+                    uint32_t pid)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_node struct xenfork__node *node = NULL;
@@ -34,7 +37,23 @@ static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text)
     }
     free(node->left);
     node->left = left;
+    snprintf(node->left_by, sizeof(node->left_by), "%s %u %" PRIu64, ctx->boot,
+             pid, xenfork__sys_process_started(pid));
     return xenfork__node_save(ctx, node);
+}
+
+bool xenfork__is_leaving(const xenfork_ctx *ctx,
+                         const struct xenfork__node *clone)
+{
+    char boot[XENFORK__UUID_CHARS];
+    uint64_t started;
+    uint32_t pid;
+
+    return clone->left && clone->left[0] &&
+           sscanf(clone->left_by, "%36s %" SCNu32 " %" SCNu64, boot, &pid,
+                  &started) == 3 &&
+           !strcmp(boot, ctx->boot) && started &&
+           xenfork__sys_process_started(pid) == started;
 }
 
 bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid)
@@ -81,7 +100,7 @@ int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
 }
 
 XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
-                                     const char *text)
+                                     const char *text, uint32_t pid)
 {
     cleanup_node struct xenfork__node *clone = NULL;
     int rc;
@@ -90,7 +109,7 @@ XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
     if (!name || !text)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name or text");
     rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &clone);
-    return rc < 0 ? rc : set_left(ctx, clone->uuid, text);
+    return rc < 0 ? rc : set_left(ctx, clone->uuid, text, pid);
 }
 
 /*

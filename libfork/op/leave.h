@@ -9,6 +9,9 @@
  * Tell whether the clone has left this host.  domid NONE: it has no domain here
  */
 bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid);
+/* Does whoever takes it away live still? */
+bool xenfork__is_leaving(const xenfork_ctx *ctx,
+                         const struct xenfork__node *clone);
 /*
  * Check a clone without a domain here.  INUSE, with @remedy, which names the
  * clone: it may be in use elsewhere, or a disk is open for writing.

@@ -124,6 +124,7 @@ int xenfork__node_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
                                       node->detached)) < 0 ||
         (rc = xenfork__record_set(ctx, record, "left",
                                   node->left ? node->left : "")) < 0 ||
+        (rc = xenfork__record_set(ctx, record, "left.by", node->left_by)) < 0 ||
         (rc = identity_to_record(ctx, node, record)) < 0 ||
         (rc = shared_to_record(ctx, node, record)) < 0)
         return rc;
@@ -274,6 +275,17 @@ static bool identity_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
     return true;
 }
 
+static bool get_left_by(const struct xenfork__record *record,
+                        struct xenfork__node *node)
+{
+    const char *text = xenfork__record_get(record, "left.by");
+
+    if (text && strlen(text) >= sizeof(node->left_by))
+        return false;
+    strcpy(node->left_by, text ? text : "");
+    return true;
+}
+
 bool xenfork__node_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
                                const struct xenfork__record *record)
 {
@@ -295,6 +307,7 @@ bool xenfork__node_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
            get_new_u32(record, "detached", &node->detached) &&
            (!xenfork__record_get(record, "left") ||
             get_string(record, "left", &node->left)) &&
+           get_left_by(record, node) &&
            identity_from_record(ctx, node, record) &&
            shared_from_record(ctx, node, record) &&
            disks_from_record(ctx, node, record);

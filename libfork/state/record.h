@@ -38,13 +38,15 @@ struct xenfork__node_nic {
     bool is_held; /* in lists: at this moment */
 };
 
+#define XENFORK__LEFT_BY 80
+
 struct xenfork__node {
     int kind; /* XENFORK_KIND_* */
     uint8_t uuid[16];
     char *name;
-    uint32_t domid;     /* when it was made */
+    uint32_t domid;                 /* when it was made */
     char boot[XENFORK__UUID_CHARS]; /* of the host, that the domid is of */
-    uint8_t parent[16]; /* an image's source, a clone's image */
+    uint8_t parent[16];             /* an image's source, a clone's image */
     char *parent_name;
     char txn[XENFORK__UUID_CHARS];    /* that made it */
     char freeze[XENFORK__UUID_CHARS]; /* an image's: see frozen.h; or "" */
@@ -58,7 +60,8 @@ struct xenfork__node {
     char generation[XENFORK__UUID_CHARS]; /* clone */
     bool is_ready;    /* clone: has acknowledged its generation */
     bool is_reseeded; /* clone: its random numbers are its own */
-    char *left;    /* clone: "saved in FILE", as its user began to; or "" */
+    char *left;       /* clone: "saved in FILE", as its user began to; or "" */
+    char left_by[XENFORK__LEFT_BY]; /* "BOOT PID START": who takes it there */
     uint32_t disk_count;
     struct xenfork__node_disk *disks;
     uint32_t shared_count;

@@ -202,9 +202,11 @@ int xenfork_clone_forget(xenfork_ctx *ctx, const char *name)
     return fails(name);
 }
 
-int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text)
+int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text,
+                         uint32_t pid)
 {
     (void)ctx;
+    (void)pid;
     note("leaves %s: %s", name, text);
     return fails(name);
 }

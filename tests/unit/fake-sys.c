@@ -305,6 +305,11 @@ bool xenfork__sys_is_saved(uint32_t domid)
     return domid == fake->saved;
 }
 
+uint64_t xenfork__sys_process_started(unsigned int pid)
+{
+    return pid && pid == fake->process ? 77 : 0;
+}
+
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
                         int *keeper_fd_out)
 {
@@ -332,8 +337,7 @@ bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
                          char name_out[XENFORK__WRITER])
 {
     (void)ctx;
-    if (!fake->written[0] || strcmp(path, fake->written) ||
-        access(path, F_OK))
+    if (!fake->written[0] || strcmp(path, fake->written) || access(path, F_OK))
         return false;
     snprintf(name_out, XENFORK__WRITER, "qemu-nbd (process 7)");
     return true;

@@ -99,7 +99,7 @@ struct fake_domain {
     bool is_image;
     bool is_paused, is_shutdown, is_dying;
     int shutdown_reason;
-    bool has_run;   /* unpaused once, or the user's */
+    bool has_run; /* unpaused once, or the user's */
     char made_for[37];
     bool is_whole;  /* has all of its memory, made without a fork */
     bool is_loaded; /* an image that was given the vCPU state */
@@ -163,16 +163,18 @@ struct fake_thin {
 #define FAKE_AFTER  1
 
 struct fake {
-    char dir[FAKE_PATH]; /* everything that tests write is in here */
+    char dir[FAKE_PATH];     /* everything that tests write is in here */
     char written[FAKE_PATH]; /* a file that somebody writes to */
-    uint32_t boots;      /* of the host: see fake_reboot() */
+    uint32_t boots;          /* of the host: see fake_reboot() */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
-    bool cannot_thin, cannot_protect, has_no_space, pool_is_full, mirror_is_broken;
+    bool cannot_thin, cannot_protect, has_no_space, pool_is_full,
+        mirror_is_broken;
     uint32_t pools_watched; /* how often */
     struct fake_dm dms[FAKE_DMS];
     struct fake_thin thins[FAKE_THINS];
     char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];
     uint32_t saved;         /* a domain that is being saved; 0: none */
+    uint32_t process;       /* a process that lives; 0: none */
     bool has_stock_scripts; /* hotplug scripts that hold no link */
     bool has_no_qemu_img, has_no_memory;
     uint32_t created;         /* domains, by xenfork__xen_create() */

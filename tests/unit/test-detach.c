@@ -504,7 +504,7 @@ static void test_saved(void **state)
     char old[FAKE_PATH];
 
     snprintf(old, sizeof(old), "%s", fake_domain(s->clone)->disks[0].path);
-    assert_int_equal(xenfork_clone_leaves(s->ctx, "src-1", "saved in f"), 0);
+    assert_int_equal(xenfork_clone_leaves(s->ctx, "src-1", "saved in f", 0), 0);
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
     assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
                      XENFORK_E_INUSE);
@@ -522,7 +522,8 @@ static void save_in_the_middle(void *opaque, int stage, uint32_t clone,
     (void)opaque;
     (void)clone;
     if (stage == XENFORK_STAGE_DETACH && total && done * 2 > total)
-        assert_int_equal(xenfork_clone_leaves(ctx, "src-1", "saved in f"), 0);
+        assert_int_equal(xenfork_clone_leaves(ctx, "src-1", "saved in f", 0),
+                         0);
     xenfork_close(ctx);
 }
 
@@ -537,6 +538,58 @@ static void test_saved_meanwhile(void **state)
     assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, NULL, 0),
                      XENFORK_E_INUSE);
     xenfork_set_progress(s->ctx, NULL, NULL);
+    assert_int_equal(access(old, F_OK), 0);
+}
+
+/* xl save to the file of an earlier xl save -c has not suspended it yet. */
+static void test_saved_again(void **state)
+{
+    struct scene *s = *state;
+    char old[FAKE_PATH];
+
+    snprintf(old, sizeof(old), "%s", fake_domain(s->clone)->disks[0].path);
+    fake->process = 4711;
+    assert_int_equal(xenfork_clone_leaves(s->ctx, "src-1", "saved in f", 4711),
+                     0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0),
+                     XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "saved in f"));
+    assert_string_equal(fake_domain(s->clone)->disks[0].path, old);
+    fake->process = 0; /* it was xl save -c, and has ended */
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
+}
+
+/* Another xl save -c to the same file comes and goes in the middle. */
+static void save_again(void *opaque, int stage, uint32_t clone, uint64_t done,
+                       uint64_t total)
+{
+    xenfork_ctx *ctx = scene_open();
+
+    (void)opaque;
+    (void)clone;
+    fake->process = 4712;
+    if (stage == XENFORK_STAGE_DETACH && total && done)
+        assert_int_equal(xenfork_clone_leaves(ctx, "src-1", "saved in f", 4712),
+                         0);
+    fake->process = 0;
+    xenfork_close(ctx);
+}
+
+static void test_saved_again_meanwhile(void **state)
+{
+    struct scene *s = *state;
+    char old[FAKE_PATH];
+
+    snprintf(old, sizeof(old), "%s", fake_domain(s->clone)->disks[0].path);
+    fake->process = 4711;
+    assert_int_equal(xenfork_clone_leaves(s->ctx, "src-1", "saved in f", 4711),
+                     0);
+    fake->process = 0;
+    xenfork_set_progress(s->ctx, save_again, NULL);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0),
+                     XENFORK_E_INUSE);
+    xenfork_set_progress(s->ctx, NULL, NULL);
+    assert_string_equal(fake_domain(s->clone)->disks[0].path, old);
     assert_int_equal(access(old, F_OK), 0);
 }
 
@@ -577,6 +630,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_saved, setup, teardown),
         cmocka_unit_test_setup_teardown(test_saved_meanwhile, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_saved_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_saved_again_meanwhile, setup_qcow2,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_flat, setup_qcow2, teardown),
         cmocka_unit_test_setup_teardown(test_qcow2_forked, setup_qcow2,
                                         teardown),

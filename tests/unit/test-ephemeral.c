@@ -285,7 +285,7 @@ static void test_noted_as_left_keeps(void **state)
 {
     (void)state;
     make(POWEROFF);
-    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", "saved in /x"), 0);
+    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", "saved in /x", 0), 0);
     destroy();
     assert_kept_after_all();
 }

@@ -79,8 +79,8 @@ static struct fake_domain *comes_back(void)
 
 static void leave(void)
 {
-    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7"),
-                     0);
+    assert_int_equal(
+        xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7", 0), 0);
     assert_listed("running", NULL, NULL);
     assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
 }
@@ -143,7 +143,7 @@ static void test_detach(void **state)
                      XENFORK_E_INUSE);
     assert_non_null(strstr(xenfork_error_text(s.ctx), "migrated to host7"));
     assert_int_equal(access(disk, F_OK), 0);
-    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", ""), 0);
+    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", "", 0), 0);
     strcpy(fake->written, disk);
     assert_int_equal(xenfork_detach(s.ctx, "src-1", NULL, NULL, 0),
                      XENFORK_E_INUSE);
@@ -205,8 +205,8 @@ static void test_is_back_unseen(void **state)
 static void test_failed(void **state)
 {
     (void)state;
-    assert_int_equal(xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7"),
-                     0);
+    assert_int_equal(
+        xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7", 0), 0);
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
 }
 

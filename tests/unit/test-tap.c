@@ -49,15 +49,15 @@ static int teardown(void **state)
 
 static void test_started(void **state)
 {
-    uint64_t own = xenfork__sys_tap_started((unsigned int)getpid());
-    uint64_t its = xenfork__sys_tap_started((unsigned int)child);
+    uint64_t own = xenfork__sys_process_started((unsigned int)getpid());
+    uint64_t its = xenfork__sys_process_started((unsigned int)child);
 
     (void)state;
     assert_true(own);
     assert_true(its >= own);
     prctl(PR_SET_NAME, "a) S 1 2 (3");
-    assert_true(xenfork__sys_tap_started((unsigned int)getpid()) == own);
-    assert_true(xenfork__sys_tap_started(0) == 0);
+    assert_true(xenfork__sys_process_started((unsigned int)getpid()) == own);
+    assert_true(xenfork__sys_process_started(0) == 0);
 }
 
 static void test_alive(void **state)
@@ -66,7 +66,7 @@ static void test_alive(void **state)
 
     (void)state;
     assert_true(xenfork__sys_tap_is_alive(&tapdisk));
-    tapdisk.started = xenfork__sys_tap_started(tapdisk.pid);
+    tapdisk.started = xenfork__sys_process_started(tapdisk.pid);
     assert_true(xenfork__sys_tap_is_alive(&tapdisk));
     tapdisk.started--;
     assert_false(xenfork__sys_tap_is_alive(&tapdisk));
