@@ -112,6 +112,8 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
     if (wanted != flags && ioctl(fd, FS_IOC_SETFLAGS, &wanted) < 0 &&
         errno != EOPNOTSUPP)
         return failed(ctx, is_protected ? "protect" : "free", path);
+    if (wanted != flags && !is_protected && fsync(fd))
+        return failed(ctx, "flush", path);
     return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <dirent.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,9 @@ static bool is_thin_whole(xenfork_ctx *ctx, const char *path)
     ok = !thin->has_id;
     for (i = 0; i < FAKE_THINS && !ok; i++)
         ok = fake->thins[i].id == thin->id;
-    ok = ok && access(thin->origin, F_OK) == 0;
+    /* Whoever starts the source without its head must not write there. */
+    ok = ok && access(thin->origin, F_OK) == 0 &&
+         fake_is_protected(thin->origin);
     xenfork__thin_close(thin);
     return ok;
 }
@@ -186,6 +189,19 @@ static bool has_no_stranger(const char *what, const struct known *known,
     return ok;
 }
 
+/* Immutable, and no disk rests on it: nobody would ever free it. */
+static bool is_stuck(const struct known *known)
+{
+    char heads[PATH];
+    glob_t found = {0};
+    bool has_head;
+
+    snprintf(heads, sizeof(heads), "%s/.xenfork/*.head", fake->dir);
+    has_head = glob(heads, 0, NULL, &found) == 0;
+    globfree(&found);
+    return !known->has_thin && !has_head && fake_is_protected(source_path);
+}
+
 static bool verify(const struct cut *cut, const char *what, bool is_done)
 {
     struct known *known = calloc(1, sizeof(*known));
@@ -216,6 +232,8 @@ static bool verify(const struct cut *cut, const char *what, bool is_done)
     ok = are_records_whole(ctx, what, XENFORK_KIND_CLONE, known, &clones) &&
          are_records_whole(ctx, what, XENFORK_KIND_IMAGE, known, &others) && ok;
     know_sealed(ctx, known);
+    if (is_stuck(known))
+        ok = bad(what, "nobody can write any more to", source_path);
     /* What it has written since its first cut goes back when it is used. */
     known->has_thin |= cut->clones_before && !source_driver[0];
     if (!cut->leaves_files)

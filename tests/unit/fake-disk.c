@@ -187,6 +187,8 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
             abort();
     fake_copy_string(fake->is_protected[i], sizeof(fake->is_protected[i]),
                      is_protected ? path : "");
+    if (!is_protected)
+        power_flushed(path);
     return fake_leave(0);
 }
 

@@ -173,6 +173,9 @@ struct fake {
     struct fake_dm dms[FAKE_DMS];
     struct fake_thin thins[FAKE_THINS];
     char loops[FAKE_LOOPS][FAKE_PATH], is_protected[FAKE_LOOPS][FAKE_PATH];
+    /* By power.c, after a cut: when the file was synced; when anything was. */
+    char own_protected[FAKE_LOOPS][FAKE_PATH];
+    char all_protected[FAKE_LOOPS][FAKE_PATH];
     uint32_t saved;         /* a domain that is being saved; 0: none */
     uint32_t process;       /* a process that lives; 0: none */
     bool has_stock_scripts; /* hotplug scripts that hold no link */

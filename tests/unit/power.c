@@ -146,6 +146,39 @@ static int note_one(const char *path, const struct stat *st, int type,
     return 0;
 }
 
+/* What is immutable, as far as this is known of one file. */
+static void note_protected(const char *path)
+{
+    bool is_now = fake_is_protected(path);
+    uint32_t i, free = FAKE_LOOPS;
+
+    for (i = 0; i < FAKE_LOOPS; i++) {
+        if (!fake->own_protected[i][0])
+            free = i;
+        else if (!strcmp(fake->own_protected[i], path))
+            break;
+    }
+    if (i == FAKE_LOOPS)
+        i = free;
+    if (i == FAKE_LOOPS)
+        abort();
+    fake_copy_string(fake->own_protected[i], FAKE_PATH, is_now ? path : "");
+}
+
+static void note_all_protected(char to[FAKE_LOOPS][FAKE_PATH])
+{
+    memcpy(to, fake->is_protected, sizeof(fake->is_protected));
+}
+
+static void lose_protected(enum power_loss loss)
+{
+    if (loss != POWER_LOSES_NOTHING)
+        memcpy(fake->is_protected,
+               loss == POWER_KEEPS_ORDER ? fake->all_protected
+                                         : fake->own_protected,
+               sizeof(fake->is_protected));
+}
+
 void power_watch(void)
 {
     char dir[PATH];
@@ -155,6 +188,8 @@ void power_watch(void)
     if (mkdirat(AT_FDCWD, dir, 0700) || nftw(fake->dir, note_one, 16, FTW_PHYS))
         abort();
     note_list(fake->dir, ORDER, true);
+    note_all_protected(fake->own_protected);
+    note_all_protected(fake->all_protected);
     memset(is_sync, 0, sizeof(is_sync));
 }
 
@@ -191,14 +226,18 @@ void power_synced(int fd)
     if (strncmp(path, fake->dir, strlen(fake->dir)) != 0 || access(path, F_OK))
         return;
     note(path);
+    note_protected(path);
     note_list(fake->dir, ORDER, true);
+    note_all_protected(fake->all_protected);
 }
 
 void power_flushed(const char *path)
 {
     if (is_watching() && !strncmp(path, fake->dir, strlen(fake->dir)) &&
-        access(path, F_OK) == 0)
+        access(path, F_OK) == 0) {
         note(path);
+        note_protected(path);
+    }
 }
 
 void power_durable(const char *path)
@@ -306,6 +345,7 @@ void power_cut(enum power_loss loss)
     uint32_t i;
 
     lose(loss);
+    lose_protected(loss);
     power_forget();
     fake_poll_keepers();
     for (i = 0; i < fake->keeper_count; i++)

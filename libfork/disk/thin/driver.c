@@ -243,7 +243,10 @@ static int thin_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
     return info.is_there ? cut_attached(ctx, thin, sealed) : 0;
 }
 
-/* Make a device in the pool, empty or a snapshot, and its record beforehand. */
+/*
+ * Make a device in the pool, empty or a snapshot, and a record of it
+ * beforehand.  Out of the stun, that the origin is sealed becomes durable, too.
+ */
 static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
     cleanup_thin struct xenfork__thin *sealed = NULL;
@@ -255,6 +258,7 @@ static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0, "the base is gone: %s",
                              from);
     if (rc < 0 || (rc = xenfork__thin_check(ctx, sealed)) < 0 ||
+        (rc = xenfork__sys_disk_flush(ctx, sealed->origin)) < 0 ||
         (rc = xenfork__pool_use(ctx, sealed->dir)) < 0 ||
         (rc = xenfork__pool_grow(ctx, sealed->dir)) < 0 ||
         (rc = xenfork__pool_new_id(ctx, sealed->dir, &id)) < 0 ||
