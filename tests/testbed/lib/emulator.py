@@ -7,6 +7,7 @@ Statuses of our own: 124 timeout, 75 a known fault of the emulator, 125 the test
 import argparse
 import contextlib
 import fcntl
+import glob
 import hashlib
 import os
 import shutil
@@ -16,6 +17,7 @@ import termios
 import time
 import tty
 
+from cuts import Cuts
 from faults import console_fault, cpu0_guests
 from machine import DATA_BYTES, PAYLOAD_BYTES, HarnessError, Machine, Qemu, Timeout, hardware
 
@@ -55,6 +57,8 @@ class Bed:
         self.arguments = hardware(options.xen, options.image, options.memory)
         self.directory = f"{options.cache}/run/{os.getpid()}"
         self.machine = None
+        self.boots = 0
+        self.data = ["data.qcow2"]  # the last is written to, the others were kept at a cut
 
     # The directory of a run holds its disks, sockets and logs, and goes with it.
 
@@ -86,9 +90,9 @@ class Bed:
         self.qemu.create_disk(f"{self.directory}/data.qcow2", DATA_BYTES)
         self.power_on()
 
-    def power_on(self):
+    def power_on(self, disks=()):
         deadline = time.monotonic() + BOOT_SECONDS
-        self.machine = Machine(self.qemu, self.directory, self.arguments)
+        self.machine = Machine(self.qemu, self.directory, self.arguments, self.data[-1], disks=disks)
         self.machine.attach(deadline)
         self.ask_dom0(["/bin/true"], "dom0 does not come up", deadline)
 
@@ -96,7 +100,7 @@ class Bed:
         for name in ("dom0", "data"):
             self.qemu.create_disk(f"{self.directory}/{name}.qcow2", backing=f"{snapshot}/{name}.qcow2")
         deadline = time.monotonic() + BOOT_SECONDS
-        self.machine = Machine(self.qemu, self.directory, self.arguments, incoming=f"{snapshot}/state")
+        self.machine = Machine(self.qemu, self.directory, self.arguments, self.data[-1], incoming=f"{snapshot}/state")
         self.machine.attach(deadline)
         self.machine.resume(deadline)
 
@@ -177,16 +181,37 @@ class Bed:
                 "TERM": os.environ.get("TERM", "dumb"), "COLUMNS": str(size[0]), "LINES": str(size[1])})
         deadline = time.monotonic() + self.options.timeout
         with raw_terminal(keys):
-            answer = self.run_once(request, deadline, keys)
-            while answer["power_cut"] is not None:
+            while True:
+                cuts = Cuts(self.keep_disk)
+                answer = self.run_once(request, deadline, keys, cuts)
+                if answer["power_cut"] is None:
+                    return answer["status"]
                 self.machine.cut_power(deadline)
-                self.power_on()
-                request["environment"] = {"POWER_CUT": answer["power_cut"]}
-                answer = self.run_once(request, deadline, keys)
-        return answer["status"]
+                self.power_on(self.kept_disks())
+                request["environment"] = {"POWER_CUT": answer["power_cut"],
+                                          "POWER_CUTS": " ".join(cuts.seen)}
 
-    def run_once(self, request, deadline, keys):
-        answer = self.machine.run(request, write_out, deadline, keys)
+    def keep_disk(self, number):
+        self.data.append(f"data-{self.boots}-{number}.qcow2")
+        self.machine.keep_disk(f"{self.directory}/{self.data[-1]}")
+
+    def kept_disks(self):
+        """Disks as they were at each cut but the last; that is the data disk from now on, in a file of its own."""
+        if len(self.data) == 1:
+            return []
+        old = set(glob.glob(f"{self.directory}/data*")) - {f"{self.directory}/{name}" for name in self.data}
+        for path in old:
+            os.unlink(path)
+        self.boots += 1
+        disks = [f"data-kept-{n}.qcow2" for n in range(len(self.data) - 1)]
+        for name, disk in zip(self.data, disks):
+            self.qemu.create_disk(f"{self.directory}/{disk}", backing=f"{self.directory}/{name}")
+        self.qemu.copy_disk(f"{self.directory}/{self.data[-1]}", f"{self.directory}/data-{self.boots}.qcow2")
+        self.data = [f"data-{self.boots}.qcow2"]
+        return disks
+
+    def run_once(self, request, deadline, keys, cuts):
+        answer = self.machine.run(request, write_out, deadline, keys, cuts)
         bad = cpu0_guests(answer["vcpus"])
         if bad:
             raise HarnessError("a guest ran or may run on physical CPU 0:\n" + "\n".join(bad))

@@ -12,6 +12,7 @@ import time
 
 PAYLOAD_BYTES = 256 << 20
 DATA_BYTES = 1 << 30
+FIRST_SLOT = 0x10  # of the PCI bus, for disks that are found last
 XEN_OPTIONS = ("console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=1 dom0_vcpus_pin "
                "loglvl=info guest_loglvl=all spec-ctrl=no")
 DOM0_OPTIONS = "console=hvc0 root=/dev/vda quiet panic=5 mitigations=off"
@@ -51,6 +52,10 @@ class Qemu:
         what = ["-b", backing, "-F", "qcow2", path] if backing else [path, str(size)]
         subprocess.run(self.argv("qemu-img", "create", "-q", "-f", "qcow2", *what), check=True)
 
+    def copy_disk(self, path, copy):
+        """With all that it rests on."""
+        subprocess.run(self.argv("qemu-img", "convert", "-O", "qcow2", path, copy), check=True)
+
 
 def hardware(xen, image, memory_mib):
     """The part of the command line that a snapshot depends on.
@@ -68,7 +73,7 @@ def hardware(xen, image, memory_mib):
             "-device", "virtserialport,chardev=output,name=output"]
 
 
-def backends(directory, qemu_root):
+def backends(directory, qemu_root, data):
     """The part that differs from run to run: files and sockets."""
     def drive(name, file, more):
         return ["-drive", f"file={directory}/{file},if=none,id={name},{more}"]
@@ -78,12 +83,22 @@ def backends(directory, qemu_root):
 
     share = f"{qemu_root}/usr/share"
     return [*drive("dom0", "dom0.qcow2", "format=qcow2,cache=unsafe"),
-            *drive("data", "data.qcow2", "format=qcow2,cache=unsafe"),
+            *drive("data", data, "format=qcow2,cache=unsafe"),
             *drive("payload", "payload", "format=raw,readonly=on"),
             *channel("command"), *channel("output"),
             "-chardev", f"file,id=console,path={directory}/console.log,append=on", "-serial", "chardev:console",
             "-qmp", f"unix:{directory}/monitor,server=on,wait=off",
             "-L", f"{share}/qemu", "-L", f"{share}/seabios"]
+
+
+def more_disks(directory, files):
+    """Disks /dev/vdd and on. Eight to a slot: they have more than there are slots."""
+    argv = []
+    for n, file in enumerate(files):
+        argv += ["-drive", f"file={directory}/{file},if=none,id=more{n},format=qcow2,cache=unsafe",
+                 "-device", f"virtio-blk-pci,drive=more{n},num-queues=1,multifunction=on,"
+                 f"addr={FIRST_SLOT + n // 8:#x}.{n % 8}"]
+    return argv
 
 
 def die_with_parent():
@@ -103,12 +118,12 @@ def connect(path, deadline):
 
 
 class Machine:
-    def __init__(self, qemu, directory, arguments, incoming=None):
+    def __init__(self, qemu, directory, arguments, data, incoming=None, disks=()):
         self.directory = directory
-        more = ["-incoming", f"exec:cat '{incoming}'"] if incoming else []
+        more = ["-incoming", f"exec:cat '{incoming}'"] if incoming else more_disks(directory, disks)
         self.log = open(f"{directory}/qemu.log", "a", encoding="utf-8")
         self.process = subprocess.Popen(
-            qemu.argv("qemu-system-x86_64", *arguments, *backends(directory, qemu.root), *more),
+            qemu.argv("qemu-system-x86_64", *arguments, *backends(directory, qemu.root, data), *more),
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=die_with_parent,
             env=dict(os.environ, QEMU_MODULE_DIR=f"{qemu.libraries}/qemu"))
         self.buffer = b""
@@ -174,21 +189,26 @@ class Machine:
         self.ask("migrate", uri=f"exec:cat >'{path}'")
         self.wait_for("query-migrate", "completed", deadline)
 
-    def run(self, request, write, deadline, keys=None):
+    def run(self, request, write, deadline, keys=None, cuts=None):
         """Has dom0's agent run something; passes its output to write; returns the agent's answer."""
         end = f"\0end-{os.urandom(8).hex()} "
         request = dict(request, op="run", end=end, time=time.time())
         self.command.sendall(json.dumps(request).encode() + b"\n")
         mark, held = end.encode(), b""
         while True:
-            ready, _, _ = select.select([self.output] + ([keys] if keys else []), [], [], left(deadline))
+            seconds = cuts.wait(left(deadline)) if cuts else left(deadline)
+            ready, _, _ = select.select([self.output] + ([keys] if keys else []), [], [], seconds)
             if keys in ready:
                 self.command.sendall(os.read(keys.fileno(), 4096))
             if self.output not in ready:
+                if cuts:
+                    cuts.act()
                 continue
             data = self.output.recv(65536)
             if not data:
                 raise HarnessError("the emulated machine has ended")
+            if cuts:
+                cuts.read(data)
             held += data
             at = held.find(mark)
             if at >= 0:
@@ -203,6 +223,10 @@ class Machine:
                              if mark.startswith(held[-n:])), 0)
                 write(held[:len(held) - keep])
                 held = held[len(held) - keep:]
+
+    def keep_disk(self, path):
+        """Leaves the data disk's file as it is now; what is written from now on goes to another."""
+        self.ask("blockdev-snapshot-sync", device="data", **{"snapshot-file": path, "format": "qcow2"})
 
     def cut_power(self, deadline):
         """Ends with all on the disks that was written to them, and nothing of what was only about to be."""

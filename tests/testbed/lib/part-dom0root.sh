@@ -3,7 +3,7 @@
 
 . "$TESTBED/lib/debian.sh"
 
-DOM0_PACKAGES=(kmod iproute2 iputils-ping procps psmisc e2fsprogs xfsprogs util-linux mount fdisk
+DOM0_PACKAGES=(kmod iproute2 iputils-ping procps psmisc e2fsprogs xfsprogs btrfs-progs util-linux mount fdisk
     socat netcat-openbsd python3 jq tcpdump strace gdb libasan8 libubsan1 dmsetup lvm2
     thin-provisioning-tools qemu-utils qemu-system-xen xenstore-utils bridge-utils bsdextrautils
     bsdutils less bc nbd-client openvswitch-switch)
