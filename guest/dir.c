@@ -2,9 +2,25 @@
 #include "dir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+/* What is synced in a directory is not lost with the directory's own name. */
+static void sync_name(const char *path)
+{
+    char parent[PATH_MAX + sizeof("/..")];
+    int fd;
+
+    snprintf(parent, sizeof(parent), "%s/..", path);
+    fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd);
+    close(fd);
+}
 
 int make_dir(const char *path)
 {
@@ -15,8 +31,8 @@ int make_dir(const char *path)
         part[i] = path[i];
         part[i + 1] = '\0';
         /* A parent that cannot be made may be there: the last one tells. */
-        if (i && (path[i + 1] == '/' || !path[i + 1]))
-            (void)mkdir(part, 0755);
+        if (i && (path[i + 1] == '/' || !path[i + 1]) && mkdir(part, 0755) == 0)
+            sync_name(part);
     }
     if (path[i])
         return -ENAMETOOLONG;

@@ -10,14 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "guest/agent.h"
+#include "guest/dir.h"
 #include "guest/hooks.h"
 #include "guest/instance.h"
 #include "guest/random.h"
@@ -301,6 +304,43 @@ int __wrap_ioctl(int fd, unsigned long request, void *argument)
     return 0;
 }
 
+static ino_t synced[8];
+static size_t synced_count;
+
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    struct stat st;
+
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_in_range(synced_count, 0, 7);
+    synced[synced_count++] = st.st_ino;
+    return 0;
+}
+
+/* Each name that is made is synced in the directory that it is in. */
+static void test_make_dir(void **state)
+{
+    char top[] = "/tmp/xenfork-agent-XXXXXX", one[64], two[64];
+    struct stat in_top, in_one;
+
+    (void)state;
+    synced_count = 0;
+    assert_non_null(mkdtemp(top));
+    snprintf(one, sizeof(one), "%s/one", top);
+    snprintf(two, sizeof(two), "%s/two", one);
+    assert_int_equal(make_dir(two), 0);
+    assert_int_equal(stat(top, &in_top), 0);
+    assert_int_equal(stat(one, &in_one), 0);
+    assert_int_equal(synced_count, 2);
+    assert_true(synced[0] == in_top.st_ino && synced[1] == in_one.st_ino);
+    assert_int_equal(make_dir(two), 0);
+    assert_int_equal(synced_count, 2);
+    rmdir(two);
+    rmdir(one);
+    rmdir(top);
+}
+
 static void test_reseed(void **state)
 {
     char hex[2 * SEED_BYTES + 1];
@@ -371,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_hook_names),
         cmocka_unit_test(test_seed),
+        cmocka_unit_test(test_make_dir),
         cmocka_unit_test(test_reseed),
         cmocka_unit_test(test_torn_instance),
     };
