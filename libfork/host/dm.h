@@ -208,11 +208,9 @@ int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path);
 int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path,
                              uint64_t bytes);
 /*
-/*
  * Make a file immutable, or end that, where the file system can: nobody may
  * write to it, rename or remove it.  That it is so is durable when the file is
  * flushed, the end of it at once.
- */
  */
 int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
                               bool is_protected);

@@ -321,7 +321,7 @@ int __wrap_fsync(int fd)
 /* Each name that is made is synced in the directory that it is in. */
 static void test_make_dir(void **state)
 {
-    char top[] = "/tmp/xenfork-agent-XXXXXX", one[64], two[64];
+    char top[] = "/tmp/xenfork-agent-XXXXXX", one[64], two[96];
     struct stat in_top, in_one;
 
     (void)state;
