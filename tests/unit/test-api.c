@@ -190,8 +190,8 @@ static void test_calls_without(void **state)
     invalid(xenfork_list_open(s->ctx, 0, NULL));
     invalid(xenfork_disk_usage(s->ctx, NULL, &kib, &kib));
     invalid(xenfork_clone_destroy(s->ctx, NULL, 0));
-    invalid(xenfork_clone_leaves(s->ctx, NULL, ""));
-    invalid(xenfork_clone_leaves(s->ctx, "src-1", NULL));
+    invalid(xenfork_clone_leaves(s->ctx, NULL, "", 0));
+    invalid(xenfork_clone_leaves(s->ctx, "src-1", NULL, 0));
     invalid(xenfork_clone_forget(s->ctx, NULL));
     invalid(xenfork_clone_start(s->ctx, NULL, 0, &domid));
     invalid(xenfork_clone_start(s->ctx, "src-1", 0, NULL));
