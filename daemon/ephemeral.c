@@ -88,29 +88,29 @@ static uint32_t least_for(const struct guest *guest, uint64_t now_ms)
 }
 
 /* Find the clone of a domain.  NULL: it is not a clone, or is to stay. */
-static const struct xenfork__node *find(const xenfork_ctx *ctx,
-                                        const struct xenfork__nodes *clones,
-                                        uint32_t domid, uint32_t least)
+static const struct xenfork__record *find(const xenfork_ctx *ctx,
+                                          const struct xenfork__records *clones,
+                                          uint32_t domid, uint32_t least)
 {
     size_t i;
 
     for (i = 0; i < clones->count; i++)
-        if (xenfork__node_has_domid(ctx, clones->nodes[i], domid))
-            return clones->nodes[i]->ephemeral >= least ? clones->nodes[i]
-                                                        : NULL;
+        if (xenfork__record_has_domid(ctx, clones->records[i], domid))
+            return clones->records[i]->ephemeral >= least ? clones->records[i]
+                                                          : NULL;
     return NULL;
 }
 
 void ephemeral_gone(struct daemon *daemon, const struct guest *guest,
                     uint64_t now_ms)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_records struct xenfork__records clones = {0};
     uint32_t least = least_for(guest, now_ms);
     char target[WORKER_TARGET_BYTES];
 
     if (!least)
         return;
-    if (xenfork__nodes_load(daemon->ctx, XENFORK_KIND_CLONE, &clones) < 0 ||
+    if (xenfork__records_load(daemon->ctx, XENFORK_KIND_CLONE, &clones) < 0 ||
         !find(daemon->ctx, &clones, guest->domid, least))
         return;
     note_halt(daemon, now_ms);
@@ -177,7 +177,7 @@ static bool is_restarting(xenfork_ctx *ctx, const char *uuid)
 }
 
 /* Work under its lock.  BUSY: it is being made, or used. */
-static int check(xenfork_ctx *ctx, const struct xenfork__node *clone,
+static int check(xenfork_ctx *ctx, const struct xenfork__record *clone,
                  uint32_t domid, bool *may_go_out)
 {
     char uuid[XENFORK__UUID_CHARS];
@@ -186,10 +186,10 @@ static int check(xenfork_ctx *ctx, const struct xenfork__node *clone,
 
     *may_go_out = false;
     xenfork__uuid_print(clone->uuid, uuid);
-    if (!xenfork__node_has_domid(ctx, clone, domid) || !clone->ephemeral ||
+    if (!xenfork__record_has_domid(ctx, clone, domid) || !clone->ephemeral ||
         (clone->left && clone->left[0]) || is_restarting(ctx, uuid))
         return 0;
-    if (xenfork__txn_exists(ctx, clone->txn))
+    if (xenfork__journal_exists(ctx, clone->journal))
         return XENFORK_E_BUSY;
     rc = xenfork__xen_by_uuid(ctx, clone->uuid, &other);
     *may_go_out = rc == XENFORK_E_NOTFOUND;
@@ -208,16 +208,16 @@ static int remove_clone(xenfork_ctx *ctx, const uint8_t uuid[16],
                         uint32_t domid)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     char text[XENFORK__UUID_CHARS], quoted[LOG_QUOTED];
     bool may_go;
     int rc;
 
     xenfork__uuid_print(uuid, text);
     if ((rc = xenfork__lock_take(ctx, text, false, &lock)) < 0 ||
-        (rc = xenfork__txns_settle(ctx, uuid)) < 0)
+        (rc = xenfork__journals_settle(ctx, uuid)) < 0)
         return rc;
-    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, uuid, &clone);
+    rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &clone);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if ((rc = check(ctx, clone, domid, &may_go)) < 0 || !may_go ||
@@ -231,8 +231,8 @@ static int remove_clone(xenfork_ctx *ctx, const uint8_t uuid[16],
 
 int ephemeral_remove(xenfork_ctx *ctx, uint32_t domid, const char *root)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
-    const struct xenfork__node *clone;
+    cleanup_records struct xenfork__records clones = {0};
+    const struct xenfork__record *clone;
     int rc;
 
     if (halt_is_near(ctx, root)) {
@@ -240,7 +240,7 @@ int ephemeral_remove(xenfork_ctx *ctx, uint32_t domid, const char *root)
                  domid);
         return 0;
     }
-    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
         return rc;
     clone = find(ctx, &clones, domid, XENFORK__EPHEMERAL_POWEROFF);
     if (!clone)

@@ -115,15 +115,15 @@ struct keeper {
     uint64_t end_ns; /* of our patience, if xenforkd runs */
 };
 
-static bool is_live(xenfork_ctx *ctx, const struct xenfork__node *clone)
+static bool is_live(xenfork_ctx *ctx, const struct xenfork__record *clone)
 {
     struct xenfork__dominfo info;
 
-    return xenfork__node_info(ctx, clone, &info) == 0;
+    return xenfork__record_info(ctx, clone, &info) == 0;
 }
 
 /* Hydrate a clone of this fork, unless it is gone; is it alive? */
-static bool keep_one(xenfork_ctx *ctx, struct xenfork__node *clone)
+static bool keep_one(xenfork_ctx *ctx, struct xenfork__record *clone)
 {
     xenfork__clone_release(ctx, clone);
     if (!is_live(ctx, clone))
@@ -134,21 +134,21 @@ static bool keep_one(xenfork_ctx *ctx, struct xenfork__node *clone)
 }
 
 /* Hydrate the clones of this fork, and remember those that are alive. */
-static void keep(struct keeper *keeper, const char *txn)
+static void keep(struct keeper *keeper, const char *journal)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_records struct xenfork__records clones = {0};
     size_t i;
 
     keeper->count = 0;
-    if (xenfork__nodes_load(keeper->ctx, XENFORK_KIND_CLONE, &clones) < 0)
+    if (xenfork__records_load(keeper->ctx, XENFORK_KIND_CLONE, &clones) < 0)
         return;
     free(keeper->alive);
     keeper->alive = calloc(clones.count + 1, sizeof(*keeper->alive));
     for (i = 0; i < clones.count && keeper->alive; i++) {
-        struct xenfork__node *clone = clones.nodes[i];
+        struct xenfork__record *clone = clones.records[i];
         struct alive *alive = &keeper->alive[keeper->count];
 
-        if (strcmp(clone->txn, txn) || !keep_one(keeper->ctx, clone))
+        if (strcmp(clone->journal, journal) || !keep_one(keeper->ctx, clone))
             continue;
         alive->domid = clone->domid;
         memcpy(alive->uuid, clone->uuid, sizeof(alive->uuid));
@@ -227,19 +227,20 @@ static bool wait_release(struct keeper *keeper)
 }
 
 /* Find the source of this fork; false: there is none, as after a freeze. */
-static bool find_source(xenfork_ctx *ctx, const char *txn, uint8_t uuid_out[16])
+static bool find_source(xenfork_ctx *ctx, const char *journal,
+                        uint8_t uuid_out[16])
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_records struct xenfork__records clones = {0};
     size_t i;
 
-    if (xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones) < 0)
+    if (xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones) < 0)
         return false;
     for (i = 0; i < clones.count; i++) {
-        cleanup_node struct xenfork__node *image = NULL;
+        cleanup_record struct xenfork__record *image = NULL;
 
-        if (strcmp(clones.nodes[i]->txn, txn) ||
-            xenfork__node_load(ctx, XENFORK_KIND_IMAGE, clones.nodes[i]->parent,
-                               &image) < 0)
+        if (strcmp(clones.records[i]->journal, journal) ||
+            xenfork__record_load(ctx, XENFORK_KIND_IMAGE,
+                                 clones.records[i]->parent, &image) < 0)
             continue;
         memcpy(uuid_out, image->parent, sizeof(image->parent));
         return true;
@@ -335,26 +336,26 @@ static void collapse_only(xenfork_ctx *ctx)
  * Serve the clones.  When the lock is released, xenforkd may hydrate what could
  * not be hydrated here.
  */
-static void keep_clones(xenfork_ctx *ctx, const char *txn, bool has_own_state,
-                        struct xenfork__lock *lock)
+static void keep_clones(xenfork_ctx *ctx, const char *journal,
+                        bool has_own_state, struct xenfork__lock *lock)
 {
     struct keeper keeper = {.ctx = ctx, .has_own_state = has_own_state};
     uint8_t source[16];
-    bool has_source = find_source(ctx, txn, source);
+    bool has_source = find_source(ctx, journal, source);
 
-    if (xenfork__ready_add_all(ctx, &keeper.ready, txn) == 0)
+    if (xenfork__ready_add_all(ctx, &keeper.ready, journal) == 0)
         xenfork_set_progress(ctx, serve, &keeper);
-    keep(&keeper, txn);
+    keep(&keeper, journal);
     xenfork__lock_drop(lock);
     if (has_source)
         collapse(&keeper, source);
     keeper.end_ns = xenfork__now_ns() + HAND_OVER_MS * 1000000ULL;
     while (keeper.count && wait_release(&keeper))
         if (has_lost_one(&keeper))
-            keep(&keeper, txn);
+            keep(&keeper, journal);
     xenfork_set_progress(ctx, NULL, NULL);
     if (!keeper.is_handed_over) {
-        xenfork__answer(ctx, txn, false);
+        xenfork__attend(ctx, journal, false);
         if (xenfork__recover_others(ctx) == 0)
             collapse(&keeper, NULL);
     }
@@ -366,7 +367,7 @@ int main(int argc, char **argv)
 {
     struct xenfork__lock *lock = NULL;
     xenfork_ctx *ctx;
-    const char *txn = argv[argc - 1];
+    const char *journal = argv[argc - 1];
 
     if (argc != 2 && !(argc == 4 && !strcmp(argv[1], "--state-dir"))) {
         fprintf(stderr, "usage: xenfork-keeper [--state-dir DIR] "
@@ -381,18 +382,18 @@ int main(int argc, char **argv)
         return 1;
     if (argc == 4 && xenfork__set_state_dir(ctx, argv[2]) < 0)
         return 1;
-    if (!strcmp(txn, XENFORK__KEEPER_COLLAPSE)) {
+    if (!strcmp(journal, XENFORK__KEEPER_COLLAPSE)) {
         if (say_ready())
             collapse_only(ctx);
         xenfork_close(ctx);
         return 0;
     }
-    if (xenfork__hydrate_lock(ctx, txn, false, &lock) < 0 || !say_ready())
+    if (xenfork__hydrate_lock(ctx, journal, false, &lock) < 0 || !say_ready())
         return 1;
     if (wait_for_word()) {
-        keep_clones(ctx, txn, argc == 4, lock);
+        keep_clones(ctx, journal, argc == 4, lock);
     } else {
-        xenfork__txn_recover(ctx, txn, true);
+        xenfork__journal_recover(ctx, journal, true);
         xenfork__lock_drop(lock);
         xenfork__recover(ctx);
     }

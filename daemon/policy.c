@@ -75,20 +75,20 @@ int policy_owner(const struct policy_facts *facts)
 static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                   const char *name, int *owner_out)
 {
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     struct policy_facts facts = {0};
     uint32_t domid;
     char mark[16];
-    int rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info->uuid, &node);
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, info->uuid, &record);
 
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    rc = node ? xenfork__clone_domid(ctx, node, &domid) : 0;
+    rc = record ? xenfork__clone_domid(ctx, record, &domid) : 0;
     if (rc < 0 && rc != XENFORK_E_UUIDTAKEN)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    facts.is_recorded = node && rc == 0;
-    facts.is_as_recorded = node &&
-                           xenfork__node_has_domid(ctx, node, info->domid);
+    facts.is_recorded = record && rc == 0;
+    facts.is_as_recorded = record &&
+                           xenfork__record_has_domid(ctx, record, info->domid);
     facts.mark = mark;
     if ((rc = xenfork__host_mark(ctx, info->domid, mark)) < 0 ||
         (rc = xenfork__host_was_suspended(ctx, info->domid,

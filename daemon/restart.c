@@ -48,24 +48,25 @@ static char *path_of(const xenfork_ctx *ctx, const struct restart *restart,
 }
 
 static int to_record(xenfork_ctx *ctx, const struct restart *restart,
-                     struct xenfork__record *record)
+                     struct xenfork__keyfile *keyfile)
 {
     uint32_t i;
     int rc;
 
-    if ((rc = xenfork__record_set(ctx, record, "boot", restart->boot)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "mark", restart->mark)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "domid", restart->domid)) <
+    if ((rc = xenfork__keyfile_set(ctx, keyfile, "boot", restart->boot)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "mark", restart->mark)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "domid", restart->domid)) <
             0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "mode",
-                                      (uint64_t)restart->mode)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "made", restart->made)) < 0)
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "mode",
+                                       (uint64_t)restart->mode)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "made", restart->made)) <
+            0)
         return rc;
     for (i = 0; i < restart->held_count; i++) {
         char devid[16];
 
         snprintf(devid, sizeof(devid), "%d", restart->held[i]);
-        rc = xenfork__record_set_nth(ctx, record, "held", i, devid);
+        rc = xenfork__keyfile_set_nth(ctx, keyfile, "held", i, devid);
         if (rc < 0)
             return rc;
     }
@@ -74,33 +75,33 @@ static int to_record(xenfork_ctx *ctx, const struct restart *restart,
 
 static int save(xenfork_ctx *ctx, const struct restart *restart)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *path = path_of(ctx, restart, XENFORK__FILE_RECORD);
     int rc;
 
     if (!path)
         return xenfork__nomem(ctx);
-    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
-        (rc = to_record(ctx, restart, record)) < 0)
+    if ((rc = xenfork__keyfile_new(ctx, &keyfile)) < 0 ||
+        (rc = to_record(ctx, restart, keyfile)) < 0)
         return rc;
-    return xenfork__record_write(ctx, path, record);
+    return xenfork__keyfile_write(ctx, path, keyfile);
 }
 
-static bool get_u32(const struct xenfork__record *record, const char *key,
+static bool get_u32(const struct xenfork__keyfile *keyfile, const char *key,
                     uint32_t *out)
 {
     uint64_t value;
 
-    if (!xenfork__record_get_u64(record, key, &value) || value > UINT32_MAX)
+    if (!xenfork__keyfile_get_u64(keyfile, key, &value) || value > UINT32_MAX)
         return false;
     *out = (uint32_t)value;
     return true;
 }
 
-static bool get_id(const struct xenfork__record *record, const char *key,
+static bool get_id(const struct xenfork__keyfile *keyfile, const char *key,
                    char id_out[XENFORK__UUID_CHARS])
 {
-    const char *text = xenfork__record_get(record, key);
+    const char *text = xenfork__keyfile_get(keyfile, key);
     uint8_t uuid[16];
 
     if (!text || !xenfork__uuid_parse(text, uuid))
@@ -110,23 +111,23 @@ static bool get_id(const struct xenfork__record *record, const char *key,
 }
 
 static bool from_record(struct restart *restart,
-                        const struct xenfork__record *record)
+                        const struct xenfork__keyfile *keyfile)
 {
     uint32_t mode, devid;
     char key[32];
 
-    if (!get_id(record, "boot", restart->boot) ||
-        !get_id(record, "mark", restart->mark) ||
-        !get_u32(record, "domid", &restart->domid) ||
-        !get_u32(record, "mode", &mode) || mode > RESTART_PRESERVE ||
-        !get_u32(record, "made", &restart->made))
+    if (!get_id(keyfile, "boot", restart->boot) ||
+        !get_id(keyfile, "mark", restart->mark) ||
+        !get_u32(keyfile, "domid", &restart->domid) ||
+        !get_u32(keyfile, "mode", &mode) || mode > RESTART_PRESERVE ||
+        !get_u32(keyfile, "made", &restart->made))
         return false;
     restart->mode = (int)mode;
     for (;;) {
         snprintf(key, sizeof(key), "held.%u", restart->held_count);
-        if (!xenfork__record_get(record, key))
+        if (!xenfork__keyfile_get(keyfile, key))
             return true;
-        if (restart->held_count == MAX_NICS || !get_u32(record, key, &devid))
+        if (restart->held_count == MAX_NICS || !get_u32(keyfile, key, &devid))
             return false;
         restart->held[restart->held_count++] = (int)devid;
     }
@@ -135,7 +136,7 @@ static bool from_record(struct restart *restart,
 /* Load a restart.  NOTFOUND: none was begun, or nothing was done for it yet. */
 static int load(xenfork_ctx *ctx, struct restart *restart)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *path = path_of(ctx, restart, XENFORK__FILE_RECORD);
     cleanup_free char *json = path_of(ctx, restart, XENFORK__FILE_CONFIG);
     size_t bytes;
@@ -143,10 +144,10 @@ static int load(xenfork_ctx *ctx, struct restart *restart)
 
     if (!path || !json)
         return xenfork__nomem(ctx);
-    rc = xenfork__record_read(ctx, path, &record);
+    rc = xenfork__keyfile_read(ctx, path, &keyfile);
     if (rc < 0)
         return rc;
-    if (!from_record(restart, record))
+    if (!from_record(restart, keyfile))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
     rc = xenfork__file_read(ctx, json, MAX_CONFIG_BYTES, &restart->json,
                             &bytes);
@@ -159,12 +160,12 @@ static int load(xenfork_ctx *ctx, struct restart *restart)
 static int drop(xenfork_ctx *ctx, const struct restart *restart)
 {
     cleanup_free char *dir = path_of(ctx, restart, NULL);
-    cleanup_free char *record = path_of(ctx, restart, XENFORK__FILE_RECORD);
+    cleanup_free char *keyfile = path_of(ctx, restart, XENFORK__FILE_RECORD);
     int rc;
 
-    if (!dir || !record)
+    if (!dir || !keyfile)
         return xenfork__nomem(ctx);
-    rc = xenfork__file_remove_durably(ctx, record);
+    rc = xenfork__file_remove_durably(ctx, keyfile);
     return rc < 0 ? rc : xenfork__dir_remove(ctx, dir);
 }
 
@@ -193,17 +194,18 @@ static int begin(xenfork_ctx *ctx, const struct restart *restart)
  */
 static int hydrate(xenfork_ctx *ctx, const struct restart *restart)
 {
-    cleanup_node struct xenfork__node *node = NULL;
-    int rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, restart->uuid, &node);
+    cleanup_record struct xenfork__record *record = NULL;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, restart->uuid,
+                                  &record);
 
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
     if (rc < 0)
         return rc;
-    if (!xenfork__node_has_domid(ctx, node, restart->domid) ||
-        node->hydrated == 100)
+    if (!xenfork__record_has_domid(ctx, record, restart->domid) ||
+        record->hydrated == 100)
         return 0;
-    return xenfork__hydrate(ctx, node, 0);
+    return xenfork__hydrate(ctx, record, 0);
 }
 
 static int preserve(xenfork_ctx *ctx, const struct restart *restart)

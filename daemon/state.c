@@ -34,58 +34,58 @@ int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
     return 0;
 }
 
-static bool wants_hydration(const struct xenfork__node *clone)
+static bool wants_hydration(const struct xenfork__record *clone)
 {
     return clone->is_hydrating && clone->hydrated < 100;
 }
 
 /* Tell whether an earlier clone in the list names the same fork. */
-static bool is_named(const struct xenfork__nodes *clones, size_t before,
-                     const char *txn)
+static bool is_named(const struct xenfork__records *clones, size_t before,
+                     const char *journal)
 {
     size_t i;
 
     for (i = 0; i < before; i++)
-        if (wants_hydration(clones->nodes[i]) &&
-            !strcmp(clones->nodes[i]->txn, txn))
+        if (wants_hydration(clones->records[i]) &&
+            !strcmp(clones->records[i]->journal, journal))
             return true;
     return false;
 }
 
 int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_records struct xenfork__records clones = {0};
     size_t i;
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    int rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones);
 
     if (rc < 0)
         return rc;
     for (i = 0; i < clones.count; i++) {
-        const struct xenfork__node *clone = clones.nodes[i];
+        const struct xenfork__record *clone = clones.records[i];
         struct xenfork__dominfo info;
 
         /* Only the record of one that is gone: nothing to hydrate. */
-        if (wants_hydration(clone) && !is_named(&clones, i, clone->txn) &&
-            xenfork__node_info(ctx, clone, &info) != XENFORK_E_NOTFOUND)
-            found(opaque, clone->txn);
+        if (wants_hydration(clone) && !is_named(&clones, i, clone->journal) &&
+            xenfork__record_info(ctx, clone, &info) != XENFORK_E_NOTFOUND)
+            found(opaque, clone->journal);
     }
     return clones.unwritten ? STATE_UNWRITTEN : 0;
 }
 
 int state_frozen(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
 {
-    cleanup_nodes struct xenfork__nodes frozen = {0};
+    cleanup_records struct xenfork__records frozen = {0};
     size_t i;
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &frozen);
+    int rc = xenfork__records_load(ctx, XENFORK_KIND_FROZEN, &frozen);
 
     if (rc < 0)
         return rc;
     for (i = 0; i < frozen.count; i++) {
         struct xenfork__dominfo info;
 
-        if (xenfork__frozen_info(ctx, frozen.nodes[i], &info) !=
+        if (xenfork__frozen_info(ctx, frozen.records[i], &info) !=
             XENFORK_E_NOTFOUND)
-            found(opaque, frozen.nodes[i]->txn);
+            found(opaque, frozen.records[i]->journal);
     }
     return frozen.unwritten ? STATE_UNWRITTEN : 0;
 }

@@ -78,42 +78,42 @@ static int work_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     return rc;
 }
 
-static int hydrate_one(xenfork_ctx *ctx, struct xenfork__node *clone,
+static int hydrate_one(xenfork_ctx *ctx, struct xenfork__record *clone,
                        uint32_t pages_per_second)
 {
     struct xenfork__dominfo info;
-    int rc = xenfork__node_info(ctx, clone, &info);
+    int rc = xenfork__record_info(ctx, clone, &info);
 
     if (rc == 0)
         rc = xenfork__hydrate(ctx, clone, pages_per_second);
     if (rc == 0)
         log_info("hydrate", "domid=%u result=ok", clone->domid);
     /* Destroyed, before or meanwhile. */
-    if (rc < 0 && xenfork__node_info(ctx, clone, &info) == XENFORK_E_NOTFOUND)
+    if (rc < 0 && xenfork__record_info(ctx, clone, &info) == XENFORK_E_NOTFOUND)
         return 0;
     return rc;
 }
 
 /* Hydrate a fork; wait until its keeper has done it, or is gone. */
-static int work_hydrate(xenfork_ctx *ctx, const char *txn,
+static int work_hydrate(xenfork_ctx *ctx, const char *journal,
                         uint32_t pages_per_second)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_records struct xenfork__records clones = {0};
     cleanup_lock struct xenfork__lock *lock = NULL;
     size_t i;
     int rc, r;
 
-    if ((rc = xenfork__hydrate_lock(ctx, txn, true, &lock)) < 0)
+    if ((rc = xenfork__hydrate_lock(ctx, journal, true, &lock)) < 0)
         return rc;
     /* Neither committed nor undone yet: later. */
-    if (xenfork__txn_exists(ctx, txn))
+    if (xenfork__journal_exists(ctx, journal))
         return XENFORK_E_BUSY;
-    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
         return rc;
     for (i = 0; i < clones.count; i++) {
-        struct xenfork__node *clone = clones.nodes[i];
+        struct xenfork__record *clone = clones.records[i];
 
-        if (strcmp(clone->txn, txn) || !clone->is_hydrating ||
+        if (strcmp(clone->journal, journal) || !clone->is_hydrating ||
             clone->hydrated == 100)
             continue;
         r = hydrate_one(ctx, clone, pages_per_second);
@@ -126,12 +126,12 @@ static int work_hydrate(xenfork_ctx *ctx, const char *txn,
  * Attend a frozen source; wait until its keeper has done it, or is gone.  The
  * next daemon starts a worker of its own for it: this one ends with its daemon.
  */
-static int work_answer(xenfork_ctx *ctx, const char *txn)
+static int work_answer(xenfork_ctx *ctx, const char *journal)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot end with the daemon");
-    return xenfork__answer(ctx, txn, true);
+    return xenfork__attend(ctx, journal, true);
 }
 
 static int work_ack(xenfork_ctx *ctx, uint32_t domid)

@@ -38,5 +38,5 @@ const struct target target_thin = {
     .attach = attach,
     .detach = xenfork__thin_detach,
     .status = status,
-    .merge = xenfork__thin_merge,
+    .merge = xenfork__thin_write_back,
 };

@@ -8,12 +8,12 @@
 #include "state/keyfile.h"
 #include "state/lock.h"
 
-#define DIR "sealed"
+#define DIR "bases"
 
-int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
-                         const struct xenfork__node_disk *disk)
+int xenfork__base_keep(xenfork_ctx *ctx, const struct xenfork__record *image,
+                       const struct xenfork__record_disk *disk)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     char uuid[XENFORK__UUID_CHARS], name[XENFORK__UUID_CHARS + 32];
     char source[XENFORK__UUID_CHARS];
     cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
@@ -26,33 +26,33 @@ int xenfork__sealed_keep(xenfork_ctx *ctx, const struct xenfork__node *image,
     path = xenfork__state_path(ctx, DIR, name, NULL);
     if (!dir || !path)
         return xenfork__nomem(ctx);
-    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "driver", disk->driver)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "path", disk->path)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "from", disk->from)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "source", source)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "name", image->parent_name)) <
+    if ((rc = xenfork__keyfile_new(ctx, &keyfile)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "driver", disk->driver)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "path", disk->path)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "from", disk->from)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "source", source)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "name", image->parent_name)) <
             0 ||
         (rc = xenfork__make_dir(ctx, dir)) < 0)
         return rc;
-    return xenfork__record_write(ctx, path, record);
+    return xenfork__keyfile_write(ctx, path, keyfile);
 }
 
 /* Append one to the list. */
 static int load_one(xenfork_ctx *ctx, const char *path,
-                    struct xenfork__sealed *out)
+                    struct xenfork__base *out)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *driver, *file, *from, *source, *name;
-    int rc = xenfork__record_read(ctx, path, &record);
+    int rc = xenfork__keyfile_read(ctx, path, &keyfile);
 
     if (rc < 0)
         return rc;
-    driver = xenfork__record_get(record, "driver");
-    file = xenfork__record_get(record, "path");
-    from = xenfork__record_get(record, "from");
-    source = xenfork__record_get(record, "source");
-    name = xenfork__record_get(record, "name");
+    driver = xenfork__keyfile_get(keyfile, "driver");
+    file = xenfork__keyfile_get(keyfile, "path");
+    from = xenfork__keyfile_get(keyfile, "from");
+    source = xenfork__keyfile_get(keyfile, "source");
+    name = xenfork__keyfile_get(keyfile, "name");
     if (!driver || !file || !from || !source || !name ||
         !xenfork__uuid_parse(source, out->source))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
@@ -65,16 +65,16 @@ static int load_one(xenfork_ctx *ctx, const char *path,
                : xenfork__nomem(ctx);
 }
 
-static void free_one(struct xenfork__sealed *sealed)
+static void free_one(struct xenfork__base *base)
 {
-    free(sealed->driver);
-    free(sealed->path);
-    free(sealed->from);
-    free(sealed->name);
-    *sealed = (struct xenfork__sealed){0};
+    free(base->driver);
+    free(base->path);
+    free(base->from);
+    free(base->name);
+    *base = (struct xenfork__base){0};
 }
 
-static int load_named(xenfork_ctx *ctx, struct xenfork__sealed_list *list,
+static int load_named(xenfork_ctx *ctx, struct xenfork__base_list *list,
                       const char *name)
 {
     cleanup_free char *path = xenfork__state_path(ctx, DIR, name, NULL);
@@ -121,7 +121,7 @@ static int sweep_unfinished(xenfork_ctx *ctx, const char *name)
     return xenfork__file_remove(ctx, path);
 }
 
-int xenfork__sealed_sweep_unfinished(xenfork_ctx *ctx)
+int xenfork__base_sweep_unfinished(xenfork_ctx *ctx)
 {
     cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
     char **names;
@@ -140,10 +140,10 @@ int xenfork__sealed_sweep_unfinished(xenfork_ctx *ctx)
     return rc;
 }
 
-int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out)
+int xenfork__base_load(xenfork_ctx *ctx, struct xenfork__base_list *out)
 {
     cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
-    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_base struct xenfork__base_list list = {0};
     char **names;
     size_t count, i;
     int rc;
@@ -164,11 +164,11 @@ int xenfork__sealed_load(xenfork_ctx *ctx, struct xenfork__sealed_list *out)
     if (rc < 0)
         return rc;
     *out = list;
-    list = (struct xenfork__sealed_list){0};
+    list = (struct xenfork__base_list){0};
     return 0;
 }
 
-void xenfork__sealed_free(struct xenfork__sealed_list *list)
+void xenfork__base_free(struct xenfork__base_list *list)
 {
     int e = errno;
     size_t i;
@@ -179,11 +179,11 @@ void xenfork__sealed_free(struct xenfork__sealed_list *list)
     }
     free(list->items);
     free(list->names);
-    *list = (struct xenfork__sealed_list){0};
+    *list = (struct xenfork__base_list){0};
     errno = e;
 }
 
-int xenfork__sealed_forget(xenfork_ctx *ctx, const char *name)
+int xenfork__base_forget(xenfork_ctx *ctx, const char *name)
 {
     cleanup_free char *path = xenfork__state_path(ctx, DIR, name, NULL);
 

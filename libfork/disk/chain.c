@@ -106,7 +106,7 @@ static int add_chain(xenfork_ctx *ctx, struct graph *graph, const char *name,
 }
 
 static int own(xenfork_ctx *ctx, const struct graph *graph,
-               const struct xenfork__node *node, const char *path)
+               const struct xenfork__record *record, const char *path)
 {
     cleanup_free char *real = canonical(path);
     struct file *file = real ? find(graph, real) : NULL;
@@ -115,42 +115,43 @@ static int own(xenfork_ctx *ctx, const struct graph *graph,
         return xenfork__nomem(ctx);
     if (file) {
         file->is_owned = true;
-        if (node->kind == XENFORK_KIND_CLONE)
-            memcpy(file->clone, node->uuid, sizeof(file->clone));
+        if (record->kind == XENFORK_KIND_CLONE)
+            memcpy(file->clone, record->uuid, sizeof(file->clone));
     }
     return 0;
 }
 
-static int add_nodes(xenfork_ctx *ctx, struct graph *graph, int kind)
+static int add_records(xenfork_ctx *ctx, struct graph *graph, int kind)
 {
-    cleanup_nodes struct xenfork__nodes nodes = {0};
-    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+    cleanup_records struct xenfork__records records = {0};
+    int rc = xenfork__records_load(ctx, kind, &records);
     size_t i;
     uint32_t d;
 
     /* On what a clone lies that is not known must not be guessed. */
-    if (rc == 0 && (nodes.unwritten || nodes.unreadable))
+    if (rc == 0 && (records.unwritten || records.unreadable))
         return xenfork__miss(ctx, XENFORK_E_BUSY,
                              "a record is not written, or unreadable");
-    for (i = 0; i < nodes.count; i++)
-        for (d = 0; d < nodes.nodes[i]->disk_count && rc >= 0; d++) {
-            const struct xenfork__node_disk *disk = &nodes.nodes[i]->disks[d];
+    for (i = 0; i < records.count; i++)
+        for (d = 0; d < records.records[i]->disk_count && rc >= 0; d++) {
+            const struct xenfork__record_disk *disk =
+                &records.records[i]->disks[d];
 
             if ((rc = add_chain(ctx, graph, disk->driver, disk->path)) == 0 &&
                 (rc = add_chain(ctx, graph, disk->driver, disk->from)) == 0)
-                rc = own(ctx, graph, nodes.nodes[i], disk->path);
+                rc = own(ctx, graph, records.records[i], disk->path);
         }
     return rc;
 }
 
-static int add_all(xenfork_ctx *ctx, const struct xenfork__sealed_list *list,
+static int add_all(xenfork_ctx *ctx, const struct xenfork__base_list *list,
                    struct graph *graph)
 {
     size_t i;
     int rc;
 
-    if ((rc = add_nodes(ctx, graph, XENFORK_KIND_CLONE)) < 0 ||
-        (rc = add_nodes(ctx, graph, XENFORK_KIND_IMAGE)) < 0)
+    if ((rc = add_records(ctx, graph, XENFORK_KIND_CLONE)) < 0 ||
+        (rc = add_records(ctx, graph, XENFORK_KIND_IMAGE)) < 0)
         return rc;
     for (i = 0; i < list->count && rc >= 0; i++)
         rc = add_chain(ctx, graph, list->items[i].driver, list->items[i].from);
@@ -161,13 +162,13 @@ static int add_all(xenfork_ctx *ctx, const struct xenfork__sealed_list *list,
  * Read the graph and the bases; registry_out: locked until the caller unlocks
  * it.
  */
-static int build(xenfork_ctx *ctx, struct xenfork__sealed_list *list,
+static int build(xenfork_ctx *ctx, struct xenfork__base_list *list,
                  struct graph *graph, struct xenfork__lock **registry_out)
 {
     int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
                                 registry_out);
 
-    if (rc < 0 || (rc = xenfork__sealed_load(ctx, list)) < 0)
+    if (rc < 0 || (rc = xenfork__base_load(ctx, list)) < 0)
         return rc;
     return add_all(ctx, list, graph);
 }
@@ -179,7 +180,7 @@ static const struct file *find_real(const struct graph *graph, const char *path)
     return find(graph, real ? real : path);
 }
 
-static bool is_sealed(const struct xenfork__sealed_list *list, const char *path)
+static bool is_base(const struct xenfork__base_list *list, const char *path)
 {
     size_t i;
 
@@ -192,11 +193,11 @@ static bool is_sealed(const struct xenfork__sealed_list *list, const char *path)
     return false;
 }
 
-int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
-                            const char *leaf, bool *is_out)
+int xenfork__base_is_free(xenfork_ctx *ctx, const char *path, const char *leaf,
+                          bool *is_out)
 {
     cleanup_lock struct xenfork__lock *registry = NULL;
-    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_base struct xenfork__base_list list = {0};
     cleanup_free char *real = canonical(path);
     cleanup_free char *skip = canonical(leaf);
     cleanup_graph struct graph graph = {.skip = skip};
@@ -206,7 +207,7 @@ int xenfork__sealed_is_free(xenfork_ctx *ctx, const char *path,
         return xenfork__nomem(ctx);
     rc = build(ctx, &list, &graph, &registry);
     if (rc == 0)
-        *is_out = is_sealed(&list, real) && !find(&graph, real);
+        *is_out = is_base(&list, real) && !find(&graph, real);
     return rc;
 }
 
@@ -230,17 +231,17 @@ static const struct file *only_above(const struct graph *graph,
 }
 
 /* Tell whether it is a base that belongs to no image any more. */
-static bool is_left(const struct xenfork__sealed_list *list,
+static bool is_left(const struct xenfork__base_list *list,
                     const struct file *file)
 {
-    return !file->is_owned && is_sealed(list, file->path);
+    return !file->is_owned && is_base(list, file->path);
 }
 
-int xenfork__sealed_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
-                         char **lower_out)
+int xenfork__base_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
+                       char **lower_out)
 {
     cleanup_lock struct xenfork__lock *registry = NULL;
-    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_base struct xenfork__base_list list = {0};
     cleanup_graph struct graph graph = {0};
     const struct file *upper, *lower;
     int rc = build(ctx, &list, &graph, &registry);
@@ -265,11 +266,11 @@ int xenfork__sealed_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
     return xenfork__nomem(ctx);
 }
 
-int xenfork__sealed_above(xenfork_ctx *ctx, const char *path,
-                          struct xenfork__above *out)
+int xenfork__base_above(xenfork_ctx *ctx, const char *path,
+                        struct xenfork__above *out)
 {
     cleanup_lock struct xenfork__lock *registry = NULL;
-    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_base struct xenfork__base_list list = {0};
     cleanup_graph struct graph graph = {0};
     cleanup_above struct xenfork__above above = {0};
     size_t i;
@@ -297,21 +298,21 @@ int xenfork__sealed_above(xenfork_ctx *ctx, const char *path,
 }
 
 /* Remove the file first, and its record last. */
-static int remove_sealed(xenfork_ctx *ctx,
-                         const struct xenfork__sealed_list *list, size_t i)
+static int remove_base(xenfork_ctx *ctx, const struct xenfork__base_list *list,
+                       size_t i)
 {
     int rc = xenfork__disk_remove(ctx, list->items[i].driver,
                                   list->items[i].path);
 
-    return rc < 0 ? rc : xenfork__sealed_forget(ctx, list->names[i]);
+    return rc < 0 ? rc : xenfork__base_forget(ctx, list->names[i]);
 }
 
 static int sweep_locked(xenfork_ctx *ctx)
 {
-    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_base struct xenfork__base_list list = {0};
     cleanup_graph struct graph graph = {0};
     size_t i;
-    int rc = xenfork__sealed_load(ctx, &list);
+    int rc = xenfork__base_load(ctx, &list);
 
     if (rc < 0)
         return rc;
@@ -324,18 +325,18 @@ static int sweep_locked(xenfork_ctx *ctx)
     }
     for (i = 0; i < list.count; i++)
         if (!find_real(&graph, list.items[i].path)) {
-            int r = remove_sealed(ctx, &list, i);
+            int r = remove_base(ctx, &list, i);
 
             rc = rc < 0 ? rc : r;
         }
     return rc;
 }
 
-int xenfork__sealed_sweep(xenfork_ctx *ctx)
+int xenfork__base_sweep(xenfork_ctx *ctx)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_sealed struct xenfork__sealed_list list = {0};
-    int rc = xenfork__sealed_load(ctx, &list);
+    cleanup_base struct xenfork__base_list list = {0};
+    int rc = xenfork__base_load(ctx, &list);
 
     if (rc < 0 || !list.count)
         return rc;

@@ -180,19 +180,19 @@ int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
-                        const struct xenfork__cut *cut)
+                        const struct xenfork__snapshot *snapshot)
 {
     const struct xenfork__disk_driver *d = NULL;
     int rc = xenfork__disk_of_record(ctx, driver, &d);
 
     if (rc == 0 && d->abort)
-        rc = d->abort(ctx, cut);
+        rc = d->abort(ctx, snapshot);
     xenfork__disks_hang_up(ctx);
     return rc;
 }
 
 int xenfork__disk_detach_settle(xenfork_ctx *ctx, const char *driver,
-                                const struct xenfork__cut *cut,
+                                const struct xenfork__snapshot *snapshot,
                                 bool *is_switched_out)
 {
     const struct xenfork__disk_driver *d = NULL;
@@ -200,7 +200,7 @@ int xenfork__disk_detach_settle(xenfork_ctx *ctx, const char *driver,
 
     *is_switched_out = false;
     if (rc == 0 && d->detach_settle)
-        rc = d->detach_settle(ctx, cut, is_switched_out);
+        rc = d->detach_settle(ctx, snapshot, is_switched_out);
     xenfork__disks_hang_up(ctx);
     return rc;
 }
@@ -232,7 +232,7 @@ static int not_made(xenfork_ctx *ctx, int rc, const char *path)
 static int prepare_one(xenfork_ctx *ctx,
                        const struct xenfork__disks_source *source,
                        const struct xenfork__disk_driver *driver,
-                       uint32_t index, struct xenfork__node *image)
+                       uint32_t index, struct xenfork__record *image)
 {
     const struct xenfork__disk *disk = &source->config->disks[index];
     cleanup_free char *path = NULL;
@@ -242,24 +242,24 @@ static int prepare_one(xenfork_ctx *ctx,
         return rc;
     if (!path)
         return xenfork__shared_note(ctx, image, disk);
-    if ((rc = xenfork__txn_snapshot(
-             ctx, source->txn, driver->name,
-             &(struct xenfork__txn_disk){
+    if ((rc = xenfork__journal_snapshot(
+             ctx, source->journal, driver->name,
+             &(struct xenfork__journal_disk){
                  .path = path, .vdev = disk->vdev, .from = disk->path})) < 0 ||
-        (rc = driver->prepare(
-             ctx, &(struct xenfork__cut){.domid = source->domid,
-                                         .vdev = disk->vdev,
-                                         .from = disk->path,
-                                         .to = path,
-                                         .is_frozen = source->is_frozen})) < 0)
+        (rc = driver->prepare(ctx, &(struct xenfork__snapshot){
+                                       .domid = source->domid,
+                                       .vdev = disk->vdev,
+                                       .from = disk->path,
+                                       .to = path,
+                                       .is_frozen = source->is_frozen})) < 0)
         return not_made(ctx, rc, path);
-    return xenfork__node_add_disk(ctx, image, index, disk->vdev, driver->name,
-                                  path, disk->path);
+    return xenfork__record_add_disk(ctx, image, index, disk->vdev, driver->name,
+                                    path, disk->path);
 }
 
 int xenfork__disks_prepare(xenfork_ctx *ctx,
                            const struct xenfork__disks_source *source,
-                           struct xenfork__node *image)
+                           struct xenfork__record *image)
 {
     uint32_t i;
     int rc = 0;
@@ -293,55 +293,55 @@ int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config)
  * Take one snapshot; the path may have come to lead elsewhere since the source
  * was examined.
  */
-static int cut_one(xenfork_ctx *ctx, uint32_t domid,
-                   const struct xenfork__node_disk *sealed)
+static int snapshot_one(xenfork_ctx *ctx, uint32_t domid,
+                        const struct xenfork__record_disk *base)
 {
     const struct xenfork__disk_driver *driver = NULL;
-    int rc = xenfork__disk_of_record(ctx, sealed->driver, &driver);
+    int rc = xenfork__disk_of_record(ctx, base->driver, &driver);
 
-    if (rc < 0 || (rc = xenfork__disk_is_served(ctx, domid, sealed->vdev,
-                                                sealed->from)) < 0)
+    if (rc < 0 ||
+        (rc = xenfork__disk_is_served(ctx, domid, base->vdev, base->from)) < 0)
         return rc;
-    return driver->cut(ctx, &(struct xenfork__cut){.domid = domid,
-                                                   .vdev = sealed->vdev,
-                                                   .from = sealed->from,
-                                                   .to = sealed->path});
+    return driver->snapshot(ctx, &(struct xenfork__snapshot){.domid = domid,
+                                                             .vdev = base->vdev,
+                                                             .from = base->from,
+                                                             .to = base->path});
 }
 
-int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
-                       const struct xenfork__node *image)
+int xenfork__disks_snapshot(xenfork_ctx *ctx, uint32_t domid,
+                            const struct xenfork__record *image)
 {
     uint32_t i;
     int rc = 0;
 
     for (i = 0; i < image->disk_count && rc >= 0; i++)
-        rc = cut_one(ctx, domid, &image->disks[i]);
+        rc = snapshot_one(ctx, domid, &image->disks[i]);
     if (rc == 0)
         xenfork__disks_hang_up(ctx);
     return rc;
 }
 
-static int clone_one(xenfork_ctx *ctx, struct xenfork__txn *txn,
+static int clone_one(xenfork_ctx *ctx, struct xenfork__journal *journal,
                      const struct xenfork__disk *disk,
-                     const struct xenfork__node_disk *sealed,
-                     struct xenfork__node *clone, const char **script_out)
+                     const struct xenfork__record_disk *base,
+                     struct xenfork__record *clone, const char **script_out)
 {
     const struct xenfork__disk_driver *driver = NULL;
     cleanup_free char *path = NULL;
     int rc;
 
-    if ((rc = xenfork__disk_of_record(ctx, sealed->driver, &driver)) < 0 ||
+    if ((rc = xenfork__disk_of_record(ctx, base->driver, &driver)) < 0 ||
         (rc = driver->path(ctx, disk, clone->uuid, &path)) < 0 ||
-        (rc = xenfork__txn_overlay(ctx, txn, driver->name, path)) < 0 ||
-        (rc = driver->clone(ctx, sealed->path, path)) < 0)
+        (rc = xenfork__journal_overlay(ctx, journal, driver->name, path)) < 0 ||
+        (rc = driver->clone(ctx, base->path, path)) < 0)
         return path ? not_made(ctx, rc, path) : rc;
     *script_out = driver->script;
-    return xenfork__node_add_disk(ctx, clone, sealed->index, sealed->vdev,
-                                  driver->name, path, "");
+    return xenfork__record_add_disk(ctx, clone, base->index, base->vdev,
+                                    driver->name, path, "");
 }
 
-static const struct xenfork__node_disk *sealed_at(
-    const struct xenfork__node *image, uint32_t index)
+static const struct xenfork__record_disk *base_at(
+    const struct xenfork__record *image, uint32_t index)
 {
     uint32_t i;
 
@@ -355,23 +355,23 @@ static const struct xenfork__node_disk *sealed_at(
  * Check the driver that is requested: the image's base was made by one driver,
  * and no other can use it.
  */
-static int check_wish(xenfork_ctx *ctx, const struct xenfork__node *image,
-                      const struct xenfork__node_disk *sealed, const char *how)
+static int check_wish(xenfork_ctx *ctx, const struct xenfork__record *image,
+                      const struct xenfork__record_disk *base, const char *how)
 {
-    if (!strcmp(how, XENFORK__DISK_AUTO) || !strcmp(how, sealed->driver))
+    if (!strcmp(how, XENFORK__DISK_AUTO) || !strcmp(how, base->driver))
         return 0;
     xenfork__fail(
         ctx, XENFORK_E_DISK, 0,
         "the base of disk %s of image %s was made by driver %s, not %s",
-        sealed->vdev, image->name, sealed->driver, how);
+        base->vdev, image->name, base->driver, how);
     return xenfork__remedy(ctx, "leave out the driver");
 }
 
-static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
+static int clone_all(xenfork_ctx *ctx, struct xenfork__journal *journal,
                      const xenfork_spec *spec,
                      const struct xenfork__config *config,
-                     const struct xenfork__node *image,
-                     struct xenfork__node *clone,
+                     const struct xenfork__record *image,
+                     struct xenfork__record *clone,
                      struct xenfork__clone_disk *disks)
 {
     uint32_t i;
@@ -379,23 +379,23 @@ static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
 
     for (i = 0; i < config->disk_count; i++) {
         const struct xenfork__disk *disk = &config->disks[i];
-        const struct xenfork__node_disk *sealed = sealed_at(image, i);
+        const struct xenfork__record_disk *base = base_at(image, i);
         const char *how = xenfork__spec_disk(spec, disk->vdev);
 
         /* Writable, and without a base: the image was made without it. */
         if (!strcmp(how, XENFORK__DISK_NONE) ||
-            (!sealed && disk->path && disk->is_readwrite)) {
+            (!base && disk->path && disk->is_readwrite)) {
             disks[i].is_absent = true;
             continue;
         }
-        if (!sealed && ((rc = xenfork__shared_check(ctx, image, disk)) < 0 ||
-                        (rc = xenfork__shared_note(ctx, clone, disk)) < 0))
+        if (!base && ((rc = xenfork__shared_check(ctx, image, disk)) < 0 ||
+                      (rc = xenfork__shared_note(ctx, clone, disk)) < 0))
             return rc;
-        if (!sealed)
+        if (!base)
             continue;
-        if ((rc = check_wish(ctx, image, sealed, how)) < 0 ||
-            (rc = clone_one(ctx, txn, disk, sealed, clone, &disks[i].script)) <
-                0)
+        if ((rc = check_wish(ctx, image, base, how)) < 0 ||
+            (rc = clone_one(ctx, journal, disk, base, clone,
+                            &disks[i].script)) < 0)
             return rc;
     }
     for (i = 0; i < clone->disk_count; i++)
@@ -403,11 +403,11 @@ static int clone_all(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return 0;
 }
 
-int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
+int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__journal *journal,
                          const xenfork_spec *spec,
                          const struct xenfork__config *config,
-                         const struct xenfork__node *image,
-                         struct xenfork__node *clone,
+                         const struct xenfork__record *image,
+                         struct xenfork__record *clone,
                          struct xenfork__clone_disk **disks_out)
 {
     cleanup_free struct xenfork__clone_disk *disks = calloc(
@@ -416,13 +416,14 @@ int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
 
     if (!disks)
         return xenfork__nomem(ctx);
-    rc = clone_all(ctx, txn, spec, config, image, clone, disks);
+    rc = clone_all(ctx, journal, spec, config, image, clone, disks);
     if (rc == 0)
         *disks_out = steal_ptr(disks);
     return rc;
 }
 
-int xenfork__disks_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
+int xenfork__disks_release(xenfork_ctx *ctx,
+                           const struct xenfork__record *clone)
 {
     uint32_t i;
     int rc = 0, r;
@@ -439,29 +440,30 @@ int xenfork__disks_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
     return rc;
 }
 
-static int remove_one(xenfork_ctx *ctx, const struct xenfork__node *node,
-                      const struct xenfork__node_disk *disk)
+static int remove_one(xenfork_ctx *ctx, const struct xenfork__record *record,
+                      const struct xenfork__record_disk *disk)
 {
     const struct xenfork__disk_driver *driver = NULL;
     int rc = xenfork__disk_of_record(ctx, disk->driver, &driver);
 
     if (rc < 0)
         return rc;
-    if (driver->parent && node->kind == XENFORK_KIND_IMAGE)
-        return xenfork__sealed_keep(ctx, node, disk);
+    if (driver->parent && record->kind == XENFORK_KIND_IMAGE)
+        return xenfork__base_keep(ctx, record, disk);
     if (disk->other[0] &&
         (rc = xenfork__disk_remove(ctx, disk->other_driver, disk->other)) < 0)
         return rc;
     return driver->remove(ctx, disk->path);
 }
 
-int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
+int xenfork__disks_remove(xenfork_ctx *ctx,
+                          const struct xenfork__record *record)
 {
     uint32_t i;
     int rc = 0, r;
 
-    for (i = 0; i < node->disk_count; i++) {
-        r = remove_one(ctx, node, &node->disks[i]);
+    for (i = 0; i < record->disk_count; i++) {
+        r = remove_one(ctx, record, &record->disks[i]);
         rc = rc < 0 ? rc : r;
     }
     return rc;

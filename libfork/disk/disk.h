@@ -29,7 +29,7 @@ struct xenfork__collapse_request;
 struct xenfork__detach_request;
 
 /* A snapshot: one disk of a source that is forked. */
-struct xenfork__cut {
+struct xenfork__snapshot {
     uint32_t domid;   /* XENFORK_DOMID_NONE: it is gone */
     const char *vdev; /* "xvda" */
     const char *from; /* the source's path */
@@ -69,16 +69,16 @@ struct xenfork__disk_driver {
     /*
      * Prepare the snapshot while the source runs: everything that takes time.
      */
-    int (*prepare)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+    int (*prepare)(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot);
     /* Take the snapshot while the source does not run: @to becomes the base. */
-    int (*cut)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+    int (*snapshot)(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot);
     /*
      * Undo prepare and the snapshot, wherever they have come to, for a driver
      * that switches the source to another file or device.  Called in the stun,
      * or after it while the source runs, is frozen, or is gone.  It may be
      * called twice.  NULL: remove(@to) is enough
      */
-    int (*abort)(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+    int (*abort)(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot);
     /* Make an overlay for a clone. */
     int (*clone)(xenfork_ctx *ctx, const char *from, const char *to);
     /* Remove a base or overlay, finished or not.  Absent already: success */
@@ -108,9 +108,9 @@ struct xenfork__disk_driver {
      * Do work that may take long, after each such step, without that lock.
      * Nobody else does it meanwhile.  again_out: set, or left as it is
      */
-    int (*merge)(xenfork_ctx *ctx,
-                 const struct xenfork__collapse_request *request,
-                 bool *again_out);
+    int (*coalesce)(xenfork_ctx *ctx,
+                    const struct xenfork__collapse_request *request,
+                    bool *again_out);
     /*
      * Make an overlay independent of its base, while the domain runs, step by
      * step, see disk/detach.h, under its lock.  After a stop the disk is as
@@ -126,7 +126,8 @@ struct xenfork__disk_driver {
      * snapshot: the disk is as before, or switched.  is_switched_out: the
      * domain uses @to.  It may be called twice
      */
-    int (*detach_settle)(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+    int (*detach_settle)(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot,
                          bool *is_switched_out);
     bool is_moved;      /* a detach always makes it a raw file */
     const char *format; /* its paths are images of it, for qemu-img; or NULL */
@@ -175,12 +176,12 @@ int xenfork__raw_remove(xenfork_ctx *ctx, const char *path);
  * one by now; before a clone starts again INUSE, and also if it was written to.
  * disk/share.c
  */
-int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *node,
+int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__record *record,
                          const struct xenfork__disk *disk);
-int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__node *image,
+int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__record *image,
                           const struct xenfork__disk *disk);
 int xenfork__shared_check_start(xenfork_ctx *ctx,
-                                const struct xenfork__node *clone,
+                                const struct xenfork__record *clone,
                                 const struct xenfork__disk *disk);
 
 /* See xenfork__xen_disk_served().  disk/served.c */
@@ -213,20 +214,20 @@ int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                             const struct xenfork__disk_driver **driver_out);
 /* See detach_settle. */
 int xenfork__disk_detach_settle(xenfork_ctx *ctx, const char *driver,
-                                const struct xenfork__cut *cut,
+                                const struct xenfork__snapshot *snapshot,
                                 bool *is_switched_out);
 /* See hang_up: all drivers. */
 void xenfork__disks_hang_up(xenfork_ctx *ctx);
 /* See abort; a driver that has none has its remove() called later. */
 int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
-                        const struct xenfork__cut *cut);
+                        const struct xenfork__snapshot *snapshot);
 
 /*
  * Add the bases-to-be to the image's record; journal and prepare them.  txn,
  * spec, config: of the fork; domid, is_frozen: of the source
  */
 struct xenfork__disks_source {
-    struct xenfork__txn *txn;
+    struct xenfork__journal *journal;
     const xenfork_spec *spec;
     const struct xenfork__config *config;
     uint32_t domid;
@@ -234,9 +235,9 @@ struct xenfork__disks_source {
 };
 int xenfork__disks_prepare(xenfork_ctx *ctx,
                            const struct xenfork__disks_source *source,
-                           struct xenfork__node *image);
-int xenfork__disks_cut(xenfork_ctx *ctx, uint32_t domid,
-                       const struct xenfork__node *image);
+                           struct xenfork__record *image);
+int xenfork__disks_snapshot(xenfork_ctx *ctx, uint32_t domid,
+                            const struct xenfork__record *image);
 /* Check that a frozen source may write to its disks again.  INUSE */
 int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config);
 /*
@@ -244,18 +245,20 @@ int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config);
  * each of the configuration, its path owned by the node.  Caller frees the
  * array.
  */
-int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
+int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__journal *journal,
                          const xenfork_spec *spec,
                          const struct xenfork__config *config,
-                         const struct xenfork__node *image,
-                         struct xenfork__node *clone,
+                         const struct xenfork__record *image,
+                         struct xenfork__record *clone,
                          struct xenfork__clone_disk **disks_out);
 /* Release the disks of a clone whose domain is gone: see release. */
-int xenfork__disks_release(xenfork_ctx *ctx, const struct xenfork__node *clone);
+int xenfork__disks_release(xenfork_ctx *ctx,
+                           const struct xenfork__record *clone);
 /*
  * Remove the disks of a record; a base is removed with the last overlay that
  * needs it.
  */
-int xenfork__disks_remove(xenfork_ctx *ctx, const struct xenfork__node *node);
+int xenfork__disks_remove(xenfork_ctx *ctx,
+                          const struct xenfork__record *record);
 
 #endif

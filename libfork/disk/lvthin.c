@@ -74,19 +74,21 @@ static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 /* Commit now what the pool has not committed, not in the stun. */
-static int lvthin_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int lvthin_prepare(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot)
 {
-    cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);
+    cleanup_close int fd = open(snapshot->from, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || fsync(fd))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             cut->from);
+                             snapshot->from);
     return 0;
 }
 
-static int lvthin_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int lvthin_snapshot(xenfork_ctx *ctx,
+                           const struct xenfork__snapshot *snapshot)
 {
-    return xenfork__sys_lv_snapshot(ctx, cut->from, cut->to, true);
+    return xenfork__sys_lv_snapshot(ctx, snapshot->from, snapshot->to, true);
 }
 
 static int lvthin_clone(xenfork_ctx *ctx, const char *from, const char *to)
@@ -116,7 +118,7 @@ const struct xenfork__disk_driver xenfork__disk_lvthin = {
     .probe = lvthin_probe,
     .path = lvthin_path,
     .prepare = lvthin_prepare,
-    .cut = lvthin_cut,
+    .snapshot = lvthin_snapshot,
     .clone = lvthin_clone,
     .remove = xenfork__sys_lv_remove,
     .usage = lvthin_usage,

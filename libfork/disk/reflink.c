@@ -100,24 +100,28 @@ static int make_folder(xenfork_ctx *ctx, const char *path)
 }
 
 /* Write dirty data now, not by the FICLONE in the stun. */
-static int reflink_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int reflink_prepare(xenfork_ctx *ctx,
+                           const struct xenfork__snapshot *snapshot)
 {
-    cleanup_close int fd = open(cut->from, O_RDONLY | O_CLOEXEC);
+    cleanup_close int fd = open(snapshot->from, O_RDONLY | O_CLOEXEC);
     int rc;
 
     if (fd < 0 || fsync(fd))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             cut->from);
-    rc = note_extents(ctx, cut->from);
-    return rc < 0 ? rc : make_folder(ctx, cut->to);
+                             snapshot->from);
+    rc = note_extents(ctx, snapshot->from);
+    return rc < 0 ? rc : make_folder(ctx, snapshot->to);
 }
 
 /* Make the folder again: another process may have removed its last file. */
-static int reflink_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int reflink_snapshot(xenfork_ctx *ctx,
+                            const struct xenfork__snapshot *snapshot)
 {
-    int rc = make_folder(ctx, cut->to);
+    int rc = make_folder(ctx, snapshot->to);
 
-    return rc < 0 ? rc : xenfork__sys_reflink(ctx, cut->from, cut->to, true);
+    return rc < 0
+               ? rc
+               : xenfork__sys_reflink(ctx, snapshot->from, snapshot->to, true);
 }
 
 static int reflink_clone(xenfork_ctx *ctx, const char *from, const char *to)
@@ -133,7 +137,7 @@ const struct xenfork__disk_driver xenfork__disk_reflink = {
     .yields = reflink_yields,
     .path = reflink_path,
     .prepare = reflink_prepare,
-    .cut = reflink_cut,
+    .snapshot = reflink_snapshot,
     .clone = reflink_clone,
     .remove = xenfork__raw_remove,
     .usage = xenfork__sys_file_usage,

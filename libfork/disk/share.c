@@ -17,7 +17,7 @@ static int identify(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                                      : xenfork__sys_disk_is(ctx, file, is_out);
 }
 
-int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *node,
+int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__record *record,
                          const struct xenfork__disk *disk)
 {
     char is[XENFORK__DISK_IS];
@@ -25,18 +25,18 @@ int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__node *node,
 
     return rc < 0 || !is[0]
                ? rc
-               : xenfork__node_add_shared(ctx, node, disk->vdev, is);
+               : xenfork__record_add_shared(ctx, record, disk->vdev, is);
 }
 
 /* Return what the disk was; NULL: not noted */
-static const char *noted(const struct xenfork__node *node,
+static const char *noted(const struct xenfork__record *record,
                          const struct xenfork__disk *disk)
 {
     uint32_t i;
 
-    for (i = 0; i < node->shared_count; i++)
-        if (disk->vdev && !strcmp(node->shared[i].vdev, disk->vdev))
-            return node->shared[i].is;
+    for (i = 0; i < record->shared_count; i++)
+        if (disk->vdev && !strcmp(record->shared[i].vdev, disk->vdev))
+            return record->shared[i].is;
     return NULL;
 }
 
@@ -49,7 +49,7 @@ static bool is_same_disk(const char *a, const char *b)
     return !strncmp(a, b, length);
 }
 
-int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__node *image,
+int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__record *image,
                           const struct xenfork__disk *disk)
 {
     const char *was = noted(image, disk);
@@ -69,7 +69,7 @@ int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__node *image,
 }
 
 int xenfork__shared_check_start(xenfork_ctx *ctx,
-                                const struct xenfork__node *clone,
+                                const struct xenfork__record *clone,
                                 const struct xenfork__disk *disk)
 {
     const char *was = noted(clone, disk);

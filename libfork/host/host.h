@@ -16,7 +16,7 @@
 int xenfork__sys_boot(xenfork_ctx *ctx, char boot_out[37]);
 /* Make dst (new, empty) a reflink of src.  DISK: file system cannot */
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
-                         bool is_sealed);
+                         bool is_base);
 /* Count the extents of a file, without listing them. */
 int xenfork__sys_extents(xenfork_ctx *ctx, const char *path,
                          uint64_t *extents_out);
@@ -79,7 +79,7 @@ int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path);
 int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out);
 /* Make a thin snapshot; dst is new, in such a folder.  DISK */
 int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
-                             bool is_sealed);
+                             bool is_base);
 /* Return the space that the volume has in its pool, shared or not.  DISK */
 int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
                           uint64_t *allocated_kib_out);
@@ -187,7 +187,7 @@ int xenfork__sys_tap_release(xenfork_ctx *ctx, const char *path,
 #define XENFORK__QEMU_NAME 48U
 
 /* A file, and its format in QEMU's words. */
-struct xenfork__image {
+struct xenfork__image_file {
     const char *path, *format;
 };
 
@@ -206,7 +206,8 @@ int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
                           const struct xenfork__qemu_top *top, const char *node,
                           const char *path);
 /*
- * Take a snapshot: flush @node, and serve the disk from @overlay on top of it.
+ * Take a snapshot: flush @record, and serve the disk from @overlay on top of
+ * it.
  */
 int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
                                const char *node, const char *overlay);
@@ -218,9 +219,9 @@ int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid,
  * when it is ready, writes go to both.  @id: of the job, and of the node.  The
  * guest stands still until this returns
  */
-int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
-                            const struct xenfork__qemu_top *top, const char *id,
-                            const char *path);
+int xenfork__sys_qemu_commit(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__qemu_top *top,
+                             const char *id, const char *path);
 /*
  * Begin a job that copies into @top what is between it and the file @depth
  * below, which its header calls @backing; it ends by itself.
@@ -239,11 +240,12 @@ int xenfork__sys_qemu_flatten(xenfork_ctx *ctx, uint32_t domid,
                               const char *id, uint64_t bytes_per_second);
 /*
  * Begin a job that copies everything into another file, which is empty, as
- * xenfork__sys_qemu_merge() does.
+ * xenfork__sys_qemu_commit() does.
  */
 int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__qemu_top *top,
-                             const char *id, const struct xenfork__image *to,
+                             const char *id,
+                             const struct xenfork__image_file *to,
                              uint64_t bytes_per_second);
 int xenfork__sys_qemu_speed(xenfork_ctx *ctx, uint32_t domid, const char *id,
                             uint64_t bytes_per_second);
@@ -280,7 +282,7 @@ bool xenfork__sys_has_qemu_img(void);
 int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path);
 /* Make an empty image in an existing file, which keeps owner and mode.  DISK */
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
-                                 const struct xenfork__image *image,
+                                 const struct xenfork__image_file *image,
                                  uint64_t bytes);
 /*
  * Hold the host side of a NIC: the interface stays as its script has made it,
@@ -305,7 +307,7 @@ int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge);
  * process ends without commit, and serves its clones after commit.
  * keeper_fd_out: write 'c' to say committed; closing it without: undo.
  */
-int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
+int xenfork__sys_keeper(xenfork_ctx *ctx, const char *journal_id,
                         int *keeper_fd_out);
 /* The argument in place of a journal: see collapse.h. */
 #define XENFORK__KEEPER_COLLAPSE "--collapse"

@@ -128,8 +128,8 @@ static void reap(pid_t pid)
         ;
 }
 
-static int start(xenfork_ctx *ctx, struct keeper *keeper, const char *txn_id,
-                 char *const argv[])
+static int start(xenfork_ctx *ctx, struct keeper *keeper,
+                 const char *journal_id, char *const argv[])
 {
     int e;
 
@@ -153,15 +153,15 @@ static int start(xenfork_ctx *ctx, struct keeper *keeper, const char *txn_id,
         reap(keeper->pid);
     }
     return xenfork__fail(ctx, XENFORK_E_IO, 0, "cannot start %s for journal %s",
-                         KEEPER, txn_id);
+                         KEEPER, journal_id);
 }
 
-int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
+int xenfork__sys_keeper(xenfork_ctx *ctx, const char *journal_id,
                         int *keeper_fd_out)
 {
     struct keeper keeper = {{-1, -1}, {-1, -1}, -1};
     cleanup_free char *dir = NULL;
-    cleanup_free char *txn = strdup(txn_id);
+    cleanup_free char *journal = strdup(journal_id);
     char name[] = "xenfork-keeper";
     char option[] = "--state-dir";
     char *argv[5] = {name, NULL, NULL, NULL, NULL};
@@ -172,10 +172,10 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
         argv[argc++] = option;
         argv[argc++] = dir;
     }
-    argv[argc] = txn;
-    if (!txn || (argc > 1 && !dir))
+    argv[argc] = journal;
+    if (!journal || (argc > 1 && !dir))
         return xenfork__nomem(ctx);
-    rc = start(ctx, &keeper, txn_id, argv);
+    rc = start(ctx, &keeper, journal_id, argv);
     if (rc == 0)
         *keeper_fd_out = steal_fd(&keeper.word[1]);
     close_keeper(&keeper);

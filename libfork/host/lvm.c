@@ -133,7 +133,7 @@ static char *split(const char *path, const char **vg_out, const char **lv_out)
 }
 
 int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
-                             bool is_sealed)
+                             bool is_base)
 {
     const char *vg, *lv;
     cleanup_free char *names = split(dst, &vg, &lv);
@@ -145,7 +145,7 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
                                 "--setactivationskip",
                                 "n",
                                 "--permission",
-                                is_sealed ? "r" : "rw",
+                                is_base ? "r" : "rw",
                                 "--name",
                                 names ? lv : NULL,
                                 "--",

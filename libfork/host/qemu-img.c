@@ -39,7 +39,7 @@ int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path)
 }
 
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
-                                 const struct xenfork__image *image,
+                                 const struct xenfork__image_file *image,
                                  uint64_t bytes)
 {
     char size[24];

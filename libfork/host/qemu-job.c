@@ -65,7 +65,7 @@ static int begin(xenfork_ctx *ctx, uint32_t domid,
 
 static int mirror(xenfork_ctx *ctx, uint32_t domid,
                   const struct xenfork__qemu_top *top, const char *id,
-                  const struct xenfork__image *to, const char *sync,
+                  const struct xenfork__image_file *to, const char *sync,
                   uint64_t bytes_per_second)
 {
     int rc;
@@ -83,18 +83,19 @@ static int mirror(xenfork_ctx *ctx, uint32_t domid,
     return rc;
 }
 
-int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
-                            const struct xenfork__qemu_top *top, const char *id,
-                            const char *path)
+int xenfork__sys_qemu_commit(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__qemu_top *top,
+                             const char *id, const char *path)
 {
-    const struct xenfork__image to = {.path = path, .format = "qcow2"};
+    const struct xenfork__image_file to = {.path = path, .format = "qcow2"};
 
     return mirror(ctx, domid, top, id, &to, "top", 0);
 }
 
 int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__qemu_top *top,
-                             const char *id, const struct xenfork__image *to,
+                             const char *id,
+                             const struct xenfork__image_file *to,
                              uint64_t bytes_per_second)
 {
     return mirror(ctx, domid, top, id, to, "full", bytes_per_second);

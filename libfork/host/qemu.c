@@ -120,7 +120,7 @@ int xenfork__sys_qemu_top(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
 }
 
 int xenfork__qmp_add(xenfork_ctx *ctx, uint32_t domid, const char *node,
-                     const struct xenfork__image *image, bool is_direct,
+                     const struct xenfork__image_file *image, bool is_direct,
                      const char *rest)
 {
     cleanup_free char *file = xenfork__qmp_quote(image->path);
@@ -140,7 +140,7 @@ int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
                           const struct xenfork__qemu_top *top, const char *node,
                           const char *path)
 {
-    const struct xenfork__image image = {.path = path, .format = "qcow2"};
+    const struct xenfork__image_file image = {.path = path, .format = "qcow2"};
 
     return xenfork__qmp_add(ctx, domid, node, &image, top->is_direct,
                             ",\"backing\":null");

@@ -30,7 +30,7 @@ int xenfork__qmp_try(xenfork_ctx *ctx, uint32_t domid, const char *command,
                      const char *arguments);
 /* Add a node over a file; @rest: more of its options, as JSON. */
 int xenfork__qmp_add(xenfork_ctx *ctx, uint32_t domid, const char *node,
-                     const struct xenfork__image *image, bool is_direct,
+                     const struct xenfork__image_file *image, bool is_direct,
                      const char *rest);
 /* Return a text as JSON, quoted; caller frees.  NULL: out of memory */
 char *xenfork__qmp_quote(const char *text);

@@ -56,7 +56,7 @@ static int take_checksums(int src, int dst)
 }
 
 /* Fill dst, which is new; step_out: the step that failed. */
-static int fill(int src, int dst, bool is_sealed, const char **step_out)
+static int fill(int src, int dst, bool is_base, const char **step_out)
 {
     struct stat st;
 
@@ -74,7 +74,7 @@ static int fill(int src, int dst, bool is_sealed, const char **step_out)
     if (fchown(dst, st.st_uid, st.st_gid) < 0)
         return -1;
     *step_out = "set the mode of a reflink of";
-    if (is_sealed && fchmod(dst, 0400) < 0)
+    if (is_base && fchmod(dst, 0400) < 0)
         return -1;
     *step_out = "write out a reflink of";
     return fsync(dst);
@@ -93,7 +93,7 @@ static int cannot(xenfork_ctx *ctx, int errnoval, const char *step,
 }
 
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
-                         bool is_sealed)
+                         bool is_base)
 {
     cleanup_free char *dir = directory_of(dst);
     cleanup_close int in = -1;
@@ -110,7 +110,7 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
     out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0)
         return cannot(ctx, errno, "create a reflink of", src, dst);
-    if (fill(in, out, is_sealed, &step) < 0 || sync_directory(dir) < 0) {
+    if (fill(in, out, is_base, &step) < 0 || sync_directory(dir) < 0) {
         e = errno;
         unlink(dst);
         return cannot(ctx, e, step, src, dst);
@@ -189,7 +189,7 @@ int xenfork__sys_file_usage(xenfork_ctx *ctx, const char *path,
                        ? count_blocks(ctx, fd, path, allocated_kib_out,
                                       own_kib_out)
                        : xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                                 "cannot list the extents of %s", path);
+                                       "cannot list the extents of %s", path);
     } while (add_extents(map, &allocated, &own));
     *allocated_kib_out = allocated / 1024;
     *own_kib_out = own / 1024;

@@ -12,15 +12,15 @@
 
 static char *path_of(const xenfork_ctx *ctx, const uint8_t clone[16])
 {
-    return xenfork__node_path(ctx, XENFORK_KIND_CLONE, clone,
-                              XENFORK__FILE_CONFIG);
+    return xenfork__record_path(ctx, XENFORK_KIND_CLONE, clone,
+                                XENFORK__FILE_CONFIG);
 }
 
 int xenfork__again_keep(xenfork_ctx *ctx, const uint8_t clone[16],
                         const char *json)
 {
-    cleanup_free char *dir = xenfork__node_path(ctx, XENFORK_KIND_CLONE, clone,
-                                                NULL);
+    cleanup_free char *dir = xenfork__record_path(ctx, XENFORK_KIND_CLONE,
+                                                  clone, NULL);
     cleanup_free char *path = path_of(ctx, clone);
     int rc;
 
@@ -40,7 +40,7 @@ static int load(xenfork_ctx *ctx, const uint8_t clone[16], char **json_out)
                 : xenfork__nomem(ctx);
 }
 
-int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__node *clone,
+int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__record *clone,
                           char **json_out)
 {
     int rc = load(ctx, clone->uuid, json_out);
@@ -53,7 +53,7 @@ int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__node *clone,
                                 "MAC addresses that xl fork-info shows");
 }
 
-int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__node *clone,
+int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__record *clone,
                           const struct xenfork__config_change *change)
 {
     cleanup_free char *json = NULL;
@@ -67,38 +67,38 @@ int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__node *clone,
 }
 
 int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
-                         uint32_t domid, const char *json, const char *txn)
+                         uint32_t domid, const char *json, const char *journal)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     uint32_t now;
     int rc;
 
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
         return rc;
-    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone, &node);
+    rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, clone, &record);
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
     if (rc < 0)
         return rc;
     /* Another machine that has its UUID starts again: none of ours. */
-    rc = xenfork__clone_domid(ctx, node, &now);
+    rc = xenfork__clone_domid(ctx, record, &now);
     if (rc == XENFORK_E_UUIDTAKEN)
         return 0;
     if (rc < 0)
         return rc;
     if (json && (rc = xenfork__again_keep(ctx, clone, json)) < 0)
         return rc;
-    rc = node->generation[0] ? xenfork__guest_again(ctx, domid, node) : 0;
+    rc = record->generation[0] ? xenfork__guest_again(ctx, domid, record) : 0;
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    xenfork__node_set_domid(ctx, node, domid);
-    free(node->left); /* it is here */
-    node->left = NULL;
-    node->is_hydrating = false;
-    node->hydrated = 100;
-    memset(node->parent, 0, sizeof(node->parent));
-    if (txn)
-        snprintf(node->txn, sizeof(node->txn), "%s", txn);
-    return xenfork__node_save(ctx, node);
+    xenfork__record_set_domid(ctx, record, domid);
+    free(record->left); /* it is here */
+    record->left = NULL;
+    record->is_hydrating = false;
+    record->hydrated = 100;
+    memset(record->parent, 0, sizeof(record->parent));
+    if (journal)
+        snprintf(record->journal, sizeof(record->journal), "%s", journal);
+    return xenfork__record_save(ctx, record);
 }

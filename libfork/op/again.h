@@ -13,18 +13,18 @@
 int xenfork__again_keep(xenfork_ctx *ctx, const uint8_t clone[16],
                         const char *json);
 /* Return the configuration; caller frees.  STATE: there is none */
-int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__node *clone,
+int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__record *clone,
                           char **json_out);
 /* Change the configuration of a clone; a clone without one is left alone. */
-int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__node *clone,
+int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__record *clone,
                           const struct xenfork__config_change *change);
 /*
  * Take over a clone's new domain, which is paused and has all of its memory:
  * tell it what the clone was told, and note it in the record.  @json: its
- * configuration, to be kept; NULL: it is kept already.  @txn: its journal;
+ * configuration, to be kept; NULL: it is kept already.  @journal: its journal;
  * NULL: it has none.  With the UUID of no clone nothing is done
  */
 int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
-                         uint32_t domid, const char *json, const char *txn);
+                         uint32_t domid, const char *json, const char *journal);
 
 #endif

@@ -31,18 +31,18 @@ static bool answer_now(xenfork_ctx *ctx, uint32_t domid)
 }
 
 /* Attend once; tell whether the source is still frozen. */
-static bool answer_once(xenfork_ctx *ctx, const char *txn)
+static bool answer_once(xenfork_ctx *ctx, const char *journal)
 {
-    cleanup_nodes struct xenfork__nodes frozen = {0};
+    cleanup_records struct xenfork__records frozen = {0};
     size_t i;
 
-    if (xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &frozen) < 0)
+    if (xenfork__records_load(ctx, XENFORK_KIND_FROZEN, &frozen) < 0)
         return false;
     for (i = 0; i < frozen.count; i++) {
-        const struct xenfork__node *source = frozen.nodes[i];
+        const struct xenfork__record *source = frozen.records[i];
         struct xenfork__dominfo info;
 
-        if (strcmp(source->txn, txn))
+        if (strcmp(source->journal, journal))
             continue;
         return xenfork__xen_watch_frozen(ctx, source->domid) == 0 &&
                xenfork__frozen_info(ctx, source, &info) == 0 &&
@@ -51,16 +51,16 @@ static bool answer_once(xenfork_ctx *ctx, const char *txn)
     return false;
 }
 
-int xenfork__answer(xenfork_ctx *ctx, const char *txn, bool is_waiting)
+int xenfork__attend(xenfork_ctx *ctx, const char *journal, bool is_waiting)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    char name[sizeof("answer-") + XENFORK__UUID_CHARS];
+    char name[sizeof("attend-") + XENFORK__UUID_CHARS];
     uint32_t domid;
     int rc;
 
-    snprintf(name, sizeof(name), "answer-%s", txn);
+    snprintf(name, sizeof(name), "attend-%s", journal);
     rc = xenfork__lock_take(ctx, name, is_waiting, &lock);
-    while (rc == 0 && answer_once(ctx, txn))
+    while (rc == 0 && answer_once(ctx, journal))
         rc = xenfork__xen_wait_event(ctx, -1, -1, &domid);
     return rc;
 }

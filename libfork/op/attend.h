@@ -12,6 +12,6 @@
  * itself.  One does it at a time: the freeze's keeper, or xenforkd, if the
  * keeper was killed.  BUSY (not logged): another does, and we do not wait.
  */
-int xenfork__answer(xenfork_ctx *ctx, const char *txn, bool is_waiting);
+int xenfork__attend(xenfork_ctx *ctx, const char *journal, bool is_waiting);
 
 #endif

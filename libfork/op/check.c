@@ -340,11 +340,11 @@ static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
                         const xenfork_spec *spec,
                         const struct xenfork__dominfo *info)
 {
-    struct xenfork__promise promise;
+    struct xenfork__reservation reservation;
 
-    xenfork__promise(spec, info, info->private_pages + info->shared_pages,
-                     &promise);
-    return note(ctx, check, xenfork__promise_check(ctx, &promise));
+    xenfork__reservation(spec, info, info->private_pages + info->shared_pages,
+                         &reservation);
+    return note(ctx, check, xenfork__reservation_check(ctx, &reservation));
 }
 
 static int check_clones(xenfork_ctx *ctx, xenfork_check *check,
@@ -395,7 +395,7 @@ int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
 static int see_frozen(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                       bool *is_frozen_out)
 {
-    cleanup_node struct xenfork__node *frozen = NULL;
+    cleanup_record struct xenfork__record *frozen = NULL;
     int rc = xenfork__frozen_load(ctx, info->uuid, &frozen);
 
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)

@@ -11,35 +11,35 @@
 #include "op/again.h"
 #include "op/guest.h"
 
-static int new_node(struct xenfork__job *job, uint32_t i,
-                    struct xenfork__node **node_out)
+static int new_record(struct xenfork__job *job, uint32_t i,
+                      struct xenfork__record **record_out)
 {
-    cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
+    cleanup_record struct xenfork__record *record = calloc(1, sizeof(*record));
     const struct xenfork__identity *id = &job->ids[i];
     int rc;
 
-    if (!node)
+    if (!record)
         return xenfork__nomem(job->ctx);
-    node->kind = XENFORK_KIND_CLONE;
-    memcpy(node->uuid, id->uuid, 16);
-    memcpy(node->parent, job->image->uuid, 16);
-    xenfork__node_set_domid(job->ctx, node, XENFORK_DOMID_NONE);
-    node->name = strdup(id->name);
-    node->parent_name = strdup(job->image->name);
-    strcpy(node->txn, xenfork__txn_id(job->txn));
-    node->created_s = (uint64_t)time(NULL);
-    node->pages = job->image->pages;
-    node->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
+    record->kind = XENFORK_KIND_CLONE;
+    memcpy(record->uuid, id->uuid, 16);
+    memcpy(record->parent, job->image->uuid, 16);
+    xenfork__record_set_domid(job->ctx, record, XENFORK_DOMID_NONE);
+    record->name = strdup(id->name);
+    record->parent_name = strdup(job->image->name);
+    strcpy(record->journal, xenfork__journal_id(job->journal));
+    record->created_s = (uint64_t)time(NULL);
+    record->pages = job->image->pages;
+    record->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
     if (job->spec->flags & XENFORK_FORK_EPHEMERAL)
-        node->ephemeral = job->spec->flags & XENFORK_FORK_EPHEMERAL_CRASH
-                              ? XENFORK__EPHEMERAL_CRASH
-                              : XENFORK__EPHEMERAL_POWEROFF;
-    if (!node->name || !node->parent_name)
+        record->ephemeral = job->spec->flags & XENFORK_FORK_EPHEMERAL_CRASH
+                                ? XENFORK__EPHEMERAL_CRASH
+                                : XENFORK__EPHEMERAL_POWEROFF;
+    if (!record->name || !record->parent_name)
         return xenfork__nomem(job->ctx);
-    rc = xenfork__generation_new(job->ctx, node->generation);
+    rc = xenfork__generation_new(job->ctx, record->generation);
     if (rc < 0)
         return rc;
-    *node_out = steal_ptr(node);
+    *record_out = steal_ptr(record);
     return 0;
 }
 
@@ -50,7 +50,7 @@ static bool is_held(const struct xenfork__job *job, uint32_t i, uint32_t nic)
 }
 
 static int create(struct xenfork__job *job, uint32_t i,
-                  struct xenfork__node *node)
+                  struct xenfork__record *record)
 {
     xenfork_ctx *ctx = job->ctx;
     cleanup_free char *stream = NULL;
@@ -63,11 +63,11 @@ static int create(struct xenfork__job *job, uint32_t i,
     for (n = 0; n < job->ids[i].nic_count; n++)
         job->ids[i].nics[n].is_held = is_held(job, i, n);
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
-        (rc = xenfork__disks_clone(ctx, job->txn, job->spec, job->config,
-                                   job->image, node, &disks)) < 0)
+        (rc = xenfork__disks_clone(ctx, job->journal, job->spec, job->config,
+                                   job->image, record, &disks)) < 0)
         return rc;
-    stream = xenfork__node_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
-                                XENFORK__FILE_STREAM);
+    stream = xenfork__record_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
+                                  XENFORK__FILE_STREAM);
     if (!stream)
         return xenfork__nomem(ctx);
     fd = open(stream, O_RDONLY | O_CLOEXEC);
@@ -76,12 +76,12 @@ static int create(struct xenfork__job *job, uint32_t i,
                              stream);
     rc = xenfork__xen_restore(
         ctx, job->config,
-        &(struct xenfork__clone_config){.name = node->name,
-                                        .uuid = node->uuid,
+        &(struct xenfork__clone_config){.name = record->name,
+                                        .uuid = record->uuid,
                                         .nics = job->ids[i].nics,
                                         .disks = disks},
-        fd, &json, &node->domid);
-    return rc < 0 ? rc : xenfork__again_keep(ctx, node->uuid, json);
+        fd, &json, &record->domid);
+    return rc < 0 ? rc : xenfork__again_keep(ctx, record->uuid, json);
 }
 
 static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
@@ -94,7 +94,8 @@ static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
         /* The fork has copied the image's limit, which holds a claim. */
         (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0)
         return rc;
-    return xenfork__promise_clone(ctx, job->image->domid, domid, &job->promise);
+    return xenfork__reservation_clone(ctx, job->image->domid, domid,
+                                      &job->reservation);
 }
 
 /*
@@ -102,7 +103,7 @@ static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
  * passed.
  */
 static int attach_nics(struct xenfork__job *job, uint32_t i,
-                       struct xenfork__node *node)
+                       struct xenfork__record *record)
 {
     struct xenfork_clone *result = &job->result->clones[i];
     const struct xenfork__identity *id = &job->ids[i];
@@ -116,13 +117,13 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
         struct xenfork_nic *nic = &result->nics[n];
         int link = xenfork__nic_link(&job->spec->clones[i], n);
 
-        xenfork__vif_print(node->domid, id->nics[n].devid, nic->vif);
+        xenfork__vif_print(record->domid, id->nics[n].devid, nic->vif);
         xenfork__mac_print(id->nics[n].mac, nic->mac);
         nic->link = link;
         nic->is_held = is_held(job, i, n);
         result->nic_count = n + 1;
-        rc = xenfork__node_add_nic(job->ctx, node, id->nics[n].devid,
-                                   id->nics[n].mac, link);
+        rc = xenfork__record_add_nic(job->ctx, record, id->nics[n].devid,
+                                     id->nics[n].mac, link);
         if (rc < 0 || (is_held(job, i, n) &&
                        (rc = xenfork__sys_hold(job->ctx, nic->vif)) < 0))
             return rc;
@@ -135,35 +136,36 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
  * read nothing.
  */
 static int attach(struct xenfork__job *job, uint32_t i,
-                  struct xenfork__node *node)
+                  struct xenfork__record *record)
 {
     int rc;
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i)) < 0 ||
-        (rc = attach_nics(job, i, node)) < 0 ||
-        (rc = xenfork__guest_keep(job->ctx, node->uuid, job->image, i,
+        (rc = attach_nics(job, i, record)) < 0 ||
+        (rc = xenfork__guest_keep(job->ctx, record->uuid, job->image, i,
                                   &job->spec->clones[i])) < 0)
         return rc;
-    return xenfork__guest_clone(job->ctx, node->domid, node->generation,
+    return xenfork__guest_clone(job->ctx, record->domid, record->generation,
                                 job->image, i, &job->spec->clones[i]);
 }
 
 int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
 {
     struct xenfork_clone *result = &job->result->clones[i];
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     uint64_t start_ns = xenfork__now_ns();
     int rc;
 
-    if ((rc = new_node(job, i, &node)) < 0 || (rc = create(job, i, node)) < 0 ||
-        (rc = fork_memory(job, i, node->domid)) < 0 ||
-        (rc = attach(job, i, node)) < 0 ||
-        (rc = xenfork__node_save(job->ctx, node)) < 0)
+    if ((rc = new_record(job, i, &record)) < 0 ||
+        (rc = create(job, i, record)) < 0 ||
+        (rc = fork_memory(job, i, record->domid)) < 0 ||
+        (rc = attach(job, i, record)) < 0 ||
+        (rc = xenfork__record_save(job->ctx, record)) < 0)
         return rc;
-    result->domid = node->domid;
-    snprintf(result->name, sizeof(result->name), "%s", node->name);
-    xenfork__uuid_print(node->uuid, result->uuid);
-    strcpy(result->generation, node->generation);
+    result->domid = record->domid;
+    snprintf(result->name, sizeof(result->name), "%s", record->name);
+    xenfork__uuid_print(record->uuid, result->uuid);
+    strcpy(result->generation, record->generation);
     result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;
     return 0;
 }

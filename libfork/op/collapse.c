@@ -13,59 +13,61 @@
  * Journal it as a fork that is undone: the process that finds the journal of a
  * killed one does the same, and the source runs on.
  */
-static int join(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                const struct xenfork__disk_driver *driver,
-                const struct xenfork__cut *cut)
+static int commit(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                  const struct xenfork__disk_driver *driver,
+                  const struct xenfork__snapshot *snapshot)
 {
-    struct xenfork__txn *txn;
-    int rc = xenfork__txn_begin(ctx, &txn);
+    struct xenfork__journal *journal;
+    int rc = xenfork__journal_begin(ctx, &journal);
 
     if (rc < 0)
         return rc;
-    if ((rc = xenfork__txn_source(ctx, txn, info->uuid, info->domid,
-                                  info->is_paused)) < 0 ||
-        (rc = xenfork__txn_snapshot(
-             ctx, txn, driver->name,
-             &(struct xenfork__txn_disk){
-                 .path = cut->to, .vdev = cut->vdev, .from = cut->from})) < 0 ||
-        (rc = xenfork__txn_stopping(ctx, txn, info->is_paused, info->cpu_ns)) <
-            0 ||
-        (rc = driver->abort(ctx, cut)) < 0 ||
-        (rc = xenfork__txn_commit(ctx, txn)) < 0)
-        return xenfork__source_undo(ctx, txn, rc);
-    return xenfork__sealed_sweep(ctx);
+    if ((rc = xenfork__journal_source(ctx, journal, info->uuid, info->domid,
+                                      info->is_paused)) < 0 ||
+        (rc = xenfork__journal_snapshot(
+             ctx, journal, driver->name,
+             &(struct xenfork__journal_disk){.path = snapshot->to,
+                                             .vdev = snapshot->vdev,
+                                             .from = snapshot->from})) < 0 ||
+        (rc = xenfork__journal_stopping(ctx, journal, info->is_paused,
+                                        info->cpu_ns)) < 0 ||
+        (rc = driver->abort(ctx, snapshot)) < 0 ||
+        (rc = xenfork__journal_commit(ctx, journal)) < 0)
+        return xenfork__source_undo(ctx, journal, rc);
+    return xenfork__base_sweep(ctx);
 }
 
 /*
  * Run @act, which stops the guest, under a journal; the process that finds the
  * journal resumes the guest
  */
-static int journal(xenfork_ctx *ctx,
-                   const struct xenfork__collapse_request *request,
-                   xenfork__collapse_act *act, const void *arg)
+static int with_journal(xenfork_ctx *ctx,
+                        const struct xenfork__collapse_request *request,
+                        xenfork__collapse_act *act, const void *arg)
 {
     struct xenfork__dominfo info;
-    struct xenfork__txn *txn;
+    struct xenfork__journal *journal;
     int rc;
 
     if ((rc = xenfork__xen_info(ctx, request->domid, &info)) < 0 ||
-        (rc = xenfork__txn_begin(ctx, &txn)) < 0)
+        (rc = xenfork__journal_begin(ctx, &journal)) < 0)
         return rc;
-    if ((rc = xenfork__txn_source(ctx, txn, info.uuid, info.domid,
-                                  info.is_paused)) < 0 ||
-        (rc = xenfork__txn_stopping(ctx, txn, info.is_paused, info.cpu_ns)) <
-            0 ||
-        (rc = act(ctx, arg)) < 0 || (rc = xenfork__txn_commit(ctx, txn)) < 0)
-        return xenfork__source_undo(ctx, txn, rc);
+    if ((rc = xenfork__journal_source(ctx, journal, info.uuid, info.domid,
+                                      info.is_paused)) < 0 ||
+        (rc = xenfork__journal_stopping(ctx, journal, info.is_paused,
+                                        info.cpu_ns)) < 0 ||
+        (rc = act(ctx, arg)) < 0 ||
+        (rc = xenfork__journal_commit(ctx, journal)) < 0)
+        return xenfork__source_undo(ctx, journal, rc);
     return 0;
 }
 
 static const struct xenfork__collapse_ops ops = {
-    .is_free = xenfork__sealed_is_free,
-    .pair = xenfork__sealed_pair,
-    .above = xenfork__sealed_above,
-    .sweep = xenfork__sealed_sweep,
-    .journal = journal,
+    .is_free = xenfork__base_is_free,
+    .pair = xenfork__base_pair,
+    .above = xenfork__base_above,
+    .sweep = xenfork__base_sweep,
+    .journal = with_journal,
 };
 
 static struct xenfork__collapse_request request_for(
@@ -87,20 +89,20 @@ static int collapse_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (rc < 0 || !to)
         return rc;
-    return join(ctx, info, driver,
-                &(struct xenfork__cut){.domid = info->domid,
-                                       .vdev = disk->vdev,
-                                       .from = disk->path,
-                                       .to = to});
+    return commit(ctx, info, driver,
+                  &(struct xenfork__snapshot){.domid = info->domid,
+                                              .vdev = disk->vdev,
+                                              .from = disk->path,
+                                              .to = to});
 }
 
-static int merge_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                      const struct xenfork__disk_driver *driver,
-                      const struct xenfork__disk *disk, bool *again_out)
+static int coalesce_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                         const struct xenfork__disk_driver *driver,
+                         const struct xenfork__disk *disk, bool *again_out)
 {
     const struct xenfork__collapse_request request = request_for(info, disk);
 
-    return driver->merge ? driver->merge(ctx, &request, again_out) : 0;
+    return driver->coalesce ? driver->coalesce(ctx, &request, again_out) : 0;
 }
 
 typedef int step_fn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
@@ -176,7 +178,7 @@ static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
     xenfork__lock_drop(lock);
     ctx->guard_fd = guard_fd; /* a journal was in its place */
     if (rc == 0)
-        rc = turn(ctx, &info, merge_with, again_out);
+        rc = turn(ctx, &info, coalesce_with, again_out);
     /* The source is being forked, or a record is about to be written. */
     if (rc == XENFORK_E_BUSY)
         *again_out = true;
@@ -199,22 +201,22 @@ int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
  * Find the domain whose disk is backed by it now: perhaps another one of that
  * name.
  */
-static int find_source(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+static int find_source(xenfork_ctx *ctx, const struct xenfork__base *base,
                        uint32_t *domid_out)
 {
-    int rc = xenfork__xen_by_uuid(ctx, sealed->source, domid_out);
+    int rc = xenfork__xen_by_uuid(ctx, base->source, domid_out);
 
     return rc == XENFORK_E_NOTFOUND
-               ? xenfork__xen_by_name(ctx, sealed->name, domid_out)
+               ? xenfork__xen_by_name(ctx, base->name, domid_out)
                : rc;
 }
 
 int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out)
 {
-    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_base struct xenfork__base_list list = {0};
     uint32_t domid, last = XENFORK_DOMID_NONE;
     size_t i;
-    int rc = xenfork__sealed_load(ctx, &list);
+    int rc = xenfork__base_load(ctx, &list);
 
     *again_out = false;
     for (i = 0; i < list.count && rc >= 0; i++) {
@@ -229,40 +231,40 @@ int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out)
 }
 
 /* Tell whether two bases can become one. */
-static int has_pair(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+static int has_pair(xenfork_ctx *ctx, const struct xenfork__base *base,
                     bool *has_out)
 {
     const struct xenfork__disk_driver *driver = xenfork__disk_driver(
-        sealed->driver);
+        base->driver);
     cleanup_free char *upper = NULL;
     cleanup_free char *lower = NULL;
     int rc;
 
-    if (!driver || !driver->merge)
+    if (!driver || !driver->coalesce)
         return 0;
-    rc = xenfork__sealed_pair(ctx, sealed->from, &upper, &lower);
+    rc = xenfork__base_pair(ctx, base->from, &upper, &lower);
     *has_out = upper;
     return rc;
 }
 
-static int is_due(xenfork_ctx *ctx, const struct xenfork__sealed *sealed,
+static int is_due(xenfork_ctx *ctx, const struct xenfork__base *base,
                   bool *is_out)
 {
     uint32_t domid;
-    int rc = find_source(ctx, sealed, &domid);
+    int rc = find_source(ctx, base, &domid);
 
     if (rc == 0)
-        rc = xenfork__sealed_is_free(ctx, sealed->path, sealed->from, is_out);
+        rc = xenfork__base_is_free(ctx, base->path, base->from, is_out);
     if (rc == 0 && !*is_out)
-        rc = has_pair(ctx, sealed, is_out);
+        rc = has_pair(ctx, base, is_out);
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
 int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out)
 {
-    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_base struct xenfork__base_list list = {0};
     size_t i;
-    int rc = xenfork__sealed_load(ctx, &list);
+    int rc = xenfork__base_load(ctx, &list);
 
     *is_out = false;
     for (i = 0; i < list.count && rc >= 0 && !*is_out; i++)

@@ -17,56 +17,57 @@
 
 /* Find a node and take its lock. */
 static int take(xenfork_ctx *ctx, int kind, const char *name,
-                struct xenfork__node **node_out,
+                struct xenfork__record **record_out,
                 struct xenfork__lock **lock_out)
 {
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     char uuid[XENFORK__UUID_CHARS];
-    int rc = xenfork__named(ctx, kind, name, &node);
+    int rc = xenfork__named(ctx, kind, name, &record);
 
     if (rc < 0)
         return rc;
-    ctx->domid = node->domid;
-    xenfork__uuid_print(node->uuid, uuid);
+    ctx->domid = record->domid;
+    xenfork__uuid_print(record->uuid, uuid);
     rc = xenfork__lock_take_soon(ctx, uuid, lock_out);
     if (rc == XENFORK_E_BUSY) {
         xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
                       name);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 || (rc = xenfork__txns_settle(ctx, node->uuid)) < 0)
+    if (rc < 0 || (rc = xenfork__journals_settle(ctx, record->uuid)) < 0)
         return rc;
-    return xenfork__node_load(ctx, kind, node->uuid, node_out);
+    return xenfork__record_load(ctx, kind, record->uuid, record_out);
 }
 
-int xenfork__clone_remove(xenfork_ctx *ctx, const struct xenfork__node *node)
+int xenfork__clone_remove(xenfork_ctx *ctx,
+                          const struct xenfork__record *record)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     int rc;
 
-    if ((rc = xenfork__disks_remove(ctx, node)) < 0 ||
+    if ((rc = xenfork__disks_remove(ctx, record)) < 0 ||
         /*
          * A process that hydrates it must not write the record again, either.
          */
         (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) < 0)
         return rc;
-    return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, node->uuid);
+    return xenfork__record_remove(ctx, XENFORK_KIND_CLONE, record->uuid);
 }
 
 /*
  * Destroy first the domain, then its disks, and last the record that names
  * them.
  */
-static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__node *node)
+static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__record *record)
 {
     uint32_t domid;
-    int rc = xenfork__clone_domid(ctx, node, &domid);
+    int rc = xenfork__clone_domid(ctx, record, &domid);
 
     if (rc == 0)
         rc = xenfork__xen_destroy(ctx, domid);
     else if (rc == XENFORK_E_NOTFOUND)
         rc = 0;
-    return rc < 0 ? rc : xenfork__clone_remove(ctx, node);
+    return rc < 0 ? rc : xenfork__clone_remove(ctx, record);
 }
 
 int xenfork__clones_removed(xenfork_ctx *ctx, const uint8_t image[16])
@@ -89,7 +90,7 @@ static int say_yes(xenfork_ctx *ctx, const char *name)
 XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name,
                                       uint32_t flags)
 {
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
@@ -101,20 +102,20 @@ XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name,
     {
         cleanup_lock struct xenfork__lock *lock = NULL;
 
-        if ((rc = take(ctx, XENFORK_KIND_CLONE, name, &node, &lock)) < 0 ||
+        if ((rc = take(ctx, XENFORK_KIND_CLONE, name, &record, &lock)) < 0 ||
             (!(flags & XENFORK_DESTROY_LEFT) &&
-             (rc = xenfork__leave_check(ctx, node, say_yes)) < 0) ||
-            (rc = destroy_clone(ctx, node)) < 0)
+             (rc = xenfork__leave_check(ctx, record, say_yes)) < 0) ||
+            (rc = destroy_clone(ctx, record)) < 0)
             return rc;
     }
-    return xenfork__clones_removed(ctx, node->parent);
+    return xenfork__clones_removed(ctx, record->parent);
 }
 
-static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
+static int check_users(xenfork_ctx *ctx, const struct xenfork__record *image)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_records struct xenfork__records clones = {0};
     uint32_t live, dependent;
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    int rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones);
 
     if (rc < 0)
         return rc;
@@ -130,7 +131,7 @@ static int check_users(xenfork_ctx *ctx, const struct xenfork__node *image)
 
 XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
 {
-    cleanup_node struct xenfork__node *image = NULL;
+    cleanup_record struct xenfork__record *image = NULL;
     cleanup_lock struct xenfork__lock *lock = NULL;
     int rc;
 

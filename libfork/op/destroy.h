@@ -10,7 +10,8 @@
  * Remove the disks of a clone without a domain, then the record that names
  * them, under its lock.  Begun and broken off, it can be done again.
  */
-int xenfork__clone_remove(xenfork_ctx *ctx, const struct xenfork__node *node);
+int xenfork__clone_remove(xenfork_ctx *ctx,
+                          const struct xenfork__record *record);
 /*
  * Give back, without its lock, what the last clone of an image leaves to its
  * source.

@@ -23,14 +23,15 @@ static int save(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
                 const char *driver, const char *beside)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
+    cleanup_record struct xenfork__record *now = NULL;
     int rc;
 
     if ((rc = xenfork__detach_load(ctx, job, &lock, &now)) < 0 ||
-        (rc = xenfork__node_disk_beside(ctx, now, disk, driver, beside)) < 0 ||
-        (rc = xenfork__node_save(ctx, now)) < 0)
+        (rc = xenfork__record_disk_beside(ctx, now, disk, driver, beside)) <
+            0 ||
+        (rc = xenfork__record_save(ctx, now)) < 0)
         return rc;
-    return xenfork__node_disk_beside(ctx, job->clone, disk, driver, beside);
+    return xenfork__record_disk_beside(ctx, job->clone, disk, driver, beside);
 }
 
 /* Note that the clone uses @to; the driver may have done so already. */
@@ -38,17 +39,17 @@ static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
                 const char *to)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
+    cleanup_record struct xenfork__record *now = NULL;
     int rc = xenfork__detach_load(ctx, job, &lock, &now);
 
     if (rc < 0)
         return rc;
     if (strcmp(now->disks[disk].path, to) != 0) {
-        xenfork__node_disk_swap(now, disk);
-        rc = xenfork__node_save(ctx, now);
+        xenfork__record_disk_swap(now, disk);
+        rc = xenfork__record_save(ctx, now);
     }
     if (rc == 0)
-        xenfork__node_disk_swap(job->clone, disk);
+        xenfork__record_disk_swap(job->clone, disk);
     return rc;
 }
 
@@ -68,7 +69,7 @@ static bool is_plain(const char *name)
 
 /* Return the path for the disk.  NULL: it stays where it is. */
 static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
-                 const struct xenfork__node_disk *disk,
+                 const struct xenfork__record_disk *disk,
                  const struct xenfork__disk_driver *driver, char **to_out)
 {
     const char *slash = strrchr(disk->path, '/');
@@ -98,7 +99,7 @@ static int hold(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_lock struct xenfork__lock *registry = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
+    cleanup_record struct xenfork__record *now = NULL;
     char uuid[XENFORK__UUID_CHARS];
     int rc;
 
@@ -109,11 +110,11 @@ static int hold(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
                       job->clone->name);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 || (rc = xenfork__txns_settle(ctx, job->clone->uuid)) < 0 ||
+    if (rc < 0 || (rc = xenfork__journals_settle(ctx, job->clone->uuid)) < 0 ||
         (rc = xenfork__detach_load(ctx, job, &registry, &now)) < 0)
         return rc;
     if (strcmp(now->disks[disk].path, job->clone->disks[disk].path) != 0)
-        xenfork__node_disk_swap(job->clone, disk);
+        xenfork__record_disk_swap(job->clone, disk);
     *lock_out = steal_ptr(lock);
     return 0;
 }
@@ -198,7 +199,7 @@ static int have_target(xenfork_ctx *ctx, const char *to, const char *old)
 static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
                  uint32_t disk, const char *to, const char *format)
 {
-    const struct xenfork__node_disk *d = &job->clone->disks[disk];
+    const struct xenfork__record_disk *d = &job->clone->disks[disk];
     struct stat st;
     int rc;
 
@@ -224,7 +225,7 @@ static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
 static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
                   uint32_t domid, uint32_t i, const char *format)
 {
-    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    const struct xenfork__record_disk *disk = &job->clone->disks[i];
     int rc;
 
     if ((domid != XENFORK_DOMID_NONE &&
@@ -260,7 +261,7 @@ static int go_over(xenfork_ctx *ctx, struct xenfork__detaching *job,
 static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t disk)
 {
-    const struct xenfork__node_disk *d = &job->clone->disks[disk];
+    const struct xenfork__record_disk *d = &job->clone->disks[disk];
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     struct stat st;
 
@@ -303,10 +304,10 @@ static int switched(xenfork_ctx *ctx,
                     const struct xenfork__detach_request *request)
 {
     return xenfork__detach_switched(
-        ctx, &(struct xenfork__cut){.domid = request->domid,
-                                    .vdev = request->vdev,
-                                    .from = request->path,
-                                    .to = request->to});
+        ctx, &(struct xenfork__snapshot){.domid = request->domid,
+                                         .vdev = request->vdev,
+                                         .from = request->path,
+                                         .to = request->to});
 }
 
 static const struct xenfork__detach_ops ops = {
@@ -321,7 +322,7 @@ static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
                   uint32_t domid, uint32_t i,
                   const struct xenfork__disk_driver *driver)
 {
-    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    const struct xenfork__record_disk *disk = &job->clone->disks[i];
     struct xenfork__detach_request request = {
         .domid = domid,
         .vdev = disk->vdev,
@@ -350,7 +351,7 @@ static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t domid, uint32_t i)
 {
-    const struct xenfork__node_disk *disk = &job->clone->disks[i];
+    const struct xenfork__record_disk *disk = &job->clone->disks[i];
     const struct xenfork__disk_driver *driver = NULL;
     cleanup_lock struct xenfork__lock *lock = NULL;
     int rc = xenfork__disk_of_record(ctx, disk->driver, &driver);

@@ -13,7 +13,7 @@ int xenfork__detach_save(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint32_t percent)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
+    cleanup_record struct xenfork__record *now = NULL;
     int rc = xenfork__detach_load(ctx, job, &lock, &now);
 
     if (rc < 0)
@@ -21,7 +21,7 @@ int xenfork__detach_save(xenfork_ctx *ctx, struct xenfork__detaching *job,
     now->detached = job->clone->detached = percent;
     if (percent == 100)
         now->hydrated = 100;
-    return xenfork__node_save(ctx, now);
+    return xenfork__record_save(ctx, now);
 }
 
 /* Hold the job to its speed; it is stopped and cancelled meanwhile, too. */
@@ -46,13 +46,13 @@ uint64_t xenfork__detach_speed(const struct xenfork__detaching *job)
 
 int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                          struct xenfork__lock **lock_out,
-                         struct xenfork__node **now_out)
+                         struct xenfork__record **now_out)
 {
     int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, lock_out);
 
     return rc < 0 ? rc
-                  : xenfork__node_load(ctx, XENFORK_KIND_CLONE,
-                                       job->clone->uuid, now_out);
+                  : xenfork__record_load(ctx, XENFORK_KIND_CLONE,
+                                         job->clone->uuid, now_out);
 }
 
 int xenfork__detach_wait(xenfork_ctx *ctx, const struct xenfork__detaching *job)
@@ -67,7 +67,7 @@ int xenfork__detach_wait(xenfork_ctx *ctx, const struct xenfork__detaching *job)
     return 0;
 }
 
-static int leaves(xenfork_ctx *ctx, const struct xenfork__node *clone)
+static int leaves(xenfork_ctx *ctx, const struct xenfork__record *clone)
 {
     xenfork__fail(ctx, XENFORK_E_INUSE, 0,
                   "clone %s was %s, with the paths that its disks have now",
@@ -84,7 +84,7 @@ int xenfork__detach_stays(xenfork_ctx *ctx,
                           const struct xenfork__detaching *job, uint32_t domid)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
+    cleanup_record struct xenfork__record *now = NULL;
     const char *before = job->clone->left ? job->clone->left : "";
     struct xenfork__dominfo info = {.is_shutdown = true};
     int rc = xenfork__detach_load(ctx, job, &lock, &now);

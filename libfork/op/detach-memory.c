@@ -14,12 +14,14 @@
  */
 static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                  uint32_t domid, const struct xenfork__dominfo *info,
-                 struct xenfork__txn **txn_out)
+                 struct xenfork__journal **journal_out)
 {
     int rc;
 
-    if ((rc = xenfork__txn_begin(ctx, txn_out)) < 0 ||
-        (rc = xenfork__txn_reserve(ctx, *txn_out, job->clone->uuid, info->private_pages + info->claimed_pages)) < 0)
+    if ((rc = xenfork__journal_begin(ctx, journal_out)) < 0 ||
+        (rc = xenfork__journal_reserve(ctx, *journal_out, job->clone->uuid,
+                                       info->private_pages +
+                                           info->claimed_pages)) < 0)
         return rc;
     rc = xenfork__xen_claim(ctx, domid,
                             info->private_pages + info->shared_pages);
@@ -34,11 +36,11 @@ static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
  * Give the reservation back; if that fails now, the journal stays, and is found
  * again.
  */
-static void settle_claim(xenfork_ctx *ctx, struct xenfork__txn *txn)
+static void settle_claim(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
-    if (txn && xenfork__txn_rollback(ctx, txn) < 0)
+    if (journal && xenfork__journal_rollback(ctx, journal) < 0)
         LOG_WARN(ctx, "memory stays reserved until the next fork, ignoring");
 }
 
@@ -112,7 +114,7 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
                            uint32_t domid)
 {
     struct xenfork__dominfo before, after;
-    struct xenfork__txn *txn = NULL;
+    struct xenfork__journal *journal = NULL;
     int rc;
 
     /* A forked page that has not come yet is in neither count. */
@@ -120,10 +122,10 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
         (rc = xenfork__xen_info(ctx, domid, &before)) < 0 ||
         !before.shared_pages)
         return rc;
-    rc = claim(ctx, job, domid, &before, &txn);
+    rc = claim(ctx, job, domid, &before, &journal);
     if (rc == 0)
         rc = unshare_all(ctx, job, domid, &before);
-    settle_claim(ctx, txn);
+    settle_claim(ctx, journal);
     if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &after)) < 0)
         return rc;
     if (!after.shared_pages)

@@ -27,7 +27,7 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
     job->start_ns = xenfork__now_ns();
     job->parts = 1 + job->clone->disk_count;
     /* Restored since: another domain, that never had an image. */
-    if (xenfork__node_has_domid(ctx, job->clone, domid) &&
+    if (xenfork__record_has_domid(ctx, job->clone, domid) &&
         (rc = xenfork__detach_memory(ctx, job, domid)) < 0)
         return rc;
     for (i = 0; i < job->clone->disk_count; i++) {
@@ -43,7 +43,7 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
  * Allow one detach of a clone at a time; the clone may be forked and destroyed
  * meanwhile.
  */
-static int lock(xenfork_ctx *ctx, const struct xenfork__node *clone,
+static int lock(xenfork_ctx *ctx, const struct xenfork__record *clone,
                 struct xenfork__lock **lock_out)
 {
     char name[sizeof("detach-") + XENFORK__UUID_CHARS];
@@ -61,7 +61,7 @@ static int lock(xenfork_ctx *ctx, const struct xenfork__node *clone,
 }
 
 static int find(xenfork_ctx *ctx, const char *name,
-                struct xenfork__node **clone_out, char **stop_path_out)
+                struct xenfork__record **clone_out, char **stop_path_out)
 {
     int rc;
 
@@ -72,8 +72,8 @@ static int find(xenfork_ctx *ctx, const char *name,
     if (rc < 0)
         return rc;
     ctx->domid = (*clone_out)->domid;
-    *stop_path_out = xenfork__node_path(ctx, XENFORK_KIND_CLONE,
-                                        (*clone_out)->uuid, STOP_FILE);
+    *stop_path_out = xenfork__record_path(ctx, XENFORK_KIND_CLONE,
+                                          (*clone_out)->uuid, STOP_FILE);
     return *stop_path_out ? 0 : xenfork__nomem(ctx);
 }
 
@@ -110,7 +110,7 @@ XENFORK_API int xenfork_detach(xenfork_ctx *ctx, const char *name,
                                const char *dir, const char *format,
                                uint64_t kib_per_second)
 {
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     cleanup_free char *stop_path = NULL;
     int rc = find(ctx, name, &clone, &stop_path);
 
@@ -139,7 +139,7 @@ XENFORK_API int xenfork_detach(xenfork_ctx *ctx, const char *name,
 
 XENFORK_API int xenfork_detach_stop(xenfork_ctx *ctx, const char *name)
 {
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     cleanup_free char *stop_path = NULL;
     int rc = find(ctx, name, &clone, &stop_path);
 

@@ -11,7 +11,7 @@
 #include "state/record.h"
 
 struct xenfork__detaching {
-    struct xenfork__node *clone;
+    struct xenfork__record *clone;
     char *stop_path;          /* a file there: stop */
     const char *dir, *format; /* where disks are to go; NULL: in place */
     uint64_t kib_per_second;
@@ -35,7 +35,7 @@ int xenfork__detach_wait(xenfork_ctx *ctx,
 /* Load the clone's record as it is now.  NOTFOUND: it has been destroyed */
 int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                          struct xenfork__lock **lock_out,
-                         struct xenfork__node **now_out);
+                         struct xenfork__record **now_out);
 /*
  * Check that the clone is not being saved or migrated with the old paths of its
  * disks.  INUSE
@@ -53,10 +53,11 @@ int xenfork__detach_journal(xenfork_ctx *ctx,
                             const char *to, bool is_pausing,
                             xenfork__detach_act *act, const void *arg);
 /*
- * Write into libxl's record and ours that a disk of the clone that is @cut's
- * domain is at @to, and no longer at @from.
+ * Write into libxl's record and ours that a disk of the clone that is
+ * @snapshot's domain is at @to, and no longer at @from.
  */
-int xenfork__detach_switched(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__detach_switched(xenfork_ctx *ctx,
+                             const struct xenfork__snapshot *snapshot);
 /* Return the limit of speed in bytes a second; 0: none. */
 uint64_t xenfork__detach_speed(const struct xenfork__detaching *job);
 

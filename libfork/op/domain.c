@@ -22,8 +22,9 @@ static int uuid_of_domid(xenfork_ctx *ctx, const char *name,
     return rc;
 }
 
-int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
-                        const char *name, struct xenfork__node **node_out)
+int xenfork__records_find(xenfork_ctx *ctx,
+                          const struct xenfork__records *records,
+                          const char *name, struct xenfork__record **record_out)
 {
     char wanted[XENFORK__UUID_CHARS] = "";
     size_t i;
@@ -31,34 +32,36 @@ int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
 
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    for (i = 0; i < nodes->count; i++) {
-        struct xenfork__node *node = nodes->nodes[i];
+    for (i = 0; i < records->count; i++) {
+        struct xenfork__record *record = records->records[i];
         char uuid[XENFORK__UUID_CHARS];
 
-        xenfork__uuid_print(node->uuid, uuid);
+        xenfork__uuid_print(record->uuid, uuid);
         if (!strcasecmp(name, uuid) || !strcmp(wanted, uuid)) {
-            *node_out = node;
+            *record_out = record;
             return 0;
         }
     }
     return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no record of %s", name);
 }
 
-int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
-                       struct xenfork__dominfo *info_out)
+int xenfork__record_info(xenfork_ctx *ctx, const struct xenfork__record *record,
+                         struct xenfork__dominfo *info_out)
 {
     struct xenfork__dominfo info;
     int rc;
 
     /* Numbers begin anew with each boot, and UUIDs of sources recur. */
-    if (!xenfork__node_has_domid(ctx, node, node->domid))
+    if (!xenfork__record_has_domid(ctx, record, record->domid))
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
-                             "%s was of another boot of this host", node->name);
-    rc = xenfork__xen_info(ctx, node->domid, &info);
+                             "%s was of another boot of this host",
+                             record->name);
+    rc = xenfork__xen_info(ctx, record->domid, &info);
     if (rc < 0)
         return rc;
-    if (info.is_dying || memcmp(info.uuid, node->uuid, 16))
-        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is gone", node->name);
+    if (info.is_dying || memcmp(info.uuid, record->uuid, 16))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is gone",
+                             record->name);
     *info_out = info;
     return 0;
 }
@@ -71,7 +74,7 @@ static const char *file_of(const char *path)
     return slash ? slash : path;
 }
 
-static bool is_its_disk(const struct xenfork__node *clone, const char *path)
+static bool is_its_disk(const struct xenfork__record *clone, const char *path)
 {
     uint32_t i;
 
@@ -83,7 +86,7 @@ static bool is_its_disk(const struct xenfork__node *clone, const char *path)
     return false;
 }
 
-static int has_its_disk(xenfork_ctx *ctx, const struct xenfork__node *clone,
+static int has_its_disk(xenfork_ctx *ctx, const struct xenfork__record *clone,
                         uint32_t domid, bool *has_out)
 {
     size_t i, count = 0;
@@ -99,7 +102,7 @@ static int has_its_disk(xenfork_ctx *ctx, const struct xenfork__node *clone,
     return 0;
 }
 
-static int has_its_nic(xenfork_ctx *ctx, const struct xenfork__node *clone,
+static int has_its_nic(xenfork_ctx *ctx, const struct xenfork__record *clone,
                        uint32_t domid, bool *has_out)
 {
     cleanup_free int *devids = NULL;
@@ -117,10 +120,10 @@ static int has_its_nic(xenfork_ctx *ctx, const struct xenfork__node *clone,
     return 0;
 }
 
-static int is_clone(xenfork_ctx *ctx, const struct xenfork__node *clone,
+static int is_clone(xenfork_ctx *ctx, const struct xenfork__record *clone,
                     uint32_t domid, bool *is_out)
 {
-    *is_out = xenfork__node_has_domid(ctx, clone, domid);
+    *is_out = xenfork__record_has_domid(ctx, clone, domid);
     if (*is_out)
         return 0;
     if (clone->disk_count)
@@ -131,7 +134,7 @@ static int is_clone(xenfork_ctx *ctx, const struct xenfork__node *clone,
     return 0;
 }
 
-int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__node *clone,
+int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          uint32_t *domid_out)
 {
     bool is_it = false;
@@ -158,7 +161,7 @@ bool xenfork__image_is_broken(const struct xenfork__dominfo *info)
 }
 
 int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
-                         const struct xenfork__nodes *clones,
+                         const struct xenfork__records *clones,
                          uint32_t *live_out, uint32_t *dependent_out)
 {
     /* Clones whose records cannot be read count: they may be of this image. */
@@ -167,13 +170,13 @@ int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
     size_t i;
 
     for (i = 0; i < clones->count; i++) {
-        const struct xenfork__node *clone = clones->nodes[i];
+        const struct xenfork__record *clone = clones->records[i];
         struct xenfork__dominfo info;
         int rc;
 
         if (memcmp(clone->parent, image, 16) || clone->detached == 100)
             continue;
-        rc = xenfork__node_info(ctx, clone, &info);
+        rc = xenfork__record_info(ctx, clone, &info);
         if (rc == XENFORK_E_NOTFOUND)
             continue;
         if (rc < 0)

@@ -11,14 +11,16 @@ int xenfork__find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 /*
  * Find a record by UUID, or by the domid that it has now.  NOTFOUND, not logged
  */
-int xenfork__nodes_find(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
-                        const char *name, struct xenfork__node **node_out);
+int xenfork__records_find(xenfork_ctx *ctx,
+                          const struct xenfork__records *records,
+                          const char *name,
+                          struct xenfork__record **record_out);
 /*
  * Return the state of the domain that was made.  NOTFOUND, not logged: it is
  * gone
  */
-int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
-                       struct xenfork__dominfo *info_out);
+int xenfork__record_info(xenfork_ctx *ctx, const struct xenfork__record *record,
+                         struct xenfork__dominfo *info_out);
 /*
  * Find the domain that a clone is now: the one that was made; or one that was
  * restored, or created from its configuration, which has the clone's UUID and a
@@ -26,7 +28,7 @@ int xenfork__node_info(xenfork_ctx *ctx, const struct xenfork__node *node,
  * logged: none.  UUIDTAKEN with remedy, not logged: a domain has the UUID, and
  * is another
  */
-int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__node *clone,
+int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          uint32_t *domid_out);
 /*
  * Tell whether somebody has let an image run, so that its memory has changed.
@@ -38,7 +40,7 @@ bool xenfork__image_is_broken(const struct xenfork__dominfo *info);
  * that are not hydrated.
  */
 int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
-                         const struct xenfork__nodes *clones,
+                         const struct xenfork__records *clones,
                          uint32_t *live_out, uint32_t *dependent_out);
 
 #endif

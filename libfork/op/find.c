@@ -11,8 +11,8 @@
 XENFORK_API int xenfork_image_find(xenfork_ctx *ctx, const char *name,
                                    uint32_t *domid_out)
 {
-    cleanup_nodes struct xenfork__nodes images = {0};
-    struct xenfork__node *image;
+    cleanup_records struct xenfork__records images = {0};
+    struct xenfork__record *image;
     uint32_t domid = XENFORK_DOMID_NONE;
     size_t i;
     int rc;
@@ -20,13 +20,13 @@ XENFORK_API int xenfork_image_find(xenfork_ctx *ctx, const char *name,
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name || !domid_out)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
-    rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images);
-    if (rc == 0 && xenfork__nodes_find(ctx, &images, name, &image) == 0) {
+    rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images);
+    if (rc == 0 && xenfork__records_find(ctx, &images, name, &image) == 0) {
         rc = xenfork__name_refresh(ctx, image, &domid);
     } else {
         for (i = 0; i < images.count && rc == 0; i++) {
-            rc = xenfork__name_refresh(ctx, images.nodes[i], &domid);
-            if (!strcmp(images.nodes[i]->name, name))
+            rc = xenfork__name_refresh(ctx, images.records[i], &domid);
+            if (!strcmp(images.records[i]->name, name))
                 break;
             domid = XENFORK_DOMID_NONE;
         }

@@ -26,8 +26,8 @@ static int load_image_config(struct xenfork__job *job)
     size_t bytes;
     int rc;
 
-    path = xenfork__node_path(job->ctx, XENFORK_KIND_IMAGE, job->image->uuid,
-                              XENFORK__FILE_CONFIG);
+    path = xenfork__record_path(job->ctx, XENFORK_KIND_IMAGE, job->image->uuid,
+                                XENFORK__FILE_CONFIG);
     if (!path)
         return xenfork__nomem(job->ctx);
     rc = xenfork__file_read(job->ctx, path, MAX_CONFIG_BYTES, &json, &bytes);
@@ -68,8 +68,8 @@ static int check_image(struct xenfork__job *job)
     xenfork__taken_free(&taken);
     if (rc < 0)
         return rc;
-    xenfork__promise(job->spec, NULL, job->image->pages, &job->promise);
-    return xenfork__promise_check(job->ctx, &job->promise);
+    xenfork__reservation(job->spec, NULL, job->image->pages, &job->reservation);
+    return xenfork__reservation_check(job->ctx, &job->reservation);
 }
 
 static int check_source(struct xenfork__job *job)
@@ -84,9 +84,9 @@ static int check_source(struct xenfork__job *job)
         return rc;
     rc = xenfork__check_fail(job->ctx, check);
     xenfork_check_free(check);
-    xenfork__promise(job->spec, &job->info,
-                     job->info.private_pages + job->info.shared_pages,
-                     &job->promise);
+    xenfork__reservation(job->spec, &job->info,
+                         job->info.private_pages + job->info.shared_pages,
+                         &job->reservation);
     return rc;
 }
 
@@ -127,8 +127,8 @@ static int stage_check(struct xenfork__job *job, uint32_t domid)
         (rc = xenfork__source_lock(ctx, &job->info, &job->lock)) < 0)
         return rc;
     job->max_pages = job->info.max_pages;
-    rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, job->info.uuid,
-                            &job->image);
+    rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE, job->info.uuid,
+                              &job->image);
     if (rc == 0)
         return check_image(job);
     if (rc == XENFORK_E_NOTFOUND)
@@ -142,28 +142,28 @@ static int begin(struct xenfork__job *job)
 {
     int rc;
 
-    rc = xenfork__txn_begin(job->ctx, &job->txn);
+    rc = xenfork__journal_begin(job->ctx, &job->journal);
     if (rc < 0)
         return rc;
     rc = xenfork__identities_choose(job->ctx, job->spec,
                                     job->image ? job->image->parent_name
                                                : job->config->name,
-                                    job->config, job->txn, &job->ids);
+                                    job->config, job->journal, &job->ids);
     if (rc < 0)
         return rc;
-    return xenfork__sys_keeper(job->ctx, xenfork__txn_id(job->txn),
+    return xenfork__sys_keeper(job->ctx, xenfork__journal_id(job->journal),
                                &job->keeper_fd);
 }
 
 /* Reserve memory for clones of an existing image, in the image's name. */
 static int claim_image(struct xenfork__job *job)
 {
-    int rc = xenfork__txn_claim(job->ctx, job->txn, job->image->uuid,
-                                job->max_pages);
+    int rc = xenfork__journal_claim(job->ctx, job->journal, job->image->uuid,
+                                    job->max_pages);
 
     return rc < 0 ? rc
-                  : xenfork__promise_claim(job->ctx, job->image->domid,
-                                           &job->promise);
+                  : xenfork__reservation_claim(job->ctx, job->image->domid,
+                                               &job->reservation);
 }
 
 static int make_all(struct xenfork__job *job)
@@ -176,18 +176,18 @@ static int make_all(struct xenfork__job *job)
     rc = job->image ? claim_image(job) : xenfork__image_make(job);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = xenfork__clone_make(job, i);
-    if (rc < 0 || (rc = xenfork__promise_end(job->ctx, job->image->domid,
-                                             job->max_pages)) < 0)
+    if (rc < 0 || (rc = xenfork__reservation_end(job->ctx, job->image->domid,
+                                                 job->max_pages)) < 0)
         return rc;
     return xenfork__clones_start(job);
 }
 
 static int commit(struct xenfork__job *job)
 {
-    int rc = xenfork__source_commit(job->ctx, job->txn, job->keeper_fd);
+    int rc = xenfork__source_commit(job->ctx, job->journal, job->keeper_fd);
 
     if (rc == 0)
-        job->txn = NULL;
+        job->journal = NULL;
     return rc;
 }
 
@@ -197,8 +197,8 @@ static void job_free(struct xenfork__job *job)
     xenfork__pages_free(&job->pages);
     xenfork__capture_free(job->capture);
     xenfork__config_free(job->config);
-    xenfork__node_free(job->image);
-    xenfork__node_free(job->frozen);
+    xenfork__record_free(job->image);
+    xenfork__record_free(job->frozen);
     xenfork__lock_drop(job->image_lock);
     xenfork__lock_drop(job->lock);
     xenfork_result_free(job->result);
@@ -236,8 +236,8 @@ XENFORK_API int xenfork_fork(xenfork_ctx *ctx, uint32_t domid,
     if ((rc = stage_check(&job, domid)) == 0 && (rc = make_all(&job)) == 0)
         rc = commit(&job);
     if (rc < 0) {
-        if (job.txn)
-            rc = xenfork__source_undo(ctx, job.txn, rc);
+        if (job.journal)
+            rc = xenfork__source_undo(ctx, job.journal, rc);
     } else {
         fill_result(&job, start_ns);
         *result_out = steal_ptr(job.result);

@@ -25,8 +25,8 @@ static int check_timeout(xenfork_ctx *ctx, uint32_t timeout_ms)
 
 static int refuse_image(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
 {
-    cleanup_node struct xenfork__node *image = NULL;
-    int rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, info->uuid, &image);
+    cleanup_record struct xenfork__record *image = NULL;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE, info->uuid, &image);
 
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
@@ -51,9 +51,9 @@ static int check(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 }
 
 static int save(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                const char *name, const char *txn)
+                const char *name, const char *journal)
 {
-    struct xenfork__node node = {
+    struct xenfork__record record = {
         .kind = XENFORK_KIND_FROZEN,
         .created_s = (uint64_t)time(NULL),
         .pages = info->private_pages + info->shared_pages,
@@ -63,33 +63,34 @@ static int save(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (!own)
         return xenfork__nomem(ctx);
-    xenfork__node_set_domid(ctx, &node, info->domid);
-    memcpy(node.uuid, info->uuid, 16);
-    node.name = own;
-    node.parent_name = none; /* no image yet */
-    strcpy(node.txn, txn);
-    return xenfork__node_save(ctx, &node);
+    xenfork__record_set_domid(ctx, &record, info->domid);
+    memcpy(record.uuid, info->uuid, 16);
+    record.name = own;
+    record.parent_name = none; /* no image yet */
+    strcpy(record.journal, journal);
+    return xenfork__record_save(ctx, &record);
 }
 
 static int make(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                 const char *name, uint32_t timeout_ms)
 {
     cleanup_close int keeper_fd = -1;
-    struct xenfork__txn *txn;
-    int rc = xenfork__txn_begin(ctx, &txn);
+    struct xenfork__journal *journal;
+    int rc = xenfork__journal_begin(ctx, &journal);
 
     if (rc < 0)
         return rc;
-    if ((rc = xenfork__txn_source(ctx, txn, info->uuid, info->domid,
-                                  info->is_paused)) < 0 ||
-        (rc = xenfork__sys_keeper(ctx, xenfork__txn_id(txn), &keeper_fd)) < 0 ||
-        (rc = xenfork__guest_source(ctx, txn, info->domid)) < 0 ||
+    if ((rc = xenfork__journal_source(ctx, journal, info->uuid, info->domid,
+                                      info->is_paused)) < 0 ||
+        (rc = xenfork__sys_keeper(ctx, xenfork__journal_id(journal),
+                                  &keeper_fd)) < 0 ||
+        (rc = xenfork__guest_source(ctx, journal, info->domid)) < 0 ||
         (rc = xenfork__enter(ctx, XENFORK_STAGE_SUSPEND, XENFORK_ALL, 0)) < 0 ||
-        (rc = xenfork__source_suspend(ctx, txn, info, timeout_ms)) < 0 ||
-        (rc = xenfork__txn_freezing(ctx, txn)) < 0 ||
-        (rc = save(ctx, info, name, xenfork__txn_id(txn))) < 0 ||
-        (rc = xenfork__source_commit(ctx, txn, keeper_fd)) < 0)
-        return xenfork__source_undo(ctx, txn, rc);
+        (rc = xenfork__source_suspend(ctx, journal, info, timeout_ms)) < 0 ||
+        (rc = xenfork__journal_freezing(ctx, journal)) < 0 ||
+        (rc = save(ctx, info, name, xenfork__journal_id(journal))) < 0 ||
+        (rc = xenfork__source_commit(ctx, journal, keeper_fd)) < 0)
+        return xenfork__source_undo(ctx, journal, rc);
     return 0;
 }
 
@@ -97,7 +98,7 @@ static int freeze(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                   uint32_t timeout_ms)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *frozen = NULL;
+    cleanup_record struct xenfork__record *frozen = NULL;
     struct xenfork__config *config;
     int rc;
 
@@ -165,7 +166,7 @@ static int check_disks(xenfork_ctx *ctx, uint32_t domid)
 static int thaw(xenfork_ctx *ctx, struct xenfork__dominfo *info)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *frozen = NULL;
+    cleanup_record struct xenfork__record *frozen = NULL;
     int rc;
 
     if ((rc = xenfork__source_lock(ctx, info, &lock)) < 0)
@@ -185,7 +186,7 @@ static int thaw(xenfork_ctx *ctx, struct xenfork__dominfo *info)
     rc = xenfork__xen_resume(ctx, info->domid);
     if (rc < 0)
         return rc;
-    return xenfork__node_remove(ctx, XENFORK_KIND_FROZEN, info->uuid);
+    return xenfork__record_remove(ctx, XENFORK_KIND_FROZEN, info->uuid);
 }
 
 int xenfork__thaw(xenfork_ctx *ctx, uint32_t domid)

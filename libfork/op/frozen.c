@@ -6,11 +6,11 @@
 #include "op/domain.h"
 #include "state/lock.h"
 
-int xenfork__frozen_info(xenfork_ctx *ctx, const struct xenfork__node *frozen,
+int xenfork__frozen_info(xenfork_ctx *ctx, const struct xenfork__record *frozen,
                          struct xenfork__dominfo *info_out)
 {
     struct xenfork__dominfo info;
-    int rc = xenfork__node_info(ctx, frozen, &info);
+    int rc = xenfork__record_info(ctx, frozen, &info);
 
     if (rc < 0)
         return rc;
@@ -22,54 +22,57 @@ int xenfork__frozen_info(xenfork_ctx *ctx, const struct xenfork__node *frozen,
 }
 
 int xenfork__frozen_load(xenfork_ctx *ctx, const uint8_t uuid[16],
-                         struct xenfork__node **node_out)
+                         struct xenfork__record **record_out)
 {
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     struct xenfork__dominfo info;
     int rc;
 
-    if ((rc = xenfork__node_load(ctx, XENFORK_KIND_FROZEN, uuid, &node)) < 0 ||
-        (rc = xenfork__frozen_info(ctx, node, &info)) < 0)
+    if ((rc = xenfork__record_load(ctx, XENFORK_KIND_FROZEN, uuid, &record)) <
+            0 ||
+        (rc = xenfork__frozen_info(ctx, record, &info)) < 0)
         return rc;
-    *node_out = steal_ptr(node);
+    *record_out = steal_ptr(record);
     return 0;
 }
 
-bool xenfork__frozen_is_image(const struct xenfork__node *frozen,
-                              const struct xenfork__node *image)
+bool xenfork__frozen_is_image(const struct xenfork__record *frozen,
+                              const struct xenfork__record *image)
 {
-    return !strcmp(image->freeze, frozen->txn) &&
+    return !strcmp(image->freeze, frozen->journal) &&
            !memcmp(image->parent, frozen->uuid, 16);
 }
 
-int xenfork__frozen_image(xenfork_ctx *ctx, const struct xenfork__node *frozen,
-                          struct xenfork__node **image_out)
+int xenfork__frozen_image(xenfork_ctx *ctx,
+                          const struct xenfork__record *frozen,
+                          struct xenfork__record **image_out)
 {
-    cleanup_nodes struct xenfork__nodes images = {0};
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images);
+    cleanup_records struct xenfork__records images = {0};
+    int rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images);
     struct xenfork__dominfo info;
     size_t i;
 
     if (rc < 0)
         return rc;
     for (i = 0; i < images.count; i++) {
-        if (!xenfork__frozen_is_image(frozen, images.nodes[i]))
+        if (!xenfork__frozen_is_image(frozen, images.records[i]))
             continue;
-        rc = xenfork__node_info(ctx, images.nodes[i], &info);
+        rc = xenfork__record_info(ctx, images.records[i], &info);
         if (rc == XENFORK_E_NOTFOUND)
             continue; /* destroyed behind our back */
-        return rc < 0 ? rc
-                      : xenfork__node_load(ctx, XENFORK_KIND_IMAGE,
-                                           images.nodes[i]->uuid, image_out);
+        return rc < 0
+                   ? rc
+                   : xenfork__record_load(ctx, XENFORK_KIND_IMAGE,
+                                          images.records[i]->uuid, image_out);
     }
     return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s has no image",
                          frozen->name);
 }
 
-int xenfork__frozen_needs(xenfork_ctx *ctx, const struct xenfork__node *image,
+int xenfork__frozen_needs(xenfork_ctx *ctx, const struct xenfork__record *image,
                           bool *needs_out)
 {
-    cleanup_node struct xenfork__node *frozen = NULL;
+    cleanup_record struct xenfork__record *frozen = NULL;
     int rc;
 
     if (!image->freeze[0]) {
@@ -87,7 +90,7 @@ int xenfork__frozen_needs(xenfork_ctx *ctx, const struct xenfork__node *image,
 static int sweep_one(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *frozen = NULL;
+    cleanup_record struct xenfork__record *frozen = NULL;
     char name[XENFORK__UUID_CHARS];
     int rc;
 
@@ -98,21 +101,21 @@ static int sweep_one(xenfork_ctx *ctx, const uint8_t uuid[16])
     rc = xenfork__frozen_load(ctx, uuid, &frozen);
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
-    return xenfork__node_remove(ctx, XENFORK_KIND_FROZEN, uuid);
+    return xenfork__record_remove(ctx, XENFORK_KIND_FROZEN, uuid);
 }
 
 int xenfork__frozen_sweep(xenfork_ctx *ctx)
 {
-    cleanup_nodes struct xenfork__nodes all = {0};
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &all);
+    cleanup_records struct xenfork__records all = {0};
+    int rc = xenfork__records_load(ctx, XENFORK_KIND_FROZEN, &all);
     struct xenfork__dominfo info;
     size_t i;
 
     for (i = 0; i < all.count; i++) {
-        int r = xenfork__frozen_info(ctx, all.nodes[i], &info);
+        int r = xenfork__frozen_info(ctx, all.records[i], &info);
 
         if (r == XENFORK_E_NOTFOUND)
-            r = sweep_one(ctx, all.nodes[i]->uuid);
+            r = sweep_one(ctx, all.records[i]->uuid);
         rc = rc < 0 ? rc : r;
     }
     return rc;

@@ -16,21 +16,22 @@
  * not
  */
 int xenfork__frozen_load(xenfork_ctx *ctx, const uint8_t uuid[16],
-                         struct xenfork__node **node_out);
+                         struct xenfork__record **record_out);
 /*
  * Return the state of a source that is still suspended.  NOTFOUND, not logged:
  * the record means nothing
  */
-int xenfork__frozen_info(xenfork_ctx *ctx, const struct xenfork__node *frozen,
+int xenfork__frozen_info(xenfork_ctx *ctx, const struct xenfork__record *frozen,
                          struct xenfork__dominfo *info_out);
 /* Tell whether this image was made of it, in this freeze. */
-bool xenfork__frozen_is_image(const struct xenfork__node *frozen,
-                              const struct xenfork__node *image);
+bool xenfork__frozen_is_image(const struct xenfork__record *frozen,
+                              const struct xenfork__record *image);
 /* Return its image, if that lives.  NOTFOUND, not logged: none yet, or lost */
-int xenfork__frozen_image(xenfork_ctx *ctx, const struct xenfork__node *frozen,
-                          struct xenfork__node **image_out);
+int xenfork__frozen_image(xenfork_ctx *ctx,
+                          const struct xenfork__record *frozen,
+                          struct xenfork__record **image_out);
 /* Tell whether this is the image of a source that is still frozen. */
-int xenfork__frozen_needs(xenfork_ctx *ctx, const struct xenfork__node *image,
+int xenfork__frozen_needs(xenfork_ctx *ctx, const struct xenfork__record *image,
                           bool *needs_out);
 /* Remove the records that mean nothing. */
 int xenfork__frozen_sweep(xenfork_ctx *ctx);

@@ -19,7 +19,7 @@ int xenfork__generation_new(xenfork_ctx *ctx, char out[XENFORK__UUID_CHARS])
     return 0;
 }
 
-int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
+int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__journal *journal,
                           uint32_t domid)
 {
     char generation[XENFORK__UUID_CHARS];
@@ -29,7 +29,7 @@ int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
     if ((rc = xenfork__generation_new(ctx, generation)) < 0 ||
-        (rc = xenfork__txn_publishing(ctx, txn)) < 0)
+        (rc = xenfork__journal_publishing(ctx, journal)) < 0)
         return rc;
     return xenfork__xen_guest_publish(
         ctx, domid,
@@ -45,7 +45,7 @@ int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
 /*
  * List the source's MACs, which the clone must not use any more.  Caller frees
  */
-static char *list_macs(const struct xenfork__node *image)
+static char *list_macs(const struct xenfork__record *image)
 {
     char *text = NULL;
     size_t bytes;
@@ -62,31 +62,31 @@ static char *list_macs(const struct xenfork__node *image)
 }
 
 int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
-                        const struct xenfork__node *image, uint32_t index,
+                        const struct xenfork__record *image, uint32_t index,
                         const struct xenfork__clone_spec *spec)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *macs = list_macs(image);
-    cleanup_free char *path = xenfork__node_path(ctx, XENFORK_KIND_CLONE, uuid,
-                                                 FILE_TOLD);
+    cleanup_free char *path = xenfork__record_path(ctx, XENFORK_KIND_CLONE,
+                                                   uuid, FILE_TOLD);
     uint32_t i;
     int rc;
 
     if (!path || !macs)
         return xenfork__nomem(ctx);
-    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "source", image->parent_name)) <
-            0 ||
-        (rc = xenfork__record_set(ctx, record, "source.macs", macs)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "index", index)) < 0)
+    if ((rc = xenfork__keyfile_new(ctx, &keyfile)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "source",
+                                   image->parent_name)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "source.macs", macs)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "index", index)) < 0)
         return rc;
     for (i = 0; i < spec->param_count; i++)
-        if ((rc = xenfork__record_set_nth(ctx, record, "param.key", i,
-                                          spec->params[i].key)) < 0 ||
-            (rc = xenfork__record_set_nth(ctx, record, "param.value", i,
-                                          spec->params[i].value)) < 0)
+        if ((rc = xenfork__keyfile_set_nth(ctx, keyfile, "param.key", i,
+                                           spec->params[i].key)) < 0 ||
+            (rc = xenfork__keyfile_set_nth(ctx, keyfile, "param.value", i,
+                                           spec->params[i].value)) < 0)
             return rc;
-    return xenfork__record_write(ctx, path, record);
+    return xenfork__keyfile_write(ctx, path, keyfile);
 }
 
 /* Tell a guest, with fresh entropy: its agent adapts at each of its starts. */
@@ -107,7 +107,7 @@ static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest)
 
 int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
                          const char *generation,
-                         const struct xenfork__node *image, uint32_t index,
+                         const struct xenfork__record *image, uint32_t index,
                          const struct xenfork__clone_spec *spec)
 {
     cleanup_free char *macs = list_macs(image);
@@ -125,7 +125,7 @@ int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
  * Return the record's texts, which live as long as it does; caller frees the
  * array.
  */
-static int told_params(xenfork_ctx *ctx, const struct xenfork__record *record,
+static int told_params(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
                        struct xenfork__guest *guest,
                        struct xenfork__pair **params_out)
 {
@@ -133,8 +133,8 @@ static int told_params(xenfork_ctx *ctx, const struct xenfork__record *record,
     uint32_t n = 0;
     const char *key, *value;
 
-    while ((key = xenfork__record_get_nth(record, "param.key", n)) &&
-           (value = xenfork__record_get_nth(record, "param.value", n))) {
+    while ((key = xenfork__keyfile_get_nth(keyfile, "param.key", n)) &&
+           (value = xenfork__keyfile_get_nth(keyfile, "param.value", n))) {
         more = reallocarray(params, n + 1, sizeof(*params));
         if (!more) {
             free(params);
@@ -150,25 +150,26 @@ static int told_params(xenfork_ctx *ctx, const struct xenfork__record *record,
 }
 
 int xenfork__guest_again(xenfork_ctx *ctx, uint32_t domid,
-                         const struct xenfork__node *clone)
+                         const struct xenfork__record *clone)
 {
-    cleanup_free char *path = xenfork__node_path(ctx, XENFORK_KIND_CLONE,
-                                                 clone->uuid, FILE_TOLD);
+    cleanup_free char *path = xenfork__record_path(ctx, XENFORK_KIND_CLONE,
+                                                   clone->uuid, FILE_TOLD);
     struct xenfork__guest guest = {.generation = clone->generation};
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free struct xenfork__pair *params = NULL;
     uint64_t index = 0;
     int rc;
 
     if (!path)
         return xenfork__nomem(ctx);
-    if ((rc = xenfork__record_read(ctx, path, &record)) < 0 ||
-        (rc = told_params(ctx, record, &guest, &params)) < 0)
+    if ((rc = xenfork__keyfile_read(ctx, path, &keyfile)) < 0 ||
+        (rc = told_params(ctx, keyfile, &guest, &params)) < 0)
         return rc;
-    guest.source = xenfork__record_get(record, "source");
-    guest.source_macs = xenfork__record_get(record, "source.macs");
+    guest.source = xenfork__keyfile_get(keyfile, "source");
+    guest.source_macs = xenfork__keyfile_get(keyfile, "source.macs");
     if (!guest.source || !guest.source_macs ||
-        !xenfork__record_get_u64(record, "index", &index) || index > UINT32_MAX)
+        !xenfork__keyfile_get_u64(keyfile, "index", &index) ||
+        index > UINT32_MAX)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
     guest.index = (uint32_t)index;
     return tell(ctx, domid, &guest);

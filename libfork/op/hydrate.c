@@ -15,12 +15,12 @@
 #define BATCH        1024U
 #define HOLES_A_PAGE 64U /* that cost as much as a page */
 
-int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
-                          struct xenfork__lock **lock_out)
+int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *journal,
+                          bool is_waiting, struct xenfork__lock **lock_out)
 {
     char name[sizeof("hydrate-") + XENFORK__UUID_CHARS];
 
-    snprintf(name, sizeof(name), "hydrate-%s", txn);
+    snprintf(name, sizeof(name), "hydrate-%s", journal);
     return xenfork__lock_take(ctx, name, is_waiting, lock_out);
 }
 
@@ -39,24 +39,25 @@ static int pace(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
 }
 
 /* Save the record, unless the clone was destroyed meanwhile: NOTFOUND. */
-static int save(xenfork_ctx *ctx, struct xenfork__node *clone, uint32_t percent)
+static int save(xenfork_ctx *ctx, struct xenfork__record *clone,
+                uint32_t percent)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
+    cleanup_record struct xenfork__record *now = NULL;
     int rc;
 
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
             0 ||
-        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone->uuid, &now)) <
-            0)
+        (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, clone->uuid,
+                                   &now)) < 0)
         return rc;
     now->hydrated = clone->hydrated = percent;
-    return xenfork__node_save(ctx, now);
+    return xenfork__record_save(ctx, now);
 }
 
 /* Record every twentieth part of the way; the end only when it is true. */
-static int record(xenfork_ctx *ctx, struct xenfork__node *clone, uint64_t done,
-                  uint64_t total)
+static int save_progress(xenfork_ctx *ctx, struct xenfork__record *clone,
+                         uint64_t done, uint64_t total)
 {
     uint32_t percent = (uint32_t)(done * 99 / total);
 
@@ -68,18 +69,18 @@ static int record(xenfork_ctx *ctx, struct xenfork__node *clone, uint64_t done,
  * Set the end of the walk: what the image has not got cannot come from it,
  * however far apart the clone has mapped pages of its own.
  */
-static int find_end(xenfork_ctx *ctx, const struct xenfork__node *clone,
+static int find_end(xenfork_ctx *ctx, const struct xenfork__record *clone,
                     uint64_t *end_out)
 {
-    cleanup_node struct xenfork__node *image = NULL;
+    cleanup_record struct xenfork__record *image = NULL;
     struct xenfork__dominfo info;
     uint64_t own, other;
     int rc = xenfork__xen_max_gfn(ctx, clone->domid, &own);
 
     if (rc < 0)
         return rc;
-    rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, clone->parent, &image);
-    if (rc == 0 && (rc = xenfork__node_info(ctx, image, &info)) == 0)
+    rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE, clone->parent, &image);
+    if (rc == 0 && (rc = xenfork__record_info(ctx, image, &info)) == 0)
         rc = xenfork__xen_max_gfn(ctx, image->domid, &other);
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
@@ -87,7 +88,7 @@ static int find_end(xenfork_ctx *ctx, const struct xenfork__node *clone,
     return 0;
 }
 
-int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
+int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                      uint32_t pages_per_second)
 {
     struct xenfork__walk walk = {.counted = clone->pages};
@@ -105,9 +106,9 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
                                        present)) < 0)
             return rc;
         xenfork__walk_note(&walk, present, n);
-        rc = record(ctx, clone,
-                    walk.seen < clone->pages ? walk.seen : clone->pages,
-                    clone->pages ? clone->pages : 1);
+        rc = save_progress(ctx, clone,
+                           walk.seen < clone->pages ? walk.seen : clone->pages,
+                           clone->pages ? clone->pages : 1);
         if (rc < 0)
             return rc;
         rc = pace(ctx, start_ns, walk.seen + walk.holes / HOLES_A_PAGE,
@@ -126,7 +127,7 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
 /*
  * Check that a clone was restored as another domain, which never had an image.
  */
-static int check_restored(xenfork_ctx *ctx, const struct xenfork__node *clone)
+static int check_restored(xenfork_ctx *ctx, const struct xenfork__record *clone)
 {
     uint32_t domid;
     int rc = xenfork__clone_domid(ctx, clone, &domid);
@@ -140,7 +141,7 @@ static int check_restored(xenfork_ctx *ctx, const struct xenfork__node *clone)
 XENFORK_API int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
                                 uint32_t pages_per_second)
 {
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     struct xenfork__dominfo info;
     int rc;
 
@@ -150,7 +151,7 @@ XENFORK_API int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
     rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &clone);
     if (rc < 0)
         return rc;
-    rc = xenfork__node_info(ctx, clone, &info);
+    rc = xenfork__record_info(ctx, clone, &info);
     if (rc == XENFORK_E_NOTFOUND)
         return check_restored(ctx, clone);
     if (rc < 0)

@@ -7,14 +7,14 @@
 #include "state/record.h"
 
 /* Put in what is missing; record the progress.  The node is changed. */
-int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__node *clone,
+int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                      uint32_t pages_per_second);
 
 /*
  * Take the lock of the process that hydrates the clones of a fork: first its
  * keeper, then xenforkd, if the keeper was killed.  BUSY (not logged)
  */
-int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *txn, bool is_waiting,
-                          struct xenfork__lock **lock_out);
+int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *journal,
+                          bool is_waiting, struct xenfork__lock **lock_out);
 
 #endif

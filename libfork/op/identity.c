@@ -88,26 +88,26 @@ static int take_name(xenfork_ctx *ctx, struct xenfork__taken *taken,
 static int take_recorded(xenfork_ctx *ctx, int kind,
                          struct xenfork__taken *taken)
 {
-    cleanup_nodes struct xenfork__nodes nodes = {0};
-    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+    cleanup_records struct xenfork__records records = {0};
+    int rc = xenfork__records_load(ctx, kind, &records);
     uint32_t n;
     size_t i;
 
-    for (i = 0; i < nodes.count && rc >= 0; i++) {
-        const struct xenfork__node *node = nodes.nodes[i];
+    for (i = 0; i < records.count && rc >= 0; i++) {
+        const struct xenfork__record *record = records.records[i];
 
-        for (n = 0; n < node->nic_count && rc >= 0; n++)
-            rc = take_mac(ctx, taken, node->nics[n].mac);
+        for (n = 0; n < record->nic_count && rc >= 0; n++)
+            rc = take_mac(ctx, taken, record->nics[n].mac);
         if (kind == XENFORK_KIND_CLONE && rc >= 0 &&
-            (rc = take_name(ctx, taken, node->name)) >= 0)
-            rc = take_uuid(ctx, taken, node->uuid);
+            (rc = take_name(ctx, taken, record->name)) >= 0)
+            rc = take_uuid(ctx, taken, record->uuid);
     }
     return rc;
 }
 
 /* Take what a fork that is under way has chosen. */
-static int take_journal(xenfork_ctx *ctx, const struct xenfork__record *record,
-                        void *opaque)
+static int take_journal(xenfork_ctx *ctx,
+                        const struct xenfork__keyfile *keyfile, void *opaque)
 {
     struct xenfork__taken *taken = opaque;
     const char *text;
@@ -115,17 +115,17 @@ static int take_journal(xenfork_ctx *ctx, const struct xenfork__record *record,
     uint32_t n;
     int rc = 0;
 
-    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
-                (text = xenfork__record_get_nth(record, "name", n));
+    for (n = 0; rc >= 0 && n < XENFORK__JOURNAL_MAX_NTH &&
+                (text = xenfork__keyfile_get_nth(keyfile, "name", n));
          n++)
         rc = take_name(ctx, taken, text);
-    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
-                (text = xenfork__record_get_nth(record, "clone", n));
+    for (n = 0; rc >= 0 && n < XENFORK__JOURNAL_MAX_NTH &&
+                (text = xenfork__keyfile_get_nth(keyfile, "clone", n));
          n++)
         if (xenfork__uuid_parse(text, uuid))
             rc = take_uuid(ctx, taken, uuid);
-    for (n = 0; rc >= 0 && n < XENFORK__TXN_MAX_NTH &&
-                (text = xenfork__record_get_nth(record, "mac", n));
+    for (n = 0; rc >= 0 && n < XENFORK__JOURNAL_MAX_NTH &&
+                (text = xenfork__keyfile_get_nth(keyfile, "mac", n));
          n++)
         if (xenfork__mac_parse(text, mac))
             rc = take_mac(ctx, taken, mac);
@@ -162,7 +162,7 @@ int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out)
     if ((rc = take_live(ctx, &taken)) < 0 ||
         (rc = take_recorded(ctx, XENFORK_KIND_IMAGE, &taken)) < 0 ||
         (rc = take_recorded(ctx, XENFORK_KIND_CLONE, &taken)) < 0 ||
-        (rc = xenfork__txns_each(ctx, take_journal, &taken)) < 0) {
+        (rc = xenfork__journals_each(ctx, take_journal, &taken)) < 0) {
         xenfork__taken_free(&taken);
         return rc;
     }
@@ -432,8 +432,8 @@ static int choose_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
     return rc;
 }
 
-static int journal(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                   const struct xenfork__identity *id)
+static int write_journal(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                         const struct xenfork__identity *id)
 {
     cleanup_free uint8_t *macs = calloc(id->nic_count + 1, 6);
     uint32_t n;
@@ -442,14 +442,15 @@ static int journal(xenfork_ctx *ctx, struct xenfork__txn *txn,
         return xenfork__nomem(ctx);
     for (n = 0; n < id->nic_count; n++)
         memcpy(macs + 6 * n, id->nics[n].mac, 6);
-    return xenfork__txn_clone(ctx, txn, id->uuid, id->name, macs,
-                              id->nic_count);
+    return xenfork__journal_clone(ctx, journal, id->uuid, id->name, macs,
+                                  id->nic_count);
 }
 
 static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
                       uint32_t clone, const char *stem, uint32_t *number,
                       const struct xenfork__config *config,
-                      struct xenfork__taken *taken, struct xenfork__txn *txn,
+                      struct xenfork__taken *taken,
+                      struct xenfork__journal *journal,
                       struct xenfork__identity *id)
 {
     const struct xenfork__clone_spec *c = &spec->clones[clone];
@@ -469,13 +470,13 @@ static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
     rc = choose_nics(ctx, spec, c, config, taken, id);
-    return rc < 0 ? rc : journal(ctx, txn, id);
+    return rc < 0 ? rc : write_journal(ctx, journal, id);
 }
 
 int xenfork__identities_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
                                const char *stem,
                                const struct xenfork__config *config,
-                               struct xenfork__txn *txn,
+                               struct xenfork__journal *journal,
                                struct xenfork__identity **ids_out)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
@@ -492,11 +493,11 @@ int xenfork__identities_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
     if (!ids)
         rc = xenfork__nomem(ctx);
     for (i = 0; i < spec->count && rc >= 0; i++)
-        rc = choose_one(ctx, spec, i, stem, &number, config, &taken, txn,
+        rc = choose_one(ctx, spec, i, stem, &number, config, &taken, journal,
                         &ids[i]);
     xenfork__taken_free(&taken);
     if (rc >= 0)
-        rc = xenfork__txn_chosen(ctx, txn);
+        rc = xenfork__journal_chosen(ctx, journal);
     if (rc < 0) {
         xenfork__identities_free(ids, spec->count);
         return rc;

@@ -44,7 +44,7 @@ int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
 int xenfork__identities_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
                                const char *stem,
                                const struct xenfork__config *config,
-                               struct xenfork__txn *txn,
+                               struct xenfork__journal *journal,
                                struct xenfork__identity **ids_out);
 
 #endif

@@ -15,7 +15,7 @@
 
 /* Tell whether an image or another domain has this name. */
 static int is_taken(struct xenfork__job *job,
-                    const struct xenfork__nodes *images, const char *name,
+                    const struct xenfork__records *images, const char *name,
                     bool *is_taken_out)
 {
     uint32_t domid;
@@ -26,7 +26,7 @@ static int is_taken(struct xenfork__job *job,
         return rc;
     *is_taken_out = rc == 0;
     for (i = 0; i < images->count; i++)
-        *is_taken_out |= !strcmp(images->nodes[i]->name, name);
+        *is_taken_out |= !strcmp(images->records[i]->name, name);
     return 0;
 }
 
@@ -36,11 +36,11 @@ static int is_taken(struct xenfork__job *job,
  */
 static int name_image(struct xenfork__job *job)
 {
-    cleanup_nodes struct xenfork__nodes images = {0};
+    cleanup_records struct xenfork__records images = {0};
     char stem[XENFORK__NAME_MAX + 1];
     bool taken = true;
     uint32_t n;
-    int rc = xenfork__nodes_load(job->ctx, XENFORK_KIND_IMAGE, &images);
+    int rc = xenfork__records_load(job->ctx, XENFORK_KIND_IMAGE, &images);
 
     xenfork__name_stem(job->config->name, XENFORK__NAME_MAX - 16, stem);
     for (n = 1; rc >= 0 && taken; n++) {
@@ -54,9 +54,9 @@ static int name_image(struct xenfork__job *job)
     return rc;
 }
 
-static int new_node(struct xenfork__job *job)
+static int new_record(struct xenfork__job *job)
 {
-    struct xenfork__node *image = calloc(1, sizeof(*image));
+    struct xenfork__record *image = calloc(1, sizeof(*image));
     uint32_t n;
     int rc = 0;
 
@@ -64,12 +64,12 @@ static int new_node(struct xenfork__job *job)
         return xenfork__nomem(job->ctx);
     job->image = image;
     image->kind = XENFORK_KIND_IMAGE;
-    xenfork__node_set_domid(job->ctx, image, XENFORK_DOMID_NONE);
+    xenfork__record_set_domid(job->ctx, image, XENFORK_DOMID_NONE);
     memcpy(image->parent, job->info.uuid, 16);
     image->parent_name = strdup(job->config->name);
-    strcpy(image->txn, xenfork__txn_id(job->txn));
+    strcpy(image->journal, xenfork__journal_id(job->journal));
     if (job->frozen)
-        strcpy(image->freeze, job->frozen->txn);
+        strcpy(image->freeze, job->frozen->journal);
     image->created_s = (uint64_t)time(NULL);
     image->is_kept = job->spec->flags & XENFORK_FORK_KEEP_IMAGE;
     if (!image->parent_name)
@@ -78,9 +78,9 @@ static int new_node(struct xenfork__job *job)
         return xenfork__fail(job->ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
     for (n = 0; n < job->config->nic_count && rc >= 0; n++)
-        rc = xenfork__node_add_nic(job->ctx, image, job->config->nics[n].devid,
-                                   job->config->nics[n].mac,
-                                   XENFORK_LINK_CONNECT);
+        rc = xenfork__record_add_nic(
+            job->ctx, image, job->config->nics[n].devid,
+            job->config->nics[n].mac, XENFORK_LINK_CONNECT);
     return rc < 0 ? rc : name_image(job);
 }
 
@@ -91,16 +91,19 @@ static int reserve(struct xenfork__job *job)
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_RESERVE, XENFORK_ALL)) <
             0 ||
-        (rc = new_node(job)) < 0 ||
-        (rc = xenfork__txn_source(ctx, job->txn, job->info.uuid,
-                                  job->info.domid, job->info.is_paused)) < 0 ||
-        (rc = xenfork__guest_source(ctx, job->txn, job->info.domid)) < 0 ||
-        (rc = xenfork__txn_image(ctx, job->txn, job->image->uuid)) < 0 ||
+        (rc = new_record(job)) < 0 ||
+        (rc = xenfork__journal_source(ctx, job->journal, job->info.uuid,
+                                      job->info.domid, job->info.is_paused)) <
+            0 ||
+        (rc = xenfork__guest_source(ctx, job->journal, job->info.domid)) < 0 ||
+        (rc = xenfork__journal_image(ctx, job->journal, job->image->uuid)) <
+            0 ||
         (rc = xenfork__xen_image_create(ctx, job->info.domid, job->image->uuid,
                                         job->image->name, &job->image->domid)) <
             0)
         return rc;
-    return xenfork__promise_claim(ctx, job->image->domid, &job->promise);
+    return xenfork__reservation_claim(ctx, job->image->domid,
+                                      &job->reservation);
 }
 
 static int prepare(struct xenfork__job *job)
@@ -112,14 +115,14 @@ static int prepare(struct xenfork__job *job)
             0 ||
         (rc = xenfork__disks_prepare(
              ctx,
-             &(struct xenfork__disks_source){.txn = job->txn,
+             &(struct xenfork__disks_source){.journal = job->journal,
                                              .spec = job->spec,
                                              .config = job->config,
                                              .domid = job->info.domid,
                                              .is_frozen = job->frozen},
              job->image)) < 0 ||
         (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0 ||
-        (rc = xenfork__txn_pausing(ctx, job->txn)) < 0)
+        (rc = xenfork__journal_pausing(ctx, job->journal)) < 0)
         return rc;
     return xenfork__pages_nominate(ctx, &job->info, &job->pages);
 }
@@ -133,7 +136,7 @@ static int suspend(struct xenfork__job *job)
     rc = xenfork__job_enter(job, XENFORK_STAGE_SUSPEND, XENFORK_ALL);
     if (rc < 0)
         return rc;
-    return xenfork__source_suspend(job->ctx, job->txn, &job->info,
+    return xenfork__source_suspend(job->ctx, job->journal, &job->info,
                                    job->spec->timeout_ms);
 }
 
@@ -150,7 +153,7 @@ static int capture(struct xenfork__job *job)
                                 job->pages.gfns + first, count, &job->capture);
 }
 
-static int cut_disks(struct xenfork__job *job)
+static int snapshot_disks(struct xenfork__job *job)
 {
     int rc;
 
@@ -158,7 +161,7 @@ static int cut_disks(struct xenfork__job *job)
         (rc = xenfork__xen_drain(job->ctx, job->info.domid, DRAIN_TIMEOUT_MS)) <
             0)
         return rc;
-    return xenfork__disks_cut(job->ctx, job->info.domid, job->image);
+    return xenfork__disks_snapshot(job->ctx, job->info.domid, job->image);
 }
 
 static int share(struct xenfork__job *job)
@@ -185,19 +188,20 @@ static int resume(struct xenfork__job *job)
     int rc;
 
     xenfork__job_enter_firm(job, XENFORK_STAGE_RESUME, XENFORK_ALL);
-    rc = xenfork__promise_source(ctx, job->image->domid, source, &job->promise);
+    rc = xenfork__reservation_source(ctx, job->image->domid, source,
+                                     &job->reservation);
     if (rc < 0 || job->frozen)
         return rc;
     if ((rc = xenfork__xen_resume(ctx, source)) < 0)
         return rc;
-    return xenfork__txn_resumed(ctx, job->txn);
+    return xenfork__journal_resumed(ctx, job->journal);
 }
 
 static int write_file(struct xenfork__job *job, const char *name,
                       const void *data, size_t bytes)
 {
-    cleanup_free char *path = xenfork__node_path(job->ctx, XENFORK_KIND_IMAGE,
-                                                 job->image->uuid, name);
+    cleanup_free char *path = xenfork__record_path(job->ctx, XENFORK_KIND_IMAGE,
+                                                   job->image->uuid, name);
 
     if (!path)
         return xenfork__nomem(job->ctx);
@@ -215,7 +219,7 @@ static int seal(struct xenfork__job *job)
         (rc = xenfork__xen_image_load(ctx, job->image->domid, job->capture)) <
             0 ||
         (rc = xenfork__stream_build(ctx, job->capture, &stream, &bytes)) < 0 ||
-        (rc = xenfork__node_save(ctx, job->image)) < 0 ||
+        (rc = xenfork__record_save(ctx, job->image)) < 0 ||
         (rc = write_file(job, XENFORK__FILE_STREAM, stream, bytes)) < 0)
         return rc;
     return write_file(job, XENFORK__FILE_CONFIG, job->config->json,
@@ -231,7 +235,7 @@ int xenfork__image_make(struct xenfork__job *job)
         return rc;
     stun_ns = xenfork__now_ns();
     if ((rc = suspend(job)) < 0 || (rc = capture(job)) < 0 ||
-        (rc = cut_disks(job)) < 0 || (rc = share(job)) < 0 ||
+        (rc = snapshot_disks(job)) < 0 || (rc = share(job)) < 0 ||
         (rc = resume(job)) < 0)
         return rc;
     if (!job->frozen)

@@ -21,12 +21,12 @@ struct xenfork__job {
     struct xenfork__dominfo info; /* of what is forked, before the fork */
     struct xenfork__config *config;
     struct xenfork__lock *lock;       /* of what is forked */
-    struct xenfork__node *frozen;     /* its record; NULL: it runs */
+    struct xenfork__record *frozen;   /* its record; NULL: it runs */
     struct xenfork__lock *image_lock; /* of a frozen source's image */
-    struct xenfork__txn *txn;
-    struct xenfork__node *image;
+    struct xenfork__journal *journal;
+    struct xenfork__record *image;
     struct xenfork__identity *ids; /* one for each clone */
-    struct xenfork__promise promise;
+    struct xenfork__reservation reservation;
     struct xenfork__pages pages;
     struct xenfork__capture *capture;
     uint64_t max_pages; /* that the guest may own */

@@ -22,7 +22,7 @@ static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text,
                     uint32_t pid)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     char *left = strdup(text);
     int rc;
 
@@ -30,20 +30,20 @@ static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text,
         return xenfork__nomem(ctx);
     rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
     if (rc == 0)
-        rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, uuid, &node);
+        rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &record);
     if (rc < 0) {
         free(left);
         return rc;
     }
-    free(node->left);
-    node->left = left;
-    snprintf(node->left_by, sizeof(node->left_by), "%s %u %" PRIu64, ctx->boot,
-             pid, xenfork__sys_process_started(pid));
-    return xenfork__node_save(ctx, node);
+    free(record->left);
+    record->left = left;
+    snprintf(record->left_by, sizeof(record->left_by), "%s %u %" PRIu64,
+             ctx->boot, pid, xenfork__sys_process_started(pid));
+    return xenfork__record_save(ctx, record);
 }
 
 bool xenfork__is_leaving(const xenfork_ctx *ctx,
-                         const struct xenfork__node *clone)
+                         const struct xenfork__record *clone)
 {
     char boot[XENFORK__UUID_CHARS];
     uint64_t started;
@@ -56,20 +56,20 @@ bool xenfork__is_leaving(const xenfork_ctx *ctx,
            xenfork__sys_process_started(pid) == started;
 }
 
-bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid)
+bool xenfork__has_left(const struct xenfork__record *clone, uint32_t domid)
 {
     return domid == XENFORK_DOMID_NONE && clone->left && clone->left[0];
 }
 
 /* Check that nobody has one of its disks open for writing. */
-static int check_open(xenfork_ctx *ctx, const struct xenfork__node *clone,
+static int check_open(xenfork_ctx *ctx, const struct xenfork__record *clone,
                       int (*remedy)(xenfork_ctx *ctx, const char *name))
 {
     char writer[XENFORK__WRITER];
     uint32_t i;
 
     for (i = 0; i < clone->disk_count; i++) {
-        const struct xenfork__node_disk *disk = &clone->disks[i];
+        const struct xenfork__record_disk *disk = &clone->disks[i];
         const char *file = strchr(disk->path, '/');
 
         if (!file || !xenfork__sys_writer(ctx, file, writer))
@@ -83,7 +83,7 @@ static int check_open(xenfork_ctx *ctx, const struct xenfork__node *clone,
     return 0;
 }
 
-int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
+int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          int (*remedy)(xenfork_ctx *ctx, const char *name))
 {
     uint32_t domid = XENFORK_DOMID_NONE;
@@ -102,7 +102,7 @@ int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
 XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
                                      const char *text, uint32_t pid)
 {
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
@@ -116,7 +116,7 @@ XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
  * Refuse a clone with overlays: without the record their bases would be
  * removed.
  */
-static int check_disks(xenfork_ctx *ctx, const struct xenfork__node *clone)
+static int check_disks(xenfork_ctx *ctx, const struct xenfork__record *clone)
 {
     uint32_t i;
 
@@ -139,11 +139,11 @@ static int check_disks(xenfork_ctx *ctx, const struct xenfork__node *clone)
     return 0;
 }
 
-static int forget(xenfork_ctx *ctx, const struct xenfork__node *found)
+static int forget(xenfork_ctx *ctx, const struct xenfork__record *found)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_lock struct xenfork__lock *registry = NULL;
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     char uuid[XENFORK__UUID_CHARS];
     uint32_t domid;
     int rc;
@@ -155,11 +155,11 @@ static int forget(xenfork_ctx *ctx, const struct xenfork__node *found)
                       found->name);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 || (rc = xenfork__txns_settle(ctx, found->uuid)) < 0 ||
+    if (rc < 0 || (rc = xenfork__journals_settle(ctx, found->uuid)) < 0 ||
         (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
                                  &registry)) < 0 ||
-        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, found->uuid,
-                                 &clone)) < 0)
+        (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, found->uuid,
+                                   &clone)) < 0)
         return rc;
     rc = xenfork__clone_domid(ctx, clone, &domid);
     if (rc == XENFORK_E_UUIDTAKEN)
@@ -172,12 +172,12 @@ static int forget(xenfork_ctx *ctx, const struct xenfork__node *found)
     }
     if (rc != XENFORK_E_NOTFOUND || (rc = check_disks(ctx, clone)) < 0)
         return rc;
-    return xenfork__node_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);
+    return xenfork__record_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);
 }
 
 XENFORK_API int xenfork_clone_forget(xenfork_ctx *ctx, const char *name)
 {
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     int rc;
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);

@@ -8,15 +8,15 @@
 /*
  * Tell whether the clone has left this host.  domid NONE: it has no domain here
  */
-bool xenfork__has_left(const struct xenfork__node *clone, uint32_t domid);
+bool xenfork__has_left(const struct xenfork__record *clone, uint32_t domid);
 /* Does whoever takes it away live still? */
 bool xenfork__is_leaving(const xenfork_ctx *ctx,
-                         const struct xenfork__node *clone);
+                         const struct xenfork__record *clone);
 /*
  * Check a clone without a domain here.  INUSE, with @remedy, which names the
  * clone: it may be in use elsewhere, or a disk is open for writing.
  */
-int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__node *clone,
+int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          int (*remedy)(xenfork_ctx *ctx, const char *name));
 
 #endif

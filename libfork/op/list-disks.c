@@ -11,7 +11,8 @@
 #define MAX_DEPTH 4096U
 
 /* Count the layers: a file that cannot be read, or is gone, ends the chain. */
-static uint32_t measure(xenfork_ctx *ctx, const struct xenfork__node_disk *disk)
+static uint32_t measure(xenfork_ctx *ctx,
+                        const struct xenfork__record_disk *disk)
 {
     const struct xenfork__disk_driver *driver = xenfork__disk_driver(
         disk->driver);
@@ -34,74 +35,75 @@ static uint32_t measure(xenfork_ctx *ctx, const struct xenfork__node_disk *disk)
  * Make a record of a base, whose own record is called UUID-VDEV, after the
  * former image.
  */
-static int base_node(xenfork_ctx *ctx, const char *name,
-                     const struct xenfork__sealed *sealed,
-                     struct xenfork__node **node_out)
+static int base_record(xenfork_ctx *ctx, const char *name,
+                       const struct xenfork__base *base,
+                       struct xenfork__record **record_out)
 {
-    cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
+    cleanup_record struct xenfork__record *record = calloc(1, sizeof(*record));
     char uuid[XENFORK__UUID_CHARS];
     size_t n = sizeof(uuid) - 1;
     int rc;
 
-    if (!node)
+    if (!record)
         return xenfork__nomem(ctx);
-    node->kind = XENFORK_KIND_BASE;
-    node->domid = XENFORK_DOMID_NONE;
+    record->kind = XENFORK_KIND_BASE;
+    record->domid = XENFORK_DOMID_NONE;
     snprintf(uuid, sizeof(uuid), "%s", name);
-    if (strlen(name) <= n + 1 || !xenfork__uuid_parse(uuid, node->uuid))
+    if (strlen(name) <= n + 1 || !xenfork__uuid_parse(uuid, record->uuid))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
                              "%s is not the name of a base", name);
-    rc = xenfork__node_add_disk(ctx, node, 0, name + n + 1, sealed->driver,
-                                sealed->path, "");
+    rc = xenfork__record_add_disk(ctx, record, 0, name + n + 1, base->driver,
+                                  base->path, "");
     if (rc == 0)
-        *node_out = steal_ptr(node);
+        *record_out = steal_ptr(record);
     return rc;
 }
 
-int xenfork__list_bases(xenfork_ctx *ctx, struct xenfork__nodes *out)
+int xenfork__list_bases(xenfork_ctx *ctx, struct xenfork__records *out)
 {
-    cleanup_sealed struct xenfork__sealed_list list = {0};
-    cleanup_nodes struct xenfork__nodes nodes = {0};
-    int rc = xenfork__sealed_load(ctx, &list);
+    cleanup_base struct xenfork__base_list list = {0};
+    cleanup_records struct xenfork__records records = {0};
+    int rc = xenfork__base_load(ctx, &list);
 
     if (rc < 0)
         return rc;
-    nodes.nodes = calloc(list.count + 1, sizeof(*nodes.nodes));
-    if (!nodes.nodes)
+    records.records = calloc(list.count + 1, sizeof(*records.records));
+    if (!records.records)
         return xenfork__nomem(ctx);
-    for (; nodes.count < list.count; nodes.count++) {
-        rc = base_node(ctx, list.names[nodes.count], &list.items[nodes.count],
-                       &nodes.nodes[nodes.count]);
+    for (; records.count < list.count; records.count++) {
+        rc = base_record(ctx, list.names[records.count],
+                         &list.items[records.count],
+                         &records.records[records.count]);
         if (rc < 0)
             return rc;
     }
-    *out = nodes;
-    nodes = (struct xenfork__nodes){0};
+    *out = records;
+    records = (struct xenfork__records){0};
     return 0;
 }
 
-static bool has_disk(const struct xenfork__node *node, uint32_t index)
+static bool has_disk(const struct xenfork__record *record, uint32_t index)
 {
     uint32_t i;
 
-    for (i = 0; i < node->disk_count; i++)
-        if (node->disks[i].index == index)
+    for (i = 0; i < record->disk_count; i++)
+        if (record->disks[i].index == index)
             return true;
     return false;
 }
 
 /* Count the clones of an image that have this disk. */
 static uint32_t count_users(const xenfork_list *list,
-                            const struct xenfork__node *image, uint32_t index)
+                            const struct xenfork__record *image, uint32_t index)
 {
     uint32_t i, users = 0;
 
     for (i = 0; i < list->count; i++) {
-        const struct xenfork__node *node = list->entries[i].node;
+        const struct xenfork__record *record = list->entries[i].record;
 
-        users += node->kind == XENFORK_KIND_CLONE &&
-                 !memcmp(node->parent, image->uuid, sizeof(image->uuid)) &&
-                 has_disk(node, index);
+        users += record->kind == XENFORK_KIND_CLONE &&
+                 !memcmp(record->parent, image->uuid, sizeof(image->uuid)) &&
+                 has_disk(record, index);
     }
     return users;
 }
@@ -109,22 +111,22 @@ static uint32_t count_users(const xenfork_list *list,
 int xenfork__list_fill_disks(xenfork_ctx *ctx, const xenfork_list *list,
                              struct xenfork_entry *entry)
 {
-    const struct xenfork__node *node = entry->node;
+    const struct xenfork__record *record = entry->record;
     uint32_t i;
 
-    entry->disks = calloc(node->disk_count + 1, sizeof(*entry->disks));
+    entry->disks = calloc(record->disk_count + 1, sizeof(*entry->disks));
     if (!entry->disks)
         return xenfork__nomem(ctx);
-    for (i = 0; i < node->disk_count; i++) {
-        const struct xenfork__node_disk *disk = &node->disks[i];
+    for (i = 0; i < record->disk_count; i++) {
+        const struct xenfork__record_disk *disk = &record->disks[i];
 
         entry->disks[i] = (struct xenfork_disk){
             .vdev = disk->vdev,
             .path = disk->path,
             .driver = disk->driver,
-            .depth = node->kind == XENFORK_KIND_JOURNAL ? 0
-                                                        : measure(ctx, disk),
-            .users = count_users(list, node, disk->index)};
+            .depth = record->kind == XENFORK_KIND_JOURNAL ? 0
+                                                          : measure(ctx, disk),
+            .users = count_users(list, record, disk->index)};
     }
     return 0;
 }

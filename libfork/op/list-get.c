@@ -17,7 +17,7 @@ XENFORK_API const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
 
 XENFORK_API int xenfork_entry_kind(const xenfork_entry *entry)
 {
-    return entry ? entry->node->kind : 0;
+    return entry ? entry->record->kind : 0;
 }
 
 XENFORK_API uint32_t xenfork_entry_domid(const xenfork_entry *entry)
@@ -27,7 +27,7 @@ XENFORK_API uint32_t xenfork_entry_domid(const xenfork_entry *entry)
 
 XENFORK_API const char *xenfork_entry_name(const xenfork_entry *entry)
 {
-    return entry ? entry->node->name : NULL;
+    return entry ? entry->record->name : NULL;
 }
 
 XENFORK_API const char *xenfork_entry_uuid(const xenfork_entry *entry)
@@ -37,7 +37,7 @@ XENFORK_API const char *xenfork_entry_uuid(const xenfork_entry *entry)
 
 XENFORK_API const char *xenfork_entry_parent(const xenfork_entry *entry)
 {
-    return entry ? entry->node->parent_name : NULL;
+    return entry ? entry->record->parent_name : NULL;
 }
 
 XENFORK_API uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry)
@@ -52,8 +52,8 @@ XENFORK_API const char *xenfork_entry_state(const xenfork_entry *entry)
 
 XENFORK_API const char *xenfork_entry_left(const xenfork_entry *entry)
 {
-    return entry && xenfork__has_left(entry->node, entry->domid)
-               ? entry->node->left
+    return entry && xenfork__has_left(entry->record, entry->domid)
+               ? entry->record->left
                : NULL;
 }
 
@@ -64,17 +64,17 @@ XENFORK_API const char *xenfork_entry_ephemeral(const xenfork_entry *entry)
         [XENFORK__EPHEMERAL_CRASH] = "crash",
     };
 
-    return entry ? words[entry->node->ephemeral] : NULL;
+    return entry ? words[entry->record->ephemeral] : NULL;
 }
 
 XENFORK_API uint64_t xenfork_entry_created(const xenfork_entry *entry)
 {
-    return entry ? entry->node->created_s : 0;
+    return entry ? entry->record->created_s : 0;
 }
 
 XENFORK_API uint64_t xenfork_entry_total_kib(const xenfork_entry *entry)
 {
-    return entry ? entry->node->pages * XENFORK__PAGE_KIB : 0;
+    return entry ? entry->record->pages * XENFORK__PAGE_KIB : 0;
 }
 
 XENFORK_API uint64_t xenfork_entry_shared_kib(const xenfork_entry *entry)
@@ -89,12 +89,12 @@ XENFORK_API uint64_t xenfork_entry_private_kib(const xenfork_entry *entry)
 
 XENFORK_API uint32_t xenfork_entry_hydrated(const xenfork_entry *entry)
 {
-    return entry ? entry->node->hydrated : 0;
+    return entry ? entry->record->hydrated : 0;
 }
 
 XENFORK_API uint32_t xenfork_entry_detached(const xenfork_entry *entry)
 {
-    return entry ? entry->node->detached : 0;
+    return entry ? entry->record->detached : 0;
 }
 
 XENFORK_API uint32_t xenfork_entry_users(const xenfork_entry *entry)
@@ -104,22 +104,23 @@ XENFORK_API uint32_t xenfork_entry_users(const xenfork_entry *entry)
 
 XENFORK_API int xenfork_entry_is_kept(const xenfork_entry *entry)
 {
-    return entry && entry->node->is_kept;
+    return entry && entry->record->is_kept;
 }
 
 XENFORK_API const char *xenfork_entry_generation(const xenfork_entry *entry)
 {
-    return entry && entry->node->generation[0] ? entry->node->generation : NULL;
+    return entry && entry->record->generation[0] ? entry->record->generation
+                                                 : NULL;
 }
 
 XENFORK_API int xenfork_entry_is_ready(const xenfork_entry *entry)
 {
-    return entry && entry->node->is_ready;
+    return entry && entry->record->is_ready;
 }
 
 XENFORK_API int xenfork_entry_is_reseeded(const xenfork_entry *entry)
 {
-    return entry && (entry->node->is_reseeded || entry->answers.has_reseeded);
+    return entry && (entry->record->is_reseeded || entry->answers.has_reseeded);
 }
 
 XENFORK_API const char *xenfork_entry_error(const xenfork_entry *entry)
@@ -129,23 +130,24 @@ XENFORK_API const char *xenfork_entry_error(const xenfork_entry *entry)
 
 XENFORK_API uint32_t xenfork_entry_nic_count(const xenfork_entry *entry)
 {
-    return entry ? entry->node->nic_count : 0;
+    return entry ? entry->record->nic_count : 0;
 }
 
 XENFORK_API const xenfork_nic *xenfork_entry_nic(const xenfork_entry *entry,
                                                  uint32_t index)
 {
-    return entry && index < entry->node->nic_count ? &entry->nics[index] : NULL;
+    return entry && index < entry->record->nic_count ? &entry->nics[index]
+                                                     : NULL;
 }
 
 XENFORK_API uint32_t xenfork_entry_disk_count(const xenfork_entry *entry)
 {
-    return entry ? entry->node->disk_count : 0;
+    return entry ? entry->record->disk_count : 0;
 }
 
 XENFORK_API const xenfork_disk *xenfork_entry_disk(const xenfork_entry *entry,
                                                    uint32_t index)
 {
-    return entry && index < entry->node->disk_count ? &entry->disks[index]
-                                                    : NULL;
+    return entry && index < entry->record->disk_count ? &entry->disks[index]
+                                                      : NULL;
 }

@@ -9,14 +9,14 @@
 
 #include "op/nic.h"
 
-static const struct xenfork__node_nic *recorded(
-    const struct xenfork__node *node, int devid)
+static const struct xenfork__record_nic *recorded(
+    const struct xenfork__record *record, int devid)
 {
     uint32_t i;
 
-    for (i = 0; i < node->nic_count; i++)
-        if (node->nics[i].devid == devid)
-            return &node->nics[i];
+    for (i = 0; i < record->nic_count; i++)
+        if (record->nics[i].devid == devid)
+            return &record->nics[i];
     return NULL;
 }
 
@@ -25,7 +25,8 @@ static const struct xenfork__node_nic *recorded(
  * it.
  */
 static int look(xenfork_ctx *ctx, uint32_t domid, int devid,
-                const struct xenfork__node_nic *nic, struct xenfork__node *now)
+                const struct xenfork__record_nic *nic,
+                struct xenfork__record *now)
 {
     bool is_held = false;
     uint8_t mac[6];
@@ -35,21 +36,21 @@ static int look(xenfork_ctx *ctx, uint32_t domid, int devid,
         return 0; /* it has just gone */
     if (rc < 0 ||
         (rc = xenfork__nic_is_held(ctx, domid, devid, &is_held)) < 0 ||
-        (rc = xenfork__node_add_nic(ctx, now, devid, nic ? nic->mac : mac,
-                                    nic       ? nic->link
-                                    : is_held ? XENFORK_LINK_HOLD
-                                              : XENFORK_LINK_CONNECT)) < 0)
+        (rc = xenfork__record_add_nic(ctx, now, devid, nic ? nic->mac : mac,
+                                      nic       ? nic->link
+                                      : is_held ? XENFORK_LINK_HOLD
+                                                : XENFORK_LINK_CONNECT)) < 0)
         return rc;
     now->nics[now->nic_count - 1].is_held = is_held;
     return 0;
 }
 
 int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
-                       struct xenfork__node *clone)
+                       struct xenfork__record *clone)
 {
-    cleanup_node struct xenfork__node *now = calloc(1, sizeof(*now));
+    cleanup_record struct xenfork__record *now = calloc(1, sizeof(*now));
     cleanup_free int *devids = NULL;
-    struct xenfork__node_nic *nics;
+    struct xenfork__record_nic *nics;
     uint32_t count = 0, i;
     int rc = now ? xenfork__xen_nic_ids(ctx, domid, &devids, &count)
                  : xenfork__nomem(ctx);
@@ -67,20 +68,20 @@ int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
 
 int xenfork__list_fill_nics(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
-    const struct xenfork__node *node = entry->node;
+    const struct xenfork__record *record = entry->record;
     uint32_t i;
 
-    entry->nics = calloc(node->nic_count + 1, sizeof(*entry->nics));
+    entry->nics = calloc(record->nic_count + 1, sizeof(*entry->nics));
     if (!entry->nics)
         return xenfork__nomem(ctx);
-    for (i = 0; i < node->nic_count; i++) {
+    for (i = 0; i < record->nic_count; i++) {
         struct xenfork_nic *nic = &entry->nics[i];
 
         if (entry->domid != XENFORK_DOMID_NONE)
-            xenfork__vif_print(entry->domid, node->nics[i].devid, nic->vif);
-        memcpy(nic->mac, node->nics[i].mac_text, sizeof(nic->mac));
-        nic->link = node->nics[i].link;
-        nic->is_held = node->nics[i].is_held;
+            xenfork__vif_print(entry->domid, record->nics[i].devid, nic->vif);
+        memcpy(nic->mac, record->nics[i].mac_text, sizeof(nic->mac));
+        nic->link = record->nics[i].link;
+        nic->is_held = record->nics[i].is_held;
     }
     return 0;
 }

@@ -21,21 +21,21 @@ XENFORK_API void xenfork_list_free(xenfork_list *list)
         free(list->entries[i].disks);
         free(list->entries[i].nics);
     }
-    xenfork__nodes_free(&list->frozen);
-    xenfork__nodes_free(&list->images);
-    xenfork__nodes_free(&list->clones);
-    xenfork__nodes_free(&list->bases);
-    xenfork__nodes_free(&list->journals);
+    xenfork__records_free(&list->frozen);
+    xenfork__records_free(&list->images);
+    xenfork__records_free(&list->clones);
+    xenfork__records_free(&list->bases);
+    xenfork__records_free(&list->journals);
     free(list->entries);
     free(list);
 }
 
-static const char *state_of(const struct xenfork__node *node,
+static const char *state_of(const struct xenfork__record *record,
                             const struct xenfork__dominfo *info)
 {
-    if (node->kind == XENFORK_KIND_IMAGE)
+    if (record->kind == XENFORK_KIND_IMAGE)
         return xenfork__image_is_broken(info) ? "broken" : "ready";
-    if (node->kind == XENFORK_KIND_FROZEN)
+    if (record->kind == XENFORK_KIND_FROZEN)
         return "frozen";
     if (info->is_shutdown)
         return "shutdown";
@@ -54,49 +54,49 @@ static const char *ended_state(int kind)
  * Find the domain of a record: the one that was made, or, for a clone that was
  * saved and restored, the one that has its UUID now.
  */
-static int look(xenfork_ctx *ctx, const struct xenfork__node *node,
+static int look(xenfork_ctx *ctx, const struct xenfork__record *record,
                 struct xenfork_entry *entry)
 {
     struct xenfork__dominfo info;
-    uint32_t domid = node->domid;
+    uint32_t domid = record->domid;
     int rc;
 
-    rc = xenfork__node_info(ctx, node, &info);
-    if (rc == XENFORK_E_NOTFOUND && node->kind == XENFORK_KIND_CLONE) {
-        rc = xenfork__clone_domid(ctx, node, &domid);
+    rc = xenfork__record_info(ctx, record, &info);
+    if (rc == XENFORK_E_NOTFOUND && record->kind == XENFORK_KIND_CLONE) {
+        rc = xenfork__clone_domid(ctx, record, &domid);
         if (rc == 0)
             rc = xenfork__xen_info(ctx, domid, &info);
     }
     if (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_UUIDTAKEN) {
         entry->domid = XENFORK_DOMID_NONE;
-        entry->state = xenfork__has_left(node, entry->domid)
+        entry->state = xenfork__has_left(record, entry->domid)
                            ? "left"
-                           : ended_state(node->kind);
+                           : ended_state(record->kind);
         return 0;
     }
     if (rc < 0)
         return rc;
     entry->domid = domid;
-    entry->state = state_of(node, &info);
+    entry->state = state_of(record, &info);
     entry->shared_pages = info.shared_pages;
     entry->private_pages = info.private_pages;
-    rc = xenfork__name_refresh(ctx, entry->node, &domid);
+    rc = xenfork__name_refresh(ctx, entry->record, &domid);
     if (rc < 0)
         return rc;
-    if (!xenfork__node_has_domid(ctx, node, entry->domid))
-        entry->node->hydrated = 100;
+    if (!xenfork__record_has_domid(ctx, record, entry->domid))
+        entry->record->hydrated = 100;
     return 0;
 }
 
-static int set_parent_name(xenfork_ctx *ctx, struct xenfork__node *node,
+static int set_parent_name(xenfork_ctx *ctx, struct xenfork__record *record,
                            const char *parent)
 {
     char *name = strdup(parent);
 
     if (!name)
         return xenfork__nomem(ctx);
-    free(node->parent_name);
-    node->parent_name = name;
+    free(record->parent_name);
+    record->parent_name = name;
     return 0;
 }
 
@@ -105,74 +105,75 @@ static int look_at_source(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
     cleanup_free char *name = NULL;
     uint32_t domid;
-    int rc = xenfork__xen_by_uuid(ctx, entry->node->parent, &domid);
+    int rc = xenfork__xen_by_uuid(ctx, entry->record->parent, &domid);
 
     if (rc == 0)
         rc = xenfork__xen_name(ctx, domid, &name);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     entry->parent_domid = domid;
-    return set_parent_name(ctx, entry->node, name);
+    return set_parent_name(ctx, entry->record, name);
 }
 
 /* Ask a clone, unless it has acknowledged. */
 static int ask(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
-    const struct xenfork__node *node = entry->node;
+    const struct xenfork__record *record = entry->record;
 
-    if (node->kind != XENFORK_KIND_CLONE || node->is_ready ||
-        !node->generation[0] || entry->domid == XENFORK_DOMID_NONE)
+    if (record->kind != XENFORK_KIND_CLONE || record->is_ready ||
+        !record->generation[0] || entry->domid == XENFORK_DOMID_NONE)
         return 0;
-    return xenfork__xen_guest_answers(ctx, entry->domid, node->generation,
+    return xenfork__xen_guest_answers(ctx, entry->domid, record->generation,
                                       &entry->answers);
 }
 
-static int add(xenfork_ctx *ctx, xenfork_list *list, struct xenfork__node *node)
+static int add(xenfork_ctx *ctx, xenfork_list *list,
+               struct xenfork__record *record)
 {
     struct xenfork_entry *entry = &list->entries[list->count];
     uint32_t live;
     int rc;
 
-    *entry = (struct xenfork_entry){.node = node,
+    *entry = (struct xenfork_entry){.record = record,
                                     .parent_domid = XENFORK_DOMID_NONE};
-    xenfork__uuid_print(entry->node->uuid, entry->uuid);
-    rc = look(ctx, entry->node, entry);
-    if (rc == 0 && node->kind == XENFORK_KIND_IMAGE)
+    xenfork__uuid_print(entry->record->uuid, entry->uuid);
+    rc = look(ctx, entry->record, entry);
+    if (rc == 0 && record->kind == XENFORK_KIND_IMAGE)
         rc = look_at_source(ctx, entry);
     if (rc == 0)
         rc = ask(ctx, entry);
-    if (rc == 0 && node->kind == XENFORK_KIND_CLONE &&
+    if (rc == 0 && record->kind == XENFORK_KIND_CLONE &&
         entry->domid != XENFORK_DOMID_NONE)
-        rc = xenfork__list_nics(ctx, entry->domid, node);
+        rc = xenfork__list_nics(ctx, entry->domid, record);
     if (rc < 0)
         return rc;
-    if (entry->node->kind == XENFORK_KIND_IMAGE &&
-        (rc = xenfork__image_users(ctx, entry->node->uuid, &list->clones, &live,
-                                   &entry->users)) < 0)
+    if (entry->record->kind == XENFORK_KIND_IMAGE &&
+        (rc = xenfork__image_users(ctx, entry->record->uuid, &list->clones,
+                                   &live, &entry->users)) < 0)
         return rc;
     list->count++;
     return 0;
 }
 
-static bool has_image(const struct xenfork__nodes *images,
-                      const struct xenfork__node *clone)
+static bool has_image(const struct xenfork__records *images,
+                      const struct xenfork__record *clone)
 {
     size_t i;
 
     for (i = 0; i < images->count; i++)
-        if (!memcmp(images->nodes[i]->uuid, clone->parent, 16))
+        if (!memcmp(images->records[i]->uuid, clone->parent, 16))
             return true;
     return false;
 }
 
 /* Name the image from which the forks of a frozen source are made. */
 static int name_image(xenfork_ctx *ctx, const xenfork_list *list,
-                      struct xenfork__node *frozen)
+                      struct xenfork__record *frozen)
 {
     size_t i;
 
     for (i = 0; i < list->images.count; i++) {
-        const struct xenfork__node *image = list->images.nodes[i];
+        const struct xenfork__record *image = list->images.records[i];
         int rc = 0;
 
         if (xenfork__frozen_is_image(frozen, image))
@@ -191,11 +192,11 @@ static int add_frozen(xenfork_ctx *ctx, xenfork_list *list)
     int rc = 0;
 
     for (i = 0; i < list->frozen.count && rc >= 0; i++) {
-        rc = xenfork__frozen_info(ctx, list->frozen.nodes[i], &info);
+        rc = xenfork__frozen_info(ctx, list->frozen.records[i], &info);
         if (rc == 0)
-            rc = name_image(ctx, list, list->frozen.nodes[i]);
+            rc = name_image(ctx, list, list->frozen.records[i]);
         if (rc == 0)
-            rc = add(ctx, list, list->frozen.nodes[i]);
+            rc = add(ctx, list, list->frozen.records[i]);
         else if (rc == XENFORK_E_NOTFOUND)
             rc = 0;
     }
@@ -205,22 +206,23 @@ static int add_frozen(xenfork_ctx *ctx, xenfork_list *list)
 /* Add each image, then its clones; at last clones whose image is gone. */
 static int add_images(xenfork_ctx *ctx, xenfork_list *list)
 {
-    const struct xenfork__nodes *images = &list->images;
-    const struct xenfork__nodes *clones = &list->clones;
+    const struct xenfork__records *images = &list->images;
+    const struct xenfork__records *clones = &list->clones;
     size_t i, c;
     int rc = 0;
 
     for (i = 0; i < images->count && rc >= 0; i++) {
-        rc = add(ctx, list, images->nodes[i]);
+        rc = add(ctx, list, images->records[i]);
         for (c = 0; c < clones->count && rc >= 0; c++)
-            if (!memcmp(clones->nodes[c]->parent, images->nodes[i]->uuid, 16) &&
-                (rc = set_parent_name(ctx, clones->nodes[c],
-                                      images->nodes[i]->name)) == 0)
-                rc = add(ctx, list, clones->nodes[c]);
+            if (!memcmp(clones->records[c]->parent, images->records[i]->uuid,
+                        16) &&
+                (rc = set_parent_name(ctx, clones->records[c],
+                                      images->records[i]->name)) == 0)
+                rc = add(ctx, list, clones->records[c]);
     }
     for (c = 0; c < clones->count && rc >= 0; c++)
-        if (!has_image(images, clones->nodes[c]))
-            rc = add(ctx, list, clones->nodes[c]);
+        if (!has_image(images, clones->records[c]))
+            rc = add(ctx, list, clones->records[c]);
     return rc;
 }
 
@@ -231,11 +233,11 @@ static void add_bases(xenfork_list *list)
     for (i = 0; i < list->bases.count; i++) {
         struct xenfork_entry *entry = &list->entries[list->count++];
 
-        *entry = (struct xenfork_entry){.node = list->bases.nodes[i],
+        *entry = (struct xenfork_entry){.record = list->bases.records[i],
                                         .domid = XENFORK_DOMID_NONE,
                                         .parent_domid = XENFORK_DOMID_NONE,
                                         .state = "base"};
-        xenfork__uuid_print(entry->node->uuid, entry->uuid);
+        xenfork__uuid_print(entry->record->uuid, entry->uuid);
     }
 }
 
@@ -247,11 +249,11 @@ static void add_journals(xenfork_list *list)
     for (i = 0; i < list->journals.count; i++) {
         struct xenfork_entry *entry = &list->entries[list->count++];
 
-        *entry = (struct xenfork_entry){.node = list->journals.nodes[i],
+        *entry = (struct xenfork_entry){.record = list->journals.records[i],
                                         .domid = XENFORK_DOMID_NONE,
                                         .parent_domid = XENFORK_DOMID_NONE};
-        entry->state = entry->node->is_kept ? "stuck" : "unreadable";
-        xenfork__uuid_print(entry->node->uuid, entry->uuid);
+        entry->state = entry->record->is_kept ? "stuck" : "unreadable";
+        xenfork__uuid_print(entry->record->uuid, entry->uuid);
     }
 }
 
@@ -259,11 +261,12 @@ static int fill(xenfork_ctx *ctx, xenfork_list *list)
 {
     int rc;
 
-    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_FROZEN, &list->frozen)) <
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_FROZEN, &list->frozen)) <
             0 ||
-        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &list->images)) <
+        (rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &list->images)) <
             0 ||
-        (rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &list->clones)) < 0)
+        (rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &list->clones)) <
+            0)
         return rc;
     list->entries = calloc(list->frozen.count + list->images.count +
                                list->clones.count + list->bases.count +
@@ -308,7 +311,7 @@ XENFORK_API int xenfork_list_open(xenfork_ctx *ctx, uint32_t flags,
     if (flags & XENFORK_LIST_BASES)
         rc = xenfork__list_bases(ctx, &list->bases);
     if (rc == 0 && flags & XENFORK_LIST_JOURNALS)
-        rc = xenfork__txns_load(ctx, &list->journals);
+        rc = xenfork__journals_load(ctx, &list->journals);
     if (rc == 0)
         rc = fill(ctx, list);
     if (rc == 0)

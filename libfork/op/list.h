@@ -10,7 +10,7 @@
 #include "xen/xen.h"
 
 struct xenfork_entry {
-    struct xenfork__node *node; /* one of the list's */
+    struct xenfork__record *record; /* one of the list's */
     char uuid[XENFORK__UUID_CHARS];
     uint32_t domid;
     uint32_t parent_domid; /* an image's source's; NONE: it is gone */
@@ -23,19 +23,19 @@ struct xenfork_entry {
 };
 
 struct xenfork_list {
-    struct xenfork__nodes frozen, images, clones, bases, journals;
+    struct xenfork__records frozen, images, clones, bases, journals;
     uint32_t count;
     struct xenfork_entry *entries;
 };
 
 /* Load the bases that outlive their image, each a node of one disk. */
-int xenfork__list_bases(xenfork_ctx *ctx, struct xenfork__nodes *out);
+int xenfork__list_bases(xenfork_ctx *ctx, struct xenfork__records *out);
 /* Fill in an entry's disks; the list is complete but for disks. */
 int xenfork__list_fill_disks(xenfork_ctx *ctx, const xenfork_list *list,
                              struct xenfork_entry *entry);
 /* Give a clone's node the NICs that its domain has. */
 int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
-                       struct xenfork__node *clone);
+                       struct xenfork__record *clone);
 /* Fill in an entry's NICs from its node. */
 int xenfork__list_fill_nics(xenfork_ctx *ctx, struct xenfork_entry *entry);
 

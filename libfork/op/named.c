@@ -12,51 +12,51 @@ static const char *kind_name(int kind)
 }
 
 /* Find the domain that a record has here, today.  NOTFOUND, not logged: none */
-static int find_domain(xenfork_ctx *ctx, const struct xenfork__node *node,
+static int find_domain(xenfork_ctx *ctx, const struct xenfork__record *record,
                        uint32_t *domid_out)
 {
     struct xenfork__dominfo info;
-    int rc = xenfork__node_info(ctx, node, &info);
+    int rc = xenfork__record_info(ctx, record, &info);
 
     if (rc == 0)
         *domid_out = info.domid;
     /* A clone may have been saved and restored; an image never is. */
-    else if (rc == XENFORK_E_NOTFOUND && node->kind == XENFORK_KIND_CLONE)
-        rc = xenfork__clone_domid(ctx, node, domid_out);
+    else if (rc == XENFORK_E_NOTFOUND && record->kind == XENFORK_KIND_CLONE)
+        rc = xenfork__clone_domid(ctx, record, domid_out);
     return rc == XENFORK_E_UUIDTAKEN ? XENFORK_E_NOTFOUND : rc;
 }
 
 /*
  * Record a name for later; nothing depends on it, and the next call repeats it.
  */
-static void record(xenfork_ctx *ctx, const struct xenfork__node *node,
-                   bool is_back)
+static void note_name(xenfork_ctx *ctx, const struct xenfork__record *record,
+                      bool is_back)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *now = NULL;
-    char *name = strdup(node->name);
+    cleanup_record struct xenfork__record *now = NULL;
+    char *name = strdup(record->name);
 
     if (name &&
         xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, false, &lock) == 0 &&
-        xenfork__node_load(ctx, node->kind, node->uuid, &now) == 0) {
+        xenfork__record_load(ctx, record->kind, record->uuid, &now) == 0) {
         free(now->name);
         now->name = steal_ptr(name);
         if (is_back) {
             free(now->left);
             now->left = NULL;
         }
-        xenfork__node_save(ctx, now);
+        xenfork__record_save(ctx, now);
     }
     free(name);
 }
 
-int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__node *node,
+int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__record *record,
                           uint32_t *domid_out)
 {
     uint32_t domid = XENFORK_DOMID_NONE;
     bool is_other, is_back;
     char *name = NULL;
-    int rc = find_domain(ctx, node, &domid);
+    int rc = find_domain(ctx, record, &domid);
 
     *domid_out = XENFORK_DOMID_NONE;
     if (rc == 0)
@@ -64,45 +64,45 @@ int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__node *node,
     if (rc < 0) /* gone, or half destroyed */
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     *domid_out = domid;
-    is_other = strcmp(name, node->name);
+    is_other = strcmp(name, record->name);
     /* Restored, or migrated back. */
-    is_back = node->left && node->left[0] &&
-              !xenfork__node_has_domid(ctx, node, domid);
-    free(node->name);
-    node->name = name;
+    is_back = record->left && record->left[0] &&
+              !xenfork__record_has_domid(ctx, record, domid);
+    free(record->name);
+    record->name = name;
     if (is_other || is_back)
-        record(ctx, node, is_back);
+        note_name(ctx, record, is_back);
     return 0;
 }
 
 /* The domains that have a name, or had it before. */
 struct namesakes {
-    struct xenfork__node *live;    /* its domain has the name */
-    struct xenfork__node *stopped; /* it had it at last */
-    struct xenfork__node *renamed; /* it has another by now */
+    struct xenfork__record *live;    /* its domain has the name */
+    struct xenfork__record *stopped; /* it had it at last */
+    struct xenfork__record *renamed; /* it has another by now */
     bool is_ambiguous;
 };
 
-static int look_up(xenfork_ctx *ctx, const struct xenfork__nodes *nodes,
+static int look_up(xenfork_ctx *ctx, const struct xenfork__records *records,
                    const char *name, struct namesakes *found)
 {
     uint32_t domid;
     size_t i;
 
-    for (i = 0; i < nodes->count; i++) {
-        struct xenfork__node *node = nodes->nodes[i];
-        bool was = !strcmp(node->name, name);
-        int rc = xenfork__name_refresh(ctx, node, &domid);
+    for (i = 0; i < records->count; i++) {
+        struct xenfork__record *record = records->records[i];
+        bool was = !strcmp(record->name, name);
+        int rc = xenfork__name_refresh(ctx, record, &domid);
 
         if (rc < 0)
             return rc;
         if (domid == XENFORK_DOMID_NONE && was) {
             found->is_ambiguous |= found->stopped != NULL;
-            found->stopped = node;
-        } else if (domid != XENFORK_DOMID_NONE && !strcmp(node->name, name)) {
-            found->live = node;
+            found->stopped = record;
+        } else if (domid != XENFORK_DOMID_NONE && !strcmp(record->name, name)) {
+            found->live = record;
         } else if (was) {
-            found->renamed = node;
+            found->renamed = record;
         }
     }
     found->is_ambiguous |= found->live && found->stopped;
@@ -122,20 +122,20 @@ static int say_ambiguous(xenfork_ctx *ctx, int kind, const char *name)
 static int say_stranger(xenfork_ctx *ctx, const struct namesakes *found,
                         const char *name, uint32_t domid)
 {
-    const struct xenfork__node *node = found->stopped ? found->stopped
-                                                      : found->renamed;
+    const struct xenfork__record *record = found->stopped ? found->stopped
+                                                          : found->renamed;
     char uuid[XENFORK__UUID_CHARS];
 
-    xenfork__uuid_print(node->uuid, uuid);
+    xenfork__uuid_print(record->uuid, uuid);
     xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
                   "%s is domain %u now, and not the %s that had this name, "
                   "which %s %s: nothing was done to either",
-                  name, domid, kind_name(node->kind),
+                  name, domid, kind_name(record->kind),
                   found->stopped ? "is stopped and has the UUID" : "is called",
-                  found->stopped ? uuid : node->name);
+                  found->stopped ? uuid : record->name);
     return xenfork__remedy(ctx, "for domain %u say %u; for the %s say %s",
-                           domid, domid, kind_name(node->kind),
-                           found->stopped ? uuid : node->name);
+                           domid, domid, kind_name(record->kind),
+                           found->stopped ? uuid : record->name);
 }
 
 static int not_ours(xenfork_ctx *ctx, int kind, const char *name)
@@ -156,19 +156,19 @@ static int not_ours(xenfork_ctx *ctx, int kind, const char *name)
 }
 
 static int by_name(xenfork_ctx *ctx, int kind,
-                   const struct xenfork__nodes *nodes, const char *name,
-                   struct xenfork__node **node_out)
+                   const struct xenfork__records *records, const char *name,
+                   struct xenfork__record **record_out)
 {
     struct namesakes found = {0};
     uint32_t domid = XENFORK_DOMID_NONE;
-    int rc = look_up(ctx, nodes, name, &found);
+    int rc = look_up(ctx, records, name, &found);
 
     if (rc < 0)
         return rc;
     if (found.is_ambiguous)
         return say_ambiguous(ctx, kind, name);
     if (found.live) {
-        *node_out = found.live;
+        *record_out = found.live;
         return 0;
     }
     rc = xenfork__xen_by_name(ctx, name, &domid);
@@ -177,7 +177,7 @@ static int by_name(xenfork_ctx *ctx, int kind,
     if (rc == 0 && (found.stopped || found.renamed))
         return say_stranger(ctx, &found, name, domid);
     if (found.stopped) {
-        *node_out = found.stopped;
+        *record_out = found.stopped;
         return 0;
     }
     if (!found.renamed)
@@ -189,24 +189,24 @@ static int by_name(xenfork_ctx *ctx, int kind,
 }
 
 int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
-                   struct xenfork__node **node_out)
+                   struct xenfork__record **record_out)
 {
-    cleanup_nodes struct xenfork__nodes nodes = {0};
-    struct xenfork__node *node;
-    int rc = xenfork__nodes_load(ctx, kind, &nodes);
+    cleanup_records struct xenfork__records records = {0};
+    struct xenfork__record *record;
+    int rc = xenfork__records_load(ctx, kind, &records);
 
     if (rc < 0)
         return rc;
-    rc = xenfork__nodes_find(ctx, &nodes, name, &node);
+    rc = xenfork__records_find(ctx, &records, name, &record);
     if (rc == XENFORK_E_NOTFOUND)
-        rc = by_name(ctx, kind, &nodes, name, &node);
+        rc = by_name(ctx, kind, &records, name, &record);
     if (rc < 0)
         return rc;
-    rc = xenfork__node_load(ctx, kind, node->uuid, node_out);
-    if (rc == 0 && strcmp((*node_out)->name, node->name)) {
-        free((*node_out)->name);
-        (*node_out)->name = node->name;
-        node->name = NULL;
+    rc = xenfork__record_load(ctx, kind, record->uuid, record_out);
+    if (rc == 0 && strcmp((*record_out)->name, record->name)) {
+        free((*record_out)->name);
+        (*record_out)->name = record->name;
+        record->name = NULL;
     }
     return rc;
 }
@@ -217,12 +217,12 @@ int xenfork__name_check(xenfork_ctx *ctx, const char *name, uint32_t domid)
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-        cleanup_nodes struct xenfork__nodes nodes = {0};
+        cleanup_records struct xenfork__records records = {0};
         struct namesakes found = {0};
         int rc;
 
-        if ((rc = xenfork__nodes_load(ctx, kinds[i], &nodes)) < 0 ||
-            (rc = look_up(ctx, &nodes, name, &found)) < 0)
+        if ((rc = xenfork__records_load(ctx, kinds[i], &records)) < 0 ||
+            (rc = look_up(ctx, &records, name, &found)) < 0)
             return rc;
         if (!found.live && (found.stopped || found.renamed))
             return say_stranger(ctx, &found, name, domid);

@@ -10,12 +10,12 @@
  * remedy
  */
 int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
-                   struct xenfork__node **node_out);
+                   struct xenfork__record **record_out);
 /*
  * Give a node, and its record, the name that its domain has today.  *domid_out
  * is that domain; NONE: it has none here, and goes by its last known name
  */
-int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__node *node,
+int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__record *record,
                           uint32_t *domid_out);
 /*
  * Check that the name of a domain is not also that of a clone or an image which

@@ -6,8 +6,8 @@
 #include "op/nic.h"
 #include "state/record.h"
 
-static bool was_held(const struct xenfork__node *clone,
-                     const struct xenfork__node_nic *nic)
+static bool was_held(const struct xenfork__record *clone,
+                     const struct xenfork__record_nic *nic)
 {
     return nic->link == XENFORK_LINK_HOLD ||
            (nic->link == XENFORK_LINK_AUTO && !clone->is_ready);
@@ -29,14 +29,14 @@ static int hold(xenfork_ctx *ctx, uint32_t domid, int devid, bool *is_done)
 int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
                                 bool *is_done_out)
 {
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     struct xenfork__dominfo info;
     bool is_done = true;
     uint32_t i;
     int rc = xenfork__xen_info(ctx, domid, &info);
 
     if (rc == 0)
-        rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
+        rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
     if (rc == XENFORK_E_NOTFOUND) {
         *is_done_out = true;
         return 0;
@@ -44,7 +44,7 @@ int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
     if (rc < 0)
         return rc;
     /* The domain that a fork has made has its NICs as they are to be. */
-    if (xenfork__node_info(ctx, clone, &info) == 0 && info.domid == domid) {
+    if (xenfork__record_info(ctx, clone, &info) == 0 && info.domid == domid) {
         *is_done_out = true;
         return 0;
     }

@@ -17,7 +17,7 @@
 /* A clone, its domain of now, and what it is configured with. */
 struct target {
     struct xenfork__lock *lock; /* nobody else changes its record */
-    struct xenfork__node *node;
+    struct xenfork__record *record;
     struct xenfork__config *config;
     uint32_t domid;
     uint32_t first, end; /* of its NICs, those that are meant */
@@ -61,12 +61,13 @@ int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
  */
 static int find_domain(xenfork_ctx *ctx, struct target *target)
 {
-    int rc = xenfork__clone_domid(ctx, target->node, &target->domid);
+    int rc = xenfork__clone_domid(ctx, target->record, &target->domid);
 
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
     return xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
-                         "clone %s has no domain any more", target->node->name);
+                         "clone %s has no domain any more",
+                         target->record->name);
 }
 
 static int find_clone(xenfork_ctx *ctx, const char *name, struct target *target)
@@ -75,7 +76,7 @@ static int find_clone(xenfork_ctx *ctx, const char *name, struct target *target)
 
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
                                  &target->lock)) < 0 ||
-        (rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &target->node)) <
+        (rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &target->record)) <
             0 ||
         (rc = find_domain(ctx, target)) < 0)
         return rc;
@@ -90,10 +91,10 @@ static int find_nics(xenfork_ctx *ctx, uint32_t nic, struct target *target)
     if (nic != XENFORK_ALL && nic >= count)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "clone %s has no NIC %u: it has %u",
-                             target->node->name, nic, count);
+                             target->record->name, nic, count);
     if (!count)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "clone %s has no NIC",
-                             target->node->name);
+                             target->record->name);
     target->first = nic == XENFORK_ALL ? 0 : nic;
     target->end = nic == XENFORK_ALL ? count : nic + 1;
     return 0;
@@ -110,7 +111,7 @@ static int find(xenfork_ctx *ctx, const char *name, uint32_t nic,
 static void drop(struct target *target)
 {
     xenfork__config_free(target->config);
-    xenfork__node_free(target->node);
+    xenfork__record_free(target->record);
     xenfork__lock_drop(target->lock);
 }
 
@@ -128,16 +129,16 @@ static int set_link(xenfork_ctx *ctx, uint32_t domid, int devid, int link)
 static int note_link(xenfork_ctx *ctx, const struct target *target,
                      const struct xenfork__nic *nic, int link)
 {
-    struct xenfork__node *node = target->node;
+    struct xenfork__record *record = target->record;
     uint32_t i;
 
-    for (i = 0; i < node->nic_count; i++) {
-        if (node->nics[i].devid != nic->devid)
+    for (i = 0; i < record->nic_count; i++) {
+        if (record->nics[i].devid != nic->devid)
             continue;
-        node->nics[i].link = link;
+        record->nics[i].link = link;
         return 0;
     }
-    return xenfork__node_add_nic(ctx, node, nic->devid, nic->mac, link);
+    return xenfork__record_add_nic(ctx, record, nic->devid, nic->mac, link);
 }
 
 /* Set all links and the record, or none. */
@@ -145,10 +146,10 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
 {
     const struct xenfork__nic *nics = target->config->nics;
     cleanup_free int *before = calloc(target->end + 1, sizeof(*before));
-    cleanup_node struct xenfork__node *was = NULL;
+    cleanup_record struct xenfork__record *was = NULL;
     uint32_t i, done = target->first;
-    int rc = before ? xenfork__node_load(ctx, XENFORK_KIND_CLONE,
-                                         target->node->uuid, &was)
+    int rc = before ? xenfork__record_load(ctx, XENFORK_KIND_CLONE,
+                                           target->record->uuid, &was)
                     : xenfork__nomem(ctx);
 
     for (i = target->first; i < target->end && rc == 0; i++) {
@@ -165,7 +166,7 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
         rc = note_link(ctx, target, &nics[i], link);
     }
     if (rc == 0)
-        rc = xenfork__node_save(ctx, target->node);
+        rc = xenfork__record_save(ctx, target->record);
     if (rc < 0) {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
@@ -173,7 +174,7 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
             if (set_link(ctx, target->domid, nics[i].devid, before[i]) < 0)
                 rc = kept.error.code = XENFORK_E_RESIDUE;
         /* The new one may be there, though it could not be made durable. */
-        if (was && xenfork__node_save(ctx, was) < 0)
+        if (was && xenfork__record_save(ctx, was) < 0)
             rc = kept.error.code = XENFORK_E_RESIDUE;
     }
     return rc;
@@ -214,7 +215,7 @@ static int move(xenfork_ctx *ctx, const struct target *target,
     if (!old) {
         xenfork__fail(ctx, XENFORK_E_DEVICE, 0,
                       "NIC %u of clone %s is on no bridge", target->first,
-                      target->node->name);
+                      target->record->name);
         return xenfork__remedy(ctx, "it is routed, by its script= or xl.conf");
     }
     rc = xenfork__xen_nic_set_bridge(ctx, target->domid, devid, bridge);
@@ -222,7 +223,7 @@ static int move(xenfork_ctx *ctx, const struct target *target,
         rc = xenfork__sys_move(ctx, ifname, bridge);
     if (rc == 0)
         rc = xenfork__again_change(
-            ctx, target->node,
+            ctx, target->record,
             &(struct xenfork__config_change){.devid = devid, .bridge = bridge});
     if (rc < 0) {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
@@ -249,7 +250,7 @@ XENFORK_API int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *name,
     rc = find(ctx, name, nic, &target);
     if (rc == 0 && target.end - target.first > 1) {
         xenfork__fail(ctx, XENFORK_E_INVAL, 0, "clone %s has %u NICs",
-                      target.node->name, target.end);
+                      target.record->name, target.end);
         rc = xenfork__remedy(ctx, "say which one, counted from 0");
     }
     if (rc == 0)

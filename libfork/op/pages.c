@@ -54,7 +54,7 @@ static int append(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
  */
 static int count_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t *counted_out)
 {
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     struct xenfork__dominfo info;
     uint64_t counted;
     int rc = xenfork__xen_info(ctx, domid, &info);
@@ -62,10 +62,10 @@ static int count_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t *counted_out)
     if (rc < 0)
         return rc;
     counted = info.private_pages + info.shared_pages;
-    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
+    rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    if (clone && xenfork__node_has_domid(ctx, clone, domid) &&
+    if (clone && xenfork__record_has_domid(ctx, clone, domid) &&
         clone->hydrated < 100 && clone->pages > counted)
         counted = clone->pages;
     *counted_out = counted;

@@ -21,7 +21,7 @@ static void settle(xenfork_ctx *ctx, struct xenfork__ready *ready,
 }
 
 int xenfork__ready_add(xenfork_ctx *ctx, struct xenfork__ready *ready,
-                       const struct xenfork__node *clone)
+                       const struct xenfork__record *clone)
 {
     struct xenfork__ready_clone *clones = reallocarray(
         ready->clones, ready->count + 1, sizeof(*clones));
@@ -50,26 +50,26 @@ int xenfork__ready_add(xenfork_ctx *ctx, struct xenfork__ready *ready,
 }
 
 int xenfork__ready_add_all(xenfork_ctx *ctx, struct xenfork__ready *ready,
-                           const char *txn)
+                           const char *journal)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    cleanup_records struct xenfork__records clones = {0};
+    int rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones);
     size_t i;
 
     for (i = 0; i < clones.count && rc >= 0; i++)
-        if (!strcmp(clones.nodes[i]->txn, txn))
-            rc = xenfork__ready_add(ctx, ready, clones.nodes[i]);
+        if (!strcmp(clones.records[i]->journal, journal))
+            rc = xenfork__ready_add(ctx, ready, clones.records[i]);
     return rc;
 }
 
 /* Connect the NICs that the user has neither held nor connected meanwhile. */
-static int connect(xenfork_ctx *ctx, struct xenfork__node *clone)
+static int connect(xenfork_ctx *ctx, struct xenfork__record *clone)
 {
     uint32_t i;
     int rc = 0, r;
 
     for (i = 0; i < clone->nic_count; i++) {
-        struct xenfork__node_nic *nic = &clone->nics[i];
+        struct xenfork__record_nic *nic = &clone->nics[i];
 
         if (nic->link != XENFORK_LINK_AUTO)
             continue;
@@ -89,21 +89,21 @@ static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16],
                       bool is_reseeded)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     int rc, r;
 
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
             0 ||
-        (rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, uuid, &node)) < 0)
+        (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &record)) < 0)
         return rc;
-    if (node->is_ready)
+    if (record->is_ready)
         return 0;
-    rc = xenfork__xen_guest_drop_entropy(ctx, node->domid);
-    r = connect(ctx, node);
+    rc = xenfork__xen_guest_drop_entropy(ctx, record->domid);
+    r = connect(ctx, record);
     rc = rc < 0 ? rc : r;
-    node->is_ready = rc == 0;
-    node->is_reseeded |= is_reseeded;
-    r = xenfork__node_save(ctx, node);
+    record->is_ready = rc == 0;
+    record->is_reseeded |= is_reseeded;
+    r = xenfork__record_save(ctx, record);
     return rc < 0 ? rc : r;
 }
 
@@ -178,24 +178,24 @@ int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
 static int is_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],
                   struct xenfork__answers *answers_out)
 {
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     struct xenfork__dominfo info;
     int rc;
 
     *answers_out = (struct xenfork__answers){0};
     rc = xenfork__xen_info(ctx, domid, &info);
     if (rc == 0 && !info.is_dying && !info.is_shutdown)
-        rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, info.uuid, &node);
-    if (rc < 0 || !node)
+        rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, info.uuid, &record);
+    if (rc < 0 || !record)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (!xenfork__node_has_domid(ctx, node, domid) || node->is_ready ||
-        !node->generation[0])
+    if (!xenfork__record_has_domid(ctx, record, domid) || record->is_ready ||
+        !record->generation[0])
         return 0;
-    if (xenfork__txn_exists(ctx, node->txn))
+    if (xenfork__journal_exists(ctx, record->journal))
         return xenfork__miss(ctx, XENFORK_E_BUSY,
                              "the fork is still under way");
     memcpy(uuid_out, info.uuid, sizeof(info.uuid));
-    return xenfork__xen_guest_answers(ctx, domid, node->generation,
+    return xenfork__xen_guest_answers(ctx, domid, record->generation,
                                       answers_out);
 }
 

@@ -38,10 +38,10 @@ struct xenfork__ready {
 
 /* Watch a clone, unless it has acknowledged already (then DONE). */
 int xenfork__ready_add(xenfork_ctx *ctx, struct xenfork__ready *ready,
-                       const struct xenfork__node *clone);
+                       const struct xenfork__record *clone);
 /* Add every clone of a fork. */
 int xenfork__ready_add_all(xenfork_ctx *ctx, struct xenfork__ready *ready,
-                           const char *txn);
+                           const char *journal);
 /*
  * Wait as xenfork__xen_wait_event() does, and see to it.  clone_out: who has
  * acknowledged; NULL: nobody.

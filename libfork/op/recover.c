@@ -17,18 +17,18 @@
 #define OTHERS_LEFT \
     "other forks have left something, which xl fork-list shows, ignoring"
 
-int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
+int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__record *image)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
+    cleanup_records struct xenfork__records clones = {0};
     struct xenfork__dominfo info;
     uint32_t live, dependent;
     int rc;
 
-    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
         (rc = xenfork__image_users(ctx, image->uuid, &clones, &live,
                                    &dependent)) < 0)
         return rc;
-    rc = xenfork__node_info(ctx, image, &info);
+    rc = xenfork__record_info(ctx, image, &info);
     if (rc == 0)
         rc = xenfork__xen_destroy(ctx, image->domid);
     else if (rc == XENFORK_E_NOTFOUND)
@@ -39,7 +39,7 @@ int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
     if (!live &&
         (rc = xenfork__claim_settle(ctx, image->parent, image->uuid)) < 0)
         return rc;
-    return xenfork__node_remove(ctx, XENFORK_KIND_IMAGE, image->uuid);
+    return xenfork__record_remove(ctx, XENFORK_KIND_IMAGE, image->uuid);
 }
 
 /*
@@ -48,21 +48,21 @@ int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__node *image)
  */
 static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
-    cleanup_node struct xenfork__node *image = NULL;
+    cleanup_records struct xenfork__records clones = {0};
+    cleanup_record struct xenfork__record *image = NULL;
     uint32_t live, dependent;
     bool is_needed;
     int rc;
 
-    rc = xenfork__node_load(ctx, XENFORK_KIND_IMAGE, uuid, &image);
+    rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE, uuid, &image);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (image->is_kept || xenfork__txn_exists(ctx, image->txn))
+    if (image->is_kept || xenfork__journal_exists(ctx, image->journal))
         return 0;
     rc = xenfork__frozen_needs(ctx, image, &is_needed);
     if (rc < 0 || is_needed)
         return rc;
-    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
         (rc = xenfork__image_users(ctx, uuid, &clones, &live, &dependent)) < 0)
         return rc;
     return live ? 0 : xenfork__image_remove(ctx, image);
@@ -72,16 +72,16 @@ static int sweep_image(xenfork_ctx *ctx, const uint8_t uuid[16])
  * Try to sweep an image: under its lock and that of the fork that made it, if
  * both are free.
  */
-static int try_image(xenfork_ctx *ctx, const struct xenfork__node *image)
+static int try_image(xenfork_ctx *ctx, const struct xenfork__record *image)
 {
-    cleanup_lock struct xenfork__lock *txn = NULL;
+    cleanup_lock struct xenfork__lock *journal = NULL;
     cleanup_lock struct xenfork__lock *lock = NULL;
     char uuid[XENFORK__UUID_CHARS];
     int rc;
 
     xenfork__uuid_print(image->uuid, uuid);
     /* The fork that makes it holds its journal's lock, not the image's. */
-    rc = xenfork__lock_take(ctx, image->txn, false, &txn);
+    rc = xenfork__lock_take(ctx, image->journal, false, &journal);
     if (rc == 0)
         rc = xenfork__lock_take(ctx, uuid, false, &lock);
     if (rc == 0)
@@ -90,7 +90,7 @@ static int try_image(xenfork_ctx *ctx, const struct xenfork__node *image)
 }
 
 /* Tell whether it is this image, or one of this source.  NULL: always. */
-static bool is_own(const struct xenfork__node *image, const uint8_t *own)
+static bool is_own(const struct xenfork__record *image, const uint8_t *own)
 {
     return !own || !memcmp(image->uuid, own, 16) ||
            !memcmp(image->parent, own, 16);
@@ -99,8 +99,8 @@ static bool is_own(const struct xenfork__node *image, const uint8_t *own)
 /* Sweep images; a failure with one does not stop the others. */
 int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
 {
-    cleanup_nodes struct xenfork__nodes images = {0};
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images), r;
+    cleanup_records struct xenfork__records images = {0};
+    int rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images), r;
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     bool is_left = false;
     size_t i;
@@ -108,14 +108,14 @@ int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
     if (rc < 0)
         return rc;
     for (i = 0; i < images.count; i++) {
-        r = try_image(ctx, images.nodes[i]);
+        r = try_image(ctx, images.records[i]);
         is_left |= r < 0;
-        if (r < 0 && rc == 0 && is_own(images.nodes[i], own)) {
+        if (r < 0 && rc == 0 && is_own(images.records[i], own)) {
             rc = r;
             kept.error = ctx->error;
         }
     }
-    r = xenfork__sealed_sweep(ctx);
+    r = xenfork__base_sweep(ctx);
     is_left |= r < 0;
     if (rc == 0 && is_left && own)
         LOG_WARN(ctx, OTHERS_LEFT);
@@ -126,10 +126,11 @@ int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
     return rc;
 }
 
-int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
+int xenfork__clone_release(xenfork_ctx *ctx,
+                           const struct xenfork__record *clone)
 {
     struct xenfork__dominfo info;
-    int rc = xenfork__node_info(ctx, clone, &info);
+    int rc = xenfork__record_info(ctx, clone, &info);
 
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
@@ -143,14 +144,14 @@ int xenfork__clone_release(xenfork_ctx *ctx, const struct xenfork__node *clone)
 /* Release clones that have ended; they keep their records and disks. */
 static int clones_release(xenfork_ctx *ctx)
 {
-    cleanup_nodes struct xenfork__nodes clones = {0};
-    int rc = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones);
+    cleanup_records struct xenfork__records clones = {0};
+    int rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones);
     size_t i;
 
     for (i = 0; i < clones.count; i++) {
-        int r = xenfork__txn_exists(ctx, clones.nodes[i]->txn)
+        int r = xenfork__journal_exists(ctx, clones.records[i]->journal)
                     ? 0
-                    : xenfork__clone_release(ctx, clones.nodes[i]);
+                    : xenfork__clone_release(ctx, clones.records[i]);
 
         rc = rc < 0 ? rc : r;
     }
@@ -168,7 +169,7 @@ struct mention {
     bool is_found;
 };
 
-static int look_for(xenfork_ctx *ctx, const struct xenfork__record *record,
+static int look_for(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
                     void *opaque)
 {
     static const char *const keys[] = {"source", "image", "start"};
@@ -178,9 +179,9 @@ static int look_for(xenfork_ctx *ctx, const struct xenfork__record *record,
 
     (void)ctx;
     for (i = 0; i < ARRAY_SIZE(keys); i++)
-        if ((text = xenfork__record_get(record, keys[i])))
+        if ((text = xenfork__keyfile_get(keyfile, keys[i])))
             mention->is_found |= !strcmp(text, mention->uuid);
-    for (i = 0; (text = xenfork__record_get_nth(record, "clone", i)); i++)
+    for (i = 0; (text = xenfork__keyfile_get_nth(keyfile, "clone", i)); i++)
         mention->is_found |= !strcmp(text, mention->uuid);
     return 0;
 }
@@ -193,24 +194,24 @@ static int look_for(xenfork_ctx *ctx, const struct xenfork__record *record,
 static int sweep_folder(xenfork_ctx *ctx, int kind, const uint8_t uuid[16])
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_free char *record = xenfork__node_path(ctx, kind, uuid,
-                                                   XENFORK__FILE_RECORD);
+    cleanup_free char *keyfile = xenfork__record_path(ctx, kind, uuid,
+                                                      XENFORK__FILE_RECORD);
     char text[XENFORK__UUID_CHARS];
     struct mention mention = {.uuid = text};
     int rc;
 
-    if (!record)
+    if (!keyfile)
         return xenfork__nomem(ctx);
-    if (access(record, F_OK) == 0)
+    if (access(keyfile, F_OK) == 0)
         return 0;
     xenfork__uuid_print(uuid, text);
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
             0 ||
-        (rc = xenfork__txns_each(ctx, look_for, &mention)) < 0)
+        (rc = xenfork__journals_each(ctx, look_for, &mention)) < 0)
         return rc;
-    return mention.is_found || access(record, F_OK) == 0
+    return mention.is_found || access(keyfile, F_OK) == 0
                ? 0
-               : xenfork__node_remove(ctx, kind, uuid);
+               : xenfork__record_remove(ctx, kind, uuid);
 }
 
 static int sweep_folders_of(xenfork_ctx *ctx, int kind)
@@ -218,7 +219,7 @@ static int sweep_folders_of(xenfork_ctx *ctx, int kind)
     char **names;
     size_t count, i;
     uint8_t uuid[16];
-    int rc = xenfork__node_names(ctx, kind, &names, &count);
+    int rc = xenfork__record_names(ctx, kind, &names, &count);
 
     if (rc < 0)
         return rc;
@@ -254,9 +255,12 @@ static int folders_sweep(xenfork_ctx *ctx)
 int xenfork__recover(xenfork_ctx *ctx)
 {
     static int (*const steps[])(xenfork_ctx *) = {
-        xenfork__txns_recover, xenfork__frozen_sweep,
-        clones_release,        sweep_all,
-        folders_sweep,         xenfork__sealed_sweep_unfinished,
+        xenfork__journals_recover,
+        xenfork__frozen_sweep,
+        clones_release,
+        sweep_all,
+        folders_sweep,
+        xenfork__base_sweep_unfinished,
         xenfork__locks_sweep,
     };
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);

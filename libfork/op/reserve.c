@@ -11,14 +11,15 @@
 /* Xen's record of a shared page: 128 bytes, page_sharing_info + gfn_info. */
 #define PAGES_PER_RECORD_PAGE 32U
 
-void xenfork__promise(const xenfork_spec *spec,
-                      const struct xenfork__dominfo *source,
-                      uint64_t guest_pages, struct xenfork__promise *out)
+void xenfork__reservation(const xenfork_spec *spec,
+                          const struct xenfork__dominfo *source,
+                          uint64_t guest_pages,
+                          struct xenfork__reservation *out)
 {
     /* HAP: libxl gives 4 KiB a MiB and 1 MiB a vCPU, libxl_utils.c, 4.17 */
     uint64_t domain = DOMAIN_PAGES + guest_pages / 256;
 
-    *out = (struct xenfork__promise){0};
+    *out = (struct xenfork__reservation){0};
     out->clone_pages = xenfork__reserve_pages(spec, guest_pages);
     out->pages = out->clone_pages * spec->count;
     out->overhead_pages = spec->count * domain;
@@ -43,10 +44,10 @@ static int too_little(xenfork_ctx *ctx, uint64_t need, uint64_t have)
                                 "(--reserve)");
 }
 
-int xenfork__promise_check(xenfork_ctx *ctx,
-                           const struct xenfork__promise *promise)
+int xenfork__reservation_check(xenfork_ctx *ctx,
+                               const struct xenfork__reservation *reservation)
 {
-    uint64_t have, need = promise->pages + promise->overhead_pages;
+    uint64_t have, need = reservation->pages + reservation->overhead_pages;
     int rc = xenfork__xen_free_pages(ctx, &have);
 
     if (rc < 0)
@@ -73,13 +74,13 @@ static int set_claim(xenfork_ctx *ctx, uint32_t image, uint64_t pages)
     return xenfork__xen_claim(ctx, image, limit);
 }
 
-int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
-                           const struct xenfork__promise *promise)
+int xenfork__reservation_claim(xenfork_ctx *ctx, uint32_t image,
+                               const struct xenfork__reservation *reservation)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
 
-    if (rc < 0 || (rc = set_claim(ctx, image, promise->pages)) < 0)
+    if (rc < 0 || (rc = set_claim(ctx, image, reservation->pages)) < 0)
         return rc;
     return 0;
 }
@@ -115,10 +116,10 @@ static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
  */
 static int hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
                 uint64_t reserve, uint64_t share,
-                struct xenfork__promise *promise)
+                struct xenfork__reservation *reservation)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    uint64_t rest = promise->pages > share ? promise->pages - share : 0;
+    uint64_t rest = reservation->pages > share ? reservation->pages - share : 0;
     int rc;
 
     if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
@@ -127,32 +128,35 @@ static int hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
         (rc = claim_for(ctx, domid, reserve)) < 0 ||
         (rc = set_claim(ctx, image, rest)) < 0)
         return rc;
-    promise->pages = rest;
+    reservation->pages = rest;
     return 0;
 }
 
-int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
-                            struct xenfork__promise *promise)
+int xenfork__reservation_source(xenfork_ctx *ctx, uint32_t image,
+                                uint32_t source,
+                                struct xenfork__reservation *reservation)
 {
     struct xenfork__dominfo info;
     int rc = xenfork__xen_info(ctx, source, &info);
 
-    if (rc < 0 || promise->source_pages <= info.private_pages)
+    if (rc < 0 || reservation->source_pages <= info.private_pages)
         return rc;
-    return hand(ctx, image, source, promise->source_pages - info.private_pages,
-                promise->source_share, promise);
+    return hand(ctx, image, source,
+                reservation->source_pages - info.private_pages,
+                reservation->source_share, reservation);
 }
 
-int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
-                           struct xenfork__promise *promise)
+int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
+                               struct xenfork__reservation *reservation)
 {
-    if (!promise->clone_pages)
+    if (!reservation->clone_pages)
         return 0;
-    return hand(ctx, image, clone, promise->clone_pages, promise->clone_pages,
-                promise);
+    return hand(ctx, image, clone, reservation->clone_pages,
+                reservation->clone_pages, reservation);
 }
 
-int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages)
+int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
+                             uint64_t max_pages)
 {
     int rc = xenfork__xen_claim(ctx, image, 0);
 
@@ -160,14 +164,14 @@ int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages)
 }
 
 /* Tell whether there is an image of this source other than @except. */
-static bool has_image(const struct xenfork__nodes *images,
+static bool has_image(const struct xenfork__records *images,
                       const uint8_t source[16], const uint8_t *except)
 {
     size_t i;
 
     for (i = 0; i < images->count; i++)
-        if (!memcmp(images->nodes[i]->parent, source, 16) &&
-            (!except || memcmp(images->nodes[i]->uuid, except, 16)))
+        if (!memcmp(images->records[i]->parent, source, 16) &&
+            (!except || memcmp(images->records[i]->uuid, except, 16)))
             return true;
     return false;
 }
@@ -175,8 +179,8 @@ static bool has_image(const struct xenfork__nodes *images,
 int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],
                           const uint8_t *except)
 {
-    cleanup_nodes struct xenfork__nodes images = {0};
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_records struct xenfork__records images = {0};
+    cleanup_record struct xenfork__record *clone = NULL;
     struct xenfork__dominfo info;
     uint32_t domid;
     int rc;
@@ -184,12 +188,12 @@ int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],
     rc = xenfork__xen_by_uuid(ctx, source, &domid);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if ((rc = xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
         return rc;
     if (has_image(&images, source, except))
         return claim_for(ctx, domid, info.shared_pages);
-    rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, source, &clone);
+    rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, source, &clone);
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
     return xenfork__xen_claim(ctx, domid, 0);

@@ -12,7 +12,7 @@
 #include "base/spec.h"
 #include "xen/xen.h"
 
-struct xenfork__promise {
+struct xenfork__reservation {
     uint64_t source_pages;   /* the source's memory in all */
     uint64_t source_share;   /* of it: not yet claimed by the source */
     uint64_t clone_pages;    /* reserved for each clone */
@@ -24,23 +24,26 @@ struct xenfork__promise {
  * Compute the memory that a fork needs.  @source NULL: for clones of an
  * existing image.
  */
-void xenfork__promise(const xenfork_spec *spec,
-                      const struct xenfork__dominfo *source,
-                      uint64_t guest_pages, struct xenfork__promise *out);
+void xenfork__reservation(const xenfork_spec *spec,
+                          const struct xenfork__dominfo *source,
+                          uint64_t guest_pages,
+                          struct xenfork__reservation *out);
 /* Check the host's memory.  HOSTMEM (not logged): the host has less. */
-int xenfork__promise_check(xenfork_ctx *ctx,
-                           const struct xenfork__promise *promise);
+int xenfork__reservation_check(xenfork_ctx *ctx,
+                               const struct xenfork__reservation *reservation);
 /* Claim it all in the name of the image. */
-int xenfork__promise_claim(xenfork_ctx *ctx, uint32_t image,
-                           const struct xenfork__promise *promise);
+int xenfork__reservation_claim(xenfork_ctx *ctx, uint32_t image,
+                               const struct xenfork__reservation *reservation);
 /* Give the source its share of the image's reservation. */
-int xenfork__promise_source(xenfork_ctx *ctx, uint32_t image, uint32_t source,
-                            struct xenfork__promise *promise);
+int xenfork__reservation_source(xenfork_ctx *ctx, uint32_t image,
+                                uint32_t source,
+                                struct xenfork__reservation *reservation);
 /* Reserve memory for a clone. */
-int xenfork__promise_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
-                           struct xenfork__promise *promise);
+int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
+                               struct xenfork__reservation *reservation);
 /* End the reservation of the image, whose limit is @max_pages again. */
-int xenfork__promise_end(xenfork_ctx *ctx, uint32_t image, uint64_t max_pages);
+int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
+                             uint64_t max_pages);
 
 /*
  * Make a source's claim what it has to be: all its memory while an image of

@@ -19,7 +19,7 @@ int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                       info->domid);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 || (rc = xenfork__txns_settle(ctx, info->uuid)) < 0 ||
+    if (rc < 0 || (rc = xenfork__journals_settle(ctx, info->uuid)) < 0 ||
         (rc = xenfork__xen_info(ctx, info->domid, info)) < 0)
         return rc;
     *lock_out = steal_ptr(lock);
@@ -29,24 +29,24 @@ int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
 /*
  * Note that the source runs on, and nothing is pending; @rc remains the error.
  */
-static int not_suspended(xenfork_ctx *ctx, struct xenfork__txn *txn,
+static int not_suspended(xenfork_ctx *ctx, struct xenfork__journal *journal,
                          const struct xenfork__dominfo *info, int rc)
 {
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
     if (rc != XENFORK_E_RESIDUE &&
         (!info->is_paused || xenfork__xen_pause(ctx, info->domid) == 0))
-        xenfork__txn_resumed(ctx, txn);
+        xenfork__journal_resumed(ctx, journal);
     return rc;
 }
 
-int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__txn *txn,
+int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const struct xenfork__dominfo *info,
                             uint32_t timeout_ms)
 {
     int rc;
 
-    if ((rc = xenfork__txn_suspending(ctx, txn)) < 0 ||
+    if ((rc = xenfork__journal_suspending(ctx, journal)) < 0 ||
         (rc = xenfork__xen_mark_suspended(ctx, info->domid)) < 0)
         return rc;
     /* A paused guest must run to reach suspension; paused again at once. */
@@ -54,7 +54,7 @@ int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__txn *txn,
         return rc;
     rc = xenfork__xen_suspend(ctx, info->domid, timeout_ms);
     if (rc < 0)
-        return not_suspended(ctx, txn, info, rc);
+        return not_suspended(ctx, journal, info, rc);
     return info->is_paused ? xenfork__xen_pause(ctx, info->domid) : 0;
 }
 
@@ -81,10 +81,10 @@ static bool tell_keeper(int fd)
     return n == 1;
 }
 
-int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__txn *txn,
+int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__journal *journal,
                            int keeper_fd)
 {
-    int rc = xenfork__txn_commit(ctx, txn);
+    int rc = xenfork__journal_commit(ctx, journal);
 
     if (rc < 0)
         return rc;
@@ -95,7 +95,8 @@ int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__txn *txn,
     return 0;
 }
 
-int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__txn *txn, int rc)
+int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                         int rc)
 {
     int r;
 
@@ -103,7 +104,7 @@ int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__txn *txn, int rc)
     {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
-        r = xenfork__txn_rollback(ctx, txn);
+        r = xenfork__journal_rollback(ctx, journal);
     }
     if (r == 0)
         return rc;

@@ -19,13 +19,15 @@ int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
  * Suspend a source; if it was paused, it is paused again later.  On failure it
  * runs as before.
  */
-int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__txn *txn,
+int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const struct xenfork__dominfo *info,
                             uint32_t timeout_ms);
-/* Commit: remove the journal, and tell the keeper.  Frees @txn on success */
-int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__txn *txn,
+/* Commit: remove the journal, and tell the keeper.  Frees @journal on success
+ */
+int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__journal *journal,
                            int keeper_fd);
-/* Roll back what made @rc fail, which stays the error.  Frees @txn */
-int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__txn *txn, int rc);
+/* Roll back what made @rc fail, which stays the error.  Frees @journal */
+int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                         int rc);
 
 #endif

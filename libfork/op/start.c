@@ -19,8 +19,8 @@
 struct start {
     xenfork_ctx *ctx;
     struct xenfork__lock *lock;
-    struct xenfork__node *clone;
-    struct xenfork__txn *txn;
+    struct xenfork__record *clone;
+    struct xenfork__journal *journal;
     char *json;
     uint32_t domid; /* what it starts as */
     int keeper_fd;
@@ -28,18 +28,18 @@ struct start {
 
 static int take(struct start *start, const char *name)
 {
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     xenfork_ctx *ctx = start->ctx;
     char uuid[XENFORK__UUID_CHARS];
-    int rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &node);
+    int rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &record);
 
     if (rc < 0)
         return rc;
-    xenfork__uuid_print(node->uuid, uuid);
+    xenfork__uuid_print(record->uuid, uuid);
     rc = xenfork__lock_take_soon(ctx, uuid, &start->lock);
     if (rc == 0)
-        rc = xenfork__txns_settle(ctx, node->uuid);
-    if (rc == 0 && xenfork__txn_exists(ctx, node->txn))
+        rc = xenfork__journals_settle(ctx, record->uuid);
+    if (rc == 0 && xenfork__journal_exists(ctx, record->journal))
         rc = XENFORK_E_BUSY;
     if (rc == XENFORK_E_BUSY) {
         xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
@@ -47,11 +47,11 @@ static int take(struct start *start, const char *name)
         return xenfork__remedy(ctx, "try again when it has ended");
     }
     return rc < 0 ? rc
-                  : xenfork__node_load(ctx, XENFORK_KIND_CLONE, node->uuid,
-                                       &start->clone);
+                  : xenfork__record_load(ctx, XENFORK_KIND_CLONE, record->uuid,
+                                         &start->clone);
 }
 
-static int refuse_domain(xenfork_ctx *ctx, const struct xenfork__node *clone,
+static int refuse_domain(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          const struct xenfork__dominfo *info, const char *name)
 {
     if (strcmp(name, clone->name) != 0) {
@@ -78,7 +78,8 @@ static int refuse_domain(xenfork_ctx *ctx, const struct xenfork__node *clone,
                                                 : "xl console leads to it");
 }
 
-static int check_no_domain(xenfork_ctx *ctx, const struct xenfork__node *clone)
+static int check_no_domain(xenfork_ctx *ctx,
+                           const struct xenfork__record *clone)
 {
     cleanup_free char *name = NULL;
     struct xenfork__dominfo info;
@@ -95,7 +96,7 @@ static int check_no_domain(xenfork_ctx *ctx, const struct xenfork__node *clone)
     return refuse_domain(ctx, clone, &info, name ? name : clone->name);
 }
 
-static int check_name(xenfork_ctx *ctx, const struct xenfork__node *clone)
+static int check_name(xenfork_ctx *ctx, const struct xenfork__record *clone)
 {
     uint32_t domid;
     int rc = xenfork__xen_by_name(ctx, clone->name, &domid);
@@ -120,8 +121,8 @@ static const char *file_of(const char *path)
     return slash ? slash : path;
 }
 
-static int check_disk(xenfork_ctx *ctx, const struct xenfork__node *clone,
-                      const struct xenfork__node_disk *disk)
+static int check_disk(xenfork_ctx *ctx, const struct xenfork__record *clone,
+                      const struct xenfork__record_disk *disk)
 {
     const char *file = file_of(disk->path);
 
@@ -137,7 +138,7 @@ static int check_disk(xenfork_ctx *ctx, const struct xenfork__node *clone,
 /* Correct a disk's path where a killed detach has changed only our record. */
 static int correct_disk(struct start *start,
                         const struct xenfork__config *config,
-                        const struct xenfork__node_disk *disk)
+                        const struct xenfork__record_disk *disk)
 {
     const struct xenfork__disk_driver *driver = NULL;
     struct xenfork__config_change change = {.vdev = disk->vdev,
@@ -203,7 +204,7 @@ static int say_yes(xenfork_ctx *ctx, const char *name)
 static int check(struct start *start, const char *name, uint32_t flags)
 {
     xenfork_ctx *ctx = start->ctx;
-    const struct xenfork__node *clone;
+    const struct xenfork__record *clone;
     uint32_t i;
     int rc;
 
@@ -231,17 +232,18 @@ static int begin(struct start *start)
     xenfork_ctx *ctx = start->ctx;
     int rc;
 
-    if ((rc = xenfork__txn_begin(ctx, &start->txn)) < 0 ||
-        (rc = xenfork__txn_start(ctx, start->txn, start->clone->uuid)) < 0)
+    if ((rc = xenfork__journal_begin(ctx, &start->journal)) < 0 ||
+        (rc = xenfork__journal_start(ctx, start->journal, start->clone->uuid)) <
+            0)
         return rc;
-    return xenfork__sys_keeper(ctx, xenfork__txn_id(start->txn),
+    return xenfork__sys_keeper(ctx, xenfork__journal_id(start->journal),
                                &start->keeper_fd);
 }
 
 /* Hold the NICs; the domain is still paused: no frame has passed. */
 static int hold_nics(const struct start *start)
 {
-    const struct xenfork__node *clone = start->clone;
+    const struct xenfork__record *clone = start->clone;
     uint32_t i;
     int rc = 0;
 
@@ -258,18 +260,19 @@ static int make(struct start *start)
     int rc;
 
     if ((rc = begin(start)) < 0 ||
-        (rc = xenfork__xen_create(ctx, start->json, xenfork__txn_id(start->txn),
+        (rc = xenfork__xen_create(ctx, start->json,
+                                  xenfork__journal_id(start->journal),
                                   &start->domid)) < 0)
         return rc;
     ctx->domid = start->domid;
     if ((rc = hold_nics(start)) < 0 ||
         (rc = xenfork__again_begin(ctx, start->clone->uuid, start->domid, NULL,
-                                   xenfork__txn_id(start->txn))) < 0 ||
+                                   xenfork__journal_id(start->journal))) < 0 ||
         (rc = xenfork__xen_unpause(ctx, start->domid)) < 0)
         return rc;
-    rc = xenfork__source_commit(ctx, start->txn, start->keeper_fd);
+    rc = xenfork__source_commit(ctx, start->journal, start->keeper_fd);
     if (rc == 0)
-        start->txn = NULL;
+        start->journal = NULL;
     return rc;
 }
 
@@ -285,14 +288,14 @@ XENFORK_API int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
                              "no name or no domid, or flags");
     if ((rc = check(&start, name, flags)) == 0)
         rc = make(&start);
-    if (rc < 0 && start.txn)
-        rc = xenfork__source_undo(ctx, start.txn, rc);
+    if (rc < 0 && start.journal)
+        rc = xenfork__source_undo(ctx, start.journal, rc);
     if (rc == 0)
         *domid_out = start.domid;
     if (start.keeper_fd >= 0)
         close(start.keeper_fd);
     free(start.json);
-    xenfork__node_free(start.clone);
+    xenfork__record_free(start.clone);
     xenfork__lock_drop(start.lock);
     return rc;
 }

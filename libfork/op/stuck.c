@@ -12,30 +12,30 @@
 
 #define ASIDE "aside" /* STATE/aside/ID */
 
-int xenfork__txn_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
+int xenfork__journal_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
 {
-    struct xenfork__txn *txn;
+    struct xenfork__journal *journal;
     int rc;
 
-    rc = xenfork__txn_handle(ctx, id, is_waiting, &txn);
+    rc = xenfork__journal_handle(ctx, id, is_waiting, &journal);
     if (rc == XENFORK_E_BUSY)
         return 0; /* its owner lives */
     if (rc < 0)
         return rc;
-    rc = xenfork__record_read(ctx, txn->path, &txn->record);
+    rc = xenfork__keyfile_read(ctx, journal->path, &journal->keyfile);
     if (rc < 0) {
-        xenfork__txn_free(txn);
+        xenfork__journal_free(journal);
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     }
     LOG_WARN(ctx, "rolling back journal %s, whose process is gone", id);
-    return xenfork__txn_rollback(ctx, txn);
+    return xenfork__journal_rollback(ctx, journal);
 }
 
 /* Sweep a "UUID.new": its writer was killed, or writes it now. */
 static int sweep_half_written(xenfork_ctx *ctx, const char *name)
 {
-    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, name,
-                                                  NULL);
+    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR,
+                                                  name, NULL);
     cleanup_lock struct xenfork__lock *lock = NULL;
     char id[XENFORK__UUID_CHARS];
     int rc;
@@ -47,18 +47,18 @@ static int sweep_half_written(xenfork_ctx *ctx, const char *name)
     return path ? xenfork__file_remove(ctx, path) : xenfork__nomem(ctx);
 }
 
-int xenfork__txns_recover(xenfork_ctx *ctx)
+int xenfork__journals_recover(xenfork_ctx *ctx)
 {
     char **ids;
     size_t count, i;
-    int r, rc = xenfork__txn_ids(ctx, &ids, &count);
+    int r, rc = xenfork__journal_ids(ctx, &ids, &count);
     uint8_t uuid[16];
 
     if (rc < 0)
         return rc;
     for (i = 0; i < count; i++) {
         if (xenfork__uuid_parse(ids[i], uuid))
-            r = xenfork__txn_recover(ctx, ids[i], false);
+            r = xenfork__journal_recover(ctx, ids[i], false);
         else
             r = sweep_half_written(ctx, ids[i]);
         if (r < 0)
@@ -69,7 +69,7 @@ int xenfork__txns_recover(xenfork_ctx *ctx)
         xenfork__fail(
             ctx, rc, 0,
             "not everything that killed processes have left can be undone");
-        xenfork__remedy(ctx, XENFORK__TXN_REMEDY);
+        xenfork__remedy(ctx, XENFORK__JOURNAL_REMEDY);
     }
     return rc;
 }
@@ -79,12 +79,12 @@ int xenfork__txns_recover(xenfork_ctx *ctx)
  * cannot be read.
  */
 static int read_journal(xenfork_ctx *ctx, const char *id,
-                        struct xenfork__record **out)
+                        struct xenfork__keyfile **out)
 {
-    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, id,
+    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR, id,
                                                   NULL);
 
-    return path ? xenfork__record_read(ctx, path, out) : xenfork__nomem(ctx);
+    return path ? xenfork__keyfile_read(ctx, path, out) : xenfork__nomem(ctx);
 }
 
 static bool has_uuid(const char *text, const uint8_t wanted[16])
@@ -102,79 +102,80 @@ static bool has_uuid(const char *text, const uint8_t wanted[16])
 static bool is_about(xenfork_ctx *ctx, const char *id, const uint8_t uuid[16],
                      bool *is_clone_out)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *clone;
     uint32_t n;
 
     *is_clone_out = false;
-    if (read_journal(ctx, id, &record) < 0)
+    if (read_journal(ctx, id, &keyfile) < 0)
         return false;
-    if (has_uuid(xenfork__record_get(record, "source"), uuid) ||
-        has_uuid(xenfork__record_get(record, "claim.image"), uuid) ||
-        has_uuid(xenfork__record_get(record, "start"), uuid))
+    if (has_uuid(xenfork__keyfile_get(keyfile, "source"), uuid) ||
+        has_uuid(xenfork__keyfile_get(keyfile, "claim.image"), uuid) ||
+        has_uuid(xenfork__keyfile_get(keyfile, "start"), uuid))
         return true;
     *is_clone_out = true;
-    for (n = 0; (clone = xenfork__record_get_nth(record, "clone", n)); n++)
+    for (n = 0; (clone = xenfork__keyfile_get_nth(keyfile, "clone", n)); n++)
         if (has_uuid(clone, uuid))
             return true;
     return false;
 }
 
-int xenfork__txns_settle(xenfork_ctx *ctx, const uint8_t uuid[16])
+int xenfork__journals_settle(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
     char **ids;
     size_t count, i;
     bool is_clone;
-    int rc = xenfork__txn_ids(ctx, &ids, &count);
+    int rc = xenfork__journal_ids(ctx, &ids, &count);
 
     if (rc < 0)
         return rc;
     for (i = 0; i < count && rc >= 0; i++)
         if (is_about(ctx, ids[i], uuid, &is_clone))
-            rc = xenfork__txn_recover(ctx, ids[i], !is_clone);
+            rc = xenfork__journal_recover(ctx, ids[i], !is_clone);
     xenfork__names_free(ids, count);
     return rc;
 }
 
 /* Add the clones and disks that the journal names. */
-static int add_left(xenfork_ctx *ctx, const struct xenfork__record *record,
-                    struct xenfork__node *node)
+static int add_left(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
+                    struct xenfork__record *record)
 {
     const char *driver, *path;
     uint32_t n;
     int rc = 0;
 
-    for (n = 0; rc >= 0 &&
-                (driver = xenfork__record_get_nth(record, "disk.driver", n)) &&
-                (path = xenfork__record_get_nth(record, "disk.path", n));
+    for (n = 0;
+         rc >= 0 &&
+         (driver = xenfork__keyfile_get_nth(keyfile, "disk.driver", n)) &&
+         (path = xenfork__keyfile_get_nth(keyfile, "disk.path", n));
          n++) {
-        const char *vdev = xenfork__record_get_nth(record, "disk.vdev", n);
+        const char *vdev = xenfork__keyfile_get_nth(keyfile, "disk.vdev", n);
 
-        rc = xenfork__node_add_disk(ctx, node, n, vdev ? vdev : "", driver,
-                                    path, "");
+        rc = xenfork__record_add_disk(ctx, record, n, vdev ? vdev : "", driver,
+                                      path, "");
     }
     return rc;
 }
 
 static int describe(xenfork_ctx *ctx, const char *id,
-                    struct xenfork__node *node)
+                    struct xenfork__record *record)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *reason = NULL;
-    int rc = read_journal(ctx, id, &record);
+    int rc = read_journal(ctx, id, &keyfile);
 
     if (rc == XENFORK_E_STATE)
         reason = ctx->error.text;
     else if (rc < 0)
         return rc;
-    else if (!(reason = xenfork__record_get(record, XENFORK__TXN_REASON)))
+    else if (!(reason = xenfork__keyfile_get(keyfile, XENFORK__JOURNAL_REASON)))
         reason = "not undone yet";
-    node->is_kept = rc == 0; /* it can be read */
-    node->name = strdup(id);
-    node->parent_name = strdup(reason);
-    if (!node->name || !node->parent_name)
+    record->is_kept = rc == 0; /* it can be read */
+    record->name = strdup(id);
+    record->parent_name = strdup(reason);
+    if (!record->name || !record->parent_name)
         return xenfork__nomem(ctx);
-    return rc == 0 ? add_left(ctx, record, node) : 0;
+    return rc == 0 ? add_left(ctx, keyfile, record) : 0;
 }
 
 /*
@@ -182,42 +183,43 @@ static int describe(xenfork_ctx *ctx, const char *id,
  * journal any more.
  */
 static int load_one(xenfork_ctx *ctx, const char *id,
-                    struct xenfork__node **node_out)
+                    struct xenfork__record **record_out)
 {
-    cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
+    cleanup_record struct xenfork__record *record = calloc(1, sizeof(*record));
     struct xenfork__lock *lock = NULL;
     int rc;
 
-    if (!node)
+    if (!record)
         return xenfork__nomem(ctx);
-    node->kind = XENFORK_KIND_JOURNAL;
-    node->domid = XENFORK_DOMID_NONE;
-    if (!xenfork__uuid_parse(id, node->uuid))
+    record->kind = XENFORK_KIND_JOURNAL;
+    record->domid = XENFORK_DOMID_NONE;
+    if (!xenfork__uuid_parse(id, record->uuid))
         return XENFORK_E_NOTFOUND;
     rc = xenfork__lock_take(ctx, id, false, &lock);
     xenfork__lock_drop(lock);
     if (rc < 0)
         return rc == XENFORK_E_BUSY ? XENFORK_E_NOTFOUND : rc;
-    rc = describe(ctx, id, node);
+    rc = describe(ctx, id, record);
     if (rc == 0)
-        *node_out = steal_ptr(node);
+        *record_out = steal_ptr(record);
     return rc;
 }
 
-int xenfork__txns_load(xenfork_ctx *ctx, struct xenfork__nodes *nodes_out)
+int xenfork__journals_load(xenfork_ctx *ctx,
+                           struct xenfork__records *records_out)
 {
-    cleanup_nodes struct xenfork__nodes all = {0};
+    cleanup_records struct xenfork__records all = {0};
     char **ids;
     size_t count, i;
-    int rc = xenfork__txn_ids(ctx, &ids, &count);
+    int rc = xenfork__journal_ids(ctx, &ids, &count);
 
     if (rc < 0)
         return rc;
-    all.nodes = calloc(count + 1, sizeof(struct xenfork__node *));
-    if (!all.nodes)
+    all.records = calloc(count + 1, sizeof(struct xenfork__record *));
+    if (!all.records)
         rc = xenfork__nomem(ctx);
     for (i = 0; i < count && rc >= 0; i++) {
-        rc = load_one(ctx, ids[i], &all.nodes[all.count]);
+        rc = load_one(ctx, ids[i], &all.records[all.count]);
         all.count += rc == 0;
         if (rc == XENFORK_E_NOTFOUND)
             rc = 0;
@@ -225,23 +227,23 @@ int xenfork__txns_load(xenfork_ctx *ctx, struct xenfork__nodes *nodes_out)
     xenfork__names_free(ids, count);
     if (rc < 0)
         return rc;
-    *nodes_out = all;
-    all = (struct xenfork__nodes){0};
+    *records_out = all;
+    all = (struct xenfork__records){0};
     return 0;
 }
 
 /* Warn the user of what nobody will undo any more. */
-static void say_left(xenfork_ctx *ctx, const struct xenfork__record *record,
+static void say_left(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
                      const char *id)
 {
     const char *text;
     uint32_t n;
 
-    for (n = 0; (text = xenfork__record_get_nth(record, "name", n)); n++)
+    for (n = 0; (text = xenfork__keyfile_get_nth(keyfile, "name", n)); n++)
         LOG_WARN(ctx, "journal %s may have left the clone %s", id, text);
-    for (n = 0; (text = xenfork__record_get_nth(record, "disk.path", n)); n++)
+    for (n = 0; (text = xenfork__keyfile_get_nth(keyfile, "disk.path", n)); n++)
         LOG_WARN(ctx, "journal %s may have left the disk %s", id, text);
-    text = xenfork__record_get(record, "source.domid");
+    text = xenfork__keyfile_get(keyfile, "source.domid");
     if (text)
         LOG_WARN(ctx,
                  "journal %s may have left domain %s, its source, paused or "
@@ -252,8 +254,8 @@ static void say_left(xenfork_ctx *ctx, const struct xenfork__record *record,
 /* Put a journal aside, under its lock. */
 static int put_aside(xenfork_ctx *ctx, const char *id)
 {
-    cleanup_record struct xenfork__record *record = NULL;
-    cleanup_free char *from = xenfork__state_path(ctx, XENFORK__TXN_DIR, id,
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
+    cleanup_free char *from = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR, id,
                                                   NULL);
     cleanup_free char *dir = xenfork__state_path(ctx, ASIDE, NULL);
     cleanup_free char *to = xenfork__state_path(ctx, ASIDE, id, NULL);
@@ -261,8 +263,8 @@ static int put_aside(xenfork_ctx *ctx, const char *id)
 
     if (!from || !dir || !to)
         return xenfork__nomem(ctx);
-    if (read_journal(ctx, id, &record) == 0)
-        say_left(ctx, record, id);
+    if (read_journal(ctx, id, &keyfile) == 0)
+        say_left(ctx, keyfile, id);
     rc = xenfork__make_dir(ctx, dir);
     if (rc < 0)
         return rc;
@@ -286,11 +288,11 @@ XENFORK_API int xenfork_journal_set_aside(xenfork_ctx *ctx, const char *id)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "%s is no journal's ID",
                              id ? id : "");
     xenfork__uuid_print(uuid, name);
-    if (xenfork__txn_exists(ctx, name) &&
-        xenfork__txn_recover(ctx, name, false) == 0 &&
-        !xenfork__txn_exists(ctx, name))
+    if (xenfork__journal_exists(ctx, name) &&
+        xenfork__journal_recover(ctx, name, false) == 0 &&
+        !xenfork__journal_exists(ctx, name))
         return 0;
-    if (!xenfork__txn_exists(ctx, name)) {
+    if (!xenfork__journal_exists(ctx, name)) {
         xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0, "there is no journal %s",
                       name);
         return xenfork__remedy(ctx, "xl fork-list shows those that are left");

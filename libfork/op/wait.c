@@ -15,13 +15,13 @@ static int add_clones(xenfork_ctx *ctx, const xenfork_result *result,
 
     for (i = 0; i < result->count && rc >= 0; i++) {
         const struct xenfork_clone *c = &result->clones[i];
-        struct xenfork__node node = {.domid = c->domid,
-                                     .is_ready = c->is_ready,
-                                     .is_reseeded = c->is_reseeded};
+        struct xenfork__record record = {.domid = c->domid,
+                                         .is_ready = c->is_ready,
+                                         .is_reseeded = c->is_reseeded};
 
-        xenfork__uuid_parse(c->uuid, node.uuid);
-        memcpy(node.generation, c->generation, sizeof(node.generation));
-        rc = xenfork__ready_add(ctx, ready, &node);
+        xenfork__uuid_parse(c->uuid, record.uuid);
+        memcpy(record.generation, c->generation, sizeof(record.generation));
+        rc = xenfork__ready_add(ctx, ready, &record);
     }
     return rc;
 }
@@ -30,15 +30,15 @@ static int add_clones(xenfork_ctx *ctx, const xenfork_result *result,
 static int note_nics(xenfork_ctx *ctx, const uint8_t uuid[16],
                      struct xenfork_clone *c)
 {
-    cleanup_node struct xenfork__node *node = NULL;
-    int rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE, uuid, &node);
+    cleanup_record struct xenfork__record *record = NULL;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &record);
     uint32_t i;
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    for (i = 0; i < c->nic_count && i < node->nic_count; i++) {
-        c->nics[i].link = node->nics[i].link;
-        c->nics[i].is_held = node->nics[i].link != XENFORK_LINK_CONNECT;
+    for (i = 0; i < c->nic_count && i < record->nic_count; i++) {
+        c->nics[i].link = record->nics[i].link;
+        c->nics[i].is_held = record->nics[i].link != XENFORK_LINK_CONNECT;
     }
     return 0;
 }

@@ -1,38 +1,38 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The parts of a journal: for journal.c, which writes it, and op/. */
-#ifndef LIBFORK_TXN_PRIVATE_H
-#define LIBFORK_TXN_PRIVATE_H
+#ifndef LIBFORK_JOURNAL_PRIVATE_H
+#define LIBFORK_JOURNAL_PRIVATE_H
 
 #include "state/journal.h"
 #include "state/keyfile.h"
 #include "state/lock.h"
 
-#define XENFORK__TXN_DIR "txn"
+#define XENFORK__JOURNAL_DIR "journals"
 
 /* Operations on a disk: the values of "disk.operation". */
-#define XENFORK__TXN_SNAPSHOT "snapshot"
-#define XENFORK__TXN_OVERLAY  "overlay"
-#define XENFORK__TXN_DETACH   "detach"
+#define XENFORK__JOURNAL_SNAPSHOT "snapshot"
+#define XENFORK__JOURNAL_OVERLAY  "overlay"
+#define XENFORK__JOURNAL_DETACH   "detach"
 
 /* Why it could not be undone. */
-#define XENFORK__TXN_REASON "reason"
-#define XENFORK__TXN_REMEDY                                                    \
+#define XENFORK__JOURNAL_REASON "reason"
+#define XENFORK__JOURNAL_REMEDY                                                \
     "xl fork-list says why; xl fork-recover tries again, and xl fork-recover " \
     "--set-aside ID gives it up"
 
-struct xenfork__txn {
+struct xenfork__journal {
     char id[XENFORK__UUID_CHARS];
     char *path;
     struct xenfork__lock *lock;
-    struct xenfork__record *record;
+    struct xenfork__keyfile *keyfile;
     uint32_t disks, clones, macs;
 };
 
 /* Lock a journal, without reading or making its record. */
-int xenfork__txn_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
-                        struct xenfork__txn **txn_out);
-void xenfork__txn_free(struct xenfork__txn *txn);
+int xenfork__journal_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
+                            struct xenfork__journal **journal_out);
+void xenfork__journal_free(struct xenfork__journal *journal);
 /* List the names in the journals' directory.  Caller frees */
-int xenfork__txn_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out);
+int xenfork__journal_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out);
 
 #endif

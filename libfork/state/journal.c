@@ -5,45 +5,49 @@
 
 #include "state/files.h"
 
-void xenfork__txn_free(struct xenfork__txn *txn)
+void xenfork__journal_free(struct xenfork__journal *journal)
 {
-    if (!txn)
+    if (!journal)
         return;
-    xenfork__lock_drop(txn->lock);
-    xenfork__record_free(txn->record);
-    free(txn->path);
-    free(txn);
+    xenfork__lock_drop(journal->lock);
+    xenfork__keyfile_free(journal->keyfile);
+    free(journal->path);
+    free(journal);
 }
 
-static int save(xenfork_ctx *ctx, struct xenfork__txn *txn)
+static int save(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
-    return xenfork__record_write(ctx, txn->path, txn->record);
+    return xenfork__keyfile_write(ctx, journal->path, journal->keyfile);
 }
 
-int xenfork__txn_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
-                        struct xenfork__txn **txn_out)
+int xenfork__journal_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
+                            struct xenfork__journal **journal_out)
 {
-    struct xenfork__txn *txn = calloc(1, sizeof(*txn));
+    struct xenfork__journal *journal = calloc(1, sizeof(*journal));
     int rc;
 
-    if (!txn)
+    if (!journal)
         return xenfork__nomem(ctx);
-    snprintf(txn->id, sizeof(txn->id), "%s", id);
-    txn->path = xenfork__state_path(ctx, XENFORK__TXN_DIR, txn->id, NULL);
-    rc = txn->path ? xenfork__lock_take(ctx, txn->id, is_waiting, &txn->lock)
-                   : xenfork__nomem(ctx);
+    snprintf(journal->id, sizeof(journal->id), "%s", id);
+    journal->path = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR, journal->id,
+                                        NULL);
+    rc = journal->path
+             ? xenfork__lock_take(ctx, journal->id, is_waiting, &journal->lock)
+             : xenfork__nomem(ctx);
     if (rc < 0) {
-        xenfork__txn_free(txn);
+        xenfork__journal_free(journal);
         return rc;
     }
-    *txn_out = txn;
+    *journal_out = journal;
     return 0;
 }
 
-int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out)
+int xenfork__journal_begin(xenfork_ctx *ctx,
+                           struct xenfork__journal **journal_out)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, XENFORK__TXN_DIR, NULL);
-    struct xenfork__txn *txn;
+    cleanup_free char *dir = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR,
+                                                 NULL);
+    struct xenfork__journal *journal;
     char id[XENFORK__UUID_CHARS];
     uint8_t uuid[16];
     int rc;
@@ -57,280 +61,292 @@ int xenfork__txn_begin(xenfork_ctx *ctx, struct xenfork__txn **txn_out)
     rc = xenfork__make_dir(ctx, dir);
     if (rc < 0)
         return rc;
-    rc = xenfork__txn_handle(ctx, id, false, &txn);
+    rc = xenfork__journal_handle(ctx, id, false, &journal);
     if (rc < 0)
         return rc;
-    if ((rc = xenfork__record_new(ctx, &txn->record)) < 0 ||
-        (rc = xenfork__record_set(ctx, txn->record, "boot", ctx->boot)) < 0 ||
-        (rc = save(ctx, txn)) < 0) {
-        unlink(txn->path);
-        xenfork__txn_free(txn);
+    if ((rc = xenfork__keyfile_new(ctx, &journal->keyfile)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, journal->keyfile, "boot", ctx->boot)) <
+            0 ||
+        (rc = save(ctx, journal)) < 0) {
+        unlink(journal->path);
+        xenfork__journal_free(journal);
         return rc;
     }
-    ctx->guard_fd = xenfork__lock_fd(txn->lock);
-    *txn_out = txn;
+    ctx->guard_fd = xenfork__lock_fd(journal->lock);
+    *journal_out = journal;
     return 0;
 }
 
-const char *xenfork__txn_id(const struct xenfork__txn *txn)
+const char *xenfork__journal_id(const struct xenfork__journal *journal)
 {
-    return txn->id;
+    return journal->id;
 }
 
-static int set_uuid(xenfork_ctx *ctx, struct xenfork__txn *txn, const char *key,
-                    const uint8_t uuid[16])
+static int set_uuid(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                    const char *key, const uint8_t uuid[16])
 {
     char text[XENFORK__UUID_CHARS];
 
     xenfork__uuid_print(uuid, text);
-    return xenfork__record_set(ctx, txn->record, key, text);
+    return xenfork__keyfile_set(ctx, journal->keyfile, key, text);
 }
 
-int xenfork__txn_source(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                        const uint8_t uuid[16], uint32_t domid, bool was_paused)
+int xenfork__journal_source(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                            const uint8_t uuid[16], uint32_t domid,
+                            bool was_paused)
 {
     int rc;
 
-    if ((rc = set_uuid(ctx, txn, "source", uuid)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, txn->record, "source.domid",
-                                      domid)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, txn->record, "source.was_paused",
-                                      was_paused)) < 0)
+    if ((rc = set_uuid(ctx, journal, "source", uuid)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.domid",
+                                       domid)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile,
+                                       "source.was_paused", was_paused)) < 0)
         return rc;
-    return save(ctx, txn);
+    return save(ctx, journal);
 }
 
-int xenfork__txn_image(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                       const uint8_t uuid[16])
+int xenfork__journal_image(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                           const uint8_t uuid[16])
 {
-    int rc = set_uuid(ctx, txn, "image", uuid);
+    int rc = set_uuid(ctx, journal, "image", uuid);
 
-    return rc < 0 ? rc : save(ctx, txn);
+    return rc < 0 ? rc : save(ctx, journal);
 }
 
-int xenfork__txn_claim(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                       const uint8_t image[16], uint64_t max_pages)
+int xenfork__journal_claim(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                           const uint8_t image[16], uint64_t max_pages)
 {
     int rc;
 
-    if ((rc = set_uuid(ctx, txn, "claim.image", image)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, txn->record, "claim.max_pages",
-                                      max_pages)) < 0)
+    if ((rc = set_uuid(ctx, journal, "claim.image", image)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "claim.max_pages",
+                                       max_pages)) < 0)
         return rc;
-    return save(ctx, txn);
+    return save(ctx, journal);
 }
 
-int xenfork__txn_reserve(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                         const uint8_t uuid[16], uint64_t pages)
+int xenfork__journal_reserve(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                             const uint8_t uuid[16], uint64_t pages)
 {
     int rc;
 
-    if ((rc = set_uuid(ctx, txn, "reserve", uuid)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, txn->record, "reserve.pages",
-                                      pages)) < 0)
+    if ((rc = set_uuid(ctx, journal, "reserve", uuid)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "reserve.pages",
+                                       pages)) < 0)
         return rc;
-    return save(ctx, txn);
+    return save(ctx, journal);
 }
 
-int xenfork__txn_publishing(xenfork_ctx *ctx, struct xenfork__txn *txn)
+int xenfork__journal_publishing(xenfork_ctx *ctx,
+                                struct xenfork__journal *journal)
 {
-    int rc = xenfork__record_set_u64(ctx, txn->record, "source.published",
-                                     true);
+    int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.published",
+                                      true);
 
-    return rc < 0 ? rc : save(ctx, txn);
+    return rc < 0 ? rc : save(ctx, journal);
 }
 
-int xenfork__txn_pausing(xenfork_ctx *ctx, struct xenfork__txn *txn)
+int xenfork__journal_pausing(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
-    int rc = xenfork__record_set_u64(ctx, txn->record, "source.pausing", true);
+    int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.pausing",
+                                      true);
 
-    return rc < 0 ? rc : save(ctx, txn);
+    return rc < 0 ? rc : save(ctx, journal);
 }
 
-int xenfork__txn_stopping(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                          bool was_paused, uint64_t cpu_ns)
+int xenfork__journal_stopping(xenfork_ctx *ctx,
+                              struct xenfork__journal *journal, bool was_paused,
+                              uint64_t cpu_ns)
 {
     int rc;
 
-    if ((rc = xenfork__record_set_u64(ctx, txn->record, "source.was_paused",
-                                      was_paused)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, txn->record, "source.cpu_ns",
-                                      cpu_ns)) < 0)
+    if ((rc = xenfork__keyfile_set_u64(ctx, journal->keyfile,
+                                       "source.was_paused", was_paused)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.cpu_ns",
+                                       cpu_ns)) < 0)
         return rc;
-    return xenfork__txn_pausing(ctx, txn);
+    return xenfork__journal_pausing(ctx, journal);
 }
 
-int xenfork__txn_freezing(xenfork_ctx *ctx, struct xenfork__txn *txn)
+int xenfork__journal_freezing(xenfork_ctx *ctx,
+                              struct xenfork__journal *journal)
 {
-    int rc = xenfork__record_set_u64(ctx, txn->record, "source.freezing", true);
+    int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.freezing",
+                                      true);
 
-    return rc < 0 ? rc : save(ctx, txn);
+    return rc < 0 ? rc : save(ctx, journal);
 }
 
-static int set_suspended(xenfork_ctx *ctx, struct xenfork__txn *txn,
+static int set_suspended(xenfork_ctx *ctx, struct xenfork__journal *journal,
                          bool is_suspended)
 {
-    int rc = xenfork__record_set_u64(ctx, txn->record, "source.suspended",
-                                     is_suspended);
+    int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.suspended",
+                                      is_suspended);
 
-    return rc < 0 ? rc : save(ctx, txn);
+    return rc < 0 ? rc : save(ctx, journal);
 }
 
-int xenfork__txn_suspending(xenfork_ctx *ctx, struct xenfork__txn *txn)
+int xenfork__journal_suspending(xenfork_ctx *ctx,
+                                struct xenfork__journal *journal)
 {
-    return set_suspended(ctx, txn, true);
+    return set_suspended(ctx, journal, true);
 }
 
-int xenfork__txn_resumed(xenfork_ctx *ctx, struct xenfork__txn *txn)
+int xenfork__journal_resumed(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
-    return set_suspended(ctx, txn, false);
+    return set_suspended(ctx, journal, false);
 }
 
-static int add_disk(xenfork_ctx *ctx, struct xenfork__txn *txn,
+static int add_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,
                     const char *operation, const char *driver,
-                    const struct xenfork__txn_disk *disk)
+                    const struct xenfork__journal_disk *disk)
 {
-    uint32_t n = txn->disks;
+    uint32_t n = journal->disks;
     int rc;
 
-    if ((rc = xenfork__record_set_nth(ctx, txn->record, "disk.driver", n,
-                                      driver)) < 0 ||
-        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.operation", n,
-                                      operation)) < 0 ||
-        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.path", n,
-                                      disk->path)) < 0 ||
-        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.vdev", n,
-                                      disk->vdev)) < 0 ||
-        (rc = xenfork__record_set_nth(ctx, txn->record, "disk.from", n,
-                                      disk->from)) < 0)
+    if ((rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "disk.driver", n,
+                                       driver)) < 0 ||
+        (rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "disk.operation",
+                                       n, operation)) < 0 ||
+        (rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "disk.path", n,
+                                       disk->path)) < 0 ||
+        (rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "disk.vdev", n,
+                                       disk->vdev)) < 0 ||
+        (rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "disk.from", n,
+                                       disk->from)) < 0)
         return rc;
-    txn->disks++;
-    return save(ctx, txn);
+    journal->disks++;
+    return save(ctx, journal);
 }
 
-int xenfork__txn_snapshot(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                          const char *driver,
-                          const struct xenfork__txn_disk *disk)
+int xenfork__journal_snapshot(xenfork_ctx *ctx,
+                              struct xenfork__journal *journal,
+                              const char *driver,
+                              const struct xenfork__journal_disk *disk)
 {
-    return add_disk(ctx, txn, XENFORK__TXN_SNAPSHOT, driver, disk);
+    return add_disk(ctx, journal, XENFORK__JOURNAL_SNAPSHOT, driver, disk);
 }
 
-int xenfork__txn_overlay(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                         const char *driver, const char *path)
+int xenfork__journal_overlay(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                             const char *driver, const char *path)
 {
     return add_disk(
-        ctx, txn, XENFORK__TXN_OVERLAY, driver,
-        &(struct xenfork__txn_disk){.path = path, .vdev = "", .from = ""});
+        ctx, journal, XENFORK__JOURNAL_OVERLAY, driver,
+        &(struct xenfork__journal_disk){.path = path, .vdev = "", .from = ""});
 }
 
-int xenfork__txn_detach(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                        const char *driver,
-                        const struct xenfork__txn_disk *disk)
+int xenfork__journal_detach(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                            const char *driver,
+                            const struct xenfork__journal_disk *disk)
 {
-    return add_disk(ctx, txn, XENFORK__TXN_DETACH, driver, disk);
+    return add_disk(ctx, journal, XENFORK__JOURNAL_DETACH, driver, disk);
 }
 
-int xenfork__txn_clone(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                       const uint8_t uuid[16], const char *name,
-                       const uint8_t *macs, size_t mac_count)
+int xenfork__journal_clone(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                           const uint8_t uuid[16], const char *name,
+                           const uint8_t *macs, size_t mac_count)
 {
     char text[XENFORK__UUID_CHARS];
     size_t i;
     int rc;
 
     xenfork__uuid_print(uuid, text);
-    if ((rc = xenfork__record_set_nth(ctx, txn->record, "clone", txn->clones,
-                                      text)) < 0 ||
-        (rc = xenfork__record_set_nth(ctx, txn->record, "name", txn->clones,
-                                      name)) < 0)
+    if ((rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "clone",
+                                       journal->clones, text)) < 0 ||
+        (rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "name",
+                                       journal->clones, name)) < 0)
         return rc;
     for (i = 0; i < mac_count; i++) {
         char mac[XENFORK__MAC_CHARS];
 
         xenfork__mac_print(macs + 6 * i, mac);
-        rc = xenfork__record_set_nth(ctx, txn->record, "mac", txn->macs, mac);
+        rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "mac",
+                                      journal->macs, mac);
         if (rc < 0)
             return rc;
-        txn->macs++;
+        journal->macs++;
     }
-    txn->clones++;
+    journal->clones++;
     return 0;
 }
 
-int xenfork__txn_chosen(xenfork_ctx *ctx, struct xenfork__txn *txn)
+int xenfork__journal_chosen(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
-    return save(ctx, txn);
+    return save(ctx, journal);
 }
 
-int xenfork__txn_start(xenfork_ctx *ctx, struct xenfork__txn *txn,
-                       const uint8_t uuid[16])
+int xenfork__journal_start(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                           const uint8_t uuid[16])
 {
-    int rc = set_uuid(ctx, txn, "start", uuid);
+    int rc = set_uuid(ctx, journal, "start", uuid);
 
-    return rc < 0 ? rc : save(ctx, txn);
+    return rc < 0 ? rc : save(ctx, journal);
 }
 
 /*
  * Under another name it counts no more, and a name takes no space.  If that
  * cannot be made durable it is a journal again, to be undone by.
  */
-int xenfork__txn_commit(xenfork_ctx *ctx, struct xenfork__txn *txn)
+int xenfork__journal_commit(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     cleanup_free char *done = NULL;
     int rc;
 
-    if (asprintf(&done, "%s.done", txn->path) < 0) {
+    if (asprintf(&done, "%s.done", journal->path) < 0) {
         done = NULL;
         return xenfork__nomem(ctx);
     }
-    if (rename(txn->path, done))
+    if (rename(journal->path, done))
         return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot end %s",
-                             txn->path);
+                             journal->path);
     rc = xenfork__names_sync(ctx, done);
     if (rc < 0) {
-        if (link(done, txn->path) == 0)
+        if (link(done, journal->path) == 0)
             unlink(done);
         return rc;
     }
     unlink(done); /* if not, whoever sweeps half-written ones does it */
     ctx->guard_fd = -1;
-    xenfork__txn_free(txn);
+    xenfork__journal_free(journal);
     return 0;
 }
 
-bool xenfork__txn_exists(xenfork_ctx *ctx, const char *id)
+bool xenfork__journal_exists(xenfork_ctx *ctx, const char *id)
 {
-    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR, id,
+    cleanup_free char *path = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR, id,
                                                   NULL);
 
     return !path || access(path, F_OK) == 0;
 }
 
-int xenfork__txn_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out)
+int xenfork__journal_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, XENFORK__TXN_DIR, NULL);
+    cleanup_free char *dir = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR,
+                                                 NULL);
 
     if (!dir)
         return xenfork__nomem(ctx);
     return xenfork__dir_names(ctx, dir, ids_out, count_out);
 }
 
-int xenfork__txns_each(xenfork_ctx *ctx, xenfork__txn_fn *look, void *opaque)
+int xenfork__journals_each(xenfork_ctx *ctx, xenfork__journal_fn *look,
+                           void *opaque)
 {
     char **ids;
     size_t count, i;
-    int rc = xenfork__txn_ids(ctx, &ids, &count);
+    int rc = xenfork__journal_ids(ctx, &ids, &count);
 
     if (rc < 0)
         return rc;
     for (i = 0; i < count && rc >= 0; i++) {
-        cleanup_free char *path = xenfork__state_path(ctx, XENFORK__TXN_DIR,
+        cleanup_free char *path = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR,
                                                       ids[i], NULL);
-        cleanup_record struct xenfork__record *record = NULL;
+        cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
 
-        if (!path || xenfork__record_read(ctx, path, &record) < 0)
+        if (!path || xenfork__keyfile_read(ctx, path, &keyfile) < 0)
             continue; /* it ended meanwhile, or never chose anything */
-        rc = look(ctx, record, opaque);
+        rc = look(ctx, keyfile, opaque);
     }
     xenfork__names_free(ids, count);
     return rc;

@@ -17,57 +17,58 @@ struct pair {
     char *key, *value;
 };
 
-struct xenfork__record {
+struct xenfork__keyfile {
     size_t count;
     struct pair *pairs;
 };
 
-int xenfork__record_new(xenfork_ctx *ctx, struct xenfork__record **out)
+int xenfork__keyfile_new(xenfork_ctx *ctx, struct xenfork__keyfile **out)
 {
-    struct xenfork__record *record = calloc(1, sizeof(*record));
+    struct xenfork__keyfile *keyfile = calloc(1, sizeof(*keyfile));
 
-    if (!record)
+    if (!keyfile)
         return xenfork__nomem(ctx);
-    *out = record;
+    *out = keyfile;
     return 0;
 }
 
-void xenfork__record_free(struct xenfork__record *record)
+void xenfork__keyfile_free(struct xenfork__keyfile *keyfile)
 {
     size_t i;
 
-    if (!record)
+    if (!keyfile)
         return;
-    for (i = 0; i < record->count; i++) {
-        free(record->pairs[i].key);
-        free(record->pairs[i].value);
+    for (i = 0; i < keyfile->count; i++) {
+        free(keyfile->pairs[i].key);
+        free(keyfile->pairs[i].value);
     }
-    free(record->pairs);
-    free(record);
+    free(keyfile->pairs);
+    free(keyfile);
 }
 
-static struct pair *find(const struct xenfork__record *record, const char *key)
+static struct pair *find(const struct xenfork__keyfile *keyfile,
+                         const char *key)
 {
     size_t i;
 
-    for (i = 0; i < record->count; i++)
-        if (!strcmp(record->pairs[i].key, key))
-            return &record->pairs[i];
+    for (i = 0; i < keyfile->count; i++)
+        if (!strcmp(keyfile->pairs[i].key, key))
+            return &keyfile->pairs[i];
     return NULL;
 }
 
-const char *xenfork__record_get(const struct xenfork__record *record,
-                                const char *key)
+const char *xenfork__keyfile_get(const struct xenfork__keyfile *keyfile,
+                                 const char *key)
 {
-    const struct pair *p = find(record, key);
+    const struct pair *p = find(keyfile, key);
 
     return p ? p->value : NULL;
 }
 
-bool xenfork__record_get_u64(const struct xenfork__record *record,
-                             const char *key, uint64_t *value_out)
+bool xenfork__keyfile_get_u64(const struct xenfork__keyfile *keyfile,
+                              const char *key, uint64_t *value_out)
 {
-    const char *text = xenfork__record_get(record, key);
+    const char *text = xenfork__keyfile_get(keyfile, key);
     unsigned long long value;
     char *end;
 
@@ -86,30 +87,30 @@ static void nth_key(char key_out[64], const char *key, uint32_t n)
     snprintf(key_out, 64, "%s.%u", key, n);
 }
 
-const char *xenfork__record_get_nth(const struct xenfork__record *record,
-                                    const char *key, uint32_t n)
+const char *xenfork__keyfile_get_nth(const struct xenfork__keyfile *keyfile,
+                                     const char *key, uint32_t n)
 {
     char full[64];
 
     nth_key(full, key, n);
-    return xenfork__record_get(record, full);
+    return xenfork__keyfile_get(keyfile, full);
 }
 
-int xenfork__record_set(xenfork_ctx *ctx, struct xenfork__record *record,
-                        const char *key, const char *value)
+int xenfork__keyfile_set(xenfork_ctx *ctx, struct xenfork__keyfile *keyfile,
+                         const char *key, const char *value)
 {
     cleanup_free char *k = strdup(key);
     cleanup_free char *v = strdup(value);
-    struct pair *p = find(record, key);
+    struct pair *p = find(keyfile, key);
 
     if (!k || !v)
         return xenfork__nomem(ctx);
     if (!p) {
-        p = reallocarray(record->pairs, record->count + 1, sizeof(*p));
+        p = reallocarray(keyfile->pairs, keyfile->count + 1, sizeof(*p));
         if (!p)
             return xenfork__nomem(ctx);
-        record->pairs = p;
-        p += record->count++;
+        keyfile->pairs = p;
+        p += keyfile->count++;
         *p = (struct pair){.key = steal_ptr(k)};
     }
     free(p->value);
@@ -117,22 +118,22 @@ int xenfork__record_set(xenfork_ctx *ctx, struct xenfork__record *record,
     return 0;
 }
 
-int xenfork__record_set_u64(xenfork_ctx *ctx, struct xenfork__record *record,
-                            const char *key, uint64_t value)
+int xenfork__keyfile_set_u64(xenfork_ctx *ctx, struct xenfork__keyfile *keyfile,
+                             const char *key, uint64_t value)
 {
     char text[24];
 
     snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    return xenfork__record_set(ctx, record, key, text);
+    return xenfork__keyfile_set(ctx, keyfile, key, text);
 }
 
-int xenfork__record_set_nth(xenfork_ctx *ctx, struct xenfork__record *record,
-                            const char *key, uint32_t n, const char *value)
+int xenfork__keyfile_set_nth(xenfork_ctx *ctx, struct xenfork__keyfile *keyfile,
+                             const char *key, uint32_t n, const char *value)
 {
     char full[64];
 
     nth_key(full, key, n);
-    return xenfork__record_set(ctx, record, full, value);
+    return xenfork__keyfile_set(ctx, keyfile, full, value);
 }
 
 /* Replace, in place, "\n" and "\\" by the characters that they stand for. */
@@ -155,7 +156,7 @@ static bool unescape(char *text)
 }
 
 static int parse_line(xenfork_ctx *ctx, const char *path, char *line,
-                      struct xenfork__record *record)
+                      struct xenfork__keyfile *keyfile)
 {
     char *value = strchr(line, ' ');
 
@@ -163,14 +164,14 @@ static int parse_line(xenfork_ctx *ctx, const char *path, char *line,
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "malformed line in %s",
                              path);
     *value++ = '\0';
-    if (!unescape(value) || find(record, line))
+    if (!unescape(value) || find(keyfile, line))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
                              "malformed value of %s in %s", line, path);
-    return xenfork__record_set(ctx, record, line, value);
+    return xenfork__keyfile_set(ctx, keyfile, line, value);
 }
 
 static int parse(xenfork_ctx *ctx, const char *path, char *text,
-                 struct xenfork__record *record)
+                 struct xenfork__keyfile *keyfile)
 {
     char *save = NULL;
     char *line = strtok_r(text, "\n", &save);
@@ -180,7 +181,7 @@ static int parse(xenfork_ctx *ctx, const char *path, char *text,
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
                              "%s is not a record of this version", path);
     while ((line = strtok_r(NULL, "\n", &save))) {
-        rc = parse_line(ctx, path, line, record);
+        rc = parse_line(ctx, path, line, keyfile);
         if (rc < 0)
             return rc;
     }
@@ -213,10 +214,10 @@ static bool check_sum(char *text, size_t bytes)
     return true;
 }
 
-int xenfork__record_read(xenfork_ctx *ctx, const char *path,
-                         struct xenfork__record **out)
+int xenfork__keyfile_read(xenfork_ctx *ctx, const char *path,
+                          struct xenfork__keyfile **out)
 {
-    struct xenfork__record *record = NULL;
+    struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *text = NULL;
     size_t bytes;
     int rc;
@@ -227,15 +228,15 @@ int xenfork__record_read(xenfork_ctx *ctx, const char *path,
     if (!check_sum(text, bytes))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
                              "%s is damaged: its checksum is wrong", path);
-    rc = xenfork__record_new(ctx, &record);
+    rc = xenfork__keyfile_new(ctx, &keyfile);
     if (rc < 0)
         return rc;
-    rc = parse(ctx, path, text, record);
+    rc = parse(ctx, path, text, keyfile);
     if (rc < 0) {
-        xenfork__record_free(record);
+        xenfork__keyfile_free(keyfile);
         return rc;
     }
-    *out = record;
+    *out = keyfile;
     return 0;
 }
 
@@ -251,8 +252,8 @@ static void put_value(FILE *f, const char *value)
     }
 }
 
-int xenfork__record_write(xenfork_ctx *ctx, const char *path,
-                          const struct xenfork__record *record)
+int xenfork__keyfile_write(xenfork_ctx *ctx, const char *path,
+                           const struct xenfork__keyfile *keyfile)
 {
     cleanup_free char *text = NULL;
     size_t bytes = 0;
@@ -263,10 +264,10 @@ int xenfork__record_write(xenfork_ctx *ctx, const char *path,
     if (!f)
         return xenfork__nomem(ctx);
     fputs(MAGIC "\n", f);
-    for (i = 0; i < record->count; i++) {
-        fputs(record->pairs[i].key, f);
+    for (i = 0; i < keyfile->count; i++) {
+        fputs(keyfile->pairs[i].key, f);
         fputc(' ', f);
-        put_value(f, record->pairs[i].value);
+        put_value(f, keyfile->pairs[i].value);
         fputc('\n', f);
     }
     if (!fflush(f)) {

@@ -19,8 +19,8 @@ static const char *kind_dir(int kind)
     }
 }
 
-char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
-                         const uint8_t uuid[16], const char *file)
+char *xenfork__record_path(const xenfork_ctx *ctx, int kind,
+                           const uint8_t uuid[16], const char *file)
 {
     char text[XENFORK__UUID_CHARS];
 
@@ -28,66 +28,66 @@ char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
     return xenfork__state_path(ctx, kind_dir(kind), text, file, NULL);
 }
 
-int xenfork__node_save(xenfork_ctx *ctx, const struct xenfork__node *node)
+int xenfork__record_save(xenfork_ctx *ctx, const struct xenfork__record *record)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *dir = NULL;
     cleanup_free char *path = NULL;
     int rc;
 
-    dir = xenfork__node_path(ctx, node->kind, node->uuid, NULL);
-    path = xenfork__node_path(ctx, node->kind, node->uuid,
-                              XENFORK__FILE_RECORD);
+    dir = xenfork__record_path(ctx, record->kind, record->uuid, NULL);
+    path = xenfork__record_path(ctx, record->kind, record->uuid,
+                                XENFORK__FILE_RECORD);
     if (!dir || !path)
         return xenfork__nomem(ctx);
-    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
-        (rc = xenfork__node_to_record(ctx, node, record)) < 0 ||
+    if ((rc = xenfork__keyfile_new(ctx, &keyfile)) < 0 ||
+        (rc = xenfork__record_to_keyfile(ctx, record, keyfile)) < 0 ||
         (rc = xenfork__make_dir(ctx, dir)) < 0)
         return rc;
-    return xenfork__record_write(ctx, path, record);
+    return xenfork__keyfile_write(ctx, path, keyfile);
 }
 
-int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
-                       struct xenfork__node **node_out)
+int xenfork__record_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
+                         struct xenfork__record **record_out)
 {
-    cleanup_record struct xenfork__record *record = NULL;
-    cleanup_node struct xenfork__node *node = calloc(1, sizeof(*node));
-    cleanup_free char *path = xenfork__node_path(ctx, kind, uuid,
-                                                 XENFORK__FILE_RECORD);
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
+    cleanup_record struct xenfork__record *record = calloc(1, sizeof(*record));
+    cleanup_free char *path = xenfork__record_path(ctx, kind, uuid,
+                                                   XENFORK__FILE_RECORD);
     int rc;
 
-    if (!node || !path)
+    if (!record || !path)
         return xenfork__nomem(ctx);
-    rc = xenfork__record_read(ctx, path, &record);
+    rc = xenfork__keyfile_read(ctx, path, &keyfile);
     if (rc < 0)
         return rc;
-    node->kind = kind;
-    if (!xenfork__node_from_record(ctx, node, record) ||
-        memcmp(node->uuid, uuid, 16))
+    record->kind = kind;
+    if (!xenfork__record_from_keyfile(ctx, record, keyfile) ||
+        memcmp(record->uuid, uuid, 16))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
-    *node_out = steal_ptr(node);
+    *record_out = steal_ptr(record);
     return 0;
 }
 
-int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16])
+int xenfork__record_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16])
 {
-    cleanup_free char *dir = xenfork__node_path(ctx, kind, uuid, NULL);
+    cleanup_free char *dir = xenfork__record_path(ctx, kind, uuid, NULL);
 
     return dir ? xenfork__dir_remove(ctx, dir) : xenfork__nomem(ctx);
 }
 
 static int by_creation(const void *a, const void *b)
 {
-    const struct xenfork__node *x = *(struct xenfork__node *const *)a;
-    const struct xenfork__node *y = *(struct xenfork__node *const *)b;
+    const struct xenfork__record *x = *(struct xenfork__record *const *)a;
+    const struct xenfork__record *y = *(struct xenfork__record *const *)b;
 
     if (x->created_s != y->created_s)
         return x->created_s < y->created_s ? -1 : 1;
     return x->domid < y->domid ? -1 : x->domid > y->domid;
 }
 
-int xenfork__node_names(xenfork_ctx *ctx, int kind, char ***names_out,
-                        size_t *count_out)
+int xenfork__record_names(xenfork_ctx *ctx, int kind, char ***names_out,
+                          size_t *count_out)
 {
     cleanup_free char *dir = xenfork__state_path(ctx, kind_dir(kind), NULL);
 
@@ -95,25 +95,25 @@ int xenfork__node_names(xenfork_ctx *ctx, int kind, char ***names_out,
                : xenfork__nomem(ctx);
 }
 
-int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
-                        struct xenfork__nodes *nodes_out)
+int xenfork__records_load(xenfork_ctx *ctx, int kind,
+                          struct xenfork__records *records_out)
 {
-    cleanup_nodes struct xenfork__nodes all = {0};
+    cleanup_records struct xenfork__records all = {0};
     char **names;
     size_t count, i;
-    int rc = xenfork__node_names(ctx, kind, &names, &count);
+    int rc = xenfork__record_names(ctx, kind, &names, &count);
 
     if (rc < 0)
         return rc;
-    all.nodes = calloc(count + 1, sizeof(struct xenfork__node *));
-    if (!all.nodes)
+    all.records = calloc(count + 1, sizeof(struct xenfork__record *));
+    if (!all.records)
         rc = xenfork__nomem(ctx);
     for (i = 0; i < count && rc >= 0; i++) {
         uint8_t uuid[16];
 
         if (!xenfork__uuid_parse(names[i], uuid))
             continue;
-        rc = xenfork__node_load(ctx, kind, uuid, &all.nodes[all.count]);
+        rc = xenfork__record_load(ctx, kind, uuid, &all.records[all.count]);
         if (rc == 0)
             all.count++;
         else if (rc == XENFORK_E_STATE)
@@ -127,21 +127,21 @@ int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
     if (rc < 0)
         return rc;
     if (all.count)
-        qsort(all.nodes, all.count, sizeof(struct xenfork__node *),
+        qsort(all.records, all.count, sizeof(struct xenfork__record *),
               by_creation);
-    *nodes_out = all;
-    all = (struct xenfork__nodes){0};
+    *records_out = all;
+    all = (struct xenfork__records){0};
     return 0;
 }
 
-void xenfork__nodes_free(struct xenfork__nodes *nodes)
+void xenfork__records_free(struct xenfork__records *records)
 {
     int e = errno;
     size_t i;
 
-    for (i = 0; i < nodes->count; i++)
-        xenfork__node_free(nodes->nodes[i]);
-    free(nodes->nodes);
-    *nodes = (struct xenfork__nodes){0};
+    for (i = 0; i < records->count; i++)
+        xenfork__record_free(records->records[i]);
+    free(records->records);
+    *records = (struct xenfork__records){0};
     errno = e;
 }

@@ -6,10 +6,12 @@
 #include "state/keyfile.h"
 #include "state/record.h"
 
-int xenfork__node_to_record(xenfork_ctx *ctx, const struct xenfork__node *node,
-                            struct xenfork__record *record);
+int xenfork__record_to_keyfile(xenfork_ctx *ctx,
+                               const struct xenfork__record *record,
+                               struct xenfork__keyfile *keyfile);
 /* Parse a record.  False: it is malformed. */
-bool xenfork__node_from_record(xenfork_ctx *ctx, struct xenfork__node *node,
-                               const struct xenfork__record *record);
+bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
+                                  struct xenfork__record *record,
+                                  const struct xenfork__keyfile *keyfile);
 
 #endif

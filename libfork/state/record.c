@@ -3,58 +3,60 @@
 
 #include <string.h>
 
-void xenfork__node_free(struct xenfork__node *node)
+void xenfork__record_free(struct xenfork__record *record)
 {
     uint32_t i;
 
-    if (!node)
+    if (!record)
         return;
-    for (i = 0; i < node->disk_count; i++) {
-        free(node->disks[i].vdev);
-        free(node->disks[i].driver);
-        free(node->disks[i].path);
-        free(node->disks[i].from);
-        free(node->disks[i].other_driver);
-        free(node->disks[i].other);
+    for (i = 0; i < record->disk_count; i++) {
+        free(record->disks[i].vdev);
+        free(record->disks[i].driver);
+        free(record->disks[i].path);
+        free(record->disks[i].from);
+        free(record->disks[i].other_driver);
+        free(record->disks[i].other);
     }
-    free(node->disks);
-    free(node->shared);
-    free(node->nics);
-    free(node->name);
-    free(node->parent_name);
-    free(node->left);
-    free(node);
+    free(record->disks);
+    free(record->shared);
+    free(record->nics);
+    free(record->name);
+    free(record->parent_name);
+    free(record->left);
+    free(record);
 }
 
-int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
-                           uint32_t index, const char *vdev, const char *driver,
-                           const char *path, const char *from)
+int xenfork__record_add_disk(xenfork_ctx *ctx, struct xenfork__record *record,
+                             uint32_t index, const char *vdev,
+                             const char *driver, const char *path,
+                             const char *from)
 {
-    struct xenfork__node_disk *disks;
+    struct xenfork__record_disk *disks;
     cleanup_free char *v = strdup(vdev);
     cleanup_free char *d = strdup(driver);
     cleanup_free char *p = strdup(path);
     cleanup_free char *f = strdup(from);
 
-    disks = reallocarray(node->disks, node->disk_count + 1, sizeof(*disks));
+    disks = reallocarray(record->disks, record->disk_count + 1, sizeof(*disks));
     if (disks)
-        node->disks = disks;
+        record->disks = disks;
     if (!disks || !v || !d || !p || !f)
         return xenfork__nomem(ctx);
-    disks[node->disk_count++] = (struct xenfork__node_disk){
+    disks[record->disk_count++] = (struct xenfork__record_disk){
         .index = index,
         .vdev = steal_ptr(v),
         .driver = steal_ptr(d),
         .path = steal_ptr(p),
         .from = steal_ptr(f)};
-    return xenfork__node_disk_beside(ctx, node, node->disk_count - 1, "", "");
+    return xenfork__record_disk_beside(ctx, record, record->disk_count - 1, "",
+                                       "");
 }
 
-int xenfork__node_disk_beside(xenfork_ctx *ctx, struct xenfork__node *node,
-                              uint32_t disk, const char *driver,
-                              const char *path)
+int xenfork__record_disk_beside(xenfork_ctx *ctx,
+                                struct xenfork__record *record, uint32_t disk,
+                                const char *driver, const char *path)
 {
-    struct xenfork__node_disk *d = &node->disks[disk];
+    struct xenfork__record_disk *d = &record->disks[disk];
     cleanup_free char *by = strdup(driver);
     cleanup_free char *other = strdup(path);
 
@@ -67,9 +69,9 @@ int xenfork__node_disk_beside(xenfork_ctx *ctx, struct xenfork__node *node,
     return 0;
 }
 
-void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk)
+void xenfork__record_disk_swap(struct xenfork__record *record, uint32_t disk)
 {
-    struct xenfork__node_disk *d = &node->disks[disk];
+    struct xenfork__record_disk *d = &record->disks[disk];
     char *driver = d->driver, *path = d->path;
 
     d->driver = d->other_driver;
@@ -78,46 +80,47 @@ void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk)
     d->other = path;
 }
 
-int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
-                             const char *vdev, const char *is)
+int xenfork__record_add_shared(xenfork_ctx *ctx, struct xenfork__record *record,
+                               const char *vdev, const char *is)
 {
-    struct xenfork__node_shared *shared = reallocarray(
-        node->shared, node->shared_count + 1, sizeof(*shared));
+    struct xenfork__record_shared *shared = reallocarray(
+        record->shared, record->shared_count + 1, sizeof(*shared));
 
     if (!shared)
         return xenfork__nomem(ctx);
-    node->shared = shared;
-    shared += node->shared_count++;
+    record->shared = shared;
+    shared += record->shared_count++;
     snprintf(shared->vdev, sizeof(shared->vdev), "%s", vdev);
     snprintf(shared->is, sizeof(shared->is), "%s", is);
     return 0;
 }
 
-int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
-                          int devid, const uint8_t mac[6], int link)
+int xenfork__record_add_nic(xenfork_ctx *ctx, struct xenfork__record *record,
+                            int devid, const uint8_t mac[6], int link)
 {
-    struct xenfork__node_nic *nics = reallocarray(
-        node->nics, node->nic_count + 1, sizeof(*nics));
+    struct xenfork__record_nic *nics = reallocarray(
+        record->nics, record->nic_count + 1, sizeof(*nics));
 
     if (!nics)
         return xenfork__nomem(ctx);
-    node->nics = nics;
-    nics += node->nic_count++;
-    *nics = (struct xenfork__node_nic){.devid = devid, .link = link};
+    record->nics = nics;
+    nics += record->nic_count++;
+    *nics = (struct xenfork__record_nic){.devid = devid, .link = link};
     memcpy(nics->mac, mac, sizeof(nics->mac));
     xenfork__mac_print(mac, nics->mac_text);
     return 0;
 }
 
-void xenfork__node_set_domid(const xenfork_ctx *ctx, struct xenfork__node *node,
-                             uint32_t domid)
+void xenfork__record_set_domid(const xenfork_ctx *ctx,
+                               struct xenfork__record *record, uint32_t domid)
 {
-    node->domid = domid;
-    strcpy(node->boot, ctx->boot);
+    record->domid = domid;
+    strcpy(record->boot, ctx->boot);
 }
 
-bool xenfork__node_has_domid(const xenfork_ctx *ctx,
-                             const struct xenfork__node *node, uint32_t domid)
+bool xenfork__record_has_domid(const xenfork_ctx *ctx,
+                               const struct xenfork__record *record,
+                               uint32_t domid)
 {
-    return node->domid == domid && !strcmp(node->boot, ctx->boot);
+    return record->domid == domid && !strcmp(record->boot, ctx->boot);
 }

@@ -11,7 +11,7 @@
 #include "base/internal.h"
 #include "state/files.h"
 
-struct xenfork__node_disk {
+struct xenfork__record_disk {
     uint32_t index; /* in the configuration */
     char *vdev;
     char *driver; /* see disk.h */
@@ -25,22 +25,22 @@ struct xenfork__node_disk {
  * The file or device that a read-only disk was when the image, or the clone,
  * was made.
  */
-struct xenfork__node_shared {
+struct xenfork__record_shared {
     char vdev[32];
     char is[XENFORK__DISK_IS];
 };
 
-struct xenfork__node_nic {
+struct xenfork__record_nic {
     int devid;
     uint8_t mac[6];
     char mac_text[XENFORK__MAC_CHARS];
-    int link; /* XENFORK_LINK_*; AUTO: to be connected at the ack */
+    int link;     /* XENFORK_LINK_*; AUTO: to be connected at the ack */
     bool is_held; /* in lists: at this moment */
 };
 
 #define XENFORK__LEFT_BY 80
 
-struct xenfork__node {
+struct xenfork__record {
     int kind; /* XENFORK_KIND_* */
     uint8_t uuid[16];
     char *name;
@@ -48,8 +48,8 @@ struct xenfork__node {
     char boot[XENFORK__UUID_CHARS]; /* of the host, that the domid is of */
     uint8_t parent[16];             /* an image's source, a clone's image */
     char *parent_name;
-    char txn[XENFORK__UUID_CHARS];    /* that made it */
-    char freeze[XENFORK__UUID_CHARS]; /* an image's: see frozen.h; or "" */
+    char journal[XENFORK__UUID_CHARS]; /* that made it */
+    char freeze[XENFORK__UUID_CHARS];  /* an image's: see frozen.h; or "" */
     uint64_t created_s;
     uint64_t pages;                       /* guest memory */
     bool is_kept;                         /* image: outlives its clones */
@@ -63,11 +63,11 @@ struct xenfork__node {
     char *left;       /* clone: "saved in FILE", as its user began to; or "" */
     char left_by[XENFORK__LEFT_BY]; /* "BOOT PID START": who takes it there */
     uint32_t disk_count;
-    struct xenfork__node_disk *disks;
+    struct xenfork__record_disk *disks;
     uint32_t shared_count;
-    struct xenfork__node_shared *shared;
+    struct xenfork__record_shared *shared;
     uint32_t nic_count; /* the clone's own; an image's source's */
-    struct xenfork__node_nic *nics;
+    struct xenfork__record_nic *nics;
 };
 
 /* When xenforkd removes a clone: see daemon/ephemeral.h. */
@@ -78,60 +78,63 @@ struct xenfork__node {
 #define XENFORK__FILE_CONFIG "config.json"
 #define XENFORK__FILE_STREAM "stream"
 
-void xenfork__node_free(struct xenfork__node *node);
-int xenfork__node_add_disk(xenfork_ctx *ctx, struct xenfork__node *node,
-                           uint32_t index, const char *vdev, const char *driver,
-                           const char *path, const char *from);
+void xenfork__record_free(struct xenfork__record *record);
+int xenfork__record_add_disk(xenfork_ctx *ctx, struct xenfork__record *record,
+                             uint32_t index, const char *vdev,
+                             const char *driver, const char *path,
+                             const char *from);
 /* Note a second file of a disk; "": none any more */
-int xenfork__node_disk_beside(xenfork_ctx *ctx, struct xenfork__node *node,
-                              uint32_t disk, const char *driver,
-                              const char *path);
+int xenfork__record_disk_beside(xenfork_ctx *ctx,
+                                struct xenfork__record *record, uint32_t disk,
+                                const char *driver, const char *path);
 /* Let a disk and its second file change places. */
-void xenfork__node_disk_swap(struct xenfork__node *node, uint32_t disk);
-int xenfork__node_add_shared(xenfork_ctx *ctx, struct xenfork__node *node,
-                             const char *vdev, const char *is);
-int xenfork__node_add_nic(xenfork_ctx *ctx, struct xenfork__node *node,
-                          int devid, const uint8_t mac[6], int link);
+void xenfork__record_disk_swap(struct xenfork__record *record, uint32_t disk);
+int xenfork__record_add_shared(xenfork_ctx *ctx, struct xenfork__record *record,
+                               const char *vdev, const char *is);
+int xenfork__record_add_nic(xenfork_ctx *ctx, struct xenfork__record *record,
+                            int devid, const uint8_t mac[6], int link);
 /*
  * Return a path in the record's directory; file NULL: the directory.  Caller
  * frees
  */
-char *xenfork__node_path(const xenfork_ctx *ctx, int kind,
-                         const uint8_t uuid[16], const char *file);
-int xenfork__node_save(xenfork_ctx *ctx, const struct xenfork__node *node);
+char *xenfork__record_path(const xenfork_ctx *ctx, int kind,
+                           const uint8_t uuid[16], const char *file);
+int xenfork__record_save(xenfork_ctx *ctx,
+                         const struct xenfork__record *record);
 /* Load a record.  NOTFOUND, not logged */
-int xenfork__node_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
-                       struct xenfork__node **node_out);
+int xenfork__record_load(xenfork_ctx *ctx, int kind, const uint8_t uuid[16],
+                         struct xenfork__record **record_out);
 /* Remove the directory of a record; not its disks. */
-int xenfork__node_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16]);
+int xenfork__record_remove(xenfork_ctx *ctx, int kind, const uint8_t uuid[16]);
 /* List the names of folders, with or without a record; xenfork__names_free() */
-int xenfork__node_names(xenfork_ctx *ctx, int kind, char ***names_out,
-                        size_t *count_out);
+int xenfork__record_names(xenfork_ctx *ctx, int kind, char ***names_out,
+                          size_t *count_out);
 
-struct xenfork__nodes {
+struct xenfork__records {
     size_t count;
-    struct xenfork__node **nodes; /* in order of creation */
-    size_t unwritten;             /* more, whose records are not there yet */
-    size_t unreadable;            /* and more, left out */
+    struct xenfork__record **records; /* in order of creation */
+    size_t unwritten;  /* more, whose records are not there yet */
+    size_t unreadable; /* and more, left out */
 };
 /* Load all records; unreadable ones are left out with a warning. */
-int xenfork__nodes_load(xenfork_ctx *ctx, int kind,
-                        struct xenfork__nodes *nodes_out);
-void xenfork__nodes_free(struct xenfork__nodes *nodes);
+int xenfork__records_load(xenfork_ctx *ctx, int kind,
+                          struct xenfork__records *records_out);
+void xenfork__records_free(struct xenfork__records *records);
 /* Note the domain that the record is of, or will be of. */
-void xenfork__node_set_domid(const xenfork_ctx *ctx, struct xenfork__node *node,
-                             uint32_t domid);
+void xenfork__record_set_domid(const xenfork_ctx *ctx,
+                               struct xenfork__record *record, uint32_t domid);
 /* Tell, by its number alone, whether this is the domain that was made. */
-bool xenfork__node_has_domid(const xenfork_ctx *ctx,
-                             const struct xenfork__node *node, uint32_t domid);
-static inline void xenfork__node_cleanup(struct xenfork__node **node)
+bool xenfork__record_has_domid(const xenfork_ctx *ctx,
+                               const struct xenfork__record *record,
+                               uint32_t domid);
+static inline void xenfork__record_cleanup(struct xenfork__record **record)
 {
     int e = errno;
 
-    xenfork__node_free(*node);
+    xenfork__record_free(*record);
     errno = e;
 }
-#define cleanup_node  __attribute__((cleanup(xenfork__node_cleanup)))
-#define cleanup_nodes __attribute__((cleanup(xenfork__nodes_free)))
+#define cleanup_record  __attribute__((cleanup(xenfork__record_cleanup)))
+#define cleanup_records __attribute__((cleanup(xenfork__records_free)))
 
 #endif

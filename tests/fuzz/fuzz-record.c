@@ -17,44 +17,44 @@
 #include "state/record-text.h"
 
 /* A record that was accepted must be written as one that is accepted. */
-static void check_node(xenfork_ctx *ctx, const struct xenfork__record *record)
+static void check_node(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile)
 {
-    struct xenfork__node *node = calloc(1, sizeof(*node));
-    struct xenfork__record *again = NULL;
+    struct xenfork__record *node = calloc(1, sizeof(*node));
+    struct xenfork__keyfile *again = NULL;
 
     if (!node)
         abort();
-    if (xenfork__node_from_record(ctx, node, record)) {
-        struct xenfork__node *copy = calloc(1, sizeof(*copy));
+    if (xenfork__record_from_keyfile(ctx, node, keyfile)) {
+        struct xenfork__record *copy = calloc(1, sizeof(*copy));
 
-        if (!copy || xenfork__record_new(ctx, &again) < 0 ||
-            xenfork__node_to_record(ctx, node, again) < 0 ||
-            !xenfork__node_from_record(ctx, copy, again) ||
+        if (!copy || xenfork__keyfile_new(ctx, &again) < 0 ||
+            xenfork__record_to_keyfile(ctx, node, again) < 0 ||
+            !xenfork__record_from_keyfile(ctx, copy, again) ||
             copy->disk_count != node->disk_count ||
             copy->nic_count != node->nic_count ||
             strcmp(copy->name, node->name) != 0)
             abort();
-        xenfork__node_free(copy);
+        xenfork__record_free(copy);
     }
-    xenfork__record_free(again);
-    xenfork__node_free(node);
+    xenfork__keyfile_free(again);
+    xenfork__record_free(node);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    struct xenfork__record *record = NULL;
+    struct xenfork__keyfile *keyfile = NULL;
     struct memory_file file;
     xenfork_ctx ctx = {.guard_fd = -1};
     uint64_t value;
 
     memory_file_open(&file, data, len);
     dprintf(file.fd, "sum %016" PRIx64 "\n", xenfork__digest(data, len));
-    if (xenfork__record_read(&ctx, file.path, &record) == 0) {
-        check_node(&ctx, record);
-        xenfork__record_get_u64(record, "domid", &value);
-        xenfork__record_get_nth(record, "disk.path", 0);
+    if (xenfork__keyfile_read(&ctx, file.path, &keyfile) == 0) {
+        check_node(&ctx, keyfile);
+        xenfork__keyfile_get_u64(keyfile, "domid", &value);
+        xenfork__keyfile_get_nth(keyfile, "disk.path", 0);
     }
-    xenfork__record_free(record);
+    xenfork__keyfile_free(keyfile);
     memory_file_close(&file);
     return 0;
 }

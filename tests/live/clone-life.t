@@ -60,10 +60,10 @@ refuses 'a clone that runs is refused' 'k runs already: domain [0-9]+'
 # Killed in the middle: no half-made domain, and the clone is stopped.
 xl destroy k
 timeout 120 xl fork-start k >/dev/null 2>&1 &
-begun() { [ -n "$(ls /var/lib/xenfork/txn)" ] && xenstore-list /local/domain | grep -qvxE "0|$(domid_of source)"; }
+begun() { [ -n "$(ls /var/lib/xenfork/journals)" ] && xenstore-list /local/domain | grep -qvxE "0|$(domid_of source)"; }
 check 'a start is in the middle' wait_until 30 begun
 pkill -9 -x xl-fork
-undone() { [ "$(xl list | wc -l)" = 3 ] && is_empty /var/lib/xenfork/txn; }
+undone() { [ "$(xl list | wc -l)" = 3 ] && is_empty /var/lib/xenfork/journals; }
 check 'killed, it leaves no domain' wait_until 60 undone
 check 'and the clone is stopped' is_stopped k
 

@@ -24,7 +24,7 @@ same_source "unpaused"
 
 id=00000000-0000-4000-8000-000000000001
 listed() { xl fork-list | grep -q "^journal $id: unreadable: "; }
-echo garbage >"/var/lib/xenfork/txn/$id"
+echo garbage >"/var/lib/xenfork/journals/$id"
 check 'a journal that cannot be read keeps nobody else from a fork' timeout 120 xl fork source stuck-1
 check 'it is shown' listed
 isnt 'its reason is, too' "$(xl fork-list --json | json '.[] | select(.kind == "journal") | .reason')" ''

@@ -97,7 +97,7 @@ after() {
     [ "$5" = 0 ] || outcome=ended
     what="$fs, $verb cut after $2 ms ($outcome)"
     check "$what: recovered" timeout 120 xl fork-recover
-    is "$what: no journal" "$(find /var/lib/xenfork/txn -type f 2>/dev/null | wc -l)" 0
+    is "$what: no journal" "$(find /var/lib/xenfork/journals -type f 2>/dev/null | wc -l)" 0
     if [ "$verb" = restart ]; then
         starts "$what: the daemon starts"
         check "$what: no restart is left" wait_until 20 is_settled

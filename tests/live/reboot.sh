@@ -27,7 +27,7 @@ cut_power_of() {
     timeout 120 xl fork "$1" late >/dev/null 2>&1 &
     wait_until 60 at_least_ours 3
     check 'a fork is in the middle' pkill -STOP -x xl-fork
-    is 'it is journaled' "$(find /var/lib/xenfork/txn -type f | wc -l)" 1
+    is 'it is journaled' "$(find /var/lib/xenfork/journals -type f | wc -l)" 1
     power_cut "${acked[@]}"
 }
 
@@ -46,7 +46,7 @@ has_all() {
 # left: images, journals, disks of ours
 left() {
     printf '%s %s %s\n' "$(xl fork-list --json | jq -c '[.[] | select(.kind != "clone") | .name]')" \
-        "$(find /var/lib/xenfork/txn -type f | wc -l)" "$(ours | wc -l)"
+        "$(find /var/lib/xenfork/journals -type f | wc -l)" "$(ours | wc -l)"
 }
 nothing_left() { [ "$(left)" = '[] 0 0' ]; }
 

@@ -116,14 +116,15 @@ static bool is_whole(xenfork_ctx *ctx, const char *driver_name,
 static bool are_records_whole(xenfork_ctx *ctx, const char *what, int kind,
                               struct known *known, uint32_t *count_out)
 {
-    cleanup_nodes struct xenfork__nodes nodes = {0};
+    cleanup_records struct xenfork__records nodes = {0};
     uint32_t i, d;
 
-    if (xenfork__nodes_load(ctx, kind, &nodes) < 0 || nodes.unreadable)
+    if (xenfork__records_load(ctx, kind, &nodes) < 0 || nodes.unreadable)
         return bad(what, "records cannot be read", "");
     for (i = 0; i < nodes.count; i++)
-        for (d = 0; d < nodes.nodes[i]->disk_count; d++) {
-            const struct xenfork__node_disk *disk = &nodes.nodes[i]->disks[d];
+        for (d = 0; d < nodes.records[i]->disk_count; d++) {
+            const struct xenfork__record_disk *disk =
+                &nodes.records[i]->disks[d];
 
             if (!is_whole(ctx, disk->driver, disk->path, known))
                 return bad(what, "a record without its disk:", disk->path);
@@ -136,13 +137,13 @@ static bool are_records_whole(xenfork_ctx *ctx, const char *what, int kind,
 
 static void know_sealed(xenfork_ctx *ctx, struct known *known)
 {
-    struct xenfork__sealed_list list = {0};
+    struct xenfork__base_list list = {0};
     size_t i;
 
-    assert_int_equal(xenfork__sealed_load(ctx, &list), 0);
+    assert_int_equal(xenfork__base_load(ctx, &list), 0);
     for (i = 0; i < list.count; i++)
         know(known, list.items[i].path);
-    xenfork__sealed_free(&list);
+    xenfork__base_free(&list);
 }
 
 static bool is_known(const struct known *known, const char *path)
@@ -150,7 +151,7 @@ static bool is_known(const struct known *known, const char *path)
     uint32_t i;
 
     if (strstr(path, "/state/"))
-        return !strstr(path, "/txn/");
+        return !strstr(path, "/journals/");
     if (known->has_thin && strstr(path, "/.xenfork/"))
         return true;
     /* A detach that was broken off goes on with its copy: "FILE.own". */

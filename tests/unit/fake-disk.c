@@ -263,7 +263,7 @@ static void name_device(const char *path, char name_out[XENFORK__DM_NAME_BYTES])
     struct stat st;
 
     if (xenfork__thin_ends_in(path, XENFORK__THIN_SUFFIX)) {
-        xenfork__thin_name_delta(path, name_out);
+        xenfork__thin_name_overlay(path, name_out);
         return;
     }
     if (!real || stat(real, &st)) {
@@ -296,16 +296,16 @@ static struct fake_dm *use_device(const char *path)
 void fake_attach(const char *path)
 {
     xenfork_ctx ctx = {.guard_fd = -1};
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *dir = strdup(path);
     char pool[XENFORK__DM_NAME_BYTES];
     struct fake_dm *dm;
     uint64_t id, sectors;
 
     *strrchr(dir, '/') = '\0';
-    if (xenfork__record_read(&ctx, path, &record) < 0 ||
-        !xenfork__record_get_u64(record, "id", &id) ||
-        !xenfork__record_get_u64(record, "sectors", &sectors)) {
+    if (xenfork__keyfile_read(&ctx, path, &keyfile) < 0 ||
+        !xenfork__keyfile_get_u64(keyfile, "id", &id) ||
+        !xenfork__keyfile_get_u64(keyfile, "sectors", &sectors)) {
         fake_violation("there is no disk %s: %s", path, ctx.error.text);
         return;
     }

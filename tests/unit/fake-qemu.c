@@ -145,9 +145,9 @@ int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid, const char *node)
     return fake_leave(0);
 }
 
-int xenfork__sys_qemu_merge(xenfork_ctx *ctx, uint32_t domid,
-                            const struct xenfork__qemu_top *top, const char *id,
-                            const char *path)
+int xenfork__sys_qemu_commit(xenfork_ctx *ctx, uint32_t domid,
+                             const struct xenfork__qemu_top *top,
+                             const char *id, const char *path)
 {
     struct fake_disk *disk = served_node(ctx, domid, id);
 
@@ -216,11 +216,12 @@ int xenfork__sys_qemu_flatten(xenfork_ctx *ctx, uint32_t domid,
 
 int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__qemu_top *top,
-                             const char *id, const struct xenfork__image *to,
+                             const char *id,
+                             const struct xenfork__image_file *to,
                              uint64_t bytes_per_second)
 {
     (void)bytes_per_second;
-    return xenfork__sys_qemu_merge(ctx, domid, top, id, to->path);
+    return xenfork__sys_qemu_commit(ctx, domid, top, id, to->path);
 }
 
 int xenfork__sys_qemu_speed(xenfork_ctx *ctx, uint32_t domid, const char *id,
@@ -385,7 +386,7 @@ void fake_put_qemu(FILE *f, const struct fake_disk *disk)
 }
 
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
-                                 const struct xenfork__image *image,
+                                 const struct xenfork__image_file *image,
                                  uint64_t bytes)
 {
     FAKE_ENTER(ctx);

@@ -113,8 +113,8 @@ static uint64_t hash_file(const char *path)
 /* Directories that stay once they are made: harmless when empty. */
 static bool is_lasting(const char *name)
 {
-    static const char *const names[] = {"state",  "locks",  "txn",     "images",
-                                        "clones", "frozen", ".xenfork"};
+    static const char *const names[] = {
+        "state", "locks", "journals", "images", "clones", "frozen", ".xenfork"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)

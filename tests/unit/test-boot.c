@@ -69,22 +69,22 @@ static struct fake_domain *again(uint32_t domid)
 /* A journal of the source, left by one who was killed. */
 static void leave_journal(bool was_paused, bool is_suspended)
 {
-    struct xenfork__txn *txn;
+    struct xenfork__journal *journal;
     char id[XENFORK__UUID_CHARS];
     char from[FAKE_PATH + 64], to[FAKE_PATH + 64];
 
-    assert_int_equal(xenfork__txn_begin(s.ctx, &txn), 0);
-    strcpy(id, xenfork__txn_id(txn));
-    assert_int_equal(xenfork__txn_source(s.ctx, txn, s.uuid, s.src, was_paused),
-                     0);
-    assert_int_equal(is_suspended ? xenfork__txn_suspending(s.ctx, txn)
-                                  : xenfork__txn_pausing(s.ctx, txn),
+    assert_int_equal(xenfork__journal_begin(s.ctx, &journal), 0);
+    strcpy(id, xenfork__journal_id(journal));
+    assert_int_equal(
+        xenfork__journal_source(s.ctx, journal, s.uuid, s.src, was_paused), 0);
+    assert_int_equal(is_suspended ? xenfork__journal_suspending(s.ctx, journal)
+                                  : xenfork__journal_pausing(s.ctx, journal),
                      0);
     /* It survives its own rollback under another name. */
-    snprintf(from, sizeof(from), "%s/state/txn/%s", fake->dir, id);
+    snprintf(from, sizeof(from), "%s/state/journals/%s", fake->dir, id);
     snprintf(to, sizeof(to), "%s/kept", fake->dir);
     assert_int_equal(link(from, to), 0);
-    assert_int_equal(xenfork__txn_rollback(s.ctx, txn), 0);
+    assert_int_equal(xenfork__journal_rollback(s.ctx, journal), 0);
     assert_int_equal(rename(to, from), 0);
 }
 
@@ -154,7 +154,7 @@ static void test_paused_other_boot(void **state)
 /* Domains and images are gone with the host, whoever has their numbers. */
 static void test_nodes(void **state)
 {
-    struct xenfork__nodes nodes = {0};
+    struct xenfork__records nodes = {0};
     struct xenfork__dominfo info;
     uint8_t uuid[16];
     uint32_t domid;
@@ -167,11 +167,12 @@ static void test_nodes(void **state)
     reboot();
     again(domid);
     memcpy(fake_domain(domid)->uuid, uuid, 16);
-    assert_int_equal(xenfork__nodes_load(s.ctx, XENFORK_KIND_IMAGE, &nodes), 0);
+    assert_int_equal(xenfork__records_load(s.ctx, XENFORK_KIND_IMAGE, &nodes),
+                     0);
     assert_int_equal(nodes.count, 1);
-    assert_int_equal(xenfork__node_info(s.ctx, nodes.nodes[0], &info),
+    assert_int_equal(xenfork__record_info(s.ctx, nodes.records[0], &info),
                      XENFORK_E_NOTFOUND);
-    xenfork__nodes_free(&nodes);
+    xenfork__records_free(&nodes);
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
                         "lost");
@@ -184,13 +185,13 @@ static void test_nodes(void **state)
 /* A source that its user suspends after a boot was not frozen by us. */
 static void test_frozen(void **state)
 {
-    struct xenfork__node *node;
+    struct xenfork__record *node;
     struct fake_domain *d;
 
     (void)state;
     assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
     assert_int_equal(xenfork__frozen_load(s.ctx, s.uuid, &node), 0);
-    xenfork__node_free(node);
+    xenfork__record_free(node);
     reboot();
     d = again(s.src);
     suspend(d);
@@ -203,17 +204,18 @@ static void test_frozen(void **state)
 /* Killed before a clone was made; its UUID is a domain of its user's. */
 static void leave_clone(const uint8_t uuid[16], const char *name)
 {
-    struct xenfork__txn *txn;
+    struct xenfork__journal *journal;
     char from[FAKE_PATH + 64], to[FAKE_PATH + 64];
 
-    assert_int_equal(xenfork__txn_begin(s.ctx, &txn), 0);
-    assert_int_equal(xenfork__txn_clone(s.ctx, txn, uuid, name, NULL, 0), 0);
-    assert_int_equal(xenfork__txn_chosen(s.ctx, txn), 0);
-    snprintf(from, sizeof(from), "%s/state/txn/%s", fake->dir,
-             xenfork__txn_id(txn));
+    assert_int_equal(xenfork__journal_begin(s.ctx, &journal), 0);
+    assert_int_equal(
+        xenfork__journal_clone(s.ctx, journal, uuid, name, NULL, 0), 0);
+    assert_int_equal(xenfork__journal_chosen(s.ctx, journal), 0);
+    snprintf(from, sizeof(from), "%s/state/journals/%s", fake->dir,
+             xenfork__journal_id(journal));
     snprintf(to, sizeof(to), "%s/kept", fake->dir);
     assert_int_equal(link(from, to), 0);
-    assert_int_equal(xenfork__txn_commit(s.ctx, txn), 0);
+    assert_int_equal(xenfork__journal_commit(s.ctx, journal), 0);
     assert_int_equal(rename(to, from), 0);
 }
 
@@ -348,16 +350,17 @@ static void test_stranger_without_disk(void **state)
 static void test_uuid_reserved(void **state)
 {
     static const uint8_t uuid[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
-    struct xenfork__txn *txn;
+    struct xenfork__journal *journal;
     xenfork_spec *spec;
     xenfork_result *result = NULL;
 
     (void)state;
     assert_int_equal(xenfork_spec_new(1, &spec), 0);
     assert_int_equal(xenfork_spec_set_uuid(spec, 0, uuid), 0);
-    assert_int_equal(xenfork__txn_begin(s.ctx, &txn), 0);
-    assert_int_equal(xenfork__txn_clone(s.ctx, txn, uuid, "c", NULL, 0), 0);
-    assert_int_equal(xenfork__txn_chosen(s.ctx, txn), 0);
+    assert_int_equal(xenfork__journal_begin(s.ctx, &journal), 0);
+    assert_int_equal(xenfork__journal_clone(s.ctx, journal, uuid, "c", NULL, 0),
+                     0);
+    assert_int_equal(xenfork__journal_chosen(s.ctx, journal), 0);
     {
         xenfork_ctx *other = scene_open();
 
@@ -365,7 +368,7 @@ static void test_uuid_reserved(void **state)
                          XENFORK_E_UUIDTAKEN);
         xenfork_close(other);
     }
-    assert_int_equal(xenfork__txn_rollback(s.ctx, txn), 0);
+    assert_int_equal(xenfork__journal_rollback(s.ctx, journal), 0);
     assert_int_equal(xenfork_fork(s.ctx, s.src, spec, &result), 0);
     xenfork_result_free(result);
     xenfork_spec_free(spec);

@@ -137,16 +137,19 @@ static void test_unpaused(void **state)
 static void undo_stop(uint64_t cpu_ns)
 {
     const struct xenfork__dominfo info = {.is_paused = true, .cpu_ns = 5};
-    struct xenfork__txn *txn;
+    struct xenfork__journal *journal;
 
     chain_src()->is_paused = true;
     chain_src()->cpu_ns = cpu_ns;
-    assert_int_equal(xenfork__txn_begin(chain->ctx, &txn), 0);
-    assert_int_equal(xenfork__txn_source(chain->ctx, txn, chain_src()->uuid,
-                                         chain->src, true),
+    assert_int_equal(xenfork__journal_begin(chain->ctx, &journal), 0);
+    assert_int_equal(xenfork__journal_source(chain->ctx, journal,
+                                             chain_src()->uuid, chain->src,
+                                             true),
                      0);
-    assert_int_equal(xenfork__txn_stopping(chain->ctx, txn, info.is_paused, info.cpu_ns), 0);
-    assert_int_equal(xenfork__txn_rollback(chain->ctx, txn), 0);
+    assert_int_equal(xenfork__journal_stopping(chain->ctx, journal,
+                                               info.is_paused, info.cpu_ns),
+                     0);
+    assert_int_equal(xenfork__journal_rollback(chain->ctx, journal), 0);
 }
 
 /* Killed: was it paused by its user, or by us? */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/qcow2/driver.c, qcow2-*.c, collapse.c, disk/base.c: chains of qcow2 files. */
+/* disk/qcow2/driver.c, qcow2-*.c, collapse.c, disk/base.c: chains of qcow2
+ * files. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -198,9 +199,9 @@ static void test_thawed(void **state)
     assert_int_equal(xenfork_thaw(chain->ctx, chain->src), 0);
     assert_int_equal(fake->keeper_count, 1);
     /* While one is at work no other is started, and one is when it is not. */
-    assert_int_equal(xenfork__lock_take(chain->ctx, XENFORK__COLLAPSE_LOCK,
-                                        false, &lock),
-                     0);
+    assert_int_equal(
+        xenfork__lock_take(chain->ctx, XENFORK__COLLAPSE_LOCK, false, &lock),
+        0);
     xenfork__collapse_begin(chain->ctx);
     assert_int_equal(fake->keeper_count, 1);
     xenfork__lock_drop(lock);
@@ -349,7 +350,8 @@ static void test_busy(void **state)
 /* A source that is gone, or has no QEMU any more. */
 static void test_gone(void **state)
 {
-    struct xenfork__cut cut = {.domid = XENFORK_DOMID_NONE, .vdev = "xvda"};
+    struct xenfork__snapshot cut = {.domid = XENFORK_DOMID_NONE,
+                                    .vdev = "xvda"};
     char from[FAKE_PATH], to[FAKE_PATH];
     uint8_t uuid[16];
     xenfork_list *list;
@@ -382,7 +384,7 @@ static void test_gone(void **state)
 /* Started anew since the cut: QEMU knows the file by another name. */
 static void test_abort_anew(void **state)
 {
-    struct xenfork__cut cut = {.domid = chain->src, .vdev = "xvda"};
+    struct xenfork__snapshot cut = {.domid = chain->src, .vdev = "xvda"};
     char to[FAKE_PATH];
     xenfork_list *list;
 

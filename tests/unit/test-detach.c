@@ -264,16 +264,16 @@ static void test_odd_name(void **state)
 {
     struct scene *s = *state;
     char uuid[XENFORK__UUID_CHARS], to[2 * FAKE_PATH];
-    struct xenfork__node *clone;
+    struct xenfork__record *clone;
 
     assert_int_equal(
         xenfork__named(s->ctx, XENFORK_KIND_CLONE, "src-1", &clone), 0);
     assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
     free(clone->name);
     clone->name = strdup("../x");
-    assert_int_equal(xenfork__node_save(s->ctx, clone), 0);
+    assert_int_equal(xenfork__record_save(s->ctx, clone), 0);
     xenfork__uuid_print(clone->uuid, uuid);
-    xenfork__node_free(clone);
+    xenfork__record_free(clone);
     snprintf(to, sizeof(to), "%s/%s-xvda.raw", fake->dir, uuid);
     assert_int_equal(xenfork_detach(s->ctx, "../x", fake->dir, NULL, 0), 0);
     assert_int_equal(access(to, F_OK), 0);

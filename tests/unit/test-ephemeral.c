@@ -35,11 +35,11 @@ static struct {
     char root[FAKE_PATH + 8];
 } e;
 
-static struct xenfork__node *load(void)
+static struct xenfork__record *load(void)
 {
-    struct xenfork__node *node = NULL;
+    struct xenfork__record *node = NULL;
 
-    xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, e.uuid, &node);
+    xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, e.uuid, &node);
     return node;
 }
 
@@ -66,7 +66,7 @@ static void make_dir(const char *path)
 /* A daemon that knows a clone which was made so. */
 static void make(uint32_t flags)
 {
-    struct xenfork__node *node;
+    struct xenfork__record *node;
 
     assert_int_equal(scene_fork(s.a, 1, flags), 0);
     e.clone = fake_domain_named("src-1")->domid;
@@ -76,7 +76,7 @@ static void make(uint32_t flags)
     assert_int_equal(node->disk_count, 1);
     snprintf(e.disk, sizeof(e.disk), "%s", node->disks[0].path);
     assert_int_equal(access(e.disk, F_OK), 0);
-    xenfork__node_free(node);
+    xenfork__record_free(node);
     snprintf(e.root, sizeof(e.root), "%s/root", fake->dir);
     make_dir("");
     make_dir("/proc");
@@ -113,9 +113,9 @@ static int run_worker(void)
 
 static bool is_there(void)
 {
-    struct xenfork__node *node = load();
+    struct xenfork__record *node = load();
 
-    xenfork__node_free(node);
+    xenfork__record_free(node);
     assert_int_equal(access(e.disk, F_OK) == 0, node != NULL);
     return node;
 }
@@ -439,14 +439,14 @@ static void test_uuid_is_here_keeps(void **state)
 /* Its domid is of another boot of the host. */
 static void test_other_boot_keeps(void **state)
 {
-    struct xenfork__node *node;
+    struct xenfork__record *node;
 
     (void)state;
     make(POWEROFF);
     node = load();
     strcpy(node->boot, "11111111-1111-4111-8111-111111111111");
-    assert_int_equal(xenfork__node_save(s.ctx, node), 0);
-    xenfork__node_free(node);
+    assert_int_equal(xenfork__record_save(s.ctx, node), 0);
+    xenfork__record_free(node);
     destroy();
     assert_kept();
     assert_int_equal(run_worker(), 0);

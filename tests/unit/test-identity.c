@@ -36,14 +36,14 @@ static int teardown(void **state)
 
 /* So many; the calls that it took. */
 static uint32_t choose(struct fork_scene *s, uint32_t count,
-                       struct xenfork__txn **txn_out,
+                       struct xenfork__journal **txn_out,
                        struct xenfork__identity **ids_out)
 {
     xenfork_spec *spec;
     uint32_t calls;
 
     assert_int_equal(xenfork_spec_new(count, &spec), 0);
-    assert_int_equal(xenfork__txn_begin(s->ctx, txn_out), 0);
+    assert_int_equal(xenfork__journal_begin(s->ctx, txn_out), 0);
     fake_disarm();
     assert_int_equal(xenfork__identities_choose(s->ctx, spec, "src", config,
                                                 *txn_out, ids_out),
@@ -62,9 +62,9 @@ static void test_many(void **state)
 
     for (i = 0; i < ARRAY_SIZE(counts); i++) {
         struct xenfork__identity *ids;
-        struct xenfork__txn *txn;
+        struct xenfork__journal *journal;
         uint64_t start_ns = xenfork__now_ns();
-        uint32_t calls = choose(s, counts[i], &txn, &ids);
+        uint32_t calls = choose(s, counts[i], &journal, &ids);
 
         print_message(
             "# %u clones: %llu us\n", counts[i],
@@ -72,7 +72,7 @@ static void test_many(void **state)
         first = i ? first : calls;
         assert_int_equal(calls, first);
         xenfork__identities_free(ids, counts[i]);
-        assert_int_equal(xenfork__txn_commit(s->ctx, txn), 0);
+        assert_int_equal(xenfork__journal_commit(s->ctx, journal), 0);
     }
 }
 
@@ -94,7 +94,7 @@ static void test_at_once(void **state)
 {
     struct fork_scene *s = *state;
     struct xenfork__identity *ids[2];
-    struct xenfork__txn *txns[2];
+    struct xenfork__journal *txns[2];
     uint32_t i;
 
     choose(s, 40, &txns[0], &ids[0]);
@@ -119,7 +119,7 @@ static void test_at_once(void **state)
     assert_int_equal(fork_it(s, s->src), XENFORK_E_UUIDTAKEN);
     for (i = 0; i < 2; i++) {
         xenfork__identities_free(ids[i], 40);
-        assert_int_equal(xenfork__txn_commit(s->ctx, txns[i]), 0);
+        assert_int_equal(xenfork__journal_commit(s->ctx, txns[i]), 0);
     }
     assert_int_equal(fork_it(s, s->src), 0);
 }

@@ -53,13 +53,13 @@ static struct fake_domain *clone(void)
 
 static int link_of(uint32_t nic)
 {
-    struct xenfork__node *node;
+    struct xenfork__record *node;
     int link;
 
     assert_int_equal(
-        xenfork__node_load(ctx, XENFORK_KIND_CLONE, clone()->uuid, &node), 0);
+        xenfork__record_load(ctx, XENFORK_KIND_CLONE, clone()->uuid, &node), 0);
     link = node->nics[nic].link;
-    xenfork__node_free(node);
+    xenfork__record_free(node);
     return link;
 }
 

@@ -147,7 +147,7 @@ static void test_owners(void **state)
 /* However a clone ends: its disk and its record stay. */
 static void test_ended(int reason, int action)
 {
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *node = NULL;
     xenfork_list *list;
     uint8_t uuid[16];
 
@@ -157,8 +157,8 @@ static void test_ended(int reason, int action)
     assert_int_equal(shut_down(s.clone, reason, action), 0);
     assert_int_equal(now("src-1"), 0);
     assert_int_equal(xenfork_recover(s.ctx), 0);
-    assert_int_equal(xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node),
-                     0);
+    assert_int_equal(
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node), 0);
     assert_int_equal(access(node->disks[0].path, F_OK), 0);
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     assert_int_equal(xenfork_list_entry_count(list), 1);
@@ -329,7 +329,7 @@ static void test_no_memory(void **state)
  */
 static void test_other_boot(void **state)
 {
-    struct xenfork__node *node;
+    struct xenfork__record *node;
     struct fake_domain *d;
     uint8_t uuid[16];
 
@@ -348,9 +348,9 @@ static void test_other_boot(void **state)
         shut_down(s.clone, HOST_REASON_POWEROFF, HOST_ACTION_RESTART), 0);
     assert_ptr_equal(fake_domain(s.clone), d);
     assert_true(d->is_shutdown);
-    assert_int_equal(xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node),
-                     0);
-    xenfork__node_free(node);
+    assert_int_equal(
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node), 0);
+    xenfork__record_free(node);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -272,8 +272,8 @@ static int merge(const char *first, const char *second)
                                  DONE,     first, second,  NULL};
 
     start(serve, texts);
-    return xenfork__sys_qemu_merge(&ctx, DOMID, &top,
-                                   "m0123456789abcdef0123-xvda", "/x");
+    return xenfork__sys_qemu_commit(&ctx, DOMID, &top,
+                                    "m0123456789abcdef0123-xvda", "/x");
 }
 
 static void test_begins(void **state)

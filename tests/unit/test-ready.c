@@ -42,12 +42,13 @@ static struct fake_domain *clone(uint32_t i)
     return fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, i)));
 }
 
-static struct xenfork__node *node(uint32_t i)
+static struct xenfork__record *node(uint32_t i)
 {
-    struct xenfork__node *n;
+    struct xenfork__record *n;
 
     assert_int_equal(
-        xenfork__node_load(s->ctx, XENFORK_KIND_CLONE, clone(i)->uuid, &n), 0);
+        xenfork__record_load(s->ctx, XENFORK_KIND_CLONE, clone(i)->uuid, &n),
+        0);
     return n;
 }
 
@@ -59,7 +60,7 @@ static void ack_all(void)
 
 static void test_wait(void **state)
 {
-    struct xenfork__node *n;
+    struct xenfork__record *n;
     uint32_t i;
 
     (void)state;
@@ -81,7 +82,7 @@ static void test_wait(void **state)
         n = node(i);
         assert_true(n->is_ready);
         assert_int_equal(n->nics[0].link, XENFORK_LINK_CONNECT);
-        xenfork__node_free(n);
+        xenfork__record_free(n);
     }
     /* Once is enough. */
     fake->on_wait = NULL;
@@ -233,13 +234,13 @@ static void test_turns(void **state)
 {
     const struct xenfork__ready_clone *one;
     struct xenfork__ready ready = {0};
-    struct xenfork__node *n;
+    struct xenfork__record *n;
 
     (void)state;
     fork_two();
     n = node(0);
-    assert_int_equal(xenfork__ready_add_all(s->ctx, &ready, n->txn), 0);
-    xenfork__node_free(n);
+    assert_int_equal(xenfork__ready_add_all(s->ctx, &ready, n->journal), 0);
+    xenfork__record_free(n);
     assert_int_equal(ready.waiting, 2);
     /* The first events of the watches. */
     assert_int_equal(xenfork__ready_turn(s->ctx, &ready, -1, 0, &one), 0);
@@ -263,7 +264,7 @@ static void test_turns(void **state)
 /* The bridge is gone: said, and recorded as it is. */
 static void test_cannot_connect(void **state)
 {
-    struct xenfork__node *n;
+    struct xenfork__record *n;
 
     (void)state;
     fork_two();
@@ -274,7 +275,7 @@ static void test_cannot_connect(void **state)
     fake_disarm();
     n = node(0);
     assert_int_equal(n->nics[0].link, XENFORK_LINK_AUTO);
-    xenfork__node_free(n);
+    xenfork__record_free(n);
     assert_true(xenfork_nic_link(
                     xenfork_clone_nic(xenfork_result_clone(s->result, 0), 0)) !=
                 XENFORK_LINK_CONNECT);
@@ -287,8 +288,8 @@ static void test_cannot_connect(void **state)
 /* As xenforkd does it, when the keeper was killed. */
 static void test_due(void **state)
 {
-    struct xenfork__node *n;
-    char *txn;
+    struct xenfork__record *n;
+    char *journal;
     bool due;
 
     (void)state;
@@ -300,16 +301,16 @@ static void test_due(void **state)
     assert_true(due);
     /* Not while the fork may yet be undone. */
     n = node(0);
-    txn = xenfork__state_path(s->ctx, "txn", n->txn, NULL);
-    assert_int_equal(xenfork__make_dir(s->ctx, txn), 0);
+    journal = xenfork__state_path(s->ctx, "journals", n->journal, NULL);
+    assert_int_equal(xenfork__make_dir(s->ctx, journal), 0);
     assert_int_equal(xenfork__ready_is_due(s->ctx, clone(0)->domid, &due),
                      XENFORK_E_BUSY);
     assert_int_equal(xenfork__ready_accept(s->ctx, clone(0)->domid),
                      XENFORK_E_BUSY);
     assert_false(clone(0)->nics[0].is_up);
-    assert_int_equal(xenfork__dir_remove(s->ctx, txn), 0);
-    free(txn);
-    xenfork__node_free(n);
+    assert_int_equal(xenfork__dir_remove(s->ctx, journal), 0);
+    free(journal);
+    xenfork__record_free(n);
     assert_int_equal(xenfork__ready_accept(s->ctx, clone(0)->domid), 0);
     assert_true(clone(0)->nics[0].is_up);
     assert_false(clone(1)->nics[0].is_up);
@@ -344,13 +345,13 @@ static void age_record(const char *path)
 static void test_old_record(void **state)
 {
     struct xenfork__ready ready = {0};
-    struct xenfork__node *n;
+    struct xenfork__record *n;
     char *path;
 
     (void)state;
     fork_two();
-    path = xenfork__node_path(s->ctx, XENFORK_KIND_CLONE, clone(0)->uuid,
-                              XENFORK__FILE_RECORD);
+    path = xenfork__record_path(s->ctx, XENFORK_KIND_CLONE, clone(0)->uuid,
+                                XENFORK__FILE_RECORD);
     age_record(path);
     free(path);
     n = node(0);
@@ -359,7 +360,7 @@ static void test_old_record(void **state)
     assert_int_equal(xenfork__ready_add(s->ctx, &ready, n), 0);
     assert_int_equal(ready.waiting, 0);
     xenfork__ready_free(s->ctx, &ready);
-    xenfork__node_free(n);
+    xenfork__record_free(n);
     assert_int_equal(
         xenfork_clone_set_nic_link(s->ctx, "src-1", 0, XENFORK_LINK_CONNECT),
         0);
@@ -470,14 +471,14 @@ static void test_mended(void **state)
 {
     const struct xenfork__ready_clone *one;
     struct xenfork__ready ready = {0};
-    struct xenfork__node *n;
+    struct xenfork__record *n;
 
     (void)state;
     turns = 0;
     fork_two();
     n = node(0);
     assert_int_equal(xenfork__ready_add(s->ctx, &ready, n), 0);
-    xenfork__node_free(n);
+    xenfork__record_free(n);
     fake->on_wait = fail_and_mend;
     while (ready.waiting)
         assert_int_equal(xenfork__ready_turn(s->ctx, &ready, -1, 0, &one), 0);
@@ -485,7 +486,7 @@ static void test_mended(void **state)
     assert_true(clone(0)->nics[0].is_up);
     n = node(0);
     assert_true(n->is_ready && n->is_reseeded);
-    xenfork__node_free(n);
+    xenfork__record_free(n);
     xenfork__ready_free(s->ctx, &ready);
 }
 

@@ -118,7 +118,7 @@ static void write_file(const char *file, const char *text)
 
 static void test_all_of_it(void **state)
 {
-    struct xenfork__node *node;
+    struct xenfork__record *node;
     struct fake_domain *d;
 
     (void)state;
@@ -130,10 +130,10 @@ static void test_all_of_it(void **state)
     assert_false(d->is_paused);
     assert_int_equal(pending(), 0);
     assert_int_equal(
-        xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &node), 0);
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &node), 0);
     assert_int_equal(node->domid, d->domid);
     assert_false(node->is_hydrating);
-    xenfork__node_free(node);
+    xenfork__record_free(node);
 }
 
 static void test_nics(void **state)
@@ -195,15 +195,15 @@ static struct fake_domain *paused_one(bool is_made_for_it)
     char *path = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text,
                                      XENFORK__FILE_RECORD, NULL);
     struct fake_domain *d = fake_new_domain();
-    struct xenfork__record *record;
+    struct xenfork__keyfile *keyfile;
 
     memcpy(d->uuid, s.uuid, 16);
     strcpy(d->name, "src-1");
     d->is_paused = true;
-    assert_int_equal(xenfork__record_read(s.ctx, path, &record), 0);
+    assert_int_equal(xenfork__keyfile_read(s.ctx, path, &keyfile), 0);
     if (is_made_for_it)
-        strcpy(d->made_for, xenfork__record_get(record, "mark"));
-    xenfork__record_free(record);
+        strcpy(d->made_for, xenfork__keyfile_get(keyfile, "mark"));
+    xenfork__keyfile_free(keyfile);
     free(path);
     return d;
 }

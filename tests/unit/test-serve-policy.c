@@ -325,7 +325,7 @@ static void test_hydrations(void **state)
 /* Its directory was seen, its record comes late. */
 static void test_late_record(void **state)
 {
-    struct xenfork__nodes clones = {0};
+    struct xenfork__records clones = {0};
     char *record, *aside;
 
     (void)state;
@@ -333,12 +333,13 @@ static void test_late_record(void **state)
     end(WORKER_RECOVER, 0);
     sleep_until(s.now_ms + 5000);
     assert_int_equal(scene_fork(s.a, 1, 0), 0);
-    assert_int_equal(xenfork__nodes_load(s.ctx, XENFORK_KIND_CLONE, &clones),
+    assert_int_equal(xenfork__records_load(s.ctx, XENFORK_KIND_CLONE, &clones),
                      0);
-    record = xenfork__node_path(s.ctx, XENFORK_KIND_CLONE,
-                                clones.nodes[0]->uuid, XENFORK__FILE_RECORD);
+    record = xenfork__record_path(s.ctx, XENFORK_KIND_CLONE,
+                                  clones.records[0]->uuid,
+                                  XENFORK__FILE_RECORD);
     assert_true(asprintf(&aside, "%s/aside", fake->dir) > 0);
-    xenfork__nodes_free(&clones);
+    xenfork__records_free(&clones);
     assert_int_equal(rename(record, aside), 0);
     serve_state_changed(&s.daemon, s.now_ms);
     sleep_until(s.now_ms + 4500);

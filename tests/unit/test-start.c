@@ -121,15 +121,16 @@ static void test_same_machine(void **state)
 /* Its link is as the user left it; it had acknowledged. */
 static void test_connected(void **state)
 {
-    cleanup_node struct xenfork__node *node = NULL;
+    cleanup_record struct xenfork__record *node = NULL;
     const struct fake_domain *d;
 
     (void)state;
     assert_int_equal(
-        xenfork__node_load(s.ctx, XENFORK_KIND_CLONE, s.before.uuid, &node), 0);
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.before.uuid, &node),
+        0);
     node->nics[0].link = XENFORK_LINK_CONNECT;
     node->is_ready = true;
-    assert_int_equal(xenfork__node_save(s.ctx, node), 0);
+    assert_int_equal(xenfork__record_save(s.ctx, node), 0);
     d = starts();
     assert_true(d->nics[0].is_up);
     assert_string_not_equal(d->guest.entropy, "");
@@ -255,7 +256,7 @@ static void test_no_memory(void **state)
 
 static void test_no_config(void **state)
 {
-    cleanup_free char *path = xenfork__node_path(
+    cleanup_free char *path = xenfork__record_path(
         s.ctx, XENFORK_KIND_CLONE, s.before.uuid, XENFORK__FILE_CONFIG);
 
     (void)state;

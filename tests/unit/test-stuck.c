@@ -39,9 +39,9 @@ static void put_journal(const char *id, const char *text)
 
     path_of(path, "", "");
     mkdir(path, 0700);
-    path_of(path, "txn", "");
+    path_of(path, "journals", "");
     mkdir(path, 0700);
-    path_of(path, "txn", id);
+    path_of(path, "journals", id);
     f = fopen(path, "we");
     assert_non_null(f);
     fputs(text, f);
@@ -62,7 +62,7 @@ static void put_stuck_of(const char *key, uint32_t domid)
     char uuid[XENFORK__UUID_CHARS], text[1024], path[PATH];
 
     put_journal(STUCK, "");
-    path_of(path, "txn", STUCK);
+    path_of(path, "journals", STUCK);
     xenfork__uuid_print(fake_domain(domid)->uuid, uuid);
     snprintf(
         text, sizeof(text),
@@ -93,19 +93,19 @@ static xenfork_list *list_of(struct fork_scene *s, int kind, uint32_t *at_out)
 /* An image that nobody needs, and whose disk cannot be removed. */
 static void put_image(struct fork_scene *s, uint32_t domid)
 {
-    cleanup_nodes struct xenfork__nodes images = {0};
-    struct xenfork__node *image;
+    cleanup_records struct xenfork__records images = {0};
+    struct xenfork__record *image;
 
     assert_int_equal(scene_fork(domid, 1, XENFORK_FORK_KEEP_IMAGE), 0);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "other-1", 0), 0);
-    assert_int_equal(xenfork__nodes_load(s->ctx, XENFORK_KIND_IMAGE, &images),
+    assert_int_equal(xenfork__records_load(s->ctx, XENFORK_KIND_IMAGE, &images),
                      0);
     assert_int_equal(images.count, 1);
-    image = images.nodes[0];
+    image = images.records[0];
     image->is_kept = false;
     free(image->disks[0].driver);
     image->disks[0].driver = strdup("none-such");
-    assert_int_equal(xenfork__node_save(s->ctx, image), 0);
+    assert_int_equal(xenfork__record_save(s->ctx, image), 0);
 }
 
 /* Everything of another domain goes on. */
@@ -128,7 +128,7 @@ static void test_others_go_on(void **state)
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
     assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
     assert_int_equal(xenfork_thaw(s->ctx, s->src), 0);
-    assert_true(has("txn", GARBLED) && has("txn", STUCK));
+    assert_true(has("journals", GARBLED) && has("journals", STUCK));
 }
 
 /* Its own source is held up, until it is given up. */
@@ -141,7 +141,7 @@ static void test_own_is_held_up(void **state)
     assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), XENFORK_E_RESIDUE);
     assert_non_null(strstr(xenfork_error_remedy(s->ctx), "--set-aside"));
     assert_int_equal(xenfork_journal_set_aside(s->ctx, STUCK), 0);
-    assert_false(has("txn", STUCK));
+    assert_false(has("journals", STUCK));
     assert_true(has("aside", STUCK));
     assert_int_equal(fork_it(s, s->src), 0);
     assert_int_equal(xenfork_recover(s->ctx), 0);

@@ -38,17 +38,17 @@ static int accept_ack(void *opaque)
     xenfork_ctx *ctx = scene_open();
     const struct xenfork__ready_clone *clone;
     struct xenfork__ready ready = {0};
-    struct xenfork__node *node;
-    int rc = xenfork__node_load(ctx, XENFORK_KIND_CLONE,
-                                fake_domain(clone_domid())->uuid, &node);
+    struct xenfork__record *node;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE,
+                                  fake_domain(clone_domid())->uuid, &node);
 
     (void)opaque;
     assert_int_equal(rc, 0);
-    rc = xenfork__ready_add_all(ctx, &ready, node->txn);
+    rc = xenfork__ready_add_all(ctx, &ready, node->journal);
     if (rc == 0 && ready.waiting)
         rc = xenfork__ready_turn(ctx, &ready, -1, 0, &clone);
     xenfork__ready_free(ctx, &ready);
-    xenfork__node_free(node);
+    xenfork__record_free(node);
     return sweep_end(ctx, rc);
 }
 

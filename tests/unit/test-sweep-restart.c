@@ -91,7 +91,7 @@ static uint32_t names_like(const char *name)
 static bool is_done(void)
 {
     const struct fake_domain *d = fake_domain_named("src-1");
-    struct xenfork__node *node = NULL;
+    struct xenfork__record *node = NULL;
     xenfork_ctx *ctx = scene_open();
     uint32_t pending = 0;
     bool ok;
@@ -100,17 +100,17 @@ static bool is_done(void)
          !d->nics[0].is_up &&
          !strcmp(fake_host_domain(d->domid)->mark, HOST_MARK_WATCH) &&
          names_like("src-1") == (mode == HOST_ACTION_RENAME ? 2 : 1) &&
-         xenfork__node_load(ctx, XENFORK_KIND_CLONE, d->uuid, &node) == 0 &&
+         xenfork__record_load(ctx, XENFORK_KIND_CLONE, d->uuid, &node) == 0 &&
          node->domid == d->domid && node->hydrated == 100 &&
          state_restarts(ctx, restarts_count_one, &pending) == 0 && !pending;
-    xenfork__node_free(node);
+    xenfork__record_free(node);
     xenfork_close(ctx);
     return ok;
 }
 
 static void prepare_removal(void)
 {
-    struct xenfork__node *node;
+    struct xenfork__record *node;
     xenfork_ctx *ctx;
 
     fake_host_setup();
@@ -121,11 +121,11 @@ static void prepare_removal(void)
         0);
     gone = fake_domain_named("src-1")->domid;
     ctx = scene_open();
-    assert_int_equal(xenfork__node_load(ctx, XENFORK_KIND_CLONE,
-                                        fake_domain(gone)->uuid, &node),
+    assert_int_equal(xenfork__record_load(ctx, XENFORK_KIND_CLONE,
+                                          fake_domain(gone)->uuid, &node),
                      0);
     fake_copy_string(disk, sizeof(disk), node->disks[0].path);
-    xenfork__node_free(node);
+    xenfork__record_free(node);
     assert_int_equal(xenfork__xen_destroy(ctx, gone), 0);
     xenfork_close(ctx);
 }
@@ -143,14 +143,14 @@ static int run_removal(void *opaque)
 /* Neither record nor disk nor image; an empty directory means nothing. */
 static bool is_removed(void)
 {
-    struct xenfork__nodes clones = {0}, images = {0};
+    struct xenfork__records clones = {0}, images = {0};
     xenfork_ctx *ctx = scene_open();
-    bool ok = xenfork__nodes_load(ctx, XENFORK_KIND_CLONE, &clones) == 0 &&
-              xenfork__nodes_load(ctx, XENFORK_KIND_IMAGE, &images) == 0 &&
+    bool ok = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones) == 0 &&
+              xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images) == 0 &&
               !clones.count && !images.count && access(disk, F_OK) != 0;
 
-    xenfork__nodes_free(&clones);
-    xenfork__nodes_free(&images);
+    xenfork__records_free(&clones);
+    xenfork__records_free(&images);
     xenfork_close(ctx);
     return ok;
 }

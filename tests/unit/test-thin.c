@@ -193,9 +193,11 @@ static void test_much(void **state)
     fake_make_shimmed(s->src);
     assert_int_equal(fork_it(s, s->src), 0);
     assert_true(fake_write_disk(s->src));
-    assert_int_equal(xenfork__thin_merge(s->ctx, image()), XENFORK_E_INUSE);
+    assert_int_equal(xenfork__thin_write_back(s->ctx, image()),
+                     XENFORK_E_INUSE);
     destroy_clones();
-    assert_int_equal(xenfork__thin_merge(s->ctx, image()), XENFORK_E_INUSE);
+    assert_int_equal(xenfork__thin_write_back(s->ctx, image()),
+                     XENFORK_E_INUSE);
     for (i = 0; i < FAKE_THINS; i++)
         fake->thins[i].mapped *= 3U << 13;
     fake_detach(image());
@@ -204,10 +206,10 @@ static void test_much(void **state)
     assert_true(fake_is_protected(image()));
     assert_int_equal(attach(image(), 'w'), 0);
     use("thin")->is_used = false;
-    assert_int_equal(xenfork__thin_merge(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_write_back(s->ctx, image()), 0);
     assert_file("250 blocks, the last 747\n");
     assert_false(fake_is_protected(image()));
-    assert_int_equal(xenfork__thin_merge(s->ctx, image()), 0);
+    assert_int_equal(xenfork__thin_write_back(s->ctx, image()), 0);
 }
 
 /* As after a reboot. */
@@ -388,7 +390,7 @@ static int detach_it(void *opaque)
 /* libxl's record and ours lead to one file, which is there. */
 static void assert_agree(void)
 {
-    cleanup_node struct xenfork__node *clone = NULL;
+    cleanup_record struct xenfork__record *clone = NULL;
     const char *path = fake_domain_named("src-1")->disks[0].path;
 
     assert_int_equal(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/vhd/coalesce.c, disk/chain.c, collapse.c: sealed VHDs put into each other. */
+/* disk/vhd/coalesce.c, disk/chain.c, collapse.c: sealed VHDs put into each
+ * other. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -143,12 +144,12 @@ static void destroy(const char *first, const char *second)
 
 static size_t sealed_count(void)
 {
-    struct xenfork__sealed_list list = {0};
+    struct xenfork__base_list list = {0};
     size_t count;
 
-    assert_int_equal(xenfork__sealed_load(s->ctx, &list), 0);
+    assert_int_equal(xenfork__base_load(s->ctx, &list), 0);
     count = list.count;
-    xenfork__sealed_free(&list);
+    xenfork__base_free(&list);
     return count;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/vhd/driver.c, vhd-*.c: what is cut, undone from wherever it has come to. */
+/* disk/vhd/driver.c, vhd-*.c: what is cut, undone from wherever it has come to.
+ */
 #include "config.h"
 
 #include <stdarg.h>
@@ -44,13 +45,13 @@ static const char *user(void)
 }
 
 /* A cut of the source; to: freed by the caller. */
-static struct xenfork__cut make_cut(char **to)
+static struct xenfork__snapshot make_cut(char **to)
 {
     static const uint8_t uuid[16] = {7};
     struct xenfork__disk d = {.vdev = disk()->vdev, .path = disk()->path};
 
     assert_int_equal(vhd->path(s->ctx, &d, uuid, to), 0);
-    return (struct xenfork__cut){
+    return (struct xenfork__snapshot){
         .domid = s->src, .vdev = d.vdev, .from = d.path, .to = *to};
 }
 
@@ -291,7 +292,7 @@ static void test_fork(void **state)
 static void test_abort_early(void **state)
 {
     char *to;
-    struct xenfork__cut cut = make_cut(&to);
+    struct xenfork__snapshot cut = make_cut(&to);
 
     (void)state;
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
@@ -304,10 +305,10 @@ static void test_abort_early(void **state)
     free(to);
 }
 
-static void cut_and_write(const struct xenfork__cut *cut)
+static void cut_and_write(const struct xenfork__snapshot *cut)
 {
     assert_int_equal(vhd->prepare(s->ctx, cut), 0);
-    assert_int_equal(vhd->cut(s->ctx, cut), 0);
+    assert_int_equal(vhd->snapshot(s->ctx, cut), 0);
     add_line(user(), "written since");
 }
 
@@ -325,7 +326,7 @@ static void assert_whole(const char *to)
 static void test_abort_late(void **state)
 {
     char *to;
-    struct xenfork__cut cut = make_cut(&to);
+    struct xenfork__snapshot cut = make_cut(&to);
 
     (void)state;
     cut_and_write(&cut);
@@ -340,7 +341,7 @@ static void test_abort_late(void **state)
 static void test_abort_paused(void **state)
 {
     char *to;
-    struct xenfork__cut cut = make_cut(&to);
+    struct xenfork__snapshot cut = make_cut(&to);
 
     (void)state;
     cut_and_write(&cut);
@@ -354,7 +355,7 @@ static void test_abort_paused(void **state)
 static void test_abort_offline(void **state)
 {
     char *to;
-    struct xenfork__cut cut = make_cut(&to);
+    struct xenfork__snapshot cut = make_cut(&to);
 
     (void)state;
     cut_and_write(&cut);
@@ -369,7 +370,7 @@ static void test_abort_offline(void **state)
 static void test_abort_fails(void **state)
 {
     char *to;
-    struct xenfork__cut cut = make_cut(&to);
+    struct xenfork__snapshot cut = make_cut(&to);
 
     (void)state;
     cut_and_write(&cut);
@@ -393,7 +394,7 @@ static void test_elsewhere(void **state)
                               .script = disk()->script,
                               .is_readwrite = true};
     cleanup_free char *to = NULL;
-    struct xenfork__cut cut = make_cut(&to);
+    struct xenfork__snapshot cut = make_cut(&to);
     struct stat before, after;
 
     (void)state;
@@ -403,9 +404,9 @@ static void test_elsewhere(void **state)
     disk()->in_use = 0;
     assert_int_equal(vhd->prepare(s->ctx, &cut), 0);
     disk()->in_use = 1;
-    assert_int_equal(vhd->cut(s->ctx, &cut), XENFORK_E_DISK);
+    assert_int_equal(vhd->snapshot(s->ctx, &cut), XENFORK_E_DISK);
     disk()->in_use = 0;
-    assert_int_equal(vhd->cut(s->ctx, &cut), 0);
+    assert_int_equal(vhd->snapshot(s->ctx, &cut), 0);
     disk()->in_use = 1;
     assert_int_equal(stat(user(), &before), 0);
     assert_int_equal(vhd->abort(s->ctx, &cut), XENFORK_E_DISK);

@@ -133,66 +133,66 @@ static void test_busy(void **state)
     assert_int_equal(work(s.ctx, WORKER_RESTART, uuid, 0), 0);
 }
 
-static struct xenfork__node *clone_node(void)
+static struct xenfork__record *clone_node(void)
 {
-    struct xenfork__node *node;
+    struct xenfork__record *node;
 
-    assert_int_equal(xenfork__node_load(s.ctx, XENFORK_KIND_CLONE,
-                                        fake_domain_named("src-1")->uuid,
-                                        &node),
+    assert_int_equal(xenfork__record_load(s.ctx, XENFORK_KIND_CLONE,
+                                          fake_domain_named("src-1")->uuid,
+                                          &node),
                      0);
     return node;
 }
 
 static void test_hydrate(void **state)
 {
-    struct xenfork__node *node;
-    char txn[XENFORK__UUID_CHARS];
+    struct xenfork__record *node;
+    char journal[XENFORK__UUID_CHARS];
 
     (void)state;
     assert_int_equal(scene_fork(s.src, 2, 0), 0);
     node = clone_node();
-    strcpy(txn, node->txn);
-    xenfork__node_free(node);
+    strcpy(journal, node->journal);
+    xenfork__record_free(node);
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
-    assert_int_equal(work(s.ctx, WORKER_HYDRATE, txn, 0), 0);
+    assert_int_equal(work(s.ctx, WORKER_HYDRATE, journal, 0), 0);
     node = clone_node();
     assert_int_equal(node->hydrated, 100);
-    xenfork__node_free(node);
+    xenfork__record_free(node);
 }
 
 /* Its fork is neither committed nor undone. */
 static void test_hydrate_too_early(void **state)
 {
-    struct xenfork__node *node;
-    char *txn;
+    struct xenfork__record *node;
+    char *journal;
 
     (void)state;
     assert_int_equal(scene_fork(s.src, 1, 0), 0);
     node = clone_node();
-    txn = xenfork__state_path(s.ctx, "txn", node->txn, NULL);
-    assert_int_equal(xenfork__make_dir(s.ctx, txn), 0);
-    assert_int_equal(work(s.ctx, WORKER_HYDRATE, node->txn, 0), 1);
-    assert_int_equal(xenfork__dir_remove(s.ctx, txn), 0);
-    free(txn);
-    xenfork__node_free(node);
+    journal = xenfork__state_path(s.ctx, "journals", node->journal, NULL);
+    assert_int_equal(xenfork__make_dir(s.ctx, journal), 0);
+    assert_int_equal(work(s.ctx, WORKER_HYDRATE, node->journal, 0), 1);
+    assert_int_equal(xenfork__dir_remove(s.ctx, journal), 0);
+    free(journal);
+    xenfork__record_free(node);
     node = clone_node();
     assert_int_not_equal(node->hydrated, 100);
-    xenfork__node_free(node);
+    xenfork__record_free(node);
 }
 
 static char *frozen_txn(void)
 {
-    struct xenfork__node *node;
-    char *txn;
+    struct xenfork__record *node;
+    char *journal;
 
-    assert_int_equal(xenfork__node_load(s.ctx, XENFORK_KIND_FROZEN,
-                                        fake_domain(s.src)->uuid, &node),
+    assert_int_equal(xenfork__record_load(s.ctx, XENFORK_KIND_FROZEN,
+                                          fake_domain(s.src)->uuid, &node),
                      0);
-    txn = strdup(node->txn);
-    assert_non_null(txn);
-    xenfork__node_free(node);
-    return txn;
+    journal = strdup(node->journal);
+    assert_non_null(journal);
+    xenfork__record_free(node);
+    return journal;
 }
 
 /* As xl shutdown does, in the third event. */
@@ -206,32 +206,32 @@ static void shut_down_at_last(void)
 
 static void test_answer(void **state)
 {
-    char *txn;
+    char *journal;
 
     (void)state;
     assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
-    txn = frozen_txn();
+    journal = frozen_txn();
     fake->on_wait = shut_down_at_last;
-    assert_int_equal(work(s.ctx, WORKER_ANSWER, txn, 0), 0);
+    assert_int_equal(work(s.ctx, WORKER_ANSWER, journal, 0), 0);
     fake->on_wait = NULL;
     assert_false(fake_domain(s.src)->is_shutdown);
     /* It runs: there is nothing to answer any more. */
-    assert_int_equal(work(s.ctx, WORKER_ANSWER, txn, 0), 0);
-    free(txn);
+    assert_int_equal(work(s.ctx, WORKER_ANSWER, journal, 0), 0);
+    free(journal);
 }
 
 static void test_answer_fails(void **state)
 {
-    char *txn;
+    char *journal;
 
     (void)state;
     assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
-    txn = frozen_txn();
+    journal = frozen_txn();
     fake_fail_function("xenfork__xen_wait_event", XENFORK_E_XEN, 0);
-    assert_int_equal(work(s.ctx, WORKER_ANSWER, txn, 0), 1);
+    assert_int_equal(work(s.ctx, WORKER_ANSWER, journal, 0), 1);
     fake_disarm();
     assert_true(fake_domain(s.src)->is_shutdown);
-    free(txn);
+    free(journal);
 }
 
 static void test_ack(void **state)

@@ -55,23 +55,24 @@ static int measure(xenfork_ctx *ctx, const char *leaf, uint32_t *depth_out,
 }
 
 /* Give the source its own copies of the files between, which clones need. */
-static int shorten(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int shorten(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
                    const char *parent, bool *again_out)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     cleanup_free char *lowest = NULL;
     char id[XENFORK__QEMU_NAME];
     uint32_t depth;
-    int rc = measure(ctx, cut->from, &depth, &lowest);
+    int rc = measure(ctx, snapshot->from, &depth, &lowest);
 
     if (rc < 0 || depth + 1 < LONG_CHAIN)
         return rc;
-    if ((rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
-        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COPY, parent, cut->vdev,
-                                id)) < 0 ||
-        (rc = xenfork__sys_qemu_tidy(ctx, cut->domid, cut->vdev, top.node)) <
-            0 ||
-        (rc = xenfork__sys_qemu_stream(ctx, cut->domid, &top, id, depth,
+    if ((rc = xenfork__sys_qemu_top(ctx, snapshot->domid, snapshot->vdev,
+                                    &top)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COPY, parent,
+                                snapshot->vdev, id)) < 0 ||
+        (rc = xenfork__sys_qemu_tidy(ctx, snapshot->domid, snapshot->vdev,
+                                     top.node)) < 0 ||
+        (rc = xenfork__sys_qemu_stream(ctx, snapshot->domid, &top, id, depth,
                                        xenfork__qcow2_base(lowest))) < 0)
         return rc;
     *again_out = true;
@@ -79,7 +80,7 @@ static int shorten(xenfork_ctx *ctx, const struct xenfork__cut *cut,
 }
 
 struct begin {
-    const struct xenfork__cut *cut;
+    const struct xenfork__snapshot *snapshot;
     const char *id;
 };
 
@@ -88,47 +89,50 @@ static int begin(xenfork_ctx *ctx, const void *arg)
 {
     const struct begin *b = arg;
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
-    int rc = xenfork__sys_qemu_top(ctx, b->cut->domid, b->cut->vdev, &top);
+    int rc = xenfork__sys_qemu_top(ctx, b->snapshot->domid, b->snapshot->vdev,
+                                   &top);
 
-    return rc < 0 ? rc : xenfork__qcow2_begin(ctx, b->cut, &top, b->id);
+    return rc < 0 ? rc : xenfork__qcow2_begin(ctx, b->snapshot, &top, b->id);
 }
 
 /* Make a step for a source that is backed by @parent, which is ours. */
 static int step(xenfork_ctx *ctx,
                 const struct xenfork__collapse_request *request,
-                const struct xenfork__cut *cut, char **parent, bool *again_out,
-                char **to_out)
+                const struct xenfork__snapshot *snapshot, char **parent,
+                bool *again_out, char **to_out)
 {
-    struct xenfork__cut below = *cut;
+    struct xenfork__snapshot below = *snapshot;
     struct xenfork__qemu_job_info job;
     char id[XENFORK__QEMU_NAME];
     bool is_free = false;
     int rc;
 
-    if ((rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, *parent, cut->vdev,
-                                id)) < 0 ||
-        (rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job)) < 0)
+    if ((rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COMMIT, *parent,
+                                snapshot->vdev, id)) < 0 ||
+        (rc = xenfork__sys_qemu_job(ctx, snapshot->domid, snapshot->vdev,
+                                    &job)) < 0)
         return rc;
     if (job.state == XENFORK__QEMU_JOB_RUNNING) {
         *again_out = true;
         return 0;
     }
-    rc = request->ops->is_free(ctx, *parent, cut->from, &is_free);
+    rc = request->ops->is_free(ctx, *parent, snapshot->from, &is_free);
     if (rc < 0)
         return rc;
     if (job.state == XENFORK__QEMU_JOB_READY) {
         if (!is_free || strcmp(job.id, id))
-            return xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
+            return xenfork__sys_qemu_cancel(ctx, snapshot->domid,
+                                            snapshot->vdev);
         *to_out = steal_ptr(*parent);
         *again_out = true;
         return 0;
     }
     if (!is_free)
-        return shorten(ctx, cut, *parent, again_out);
+        return shorten(ctx, snapshot, *parent, again_out);
     *again_out = true;
     below.to = *parent;
     return request->ops->journal(ctx, request, begin,
-                                 &(struct begin){.cut = &below, .id = id});
+                                 &(struct begin){.snapshot = &below, .id = id});
 }
 
 int xenfork__qcow2_collapse(xenfork_ctx *ctx,
@@ -137,7 +141,7 @@ int xenfork__qcow2_collapse(xenfork_ctx *ctx,
 {
     cleanup_free char *parent = NULL;
     cleanup_free char *real = NULL;
-    struct xenfork__cut followed = {
+    struct xenfork__snapshot followed = {
         .domid = request->domid, .vdev = request->vdev, .from = request->from};
     int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 

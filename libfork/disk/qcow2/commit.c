@@ -32,21 +32,21 @@
 /* The files of a snapshot that exist. */
 struct files {
     char *new; /* its path */
-    bool has_new, has_sealed;
+    bool has_new, has_base;
     bool is_before; /* the path leads to the base */
 };
 
-static int look(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int look(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
                 struct files *out)
 {
     struct stat from, to, new;
-    int rc = xenfork__qcow2_new(ctx, cut->to, &out->new);
+    int rc = xenfork__qcow2_new(ctx, snapshot->to, &out->new);
 
     if (rc < 0)
         return rc;
     out->has_new = lstat(out->new, &new) == 0;
-    out->has_sealed = lstat(cut->to, &to) == 0;
-    out->is_before = out->has_sealed && lstat(cut->from, &from) == 0 &&
+    out->has_base = lstat(snapshot->to, &to) == 0;
+    out->is_before = out->has_base && lstat(snapshot->from, &from) == 0 &&
                      from.st_dev == to.st_dev && from.st_ino == to.st_ino;
     return 0;
 }
@@ -60,13 +60,13 @@ static bool is_same(const char *a, const char *b)
 }
 
 /* Tell whether the source's path leads to an overlay directly on @to. */
-static int lies_on(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int lies_on(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
                    bool *is_out)
 {
     cleanup_free char *parent = NULL;
-    int rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
+    int rc = xenfork__qcow2_parent(ctx, snapshot->from, &parent);
 
-    *is_out = rc == 0 && parent && is_same(parent, cut->to);
+    *is_out = rc == 0 && parent && is_same(parent, snapshot->to);
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
@@ -79,248 +79,262 @@ static int move(xenfork_ctx *ctx, const char *from, const char *to)
 }
 
 /* Make the path lead to the old file again, which has everything. */
-static int put_back(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int put_back(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
 {
-    cleanup_close int fd = open(cut->to, O_RDONLY | O_CLOEXEC);
+    cleanup_close int fd = open(snapshot->to, O_RDONLY | O_CLOEXEC);
     struct stat st;
 
-    if (fd < 0 || stat(cut->from, &st) || fchmod(fd, st.st_mode & 07777))
+    if (fd < 0 || stat(snapshot->from, &st) || fchmod(fd, st.st_mode & 07777))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                             "cannot make %s writable", cut->to);
-    return move(ctx, cut->to, cut->from);
+                             "cannot make %s writable", snapshot->to);
+    return move(ctx, snapshot->to, snapshot->from);
 }
 
 /*
  * Remove the second name of the source's file.  If the file has no other name
  * any more, because another file was moved over it, the second name stays.
  */
-static int drop_name(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int drop_name(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
 {
     struct stat st;
 
-    if (lstat(cut->to, &st) || S_ISLNK(st.st_mode) || st.st_nlink > 1)
-        return xenfork__file_remove(ctx, cut->to);
+    if (lstat(snapshot->to, &st) || S_ISLNK(st.st_mode) || st.st_nlink > 1)
+        return xenfork__file_remove(ctx, snapshot->to);
     LOG_WARN(ctx,
              "%s is the only name that the source's file has: it stays, "
              "ignoring",
-             cut->to);
+             snapshot->to);
     return 0;
 }
 
-static int drop_new(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int drop_new(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
                     const struct files *files)
 {
     int rc = 0;
 
-    if (files->has_sealed && (files->is_before || files->has_new))
-        rc = drop_name(ctx, cut);
+    if (files->has_base && (files->is_before || files->has_new))
+        rc = drop_name(ctx, snapshot);
     return rc < 0 ? rc : xenfork__file_remove(ctx, files->new);
 }
 
 /* Undo the files; QEMU does not use the new one, or there is none. */
-static int undo_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int undo_files(xenfork_ctx *ctx,
+                      const struct xenfork__snapshot *snapshot,
                       const struct files *files)
 {
     bool is_above = false;
     int rc;
 
-    if (files->has_new || !files->has_sealed || files->is_before)
-        return drop_new(ctx, cut, files);
-    rc = lies_on(ctx, cut, &is_above);
+    if (files->has_new || !files->has_base || files->is_before)
+        return drop_new(ctx, snapshot, files);
+    rc = lies_on(ctx, snapshot, &is_above);
     if (rc < 0)
         return rc;
     if (is_above)
-        return put_back(ctx, cut);
-    LOG_WARN(ctx, "%s is not backed by %s, which stays, ignoring", cut->from,
-             cut->to);
+        return put_back(ctx, snapshot);
+    LOG_WARN(ctx, "%s is not backed by %s, which stays, ignoring",
+             snapshot->from, snapshot->to);
     return 0;
 }
 
 /* Commit a file that nobody serves. */
-static int join_offline(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                        const struct files *files)
+static int commit_offline(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot,
+                          const struct files *files)
 {
     bool is_above = false;
     int rc;
 
-    if (!files->has_new && files->has_sealed && !files->is_before) {
-        if ((rc = lies_on(ctx, cut, &is_above)) < 0 ||
+    if (!files->has_new && files->has_base && !files->is_before) {
+        if ((rc = lies_on(ctx, snapshot, &is_above)) < 0 ||
             (is_above &&
-             ((rc = xenfork__sys_qemu_img_commit(ctx, cut->from)) < 0 ||
-              (rc = xenfork__sys_disk_flush(ctx, cut->to)) < 0)))
+             ((rc = xenfork__sys_qemu_img_commit(ctx, snapshot->from)) < 0 ||
+              (rc = xenfork__sys_disk_flush(ctx, snapshot->to)) < 0)))
             return rc;
     }
-    return undo_files(ctx, cut, files);
+    return undo_files(ctx, snapshot, files);
 }
 
 /*
  * Find the base; the path already leads there if an earlier attempt has come so
  * far.
  */
-static int find_below(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int find_below(xenfork_ctx *ctx,
+                      const struct xenfork__snapshot *snapshot,
                       const char **path_out)
 {
     cleanup_free char *parent = NULL;
     struct stat st;
     int rc;
 
-    *path_out = cut->to;
-    if (lstat(cut->to, &st) == 0)
+    *path_out = snapshot->to;
+    if (lstat(snapshot->to, &st) == 0)
         return 0;
-    *path_out = cut->from;
-    rc = xenfork__qcow2_parent(ctx, cut->from, &parent);
+    *path_out = snapshot->from;
+    rc = xenfork__qcow2_parent(ctx, snapshot->from, &parent);
     if (rc < 0 || !parent ||
-        strcmp(xenfork__qcow2_base(parent), xenfork__qcow2_base(cut->to)))
+        strcmp(xenfork__qcow2_base(parent), xenfork__qcow2_base(snapshot->to)))
         return rc;
     return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                         "%s, the backing file of %s, is gone", cut->to,
-                         cut->from);
+                         "%s, the backing file of %s, is gone", snapshot->to,
+                         snapshot->from);
 }
 
-struct merge {
-    const struct xenfork__cut *cut;
+struct start {
+    const struct xenfork__snapshot *snapshot;
     const struct xenfork__qemu_top *top;
     const char *id, *below;
 };
 
-static int merge(xenfork_ctx *ctx, const void *opaque)
+static int start(xenfork_ctx *ctx, const void *opaque)
 {
-    const struct merge *m = opaque;
+    const struct start *m = opaque;
 
-    return xenfork__sys_qemu_merge(ctx, m->cut->domid, m->top, m->id, m->below);
+    return xenfork__sys_qemu_commit(ctx, m->snapshot->domid, m->top, m->id,
+                                    m->below);
 }
 
-int xenfork__qcow2_begin(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__qcow2_begin(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot,
                          const struct xenfork__qemu_top *top, const char *id)
 {
-    struct merge m = {.cut = cut, .top = top, .id = id};
-    int rc = find_below(ctx, cut, &m.below);
+    struct start m = {.snapshot = snapshot, .top = top, .id = id};
+    int rc = find_below(ctx, snapshot, &m.below);
 
     return rc < 0 ? rc
-                  : xenfork__qcow2_copy(ctx, cut->domid, cut->vdev, merge, &m);
+                  : xenfork__qcow2_copy(ctx, snapshot->domid, snapshot->vdev,
+                                        start, &m);
 }
 
 /* Wait until both files have the same contents. */
-static int wait_ready(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int wait_ready(xenfork_ctx *ctx,
+                      const struct xenfork__snapshot *snapshot,
                       const struct xenfork__qemu_top *top, const char *id)
 {
     const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
     struct xenfork__qemu_job_info job;
-    int rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+    int rc = xenfork__sys_qemu_job(ctx, snapshot->domid, snapshot->vdev, &job);
 
     if (rc == 0 && job.state != XENFORK__QEMU_JOB_NONE && strcmp(job.id, id)) {
-        rc = xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
+        rc = xenfork__sys_qemu_cancel(ctx, snapshot->domid, snapshot->vdev);
         job.state = XENFORK__QEMU_JOB_NONE;
     }
     if (rc == 0 && job.state == XENFORK__QEMU_JOB_NONE &&
-        (rc = xenfork__qcow2_begin(ctx, cut, top, id)) == 0)
-        rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+        (rc = xenfork__qcow2_begin(ctx, snapshot, top, id)) == 0)
+        rc = xenfork__sys_qemu_job(ctx, snapshot->domid, snapshot->vdev, &job);
     while (rc == 0 && job.state == XENFORK__QEMU_JOB_RUNNING &&
            xenfork__now_ns() < end_ns) {
         nanosleep(&pause, NULL);
-        rc = xenfork__sys_qemu_job(ctx, cut->domid, cut->vdev, &job);
+        rc = xenfork__sys_qemu_job(ctx, snapshot->domid, snapshot->vdev, &job);
     }
     if (rc < 0 || job.state == XENFORK__QEMU_JOB_READY)
         return rc;
     return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                         "QEMU of domain %u cannot commit to %s", cut->domid,
-                         cut->to);
+                         "QEMU of domain %u cannot commit to %s",
+                         snapshot->domid, snapshot->to);
 }
 
-static int go_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int go_over(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
                    const char *id)
 {
     const char *below;
     bool has_paused = false;
     int rc, r;
 
-    if ((rc = find_below(ctx, cut, &below)) == 0 &&
-        (rc = xenfork__qcow2_stop(ctx, cut->domid, &has_paused)) == 0)
-        rc = xenfork__sys_qemu_flush(ctx, cut->domid, id);
-    if (rc == 0 && below == cut->to)
-        rc = put_back(ctx, cut);
+    if ((rc = find_below(ctx, snapshot, &below)) == 0 &&
+        (rc = xenfork__qcow2_stop(ctx, snapshot->domid, &has_paused)) == 0)
+        rc = xenfork__sys_qemu_flush(ctx, snapshot->domid, id);
+    if (rc == 0 && below == snapshot->to)
+        rc = put_back(ctx, snapshot);
     if (rc == 0)
-        rc = xenfork__sys_qemu_complete(ctx, cut->domid, cut->vdev, id);
-    if (has_paused && (r = xenfork__xen_unpause(ctx, cut->domid)) < 0)
+        rc = xenfork__sys_qemu_complete(ctx, snapshot->domid, snapshot->vdev,
+                                        id);
+    if (has_paused && (r = xenfork__xen_unpause(ctx, snapshot->domid)) < 0)
         rc = r;
     return rc;
 }
 
 /* Check that no file was put there by somebody else. */
-static int check_place(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int check_place(xenfork_ctx *ctx,
+                       const struct xenfork__snapshot *snapshot,
                        const struct files *files)
 {
     int rc;
 
     if (files->has_new && !files->is_before) {
         xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                      "%s is not the file that became the base", cut->from);
+                      "%s is not the file that became the base",
+                      snapshot->from);
         return xenfork__remedy(ctx, "move it away, and rename %s to that path",
-                               cut->to);
+                               snapshot->to);
     }
     rc = files->has_new
              ? 0
-             : xenfork__disk_is_served(ctx, cut->domid, cut->vdev, cut->from);
+             : xenfork__disk_is_served(ctx, snapshot->domid, snapshot->vdev,
+                                       snapshot->from);
     return rc;
 }
 
-static int join(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                const struct xenfork__qemu_top *top, const struct files *files)
+static int commit(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
+                  const struct xenfork__qemu_top *top,
+                  const struct files *files)
 {
     char id[XENFORK__QEMU_NAME];
     int rc;
 
-    if ((rc = check_place(ctx, cut, files)) < 0 ||
-        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_JOIN, cut->to, cut->vdev,
-                                id)) < 0 ||
-        (files->has_new && (rc = move(ctx, files->new, cut->from)) < 0) ||
-        (rc = wait_ready(ctx, cut, top, id)) < 0 ||
-        (rc = go_over(ctx, cut, id)) < 0)
+    if ((rc = check_place(ctx, snapshot, files)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COMMIT, snapshot->to,
+                                snapshot->vdev, id)) < 0 ||
+        (files->has_new && (rc = move(ctx, files->new, snapshot->from)) < 0) ||
+        (rc = wait_ready(ctx, snapshot, top, id)) < 0 ||
+        (rc = go_over(ctx, snapshot, id)) < 0)
         return rc;
-    return xenfork__sys_qemu_tidy(ctx, cut->domid, cut->vdev, id);
+    return xenfork__sys_qemu_tidy(ctx, snapshot->domid, snapshot->vdev, id);
 }
 
-static int find_top(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int find_top(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
                     struct xenfork__qemu_top *top)
 {
-    if (cut->domid == XENFORK_DOMID_NONE)
+    if (snapshot->domid == XENFORK_DOMID_NONE)
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "the source is gone");
-    return xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, top);
+    return xenfork__sys_qemu_top(ctx, snapshot->domid, snapshot->vdev, top);
 }
 
-static int abort_with(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int abort_with(xenfork_ctx *ctx,
+                      const struct xenfork__snapshot *snapshot,
                       const struct files *files)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     char node[XENFORK__QEMU_NAME];
-    int rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_DELTA, cut->to, cut->vdev,
-                               node);
+    int rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_OVERLAY, snapshot->to,
+                               snapshot->vdev, node);
 
     if (rc < 0)
         return rc;
-    rc = find_top(ctx, cut, &top);
+    rc = find_top(ctx, snapshot, &top);
     if (rc == XENFORK_E_NOTFOUND)
-        return join_offline(ctx, cut, files);
+        return commit_offline(ctx, snapshot, files);
     if (rc < 0) {
         /* Make the path lead to the file that QEMU writes. */
         if (files->has_new && files->is_before)
-            move(ctx, files->new, cut->from);
+            move(ctx, files->new, snapshot->from);
         return rc;
     }
     /* By its name, or opened anew since then. */
-    if (!strcmp(top.node, node) ||
-        !strcmp(xenfork__qcow2_base(top.backing), xenfork__qcow2_base(cut->to)))
-        return join(ctx, cut, &top, files);
-    rc = xenfork__sys_qemu_remove(ctx, cut->domid, node);
-    return rc < 0 ? rc : undo_files(ctx, cut, files);
+    if (!strcmp(top.node, node) || !strcmp(xenfork__qcow2_base(top.backing),
+                                           xenfork__qcow2_base(snapshot->to)))
+        return commit(ctx, snapshot, &top, files);
+    rc = xenfork__sys_qemu_remove(ctx, snapshot->domid, node);
+    return rc < 0 ? rc : undo_files(ctx, snapshot, files);
 }
 
-int xenfork__qcow2_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+int xenfork__qcow2_abort(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot)
 {
     cleanup_free char *real = NULL;
     struct files files = {.new = NULL};
-    struct xenfork__cut followed = *cut;
+    struct xenfork__snapshot followed = *snapshot;
     int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
     if (rc == 0 && (rc = look(ctx, &followed, &files)) == 0)

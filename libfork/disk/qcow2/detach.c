@@ -178,7 +178,7 @@ static int flatten_offline(xenfork_ctx *ctx,
 
 /* Tell whether the disk is already served from its new file. */
 int xenfork__qcow2_detach_settle(xenfork_ctx *ctx,
-                                 const struct xenfork__cut *cut,
+                                 const struct xenfork__snapshot *snapshot,
                                  bool *is_switched_out)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
@@ -186,13 +186,14 @@ int xenfork__qcow2_detach_settle(xenfork_ctx *ctx,
     int rc;
 
     *is_switched_out = false;
-    if (cut->domid == XENFORK_DOMID_NONE)
+    if (snapshot->domid == XENFORK_DOMID_NONE)
         return 0;
-    rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top);
-    xenfork__qcow2_path_id(XENFORK__QCOW2_MOVE, cut->to, cut->vdev, id);
+    rc = xenfork__sys_qemu_top(ctx, snapshot->domid, snapshot->vdev, &top);
+    xenfork__qcow2_path_id(XENFORK__QCOW2_MOVE, snapshot->to, snapshot->vdev,
+                           id);
     *is_switched_out = rc == 0 && !strcmp(top.node, id);
     if (rc == 0 && !*is_switched_out)
-        rc = xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev);
+        rc = xenfork__sys_qemu_cancel(ctx, snapshot->domid, snapshot->vdev);
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
@@ -249,8 +250,8 @@ struct mirror {
 static int mirror(xenfork_ctx *ctx, const void *opaque)
 {
     const struct mirror *m = opaque;
-    const struct xenfork__image to = {.path = m->request->to,
-                                      .format = m->request->format};
+    const struct xenfork__image_file to = {.path = m->request->to,
+                                           .format = m->request->format};
 
     return xenfork__sys_qemu_mirror(ctx, m->request->domid, m->top, m->id, &to,
                                     m->request->bytes_per_second);
@@ -268,8 +269,8 @@ static int begin_move(xenfork_ctx *ctx,
                       const struct xenfork__qemu_top *top, const char *id)
 {
     cleanup_qcow2 struct xenfork__qcow2 qcow2 = {0};
-    const struct xenfork__image to = {.path = request->to,
-                                      .format = request->format};
+    const struct xenfork__image_file to = {.path = request->to,
+                                           .format = request->format};
     const struct mirror m = {.request = request, .top = top, .id = id};
     int rc;
 

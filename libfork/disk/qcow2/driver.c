@@ -155,53 +155,57 @@ static int flush(xenfork_ctx *ctx, const char *path)
 /*
  * Make the new file, and the second name of the old one: nobody uses them yet.
  */
-static int make_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                      const char *new)
+static int make_files(xenfork_ctx *ctx,
+                      const struct xenfork__snapshot *snapshot, const char *new)
 {
-    int rc = xenfork__qcow2_create(ctx, cut->from, xenfork__qcow2_base(cut->to),
-                                   new);
+    int rc = xenfork__qcow2_create(ctx, snapshot->from,
+                                   xenfork__qcow2_base(snapshot->to), new);
 
     if (rc < 0)
         return rc;
-    if (linkat(AT_FDCWD, cut->from, AT_FDCWD, cut->to, 0))
+    if (linkat(AT_FDCWD, snapshot->from, AT_FDCWD, snapshot->to, 0))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                             "cannot give %s a second name", cut->from);
-    return xenfork__names_sync(ctx, cut->to);
+                             "cannot give %s a second name", snapshot->from);
+    return xenfork__names_sync(ctx, snapshot->to);
 }
 
 /* Report that QEMU is gone: for a fork this is an error like another. */
-static int need_qemu(xenfork_ctx *ctx, const struct xenfork__cut *cut, int rc)
+static int need_qemu(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
+                     int rc)
 {
     return rc == XENFORK_E_NOTFOUND
                ? xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                               "disk %s: QEMU of domain %u is gone", cut->vdev,
-                               cut->domid)
+                               "disk %s: QEMU of domain %u is gone",
+                               snapshot->vdev, snapshot->domid)
                : rc;
 }
 
 /* Prepare a snapshot; a job that still shortens the chain ends here. */
-static int prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int prepare(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     cleanup_free char *new = NULL;
     char node[XENFORK__QEMU_NAME];
     int rc;
 
-    if ((rc = xenfork__qcow2_new(ctx, cut->to, &new)) < 0 ||
-        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_DELTA, cut->to, cut->vdev,
-                                node)) < 0 ||
-        (rc = xenfork__sys_qemu_cancel(ctx, cut->domid, cut->vdev)) < 0 ||
-        (rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
-        (rc = make_files(ctx, cut, new)) < 0 ||
-        (rc = xenfork__sys_qemu_add(ctx, cut->domid, &top, node, new)) < 0)
-        return need_qemu(ctx, cut, rc);
-    return flush(ctx, cut->from);
+    if ((rc = xenfork__qcow2_new(ctx, snapshot->to, &new)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_OVERLAY, snapshot->to,
+                                snapshot->vdev, node)) < 0 ||
+        (rc = xenfork__sys_qemu_cancel(ctx, snapshot->domid, snapshot->vdev)) <
+            0 ||
+        (rc = xenfork__sys_qemu_top(ctx, snapshot->domid, snapshot->vdev,
+                                    &top)) < 0 ||
+        (rc = make_files(ctx, snapshot, new)) < 0 ||
+        (rc = xenfork__sys_qemu_add(ctx, snapshot->domid, &top, node, new)) < 0)
+        return need_qemu(ctx, snapshot, rc);
+    return flush(ctx, snapshot->from);
 }
 
-static int qcow2_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int qcow2_prepare(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot)
 {
     cleanup_free char *real = NULL;
-    struct xenfork__cut followed = *cut;
+    struct xenfork__snapshot followed = *snapshot;
     int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
     return rc < 0 ? rc : prepare(ctx, &followed);
@@ -222,44 +226,48 @@ static int seal(const char *path)
  * Check that the file that is about to be replaced is the one that has the
  * second name.
  */
-static int check_source(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int check_source(xenfork_ctx *ctx,
+                        const struct xenfork__snapshot *snapshot)
 {
     struct stat from, to;
 
-    if (!lstat(cut->from, &from) && !lstat(cut->to, &to) &&
+    if (!lstat(snapshot->from, &from) && !lstat(snapshot->to, &to) &&
         from.st_dev == to.st_dev && from.st_ino == to.st_ino)
         return 0;
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "disk %s: another file has been put at %s meanwhile",
-                  cut->vdev, cut->from);
+                  snapshot->vdev, snapshot->from);
     return xenfork__remedy(ctx, "put back the file that domain %u has open",
-                           cut->domid);
+                           snapshot->domid);
 }
 
-static int replace(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int replace(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     cleanup_free char *new = NULL;
     char node[XENFORK__QEMU_NAME];
     int rc;
 
-    if ((rc = check_source(ctx, cut)) < 0 ||
-        (rc = xenfork__qcow2_new(ctx, cut->to, &new)) < 0 ||
-        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_DELTA, cut->to, cut->vdev,
-                                node)) < 0 ||
-        (rc = xenfork__sys_qemu_top(ctx, cut->domid, cut->vdev, &top)) < 0 ||
-        (rc = xenfork__sys_qemu_snapshot(ctx, cut->domid, top.node, node)) < 0)
-        return need_qemu(ctx, cut, rc);
-    if (rename(new, cut->from) || seal(cut->to))
+    if ((rc = check_source(ctx, snapshot)) < 0 ||
+        (rc = xenfork__qcow2_new(ctx, snapshot->to, &new)) < 0 ||
+        (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_OVERLAY, snapshot->to,
+                                snapshot->vdev, node)) < 0 ||
+        (rc = xenfork__sys_qemu_top(ctx, snapshot->domid, snapshot->vdev,
+                                    &top)) < 0 ||
+        (rc = xenfork__sys_qemu_snapshot(ctx, snapshot->domid, top.node,
+                                         node)) < 0)
+        return need_qemu(ctx, snapshot, rc);
+    if (rename(new, snapshot->from) || seal(snapshot->to))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot replace %s",
-                             cut->from);
-    return xenfork__names_sync(ctx, cut->from);
+                             snapshot->from);
+    return xenfork__names_sync(ctx, snapshot->from);
 }
 
-static int qcow2_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int qcow2_snapshot(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot)
 {
     cleanup_free char *real = NULL;
-    struct xenfork__cut followed = *cut;
+    struct xenfork__snapshot followed = *snapshot;
     int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
     return rc < 0 ? rc : replace(ctx, &followed);
@@ -294,7 +302,7 @@ const struct xenfork__disk_driver xenfork__disk_qcow2 = {
     .probe = qcow2_probe,
     .path = qcow2_path,
     .prepare = qcow2_prepare,
-    .cut = qcow2_cut,
+    .snapshot = qcow2_snapshot,
     .abort = xenfork__qcow2_abort,
     .clone = qcow2_clone,
     .remove = xenfork__file_remove,

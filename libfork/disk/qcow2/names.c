@@ -18,10 +18,10 @@ const char *xenfork__qcow2_base(const char *path)
     return slash ? slash + 1 : path;
 }
 
-int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
+int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *base,
                       const char *vdev, char out[XENFORK__QEMU_NAME])
 {
-    const char *name = xenfork__qcow2_base(sealed);
+    const char *name = xenfork__qcow2_base(base);
     size_t i = 0;
 
     out[i++] = kind;
@@ -32,28 +32,28 @@ int xenfork__qcow2_id(xenfork_ctx *ctx, char kind, const char *sealed,
                 out[i++] = *name;
     if (i <= ID_DIGITS || strlen(vdev) > MAX_VDEV)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
-                             "%s (disk %s) is not named by xenfork", sealed,
+                             "%s (disk %s) is not named by xenfork", base,
                              vdev);
     snprintf(out + i, XENFORK__QEMU_NAME - i, "-%s", vdev);
     return 0;
 }
 
-int xenfork__qcow2_new(xenfork_ctx *ctx, const char *sealed, char **path_out)
+int xenfork__qcow2_new(xenfork_ctx *ctx, const char *base, char **path_out)
 {
-    if (asprintf(path_out, "%s.new", sealed) < 0)
+    if (asprintf(path_out, "%s.new", base) < 0)
         return xenfork__nomem(ctx);
     return 0;
 }
 
-int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__cut *cut,
+int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__snapshot *snapshot,
                           char **real_out)
 {
-    char *real = realpath(cut->from, NULL);
+    char *real = realpath(snapshot->from, NULL);
 
     if (!real && errno == ENOMEM)
         return xenfork__nomem(ctx);
     if (real)
-        cut->from = real;
+        snapshot->from = real;
     *real_out = real;
     return 0;
 }

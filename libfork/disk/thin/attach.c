@@ -17,7 +17,7 @@ static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
     if (thin->is_descriptor || thin->has_id || is_readonly)
         return 0;
     rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users);
-    if (rc < 0 || (!users.deltas && !users.sealed))
+    if (rc < 0 || (!users.overlays && !users.base))
         return rc;
     rc = xenfork__pool_use(ctx, thin->dir);
     return rc < 0 ? rc : xenfork__thin_make_head(ctx, thin);
@@ -42,7 +42,7 @@ static int make_device(xenfork_ctx *ctx, struct xenfork__thin *thin,
 static int check_use(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                      const struct xenfork__dm_info *info, bool is_readonly)
 {
-    if (thin->is_sealed && !is_readonly)
+    if (thin->is_base && !is_readonly)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "disk %s is a base, which nobody may write",
                              thin->path);
@@ -83,20 +83,20 @@ static int check_device(xenfork_ctx *ctx, const struct xenfork__thin *thin)
  * name in another folder, by a hard link or a mount, and what was written to it
  * since is there.
  */
-static int check_sealed(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+static int check_base(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
     struct xenfork__thin_users users;
-    bool is_sealed;
+    bool is_base;
     int rc;
 
     if (thin->is_descriptor || thin->is_on_device)
         return 0;
-    if ((rc = xenfork__sys_file_is_protected(ctx, thin->origin, &is_sealed)) <
+    if ((rc = xenfork__sys_file_is_protected(ctx, thin->origin, &is_base)) <
             0 ||
-        !is_sealed ||
+        !is_base ||
         (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) <
             0 ||
-        users.deltas || users.sealed || users.has_head)
+        users.overlays || users.base || users.has_head)
         return rc;
     xenfork__miss(ctx, XENFORK_E_DISK,
                   "%s is immutable, and no record in %s says why", thin->path,
@@ -120,7 +120,7 @@ int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
         (!is_shared && (rc = check_use(ctx, thin, &info, is_readonly)) < 0) ||
         (info.is_there && (rc = check_device(ctx, thin)) < 0) ||
-        (!thin->has_id && (rc = check_sealed(ctx, thin)) < 0))
+        (!thin->has_id && (rc = check_base(ctx, thin)) < 0))
         return rc;
     if (asprintf(&node, XENFORK__DM_DIR "%s", thin->device) < 0) {
         node = NULL;
@@ -161,7 +161,7 @@ int xenfork__thin_detach(xenfork_ctx *ctx, const char *path, const char *node)
         return xenfork__sys_dm_remove(ctx, node + strlen(XENFORK__DM_DIR));
     if (rc == XENFORK_E_NOTFOUND) {
         /* An overlay that was moved into a file is detached by its old name. */
-        xenfork__thin_name_delta(path, device);
+        xenfork__thin_name_overlay(path, device);
         return xenfork__sys_dm_remove(ctx, device);
     }
     if (rc < 0)

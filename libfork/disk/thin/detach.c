@@ -22,36 +22,36 @@ static int go_over(xenfork_ctx *ctx,
 }
 
 /* Tell whether libxl's record already leads to the file. */
-static int is_gone_over(xenfork_ctx *ctx, const struct xenfork__cut *cut,
-                        bool *is_out)
+static int is_gone_over(xenfork_ctx *ctx,
+                        const struct xenfork__snapshot *snapshot, bool *is_out)
 {
     struct xenfork__config *config;
     uint32_t i;
-    int rc = xenfork__xen_config_get(ctx, cut->domid, &config);
+    int rc = xenfork__xen_config_get(ctx, snapshot->domid, &config);
 
     if (rc < 0)
         return rc;
     *is_out = false;
     for (i = 0; i < config->disk_count; i++)
         *is_out |= config->disks[i].vdev && config->disks[i].path &&
-                   !strcmp(config->disks[i].vdev, cut->vdev) &&
-                   !strcmp(config->disks[i].path, cut->to);
+                   !strcmp(config->disks[i].vdev, snapshot->vdev) &&
+                   !strcmp(config->disks[i].path, snapshot->to);
     xenfork__config_free(config);
     return 0;
 }
 
 int xenfork__thin_detach_settle(xenfork_ctx *ctx,
-                                const struct xenfork__cut *cut,
+                                const struct xenfork__snapshot *snapshot,
                                 bool *is_switched_out)
 {
     int rc;
 
     *is_switched_out = false;
-    if (cut->domid == XENFORK_DOMID_NONE)
+    if (snapshot->domid == XENFORK_DOMID_NONE)
         return 0;
-    rc = is_gone_over(ctx, cut, is_switched_out);
+    rc = is_gone_over(ctx, snapshot, is_switched_out);
     if (rc == 0 && !*is_switched_out)
-        rc = xenfork__thin_is_in_both(ctx, cut->from, is_switched_out);
+        rc = xenfork__thin_is_in_both(ctx, snapshot->from, is_switched_out);
     return rc;
 }
 

@@ -110,7 +110,7 @@ static int thin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 
 /* Write the record of a new disk in the same folder. */
 static int describe(xenfork_ctx *ctx, const struct xenfork__thin *of,
-                    const char *path, bool is_sealed, bool has_id, uint64_t id)
+                    const char *path, bool is_base, bool has_id, uint64_t id)
 {
     struct xenfork__thin thin = {.path = of->path,
                                  .dir = of->dir,
@@ -119,7 +119,7 @@ static int describe(xenfork_ctx *ctx, const struct xenfork__thin *of,
                                  .is_on_device = of->is_on_device,
                                  .sectors = of->sectors,
                                  .is_descriptor = true,
-                                 .is_sealed = is_sealed,
+                                 .is_base = is_base,
                                  .has_id = has_id,
                                  .id = id};
     cleanup_free char *record = strdup(path);
@@ -180,67 +180,69 @@ static int prepare_attached(xenfork_ctx *ctx, struct xenfork__thin *thin,
 
 /* Prepare a frozen source: its file is the base, which nobody may write. */
 static int prepare_frozen(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                          const struct xenfork__cut *cut)
+                          const struct xenfork__snapshot *snapshot)
 {
     int rc;
 
-    if (!cut->is_frozen || thin->has_id || thin->is_descriptor)
+    if (!snapshot->is_frozen || thin->has_id || thin->is_descriptor)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "disk %s (%s) is not behind block-fork's device",
-                             cut->vdev, cut->from);
-    rc = describe(ctx, thin, cut->to, true, false, 0);
+                             snapshot->vdev, snapshot->from);
+    rc = describe(ctx, thin, snapshot->to, true, false, 0);
     return rc < 0 ? rc : xenfork__sys_file_protect(ctx, thin->origin, true);
 }
 
-static int thin_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int thin_prepare(xenfork_ctx *ctx,
+                        const struct xenfork__snapshot *snapshot)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
     bool is_there;
     int rc;
 
-    if ((rc = xenfork__thin_open(ctx, cut->from, &thin)) < 0 ||
+    if ((rc = xenfork__thin_open(ctx, snapshot->from, &thin)) < 0 ||
         (rc = xenfork__thin_check(ctx, thin)) < 0 ||
         (rc = xenfork__make_dir(ctx, thin->dir)) < 0 ||
         (rc = xenfork__pool_use(ctx, thin->dir)) < 0 ||
         (rc = xenfork__pool_grow(ctx, thin->dir)) < 0 ||
         (rc = xenfork__thin_mend(ctx, thin, &is_there)) < 0)
         return rc;
-    return is_there ? prepare_attached(ctx, thin, cut->to)
-                    : prepare_frozen(ctx, thin, cut);
+    return is_there ? prepare_attached(ctx, thin, snapshot->to)
+                    : prepare_frozen(ctx, thin, snapshot);
 }
 
 /*
  * Take the snapshot of an attached disk; from the first one on nobody writes to
  * the file itself.
  */
-static int cut_attached(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                        const struct xenfork__thin *sealed)
+static int snapshot_attached(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                             const struct xenfork__thin *base)
 {
     int rc = xenfork__sys_dm_suspend(ctx, thin->device, true), r;
 
     if (rc < 0)
         return rc;
-    if (sealed->has_id)
-        rc = xenfork__pool_snapshot(ctx, thin->dir, sealed->id, thin->id);
+    if (base->has_id)
+        rc = xenfork__pool_snapshot(ctx, thin->dir, base->id, thin->id);
     r = xenfork__sys_dm_resume(ctx, thin->device);
     rc = rc < 0 ? rc : r;
-    return rc < 0 || sealed->has_id
+    return rc < 0 || base->has_id
                ? rc
                : xenfork__sys_file_protect(ctx, thin->origin, true);
 }
 
-static int thin_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int thin_snapshot(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
-    cleanup_thin struct xenfork__thin *sealed = NULL;
+    cleanup_thin struct xenfork__thin *base = NULL;
     struct xenfork__dm_info info;
     int rc;
 
-    if ((rc = xenfork__thin_open(ctx, cut->from, &thin)) < 0 ||
-        (rc = xenfork__thin_peek(ctx, cut->to, &sealed)) < 0 ||
+    if ((rc = xenfork__thin_open(ctx, snapshot->from, &thin)) < 0 ||
+        (rc = xenfork__thin_peek(ctx, snapshot->to, &base)) < 0 ||
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0)
         return rc;
-    return info.is_there ? cut_attached(ctx, thin, sealed) : 0;
+    return info.is_there ? snapshot_attached(ctx, thin, base) : 0;
 }
 
 /*
@@ -249,24 +251,23 @@ static int thin_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
  */
 static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
-    cleanup_thin struct xenfork__thin *sealed = NULL;
+    cleanup_thin struct xenfork__thin *base = NULL;
     uint64_t id;
     int rc;
 
-    rc = xenfork__thin_open(ctx, from, &sealed);
+    rc = xenfork__thin_open(ctx, from, &base);
     if (rc == XENFORK_E_NOTFOUND)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0, "the base is gone: %s",
                              from);
-    if (rc < 0 || (rc = xenfork__thin_check(ctx, sealed)) < 0 ||
-        (rc = xenfork__sys_disk_flush(ctx, sealed->origin)) < 0 ||
-        (rc = xenfork__pool_use(ctx, sealed->dir)) < 0 ||
-        (rc = xenfork__pool_grow(ctx, sealed->dir)) < 0 ||
-        (rc = xenfork__pool_new_id(ctx, sealed->dir, &id)) < 0 ||
-        (rc = describe(ctx, sealed, to, false, true, id)) < 0)
+    if (rc < 0 || (rc = xenfork__thin_check(ctx, base)) < 0 ||
+        (rc = xenfork__sys_disk_flush(ctx, base->origin)) < 0 ||
+        (rc = xenfork__pool_use(ctx, base->dir)) < 0 ||
+        (rc = xenfork__pool_grow(ctx, base->dir)) < 0 ||
+        (rc = xenfork__pool_new_id(ctx, base->dir, &id)) < 0 ||
+        (rc = describe(ctx, base, to, false, true, id)) < 0)
         return rc;
-    return sealed->has_id
-               ? xenfork__pool_snapshot(ctx, sealed->dir, id, sealed->id)
-               : xenfork__pool_make(ctx, sealed->dir, id);
+    return base->has_id ? xenfork__pool_snapshot(ctx, base->dir, id, base->id)
+                        : xenfork__pool_make(ctx, base->dir, id);
 }
 
 /*
@@ -330,29 +331,31 @@ static int thin_remove(xenfork_ctx *ctx, const char *path)
  * Undo a snapshot.  If the source was switched, removing the last overlay of
  * its file switches it back.
  */
-static int thin_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+static int thin_abort(xenfork_ctx *ctx,
+                      const struct xenfork__snapshot *snapshot)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
     bool is_there;
-    int rc = xenfork__thin_open(ctx, cut->from, &thin);
+    int rc = xenfork__thin_open(ctx, snapshot->from, &thin);
 
     if (rc == 0)
         rc = xenfork__thin_mend(ctx, thin, &is_there);
     xenfork__thin_close(steal_ptr(thin)); /* remove locks, too */
-    return rc < 0 && rc != XENFORK_E_NOTFOUND ? rc : thin_remove(ctx, cut->to);
+    return rc < 0 && rc != XENFORK_E_NOTFOUND ? rc
+                                              : thin_remove(ctx, snapshot->to);
 }
 
 /* Forget the base of an image that is removed when the source is thawed. */
-static int drop_sealed(xenfork_ctx *ctx, const char *path)
+static int drop_base(xenfork_ctx *ctx, const char *path)
 {
-    cleanup_node struct xenfork__node *image = NULL;
+    cleanup_record struct xenfork__record *image = NULL;
     char text[XENFORK__UUID_CHARS];
     uint8_t uuid[16];
     int rc;
 
     snprintf(text, sizeof(text), "%s", strrchr(path, '/') + 1);
     rc = xenfork__uuid_parse(text, uuid)
-             ? xenfork__node_load(ctx, XENFORK_KIND_IMAGE, uuid, &image)
+             ? xenfork__record_load(ctx, XENFORK_KIND_IMAGE, uuid, &image)
              : XENFORK_E_NOTFOUND;
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
@@ -363,7 +366,7 @@ static int drop_sealed(xenfork_ctx *ctx, const char *path)
     return xenfork__remedy(ctx, "xl fork-image-destroy %s", image->name);
 }
 
-static int drop_all_sealed(xenfork_ctx *ctx, const struct xenfork__thin *of)
+static int drop_all_base(xenfork_ctx *ctx, const struct xenfork__thin *of)
 {
     char **names;
     size_t count, i;
@@ -386,9 +389,8 @@ static int drop_all_sealed(xenfork_ctx *ctx, const struct xenfork__thin *of)
         } else {
             rc = xenfork__thin_peek(ctx, path, &thin);
         }
-        if (rc == 0 && thin->is_sealed &&
-            !strcmp(thin->origin_is, of->origin_is))
-            rc = drop_sealed(ctx, path);
+        if (rc == 0 && thin->is_base && !strcmp(thin->origin_is, of->origin_is))
+            rc = drop_base(ctx, path);
     }
     xenfork__names_free(names, count);
     return rc < 0 ? rc : xenfork__thin_settle(ctx, of);
@@ -422,11 +424,11 @@ static int thin_thaw(xenfork_ctx *ctx, const char *path)
         info.is_there ||
         (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) < 0)
         return rc;
-    if (!users.deltas)
-        return users.sealed ? drop_all_sealed(ctx, thin) : 0;
+    if (!users.overlays)
+        return users.base ? drop_all_base(ctx, thin) : 0;
     xenfork__fail(ctx, XENFORK_E_INUSE, 0,
                   "disks of %u clones are backed by %s: it must not be written",
-                  users.deltas, path);
+                  users.overlays, path);
     return xenfork__remedy(ctx, "destroy the clones, or start the source "
                                 "with script=block-fork");
 }
@@ -471,7 +473,7 @@ const struct xenfork__disk_driver xenfork__disk_thin = {
     .probe = thin_probe,
     .path = thin_path,
     .prepare = thin_prepare,
-    .cut = thin_cut,
+    .snapshot = thin_snapshot,
     .abort = thin_abort,
     .clone = thin_clone,
     .remove = thin_remove,

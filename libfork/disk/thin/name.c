@@ -28,8 +28,8 @@ bool xenfork__thin_ends_in(const char *text, const char *end)
 }
 
 /* Name a device after a clone's disk: readable, and never too long. */
-void xenfork__thin_name_delta(const char *path,
-                              char name_out[XENFORK__DM_NAME_BYTES])
+void xenfork__thin_name_overlay(const char *path,
+                                char name_out[XENFORK__DM_NAME_BYTES])
 {
     const char *name = strrchr(path, '/') + 1;
     size_t length = strlen(name) - strlen(XENFORK__THIN_SUFFIX);
@@ -69,7 +69,7 @@ int xenfork__thin_name_devices(xenfork_ctx *ctx, struct xenfork__thin *thin)
     snprintf(thin->base, sizeof(thin->base), "xenfork-%016" PRIx64 "-origin",
              digest);
     if (thin->is_descriptor)
-        xenfork__thin_name_delta(thin->path, thin->device);
+        xenfork__thin_name_overlay(thin->path, thin->device);
     else
         snprintf(thin->device, sizeof(thin->device), "xenfork-%016" PRIx64,
                  digest);

@@ -21,7 +21,7 @@
 struct pool {
     char name[XENFORK__DM_NAME_BYTES];
     char *record_path, *data, *meta;
-    struct xenfork__record *record;
+    struct xenfork__keyfile *keyfile;
     uint64_t step_bytes;
 };
 
@@ -32,7 +32,7 @@ static void pool_free(struct pool *pool)
     free(pool->record_path);
     free(pool->data);
     free(pool->meta);
-    xenfork__record_free(pool->record);
+    xenfork__keyfile_free(pool->keyfile);
     errno = e;
 }
 #define cleanup_pool __attribute__((cleanup(pool_free)))
@@ -77,17 +77,17 @@ static int load(xenfork_ctx *ctx, const char *dir, struct pool *pool)
     if (!pool->record_path || !pool->data || !pool->meta)
         return xenfork__nomem(ctx);
     pool->step_bytes = STEP_BYTES;
-    return xenfork__record_read(ctx, pool->record_path, &pool->record);
+    return xenfork__keyfile_read(ctx, pool->record_path, &pool->keyfile);
 }
 
 static int check_record(xenfork_ctx *ctx, struct pool *pool)
 {
     uint64_t next;
 
-    if (!xenfork__record_get(pool->record, "uuid") ||
-        !xenfork__record_get_u64(pool->record, "next_id", &next) ||
-        !xenfork__record_get_u64(pool->record, "step_bytes",
-                                 &pool->step_bytes) ||
+    if (!xenfork__keyfile_get(pool->keyfile, "uuid") ||
+        !xenfork__keyfile_get_u64(pool->keyfile, "next_id", &next) ||
+        !xenfork__keyfile_get_u64(pool->keyfile, "step_bytes",
+                                  &pool->step_bytes) ||
         pool->step_bytes < MIN_STEP_BYTES)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed",
                              pool->record_path);
@@ -129,13 +129,13 @@ static int make_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
     if (!xenfork__uuid_random(uuid))
         return xenfork__fail(ctx, XENFORK_E_IO, errno, "no random numbers");
     xenfork__uuid_print(uuid, text);
-    if ((rc = xenfork__record_new(ctx, &pool->record)) < 0 ||
-        (rc = xenfork__record_set(ctx, pool->record, "uuid", text)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, pool->record, "next_id", 1)) < 0 ||
-        (rc = xenfork__record_set_u64(ctx, pool->record, "step_bytes",
-                                      pool->step_bytes)) < 0)
+    if ((rc = xenfork__keyfile_new(ctx, &pool->keyfile)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, pool->keyfile, "uuid", text)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, pool->keyfile, "next_id", 1)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, pool->keyfile, "step_bytes",
+                                       pool->step_bytes)) < 0)
         return rc;
-    return xenfork__record_write(ctx, pool->record_path, pool->record);
+    return xenfork__keyfile_write(ctx, pool->record_path, pool->keyfile);
 }
 
 /* Return the pool's table; the devices are those of its files. */
@@ -230,7 +230,7 @@ int xenfork__pool_uuid(xenfork_ctx *ctx, const char *dir, char **uuid_out)
 
     if (rc < 0 || (rc = check_record(ctx, &pool)) < 0)
         return rc;
-    *uuid_out = strdup(xenfork__record_get(pool.record, "uuid"));
+    *uuid_out = strdup(xenfork__keyfile_get(pool.keyfile, "uuid"));
     return *uuid_out ? 0 : xenfork__nomem(ctx);
 }
 
@@ -338,7 +338,7 @@ int xenfork__pool_new_id(xenfork_ctx *ctx, const char *dir, uint64_t *id_out)
 
     if (rc < 0 || (rc = check_record(ctx, &pool)) < 0)
         return rc;
-    xenfork__record_get_u64(pool.record, "next_id", &id);
+    xenfork__keyfile_get_u64(pool.keyfile, "next_id", &id);
     if (id > MAX_ID) {
         xenfork__fail(ctx, XENFORK_E_DISK, 0, "the pool %s has had %u devices",
                       pool.name, MAX_ID);
@@ -346,9 +346,9 @@ int xenfork__pool_new_id(xenfork_ctx *ctx, const char *dir, uint64_t *id_out)
             ctx, "destroy the clones whose disks are in it: then a new pool is "
                  "made");
     }
-    if ((rc = xenfork__record_set_u64(ctx, pool.record, "next_id", id + 1)) <
+    if ((rc = xenfork__keyfile_set_u64(ctx, pool.keyfile, "next_id", id + 1)) <
             0 ||
-        (rc = xenfork__record_write(ctx, pool.record_path, pool.record)) < 0)
+        (rc = xenfork__keyfile_write(ctx, pool.record_path, pool.keyfile)) < 0)
         return rc;
     *id_out = id;
     return 0;
@@ -449,17 +449,17 @@ int xenfork__pool_remove(xenfork_ctx *ctx, const char *dir)
 {
     char name[XENFORK__DM_NAME_BYTES];
     cleanup_free char *folder = path_of(dir, "");
-    cleanup_free char *record = path_of(dir, "/record");
+    cleanup_free char *keyfile = path_of(dir, "/record");
     int rc;
 
-    if (!folder || !record)
+    if (!folder || !keyfile)
         return xenfork__nomem(ctx);
     xenfork__pool_name(dir, name);
     rc = xenfork__sys_dm_remove(ctx, name);
     if (rc == XENFORK_E_BUSY)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0, "the pool %s is in use",
                              name);
-    if (rc < 0 || (rc = xenfork__file_remove(ctx, record)) < 0)
+    if (rc < 0 || (rc = xenfork__file_remove(ctx, keyfile)) < 0)
         return rc;
     return xenfork__dir_remove(ctx, folder);
 }

@@ -58,9 +58,9 @@ static int name_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
     return thin->record ? 0 : xenfork__nomem(ctx);
 }
 
-static int malformed(xenfork_ctx *ctx, const char *record)
+static int malformed(xenfork_ctx *ctx, const char *keyfile)
 {
-    return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", record);
+    return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", keyfile);
 }
 
 static int set(xenfork_ctx *ctx, char **text, const char *value)
@@ -108,19 +108,19 @@ static int set_origin(xenfork_ctx *ctx, struct xenfork__thin *thin,
 }
 
 static int parse(xenfork_ctx *ctx, struct xenfork__thin *thin,
-                 const struct xenfork__record *record)
+                 const struct xenfork__keyfile *keyfile)
 {
-    const char *kind = xenfork__record_get(record, "kind");
-    const char *origin = xenfork__record_get(record, "origin");
-    const char *is = xenfork__record_get(record, "origin_is");
-    const char *pool = xenfork__record_get(record, "pool");
+    const char *kind = xenfork__keyfile_get(keyfile, "kind");
+    const char *origin = xenfork__keyfile_get(keyfile, "origin");
+    const char *is = xenfork__keyfile_get(keyfile, "origin_is");
+    const char *pool = xenfork__keyfile_get(keyfile, "pool");
     int rc;
 
     if (!kind || !origin || !origin[0] || !is ||
-        !xenfork__record_get_u64(record, "sectors", &thin->sectors))
+        !xenfork__keyfile_get_u64(keyfile, "sectors", &thin->sectors))
         return malformed(ctx, thin->record);
-    thin->is_sealed = !strcmp(kind, "sealed");
-    thin->has_id = xenfork__record_get_u64(record, "id", &thin->id);
+    thin->is_base = !strcmp(kind, "base");
+    thin->has_id = xenfork__keyfile_get_u64(keyfile, "id", &thin->id);
     if (thin->has_id != (pool != NULL))
         return malformed(ctx, thin->record);
     if ((rc = set_origin(ctx, thin, origin)) < 0 ||
@@ -133,9 +133,9 @@ static int parse(xenfork_ctx *ctx, struct xenfork__thin *thin,
  * Refuse a record that was copied or renamed: there would be two of one disk.
  */
 static int check_name(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                      const struct xenfork__record *record)
+                      const struct xenfork__keyfile *keyfile)
 {
-    const char *name = xenfork__record_get(record, "name");
+    const char *name = xenfork__keyfile_get(keyfile, "name");
 
     if (name && !strcmp(name, strrchr(thin->path, '/') + 1))
         return 0;
@@ -147,12 +147,12 @@ static int check_name(xenfork_ctx *ctx, const struct xenfork__thin *thin,
 
 static int read_descriptor(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
-    cleanup_record struct xenfork__record *record = NULL;
-    int rc = xenfork__record_read(ctx, thin->record, &record);
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
+    int rc = xenfork__keyfile_read(ctx, thin->record, &keyfile);
 
-    if (rc < 0 || (rc = check_name(ctx, thin, record)) < 0)
+    if (rc < 0 || (rc = check_name(ctx, thin, keyfile)) < 0)
         return rc;
-    return parse(ctx, thin, record);
+    return parse(ctx, thin, keyfile);
 }
 
 /* Refuse a file that has the name now, but does not back the clones. */
@@ -170,14 +170,14 @@ static int replaced(xenfork_ctx *ctx, const struct xenfork__thin *thin,
 static int read_head(xenfork_ctx *ctx, const char *path,
                      struct xenfork__thin *thin, bool *is_out)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *is, *origin;
-    int rc = xenfork__record_read(ctx, path, &record);
+    int rc = xenfork__keyfile_read(ctx, path, &keyfile);
 
     if (rc < 0)
         return rc;
-    is = xenfork__record_get(record, "origin_is");
-    origin = xenfork__record_get(record, "origin");
+    is = xenfork__keyfile_get(keyfile, "origin_is");
+    origin = xenfork__keyfile_get(keyfile, "origin");
     if (!is || !origin)
         return malformed(ctx, path);
     if (strcmp(is, thin->origin_is) != 0)
@@ -187,7 +187,7 @@ static int read_head(xenfork_ctx *ctx, const char *path,
                    : replaced(ctx, thin, is);
     *is_out = true;
     rc = set(ctx, &thin->record, path);
-    return rc < 0 ? rc : parse(ctx, thin, record);
+    return rc < 0 ? rc : parse(ctx, thin, keyfile);
 }
 
 static int find_head(xenfork_ctx *ctx, struct xenfork__thin *thin,
@@ -281,28 +281,28 @@ void xenfork__thin_close(struct xenfork__thin *thin)
 
 int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *kind = !thin->is_descriptor ? "head"
-                       : thin->is_sealed    ? "sealed"
-                                            : "delta";
+                       : thin->is_base      ? "base"
+                                            : "overlay";
     const char *origin = thin->is_on_device ? thin->origin
                                             : strrchr(thin->origin, '/') + 1;
     int rc;
 
-    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "kind", kind)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "name",
-                                  strrchr(thin->record, '/') + 1)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "origin", origin)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "origin_is", thin->origin_is)) <
-            0 ||
-        (rc = xenfork__record_set_u64(ctx, record, "sectors", thin->sectors)) <
-            0 ||
+    if ((rc = xenfork__keyfile_new(ctx, &keyfile)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "kind", kind)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "name",
+                                   strrchr(thin->record, '/') + 1)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "origin", origin)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "origin_is",
+                                   thin->origin_is)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "sectors",
+                                       thin->sectors)) < 0 ||
         (thin->has_id &&
-         ((rc = xenfork__record_set(ctx, record, "pool", thin->pool)) < 0 ||
-          (rc = xenfork__record_set_u64(ctx, record, "id", thin->id)) < 0)))
+         ((rc = xenfork__keyfile_set(ctx, keyfile, "pool", thin->pool)) < 0 ||
+          (rc = xenfork__keyfile_set_u64(ctx, keyfile, "id", thin->id)) < 0)))
         return rc;
-    return xenfork__record_write(ctx, thin->record, record);
+    return xenfork__keyfile_write(ctx, thin->record, keyfile);
 }
 
 int xenfork__thin_is_in_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin,

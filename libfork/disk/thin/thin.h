@@ -37,12 +37,12 @@ struct xenfork__thin {
     char device[XENFORK__DM_NAME_BYTES];
     /* every device over the origin uses this one */
     char base[XENFORK__DM_NAME_BYTES];
-    char *origin;                      /* the file or device below all */
+    char *origin;      /* the file or device below all */
     char *origin_is;   /* "inode 12", "dm LVM-…": not its name */
     char *pool;        /* UUID; NULL: it is in none */
     bool is_on_device; /* the origin is one */
     bool is_descriptor;
-    bool is_sealed;
+    bool is_base;
     bool has_id; /* of a thin device */
     uint64_t id;
     uint64_t sectors;
@@ -83,8 +83,8 @@ int xenfork__thin_origin_is(xenfork_ctx *ctx, const char *path, char **is_out);
 /* Set device and base, once origin_is is known. */
 int xenfork__thin_name_devices(xenfork_ctx *ctx, struct xenfork__thin *thin);
 /* Name the device of the overlay of this path, as it is, or was. */
-void xenfork__thin_name_delta(const char *path,
-                              char name_out[XENFORK__DM_NAME_BYTES]);
+void xenfork__thin_name_overlay(const char *path,
+                                char name_out[XENFORK__DM_NAME_BYTES]);
 
 /* Return the number of the device that serves the disk of this path; 0: none */
 int xenfork__thin_number(xenfork_ctx *ctx, const char *path,
@@ -134,12 +134,12 @@ int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                          uint64_t *sectors_out);
 
 struct xenfork__detach_request;
-struct xenfork__cut;
+struct xenfork__snapshot;
 /* The driver's detach(), see disk.h: disk/thin/detach.c */
 int xenfork__thin_make_own(xenfork_ctx *ctx,
                            const struct xenfork__detach_request *request);
 int xenfork__thin_detach_settle(xenfork_ctx *ctx,
-                                const struct xenfork__cut *cut,
+                                const struct xenfork__snapshot *snapshot,
                                 bool *is_switched_out);
 /*
  * Copy an overlay that a domain uses into a file, step by step:
@@ -166,7 +166,7 @@ void xenfork__thin_name_under(const struct xenfork__thin *thin,
 
 /* The disks that an origin backs: disk/thin/writeback.c */
 struct xenfork__thin_users {
-    uint32_t deltas, sealed; /* on this origin */
+    uint32_t overlays, base; /* on this origin */
     bool has_head;           /* it has */
     uint32_t records;        /* of any kind, in the folder */
 };
@@ -185,7 +185,7 @@ int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir);
  * Write a head back into one file, without the lock, however long it takes.
  * INUSE
  */
-int xenfork__thin_merge(xenfork_ctx *ctx, const char *path);
+int xenfork__thin_write_back(xenfork_ctx *ctx, const char *path);
 
 static inline void xenfork__thin_cleanup(struct xenfork__thin **thin)
 {

@@ -12,20 +12,20 @@
 static int count_one(xenfork_ctx *ctx, const char *path, const char *origin_is,
                      struct xenfork__thin_users *users)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *kind, *of;
-    int rc = xenfork__record_read(ctx, path, &record);
+    int rc = xenfork__keyfile_read(ctx, path, &keyfile);
 
     if (rc < 0)
         return rc;
-    kind = xenfork__record_get(record, "kind");
-    of = xenfork__record_get(record, "origin_is");
+    kind = xenfork__keyfile_get(keyfile, "kind");
+    of = xenfork__keyfile_get(keyfile, "origin_is");
     users->records++;
     if (!kind || !of || strcmp(of, origin_is))
         return 0;
     users->has_head |= !strcmp(kind, "head");
-    users->sealed += !strcmp(kind, "sealed");
-    users->deltas += !strcmp(kind, "delta");
+    users->base += !strcmp(kind, "base");
+    users->overlays += !strcmp(kind, "overlay");
     return 0;
 }
 

@@ -172,7 +172,7 @@ static int settle(xenfork_ctx *ctx, const struct xenfork__thin *thin,
     if (rc < 0)
         return rc;
     is_plain = !users.has_head;
-    if (!users.deltas && !users.sealed) {
+    if (!users.overlays && !users.base) {
         if (users.has_head)
             rc = drop_unneeded(ctx, thin->origin, is_waiting, &is_plain);
         if (rc == 0 && is_plain)
@@ -189,7 +189,7 @@ int xenfork__thin_settle(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     return settle(ctx, thin, false);
 }
 
-int xenfork__thin_merge(xenfork_ctx *ctx, const char *path)
+int xenfork__thin_write_back(xenfork_ctx *ctx, const char *path)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
     struct xenfork__thin_users users;
@@ -202,7 +202,7 @@ int xenfork__thin_merge(xenfork_ctx *ctx, const char *path)
         (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) < 0)
         return rc;
     if (thin->has_id && !thin->is_descriptor && !info.open_count &&
-        !users.deltas && !users.sealed) {
+        !users.overlays && !users.base) {
         rc = xenfork__thin_unmake(ctx, thin);
         return rc < 0 ? rc : settle(ctx, thin, true);
     }

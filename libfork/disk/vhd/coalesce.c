@@ -22,32 +22,33 @@
 #include "state/keyfile.h"
 #include "state/lock.h"
 
-#define MERGED ".merged"
+#define COALESCED ".coalesced"
 
 static char *marker_of(xenfork_ctx *ctx, const char *upper)
 {
     char *marker;
 
-    if (asprintf(&marker, "%s" MERGED, xenfork__vhd_file(upper)) >= 0)
+    if (asprintf(&marker, "%s" COALESCED, xenfork__vhd_file(upper)) >= 0)
         return marker;
     xenfork__nomem(ctx);
     return NULL;
 }
 
-static int note_merged(xenfork_ctx *ctx, const char *marker, const char *lower)
+static int note_coalesced(xenfork_ctx *ctx, const char *marker,
+                          const char *lower)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     int rc;
 
-    if ((rc = xenfork__record_new(ctx, &record)) < 0 ||
-        (rc = xenfork__record_set(ctx, record, "lower", lower)) < 0)
+    if ((rc = xenfork__keyfile_new(ctx, &keyfile)) < 0 ||
+        (rc = xenfork__keyfile_set(ctx, keyfile, "lower", lower)) < 0)
         return rc;
-    return xenfork__record_write(ctx, marker, record);
+    return xenfork__keyfile_write(ctx, marker, keyfile);
 }
 
-int xenfork__vhd_merge(xenfork_ctx *ctx,
-                       const struct xenfork__collapse_request *request,
-                       bool *again_out)
+int xenfork__vhd_coalesce(xenfork_ctx *ctx,
+                          const struct xenfork__collapse_request *request,
+                          bool *again_out)
 {
     cleanup_free char *upper = NULL;
     cleanup_free char *lower = NULL;
@@ -65,7 +66,7 @@ int xenfork__vhd_merge(xenfork_ctx *ctx,
     if ((rc = xenfork__sys_vhd_coalesce(ctx, xenfork__vhd_file(upper))) < 0 ||
         (rc = xenfork__sys_vhd_sync(ctx, xenfork__vhd_file(lower))) < 0)
         return rc;
-    return note_merged(ctx, marker, lower);
+    return note_coalesced(ctx, marker, lower);
 }
 
 /*
@@ -75,7 +76,7 @@ int xenfork__vhd_merge(xenfork_ctx *ctx,
 static int note_above(xenfork_ctx *ctx,
                       const struct xenfork__collapse_request *request,
                       const char *marker, const char *upper,
-                      struct xenfork__record *record)
+                      struct xenfork__keyfile *keyfile)
 {
     cleanup_above struct xenfork__above above = {0};
     int rc = request->ops->above(ctx, upper, &above);
@@ -85,11 +86,11 @@ static int note_above(xenfork_ctx *ctx,
         char clone[XENFORK__UUID_CHARS];
 
         xenfork__uuid_print(above.items[i].clone, clone);
-        if ((rc = xenfork__record_set_nth(ctx, record, "above", i,
-                                          above.items[i].path)) == 0)
-            rc = xenfork__record_set_nth(ctx, record, "clone", i, clone);
+        if ((rc = xenfork__keyfile_set_nth(ctx, keyfile, "above", i,
+                                           above.items[i].path)) == 0)
+            rc = xenfork__keyfile_set_nth(ctx, keyfile, "clone", i, clone);
     }
-    return rc < 0 ? rc : xenfork__record_write(ctx, marker, record);
+    return rc < 0 ? rc : xenfork__keyfile_write(ctx, marker, keyfile);
 }
 
 /*
@@ -127,20 +128,20 @@ static int lock_clone(xenfork_ctx *ctx, const char *clone,
     return xenfork__lock_take(ctx, clone, false, lock_out);
 }
 
-static int relink_all(xenfork_ctx *ctx, const struct xenfork__record *record,
+static int relink_all(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
                       const char *upper, bool is_locking)
 {
-    const char *lower = xenfork__record_get(record, "lower"), *path;
+    const char *lower = xenfork__keyfile_get(keyfile, "lower"), *path;
     uint32_t i;
     int rc = 0;
 
     for (i = 0; lower && rc >= 0 &&
-                (path = xenfork__record_get_nth(record, "above", i));
+                (path = xenfork__keyfile_get_nth(keyfile, "above", i));
          i++) {
         cleanup_lock struct xenfork__lock *lock = NULL;
 
         if (is_locking)
-            rc = lock_clone(ctx, xenfork__record_get_nth(record, "clone", i),
+            rc = lock_clone(ctx, xenfork__keyfile_get_nth(keyfile, "clone", i),
                             &lock);
         if (rc == 0)
             rc = relink(ctx, path, upper, lower);
@@ -152,36 +153,36 @@ static int relink_all(xenfork_ctx *ctx, const struct xenfork__record *record,
  * Relink the files above a merged one.  NOTFOUND, not logged: it was not
  * merged.
  */
-static int relink_merged(xenfork_ctx *ctx,
-                         const struct xenfork__collapse_request *request,
-                         const char *upper)
+static int relink_coalesced(xenfork_ctx *ctx,
+                            const struct xenfork__collapse_request *request,
+                            const char *upper)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *marker = marker_of(ctx, upper);
     int rc;
 
     if (!marker)
         return XENFORK_E_NOMEM;
-    if ((rc = xenfork__record_read(ctx, marker, &record)) < 0 ||
-        (!xenfork__record_get_nth(record, "above", 0) &&
-         (rc = note_above(ctx, request, marker, upper, record)) < 0))
+    if ((rc = xenfork__keyfile_read(ctx, marker, &keyfile)) < 0 ||
+        (!xenfork__keyfile_get_nth(keyfile, "above", 0) &&
+         (rc = note_above(ctx, request, marker, upper, keyfile)) < 0))
         return rc;
-    return relink_all(ctx, record, upper, true);
+    return relink_all(ctx, keyfile, upper, true);
 }
 
 int xenfork__vhd_relink(xenfork_ctx *ctx,
                         const struct xenfork__collapse_request *request,
                         bool *again_out)
 {
-    cleanup_sealed struct xenfork__sealed_list list = {0};
+    cleanup_base struct xenfork__base_list list = {0};
     bool has_done = false;
     size_t i;
-    int rc = xenfork__sealed_load(ctx, &list);
+    int rc = xenfork__base_load(ctx, &list);
 
     for (i = 0; i < list.count && rc >= 0; i++) {
         if (strcmp(list.items[i].from, request->from) != 0)
             continue;
-        rc = relink_merged(ctx, request, list.items[i].path);
+        rc = relink_coalesced(ctx, request, list.items[i].path);
         has_done |= rc == 0;
         *again_out |= rc == 0 || rc == XENFORK_E_BUSY;
         if (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_BUSY)
@@ -190,16 +191,16 @@ int xenfork__vhd_relink(xenfork_ctx *ctx,
     return rc == 0 && has_done ? request->ops->sweep(ctx) : rc;
 }
 
-int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file)
+int xenfork__vhd_forget_coalesced(xenfork_ctx *ctx, const char *file)
 {
-    cleanup_record struct xenfork__record *record = NULL;
+    cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *marker = marker_of(ctx, file);
-    int rc = marker ? xenfork__record_read(ctx, marker, &record)
+    int rc = marker ? xenfork__keyfile_read(ctx, marker, &keyfile)
                     : XENFORK_E_NOMEM;
 
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
     if (rc == 0)
-        rc = relink_all(ctx, record, file, false);
+        rc = relink_all(ctx, keyfile, file, false);
     return rc < 0 ? rc : xenfork__file_remove(ctx, marker);
 }

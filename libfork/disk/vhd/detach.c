@@ -148,7 +148,7 @@ static int fill_copy(xenfork_ctx *ctx,
 /* Make the clone's disk go on from the copy. */
 static int go_over(xenfork_ctx *ctx, const struct files *files)
 {
-    const struct xenfork__cut cut = {
+    const struct xenfork__snapshot snapshot = {
         .domid = XENFORK_DOMID_NONE, .from = files->leaf, .to = files->copy};
     int rc;
 
@@ -159,7 +159,7 @@ static int go_over(xenfork_ctx *ctx, const struct files *files)
         (rc = xenfork__sys_vhd_relink(ctx, files->leaf, files->copy)) < 0 ||
         (rc = xenfork__sys_vhd_sync(ctx, files->leaf)) < 0)
         return rc;
-    return xenfork__vhd_abort(ctx, &cut);
+    return xenfork__vhd_abort(ctx, &snapshot);
 }
 
 static int detach_in_place(xenfork_ctx *ctx,
@@ -246,7 +246,7 @@ int xenfork__vhd_detach(xenfork_ctx *ctx,
 /* Finish, or undo, as the files tell; the disk's requests go on. */
 static int settle(xenfork_ctx *ctx, const struct files *files)
 {
-    const struct xenfork__cut cut = {
+    const struct xenfork__snapshot snapshot = {
         .domid = XENFORK_DOMID_NONE, .from = files->leaf, .to = files->copy};
     cleanup_free char *parent = NULL;
     bool is_paused = false;
@@ -255,18 +255,19 @@ static int settle(xenfork_ctx *ctx, const struct files *files)
     if (rc < 0)
         return rc;
     if (parent && !strcmp(parent, files->copy))
-        return xenfork__vhd_abort(ctx, &cut);
+        return xenfork__vhd_abort(ctx, &snapshot);
     rc = xenfork__vhd_is_paused(ctx, files->leaf, &is_paused);
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
     return rc == 0 && is_paused ? xenfork__vhd_resume(ctx, files->leaf) : rc;
 }
 
-int xenfork__vhd_detach_settle(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__vhd_detach_settle(xenfork_ctx *ctx,
+                               const struct xenfork__snapshot *snapshot,
                                bool *is_switched_out)
 {
     cleanup_files struct files files = {0};
-    int rc = name_files(ctx, cut->from, &files), r;
+    int rc = name_files(ctx, snapshot->from, &files), r;
 
     *is_switched_out = false;
     if (rc < 0)

@@ -177,7 +177,7 @@ static int remove_files(xenfork_ctx *ctx, const char *file)
         next = NULL;
         return xenfork__nomem(ctx);
     }
-    if ((rc = xenfork__vhd_forget_merged(ctx, file)) < 0)
+    if ((rc = xenfork__vhd_forget_coalesced(ctx, file)) < 0)
         return rc;
     rc = xenfork__file_remove(ctx, next);
     r = xenfork__file_remove(ctx, file);
@@ -256,14 +256,14 @@ const struct xenfork__disk_driver xenfork__disk_vhd = {
     .probe = vhd_probe,
     .path = xenfork__vhd_path,
     .prepare = xenfork__vhd_prepare,
-    .cut = xenfork__vhd_cut,
+    .snapshot = xenfork__vhd_snapshot,
     .abort = xenfork__vhd_abort,
     .clone = vhd_clone,
     .remove = vhd_remove,
     .release = xenfork__vhd_release,
     .parent = vhd_parent,
     .collapse = xenfork__vhd_collapse,
-    .merge = xenfork__vhd_merge,
+    .coalesce = xenfork__vhd_coalesce,
     .detach = xenfork__vhd_detach,
     .detach_settle = xenfork__vhd_detach_settle,
     .usage = vhd_usage,

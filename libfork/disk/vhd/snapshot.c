@@ -17,9 +17,9 @@
 #define MANY_DEPTH 16U /* its tapdisk reopens them in some 0.2 s */
 
 struct files {
-    char *user;   /* the source's, with all links resolved */
-    char *sealed; /* the second name */
-    char *next;   /* the empty one, to begin with */
+    char *user; /* the source's, with all links resolved */
+    char *base; /* the second name */
+    char *next; /* the empty one, to begin with */
 };
 
 static void free_files(struct files *files)
@@ -27,7 +27,7 @@ static void free_files(struct files *files)
     int e = errno;
 
     free(files->user);
-    free(files->sealed);
+    free(files->base);
     free(files->next);
     errno = e;
 }
@@ -37,14 +37,15 @@ static void free_files(struct files *files)
  * Find the files; the new one is in the same folder as both, so that its
  * parent's path stays right.
  */
-static int find_files(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+static int find_files(xenfork_ctx *ctx,
+                      const struct xenfork__snapshot *snapshot,
                       struct files *files)
 {
-    const char *from = xenfork__vhd_file(cut->from);
+    const char *from = xenfork__vhd_file(snapshot->from);
 
-    files->sealed = strdup(xenfork__vhd_file(cut->to));
-    if (!files->sealed ||
-        asprintf(&files->next, "%s" XENFORK__VHD_NEW, files->sealed) < 0) {
+    files->base = strdup(xenfork__vhd_file(snapshot->to));
+    if (!files->base ||
+        asprintf(&files->next, "%s" XENFORK__VHD_NEW, files->base) < 0) {
         files->next = NULL;
         return xenfork__nomem(ctx);
     }
@@ -70,17 +71,18 @@ static int note_depth(xenfork_ctx *ctx, const char *user)
     return rc;
 }
 
-int xenfork__vhd_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+int xenfork__vhd_prepare(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot)
 {
     cleanup_files struct files files = {0};
-    int rc = find_files(ctx, cut, &files);
+    int rc = find_files(ctx, snapshot, &files);
 
     if (rc < 0 || (rc = note_depth(ctx, files.user)) < 0)
         return rc;
-    if (link(files.user, files.sealed))
+    if (link(files.user, files.base))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot link %s as %s",
-                             files.user, files.sealed);
-    rc = xenfork__sys_vhd_snapshot(ctx, files.sealed, files.next);
+                             files.user, files.base);
+    rc = xenfork__sys_vhd_snapshot(ctx, files.base, files.next);
     return rc < 0 ? rc : xenfork__sys_vhd_sync(ctx, files.user);
 }
 
@@ -103,10 +105,10 @@ static bool is_same(const struct stat *a, const struct stat *b)
  */
 static int check_source(xenfork_ctx *ctx, const struct files *files)
 {
-    struct stat user, sealed;
+    struct stat user, base;
 
-    if (!lstat(files->user, &user) && !lstat(files->sealed, &sealed) &&
-        is_same(&user, &sealed))
+    if (!lstat(files->user, &user) && !lstat(files->base, &base) &&
+        is_same(&user, &base))
         return xenfork__vhd_check_served(ctx, files->user);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "another file has been put at %s meanwhile", files->user);
@@ -121,19 +123,20 @@ static int set_mode(const char *path, mode_t mode)
     return fd < 0 ? -1 : fchmod(fd, mode);
 }
 
-int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+int xenfork__vhd_snapshot(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot)
 {
     cleanup_files struct files files = {0};
     int rc;
 
-    if ((rc = find_files(ctx, cut, &files)) < 0 ||
+    if ((rc = find_files(ctx, snapshot, &files)) < 0 ||
         (rc = check_source(ctx, &files)) < 0 ||
         (rc = xenfork__vhd_pause(ctx, files.user)) < 0 ||
         (rc = move(ctx, files.next, files.user)) < 0)
         return rc;
-    if (set_mode(files.sealed, 0400))
+    if (set_mode(files.base, 0400))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                             "cannot make %s read-only", files.sealed);
+                             "cannot make %s read-only", files.base);
     return xenfork__vhd_resume(ctx, files.user);
 }
 
@@ -160,8 +163,8 @@ static int resume_if_paused(xenfork_ctx *ctx, const char *user)
  * source's name back.  Until then the source's file has everything; this may be
  * repeated.
  */
-static int merge(xenfork_ctx *ctx, const struct files *files,
-                 const struct stat *user)
+static int coalesce(xenfork_ctx *ctx, const struct files *files,
+                    const struct stat *user)
 {
     struct xenfork__vhd vhd = {0};
     cleanup_free char *parent = NULL;
@@ -171,39 +174,40 @@ static int merge(xenfork_ctx *ctx, const struct files *files,
         (rc = xenfork__sys_vhd_query(ctx, files->user, &vhd)) < 0)
         return rc;
     parent = vhd.parent;
-    if (!parent || strcmp(parent, files->sealed) != 0)
+    if (!parent || strcmp(parent, files->base) != 0)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is not backed by %s",
-                             files->user, files->sealed);
+                             files->user, files->base);
     if (vhd.allocated && (rc = xenfork__sys_vhd_coalesce(ctx, files->user)) < 0)
         return rc;
-    if (set_mode(files->sealed, user->st_mode & 07777))
+    if (set_mode(files->base, user->st_mode & 07777))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                             "cannot make %s writable", files->sealed);
-    rc = xenfork__sys_vhd_sync(ctx, files->sealed);
-    return rc < 0 ? rc : move(ctx, files->sealed, files->user);
+                             "cannot make %s writable", files->base);
+    rc = xenfork__sys_vhd_sync(ctx, files->base);
+    return rc < 0 ? rc : move(ctx, files->base, files->user);
 }
 
 /* Go back to one file under the source's name alone. */
 static int undo(xenfork_ctx *ctx, const struct files *files)
 {
-    struct stat user, sealed;
+    struct stat user, base;
 
-    if (stat(files->sealed, &sealed))
+    if (stat(files->base, &base))
         return errno == ENOENT
                    ? 0
                    : xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                                   "cannot examine %s", files->sealed);
+                                   "cannot examine %s", files->base);
     if (stat(files->user, &user))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
                              files->user);
-    return is_same(&user, &sealed) ? xenfork__file_remove(ctx, files->sealed)
-                                   : merge(ctx, files, &user);
+    return is_same(&user, &base) ? xenfork__file_remove(ctx, files->base)
+                                 : coalesce(ctx, files, &user);
 }
 
-int xenfork__vhd_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut)
+int xenfork__vhd_abort(xenfork_ctx *ctx,
+                       const struct xenfork__snapshot *snapshot)
 {
     cleanup_files struct files files = {0};
-    int rc = find_files(ctx, cut, &files), r;
+    int rc = find_files(ctx, snapshot, &files), r;
 
     if (rc < 0)
         return rc;

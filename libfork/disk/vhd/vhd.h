@@ -33,7 +33,7 @@ int xenfork__vhd_resume(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,
                            bool *is_paused_out);
 /* Finish the relinking for a file that was merged, and is removed. */
-int xenfork__vhd_forget_merged(xenfork_ctx *ctx, const char *file);
+int xenfork__vhd_forget_coalesced(xenfork_ctx *ctx, const char *file);
 /*
  * Relink files that are backed by one that was merged, under the source's lock.
  */
@@ -47,18 +47,22 @@ int xenfork__vhd_forget_copy(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_release(xenfork_ctx *ctx, const char *path);
 int xenfork__vhd_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                       const uint8_t uuid[16], char **path_out);
-int xenfork__vhd_prepare(xenfork_ctx *ctx, const struct xenfork__cut *cut);
-int xenfork__vhd_cut(xenfork_ctx *ctx, const struct xenfork__cut *cut);
-int xenfork__vhd_abort(xenfork_ctx *ctx, const struct xenfork__cut *cut);
+int xenfork__vhd_prepare(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot);
+int xenfork__vhd_snapshot(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot);
+int xenfork__vhd_abort(xenfork_ctx *ctx,
+                       const struct xenfork__snapshot *snapshot);
 int xenfork__vhd_collapse(xenfork_ctx *ctx,
                           const struct xenfork__collapse_request *request,
                           bool *again_out, char **to_out);
-int xenfork__vhd_merge(xenfork_ctx *ctx,
-                       const struct xenfork__collapse_request *request,
-                       bool *again_out);
+int xenfork__vhd_coalesce(xenfork_ctx *ctx,
+                          const struct xenfork__collapse_request *request,
+                          bool *again_out);
 int xenfork__vhd_detach(xenfork_ctx *ctx,
                         const struct xenfork__detach_request *request);
-int xenfork__vhd_detach_settle(xenfork_ctx *ctx, const struct xenfork__cut *cut,
+int xenfork__vhd_detach_settle(xenfork_ctx *ctx,
+                               const struct xenfork__snapshot *snapshot,
                                bool *is_switched_out);
 
 #endif
