@@ -157,7 +157,7 @@ static void test_create(void **state)
     xenfork__qcow2_free(&q);
     /* It is there already, and stays. */
     assert_int_equal(xenfork__qcow2_create(s->ctx, base, "other", top),
-                     XENFORK_E_DISK);
+                     XENFORK_E_EXISTS);
     assert_int_equal(access(top, F_OK), 0);
 }
 
