@@ -30,7 +30,8 @@
 
 /*
  * Wait for a fork: a guest that is being forked is frozen after that, and not
- * told that it cannot be.  If another process is faster, it is told so.
+ * told that it cannot be.  If another operation is faster then, the guest is
+ * told so.
  */
 static void wait_for_fork(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {

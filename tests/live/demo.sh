@@ -183,11 +183,11 @@ note '.host_free_mib.after = $free' --argjson free "$(free_mib)"
 heading 'Host memory:'
 fact '.host_free_mib as $free | ([.fork_list[].private_kib] | add / 1024 | round) as $own
     | "  \($free.before) MiB free before, \($free.with_clones) MiB with 3 clones of 128 MiB, \($free.after) MiB after xl fork-destroy",
-    "  Clones and images have \($own) MiB of their own; the rest of the difference is set aside for what",
+    "  Clones and images have \($own) MiB of their own; the rest of the difference is reserved for what",
     "  they, and the source, may yet write (--reserve)."'
 shows 'three clones took less than three full copies would' \
     facts_say '.host_free_mib | .before - .with_clones < 3 * 128'
-shows "all of it came back, but for Xen's records of pages that the source has not yet written anew" \
+shows "all of it came back, but for Xen's records of pages that the source has not yet written again" \
     facts_say ".host_free_mib | .after >= .before - $RECORDS_MIB"
 
 heading 'A fork beside other ways to get this guest, one after the other in this boot:'
