@@ -187,13 +187,17 @@ static int remove_filter(int ifindex, uint32_t way, uint32_t *handle_out)
 /* Remove our filters, and nothing else. */
 static int release(int ifindex)
 {
-    uint32_t handle = 0;
+    bool have_made = false;
     size_t i;
 
-    for (i = 0; i < ARRAY_SIZE(ways); i++)
+    for (i = 0; i < ARRAY_SIZE(ways); i++) {
+        uint32_t handle = 0;
+
         if (remove_filter(ifindex, ways[i], &handle) < 0)
             return -1;
-    return handle == WE_MADE ? remove_clsact(ifindex) : 0;
+        have_made |= handle == WE_MADE;
+    }
+    return have_made ? remove_clsact(ifindex) : 0;
 }
 
 static bool is_held(int ifindex)
@@ -207,6 +211,21 @@ static bool is_held(int ifindex)
     return true;
 }
 
+/* Another process of ours may hold it at the same moment: that is as good. */
+static int ensure_filter(int ifindex, uint32_t way, uint32_t handle)
+{
+    struct filters filters;
+
+    if (add_filter(ifindex, way, handle) == 0)
+        return 0;
+    if (errno != EEXIST)
+        return -1;
+    if (list_filters(ifindex, way, &filters) == 0 && filters.ours)
+        return 0;
+    errno = EEXIST;
+    return -1;
+}
+
 static int drop_all(int ifindex)
 {
     int made = make_clsact(ifindex), e;
@@ -215,7 +234,7 @@ static int drop_all(int ifindex)
     if (made < 0)
         return -1;
     for (i = 0; i < ARRAY_SIZE(ways); i++)
-        if (add_filter(ifindex, ways[i], made ? WE_MADE : WE_FOUND) < 0) {
+        if (ensure_filter(ifindex, ways[i], made ? WE_MADE : WE_FOUND) < 0) {
             e = errno;
             release(ifindex);
             errno = e;

@@ -3,7 +3,7 @@
 # A clone that has adapted reboots, and comes up as itself: with its address, MAC, name and ids, by what is on its disk.
 # From its start on nobody hears its source's address or MAC from it.
 # live: --timeout 500
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 

@@ -3,7 +3,7 @@
 # A held NIC is held again when its clone was saved and is restored, as long as xenforkd runs; one that was connected is not.
 # And devices that cannot be forked are named, each with the setting that takes it away.
 # live: --source --timeout 400
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 

@@ -3,7 +3,7 @@
 # Clones on Open vSwitch: held and connected they keep their VLAN, trunks, QoS and flows, are not heard while they are
 # held, nor hear each other, and a port that cannot be held is refused by name.
 # live: --timeout 500
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 
 scripts=/etc/xen/scripts

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The same source ten times in a row: nothing stays but what is documented.
 # live: --source --timeout 580
-# full: 4.17
+# full: 4.20 4.17
 # asan: yes
 . "$(dirname "$0")/lib.sh"
 

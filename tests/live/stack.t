@@ -3,7 +3,7 @@
 # What lies over a network card, of the kernel's own: the agent's hook renews a bond, a VLAN, a bridge and a macvlan over
 # it. In a network of dom0's, whose kernel has them all: no guest runs.
 # live: --timeout 200
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 
 hook=/etc/xenfork/post-fork.d/40-network

@@ -3,7 +3,7 @@
 # xl's commands on all domains, with an image and a clone around that depends on it, and xenforkd to do for the clone
 # (and for its source, before Xen 4.20) what xl does for others.
 # live: --source --timeout 400
-# full: 4.17
+# full: 4.20 4.17
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 

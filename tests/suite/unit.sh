@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `make check` with each compiler and each Xen's headers, in the build roots. Two compilers are asked for their
-# warnings alone, but with --full: what they build is what the sanitizers run.
+# warnings alone, and distcheck for what is built, but with --full: the tests are those that the sanitizers run.
 # shellcheck disable=SC2154  # full: of check
 
 # make_check NAME XEN FLAVOUR TARGET [OPTION…]
@@ -27,14 +27,14 @@ make_check() {
     fi
 }
 
-# make_builds NAME XEN FLAVOUR: that all compiles, the tests too; with --full they run
+# make_builds NAME XEN FLAVOUR TARGET: that all compiles, the tests too; with --full they run
 make_builds() {
     if [ "$full" = yes ]; then
-        make_check "unit, $1" "$2" "$3" check
+        make_check "unit, $1" "$2" "$3" "$4"
         return
     fi
     local log="$LOGS/build,-${1//[ \/]/-}.log" start=$SECONDS
-    if "$TOP/tests/testbed/project" --xen "$2" --flavour "$3" check TESTS= >"$log" 2>&1 </dev/null; then
+    if "$TOP/tests/testbed/project" --xen "$2" --flavour "$3" "$4" TESTS= >"$log" 2>&1 </dev/null; then
         say "ok      builds, $1 ($((SECONDS - start)) s)"
         count 1 0 0
     else
@@ -73,11 +73,11 @@ run_unit() {
     run_clients bookworm agent/clients.t
     run_clients bookworm agent/managers.t
     run_clients bookworm cli/systemd.t
-    make_builds 'Debian 13, Xen 4.20, gcc, -Werror' 4.20 werror
-    make_builds 'Debian 13, Xen 4.20, clang, -Werror' 4.20 clang
+    make_builds 'Debian 13, Xen 4.20, gcc, -Werror' 4.20 werror check
+    make_builds 'Debian 13, Xen 4.20, clang, -Werror' 4.20 clang check
     make_check 'unit, Debian 12, Xen 4.17, gcc' 4.17 plain check "${all[@]}"
     make_check 'unit, Debian 13, ASan and UBSan' 4.20 asan check
-    make_check 'distcheck, Debian 13' 4.20 release distcheck
+    make_builds 'distcheck, Debian 13' 4.20 release distcheck
     if [ -n "${XENFORK_XEN_HEADERS-}" ]; then
         make_check "unit, Debian 13, Xen of $XENFORK_XEN_HEADERS" 4.20 werror check --headers "$XENFORK_XEN_HEADERS"
     else
