@@ -138,12 +138,43 @@ static int say_stranger(xenfork_ctx *ctx, const struct namesakes *found,
                            found->stopped ? uuid : record->name);
 }
 
+int xenfork__name_check(xenfork_ctx *ctx, const char *name, uint32_t domid)
+{
+    static const int kinds[] = {XENFORK_KIND_CLONE, XENFORK_KIND_IMAGE};
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+        cleanup_records struct xenfork__records records = {0};
+        struct namesakes found = {0};
+        int rc;
+
+        if ((rc = xenfork__records_load(ctx, kinds[i], &records)) < 0 ||
+            (rc = look_up(ctx, &records, name, &found)) < 0)
+            return rc;
+        if (!found.live && (found.stopped || found.renamed))
+            return say_stranger(ctx, &found, name, domid);
+    }
+    return 0;
+}
+
+/* Is there a domain that this is the number of, or the name, and of no other?
+ */
+static bool is_domain(xenfork_ctx *ctx, const char *name)
+{
+    struct xenfork__dominfo info;
+    uint32_t domid;
+
+    if (xenfork__domid_parse(name, &domid))
+        return xenfork__xen_info(ctx, domid, &info) == 0;
+    return xenfork__xen_by_name(ctx, name, &domid) == 0 &&
+           xenfork__name_check(ctx, name, domid) == 0;
+}
+
 static int not_ours(xenfork_ctx *ctx, int kind, const char *name)
 {
     const char *article = kind == XENFORK_KIND_IMAGE ? "an" : "a";
-    uint32_t domid;
 
-    if (xenfork__find(ctx, name, &domid) == 0) {
+    if (is_domain(ctx, name)) {
         xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
                       "domain %s is not %s %s of xenfork's", name, article,
                       kind_name(kind));
@@ -209,23 +240,4 @@ int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
         record->name = NULL;
     }
     return rc;
-}
-
-int xenfork__name_check(xenfork_ctx *ctx, const char *name, uint32_t domid)
-{
-    static const int kinds[] = {XENFORK_KIND_CLONE, XENFORK_KIND_IMAGE};
-    size_t i;
-
-    for (i = 0; i < ARRAY_SIZE(kinds); i++) {
-        cleanup_records struct xenfork__records records = {0};
-        struct namesakes found = {0};
-        int rc;
-
-        if ((rc = xenfork__records_load(ctx, kinds[i], &records)) < 0 ||
-            (rc = look_up(ctx, &records, name, &found)) < 0)
-            return rc;
-        if (!found.live && (found.stopped || found.renamed))
-            return say_stranger(ctx, &found, name, domid);
-    }
-    return 0;
 }
