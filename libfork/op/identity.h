@@ -28,6 +28,13 @@ struct xenfork__taken {
 };
 int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out);
 void xenfork__taken_free(struct xenfork__taken *taken);
+bool xenfork__taken_has_name(const struct xenfork__taken *taken,
+                             const char *name);
+bool xenfork__taken_has_uuid(const struct xenfork__taken *taken,
+                             const uint8_t uuid[16]);
+/* One more that is in use from now on. */
+int xenfork__taken_add_mac(xenfork_ctx *ctx, struct xenfork__taken *taken,
+                           const uint8_t mac[6]);
 
 /*
  * Check that the identity that is requested for one clone is free and valid.
