@@ -8,7 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What is synced in a directory is not lost with the directory's own name. */
+/*
+ * Sync a new directory's own name, without which what is synced in it would be
+ * lost.
+ */
 static void sync_name(const char *path)
 {
     char parent[PATH_MAX + sizeof("/..")];

@@ -32,7 +32,10 @@ static int yields(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
                           : 0;
 }
 
-/* Does the driver say that it cannot, so that others may be asked? */
+/*
+ * Tell whether the driver has answered that it cannot, so that others may be
+ * asked.
+ */
 static bool is_refusal(int rc)
 {
     return rc == XENFORK_E_DISK || rc == XENFORK_E_NOSPC;

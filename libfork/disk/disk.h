@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The disks of a fork: one driver for each, a journal for all.  prepare() runs
- * while the source runs, the snapshot (cut) is taken while it does not, with
- * its rings drained; then clones are made, as many and as late as wanted.
- * Everything that a driver is about to make is journaled before, under the
- * driver's name: rolling the journal back calls abort(), or remove().
+ * while the source runs, snapshot() while it does not, with its rings drained;
+ * then clones are made, as many and as late as wanted.  Everything that a
+ * driver is about to make is journaled before, under the driver's name: rolling
+ * the journal back calls abort(), or remove().
  *
  * A path names a disk for its driver, and is what libxl has in its record: a
  * file, a device, or the target of a block script.  It stays the same for the

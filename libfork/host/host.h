@@ -293,7 +293,10 @@ int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname);
 bool xenfork__sys_is_held(const char *ifname);
 /* Check that the interface can be held.  DEVICE with remedy, not logged */
 int xenfork__sys_can_hold(xenfork_ctx *ctx, const char *ifname);
-/* Does a program pass its frames on, before any filter sees them? */
+/*
+ * Tell whether a program passes the interface's frames on before any filter
+ * sees them.
+ */
 bool xenfork__sys_is_switched(int ifindex);
 int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname);
 /* Move an interface to another bridge, held or not. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Who hears a network interface's frames before the kernel's filters do: a
+ * Find who hears a network interface's frames before the kernel's filters do: a
  * packet socket (__netif_receive_skb_core(), before sch_handle_ingress()).
  * tcpdump only listens; Open vSwitch's userspace datapath passes them on.
  */
@@ -16,7 +16,7 @@
 #define SWITCH  "ovs-vswitchd\n"
 #define SOCKETS "/proc/net/packet"
 
-/* Is a socket with this number bound to the interface? */
+/* Tell whether a socket with this number is bound to the interface. */
 static bool is_bound(int ifindex, uint64_t inode)
 {
     cleanup_file FILE *file = fopen(SOCKETS, "re");

@@ -137,8 +137,9 @@ static int check_state(xenfork_ctx *ctx, xenfork_check *check,
                       "the domain is being destroyed",
                       "start it anew, and fork it when it runs");
     /*
-     * It runs while its pages are sent: those are of a type that Xen does not
-     * share (p2m_is_sharable(), Xen 4.17), and its suspension is not ours.
+     * A domain that is being migrated runs while its pages are sent: those are
+     * of a type that Xen does not share (p2m_is_sharable(), Xen 4.17), and its
+     * suspension is not ours.
      */
     if (!info->is_shutdown)
         return check_saved(ctx, check, info->domid, &is_saved);

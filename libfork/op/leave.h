@@ -9,7 +9,7 @@
  * Tell whether the clone has left this host.  domid NONE: it has no domain here
  */
 bool xenfork__has_left(const struct xenfork__record *clone, uint32_t domid);
-/* Does whoever takes it away live still? */
+/* Tell whether the process that takes the clone away still lives. */
 bool xenfork__is_leaving(const xenfork_ctx *ctx,
                          const struct xenfork__record *clone);
 /*
