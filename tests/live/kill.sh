@@ -3,7 +3,7 @@
 # What the scripts on killed forks share: kill.t, kill-late.t, kill-keeper.t, kill-random.t.
 #
 # A killed fork leaves the host as it was, with these exceptions, which any fork leaves: the empty directories
-# locks, images, clones, frozen and txn of the state, and .xenfork beside a source's disks. And Xen's own exception: before
+# locks, images, clones, frozen and journals of the state, and .xenfork beside a source's disks. And Xen's own exception: before
 # 4.20 the process that `xl create` leaves to watch a domain ends when the domain is suspended.
 
 # Domains of clones go with their devices: that takes hotplug scripts, in the emulator some 15 s.
@@ -11,7 +11,7 @@ UNDO_SECONDS=60
 
 host() {
     snapshot_of_host /var/lib/xenfork /data /var/lib/xen |
-        grep -vE '^file (/var/lib/xenfork(/(locks|images|clones|frozen|txn))?|/data/\.xenfork)$|^[0-9]+ process xl$'
+        grep -vE '^file (/var/lib/xenfork(/(locks|images|clones|frozen|journals))?|/data/\.xenfork)$|^[0-9]+ process xl$'
 }
 
 flags_of() { xl list "$1" | awk 'NR == 2 { print $5 }'; }

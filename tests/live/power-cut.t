@@ -77,7 +77,7 @@ whole() {
 
 left() {
     printf '%s %s %s\n' "$(xl fork-list --json | jq -c '[.[].name]')" \
-        "$(find /var/lib/xenfork/{txn,restarts,clones,images,frozen} -mindepth 1 2>/dev/null | wc -l)" \
+        "$(find /var/lib/xenfork/{journals,restarts,clones,images,frozen} -mindepth 1 2>/dev/null | wc -l)" \
         "$(find "$ours" -type f ! -path '*/pool/*' ! -name '*.head' 2>/dev/null | wc -l)"
 }
 nothing_left() { [ "$(left)" = '[] 0 0' ]; }

@@ -5,7 +5,7 @@
 # A refusal leaves nothing but the empty directory that the state's locks were in.
 
 host() {
-    snapshot_of_host /var/lib/xenfork /data /var/lib/xen | grep -vE '^file /var/lib/xenfork(/(locks|txn))?$'
+    snapshot_of_host /var/lib/xenfork /data /var/lib/xen | grep -vE '^file /var/lib/xenfork(/(locks|journals))?$'
 }
 
 # guest_of DOM: what a refusal must not touch

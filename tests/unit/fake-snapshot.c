@@ -181,7 +181,7 @@ char *fake_snapshot(void)
             put_domain(f, &fake->domains[i]);
     for (i = 0; i < fake->keeper_count; i++)
         if (!fake->keepers[i].is_gone && !fake->keepers[i].is_committed)
-            fprintf(f, "keeper %s waits\n", fake->keepers[i].txn_id);
+            fprintf(f, "keeper %s waits\n", fake->keepers[i].journal_id);
     fake_put_dms(f);
     put_files(f, fake->dir);
     if (fake->violation[0])

@@ -310,7 +310,7 @@ uint64_t xenfork__sys_process_started(unsigned int pid)
     return pid && pid == fake->process ? 77 : 0;
 }
 
-int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
+int xenfork__sys_keeper(xenfork_ctx *ctx, const char *journal_id,
                         int *keeper_fd_out)
 {
     struct fake_keeper *k;
@@ -323,7 +323,7 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *txn_id,
             xenfork__fail(ctx, XENFORK_E_IO, errno, "cannot start the keeper"));
     k = &fake->keepers[fake->keeper_count++];
     *k = (struct fake_keeper){.fd = fds[0], .starter = getpid()};
-    fake_copy_string(k->txn_id, sizeof(k->txn_id), txn_id);
+    fake_copy_string(k->journal_id, sizeof(k->journal_id), journal_id);
     if (fake->keeper_dies) {
         close(fds[0]);
         k->fd = -1;

@@ -130,7 +130,7 @@ struct fake_domain {
 };
 
 struct fake_keeper {
-    char txn_id[FAKE_NAME];
+    char journal_id[FAKE_NAME];
     int fd; /* our end; -1: nobody holds the other end any more */
     pid_t starter;
     bool is_committed;

@@ -172,7 +172,7 @@ static void test_fork(void **state)
     assert_int_equal(access(path, F_OK), 0);
     /* That is begun by who destroys the last of them. */
     assert_int_equal(fake->keeper_count, 2);
-    assert_string_equal(fake->keepers[1].txn_id, XENFORK__KEEPER_COLLAPSE);
+    assert_string_equal(fake->keepers[1].journal_id, XENFORK__KEEPER_COLLAPSE);
     assert_int_equal(chain_collapse(), 3);
     assert_int_equal(chain_depth(), 1);
     assert_int_equal(chain_sealed(), 0);
@@ -207,7 +207,7 @@ static void test_thawed(void **state)
     xenfork__lock_drop(lock);
     xenfork__collapse_begin(chain->ctx);
     assert_int_equal(fake->keeper_count, 2);
-    assert_string_equal(fake->keepers[0].txn_id, XENFORK__KEEPER_COLLAPSE);
+    assert_string_equal(fake->keepers[0].journal_id, XENFORK__KEEPER_COLLAPSE);
     chain_collapse();
     assert_int_equal(chain_depth(), 1);
     assert_int_equal(chain_sealed(), 0);

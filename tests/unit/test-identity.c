@@ -36,17 +36,17 @@ static int teardown(void **state)
 
 /* So many; the calls that it took. */
 static uint32_t choose(struct fork_scene *s, uint32_t count,
-                       struct xenfork__journal **txn_out,
+                       struct xenfork__journal **journal_out,
                        struct xenfork__identity **ids_out)
 {
     xenfork_spec *spec;
     uint32_t calls;
 
     assert_int_equal(xenfork_spec_new(count, &spec), 0);
-    assert_int_equal(xenfork__journal_begin(s->ctx, txn_out), 0);
+    assert_int_equal(xenfork__journal_begin(s->ctx, journal_out), 0);
     fake_disarm();
     assert_int_equal(xenfork__identities_choose(s->ctx, spec, "src", config,
-                                                *txn_out, ids_out),
+                                                *journal_out, ids_out),
                      0);
     calls = fake_calls();
     xenfork_spec_free(spec);
@@ -94,11 +94,11 @@ static void test_at_once(void **state)
 {
     struct fork_scene *s = *state;
     struct xenfork__identity *ids[2];
-    struct xenfork__journal *txns[2];
+    struct xenfork__journal *journals[2];
     uint32_t i;
 
-    choose(s, 40, &txns[0], &ids[0]);
-    choose(s, 40, &txns[1], &ids[1]);
+    choose(s, 40, &journals[0], &ids[0]);
+    choose(s, 40, &journals[1], &ids[1]);
     assert_string_equal(ids[0][39].name, "src-40");
     assert_string_equal(ids[1][0].name, "src-41");
     for (i = 0; i < 40; i++) {
@@ -119,7 +119,7 @@ static void test_at_once(void **state)
     assert_int_equal(fork_it(s, s->src), XENFORK_E_UUIDTAKEN);
     for (i = 0; i < 2; i++) {
         xenfork__identities_free(ids[i], 40);
-        assert_int_equal(xenfork__journal_commit(s->ctx, txns[i]), 0);
+        assert_int_equal(xenfork__journal_commit(s->ctx, journals[i]), 0);
     }
     assert_int_equal(fork_it(s, s->src), 0);
 }

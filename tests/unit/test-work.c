@@ -181,7 +181,7 @@ static void test_hydrate_too_early(void **state)
     xenfork__record_free(node);
 }
 
-static char *frozen_txn(void)
+static char *frozen_journal(void)
 {
     struct xenfork__record *node;
     char *journal;
@@ -210,7 +210,7 @@ static void test_answer(void **state)
 
     (void)state;
     assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
-    journal = frozen_txn();
+    journal = frozen_journal();
     fake->on_wait = shut_down_at_last;
     assert_int_equal(work(s.ctx, WORKER_ANSWER, journal, 0), 0);
     fake->on_wait = NULL;
@@ -226,7 +226,7 @@ static void test_answer_fails(void **state)
 
     (void)state;
     assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
-    journal = frozen_txn();
+    journal = frozen_journal();
     fake_fail_function("xenfork__xen_wait_event", XENFORK_E_XEN, 0);
     assert_int_equal(work(s.ctx, WORKER_ANSWER, journal, 0), 1);
     fake_disarm();
