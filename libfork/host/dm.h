@@ -190,6 +190,9 @@ void xenfork__areas_free(struct xenfork__areas *areas);
 /* Tell whether a block belongs to both. */
 bool xenfork__areas_meet(const struct xenfork__areas *a,
                          const struct xenfork__areas *b);
+/* Tell whether two paths lead to disks with a block in common.  DISK */
+int xenfork__sys_overlaps(xenfork_ctx *ctx, const char *a, const char *b,
+                          bool *is_out);
 /*
  * Tell whether the process has a file or device with blocks there open for
  * writing.  False: also if the process is gone

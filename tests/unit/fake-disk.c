@@ -72,6 +72,19 @@ int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
+int xenfork__sys_overlaps(xenfork_ctx *ctx, const char *a, const char *b,
+                          bool *is_out)
+{
+    const char *x = fake->overlapping[0], *y = fake->overlapping[1];
+
+    FAKE_ENTER(ctx);
+    if (access(a, F_OK) || access(b, F_OK))
+        return fake_dm_refuse(ctx, ENOENT, a);
+    *is_out = (!strcmp(a, x) && !strcmp(b, y)) ||
+              (!strcmp(a, y) && !strcmp(b, x));
+    return fake_leave(0);
+}
+
 int xenfork__sys_disk_is(xenfork_ctx *ctx, const char *path,
                          char is_out[XENFORK__DISK_IS])
 {

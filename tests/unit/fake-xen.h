@@ -165,6 +165,7 @@ struct fake_thin {
 struct fake {
     char dir[FAKE_PATH];     /* everything that tests write is in here */
     char written[FAKE_PATH]; /* a file that somebody writes to */
+    char overlapping[2][FAKE_PATH]; /* two disks with a block in common */
     uint32_t boots;          /* of the host: see fake_reboot() */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
     bool cannot_thin, cannot_protect, has_no_space, pool_is_full,

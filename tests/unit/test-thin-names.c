@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/thin/name.c, thin.c: one disk by several names, and what is not that disk. */
+/* disk/thin/name.c, thin.c: one disk by several names, and what is not that
+ * disk. */
 #include "config.h"
 
 #include <stdarg.h>
@@ -164,6 +165,29 @@ static void test_device(void **state)
     make_file("dev/dm-3");
     assert_int_equal(link(at("dev/dm-3"), at("dev/vg0-p")), 0);
     assert_one_disk("dev/dm-3", "dev/vg0-p");
+}
+
+/* A partition of a disk that backs clones, which Xen would let be written. */
+static void test_partition(void **state)
+{
+    (void)state;
+    make_file("dev/sdb");
+    make_file("dev/sdb1");
+    make_file("dev/sdc1");
+    snprintf(fake->overlapping[0], FAKE_PATH, "%s", at("dev/sdb"));
+    snprintf(fake->overlapping[1], FAKE_PATH, "%s", at("dev/sdb1"));
+    use_disk("dev/sdb");
+    assert_int_equal(fork_it(s, s->src), 0);
+    reboot();
+    assert_int_equal(attach(at("dev/sdb1"), 'w'), XENFORK_E_INUSE);
+    assert_text("has blocks of");
+    assert_string_equal(type_of(at("dev/sdb1")), "none");
+    assert_int_equal(attach(at("dev/sdc1"), 'w'), 0);
+    assert_int_equal(attach(at("dev/sdb1"), 'r'), 0);
+    assert_int_equal(xenfork__thin_detach(s->ctx, at("dev/sdb1"), NULL), 0);
+    /* The disk that they have it from may be gone. */
+    assert_int_equal(unlink(at("dev/sdb")), 0);
+    assert_int_equal(attach(at("dev/sdb1"), 'w'), 0);
 }
 
 /* What was written since is recorded in the other folder. */
@@ -332,12 +356,13 @@ static void test_folder_locked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_link_to_file), TEST(test_link_to_folder),
-        TEST(test_hard_link),    TEST(test_hard_link_elsewhere),
-        TEST(test_device),       TEST(test_two_pools),
-        TEST(test_copied),       TEST(test_other_pool),
-        TEST(test_replaced),     TEST(test_foreign_folder),
-        TEST(test_not_sealed),   TEST(test_folder_locked),
+        TEST(test_link_to_file),   TEST(test_link_to_folder),
+        TEST(test_hard_link),      TEST(test_hard_link_elsewhere),
+        TEST(test_device),         TEST(test_partition),
+        TEST(test_two_pools),      TEST(test_copied),
+        TEST(test_other_pool),     TEST(test_replaced),
+        TEST(test_foreign_folder), TEST(test_not_sealed),
+        TEST(test_folder_locked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

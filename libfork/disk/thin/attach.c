@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "disk/thin/pool.h"
+#include "state/files.h"
 
 /* Refuse to write a file that backs overlays, for every domain. */
 static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
@@ -23,11 +24,64 @@ static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
     return rc < 0 ? rc : xenfork__thin_make_head(ctx, thin);
 }
 
+/* Refuse to write blocks of another device that backs disks of clones. */
+static int check_record(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                        const char *path)
+{
+    cleanup_thin struct xenfork__thin *other = NULL;
+    bool does_overlap = false;
+    int rc = xenfork__thin_peek(ctx, path, &other);
+
+    if (rc < 0 || !strcmp(other->origin_is, thin->origin_is))
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    rc = xenfork__sys_overlaps(ctx, thin->origin, other->origin, &does_overlap);
+    /* A device that is gone cannot be written. */
+    if (rc == XENFORK_E_DISK || (rc == 0 && !does_overlap))
+        return 0;
+    if (rc < 0)
+        return rc;
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "%s has blocks of %s, which backs disks of clones",
+                  thin->origin, other->origin);
+    return xenfork__remedy(ctx,
+                           "destroy the clones first, or start the domain "
+                           "with %s",
+                           other->origin);
+}
+
+static int check_overlap(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+{
+    char **names;
+    size_t count, i;
+    int rc = xenfork__dir_names(ctx, thin->dir, &names, &count);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++) {
+        cleanup_free char *path = NULL;
+
+        if (!xenfork__thin_ends_in(names[i], XENFORK__THIN_SUFFIX))
+            continue;
+        if (asprintf(&path, "%s/%s", thin->dir, names[i]) < 0) {
+            path = NULL;
+            rc = xenfork__nomem(ctx);
+        } else {
+            rc = check_record(ctx, thin, path);
+        }
+    }
+    xenfork__names_free(names, count);
+    return rc;
+}
+
 static int make_device(xenfork_ctx *ctx, struct xenfork__thin *thin,
                        bool is_readonly)
 {
-    int rc = make_head_if_needed(ctx, thin, is_readonly);
+    int rc = thin->is_on_device && !thin->is_descriptor && !is_readonly
+                 ? check_overlap(ctx, thin)
+                 : 0;
 
+    if (rc == 0)
+        rc = make_head_if_needed(ctx, thin, is_readonly);
     if (rc == 0)
         rc = xenfork__thin_make(ctx, thin, is_readonly);
     if (rc < 0 && thin->has_id) {
