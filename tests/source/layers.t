@@ -67,7 +67,7 @@ result 'the library does not call its own interface' "$(nested)"
 # calls: FILE FILE, a line each, by the symbols that the compiled files define and need
 calls() {
     find $layers -name '*.c' | sort | while read -r file; do
-        for object in "$built/libfork/${file%/*}/.libs"/libxenfork_*_la-"$(basename "$file" .c)".o; do
+        for object in "$built/libfork/${file%/*}/.libs"/lib*_la-"$(basename "$file" .c)".o; do
             # shellcheck disable=SC2086 # NM may hold options
             [ ! -e "$object" ] || ${NM:-nm} -A "$object" | sed "s,^[^:]*:,$file ,"
         done
