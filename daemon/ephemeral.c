@@ -13,7 +13,7 @@
 #include "state/journal.h"
 #include "state/lock.h"
 #include "state/record.h"
-#include "work.h"
+#include "worker-main.h"
 
 /*
  * libxl waits 60 s for a guest that it has asked to suspend, and then gives

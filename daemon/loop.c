@@ -13,7 +13,7 @@
 #include "notify.h"
 #include "serve.h"
 #include "state.h"
-#include "worker.h"
+#include "worker-pool.h"
 #include "xen/events.h"
 
 #define SELF         "/proc/self/exe"

@@ -12,10 +12,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "instance.h"
+#include "pidfile.h"
 #include "log.h"
-#include "work.h"
-#include "worker.h"
+#include "worker-main.h"
+#include "worker-pool.h"
 
 #define EXIT_USAGE   2
 #define EXIT_RUNNING 3

@@ -11,7 +11,7 @@
 #include "restart.h"
 #include "state/lock.h"
 #include "state/record.h"
-#include "watcher.h"
+#include "xl-process.h"
 
 static const char *const action_names[] = {
     [HOST_ACTION_DESTROY] = "destroy",

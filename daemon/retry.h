@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "worker.h"
+#include "worker-pool.h"
 
 struct retry {
     char target[WORKER_TARGET_BYTES];

@@ -12,7 +12,7 @@
 #include "hold.h"
 #include "log.h"
 #include "look.h"
-#include "work.h"
+#include "worker-main.h"
 #include "xen/xen.h"
 
 #define RECOVER_DELAY_MS 500U   /* events come in swarms */

@@ -11,7 +11,7 @@
 #include "conf.h"
 #include "guests.h"
 #include "retry.h"
-#include "worker.h"
+#include "worker-pool.h"
 #include "xen/events.h"
 
 #define SERVE_NEVER          UINT64_MAX

@@ -17,8 +17,9 @@
 #include "dir.h"
 #include "fault.h"
 #include "hooks.h"
-#include "instance.h"
+#include "identity.h"
 #include "random.h"
+#include "util.h"
 
 #define ROUNDS_MAX 8
 

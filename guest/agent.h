@@ -33,10 +33,4 @@ struct options {
     bool is_eval;                /* params: names fit for a shell */
 };
 
-/* Print one line to standard error. */
-void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Milliseconds of a clock that stands still while the domain is suspended. */
-long long now_ms(void);
-
 #endif

@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "commands.h"
-#include "instance.h"
+#include "identity.h"
+#include "util.h"
 
 int run_role(struct store *store)
 {

@@ -14,7 +14,8 @@
 #include "commands.h"
 #include "dir.h"
 #include "hooks.h"
-#include "instance.h"
+#include "identity.h"
+#include "util.h"
 
 #define REQUEST "data/fork/freeze"
 

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util.h"
+
 #define GRACE_MS 2000 /* from SIGTERM to SIGKILL */
 
 bool hook_name_is_valid(const char *name)

@@ -7,7 +7,7 @@
 
 #include "agent.h"
 #include "fault.h"
-#include "instance.h"
+#include "identity.h"
 
 /* Check a hook's name by the rule of run-parts(8): letters, digits, - and _. */
 bool hook_name_is_valid(const char *name);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent.h"
+#include "util.h"
 
 enum {
     XS_DIRECTORY = 1,

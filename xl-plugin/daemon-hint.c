@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "daemon/instance.h"
+#include "daemon/pidfile.h"
 
 const char *daemon_pid_file = XENFORK_PID_FILE;
 

@@ -11,9 +11,10 @@
 
 #include "fuzz.h"
 #include "guest/agent.h"
-#include "guest/instance.h"
+#include "guest/identity.h"
 #include "guest/random.h"
 #include "guest/store.h"
+#include "guest/util.h"
 
 #define INPUT_MAX 32768 /* fits into a socket without anybody reading */
 

@@ -22,9 +22,10 @@
 #include "guest/agent.h"
 #include "guest/dir.h"
 #include "guest/hooks.h"
-#include "guest/instance.h"
+#include "guest/identity.h"
 #include "guest/random.h"
 #include "guest/store.h"
+#include "guest/util.h"
 
 enum {
     READ = 2,

@@ -16,7 +16,7 @@
 #include "daemon/ephemeral.h"
 #include "daemon/halt.h"
 #include "daemon/restart.h"
-#include "daemon/work.h"
+#include "daemon/worker-main.h"
 #include "fake-host.h"
 #include "scene.h"
 #include "serving.h"

@@ -13,7 +13,7 @@
 
 #include "daemon/log.h"
 #include "daemon/policy.h"
-#include "daemon/watcher.h"
+#include "daemon/xl-process.h"
 #include "fake-host.h"
 #include "scene.h"
 #include "state/record.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* hotplug/watch.c: a pool is watched whatever fails; pools are looked after. */
+/* hotplug/pool-grow.c: a pool is watched whatever fails; pools are looked after. */
 #include "config.h"
 
 #include <stdarg.h>

@@ -3,8 +3,8 @@
  * Make sure that only one daemon runs: by a locked file, whose lock ends with
  * its holder.
  */
-#ifndef DAEMON_INSTANCE_H
-#define DAEMON_INSTANCE_H
+#ifndef DAEMON_PIDFILE_H
+#define DAEMON_PIDFILE_H
 
 #include <stdbool.h>
 #include <sys/types.h>

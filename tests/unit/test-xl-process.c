@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/watcher.h"
+#include "daemon/xl-process.h"
 
 static char proc[] = "/tmp/xenfork-unit-XXXXXX";
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "work.h"
+#include "worker-main.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -22,7 +22,7 @@
 #include "state/journal.h"
 #include "state/lock.h"
 #include "state/record.h"
-#include "worker.h"
+#include "worker-pool.h"
 #include "xen/events.h"
 
 #define BUSY_PAUSE_MS 100U

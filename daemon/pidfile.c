@@ -5,7 +5,7 @@
  * the daemon goes to the background.
  */
 #include "config.h"
-#include "instance.h"
+#include "pidfile.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "daemon/log.h"
-#include "daemon/work.h"
-#include "daemon/worker.h"
+#include "daemon/worker-main.h"
+#include "daemon/worker-pool.h"
 #include "fake-host.h"
 #include "host/host.h"
 #include "scene.h"

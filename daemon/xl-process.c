@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "watcher.h"
+#include "xl-process.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * Processes that do what may block: so many of a kind at a time, each with
  * its end.  One outlives the daemon if it must, and finishes what it began.
  */
-#ifndef DAEMON_WORKER_H
-#define DAEMON_WORKER_H
+#ifndef DAEMON_WORKER_POOL_H
+#define DAEMON_WORKER_POOL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The process that `xl create` leaves behind for a domain. */
-#ifndef DAEMON_WATCHER_H
-#define DAEMON_WATCHER_H
+#ifndef DAEMON_XL_PROCESS_H
+#define DAEMON_XL_PROCESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Do the job of a worker process: one job, then it ends. */
-#ifndef DAEMON_WORK_H
-#define DAEMON_WORK_H
+#ifndef DAEMON_WORKER_MAIN_H
+#define DAEMON_WORKER_MAIN_H
 
 #include "base/internal.h"
 

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/instance.h"
+#include "daemon/pidfile.h"
 #include "daemon/notify.h"
 
 static char dir[] = "/tmp/xenfork-unit-XXXXXX";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "instance.h"
+#include "identity.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent.h"
+#include "util.h"
 
 #define TRIES_MAX 8
 

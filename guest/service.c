@@ -7,6 +7,7 @@
 
 #include "adapt.h"
 #include "commands.h"
+#include "util.h"
 
 /*
  * Run before everything else that wakes up in the clone; hooks are scheduled

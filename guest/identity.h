@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The identity of this domain, as the toolstack tells it below fork/. */
-#ifndef GUEST_INSTANCE_H
-#define GUEST_INSTANCE_H
+#ifndef GUEST_IDENTITY_H
+#define GUEST_IDENTITY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
-#include "worker.h"
+#include "worker-pool.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -26,9 +26,9 @@
 #include <unistd.h>
 
 #include "base/internal.h"
+#include "daemon/log.h"
+#include "daemon/pidfile.h"
 #include "host/host.h"
-#include "instance.h"
-#include "log.h"
 #include "op/attend.h"
 #include "op/collapse.h"
 #include "op/domain.h"

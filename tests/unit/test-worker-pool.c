@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/worker.h"
+#include "daemon/worker-pool.h"
 
 static struct workers workers;
 static uint32_t spawned;

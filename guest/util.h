@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What all of the agent uses: one way to complain, and a clock. */
+#ifndef GUEST_UTIL_H
+#define GUEST_UTIL_H
+
+/* Print one line to standard error. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Milliseconds of a clock that stands still while the domain is suspended. */
+long long now_ms(void);
+
+#endif
