@@ -167,7 +167,7 @@ static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
 {
     struct xenfork__lock *lock = NULL;
     struct xenfork__dominfo info;
-    int guard_fd = ctx->guard_fd, rc;
+    int rc;
 
     xenfork__begin(ctx, domid);
     rc = xenfork__xen_info(ctx, domid, &info);
@@ -176,7 +176,6 @@ static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
     if (rc == 0)
         rc = turn(ctx, &info, collapse_with, again_out);
     xenfork__lock_drop(lock);
-    ctx->guard_fd = guard_fd; /* a journal was in its place */
     if (rc == 0)
         rc = turn(ctx, &info, coalesce_with, again_out);
     /* The source is being forked, or a record is about to be written. */

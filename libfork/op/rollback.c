@@ -468,7 +468,6 @@ int xenfork__journal_rollback(xenfork_ctx *ctx,
                       journal->id);
         xenfork__remedy(ctx, XENFORK__JOURNAL_REMEDY);
     }
-    ctx->guard_fd = -1;
-    xenfork__journal_free(journal);
+    xenfork__journal_free(ctx, journal);
     return rc;
 }

@@ -24,7 +24,7 @@ int xenfork__journal_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
         return rc;
     rc = xenfork__keyfile_read(ctx, journal->path, &journal->keyfile);
     if (rc < 0) {
-        xenfork__journal_free(journal);
+        xenfork__journal_free(ctx, journal);
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     }
     LOG_WARN(ctx, "rolling back journal %s, whose process is gone", id);

@@ -26,12 +26,16 @@ struct xenfork__journal {
     struct xenfork__lock *lock;
     struct xenfork__keyfile *keyfile;
     uint32_t disks, clones, macs;
+    int outer_guard_fd; /* of the context, before this one was locked */
 };
 
-/* Lock a journal, without reading or making its record. */
+/*
+ * Lock a journal, without reading or making its record.  Programs that are run
+ * from here on have the lock, too, until the journal is freed
+ */
 int xenfork__journal_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
                             struct xenfork__journal **journal_out);
-void xenfork__journal_free(struct xenfork__journal *journal);
+void xenfork__journal_free(xenfork_ctx *ctx, struct xenfork__journal *journal);
 /* List the names in the journals' directory.  Caller frees */
 int xenfork__journal_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out);
 

@@ -5,10 +5,11 @@
 
 #include "state/files.h"
 
-void xenfork__journal_free(struct xenfork__journal *journal)
+void xenfork__journal_free(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     if (!journal)
         return;
+    ctx->guard_fd = journal->outer_guard_fd;
     xenfork__lock_drop(journal->lock);
     xenfork__keyfile_free(journal->keyfile);
     free(journal->path);
@@ -28,6 +29,7 @@ int xenfork__journal_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
 
     if (!journal)
         return xenfork__nomem(ctx);
+    journal->outer_guard_fd = ctx->guard_fd;
     snprintf(journal->id, sizeof(journal->id), "%s", id);
     journal->path = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR, journal->id,
                                         NULL);
@@ -35,9 +37,10 @@ int xenfork__journal_handle(xenfork_ctx *ctx, const char *id, bool is_waiting,
              ? xenfork__lock_take(ctx, journal->id, is_waiting, &journal->lock)
              : xenfork__nomem(ctx);
     if (rc < 0) {
-        xenfork__journal_free(journal);
+        xenfork__journal_free(ctx, journal);
         return rc;
     }
+    ctx->guard_fd = xenfork__lock_fd(journal->lock);
     *journal_out = journal;
     return 0;
 }
@@ -69,10 +72,9 @@ int xenfork__journal_begin(xenfork_ctx *ctx,
             0 ||
         (rc = save(ctx, journal)) < 0) {
         unlink(journal->path);
-        xenfork__journal_free(journal);
+        xenfork__journal_free(ctx, journal);
         return rc;
     }
-    ctx->guard_fd = xenfork__lock_fd(journal->lock);
     *journal_out = journal;
     return 0;
 }
@@ -307,8 +309,7 @@ int xenfork__journal_commit(xenfork_ctx *ctx, struct xenfork__journal *journal)
         return rc;
     }
     unlink(done); /* if not, whoever sweeps half-written ones does it */
-    ctx->guard_fd = -1;
-    xenfork__journal_free(journal);
+    xenfork__journal_free(ctx, journal);
     return 0;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -23,6 +24,7 @@ int chain_setup(void **state)
     fork_setup(state);
     chain = *state;
     fake_make_qcow2(chain->src);
+    chain->ctx->guard_fd = STDIN_FILENO; /* stands for the keeper's lock */
     return 0;
 }
 

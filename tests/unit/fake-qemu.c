@@ -366,6 +366,7 @@ int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path)
     uint32_t i, n;
 
     FAKE_ENTER(ctx);
+    fake_check_guard(ctx, "qemu-img commit");
     for (i = 0; i < FAKE_DOMAINS; i++)
         for (n = 0; n < fake->domains[i].disk_count; n++)
             if (fake->domains[i].domid &&

@@ -232,6 +232,12 @@ void fake_violation(const char *fmt, ...)
     va_end(ap);
 }
 
+void fake_check_guard(const xenfork_ctx *ctx, const char *program)
+{
+    if (ctx->guard_fd < 0)
+        fake_violation("%s without a lock: nobody would wait for it", program);
+}
+
 struct fake_domain *fake_domain(uint32_t domid)
 {
     uint32_t i;

@@ -165,6 +165,7 @@ int xenfork__sys_vhd_coalesce(xenfork_ctx *ctx, const char *path)
     FILE *f;
 
     FAKE_ENTER(ctx);
+    fake_check_guard(ctx, "vhd-util coalesce");
     check_not_in_use(path);
     parent_of(path, parent);
     chmod(parent, 0600);

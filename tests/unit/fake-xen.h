@@ -305,6 +305,8 @@ int fake_leave(int rc);
             return fake_rc;                      \
     } while (0)
 void fake_violation(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A program that changes a file in several steps holds a lock for us. */
+void fake_check_guard(const xenfork_ctx *ctx, const char *program);
 struct fake_domain *fake_new_domain(void);
 struct fake_page *fake_page_at(struct fake_domain *d, uint64_t gfn);
 void fake_copy_string(char *dst, size_t bytes, const char *src);

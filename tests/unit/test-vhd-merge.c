@@ -114,6 +114,7 @@ static int setup(void **state)
     fork_and_write("a"); /* src-1, src-2 */
     fork_and_write("b"); /* src-3, src-4 */
     fork_and_write("c"); /* src-5, src-6 */
+    s->ctx->guard_fd = STDIN_FILENO; /* stands for the keeper's lock */
     return 0;
 }
 
