@@ -167,6 +167,8 @@ int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
                       const uint8_t uuid[16], const char *suffix,
                       char **path_out);
 
+/* Flush a file or a device: all that was written to it is on the disk. */
+int xenfork__disk_sync(xenfork_ctx *ctx, const char *path);
 /* Remove a file, and with the last one the folder that was made for them. */
 int xenfork__raw_remove(xenfork_ctx *ctx, const char *path);
 

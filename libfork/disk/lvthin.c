@@ -6,7 +6,6 @@
  */
 #include "disk/disk.h"
 
-#include <fcntl.h>
 #include <string.h>
 
 #include "base/ids.h"
@@ -77,12 +76,7 @@ static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 static int lvthin_prepare(xenfork_ctx *ctx,
                           const struct xenfork__snapshot *snapshot)
 {
-    cleanup_close int fd = open(snapshot->from, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || fsync(fd))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             snapshot->from);
-    return 0;
+    return xenfork__disk_sync(ctx, snapshot->from);
 }
 
 static int lvthin_snapshot(xenfork_ctx *ctx,

@@ -2,6 +2,7 @@
 /* Functions that the drivers for raw files and devices share. */
 #include "disk/disk.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -96,4 +97,13 @@ int xenfork__raw_remove(xenfork_ctx *ctx, const char *path)
     if (name && !strcmp(name, "/" SUBDIR))
         rmdir(dir);
     return 0;
+}
+
+int xenfork__disk_sync(xenfork_ctx *ctx, const char *path)
+{
+    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd < 0 || fsync(fd) ? xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                                               "cannot flush %s", path)
+                               : 0;
 }

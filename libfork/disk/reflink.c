@@ -7,7 +7,6 @@
  */
 #include "disk/disk.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -103,14 +102,12 @@ static int make_folder(xenfork_ctx *ctx, const char *path)
 static int reflink_prepare(xenfork_ctx *ctx,
                            const struct xenfork__snapshot *snapshot)
 {
-    cleanup_close int fd = open(snapshot->from, O_RDONLY | O_CLOEXEC);
     int rc;
 
-    if (fd < 0 || fsync(fd))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             snapshot->from);
-    rc = note_extents(ctx, snapshot->from);
-    return rc < 0 ? rc : make_folder(ctx, snapshot->to);
+    if ((rc = xenfork__disk_sync(ctx, snapshot->from)) < 0 ||
+        (rc = note_extents(ctx, snapshot->from)) < 0)
+        return rc;
+    return make_folder(ctx, snapshot->to);
 }
 
 /* Make the folder again: another process may have removed its last file. */

@@ -7,7 +7,6 @@
  */
 #include "disk/qcow2/driver.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -94,15 +93,6 @@ static int adopt(xenfork_ctx *ctx,
                                    request->bytes_per_second);
 }
 
-static int sync_file(xenfork_ctx *ctx, const char *path)
-{
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    return fd < 0 || fsync(fd) ? xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                                               "cannot flush %s", path)
-                               : 0;
-}
-
 /* Check that the file has no backing file any more, and flush it. */
 static int check_flat(xenfork_ctx *ctx,
                       const struct xenfork__detach_request *request)
@@ -117,7 +107,7 @@ static int check_flat(xenfork_ctx *ctx,
                                    "%s is no longer a qcow2 file",
                                    request->path);
     if (!qcow2.backing)
-        return sync_file(ctx, request->path);
+        return xenfork__disk_sync(ctx, request->path);
     xenfork__fail(
         ctx, XENFORK_E_DISK, 0,
         "QEMU of domain %u has not copied all of the backing file of %s",
@@ -206,7 +196,7 @@ static int go_over_stopped(xenfork_ctx *ctx,
     int rc;
 
     if ((rc = xenfork__sys_qemu_flush(ctx, request->domid, id)) < 0 ||
-        (rc = sync_file(ctx, request->to)) < 0 ||
+        (rc = xenfork__disk_sync(ctx, request->to)) < 0 ||
         (rc = xenfork__names_sync(ctx, request->to)) < 0 ||
         (rc = xenfork__sys_qemu_complete(ctx, request->domid, request->vdev,
                                          id)) < 0 ||

@@ -141,17 +141,6 @@ static int qcow2_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     return 0;
 }
 
-/* Write dirty data now, not in the stun. */
-static int flush(xenfork_ctx *ctx, const char *path)
-{
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0 || fsync(fd))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             path);
-    return 0;
-}
-
 /*
  * Make the new file, and the second name of the old one: nobody uses them yet.
  */
@@ -198,7 +187,8 @@ static int prepare(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
         (rc = make_files(ctx, snapshot, new)) < 0 ||
         (rc = xenfork__sys_qemu_add(ctx, snapshot->domid, &top, node, new)) < 0)
         return need_qemu(ctx, snapshot, rc);
-    return flush(ctx, snapshot->from);
+    /* Dirty data is written now, not in the stun. */
+    return xenfork__disk_sync(ctx, snapshot->from);
 }
 
 static int qcow2_prepare(xenfork_ctx *ctx,
@@ -276,7 +266,7 @@ static int qcow2_snapshot(xenfork_ctx *ctx,
 /* Make an overlay; here, out of the stun, the base becomes durable, too. */
 static int qcow2_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
-    int rc = flush(ctx, from);
+    int rc = xenfork__disk_sync(ctx, from);
 
     if (rc == 0)
         rc = xenfork__qcow2_create(ctx, from, xenfork__qcow2_base(from), to);

@@ -6,10 +6,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/digest.h"
+
 #define ID_DIGITS 20U
 #define MAX_VDEV  12U
-#define FNV_BASE  14695981039346656037ULL
-#define FNV_STEP  1099511628211ULL
 
 const char *xenfork__qcow2_base(const char *path)
 {
@@ -61,10 +61,6 @@ int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__snapshot *snapshot,
 void xenfork__qcow2_path_id(char kind, const char *path, const char *vdev,
                             char out[XENFORK__QEMU_NAME])
 {
-    uint64_t hash = FNV_BASE;
-
-    for (; *path; path++)
-        hash = (hash ^ (uint8_t)*path) * FNV_STEP;
-    snprintf(out, XENFORK__QEMU_NAME, "%c%020" PRIx64 "-%.12s", kind, hash,
-             vdev);
+    snprintf(out, XENFORK__QEMU_NAME, "%c%020" PRIx64 "-%.12s", kind,
+             xenfork__digest(path, strlen(path)), vdev);
 }
