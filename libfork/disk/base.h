@@ -54,7 +54,7 @@ int xenfork__base_is_free(xenfork_ctx *ctx, const char *path, const char *leaf,
  */
 int xenfork__base_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
                        char **lower_out);
-/* The files that @path, a result of sealed_pair(), backs directly. */
+/* The files that @path, a result of base_pair(), backs directly. */
 struct xenfork__above {
     size_t count;
     struct {
