@@ -247,7 +247,8 @@ static int thin_snapshot(xenfork_ctx *ctx,
 
 /*
  * Make a device in the pool, empty or a snapshot, and a record of it
- * beforehand.  Outside of the stun the immutable flag of the origin is flushed, too.
+ * beforehand.  Outside of the stun the immutable flag of the origin is flushed,
+ * too.
  */
 static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
