@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -207,6 +208,7 @@ static void test_calls_without(void **state)
     assert_int_equal(domid, 4711);
     assert_int_equal(kib, 4711);
     assert_true(fake_is_same(before, "nothing was done"));
+    free(before);
 }
 
 static void test_unknown_flags(void **state)
