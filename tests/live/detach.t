@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A clone is detached while it runs and writes: stopped, killed, resumed; then source and image go.
-# live: --source --timeout 200
+# live: --source --timeout 400
 # full: 4.17
 . "$(dirname "$0")/lib.sh"
 
@@ -9,6 +9,8 @@ private() { info "$1" .private_kib; }
 percent() { info "$1" .detached_percent; }
 shared() { info "$1" .shared_kib; }
 is_detached() { [ "$(percent "$1")" = 100 ]; }
+claimed() { xl info outstanding_claims; }
+claimed_at_most() { [ "$(claimed)" -le "$1" ]; }
 
 check 'forked' timeout 120 xl fork -n 2 source
 check 'a clone ticks on' wait_until 60 ticks_on source-1
@@ -20,17 +22,21 @@ check 'a source is no clone' eval '! xl fork-detach --wait source'
 is 'nothing is detached yet' "$(percent source-1)" 0
 
 # Slowly, in the background: stopped, then killed.
-check 'begun' xl fork-detach --rate=4 source-1
+check 'begun' xl fork-detach --rate=1 source-1
 check 'some of it is done' wait_until 30 eval '[ "$(percent source-1)" -gt 0 ]'
 is 'a second one is refused' "$(xl fork-detach --wait source-1 2>&1 | head -n 1)" \
     'xl: source-1 is being detached already'
 check 'stopped' xl fork-detach --stop source-1
 check 'it stops' wait_until 30 eval '! pgrep -f "fork-detach --rate" >/dev/null'
 check 'not all' test "$(percent source-1)" -lt 100
-check 'begun again' xl fork-detach --rate=8 source-1
+set_aside=$(claimed)
+check 'begun again' xl fork-detach --rate=2 source-1
 sleep 3
+at_least 'memory is set aside meanwhile' "$(claimed)" $((set_aside + 30))
 pkill -9 -f 'fork-detach --rate'
 check 'the clone ticks on' ticks_on source-1
+check 'killed: recovered' xl fork-recover
+check 'no more is set aside than before' wait_until 10 claimed_at_most "$set_aside"
 check 'not all yet' test "$(percent source-1)" -lt 100
 
 # Emulated, each page that is taken from a guest that runs costs 2 ms.
