@@ -5,6 +5,7 @@
 # live: --source --timeout 500
 # needs: blktap
 . "$(dirname "$0")/lib.sh"
+. "$LIVE/refuse.sh"
 . "$LIVE/vhd.sh"
 
 xl destroy source
@@ -70,6 +71,25 @@ check 'the source ticks on' ticks_on web
 is 'its disk is whole' "$(ask web verify | json .errors)" 0
 
 check 'the clones are destroyed' timeout 120 xl fork-destroy f1 f2
+xl destroy web
+
+# By a second name of its file a base could be written below its clones; a link is followed, and stays.
+start_source web 128 "$(disk_line /data/v/web.vhd)"
+ln /data/v/web.vhd /data/v/second.vhd
+remember web
+refused 'a VHD with two names' DISK 'xvda .*has 2 names' 'find -samefile /data/v/web.vhd' web k
+rm /data/v/second.vhd
+xl destroy web
+(cd /data/v && mv web.vhd real.vhd && ln -s real.vhd web.vhd)
+start_source web 128 "$(disk_line /data/v/web.vhd)"
+check 'forked by a link' timeout 120 xl fork --paused web l
+base=$(info web@fork-1 '.disks[0].path') sum=$(sha256sum <"$(file_of "$(info web@fork-1 '.disks[0].path')")")
+xl destroy web
+start_source web 128 "$(disk_line /data/v/real.vhd)"
+ask web mark anew >/dev/null
+is 'started by what it leads to, it does not write the base' "$(sha256sum <"$(file_of "$base")")" "$sum"
+check 'the clone is destroyed' timeout 120 xl fork-destroy l
+is 'the link is as it was' "$(readlink /data/v/web.vhd)" real.vhd
 xl destroy web
 is 'nothing serves any disk' "$(serving)" "$nothing"
 done_testing
