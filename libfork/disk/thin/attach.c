@@ -8,7 +8,7 @@
 #include "disk/thin/pool.h"
 #include "state/files.h"
 
-/* Refuse to write a file that backs overlays, for every domain. */
+/* Make a head where the file backs overlays: no domain may write to it. */
 static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
                                bool is_readonly)
 {
@@ -25,8 +25,8 @@ static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
 }
 
 /* Refuse to write blocks of another device that backs disks of clones. */
-static int check_record(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                        const char *path)
+static int check_other(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                       const char *path)
 {
     cleanup_thin struct xenfork__thin *other = NULL;
     bool does_overlap = false;
@@ -66,7 +66,7 @@ static int check_overlap(xenfork_ctx *ctx, const struct xenfork__thin *thin)
             path = NULL;
             rc = xenfork__nomem(ctx);
         } else {
-            rc = check_record(ctx, thin, path);
+            rc = check_other(ctx, thin, path);
         }
     }
     xenfork__names_free(names, count);
