@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "disk/thin/pool.h"
-#include "state/files.h"
 
 /* Make a head where the file backs overlays: no domain may write to it. */
 static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
@@ -25,9 +24,9 @@ static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
 }
 
 /* Refuse to write blocks of another device that backs disks of clones. */
-static int check_other(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                       const char *path)
+static int check_other(xenfork_ctx *ctx, const char *path, void *opaque)
 {
+    const struct xenfork__thin *thin = opaque;
     cleanup_thin struct xenfork__thin *other = NULL;
     bool does_overlap = false;
     int rc = xenfork__thin_peek(ctx, path, &other);
@@ -49,35 +48,12 @@ static int check_other(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                            other->origin);
 }
 
-static int check_overlap(xenfork_ctx *ctx, const struct xenfork__thin *thin)
-{
-    char **names;
-    size_t count, i;
-    int rc = xenfork__dir_names(ctx, thin->dir, &names, &count);
-
-    if (rc < 0)
-        return rc;
-    for (i = 0; i < count && rc >= 0; i++) {
-        cleanup_free char *path = NULL;
-
-        if (!xenfork__thin_ends_in(names[i], XENFORK__THIN_SUFFIX))
-            continue;
-        if (asprintf(&path, "%s/%s", thin->dir, names[i]) < 0) {
-            path = NULL;
-            rc = xenfork__nomem(ctx);
-        } else {
-            rc = check_other(ctx, thin, path);
-        }
-    }
-    xenfork__names_free(names, count);
-    return rc;
-}
-
 static int make_device(xenfork_ctx *ctx, struct xenfork__thin *thin,
                        bool is_readonly)
 {
     int rc = thin->is_on_device && !thin->is_descriptor && !is_readonly
-                 ? check_overlap(ctx, thin)
+                 ? xenfork__thin_each(ctx, thin->dir, XENFORK__THIN_SUFFIX,
+                                      check_other, thin)
                  : 0;
 
     if (rc == 0)

@@ -367,33 +367,22 @@ static int drop_base(xenfork_ctx *ctx, const char *path)
     return xenfork__remedy(ctx, "xl fork-image-destroy %s", image->name);
 }
 
-static int drop_all_base(xenfork_ctx *ctx, const struct xenfork__thin *of)
+static int drop_if_base(xenfork_ctx *ctx, const char *path, void *opaque)
 {
-    char **names;
-    size_t count, i;
-    int rc = xenfork__dir_names(ctx, of->dir, &names, &count);
+    const struct xenfork__thin *of = opaque;
+    cleanup_thin struct xenfork__thin *thin = NULL;
+    int rc = xenfork__thin_peek(ctx, path, &thin);
 
-    if (rc < 0)
-        return rc;
-    for (i = 0; i < count && rc >= 0; i++) {
-        cleanup_thin struct xenfork__thin *thin = NULL;
-        cleanup_free char *path = NULL;
-        size_t length = strlen(names[i]);
+    return rc == 0 && thin->is_base && !strcmp(thin->origin_is, of->origin_is)
+               ? drop_base(ctx, path)
+               : rc;
+}
 
-        if (length < strlen(XENFORK__THIN_SUFFIX) ||
-            strcmp(names[i] + length - strlen(XENFORK__THIN_SUFFIX),
-                   XENFORK__THIN_SUFFIX))
-            continue;
-        if (asprintf(&path, "%s/%s", of->dir, names[i]) < 0) {
-            path = NULL;
-            rc = xenfork__nomem(ctx);
-        } else {
-            rc = xenfork__thin_peek(ctx, path, &thin);
-        }
-        if (rc == 0 && thin->is_base && !strcmp(thin->origin_is, of->origin_is))
-            rc = drop_base(ctx, path);
-    }
-    xenfork__names_free(names, count);
+static int drop_all_base(xenfork_ctx *ctx, struct xenfork__thin *of)
+{
+    int rc = xenfork__thin_each(ctx, of->dir, XENFORK__THIN_SUFFIX,
+                                drop_if_base, of);
+
     return rc < 0 ? rc : xenfork__thin_settle(ctx, of);
 }
 

@@ -27,6 +27,31 @@ bool xenfork__thin_ends_in(const char *text, const char *end)
     return length > end_length && !strcmp(text + length - end_length, end);
 }
 
+int xenfork__thin_each(xenfork_ctx *ctx, const char *dir, const char *end,
+                       xenfork__thin_file_fn *look, void *opaque)
+{
+    char **names;
+    size_t count, i;
+    int rc = xenfork__dir_names(ctx, dir, &names, &count);
+
+    if (rc < 0)
+        return rc;
+    for (i = 0; i < count && rc >= 0; i++) {
+        cleanup_free char *path = NULL;
+
+        if (!xenfork__thin_ends_in(names[i], end))
+            continue;
+        if (asprintf(&path, "%s/%s", dir, names[i]) < 0) {
+            path = NULL;
+            rc = xenfork__nomem(ctx);
+        } else {
+            rc = look(ctx, path, opaque);
+        }
+    }
+    xenfork__names_free(names, count);
+    return rc;
+}
+
 /* Name a device after a clone's disk: readable, and never too long. */
 void xenfork__thin_name_overlay(const char *path,
                                 char name_out[XENFORK__DM_NAME_BYTES])

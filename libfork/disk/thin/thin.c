@@ -190,42 +190,30 @@ static int read_head(xenfork_ctx *ctx, const char *path,
     return rc < 0 ? rc : parse(ctx, thin, keyfile);
 }
 
-static int find_head(xenfork_ctx *ctx, struct xenfork__thin *thin,
-                     bool *has_out)
+struct find_head {
+    struct xenfork__thin *thin;
+    bool has;
+};
+
+static int look_at_head(xenfork_ctx *ctx, const char *path, void *opaque)
 {
-    char **names;
-    size_t count, i;
-    int rc = xenfork__dir_names(ctx, thin->dir, &names, &count);
+    struct find_head *find = opaque;
 
-    if (rc < 0)
-        return rc;
-    for (i = 0; i < count && rc >= 0 && !*has_out; i++) {
-        cleanup_free char *path = NULL;
-
-        if (!xenfork__thin_ends_in(names[i], XENFORK__THIN_HEAD))
-            continue;
-        if (asprintf(&path, "%s/%s", thin->dir, names[i]) < 0) {
-            path = NULL;
-            rc = xenfork__nomem(ctx);
-        } else {
-            rc = read_head(ctx, path, thin, has_out);
-        }
-    }
-    xenfork__names_free(names, count);
-    return rc;
+    return find->has ? 0 : read_head(ctx, path, find->thin, &find->has);
 }
 
 /* Read the record; without one it is a plain file or device. */
 static int read_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
-    bool has_head = false;
+    struct find_head find = {.thin = thin};
     uint64_t bytes;
     int rc;
 
     if (thin->is_descriptor)
         return read_descriptor(ctx, thin);
-    rc = find_head(ctx, thin, &has_head);
-    if (rc < 0 || has_head)
+    rc = xenfork__thin_each(ctx, thin->dir, XENFORK__THIN_HEAD, look_at_head,
+                            &find);
+    if (rc < 0 || find.has)
         return rc;
     rc = xenfork__sys_disk_size(ctx, thin->origin, &bytes, NULL);
     if (rc < 0)

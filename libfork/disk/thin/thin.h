@@ -60,6 +60,14 @@ int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out);
 void xenfork__thin_close(struct xenfork__thin *thin);
 bool xenfork__thin_ends_in(const char *text, const char *end);
+/*
+ * Call look() with the path of each file in a folder whose name ends so; a
+ * result below 0 ends it, and is returned
+ */
+typedef int xenfork__thin_file_fn(xenfork_ctx *ctx, const char *path,
+                                  void *opaque);
+int xenfork__thin_each(xenfork_ctx *ctx, const char *dir, const char *end,
+                       xenfork__thin_file_fn *look, void *opaque);
 /* Write the disk's record. */
 int xenfork__thin_save(xenfork_ctx *ctx, const struct xenfork__thin *thin);
 /* Take the lock of the disks in a folder. */

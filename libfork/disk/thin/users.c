@@ -8,11 +8,16 @@
 #include "state/files.h"
 #include "state/keyfile.h"
 
+struct count {
+    const char *origin_is;
+    struct xenfork__thin_users users;
+};
+
 /* Add what one record says. */
-static int count_one(xenfork_ctx *ctx, const char *path, const char *origin_is,
-                     struct xenfork__thin_users *users)
+static int count_one(xenfork_ctx *ctx, const char *path, void *opaque)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
+    struct count *count = opaque;
     const char *kind, *of;
     int rc = xenfork__keyfile_read(ctx, path, &keyfile);
 
@@ -20,12 +25,12 @@ static int count_one(xenfork_ctx *ctx, const char *path, const char *origin_is,
         return rc;
     kind = xenfork__keyfile_get(keyfile, "kind");
     of = xenfork__keyfile_get(keyfile, "origin_is");
-    users->records++;
-    if (!kind || !of || strcmp(of, origin_is))
+    count->users.records++;
+    if (!kind || !of || strcmp(of, count->origin_is))
         return 0;
-    users->has_head |= !strcmp(kind, "head");
-    users->base += !strcmp(kind, "base");
-    users->overlays += !strcmp(kind, "overlay");
+    count->users.has_head |= !strcmp(kind, "head");
+    count->users.base += !strcmp(kind, "base");
+    count->users.overlays += !strcmp(kind, "overlay");
     return 0;
 }
 
@@ -33,30 +38,16 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
                         const char *origin_is,
                         struct xenfork__thin_users *users_out)
 {
-    struct xenfork__thin_users users = {0};
-    char **names;
-    size_t count, i;
-    int rc = xenfork__dir_names(ctx, dir, &names, &count);
+    struct count count = {.origin_is = origin_is};
+    int rc;
 
-    if (rc < 0)
+    if ((rc = xenfork__thin_each(ctx, dir, XENFORK__THIN_HEAD, count_one,
+                                 &count)) < 0 ||
+        (rc = xenfork__thin_each(ctx, dir, XENFORK__THIN_SUFFIX, count_one,
+                                 &count)) < 0)
         return rc;
-    for (i = 0; i < count && rc >= 0; i++) {
-        cleanup_free char *path = NULL;
-
-        if (!xenfork__thin_ends_in(names[i], XENFORK__THIN_HEAD) &&
-            !xenfork__thin_ends_in(names[i], XENFORK__THIN_SUFFIX))
-            continue;
-        if (asprintf(&path, "%s/%s", dir, names[i]) < 0) {
-            path = NULL;
-            rc = xenfork__nomem(ctx);
-        } else {
-            rc = count_one(ctx, path, origin_is, &users);
-        }
-    }
-    xenfork__names_free(names, count);
-    if (rc == 0)
-        *users_out = users;
-    return rc;
+    *users_out = count.users;
+    return 0;
 }
 
 int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head)

@@ -126,35 +126,27 @@ static int drop_unneeded(xenfork_ctx *ctx, const char *origin, bool is_waiting,
     return rc == 0 && *is_plain_out ? xenfork__thin_drop_head(ctx, head) : rc;
 }
 
+static int remove_file(xenfork_ctx *ctx, const char *path, void *opaque)
+{
+    (void)opaque;
+    return xenfork__file_remove(ctx, path);
+}
+
 /*
  * Remove the pool and records that were never finished; other drivers' files
  * stay.
  */
 int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir)
 {
-    char **names;
-    size_t count, i;
-    int rc = xenfork__dir_names(ctx, dir, &names, &count);
+    int rc;
 
-    if (rc < 0)
-        return rc;
-    for (i = 0; i < count && rc >= 0; i++) {
-        cleanup_free char *path = NULL;
-
-        if (!xenfork__thin_ends_in(
-                names[i], XENFORK__THIN_HEAD XENFORK__THIN_UNFINISHED) &&
-            !xenfork__thin_ends_in(
-                names[i], XENFORK__THIN_SUFFIX XENFORK__THIN_UNFINISHED))
-            continue;
-        if (asprintf(&path, "%s/%s", dir, names[i]) < 0) {
-            path = NULL;
-            rc = xenfork__nomem(ctx);
-        } else {
-            rc = xenfork__file_remove(ctx, path);
-        }
-    }
-    xenfork__names_free(names, count);
-    if (rc < 0 || (rc = xenfork__pool_remove(ctx, dir)) < 0)
+    if ((rc = xenfork__thin_each(ctx, dir,
+                                 XENFORK__THIN_HEAD XENFORK__THIN_UNFINISHED,
+                                 remove_file, NULL)) < 0 ||
+        (rc = xenfork__thin_each(ctx, dir,
+                                 XENFORK__THIN_SUFFIX XENFORK__THIN_UNFINISHED,
+                                 remove_file, NULL)) < 0 ||
+        (rc = xenfork__pool_remove(ctx, dir)) < 0)
         return rc;
     if (rmdir(dir) && errno != ENOTEMPTY && errno != ENOENT)
         return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot remove %s",
