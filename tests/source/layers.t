@@ -2,23 +2,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The layers of libfork/, lowest first: a file includes its own folder's headers, and those of lower ones.
 
+. "${srcdir:?}/tests/source/lib.sh"
 built=${builddir:-}
 cd "${srcdir:?}/libfork" || exit 1
 
 layers='base state host xen disk op'
 
 echo 1..6
-count=0
-# result NAME WRONG
-result() {
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - $1"
-    else
-        echo "not ok $count - $1"
-        echo "$2" | sed 's/^/# /'
-    fi
-}
 
 # includes: FILE HEADER, a line each, of headers in folders
 includes() {
@@ -86,7 +76,7 @@ calls() {
 # circles: also if there is hardly a call, as when compiled files are called otherwise by now
 circles() {
     [ "$(calls | wc -l)" -gt 300 ] || echo 'hardly any calls were found'
-    calls | tsort 2>&1 >/dev/null
+    { calls | tsort >/dev/null; } 2>&1
 }
 
 if [ -n "$built" ] && [ -d "$built/libfork/op/.libs" ]; then

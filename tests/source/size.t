@@ -2,24 +2,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The product's files have 500 lines at most, but for the public header, and its functions 60.
 
+. "${srcdir:?}/tests/source/lib.sh"
 cd "${srcdir:?}" || exit 1
 
 sources() {
-    find libfork daemon guest hotplug xl-plugin -name '*.[ch]' ! -path libfork/xenfork.h | sort
+    find libfork daemon keeper guest hotplug xl-plugin -name '*.[ch]' ! -path libfork/xenfork.h | sort
 }
 
 echo 1..2
-count=0
-# result NAME WRONG
-result() {
-    count=$((count + 1))
-    if [ -z "$2" ]; then
-        echo "ok $count - $1"
-    else
-        echo "not ok $count - $1"
-        echo "$2" | sed 's/^/# /'
-    fi
-}
 
 result 'files have 500 lines at most' "$(sources | xargs awk '
     FNR == 501 { print FILENAME }')"
