@@ -17,8 +17,8 @@ disk_at /mnt/e/a/other.img
 disk_at /mnt/e/b/real.img
 ln -s ../b/real.img /mnt/e/a/link.img
 ln /mnt/e/b/real.img /mnt/e/a/hard.img
-mount --bind /mnt/e/b /mnt/m
 remember
+mount --bind /mnt/e/b /mnt/m
 
 # A volume has three names at least.
 no_udev
