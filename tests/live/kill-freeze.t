@@ -40,7 +40,7 @@ has_lock() { [ -n "$(find /var/lib/xenfork/locks -name "$1-*")" ]; }
 has_no_lock() { ! has_lock "$1"; }
 
 check 'xl fork-freeze' xl fork-freeze source
-check 'its keeper answers for it' wait_until 20 has_lock answer
+check 'its keeper answers for it' wait_until 20 has_lock attend
 frozen_before=$(host)
 as_frozen() { [ "$(host)" = "$frozen_before" ]; }
 for stage in reserve prepare capture disks share resume seal create fork attach; do
