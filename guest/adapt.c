@@ -99,10 +99,22 @@ static int write_synced(int dir, const char *name, const char *text)
     return rc;
 }
 
+/* Sync the file system of a folder: of what was written there, all. */
+static int sync_around(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = fd >= 0 && syncfs(fd) == 0 ? 0 : -errno;
+
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 /*
  * Keep the generation on disk once every step succeeded: when the system starts
- * again it stays the same machine.  A fork copies this, too, but has another
- * generation.
+ * again it stays the same machine.  What the hooks wrote is synced first, so
+ * that no power cut leaves the mark without it.  A fork copies this, too, but
+ * has another generation.
  */
 static void keep(const struct options *options, const char *generation)
 {
@@ -114,7 +126,9 @@ static void keep(const struct options *options, const char *generation)
     if (rc < 0)
         complain("%s: %s", options->state_dir, strerror(-rc));
     dir = open(options->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    rc = dir < 0 ? -errno : write_synced(dir, "generation.new", generation);
+    rc = dir < 0 ? -errno : sync_around(options->config_dir);
+    if (rc == 0 && (rc = sync_around(options->state_dir)) == 0)
+        rc = write_synced(dir, "generation.new", generation);
     if (rc == 0 && (renameat(dir, "generation.new", dir, "generation") < 0 ||
                     fsync(dir) < 0))
         rc = -errno;

@@ -215,6 +215,8 @@ static bool run_hook(const struct options *options, const char *path,
 
 /*
  * Tell whether it is a program; a link that leads nowhere was meant to be one.
+ * A file that nobody may execute is passed over, as run-parts(8) does, and
+ * named.
  */
 static bool is_program(const char *path)
 {
@@ -222,7 +224,12 @@ static bool is_program(const char *path)
 
     if (stat(path, &st) < 0)
         return true;
-    return S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+    if (!S_ISREG(st.st_mode))
+        return false;
+    if (access(path, X_OK) == 0)
+        return true;
+    complain("%s: passed over, since it is not executable", path);
+    return false;
 }
 
 int hooks_run(const struct options *options, const char *directory,

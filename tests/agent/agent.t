@@ -91,7 +91,7 @@ in_manual() {
     done
 }
 
-plan 67
+plan 68
 
 # Usage.
 run "$agent" --help
@@ -145,6 +145,7 @@ check 'adapt: nothing to do in no clone' is "$status:$(cat "$dir/log")" '0:'
 put fork/params/a.b value
 scene 'become_clone "$one"; run_agent adapt'
 check 'adapt' is "$status:$(out)" 0:
+check 'adapt: a hook that nobody may execute is named' has_err "45-x: passed over"
 check 'adapt: hooks in order, with their environment' \
     is "$(cat "$dir/log")" "a
 clone $one db 3 web value"
