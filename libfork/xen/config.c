@@ -225,11 +225,12 @@ static int type_of(const libxl_domain_config *from)
     }
 }
 
-static int convert(xenfork_ctx *ctx, libxl_domain_config *from,
+static int convert(xenfork_ctx *ctx, uint32_t domid, libxl_domain_config *from,
                    struct xenfork__config **config_out)
 {
     cleanup_config struct xenfork__config *config = calloc(1, sizeof(*config));
     const libxl_domain_build_info *b = &from->b_info;
+    uint32_t i;
 
     if (!config)
         return xenfork__nomem(ctx);
@@ -246,6 +247,8 @@ static int convert(xenfork_ctx *ctx, libxl_domain_config *from,
         !copy_passthrough(config, from) || !copy_unsupported(config, from) ||
         !copy_devices(config, from))
         return xenfork__nomem(ctx);
+    for (i = 0; i < config->disk_count; i++)
+        config->disks[i].domid = domid;
     *config_out = steal_ptr(config);
     return 0;
 }
@@ -345,7 +348,7 @@ int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
                            domid, r);
     } else {
         correct_disks(ctx, domid, &config);
-        rc = convert(ctx, &config, config_out);
+        rc = convert(ctx, domid, &config, config_out);
     }
     libxl_domain_config_dispose(&config);
     return rc;
@@ -363,7 +366,7 @@ int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
         rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
                            "cannot read a stored configuration (libxl: %d)", r);
     else
-        rc = convert(ctx, &config, config_out);
+        rc = convert(ctx, XENFORK_DOMID_NONE, &config, config_out);
     libxl_domain_config_dispose(&config);
     return rc;
 }

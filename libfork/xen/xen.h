@@ -177,6 +177,7 @@ int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid);
 #define XENFORK__TYPE_HVM 3
 
 struct xenfork__disk {
+    uint32_t domid; /* whose it is; NONE: a stored configuration's */
     char *vdev;
     char *path;    /* NULL: empty drive; by tapback: "vhd:…", "aio:…" */
     char *format;  /* libxl's words: "raw", "qcow2", … */

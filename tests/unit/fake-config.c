@@ -78,7 +78,7 @@ static void parse_disk(struct xenfork__disk *disk, char *line)
     disk->is_foreign = flags & 4;
 }
 
-static struct xenfork__config *from_json(const char *json)
+static struct xenfork__config *from_json(uint32_t domid, const char *json)
 {
     char *text = strdup(json), *rest = text, *line;
     struct xenfork__config *c = calloc(1, sizeof(*c));
@@ -106,6 +106,7 @@ static struct xenfork__config *from_json(const char *json)
         const char *what = field(&line);
 
         if (!strcmp(what, "disk")) {
+            c->disks[c->disk_count].domid = domid;
             parse_disk(&c->disks[c->disk_count++], line);
         } else {
             struct xenfork__nic *nic = &c->nics[c->nic_count++];
@@ -132,7 +133,7 @@ int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
         return fake_leave(xenfork__fail(
             ctx, XENFORK_E_XEN, 0, "no configuration of domain %u", domid));
     json = fake_to_json(d);
-    *config_out = from_json(json);
+    *config_out = from_json(domid, json);
     free(json);
     return fake_leave(0);
 }
@@ -144,7 +145,7 @@ int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
     if (strncmp(json, "{\n  \"fake\": \"\\n\"\n\n", 18) || !strstr(json, "}\n"))
         return fake_leave(
             xenfork__fail(ctx, XENFORK_E_XEN, 0, "malformed JSON"));
-    *config_out = from_json(json);
+    *config_out = from_json(XENFORK_DOMID_NONE, json);
     return fake_leave(0);
 }
 
@@ -513,7 +514,7 @@ int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
     struct fake_domain *d;
 
     FAKE_ENTER(ctx);
-    config = from_json(json);
+    config = from_json(XENFORK_DOMID_NONE, json);
     if (!is_unique(config)) {
         xenfork__config_free(config);
         return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, EINVAL,
@@ -542,7 +543,7 @@ int xenfork__xen_config_change(xenfork_ctx *ctx, const char *json,
     uint32_t i;
 
     FAKE_ENTER(ctx);
-    config = from_json(json);
+    config = from_json(XENFORK_DOMID_NONE, json);
     memcpy(d.uuid, config->uuid, 16);
     fake_copy_string(d.name, sizeof(d.name),
                      change->name ? change->name : config->name);

@@ -121,7 +121,7 @@ static int qcow2_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
         return refuse(ctx, disk,
                       "qemu-img, which undoes a fork, is not installed",
                       "install it (Debian package: qemu-utils)");
-    if (!xenfork__sys_qemu_is_there(ctx->domid))
+    if (!xenfork__sys_qemu_is_there(disk->domid))
         return refuse(ctx, disk, "its QEMU cannot be reached",
                       "start the domain again: its socket "
                       "/var/run/xen/qmp-libxenstat-DOMID is missing");
