@@ -3,6 +3,8 @@
  * There is no step for the clock: Linux takes it from the hypervisor when it
  * comes out of suspension (timekeeping_resume(), xen_read_wallclock()).
  */
+#define _GNU_SOURCE
+
 #include "adapt.h"
 
 #include <errno.h>
