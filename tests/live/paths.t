@@ -60,6 +60,21 @@ mv /data/v2.img /data/v1.img
 elsewhere 'a file that was moved over it' raw
 xl destroy raw
 
+# A file by a relative name, which Xen's block script has looked up where xl was called.
+cp --reflink=auto /usr/share/xenfork-guest/disk.img /data/relative.img
+cd /data || exit
+start_source rel 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=relative.img" ]'
+cd / || exit
+ask rel mark mine >/dev/null
+cp --reflink=auto /usr/share/xenfork-guest/disk.img /relative.img
+check 'a relative name, called elsewhere, where another file has it' timeout 120 xl fork --paused rel f
+is 'the clone lies beside the file that is in use' "$(disk f | cut -d / -f 1-3)" /data/.xenfork
+is 'with its marks' "$("$LIVE/check-disk" "$(disk f)" | jq -c .marks)" '["mine"]'
+timeout 60 xl fork-destroy f
+mv /relative.img /data/relative.img
+elsewhere 'a file that was moved over it' rel
+xl destroy rel
+
 # A qcow2 file that is replaced: before a fork, and before its chain becomes shorter.
 qcow2_source q
 ask q mark mine >/dev/null
