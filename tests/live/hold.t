@@ -4,6 +4,7 @@
 # bridge, a route; and none is heard with what its guest said before. And NICs that a clone is given later.
 # alone: yes
 # live: --source --timeout 500
+# full: 4.20
 . "$(dirname "$0")/lib.sh"
 
 vif_of() { printf 'vif%d.%d\n' "$(domid_of "$1")" "$2"; }

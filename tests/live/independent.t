@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Clones depend on nobody: not on their source, and once saved, restored or migrated not on us.
 # live: --source --timeout 500
+# full: 4.20
 . "$(dirname "$0")/lib.sh"
 
 token=$(field source token)

@@ -3,6 +3,7 @@
 # Debian's xendomains at shutdown and boot, with an image and a clone around that depends on it.
 # alone: yes
 # live: --source --timeout 500
+# full: 4.20
 . "$(dirname "$0")/lib.sh"
 . "$LIVE/xenforkd.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
 # tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# asan: yes" that 4.20 has the build with sanitizers,
-# which find the same on all, "# full: VERSIONS" that it runs on these only with --full, "# needs: blktap" that dom0
+# which find the same on all, "# full: VERSIONS" that it runs on these only with --full (or where it would run on none), "# needs: blktap" that dom0
 # must have what tests/testbed/build was given with --blktap, and "# alone: yes" that it has the machine for itself:
 # it measures time, or has many guests run at once, which takes several times as long beside another emulator.
 # shellcheck disable=SC2154  # full, missing, tests, versions: of check
@@ -70,6 +70,24 @@ live_lacks() {
     done
 }
 
+# live_xens SCRIPT: the hypervisors that it runs on now. Where none of those that it runs on without --full could be had,
+# another one stands in.
+live_xens() {
+    local xen now=() there=() later=()
+    for xen in $(header "$1" xen '4.20 4.17'); do
+        if [ "$full" = no ] && [[ " $(header "$1" full '') " = *" $xen "* ]]; then
+            [[ " $versions " != *" $xen "* ]] || later+=("$xen")
+            continue
+        fi
+        now+=("$xen")
+        [[ " $versions " != *" $xen "* ]] || there+=("$xen")
+    done
+    if [ ${#there[@]} -eq 0 ] && [ ${#now[@]} -gt 0 ] && [[ " $missing " = *" ${now[0]} "* ]]; then
+        there=("${later[@]:0:1}")
+    fi
+    printf '%s\n' "${there[@]}"
+}
+
 # live_list ALONE: script, hypervisor and flavour, one a line; those that may take longest first
 live_list() {
     live_choose "$1" | sort -s -k 1,1nr | cut -d ' ' -f 2-
@@ -81,9 +99,7 @@ live_choose() {
     for script in "$TOP"/tests/live/*.t; do
         live_wanted "$script" || continue
         [ "$(header "$script" alone no)" = "$1" ] || continue
-        for xen in $(header "$script" xen '4.20 4.17'); do
-            [[ " $versions " = *" $xen "* ]] || continue
-            [ "$full" = yes ] || [[ " $(header "$script" full '') " != *" $xen "* ]] || continue
+        for xen in $(live_xens "$script"); do
             flavour=plain
             [ "$xen$(header "$script" asan no)" != 4.20yes ] || flavour=asan
             timeout=$(header "$script" live '' | sed -n 's/.*--timeout \([0-9]*\).*/\1/p')
@@ -103,7 +119,7 @@ live_left() {
 
 # Those of a Xen that could not be had, by name.
 live_missing() {
-    local versions=$missing script xen flavour
+    local versions=$missing missing='' script xen flavour
     while read -r script xen flavour; do
         say "skipped live, Xen $xen, ${script##*/}: no such hypervisor here"
         count 0 0 1

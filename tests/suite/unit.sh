@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# `make check` with each compiler and each Xen's headers, in the build roots. Two compilers are asked for their
-# warnings alone, and distcheck for what is built, but with --full: the tests are those that the sanitizers run.
+# `make check` with each compiler and each Xen's headers, in the build roots. But with --full, the tests run under the
+# sanitizers alone: of the other builds the compilers' warnings are wanted, and what distcheck looks at.
 # shellcheck disable=SC2154  # full: of check
 
 # make_check NAME XEN FLAVOUR TARGET [OPTION…]
@@ -27,10 +27,10 @@ make_check() {
     fi
 }
 
-# make_builds NAME XEN FLAVOUR TARGET: that all compiles, the tests too; with --full they run
+# make_builds NAME XEN FLAVOUR TARGET [OPTION…]: that all compiles, the tests too; with --full they run
 make_builds() {
     if [ "$full" = yes ]; then
-        make_check "unit, $1" "$2" "$3" "$4"
+        make_check "unit, $1" "${@:2}"
         return
     fi
     local log="$LOGS/build,-${1//[ \/]/-}.log" start=$SECONDS
@@ -75,7 +75,7 @@ run_unit() {
     run_clients bookworm cli/systemd.t
     make_builds 'Debian 13, Xen 4.20, gcc, -Werror' 4.20 werror check
     make_builds 'Debian 13, Xen 4.20, clang, -Werror' 4.20 clang check
-    make_check 'unit, Debian 12, Xen 4.17, gcc' 4.17 plain check "${all[@]}"
+    make_builds 'Debian 12, Xen 4.17, gcc' 4.17 plain check "${all[@]}"
     make_check 'unit, Debian 13, ASan and UBSan' 4.20 asan check
     make_builds 'distcheck, Debian 13' 4.20 release distcheck
     if [ -n "${XENFORK_XEN_HEADERS-}" ]; then
