@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What one tick leaves on the disk; tests/live/test-disk.c reads the same layout from outside. */
+/* What one tick leaves on the disk; tests/live/lib/test-disk.c reads the same layout from outside. */
 #ifndef RECORD_H
 #define RECORD_H
 

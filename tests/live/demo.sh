@@ -3,7 +3,7 @@
 # What ./demo shows, from inside dom0: demo.sh [--colour]. Every statement is checked; the last line is
 # "@demo " and everything that was seen, as JSON. Status 1 when a statement was not true.
 set -u
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lib.sh"
 
 CLONES=(source-1 source-2 source-3)
 ADDRESS=10.0.0.2 RATE=10

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Scripts of tests/live/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
+# Scripts of tests/live/SUBJECT/ on real Xen. A line "# live: OPTIONS" in a script says how it is run (options of
 # tests/testbed/run), "# xen: VERSIONS" on which hypervisors, "# asan: yes" that 4.20 has the build with sanitizers,
 # which find the same on all, "# full: VERSIONS" that it runs on these only with --full (or where it would run on none), "# needs: blktap" that dom0
 # must have what tests/testbed/build was given with --blktap, and "# alone: yes" that it has the machine for itself:
@@ -96,7 +96,7 @@ live_list() {
 # live_choose ALONE: the same, each after its timeout
 live_choose() {
     local script xen flavour timeout
-    for script in "$TOP"/tests/live/*.t; do
+    while read -r script; do
         live_wanted "$script" || continue
         [ "$(header "$script" alone no)" = "$1" ] || continue
         for xen in $(live_xens "$script"); do
@@ -105,7 +105,7 @@ live_choose() {
             timeout=$(header "$script" live '' | sed -n 's/.*--timeout \([0-9]*\).*/\1/p')
             printf '%s %s %s %s\n' "${timeout:-300}" "$script" "$xen" "$flavour"
         done
-    done
+    done < <(find "$TOP/tests/live" -name '*.t' | sort)
 }
 
 # Those that --full would run too.
