@@ -451,6 +451,12 @@ int xenfork_clone_is_reseeded(const xenfork_clone *clone);
  * said nothing.  Printable ASCII, below 256 bytes.
  */
 const char *xenfork_clone_error(const xenfork_clone *clone);
+/*
+ * Why the clone was made by libxl's restore, in a few words, as "it is not a
+ * PVH domain"; NULL: it was made without that, in a fraction of the time.  The
+ * two are the same otherwise.  The text lives for ever.
+ */
+const char *xenfork_clone_why_libxl(const xenfork_clone *clone);
 uint32_t xenfork_clone_nic_count(const xenfork_clone *clone);
 const xenfork_nic *xenfork_clone_nic(const xenfork_clone *clone,
                                      uint32_t index);

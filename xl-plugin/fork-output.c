@@ -164,6 +164,20 @@ static void add_timings(struct table *table, const xenfork_result *result,
     }
 }
 
+static void print_ways(const xenfork_result *result)
+{
+    uint32_t i;
+
+    for (i = 0; i < xenfork_result_clone_count(result); i++) {
+        const xenfork_clone *clone = xenfork_result_clone(result, i);
+        const char *why = xenfork_clone_why_libxl(clone);
+
+        if (why)
+            printf("%s: made by libxl's restore: %s\n",
+                   xenfork_clone_name(clone), why);
+    }
+}
+
 bool fork_print_timings(const xenfork_result *result)
 {
     static const char *const headings[] = {"OF", "STAGE", ">MS", NULL};
@@ -180,6 +194,7 @@ bool fork_print_timings(const xenfork_result *result)
     if (!table_print(table))
         return false;
     printf("\n");
+    print_ways(result);
     for (i = 0; i < XENFORK_COUNTS; i++)
         printf("%s %llu\n", xenfork_count_name(i),
                (unsigned long long)xenfork_result_counter(result, i));
@@ -214,6 +229,9 @@ static void json_clone(struct json *json, const xenfork_result *result,
     json_bool(json, "ready", xenfork_clone_is_ready(clone));
     json_string(json, "rng", rng_name(clone));
     json_string(json, "error", xenfork_clone_error(clone));
+    json_string(json, "made_by",
+                xenfork_clone_why_libxl(clone) ? "libxl" : "xenfork");
+    json_string(json, "because", xenfork_clone_why_libxl(clone));
     json_open_list(json, "nics");
     for (i = 0; i < xenfork_clone_nic_count(clone); i++) {
         const xenfork_nic *nic = xenfork_clone_nic(clone, i);

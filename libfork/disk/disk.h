@@ -23,6 +23,7 @@
 #include "base/spec.h"
 #include "state/journal.h"
 #include "state/record.h"
+#include "host/host.h"
 #include "xen/xen.h"
 
 struct xenfork__collapse_request;
@@ -83,6 +84,12 @@ struct xenfork__disk_driver {
     int (*clone)(xenfork_ctx *ctx, const char *from, const char *to);
     /* Remove a base or overlay, finished or not.  Absent already: success */
     int (*remove)(xenfork_ctx *ctx, const char *path);
+    /*
+     * Put an overlay behind its device, as its script does.  NULL: that takes
+     * a process
+     */
+    int (*attach)(xenfork_ctx *ctx, const char *path, bool is_readonly,
+                  struct xenfork__device *device_out);
     /*
      * Remove what has served @path after the clone's domain is gone, if the
      * script could not.  NULL: it always can

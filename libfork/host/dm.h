@@ -88,6 +88,10 @@ int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name,
 #define XENFORK__LOOP_BYTES 24U
 int xenfork__sys_loop(xenfork_ctx *ctx, const char *file, bool is_readonly,
                       int *fd_out, char device_out[XENFORK__LOOP_BYTES]);
+/* Return "/dev/loop3" for "7:3": not every host has links for that in /dev. */
+#define XENFORK__LOOP_NODE 64U
+bool xenfork__sys_loop_node(const char *device,
+                            char node_out[XENFORK__LOOP_NODE]);
 /* Tell a loop device that its file has grown. */
 int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device);
 

@@ -284,12 +284,35 @@ int xenfork__sys_qemu_img_commit(xenfork_ctx *ctx, const char *path);
 int xenfork__sys_qemu_img_create(xenfork_ctx *ctx,
                                  const struct xenfork__image_file *image,
                                  uint64_t bytes);
+/* A block device behind which a disk is. */
+struct xenfork__device {
+    char node[128]; /* "/dev/loop1" */
+    uint64_t number;
+    bool is_loop;
+    int fd; /* a loop device goes when nobody has it open.  -1: none */
+};
+/*
+ * Serve a file or a block device as Xen's script block does, for a disk that
+ * nobody else uses.  The caller closes fd.  DISK
+ */
+int xenfork__sys_serve(xenfork_ctx *ctx, const char *path, bool is_readonly,
+                       struct xenfork__device *device_out);
+/* Have a loop device stay when nobody has it open. */
+int xenfork__sys_keep_loop(xenfork_ctx *ctx, int fd);
 /*
  * Hold the host side of a NIC: the interface stays as its script has made it,
  * and each of its frames, in either direction, is dropped at once, not kept for
  * later.
  */
 int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname);
+/*
+ * Wait until netback has made an interface, and set it up as vif-bridge does;
+ * the link of one that is to be held stays down.  @mtu 0: the bridge's, which
+ * is returned.  DEVICE: it does not come
+ */
+int xenfork__sys_join(xenfork_ctx *ctx, const char *ifname, const char *bridge,
+                      bool is_held, uint32_t *mtu);
+bool xenfork__sys_has_bridge(const char *bridge);
 bool xenfork__sys_is_held(const char *ifname);
 /* Check that the interface can be held.  DEVICE with remedy, not logged */
 int xenfork__sys_can_hold(xenfork_ctx *ctx, const char *ifname);

@@ -71,8 +71,8 @@ int xenfork__sys_loop(xenfork_ctx *ctx, const char *file, bool is_readonly,
     return 0;
 }
 
-/* Return "/dev/loop3" for "7:3": not every host has links for that in /dev. */
-static bool node_of(const char *device, char node_out[64])
+bool xenfork__sys_loop_node(const char *device,
+                            char node_out[XENFORK__LOOP_NODE])
 {
     char link[64], target[256];
     const char *name;
@@ -84,14 +84,14 @@ static bool node_of(const char *device, char node_out[64])
         return false;
     target[n] = '\0';
     name = strrchr(target, '/');
-    snprintf(node_out, 64, "/dev/%.50s", name ? name + 1 : target);
+    snprintf(node_out, XENFORK__LOOP_NODE, "/dev/%.50s", name ? name + 1 : target);
     return true;
 }
 
 int xenfork__sys_loop_grow(xenfork_ctx *ctx, const char *device)
 {
-    char node[64] = "";
-    cleanup_close int fd = node_of(device, node)
+    char node[XENFORK__LOOP_NODE] = "";
+    cleanup_close int fd = xenfork__sys_loop_node(device, node)
                                ? open(node, O_RDONLY | O_CLOEXEC)
                                : -1;
 

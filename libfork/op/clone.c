@@ -9,6 +9,7 @@
 #include "disk/disk.h"
 #include "host/host.h"
 #include "op/again.h"
+#include "op/fast.h"
 #include "op/guest.h"
 
 static int new_record(struct xenfork__job *job, uint32_t i,
@@ -49,14 +50,39 @@ static bool is_held(const struct xenfork__job *job, uint32_t i, uint32_t nic)
            XENFORK_LINK_CONNECT;
 }
 
-static int create(struct xenfork__job *job, uint32_t i,
-                  struct xenfork__record *record)
+/* Have libxl restore a domain from the image's stream, which has no pages. */
+static int restore(struct xenfork__job *job,
+                   const struct xenfork__clone_config *config,
+                   struct xenfork__record *record)
 {
     xenfork_ctx *ctx = job->ctx;
     cleanup_free char *stream = NULL;
-    cleanup_free struct xenfork__clone_disk *disks = NULL;
     cleanup_free char *json = NULL;
     cleanup_close int fd = -1;
+    int rc;
+
+    stream = xenfork__record_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
+                                  XENFORK__FILE_STREAM);
+    if (!stream)
+        return xenfork__nomem(ctx);
+    fd = open(stream, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
+                             stream);
+    rc = xenfork__xen_restore(ctx, job->config, config, fd, &json,
+                              &record->domid);
+    return rc < 0 ? rc : xenfork__again_keep(ctx, record->uuid, json);
+}
+
+/* Make the domain.  plan_out: the fast way, which is to be finished */
+static int create(struct xenfork__job *job, uint32_t i,
+                  struct xenfork__record *record,
+                  struct xenfork__plan **plan_out)
+{
+    xenfork_ctx *ctx = job->ctx;
+    cleanup_free struct xenfork__clone_disk *disks = NULL;
+    struct xenfork__clone_config config = {
+        .name = record->name, .uuid = record->uuid, .nics = job->ids[i].nics};
     uint32_t n;
     int rc;
 
@@ -66,22 +92,11 @@ static int create(struct xenfork__job *job, uint32_t i,
         (rc = xenfork__disks_clone(ctx, job->journal, job->spec, job->config,
                                    job->image, record, &disks)) < 0)
         return rc;
-    stream = xenfork__record_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
-                                  XENFORK__FILE_STREAM);
-    if (!stream)
-        return xenfork__nomem(ctx);
-    fd = open(stream, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
-                             stream);
-    rc = xenfork__xen_restore(
-        ctx, job->config,
-        &(struct xenfork__clone_config){.name = record->name,
-                                        .uuid = record->uuid,
-                                        .nics = job->ids[i].nics,
-                                        .disks = disks},
-        fd, &json, &record->domid);
-    return rc < 0 ? rc : xenfork__again_keep(ctx, record->uuid, json);
+    config.disks = disks;
+    if ((rc = xenfork__fast_plan(job, i, record, &config, plan_out)) < 0)
+        return rc;
+    return *plan_out ? xenfork__fast_create(job, *plan_out, record)
+                     : restore(job, &config, record);
 }
 
 static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
@@ -153,12 +168,14 @@ int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
 {
     struct xenfork_clone *result = &job->result->clones[i];
     cleanup_record struct xenfork__record *record = NULL;
+    cleanup_plan struct xenfork__plan *plan = NULL;
     uint64_t start_ns = xenfork__now_ns();
     int rc;
 
     if ((rc = new_record(job, i, &record)) < 0 ||
-        (rc = create(job, i, record)) < 0 ||
+        (rc = create(job, i, record, &plan)) < 0 ||
         (rc = fork_memory(job, i, record->domid)) < 0 ||
+        (plan && (rc = xenfork__fast_finish(job, i, plan, record)) < 0) ||
         (rc = attach(job, i, record)) < 0 ||
         (rc = xenfork__record_save(job->ctx, record)) < 0)
         return rc;

@@ -196,6 +196,7 @@ static void job_free(struct xenfork__job *job)
     xenfork__identities_free(job->ids, job->spec->count);
     xenfork__pages_free(&job->pages);
     xenfork__capture_free(job->capture);
+    xenfork__xen_fast_close(job->fast);
     xenfork__config_free(job->config);
     xenfork__record_free(job->image);
     xenfork__record_free(job->frozen);

@@ -30,6 +30,8 @@ struct xenfork__job {
     struct xenfork__pages pages;
     struct xenfork__capture *capture;
     uint64_t max_pages; /* that the guest may own */
+    struct xenfork__fast *fast; /* NULL: libxl's restore makes all clones */
+    const char *slow;           /* why; NULL: it does not, or is not known */
     int keeper_fd;
     xenfork_result *result;
     uint64_t *ns; /* where the time goes that now passes */

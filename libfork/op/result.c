@@ -102,6 +102,11 @@ XENFORK_API const char *xenfork_clone_error(const xenfork_clone *clone)
     return clone && clone->fault[0] ? clone->fault : NULL;
 }
 
+XENFORK_API const char *xenfork_clone_why_libxl(const xenfork_clone *clone)
+{
+    return clone ? clone->slow : NULL;
+}
+
 XENFORK_API uint32_t xenfork_clone_nic_count(const xenfork_clone *clone)
 {
     return clone ? clone->nic_count : 0;

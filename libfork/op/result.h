@@ -15,7 +15,8 @@ struct xenfork_clone {
     char generation[XENFORK__UUID_CHARS];
     bool is_ready, is_reseeded;
     char fault[XENFORK__FAULT_CHARS]; /* "": the agent has said nothing */
-    uint64_t start_ns;                /* when it began to run */
+    const char *slow;  /* why libxl's restore has made it; NULL: it has not */
+    uint64_t start_ns; /* when it began to run */
     uint32_t nic_count;
     struct xenfork_nic *nics;
     uint64_t ns[XENFORK_STAGES];

@@ -10,93 +10,60 @@
 
 #include "base/ids.h"
 #include "base/spec.h"
+#include "xen/pipe.h"
 #include "xen/xen.h"
 
 #define FORK_PATH  "/local/domain/%u/fork"
 #define SAID_PATH  "/local/domain/%u/data/fork/%s"
 #define PATH_BYTES 64U
 
-static bool put(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
-                const char *name, const char *value)
+static void put(xenfork_ctx *ctx, uint32_t t, uint32_t domid, const char *name,
+                const char *value)
 {
-    return !value ||
-           xenfork__xs_write(ctx, t, value, FORK_PATH "/%s", domid, name);
+    if (value)
+        xenfork__pipe_write(ctx, t, value, FORK_PATH "/%s", domid, name);
 }
 
-static bool put_params(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
-                       const struct xenfork__guest *guest)
-{
-    uint32_t i;
-
-    for (i = 0; i < guest->param_count; i++)
-        if (!xenfork__xs_write(ctx, t, guest->params[i].value,
-                               FORK_PATH "/params/%s", domid,
-                               guest->params[i].key))
-            return false;
-    return true;
-}
+struct publication {
+    uint32_t domid, own;
+    const struct xenfork__guest *guest;
+};
 
 /*
- * The first entry names the owner and what everybody else may; nodes made in
- * a node inherit its permissions (xenstored: construct_node(), 4.17).
+ * We own the folder, and the guest may read it; nodes made in a node inherit
+ * its permissions (xenstored: construct_node(), 4.17).
  */
-static bool make_dir(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid)
+static void put_all(xenfork_ctx *ctx, uint32_t t, const void *opaque)
 {
-    struct xs_permissions perms[] = {
-        {.id = xenfork__own_domid(ctx), .perms = XS_PERM_NONE},
-        {.id = domid, .perms = XS_PERM_READ},
-    };
-    char path[PATH_BYTES];
-
-    snprintf(path, sizeof(path), FORK_PATH, domid);
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 2);
-    return xs_mkdir(ctx->xen->xs, t, path) &&
-           xs_set_permissions(ctx->xen->xs, t, path, perms, ARRAY_SIZE(perms));
-}
-
-static bool put_all(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
-                    const struct xenfork__guest *guest)
-{
+    const struct publication *publication = opaque;
+    const struct xenfork__guest *guest = publication->guest;
+    uint32_t i, domid = publication->domid;
     char index[16];
 
     snprintf(index, sizeof(index), "%u", guest->index);
-    return make_dir(ctx, t, domid) && put(ctx, t, domid, "role", guest->role) &&
-           put(ctx, t, domid, "generation", guest->generation) &&
-           put(ctx, t, domid, "source", guest->source) &&
-           put(ctx, t, domid, "index", guest->source ? index : NULL) &&
-           put(ctx, t, domid, "source-macs", guest->source_macs) &&
-           put(ctx, t, domid, "entropy", guest->entropy) &&
-           put_params(ctx, t, domid, guest);
-}
-
-/* Publish in one transaction; EAGAIN: again. */
-static int try_publish(xenfork_ctx *ctx, uint32_t domid,
-                       const struct xenfork__guest *guest)
-{
-    struct xs_handle *xs = ctx->xen->xs;
-    xs_transaction_t t = xs_transaction_start(xs);
-    int e = 0;
-
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 2);
-    if (t == XBT_NULL)
-        return errno;
-    if (!put_all(ctx, t, domid, guest))
-        e = errno;
-    if (!xs_transaction_end(xs, t, e != 0) && !e)
-        e = errno;
-    return e;
+    xenfork__pipe_mkdir(ctx, t, FORK_PATH, domid);
+    xenfork__pipe_permit(ctx, t, publication->own, domid, FORK_PATH, domid);
+    put(ctx, t, domid, "role", guest->role);
+    put(ctx, t, domid, "generation", guest->generation);
+    put(ctx, t, domid, "source", guest->source);
+    put(ctx, t, domid, "index", guest->source ? index : NULL);
+    put(ctx, t, domid, "source-macs", guest->source_macs);
+    put(ctx, t, domid, "entropy", guest->entropy);
+    for (i = 0; i < guest->param_count; i++)
+        xenfork__pipe_write(ctx, t, guest->params[i].value,
+                            FORK_PATH "/params/%s", domid,
+                            guest->params[i].key);
 }
 
 int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
                                const struct xenfork__guest *guest)
 {
-    uint32_t tries = 0;
+    const struct publication publication = {
+        .domid = domid, .own = xenfork__own_domid(ctx), .guest = guest};
     int e;
 
     LOG_DEBUG(ctx, "telling domain %u that it is a %s", domid, guest->role);
-    do
-        e = try_publish(ctx, domid, guest);
-    while (e == EAGAIN && ++tries < XENFORK__XS_TRIES);
+    e = xenfork__pipe_transact(ctx, put_all, &publication);
     if (e)
         return xenfork__fail(ctx, XENFORK_E_XEN, e,
                              "cannot tell domain %u of the fork", domid);

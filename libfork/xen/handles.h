@@ -13,6 +13,14 @@
 #include <xenstore.h>
 #include <xentoollog.h>
 
+/*
+ * Xen 4.22 chooses an id for this one alone, older ones for every reserved id
+ * (domctl.c, XEN_DOMCTL_createdomain).
+ */
+#ifndef DOMID_ANY
+#define DOMID_ANY 0x7ff5U
+#endif
+
 struct xenfork__xen {
     xentoollog_logger drop;    /* drops all, where the caller has no logger */
     xentoollog_logger *logger; /* for every Xen library; never NULL */
@@ -23,6 +31,9 @@ struct xenfork__xen {
     struct xs_handle *xs;
     bool is_watching;             /* @releaseDomain, in wait_event */
     struct xenfork__batch *batch; /* buffers of xen/memory.c; NULL at first */
+    struct xenfork__pipe *pipe;   /* xen/pipe.c */
+    bool has_own_domid;           /* read already */
+    uint32_t own_domid;
 };
 
 /* Read pages of a domain, one after the other; and set one to zero. */
@@ -100,6 +111,18 @@ typedef bool xenfork__stored_change_fn(libxl_domain_config *config,
 int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
                            xenfork__stored_change_fn *change,
                            const void *opaque);
+
+/* Store a domain's record; json_out: its text, caller frees.  NULL: none */
+int xenfork__stored_write(xenfork_ctx *ctx, uint32_t domid,
+                          libxl_domain_config *config, char **json_out);
+
+struct xenfork__clone_config; /* xen/xen.h */
+/*
+ * Make a source's configuration that of its clone: xen/restore.c.  The user has
+ * configured the rest, as xsdata and on_* policies.
+ */
+int xenfork__xl_clone(xenfork_ctx *ctx, libxl_domain_config *config,
+                      const struct xenfork__clone_config *clone);
 
 /* Return the directory of a disk's backend; NULL: none.  Caller frees */
 char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,

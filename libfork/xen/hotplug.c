@@ -45,28 +45,40 @@ static bool is_local_disk(const libxl_device_disk *disk)
            !disk->backend_domname && disk->pdev_path;
 }
 
-/* Return the helper that replaces the disk's script; NULL: none does. */
-static const char *helper_of_disk(const libxl_device_disk *disk,
-                                  unsigned int known)
+unsigned int xenfork__hotplug_of_disk(const libxl_device_disk *disk)
 {
     struct stat file;
 
     if (!is_local_disk(disk))
-        return NULL;
-    if ((known & XENFORK__HOTPLUG_BLOCK) && is_stock(disk->script, "block") &&
-        !stat(disk->pdev_path, &file) &&
-        (S_ISREG(file.st_mode) || S_ISBLK(file.st_mode)))
-        return HELPER;
-    if ((known & XENFORK__HOTPLUG_FORK) && disk->script &&
-        is_stock(disk->script, "block-fork"))
-        return HELPER_FORK;
-    return NULL;
+        return 0;
+    if (disk->script && is_stock(disk->script, "block-fork"))
+        return XENFORK__HOTPLUG_FORK;
+    return is_stock(disk->script, "block") && !stat(disk->pdev_path, &file) &&
+                   (S_ISREG(file.st_mode) || S_ISBLK(file.st_mode))
+               ? XENFORK__HOTPLUG_BLOCK
+               : 0;
 }
 
-static bool is_plain_nic(const libxl_device_nic *nic)
+unsigned int xenfork__hotplug_of_nic(const libxl_device_nic *nic)
 {
     return !nic->backend_domid && !nic->backend_domname && !nic->ifname &&
-           is_stock(nic->script, "vif-bridge");
+                   is_stock(nic->script, "vif-bridge")
+               ? XENFORK__HOTPLUG_BRIDGE
+               : 0;
+}
+
+/* Return the helper that replaces the disk's script; NULL: none does. */
+static const char *helper_of_disk(const libxl_device_disk *disk,
+                                  unsigned int known)
+{
+    switch (xenfork__hotplug_of_disk(disk) & known) {
+    case XENFORK__HOTPLUG_BLOCK:
+        return HELPER;
+    case XENFORK__HOTPLUG_FORK:
+        return HELPER_FORK;
+    default:
+        return NULL;
+    }
 }
 
 /*
@@ -104,8 +116,8 @@ void xenfork__hotplug_use(xenfork_ctx *ctx, libxl_domain_config *config,
     for (i = 0; i < config->num_disks; i++)
         if ((by = helper_of_disk(&config->disks[i], known)))
             set_script(&config->disks[i].script, by);
-    for (i = 0; (known & XENFORK__HOTPLUG_BRIDGE) && i < config->num_nics; i++)
-        if (is_plain_nic(&config->nics[i]))
+    for (i = 0; i < config->num_nics; i++)
+        if (xenfork__hotplug_of_nic(&config->nics[i]) & known)
             set_script(&config->nics[i].script,
                        nics && nics[i].is_held ? HELPER_HOLD : HELPER);
 }

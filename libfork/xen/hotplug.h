@@ -7,6 +7,12 @@
 #include "xen/xen.h"
 
 /*
+ * Return which of Xen's scripts is run for a device, XENFORK__HOTPLUG_*; 0:
+ * another, or none.
+ */
+unsigned int xenfork__hotplug_of_disk(const libxl_device_disk *disk);
+unsigned int xenfork__hotplug_of_nic(const libxl_device_nic *nic);
+/*
  * Replace them where that makes no difference but to time.  For a clone,
  * between the start of libxl's operation, which fills in what the
  * configuration leaves to it, and its next turn.  For a domain that libxl

@@ -8,14 +8,6 @@
 #include <xenguest.h>
 
 /*
- * Xen 4.22 chooses an id for this one alone, older ones for every reserved id
- * (domctl.c, XEN_DOMCTL_createdomain).
- */
-#ifndef DOMID_ANY
-#define DOMID_ANY 0x7ff5U
-#endif
-
-/*
  * libxl marks a "xenstore domain" never_stop (libxl_domain.c): `xl shutdown -a`
  * and `xl reboot -a` pass it over.  The flag grants privileges to a domain that
  * makes hypercalls, which an image never does.  xenstored 4.22 takes the last

@@ -2,6 +2,7 @@
 /* Handles to Xen; libxl's operations; reading xenstore. */
 #include "xen/handles.h"
 
+#include "xen/pipe.h"
 #include "xen/xen.h"
 
 #include <poll.h>
@@ -103,6 +104,9 @@ static int open_handles(xenfork_ctx *ctx)
     xen->xs = xs_open(0);
     if (!xen->xs)
         return cannot_open(ctx, errno, "xenstore");
+    xen->pipe = xenfork__pipe_new();
+    if (!xen->pipe)
+        return xenfork__nomem(ctx);
     return open_libxl(ctx);
 }
 
@@ -130,6 +134,7 @@ void xenfork__xen_close(xenfork_ctx *ctx)
     if (!xen)
         return;
     libxl_ctx_free(xen->xl);
+    xenfork__pipe_free(xen->pipe);
     if (xen->xs)
         xs_close(xen->xs);
     if (xen->xch)
@@ -285,8 +290,11 @@ bool xenfork__parse_u32(const char *text, uint32_t *value_out)
 
 uint32_t xenfork__own_domid(xenfork_ctx *ctx)
 {
-    uint32_t domid;
+    struct xenfork__xen *xen = ctx->xen;
 
     /* A relative path: below our own directory.  Written by init-dom0. */
-    return xenfork__xs_u32(ctx, &domid, "domid") == 1 ? domid : 0;
+    if (!xen->has_own_domid &&
+        xenfork__xs_u32(ctx, &xen->own_domid, "domid") == 1)
+        xen->has_own_domid = true;
+    return xen->has_own_domid ? xen->own_domid : 0;
 }

@@ -78,25 +78,18 @@ static bool apply_disks(libxl_domain_config *config,
     return true;
 }
 
-/*
- * Change what makes the clone another domain than the source.  Everything else
- * stays, with xsdata and on_* policies: the user has configured them.
- */
-static bool apply(libxl_ctx *xl, libxl_domain_config *config,
-                  const struct xenfork__clone_config *clone)
+int xenfork__xl_clone(xenfork_ctx *ctx, libxl_domain_config *config,
+                      const struct xenfork__clone_config *clone)
 {
+    bool ok = replace(&config->c_info.name, clone->name);
     int i;
 
-    if (!replace(&config->c_info.name, clone->name))
-        return false;
     memcpy(libxl_uuid_bytearray(&config->c_info.uuid), clone->uuid, 16);
     config->c_info.domid = (libxl_domid)INVALID_DOMID; /* any that is free */
-    if (!renew_genid(xl, config))
-        return false;
-    for (i = 0; i < config->num_nics; i++)
-        if (!apply_nic(&config->nics[i], &clone->nics[i]))
-            return false;
-    return apply_disks(config, clone->disks);
+    ok = ok && renew_genid(ctx->xen->xl, config);
+    for (i = 0; ok && i < config->num_nics; i++)
+        ok = apply_nic(&config->nics[i], &clone->nics[i]);
+    return ok && apply_disks(config, clone->disks) ? 0 : xenfork__nomem(ctx);
 }
 
 /*
@@ -167,7 +160,7 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
 {
     cleanup_free char *json = NULL;
     libxl_domain_config config;
-    int r, rc;
+    int r, rc = 0;
 
     LOG_DEBUG(ctx, "creating the clone %s of %s", clone->name, source->name);
     libxl_domain_config_init(&config);
@@ -181,10 +174,10 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
         rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
                            "the configuration of %s is not its own",
                            source->name);
-    else if (!apply(ctx->xen->xl, &config, clone) ||
+    else if ((rc = xenfork__xl_clone(ctx, &config, clone)) == 0 &&
              !(json = libxl_domain_config_to_json(ctx->xen->xl, &config)))
         rc = xenfork__nomem(ctx);
-    else
+    if (rc == 0)
         rc = restore(ctx, &config, clone, stream_fd, domid_out);
     libxl_domain_config_dispose(&config);
     if (rc == 0)

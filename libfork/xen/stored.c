@@ -25,8 +25,8 @@ static int read_text(xenfork_ctx *ctx, uint32_t domid, char **json_out)
     return *json_out ? 0 : xenfork__nomem(ctx);
 }
 
-static int write_back(xenfork_ctx *ctx, uint32_t domid,
-                      libxl_domain_config *config)
+int xenfork__stored_write(xenfork_ctx *ctx, uint32_t domid,
+                          libxl_domain_config *config, char **json_out)
 {
     cleanup_free char *json = libxl_domain_config_to_json(ctx->xen->xl, config);
     int r = json ? libxl_userdata_store(ctx->xen->xl, domid, RECORD,
@@ -39,6 +39,8 @@ static int write_back(xenfork_ctx *ctx, uint32_t domid,
                              "cannot store libxl's record of domain %u "
                              "(libxl: %d)",
                              domid, r);
+    if (json_out)
+        *json_out = steal_ptr(json);
     return 0;
 }
 
@@ -68,8 +70,9 @@ int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
     libxl_domain_config_init(&config);
     rc = xenfork__stored_config(ctx, domid, &config);
     if (rc == 0)
-        rc = change(&config, opaque) ? write_back(ctx, domid, &config)
-                                     : xenfork__nomem(ctx);
+        rc = change(&config, opaque)
+                 ? xenfork__stored_write(ctx, domid, &config, NULL)
+                 : xenfork__nomem(ctx);
     libxl_domain_config_dispose(&config);
     return rc;
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "host/host.h"
 #include "xenfork.h"
 
 #define XENFORK__BATCH 512U /* gfns in one multicall */
@@ -376,6 +377,62 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
                          const struct xenfork__clone_config *clone,
                          int stream_fd, char **json_out, uint32_t *domid_out);
 
+/*
+ * Clones without libxl's restore, where that makes no difference: xen/fast.c.
+ * What is refused says why, in a text that lives for ever; @why_out is
+ * untouched otherwise.
+ */
+struct xenfork__fast; /* for all clones of one image */
+
+/* How a disk is served, as its hotplug script would have done. */
+struct xenfork__served {
+    const char *path; /* lives as long as the plan, as target */
+    char *target;     /* that without links, of block-fork */
+    bool is_forks;    /* by block-fork; otherwise by Xen's own block */
+    bool is_readonly;
+    struct xenfork__device device; /* for the caller to fill in */
+};
+
+struct xenfork__plan_nic {
+    int devid;
+    const char *bridge; /* lives as long as the plan */
+    uint32_t mtu;       /* 0: the bridge's, for the caller to fill in */
+};
+
+struct xenfork__plan {
+    uint32_t disk_count, nic_count;
+    struct xenfork__served *disks;
+    struct xenfork__plan_nic *nics;
+    struct xenfork__plan_configs *configs; /* of libxl */
+};
+
+/* @source lives as long as what is opened.  NULL: refused */
+int xenfork__xen_fast_open(xenfork_ctx *ctx,
+                           const struct xenfork__config *source,
+                           struct xenfork__fast **fast_out,
+                           const char **why_out);
+void xenfork__xen_fast_close(struct xenfork__fast *fast);
+/* Nothing is made yet.  NULL: refused */
+int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
+                           const struct xenfork__clone_config *clone,
+                           struct xenfork__plan **plan_out,
+                           const char **why_out);
+void xenfork__plan_free(struct xenfork__plan *plan);
+/*
+ * Make the paused domain, with its nodes in xenstore, but for memory.  On
+ * failure it may be there: whoever has journaled its UUID destroys it.
+ */
+int xenfork__xen_fast_create(xenfork_ctx *ctx, struct xenfork__plan *plan,
+                             uint32_t image, uint32_t *domid_out);
+/*
+ * Finish a domain that has the image's memory.  json_out: its configuration;
+ * caller frees
+ */
+int xenfork__xen_fast_finish(xenfork_ctx *ctx, struct xenfork__plan *plan,
+                             char **json_out);
+/* Say that all NICs are ready. */
+int xenfork__xen_fast_nics(xenfork_ctx *ctx, const struct xenfork__plan *plan);
+
 /* Disks of a live domain: xen/disk.c */
 /*
  * Record another file for a disk, for the next start or restore: with libxl's
@@ -384,7 +441,6 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
 int xenfork__xen_disk_moved(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                             const char *path, const char *format);
 
-struct xenfork__tapdisk; /* host/host.h */
 /*
  * Find the tapdisk that serves a VHD for writing by backendtype=tap and libxl's
  * own script: xen/tap.c.  NOTFOUND, not logged: none

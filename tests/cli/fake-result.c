@@ -183,6 +183,11 @@ const char *xenfork_clone_error(const xenfork_clone *clone)
     return has_waited && index_of(clone) == 2 ? "40-network: no \"way\"" : NULL;
 }
 
+const char *xenfork_clone_why_libxl(const xenfork_clone *clone)
+{
+    return index_of(clone) ? "it is not a PVH domain" : NULL;
+}
+
 static const struct xenfork_nic nics[] = {
     {"vif5.0", "00:16:3e:00:00:01", XENFORK_LINK_HOLD},
     {"vif5.1", "00:16:3e:00:00:02", XENFORK_LINK_CONNECT}};

@@ -306,9 +306,9 @@ void xenfork__capture_free(struct xenfork__capture *capture)
     free(capture);
 }
 
-static void copy_devices(struct fake_domain *d,
-                         const struct xenfork__config *source,
-                         const struct xenfork__clone_config *clone)
+void fake_copy_devices(struct fake_domain *d,
+                       const struct xenfork__config *source,
+                       const struct xenfork__clone_config *clone)
 {
     uint32_t i;
 
@@ -433,7 +433,7 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
         return fake_leave(xenfork__fail(
             ctx, XENFORK_E_XEN, 0, "cannot restore %s: %s", clone->name, why));
     }
-    copy_devices(d, source, clone);
+    fake_copy_devices(d, source, clone);
     if (fake->crash_at == fake->calls)
         d->name[0] = '\0'; /* killed in the middle: half-made */
     *json_out = fake_to_json(d);

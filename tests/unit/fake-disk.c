@@ -311,10 +311,16 @@ void fake_attach(const char *path)
     xenfork_ctx ctx = {.guard_fd = -1};
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     cleanup_free char *dir = strdup(path);
-    char pool[XENFORK__DM_NAME_BYTES];
+    char pool[XENFORK__DM_NAME_BYTES], name[XENFORK__DM_NAME_BYTES];
     struct fake_dm *dm;
     uint64_t id, sectors;
 
+    name_device(path, name);
+    dm = fake_dm_named(name);
+    if (dm) { /* the library has attached it */
+        dm->is_used = true;
+        return;
+    }
     *strrchr(dir, '/') = '\0';
     if (xenfork__keyfile_read(&ctx, path, &keyfile) < 0 ||
         !xenfork__keyfile_get_u64(keyfile, "id", &id) ||

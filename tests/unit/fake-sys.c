@@ -290,6 +290,20 @@ int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge)
     return fake_leave(0);
 }
 
+int xenfork__sys_join(xenfork_ctx *ctx, const char *ifname, const char *bridge,
+                      bool is_held, uint32_t *mtu)
+{
+    struct fake_nic *nic = nic_of(ifname);
+
+    FAKE_ENTER(ctx);
+    if (!nic)
+        return no_interface(ctx, ifname);
+    fake_copy_string(nic->on, sizeof(nic->on), bridge);
+    nic->is_up = nic->was_up = !is_held;
+    *mtu = 1500;
+    return fake_leave(0);
+}
+
 /* All whose names begin so. */
 int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge)
 {

@@ -102,6 +102,7 @@ struct fake_domain {
     bool has_run; /* unpaused once, or the user's */
     char made_for[37];
     bool is_whole;  /* has all of its memory, made without a fork */
+    bool is_unfinished; /* made without libxl's restore, not introduced yet */
     bool is_loaded; /* an image that was given the vCPU state */
     bool can_suspend;
     int on_suspend;        /* FAKE_OBEYS, … */
@@ -167,6 +168,7 @@ struct fake {
     char written[FAKE_PATH]; /* a file that somebody writes to */
     char overlapping[2][FAKE_PATH]; /* two disks with a block in common */
     uint32_t boots;          /* of the host: see fake_reboot() */
+    bool is_fast; /* libxl's restore is not needed */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
     bool cannot_thin, cannot_protect, has_no_space, pool_is_full,
         mirror_is_broken;
@@ -321,6 +323,9 @@ void fake_poll_keepers(void);
 void fake_attach(const char *path);
 void fake_detach(const char *path);
 bool fake_is_protected(const char *path);
+void fake_copy_devices(struct fake_domain *d,
+                       const struct xenfork__config *source,
+                       const struct xenfork__clone_config *clone);
 /* libxl's record of it; caller frees. */
 char *fake_to_json(const struct fake_domain *d);
 struct fake_dm *fake_dm_named(const char *name);

@@ -48,6 +48,7 @@ static void test_strings_of_nothing(void **state)
     assert_null(xenfork_clone_uuid(NULL));
     assert_null(xenfork_clone_generation(NULL));
     assert_null(xenfork_clone_error(NULL));
+    assert_null(xenfork_clone_why_libxl(NULL));
     assert_null(xenfork_entry_name(NULL));
     assert_null(xenfork_entry_uuid(NULL));
     assert_null(xenfork_entry_parent(NULL));

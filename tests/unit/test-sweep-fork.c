@@ -65,6 +65,19 @@ static void prepare_chain(void)
         0);
 }
 
+/* Clones without libxl's restore. */
+static void prepare_fast(void)
+{
+    fake->is_fast = true;
+    prepare_running();
+}
+
+static void prepare_fast_thin(void)
+{
+    fake->is_fast = true;
+    prepare_switched();
+}
+
 static uint32_t source(void)
 {
     return fake_domain_named("src")->domid;
@@ -140,6 +153,8 @@ static const struct sweep sweeps[] = {
     {"vhd", SWEEP_UNDOES, prepare_vhd, fork_one, is_one, 0},
     {"qcow2", SWEEP_UNDOES, prepare_qcow2, fork_one, is_one, 0},
     {"chain", SWEEP_UNDOES, prepare_chain, fork_one, is_two, 0},
+    {"fast", SWEEP_UNDOES, prepare_fast, fork_three, is_three, 0},
+    {"fast, thin", SWEEP_UNDOES, prepare_fast_thin, fork_one, is_two, 0},
 };
 
 int main(void)
@@ -155,7 +170,9 @@ int main(void)
         SWEEP(8, residues),  SWEEP(8, crashes),  SWEEP(9, failures),
         SWEEP(9, residues),  SWEEP(9, crashes),  SWEEP(10, failures),
         SWEEP(10, residues), SWEEP(10, crashes), SWEEP(11, failures),
-        SWEEP(11, residues), SWEEP(11, crashes),
+        SWEEP(11, residues), SWEEP(11, crashes), SWEEP(12, failures),
+        SWEEP(12, residues), SWEEP(12, crashes), SWEEP(13, failures),
+        SWEEP(13, residues), SWEEP(13, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

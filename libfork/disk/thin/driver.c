@@ -456,6 +456,21 @@ static int thin_usage(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
+static int thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
+                       struct xenfork__device *device_out)
+{
+    struct xenfork__device device = {.fd = -1};
+    cleanup_free char *node = NULL;
+    int rc;
+
+    if ((rc = xenfork__thin_attach(ctx, path, is_readonly, false, &node)) < 0 ||
+        (rc = xenfork__thin_number(ctx, path, &device.number)) < 0)
+        return rc;
+    snprintf(device.node, sizeof(device.node), "%s", node);
+    *device_out = device;
+    return 0;
+}
+
 const struct xenfork__disk_driver xenfork__disk_thin = {
     .name = "thin",
     .why = "a raw file or device, by device-mapper",
@@ -466,6 +481,7 @@ const struct xenfork__disk_driver xenfork__disk_thin = {
     .snapshot = thin_snapshot,
     .abort = thin_abort,
     .clone = thin_clone,
+    .attach = thin_attach,
     .remove = thin_remove,
     .detach = xenfork__thin_make_own,
     .detach_settle = xenfork__thin_detach_settle,

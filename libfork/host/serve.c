@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The device behind a disk, as Xen's script block makes it. */
+#include "host/dm.h"
+#include "host/host.h"
+
+#include <linux/loop.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+static int cannot(xenfork_ctx *ctx, const char *path)
+{
+    return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot serve %s", path);
+}
+
+static int serve_device(xenfork_ctx *ctx, const char *path,
+                        struct xenfork__device *device_out)
+{
+    cleanup_free char *real = realpath(path, NULL);
+    struct stat st;
+
+    if (!real || stat(real, &st))
+        return cannot(ctx, path);
+    if (!S_ISBLK(st.st_mode) || strlen(real) >= sizeof(device_out->node)) {
+        errno = ENOTBLK;
+        return cannot(ctx, path);
+    }
+    *device_out = (struct xenfork__device){.number = st.st_rdev, .fd = -1};
+    strcpy(device_out->node, real);
+    return 0;
+}
+
+int xenfork__sys_serve(xenfork_ctx *ctx, const char *path, bool is_readonly,
+                       struct xenfork__device *device_out)
+{
+    cleanup_free char *real = NULL;
+    cleanup_close int fd = -1;
+    char number[XENFORK__LOOP_BYTES];
+    struct stat st;
+    int rc;
+
+    if (stat(path, &st))
+        return cannot(ctx, path);
+    if (!S_ISREG(st.st_mode))
+        return serve_device(ctx, path, device_out);
+    real = realpath(path, NULL);
+    if (!real)
+        return cannot(ctx, path);
+    rc = xenfork__sys_loop(ctx, real, is_readonly, &fd, number);
+    if (rc < 0)
+        return rc;
+    if (fstat(fd, &st) || !xenfork__sys_loop_node(number, device_out->node))
+        return cannot(ctx, path);
+    device_out->number = st.st_rdev;
+    device_out->is_loop = true;
+    device_out->fd = steal_fd(&fd);
+    return 0;
+}
+
+int xenfork__sys_keep_loop(xenfork_ctx *ctx, int fd)
+{
+    struct loop_info64 info;
+
+    if (ioctl(fd, LOOP_GET_STATUS64, &info) == 0) {
+        info.lo_flags &= ~(uint32_t)LO_FLAGS_AUTOCLEAR;
+        if (ioctl(fd, LOOP_SET_STATUS64, &info) == 0)
+            return 0;
+    }
+    return xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                         "cannot keep a loop device");
+}

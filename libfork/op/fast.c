@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/fast.h"
+
+#include <string.h>
+
+#include "base/ids.h"
+#include "disk/disk.h"
+#include "host/host.h"
+#include "op/again.h"
+
+/* Ask once for all clones; then job->slow says why, if they cannot. */
+static int ask(struct xenfork__job *job)
+{
+    if (job->fast || job->slow)
+        return 0;
+    return xenfork__xen_fast_open(job->ctx, job->config, &job->fast,
+                                  &job->slow);
+}
+
+/* Return the driver that has made an overlay; NULL: none. */
+static const struct xenfork__disk_driver *driver_of(
+    const struct xenfork__record *record, const char *path)
+{
+    uint32_t i;
+
+    for (i = 0; i < record->disk_count; i++)
+        if (!strcmp(record->disks[i].path, path))
+            return xenfork__disk_driver(record->disks[i].driver);
+    return NULL;
+}
+
+static const char *object_to_disks(const struct xenfork__record *record,
+                                   const struct xenfork__plan *plan)
+{
+    const struct xenfork__disk_driver *driver;
+    uint32_t i;
+
+    for (i = 0; i < plan->disk_count; i++) {
+        driver = driver_of(record, plan->disks[i].path);
+        if (!driver || (plan->disks[i].is_forks && !driver->attach))
+            return "a process serves a disk";
+    }
+    return NULL;
+}
+
+int xenfork__fast_plan(struct xenfork__job *job, uint32_t i,
+                       const struct xenfork__record *record,
+                       const struct xenfork__clone_config *config,
+                       struct xenfork__plan **plan_out)
+{
+    cleanup_plan struct xenfork__plan *plan = NULL;
+    const char *why;
+    int rc;
+
+    if ((rc = ask(job)) < 0)
+        return rc;
+    why = job->slow;
+    if (!why && (rc = xenfork__xen_fast_plan(job->ctx, job->fast, config, &plan,
+                                             &why)) < 0)
+        return rc;
+    if (plan)
+        why = object_to_disks(record, plan);
+    job->result->clones[i].slow = why;
+    *plan_out = why ? NULL : steal_ptr(plan);
+    return 0;
+}
+
+static int serve(xenfork_ctx *ctx, const struct xenfork__record *record,
+                 struct xenfork__served *disk)
+{
+    const struct xenfork__disk_driver *driver = driver_of(record, disk->path);
+
+    return disk->is_forks
+               ? driver->attach(ctx, disk->path, disk->is_readonly,
+                                &disk->device)
+               : xenfork__sys_serve(ctx, disk->path, disk->is_readonly,
+                                    &disk->device);
+}
+
+/*
+ * A loop device goes with us until the domain's nodes name it, by which
+ * whoever undoes the fork removes it.
+ */
+int xenfork__fast_create(struct xenfork__job *job, struct xenfork__plan *plan,
+                         struct xenfork__record *record)
+{
+    xenfork_ctx *ctx = job->ctx;
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < plan->disk_count && rc >= 0; i++)
+        rc = serve(ctx, record, &plan->disks[i]);
+    if (rc < 0 || (rc = xenfork__xen_fast_create(ctx, plan, job->image->domid,
+                                                 &record->domid)) < 0)
+        return rc;
+    for (i = 0; i < plan->disk_count && rc >= 0; i++)
+        if (plan->disks[i].device.is_loop)
+            rc = xenfork__sys_keep_loop(ctx, plan->disks[i].device.fd);
+    return rc;
+}
+
+static int join_nics(struct xenfork__job *job, uint32_t i,
+                     struct xenfork__plan *plan, uint32_t domid)
+{
+    char vif[XENFORK__VIF_CHARS];
+    uint32_t n;
+    int rc = 0;
+
+    for (n = 0; n < plan->nic_count && rc >= 0; n++) {
+        struct xenfork__plan_nic *nic = &plan->nics[n];
+
+        xenfork__vif_print(domid, nic->devid, vif);
+        rc = xenfork__sys_join(job->ctx, vif, nic->bridge,
+                               job->ids[i].nics[n].is_held, &nic->mtu);
+    }
+    return rc < 0 || !plan->nic_count ? rc
+                                      : xenfork__xen_fast_nics(job->ctx, plan);
+}
+
+int xenfork__fast_finish(struct xenfork__job *job, uint32_t i,
+                         struct xenfork__plan *plan,
+                         const struct xenfork__record *record)
+{
+    cleanup_free char *json = NULL;
+    int rc;
+
+    if ((rc = xenfork__xen_fast_finish(job->ctx, plan, &json)) < 0 ||
+        (rc = join_nics(job, i, plan, record->domid)) < 0)
+        return rc;
+    return xenfork__again_keep(job->ctx, record->uuid, json);
+}
