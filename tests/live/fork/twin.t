@@ -70,6 +70,7 @@ same_in_all() {
     done
 }
 
+before=$(snapshot_of_host /data /var/lib/xen /run/xen-hotplug)
 clone libxl slow || bail_out 'no clone by libxl'
 is 'libxl has made it' "$(json '.clones[0].made_by' <<<"$said")" libxl
 is 'because' "$(json '.clones[0].because' <<<"$said")" 'a test wants it so'
@@ -83,4 +84,28 @@ xl unpause quick
 check 'it ticks on' wait_until 60 ticks_on quick
 is 'the memory of the source' "$(field quick token)" "$(field source token)"
 is 'its disk is whole' "$(ask quick verify | json .errors)" 0
+
+# What libxl's later calls do with it; save, restore and migrate: independent.t; reboot: clone-reboot.t.
+state() { [ "$(xenstore-read "/local/domain/0/backend/$1/$(domid_of quick)/$2/state")" = "$3" ]; }
+none() { ! xenstore-read "/local/domain/0/backend/$1/$(domid_of quick)/$2/state"; }
+truncate -s 16M /data/extra.img
+check 'xl block-attach' xl block-attach quick format=raw,vdev=xvdb,access=rw,target=/data/extra.img
+check 'the guest takes it' wait_until 30 state vbd 51728 4
+check 'xl block-detach' xl block-detach quick xvdb
+check 'it is gone' wait_until 30 none vbd 51728
+check 'xl network-attach' xl network-attach quick bridge=xenbr0
+check 'the guest takes it' wait_until 30 state vif 1 4
+check 'xl network-detach' xl network-detach quick 1
+rm -f /data/extra.img
+check 'xl fork of it' timeout 300 xl fork quick third
+check 'that ticks on' wait_until 60 ticks_on third
+is 'with the same memory' "$(field third token)" "$(field source token)"
+check 'xl destroy' xl destroy third
+check 'all are removed' timeout 300 xl fork-destroy --yes slow quick third
+as_before() { [ "$(snapshot_of_host /data /var/lib/xen /run/xen-hotplug)" = "$before" ]; }
+if wait_until 60 as_before; then
+    ok 'the host is as before'
+else
+    fail 'the host is as before' "$(diff <(echo "$before") <(snapshot_of_host /data /var/lib/xen /run/xen-hotplug))"
+fi
 done_testing
