@@ -116,12 +116,13 @@ typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 #define XENFORK_STAGES        19
 
 /* Counters of a fork. */
-#define XENFORK_COUNT_PAGES_SHARED 0 /* source pages shared with the image */
-#define XENFORK_COUNT_PAGES_COPIED 1 /* source pages that had to be copied */
-#define XENFORK_COUNT_HYPERCALLS   2 /* memory operations, batched or not */
-#define XENFORK_COUNT_PROCESSES    3 /* started by us; libxl's not counted */
-#define XENFORK_COUNT_XENSTORE_OPS 4 /* done by us; libxl's not counted */
-#define XENFORK_COUNTS             5
+#define XENFORK_COUNT_PAGES_SHARED   0 /* source pages shared with the image */
+#define XENFORK_COUNT_PAGES_COPIED   1 /* source pages that had to be copied */
+#define XENFORK_COUNT_HYPERCALLS     2 /* memory operations, batched or not */
+#define XENFORK_COUNT_PROCESSES      3 /* started by us; libxl's not counted */
+#define XENFORK_COUNT_XENSTORE_OPS   4 /* done by us; libxl's not counted */
+#define XENFORK_COUNT_XENSTORE_WAITS 5 /* times that we waited for them */
+#define XENFORK_COUNTS               6
 
 /**
  * Open a context: the handles to Xen and to the state directory.

@@ -203,7 +203,7 @@ XENFORK_API const char *xenfork_count_name(int counter)
 {
     static const char *const names[XENFORK_COUNTS] = {
         "pages_shared", "pages_copied", "hypercalls",
-        "processes",    "xenstore_ops",
+        "processes",    "xenstore_ops", "xenstore_waits",
     };
 
     if (counter < 0 || counter >= XENFORK_COUNTS)

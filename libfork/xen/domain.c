@@ -229,7 +229,7 @@ static int start_watch(xenfork_ctx *ctx)
 
     if (xen->is_watching)
         return 0;
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+    xenfork__xs_count(ctx, 1);
     if (!xs_watch(xen->xs, WATCH_PATH, "xenfork"))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot watch %s in xenstore", WATCH_PATH);

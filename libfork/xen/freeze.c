@@ -18,7 +18,7 @@
  */
 static int put(xenfork_ctx *ctx, const char *path, const char *value)
 {
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+    xenfork__xs_count(ctx, 1);
     if (!xs_write(ctx->xen->xs, XBT_NULL, path, value, strlen(value)))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot write %s to xenstore", path);
@@ -92,7 +92,7 @@ static int watch(xenfork_ctx *ctx, char *path)
 
     if (!own)
         return xenfork__nomem(ctx);
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+    xenfork__xs_count(ctx, 1);
     if (!xs_watch(ctx->xen->xs, own, "xenfork") && errno != EEXIST)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot watch %s in xenstore", own);

@@ -105,7 +105,7 @@ static int read_said(xenfork_ctx *ctx, uint32_t domid, const char *key,
     char path[PATH_BYTES];
 
     snprintf(path, sizeof(path), SAID_PATH, domid, key);
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+    xenfork__xs_count(ctx, 1);
     *value_out = xs_read(ctx->xen->xs, XBT_NULL, path, bytes_out);
     if (!*value_out && errno != ENOENT && errno != EACCES)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
@@ -168,7 +168,7 @@ int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid)
     snprintf(token, sizeof(token), "%u", domid);
     for (i = 0; i < ARRAY_SIZE(watched); i++) {
         snprintf(path, sizeof(path), SAID_PATH, domid, watched[i]);
-        xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+        xenfork__xs_count(ctx, 1);
         if (!xs_watch(ctx->xen->xs, path, token)) {
             int e = errno;
 
@@ -188,7 +188,7 @@ void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid)
     snprintf(token, sizeof(token), "%u", domid);
     for (i = 0; i < ARRAY_SIZE(watched); i++) {
         snprintf(path, sizeof(path), SAID_PATH, domid, watched[i]);
-        xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+        xenfork__xs_count(ctx, 1);
         xs_unwatch(ctx->xen->xs, path, token);
     }
 }

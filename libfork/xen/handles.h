@@ -67,6 +67,13 @@ void xenfork__op_turn(xenfork_ctx *ctx);
  */
 int xenfork__op_wait(xenfork_ctx *ctx, struct xenfork__op *op, int r);
 
+/* Count requests to xenstored, for each of which libxenstore waits. */
+static inline void xenfork__xs_count(xenfork_ctx *ctx, uint64_t requests)
+{
+    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, requests);
+    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_WAITS, requests);
+}
+
 /*
  * xenstore, counted.  Paths are formatted.  Read and list: the caller frees;
  * NULL with errno, ENOENT when there is no such node.

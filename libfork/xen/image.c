@@ -151,7 +151,7 @@ static int introduce(xenfork_ctx *ctx, uint32_t image, const char *name)
             path = NULL;
             return xenfork__nomem(ctx);
         }
-        xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+        xenfork__xs_count(ctx, 1);
         if (!xs_write(ctx->xen->xs, XBT_NULL, path, nodes[i].value,
                       (unsigned int)strlen(nodes[i].value)))
             return xenfork__fail(ctx, XENFORK_E_XEN, errno,

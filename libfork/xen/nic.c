@@ -134,7 +134,7 @@ static int try_store(xenfork_ctx *ctx, uint32_t domid, int devid,
     cleanup_free char *backend = NULL;
     int e = 0;
 
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 2);
+    xenfork__xs_count(ctx, 2);
     if (t == XBT_NULL)
         return errno;
     backend = backend_of(ctx, t, domid, devid);

@@ -198,7 +198,7 @@ static char *make_path(xenfork_ctx *ctx, const char *fmt, va_list ap)
 {
     char *path;
 
-    xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
+    xenfork__xs_count(ctx, 1);
     if (vasprintf(&path, fmt, ap) < 0) {
         errno = ENOMEM;
         return NULL;

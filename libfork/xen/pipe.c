@@ -330,6 +330,8 @@ int xenfork__pipe_wait(xenfork_ctx *ctx)
     short ready = 0;
     int e;
 
+    if (pipe->bytes)
+        xenfork__count(ctx, XENFORK_COUNT_XENSTORE_WAITS, 1);
     while (pipe->fd >= 0 &&
            (sent < pipe->bytes || pipe->answered_id != pipe->next_id)) {
         if (wait_ready(pipe, sent, due_ns, &ready))

@@ -148,8 +148,8 @@ const char *xenfork_stage_name(int stage)
 const char *xenfork_count_name(int counter)
 {
     static const char *const names[] = {"pages_shared", "pages_copied",
-                                        "hypercalls", "processes",
-                                        "xenstore_ops"};
+                                        "hypercalls",   "processes",
+                                        "xenstore_ops", "xenstore_waits"};
 
     return names[counter];
 }

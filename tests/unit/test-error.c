@@ -89,6 +89,8 @@ static void test_stage_names(void **state)
                         "pages_shared");
     assert_string_equal(xenfork_count_name(XENFORK_COUNT_XENSTORE_OPS),
                         "xenstore_ops");
+    assert_string_equal(xenfork_count_name(XENFORK_COUNT_XENSTORE_WAITS),
+                        "xenstore_waits");
     assert_string_equal(xenfork_count_name(XENFORK_COUNTS), "unknown");
     assert_string_equal(xenfork_count_name(-1), "unknown");
 }

@@ -149,6 +149,7 @@ static void test_many(void **state)
     assert_int_equal(requests, MANY + 2);
     assert_int_equal(done, 1);
     assert_int_equal(ctx.counters[XENFORK_COUNT_XENSTORE_OPS], MANY + 2);
+    assert_int_equal(ctx.counters[XENFORK_COUNT_XENSTORE_WAITS], 3);
 }
 
 static void put_forms(xenfork_ctx *c, uint32_t transaction, const void *opaque)
