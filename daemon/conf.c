@@ -53,6 +53,7 @@ static const struct key keys[] = {
     NUMBER("policy_workers", policy_workers, 1, 64),
     BOOL("hydrate", has_hydration),
     NUMBER("hydrate_rate", hydrate_mib_s, 0, 65536),
+    NUMBER("memory_floor", memory_floor_mib, 1, 1048576),
     {"ephemeral", KIND_END, offsetof(struct config, ephemeral), 0, 0},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -84,6 +85,7 @@ void config_default(struct config *config)
         .policy_workers = 4,
         .has_hydration = true,
         .hydrate_mib_s = 256,
+        .memory_floor_mib = 32,
     };
 }
 

@@ -47,6 +47,10 @@ struct guest {
     bool is_repeating; /* it was tried, and is to be tried again */
     uint32_t attempts; /* to apply it, that failed */
     uint64_t retry_ms; /* not before */
+    bool is_known;     /* it was looked at for a ring of the last daemon */
+    bool is_unheard;   /* it could not be given a ring, which was logged */
+    bool is_waiting;   /* it finds no memory, since ... */
+    uint64_t waiting_ms;
 };
 
 struct guests {

@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include "listen.h"
 #include "log.h"
 #include "notify.h"
 #include "serve.h"
@@ -200,6 +201,8 @@ static int run(struct loop *loop)
         {.fd = xenfork__host_fd(loop->daemon.ctx), .events = POLLIN},
         {.fd = loop->signal_fd, .events = POLLIN},
         {.fd = loop->state_fd, .events = POLLIN},
+        {.fd = xenfork__host_rings_fd(loop->daemon.listen.rings),
+         .events = POLLIN},
     };
 
     for (;;) {
@@ -214,6 +217,8 @@ static int run(struct loop *loop)
             take_state(loop);
         if (take_events(loop) < 0)
             return 1;
+        if (fds[3].revents & POLLIN)
+            listen_take(&loop->daemon, now_ms());
         loop->turn_ms = now_ms();
         serve_turn(&loop->daemon, loop->turn_ms);
         if (is_over(loop))

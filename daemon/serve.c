@@ -10,6 +10,7 @@
 #include "ack.h"
 #include "ephemeral.h"
 #include "hold.h"
+#include "listen.h"
 #include "log.h"
 #include "look.h"
 #include "worker-main.h"
@@ -66,11 +67,13 @@ bool serve_init(struct daemon *daemon, xenfork_ctx *ctx,
     if (!workers_init(&daemon->workers, spawn, opaque))
         return false;
     serve_configure(daemon, config);
+    listen_begin(daemon);
     return true;
 }
 
 void serve_free(struct daemon *daemon)
 {
+    listen_end(daemon);
     guests_free(&daemon->guests);
     retries_free(&daemon->restarts);
     retries_free(&daemon->removals);
@@ -100,6 +103,7 @@ void serve_state_changed(struct daemon *daemon, uint64_t now_ms)
 {
     daemon->state_looks = 0;
     at_latest(&daemon->state_ms, now_ms + SERVE_STATE_DELAY_MS);
+    listen_expect(daemon, now_ms);
 }
 
 static const char *target_of(uint32_t domid, char text[WORKER_TARGET_BYTES])
@@ -306,8 +310,10 @@ static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
             continue;
         xenfork__host_unwatch_guest(daemon->ctx, domid);
         ephemeral_gone(daemon, guests->all[i], now_ms);
+        listen_gone(daemon, domid);
         guests_remove(guests, domid);
     }
+    listen_expect(daemon, now_ms);
 }
 
 /*
@@ -430,6 +436,7 @@ void serve_turn(struct daemon *daemon, uint64_t now_ms)
         settle(daemon, daemon->guests.all[i], now_ms);
         ack_look(daemon, daemon->guests.all[i], now_ms);
     }
+    listen_turn(daemon, now_ms);
     ephemeral_turn(daemon, now_ms);
     if (daemon->recover_ms <= now_ms &&
         workers_has_room(&daemon->workers, WORKER_RECOVER))
@@ -477,6 +484,7 @@ uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
     if (workers_has_room(&daemon->workers, WORKER_FREEZE))
         at_latest(&wake_ms, guests_wake_ms(&daemon->guests, now_ms));
     at_latest(&wake_ms, ephemeral_wake_ms(daemon));
+    at_latest(&wake_ms, listen_wake_ms(daemon));
     if (workers_has_room(&daemon->workers, WORKER_POLICY))
         at_latest(&wake_ms, settle_wake_ms(daemon, now_ms));
     if (workers_has_room(&daemon->workers, WORKER_ACK))

@@ -26,6 +26,15 @@ static inline void at_latest(uint64_t *when_ms, uint64_t ms)
         *when_ms = ms;
 }
 
+/* Domains that may find no memory: see listen.h. */
+struct listen {
+    struct host_rings *rings; /* NULL: none */
+    uint64_t look_ms;         /* when to look for more domains */
+    uint64_t looked_ms;
+    uint64_t again_ms; /* when those that wait may try again */
+    uint64_t pause_ms; /* before that */
+};
+
 struct daemon {
     xenfork_ctx *ctx;
     struct config config;
@@ -39,6 +48,7 @@ struct daemon {
     struct retries restarts;
     struct retries removals; /* of ephemeral clones, by the domid they had */
     uint64_t halt_ms;        /* the host goes down, until then */
+    struct listen listen;
     const char *root;        /* "", but in tests */
 };
 

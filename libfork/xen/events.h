@@ -62,6 +62,37 @@ int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out);
 /* Remove fork/error: a new attempt begins. */
 int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
 
+/*
+ * Domains that find no memory: xen/enomem.c.  A domain with a ring waits; one
+ * without is crashed by Xen.
+ */
+struct host_rings;
+int xenfork__host_rings_open(xenfork_ctx *ctx, struct host_rings **rings_out);
+/* Close what is ours; the rings stay, and whoever finds no memory waits. */
+void xenfork__host_rings_close(struct host_rings *rings);
+/* Return the descriptor to poll for input, which does not block; -1: none */
+int xenfork__host_rings_fd(const struct host_rings *rings);
+/*
+ * Give a domain a ring, in place of one that it may have.  Until it is answered,
+ * all its vCPUs count as waiting.  HOSTMEM: not even for that there is memory
+ */
+int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
+                           uint32_t domid);
+/* Forget a domain, which is gone. */
+void xenfork__host_ring_drop(struct host_rings *rings, uint32_t domid);
+/* Tell whether we listen to the domain; and whether anybody ever has. */
+bool xenfork__host_ring_has(const struct host_rings *rings, uint32_t domid);
+bool xenfork__host_ring_was(xenfork_ctx *ctx, uint32_t domid);
+#define HOST_RING_NONE  0 /* no event */
+#define HOST_RING_WAITS 1 /* a domain found no memory */
+#define HOST_RING_LOW   2 /* the host has little memory left */
+int xenfork__host_rings_event(struct host_rings *rings, uint32_t *domid_out);
+/* Tell whether a vCPU of the domain waits. */
+bool xenfork__host_ring_waits(const struct host_rings *rings, uint32_t domid);
+/* Have the vCPUs that wait try again. */
+int xenfork__host_ring_answer(xenfork_ctx *ctx, struct host_rings *rings,
+                              uint32_t domid);
+
 /* Reasons of a shutdown: SHUTDOWN_*, public/sched.h. */
 #define HOST_REASON_POWEROFF   0
 #define HOST_REASON_REBOOT     1

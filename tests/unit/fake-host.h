@@ -34,6 +34,8 @@ struct fake_host {
     bool watcher_survives, has_watcher;
     char system_state[32]; /* what systemctl says; "": it fails */
     uint32_t listings; /* of all domains */
+    uint32_t listeners;    /* to rings, that there have been */
+    bool is_low;           /* Xen says that memory is low */
     struct fake_host_domain domains[FAKE_DOMAINS];
 };
 

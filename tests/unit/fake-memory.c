@@ -169,6 +169,10 @@ void fake_write(uint32_t domid, uint64_t gfn, uint64_t content)
     frame = frame_of(page);
     if (frame->refs > 1) {
         if (!take_page(d)) {
+            if (d->has_ring) {
+                d->is_waiting = d->has_ring_event = true;
+                return;
+            }
             /* Nobody listens on the sharing ring. */
             d->is_shutdown = true;
             d->shutdown_reason = FAKE_SHUTDOWN_CRASH;
@@ -249,6 +253,26 @@ int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
     if (!d || d->is_dying)
         return no_domain(ctx, domid);
     d->max_pages = pages;
+    return fake_leave(0);
+}
+
+int xenfork__xen_short(xenfork_ctx *ctx, uint32_t domid, char short_out[16])
+{
+    const struct fake_domain *d = fake_domain(domid);
+
+    FAKE_ENTER(ctx);
+    fake_copy_string(short_out, 16, d && !d->is_dying ? d->is_short : "");
+    return fake_leave(0);
+}
+
+int xenfork__xen_set_short(xenfork_ctx *ctx, uint32_t domid, const char *is)
+{
+    struct fake_domain *d = fake_domain(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    fake_copy_string(d->is_short, sizeof(d->is_short), is);
     return fake_leave(0);
 }
 

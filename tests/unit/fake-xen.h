@@ -128,6 +128,11 @@ struct fake_domain {
     uint32_t passthrough_count;
     char unsupported[32];
     struct fake_guest guest;
+    bool has_ring;       /* a write that finds no memory waits */
+    bool has_ring_event; /* nobody has heard of it yet */
+    bool is_waiting;     /* for an answer */
+    uint32_t listener;   /* whose the ring is: fake-rings.c */
+    char is_short[16]; /* /libxl/D/xenfork-memory */
 };
 
 struct fake_keeper {

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/listen.h"
 #include "daemon/log.h"
 #include "fake-host.h"
 #include "scene.h"
@@ -72,6 +73,7 @@ static uint32_t take_events(void)
 void turn(void)
 {
     take_events();
+    listen_take(&s.daemon, s.now_ms);
     do
         serve_turn(&s.daemon, s.now_ms);
     while (take_events());

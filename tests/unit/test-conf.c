@@ -37,6 +37,7 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_int_equal(a->policy_workers, b->policy_workers);
     assert_int_equal(a->has_hydration, b->has_hydration);
     assert_int_equal(a->hydrate_mib_s, b->hydrate_mib_s);
+    assert_int_equal(a->memory_floor_mib, b->memory_floor_mib);
     assert_int_equal(a->ephemeral, b->ephemeral);
 }
 
@@ -62,6 +63,7 @@ static void test_every_key(void **state)
                                   .policy_timeout_s = 601,
                                   .policy_workers = 5,
                                   .hydrate_mib_s = 257,
+                                  .memory_floor_mib = 33,
                                   .ephemeral = CONFIG_EPHEMERAL_CRASH};
     struct config config;
 
@@ -77,6 +79,7 @@ static void test_every_key(void **state)
                       "policy_workers = 5\n"
                       "hydrate = 0\n"
                       "hydrate_rate = 257\n"
+                      "memory_floor = 33\n"
                       "ephemeral = \"crash\"",
                       &config));
     assert_same(&config, &wanted);
@@ -236,7 +239,7 @@ static void test_shipped_file(void **state)
         assert_non_null(strstr(padded, line));
         keys++;
     }
-    assert_int_equal(keys, 12);
+    assert_int_equal(keys, 13);
     assert_int_equal(count, keys);
 }
 

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Listen to domains that find no memory.  Xen crashes a domain that writes to
+ * a shared page when there is no page left for its copy, unless the domain has
+ * a sharing ring: then Xen pauses the vCPU, puts a request into the ring, and
+ * the vCPU tries the same access again when it is answered
+ * (hvm_hap_nested_page_fault(), mem_sharing_notify_enomem(); 4.17 to 4.22).
+ * The ring outlives us: a vCPU that finds no memory while nobody listens
+ * waits for the next listener.
+ */
+#include "xen/events.h"
+
+#include "xen/handles.h" /* first: Xen's headers rest on it */
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <xenevtchn.h>
+#include <xen/hvm/params.h>
+#include <xen/vm_event.h>
+
+#include "xen/xen.h"
+
+/*
+ * The ring's page is put below the special pages, where a guest of any size has
+ * a hole (X86_HVM_END_SPECIAL_REGION, xg_dom_x86.c), and is taken out of the
+ * guest's sight at once: Xen believes what the ring says.
+ */
+#define RING_GFN  0xfeff7U
+#define NOTE      "/libxl/%u/xenfork-ring"
+#define MAX_VCPUS 512U
+
+struct ring {
+    struct ring *next;
+    uint32_t domid;
+    uint32_t vcpus;
+    evtchn_port_t port; /* ours */
+    void *page;
+    vm_event_back_ring_t back;
+    uint8_t waits[MAX_VCPUS];
+    bool has_waiting;
+};
+
+struct host_rings {
+    xenevtchn_handle *evtchn;
+    xenforeignmemory_handle *fmem; /* of the context */
+    evtchn_port_t low_port;        /* VIRQ_ENOMEM; 0: none */
+    struct ring *first;
+};
+
+int xenfork__host_rings_open(xenfork_ctx *ctx, struct host_rings **rings_out)
+{
+    cleanup_free struct host_rings *rings = calloc(1, sizeof(*rings));
+    xenevtchn_port_or_error_t port;
+
+    if (!rings)
+        return xenfork__nomem(ctx);
+    rings->fmem = ctx->xen->fmem;
+    rings->evtchn = xenevtchn_open(ctx->xen->logger, 0);
+    if (!rings->evtchn)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot listen to event channels");
+    if (fcntl(xenevtchn_fd(rings->evtchn), F_SETFL, O_NONBLOCK) < 0) {
+        xenevtchn_close(rings->evtchn);
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot listen to event channels");
+    }
+    /* Somebody else may have it: then looks from time to time must do. */
+    port = xenevtchn_bind_virq(rings->evtchn, VIRQ_ENOMEM);
+    rings->low_port = port > 0 ? (evtchn_port_t)port : 0;
+    *rings_out = steal_ptr(rings);
+    return 0;
+}
+
+int xenfork__host_rings_fd(const struct host_rings *rings)
+{
+    return rings ? xenevtchn_fd(rings->evtchn) : -1;
+}
+
+/* Free a ring; Xen goes on filling it. */
+static void free_ring(struct host_rings *rings, struct ring *ring)
+{
+    if (ring->port)
+        xenevtchn_unbind(rings->evtchn, ring->port);
+    if (ring->page)
+        xenforeignmemory_unmap(rings->fmem, ring->page, 1);
+    free(ring);
+}
+
+void xenfork__host_ring_drop(struct host_rings *rings, uint32_t domid)
+{
+    struct ring **at;
+
+    for (at = &rings->first; *at; at = &(*at)->next) {
+        struct ring *ring = *at;
+
+        if (ring->domid != domid)
+            continue;
+        *at = ring->next;
+        free_ring(rings, ring);
+        return;
+    }
+}
+
+void xenfork__host_rings_close(struct host_rings *rings)
+{
+    if (!rings)
+        return;
+    while (rings->first)
+        xenfork__host_ring_drop(rings, rings->first->domid);
+    xenevtchn_close(rings->evtchn);
+    free(rings);
+}
+
+static struct ring *find(const struct host_rings *rings, uint32_t domid)
+{
+    struct ring *ring = rings->first;
+
+    while (ring && ring->domid != domid)
+        ring = ring->next;
+    return ring;
+}
+
+bool xenfork__host_ring_has(const struct host_rings *rings, uint32_t domid)
+{
+    return find(rings, domid);
+}
+
+/* Take an old ring away; its vCPUs go on waiting. */
+static void disable_old(xenfork_ctx *ctx, uint32_t domid)
+{
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
+    xc_memshr_ring_disable(ctx->xen->xch, domid);
+}
+
+/*
+ * Enable the ring, whose page the domain has now.  The parameter that says
+ * where it is gets back its value, for the domain's own special page.
+ */
+static int enable(xenfork_ctx *ctx, struct ring *ring, uint32_t *remote_out)
+{
+    xc_interface *xch = ctx->xen->xch;
+    uint64_t before = 0;
+    int r, e;
+
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 4);
+    if (xc_hvm_param_get(xch, ring->domid, HVM_PARAM_SHARING_RING_PFN,
+                         &before) ||
+        xc_hvm_param_set(xch, ring->domid, HVM_PARAM_SHARING_RING_PFN,
+                         RING_GFN))
+        return errno;
+    r = xc_memshr_ring_enable(xch, ring->domid, remote_out);
+    e = errno;
+    xc_hvm_param_set(xch, ring->domid, HVM_PARAM_SHARING_RING_PFN, before);
+    return r ? e : 0;
+}
+
+/* Let the domain own one page more, if it owns all that it may. */
+static int make_room(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
+{
+    return info->private_pages < info->max_pages
+               ? 0
+               : xenfork__xen_set_max_pages(ctx, info->domid,
+                                            info->private_pages + 1);
+}
+
+/*
+ * Begin a ring in the page.  The guest may have written to it, until a moment
+ * ago: nothing of what it holds counts.
+ */
+static void begin(struct ring *ring)
+{
+    vm_event_sring_t *sring = ring->page;
+
+    sring->rsp_prod = 0;
+    sring->rsp_event = 1;
+    sring->req_event = 1;
+    BACK_RING_INIT(&ring->back, sring, XENFORK__PAGE_SIZE);
+    ring->back.req_cons = sring->req_prod;
+    /* Those that wait since the last listener, or since an instant ago. */
+    memset(ring->waits, true, ring->vcpus);
+    ring->has_waiting = true;
+}
+
+/* Put the page in, have Xen take it for a ring, and take it out again. */
+static int set_up(xenfork_ctx *ctx, struct host_rings *rings, struct ring *ring)
+{
+    xc_interface *xch = ctx->xen->xch;
+    xen_pfn_t gfn = RING_GFN;
+    xenevtchn_port_or_error_t port;
+    uint32_t remote = 0;
+    int e;
+
+    disable_old(ctx, ring->domid);
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 3);
+    if (xc_domain_populate_physmap_exact(xch, ring->domid, 1, 0, 0, &gfn))
+        return errno ? errno : ENOMEM;
+    gfn = RING_GFN;
+    ring->page = xenforeignmemory_map(rings->fmem, ring->domid,
+                                      PROT_READ | PROT_WRITE, 1, &gfn, NULL);
+    e = ring->page ? 0 : errno;
+    if (!e)
+        e = enable(ctx, ring, &remote);
+    gfn = RING_GFN;
+    if (xc_domain_decrease_reservation_exact(xch, ring->domid, 1, 0, &gfn) &&
+        !e)
+        e = errno;
+    if (e)
+        return e;
+    begin(ring);
+    port = xenevtchn_bind_interdomain(rings->evtchn, ring->domid, remote);
+    if (port < 0)
+        return errno;
+    ring->port = (evtchn_port_t)port;
+    return 0;
+}
+
+int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
+                           uint32_t domid)
+{
+    struct xenfork__dominfo info;
+    struct ring *ring;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+    int e;
+
+    if (rc < 0 || (rc = make_room(ctx, &info)) < 0)
+        return rc;
+    /* Before it is there: the next listener finds it by this. */
+    if (!xenfork__xs_write(ctx, XBT_NULL, "1", NOTE, domid))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot note the ring of domain %u", domid);
+    ring = calloc(1, sizeof(*ring));
+    if (!ring)
+        return xenfork__nomem(ctx);
+    ring->domid = domid;
+    ring->vcpus = info.max_vcpus < MAX_VCPUS ? info.max_vcpus : MAX_VCPUS;
+    e = set_up(ctx, rings, ring);
+    if (e) {
+        disable_old(ctx, domid);
+        free_ring(rings, ring);
+        return xenfork__fail(ctx,
+                             e == ENOMEM ? XENFORK_E_HOSTMEM : XENFORK_E_XEN, e,
+                             "domain %u: cannot listen to it", domid);
+    }
+    ring->next = rings->first;
+    rings->first = ring;
+    return 0;
+}
+
+bool xenfork__host_ring_was(xenfork_ctx *ctx, uint32_t domid)
+{
+    cleanup_free char *note = xenfork__xs_read(ctx, XBT_NULL, NOTE, domid);
+
+    return note;
+}
+
+/* Note which vCPUs wait; what Xen has put into the ring is Xen's own. */
+static void consume(struct ring *ring)
+{
+    RING_IDX prod = ring->back.sring->req_prod;
+    vm_event_request_t req;
+
+    xen_rmb();
+    if (prod - ring->back.req_cons > RING_SIZE(&ring->back)) {
+        ring->back.req_cons = prod;
+        memset(ring->waits, true, ring->vcpus);
+        ring->has_waiting = true;
+    }
+    while (ring->back.req_cons != prod) {
+        memcpy(&req, RING_GET_REQUEST(&ring->back, ring->back.req_cons),
+               sizeof(req));
+        ring->back.req_cons++;
+        /* A backend's access is no vCPU's of this domain. */
+        if (!(req.flags & VM_EVENT_FLAG_VCPU_PAUSED) ||
+            (req.flags & VM_EVENT_FLAG_FOREIGN) || req.vcpu_id >= ring->vcpus)
+            continue;
+        ring->waits[req.vcpu_id] = true;
+        ring->has_waiting = true;
+    }
+    ring->back.sring->req_event = prod + 1;
+}
+
+int xenfork__host_rings_event(struct host_rings *rings, uint32_t *domid_out)
+{
+    xenevtchn_port_or_error_t port = xenevtchn_pending(rings->evtchn);
+    struct ring *ring;
+
+    *domid_out = XENFORK_DOMID_NONE;
+    if (port < 0)
+        return HOST_RING_NONE;
+    xenevtchn_unmask(rings->evtchn, (evtchn_port_t)port);
+    if ((evtchn_port_t)port == rings->low_port)
+        return HOST_RING_LOW;
+    for (ring = rings->first; ring; ring = ring->next)
+        if (ring->port == (evtchn_port_t)port) {
+            consume(ring);
+            *domid_out = ring->domid;
+        }
+    return HOST_RING_WAITS;
+}
+
+bool xenfork__host_ring_waits(const struct host_rings *rings, uint32_t domid)
+{
+    const struct ring *ring = find(rings, domid);
+
+    return ring && ring->has_waiting;
+}
+
+/* Push what is in the ring, and have Xen take it. */
+static bool push(xenfork_ctx *ctx, struct ring *ring)
+{
+    xen_wmb();
+    ring->back.sring->rsp_prod = ring->back.rsp_prod_pvt;
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
+    return xc_memshr_domain_resume(ctx->xen->xch, ring->domid) == 0;
+}
+
+int xenfork__host_ring_answer(xenfork_ctx *ctx, struct host_rings *rings,
+                              uint32_t domid)
+{
+    struct ring *ring = find(rings, domid);
+    vm_event_response_t response = {.version = VM_EVENT_INTERFACE_VERSION,
+                                    .reason = VM_EVENT_REASON_MEM_SHARING,
+                                    .flags = VM_EVENT_FLAG_VCPU_PAUSED};
+    bool ok = true;
+    uint32_t i;
+
+    for (i = 0; ring && ok && i < ring->vcpus; i++) {
+        if (!ring->waits[i])
+            continue;
+        response.vcpu_id = i;
+        memcpy(RING_GET_RESPONSE(&ring->back, ring->back.rsp_prod_pvt),
+               &response, sizeof(response));
+        ring->back.rsp_prod_pvt++;
+        /* One at a time: slots are shared with requests that come meanwhile. */
+        ok = push(ctx, ring);
+        ring->waits[i] = !ok;
+    }
+    if (!ok)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "domain %u: its vCPUs cannot go on", domid);
+    if (ring)
+        ring->has_waiting = false;
+    return 0;
+}

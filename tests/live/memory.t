@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Clones that find no memory wait, and go on with every byte; without the daemon Xen crashes them.
+# live: --source --timeout 400
+# full: 4.17
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/xenforkd.sh"
+
+hydrated() { [ "$(info "$1" .hydrated_percent)" = 100 ]; }
+free_mib() { xl info | awk '/^free_memory/ { print $3 }'; }
+waits() { [ "$(xenstore-read "/libxl/$(domid_of "$1")/xenfork-memory" 2>/dev/null)" = waits ]; }
+# leave MIB: so much memory of the host, the rest has a domain that does not run
+leave() {
+    sed -n '/^kernel/p' /etc/xen/source.cfg >/tmp/hog.cfg
+    printf '%s\n' 'name = "hog"' 'type = "pvh"' "memory = $(($(free_mib) - $1))" >>/tmp/hog.cfg
+    xl create -q -p /tmp/hog.cfg
+}
+# fill DOM: with MIB that nobody else has, over and over
+fill() {
+    ask "$1" 'sh dd if=/dev/urandom of=/tmp/seed bs=1024k count=1 2>/dev/null
+        many() { i=0; while [ $i -lt 30 ]; do cat /tmp/seed; i=$((i+1)); done; }
+        (many >/tmp/big; [ "$(md5sum </tmp/big)" = "$(many | md5sum)" ] && echo right >/tmp/sum || echo wrong >/tmp/sum) &' >/dev/null
+}
+filled() { ask "$1" 'sh cat /tmp/sum' | grep -q '"status":0'; }
+
+check 'xl fork' xl fork --reserve 0 -n 2 source
+for n in 1 2; do check "clone $n is hydrated" wait_until 120 hydrated "source-$n"; done
+starts 'xenforkd'
+check 'memory is scarce' leave 24
+for n in 1 2; do fill "source-$n"; done
+for n in 1 2; do check "clone $n waits for memory" wait_until 60 waits "source-$n"; done
+check 'the source goes on' ticks_on source
+
+kill_daemon KILL
+wait_until 10 daemon_is_gone
+for n in 1 2; do check "without xenforkd clone $n waits on" waits "source-$n"; done
+starts 'xenforkd again'
+check 'memory is back' xl destroy hog
+for n in 1 2; do
+    check "clone $n has written all" wait_until 120 filled "source-$n"
+    is "clone $n: what it reads is what it wrote" "$(ask "source-$n" 'sh cat /tmp/sum' | json .output)" right
+    is "clone $n: its disk" "$(ask "source-$n" verify | json .errors)" 0
+    check "clone $n is noted no more" eval "! waits source-$n"
+done
+check 'the source goes on still' ticks_on source
+check 'it can be forked again' xl fork source again
+check 'and its fork goes on' ticks_on again
+stops 'xenforkd ends'
+done_testing
