@@ -53,7 +53,9 @@ static const struct key keys[] = {
     NUMBER("policy_workers", policy_workers, 1, 64),
     BOOL("hydrate", has_hydration),
     NUMBER("hydrate_rate", hydrate_mib_s, 0, 65536),
+    NUMBER("memory_low", memory_low_mib, 0, 1048576),
     NUMBER("memory_floor", memory_floor_mib, 1, 1048576),
+    NUMBER("memory_ok", memory_ok_mib, 0, 1048576),
     {"ephemeral", KIND_END, offsetof(struct config, ephemeral), 0, 0},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -85,7 +87,9 @@ void config_default(struct config *config)
         .policy_workers = 4,
         .has_hydration = true,
         .hydrate_mib_s = 256,
+        .memory_low_mib = 64,
         .memory_floor_mib = 32,
+        .memory_ok_mib = 96,
     };
 }
 
@@ -228,6 +232,20 @@ static bool parse_line(struct parser *parser, char *line)
     return set(parser, trim(text), trim(equals + 1));
 }
 
+/* Check the limits of memory against each other, defaults among them. */
+static bool is_in_order(const struct parser *parser)
+{
+    const struct config *config = &parser->config;
+
+    if (!config->memory_low_mib)
+        return true;
+    if (config->memory_floor_mib > config->memory_low_mib)
+        return wrong_file(parser, "memory_floor is above memory_low");
+    if (config->memory_low_mib > config->memory_ok_mib)
+        return wrong_file(parser, "memory_low is above memory_ok");
+    return true;
+}
+
 bool config_parse(const char *file, const char *text, size_t bytes,
                   struct config *config, char message_out[CONFIG_MESSAGE])
 {
@@ -249,6 +267,8 @@ bool config_parse(const char *file, const char *text, size_t bytes,
         if (!parse_line(&parser, line))
             return false;
     }
+    if (!is_in_order(&parser))
+        return false;
     *config = parser.config;
     return true;
 }

@@ -19,7 +19,7 @@ struct config {
     uint32_t policy_workers;
     bool has_hydration;
     uint32_t hydrate_mib_s; /* 0: as fast as it goes */
-    uint32_t memory_floor_mib;
+    uint32_t memory_low_mib, memory_floor_mib, memory_ok_mib;
     uint32_t ephemeral;     /* CONFIG_EPHEMERAL_*: of xl fork */
 };
 

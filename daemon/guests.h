@@ -47,7 +47,14 @@ struct guest {
     bool is_repeating; /* it was tried, and is to be tried again */
     uint32_t attempts; /* to apply it, that failed */
     uint64_t retry_ms; /* not before */
-    bool is_known;     /* it was looked at for a ring of the last daemon */
+    bool is_clone;     /* and is described below */
+    bool is_hydrated;
+    uint32_t priority;
+    uint64_t pages;
+    bool is_paused; /* by us, as the host has little memory */
+    bool is_spared; /* its user has unpaused it then */
+    const char *unnoted; /* XENFORK__SHORT_*, of that; NULL: it is noted */
+    bool is_known;     /* it was looked at for what the last daemon has done */
     bool is_unheard;   /* it could not be given a ring, which was logged */
     bool is_waiting;   /* it finds no memory, since ... */
     uint64_t waiting_ms;

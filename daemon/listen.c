@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "memory.h"
 #include "op/domain.h"
 
 #define PAGES_PER_MIB 256U
@@ -18,11 +19,10 @@ void listen_begin(struct daemon *daemon)
 {
     struct listen *listen = &daemon->listen;
 
-    listen->look_ms = listen->again_ms = SERVE_NEVER;
+    listen->look_ms = 0;
+    listen->again_ms = SERVE_NEVER;
     if (xenfork__host_rings_open(daemon->ctx, &listen->rings) < 0)
         log_warning("memory", "result=deaf");
-    else
-        listen->look_ms = 0;
 }
 
 void listen_end(struct daemon *daemon)
@@ -36,8 +36,7 @@ void listen_expect(struct daemon *daemon, uint64_t now_ms)
     struct listen *listen = &daemon->listen;
     uint64_t ms = listen->looked_ms + LOOK_MS;
 
-    if (listen->rings)
-        at_latest(&listen->look_ms, ms > now_ms ? ms : now_ms);
+    at_latest(&listen->look_ms, ms > now_ms ? ms : now_ms);
 }
 
 /*
@@ -64,7 +63,8 @@ static void add(struct daemon *daemon, uint32_t domid)
     struct guest *guest = guests_find(&daemon->guests, domid);
     int rc;
 
-    if (!guest || xenfork__host_ring_has(listen->rings, domid))
+    if (!guest || !listen->rings ||
+        xenfork__host_ring_has(listen->rings, domid))
         return;
     rc = xenfork__host_ring_add(daemon->ctx, listen->rings, domid);
     if (rc == 0) {
@@ -79,44 +79,70 @@ static void add(struct daemon *daemon, uint32_t domid)
     at_latest(&listen->look_ms, listen->looked_ms + LOOK_MS);
 }
 
-static void add_clones(struct daemon *daemon)
+/* Note what the guard of the host's memory has to know of a clone. */
+static void describe(struct daemon *daemon, uint32_t domid,
+                     const struct xenfork__record *clone)
+{
+    struct guest *guest = guests_find(&daemon->guests, domid);
+
+    if (!guest)
+        return;
+    guest->is_clone = true;
+    guest->is_hydrated = clone->hydrated == 100;
+    guest->priority = clone->priority;
+    guest->pages = clone->pages;
+    /* Nothing tells when it is. */
+    if (!guest->is_hydrated && clone->is_hydrating)
+        at_latest(&daemon->listen.look_ms, daemon->listen.looked_ms + LOOK_MS);
+}
+
+static bool add_clones(struct daemon *daemon)
 {
     cleanup_records struct xenfork__records clones = {0};
     struct xenfork__dominfo info;
     size_t i;
 
     if (xenfork__records_load(daemon->ctx, XENFORK_KIND_CLONE, &clones) < 0)
-        return;
+        return false;
     for (i = 0; i < clones.count; i++)
-        if (xenfork__record_info(daemon->ctx, clones.records[i], &info) == 0)
+        if (xenfork__record_info(daemon->ctx, clones.records[i], &info) == 0) {
             add(daemon, info.domid);
+            describe(daemon, info.domid, clones.records[i]);
+        }
+    return true;
 }
 
-static void add_sources(struct daemon *daemon)
+static bool add_sources(struct daemon *daemon)
 {
     cleanup_records struct xenfork__records images = {0};
     uint32_t domid;
     size_t i;
 
     if (xenfork__records_load(daemon->ctx, XENFORK_KIND_IMAGE, &images) < 0)
-        return;
+        return false;
     for (i = 0; i < images.count; i++)
         if (xenfork__xen_by_uuid(daemon->ctx, images.records[i]->parent,
                                  &domid) == 0)
             add(daemon, domid);
+    return true;
 }
 
-/* Listen to those to whom the last daemon listened: they may wait. */
-static void add_heard(struct daemon *daemon)
+/*
+ * Listen to those to whom the last daemon listened: they may wait.  Go on with
+ * what it has paused.
+ */
+static void add_known(struct daemon *daemon)
 {
     size_t i;
 
     for (i = 0; i < daemon->guests.count; i++) {
         struct guest *guest = daemon->guests.all[i];
 
-        if (!guest->is_known &&
-            xenfork__host_ring_was(daemon->ctx, guest->domid))
+        if (guest->is_known)
+            continue;
+        if (xenfork__host_ring_was(daemon->ctx, guest->domid))
             add(daemon, guest->domid);
+        memory_meet(daemon, guest);
         guest->is_known = true;
     }
 }
@@ -125,9 +151,10 @@ static void look(struct daemon *daemon, uint64_t now_ms)
 {
     daemon->listen.looked_ms = now_ms;
     daemon->listen.look_ms = SERVE_NEVER;
-    add_clones(daemon);
-    add_sources(daemon);
-    add_heard(daemon);
+    if (!add_clones(daemon) || !add_sources(daemon))
+        listen_expect(daemon, now_ms);
+    add_known(daemon);
+    memory_expect(daemon, now_ms);
 }
 
 /* Note that a domain waits, or goes on; whoever monitors sees it. */
@@ -165,6 +192,7 @@ void listen_take(struct daemon *daemon, uint64_t now_ms)
         event = xenfork__host_rings_event(listen->rings, &domid);
         if (event == HOST_RING_NONE)
             return;
+        memory_expect(daemon, now_ms);
         guest = guests_find(&daemon->guests, domid);
         if (event != HOST_RING_WAITS || !guest ||
             !xenfork__host_ring_waits(listen->rings, domid))
@@ -227,12 +255,11 @@ void listen_turn(struct daemon *daemon, uint64_t now_ms)
 {
     struct listen *listen = &daemon->listen;
 
-    if (!listen->rings)
-        return;
     if (listen->look_ms <= now_ms)
         look(daemon, now_ms);
-    if (listen->again_ms <= now_ms)
+    if (listen->rings && listen->again_ms <= now_ms)
         answer(daemon, now_ms);
+    memory_turn(daemon, now_ms);
 }
 
 void listen_gone(struct daemon *daemon, uint32_t domid)
@@ -249,8 +276,9 @@ void listen_gone(struct daemon *daemon, uint32_t domid)
 
 uint64_t listen_wake_ms(const struct daemon *daemon)
 {
-    const struct listen *listen = &daemon->listen;
+    uint64_t wake_ms = daemon->memory_ms;
 
-    return listen->look_ms < listen->again_ms ? listen->look_ms
-                                              : listen->again_ms;
+    at_latest(&wake_ms, daemon->listen.look_ms);
+    at_latest(&wake_ms, daemon->listen.again_ms);
+    return wake_ms;
 }

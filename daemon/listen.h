@@ -15,6 +15,7 @@ void listen_end(struct daemon *daemon);
 void listen_expect(struct daemon *daemon, uint64_t now_ms);
 /* Take what Xen says; never blocks. */
 void listen_take(struct daemon *daemon, uint64_t now_ms);
+/* Do what is due, and let the guard of the host's memory do so: memory.h. */
 void listen_turn(struct daemon *daemon, uint64_t now_ms);
 /* Forget a domain that is gone. */
 void listen_gone(struct daemon *daemon, uint32_t domid);

@@ -32,6 +32,7 @@ void serve_configure(struct daemon *daemon, const struct config *config)
     struct workers *workers = &daemon->workers;
 
     daemon->config = *config;
+    daemon->memory_ms = 0; /* its limits may have changed */
     log_set_level(config->log_level);
     daemon->guests.burst = config->freeze_burst;
     daemon->guests.interval_ms = config->freeze_interval_s * 1000ULL;
@@ -172,8 +173,9 @@ static void restart_ended(struct daemon *daemon, const struct worker *worker,
                           int status, uint64_t now_ms)
 {
     if (status)
-        retries_failed(&daemon->restarts, worker->target,
-                       now_ms + (work_was_busy(status) ? SERVE_BUSY_MS : SERVE_RETRY_MS));
+        retries_failed(
+            &daemon->restarts, worker->target,
+            now_ms + (work_was_busy(status) ? SERVE_BUSY_MS : SERVE_RETRY_MS));
     else
         retries_ended(&daemon->restarts, worker->target);
     at_latest(&daemon->state_ms, now_ms);
@@ -388,9 +390,8 @@ static void serve_guest(struct daemon *daemon, struct guest *guest,
 }
 
 /*
- * Tell whether a guest that failed before may be served: such guests get at
- * most half of the places: those whose attempts last their full timeout cannot
- * take all.
+ * Tell whether a guest that failed before may be served: such guests, whose
+ * attempts may last their full timeout, get at most half of the places.
  */
 static bool may_failed(const struct daemon *daemon)
 {

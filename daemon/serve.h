@@ -49,6 +49,7 @@ struct daemon {
     struct retries removals; /* of ephemeral clones, by the domid they had */
     uint64_t halt_ms;        /* the host goes down, until then */
     struct listen listen;
+    uint64_t memory_ms;      /* when to look at the host's memory */
     const char *root;        /* "", but in tests */
 };
 

@@ -312,6 +312,12 @@ int xenfork_spec_set_reserve_percent(xenfork_spec *spec, uint32_t percent);
  * it.
  */
 int xenfork_spec_set_reserve_kib(xenfork_spec *spec, uint64_t reserve_kib);
+/*
+ * Set the clones' priority, 0 to XENFORK_MAX_PRIORITY, by default 50: when the
+ * host has little memory xenforkd pauses clones of lower priority first.
+ */
+#define XENFORK_MAX_PRIORITY 99
+int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority);
 /* Longest wait for suspension, 1 to 3600000 ms. */
 int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms);
 /* XENFORK_FORK_*; unknown bits, and _CRASH alone, are INVAL. */
@@ -582,8 +588,8 @@ const char *xenfork_entry_parent(const xenfork_entry *entry);
 /* Domid of an image's source; XENFORK_DOMID_NONE: it is gone, or no image. */
 uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry);
 /*
- * Return the state, one word.  Clones: "running"; "paused"; "shutdown" (the
- * guest has shut down, the domain is still there); "stopped" (the domain is
+ * Return the state.  Clones: "running"; "paused"; "paused: memory" (it waits for
+ * memory of the host, see xenforkd(8)); "shutdown" (the guest has shut down, the domain is still there); "stopped" (the domain is
  * gone, disks and record stay); "left" (migrated or saved, see
  * xenfork_entry_left()).  Images: "ready"; "lost" (the domain was destroyed
  * behind our back); "broken" (somebody let the domain run: it cannot be
@@ -601,6 +607,8 @@ const char *xenfork_entry_left(const xenfork_entry *entry);
  * or is destroyed; "crash": when it crashes, too; NULL: never.
  */
 const char *xenfork_entry_ephemeral(const xenfork_entry *entry);
+/* Clones: the priority, see xenfork_spec_set_priority(). */
+uint32_t xenfork_entry_priority(const xenfork_entry *entry);
 /* Seconds since the Epoch. */
 uint64_t xenfork_entry_created(const xenfork_entry *entry);
 /*

@@ -27,6 +27,7 @@ enum {
     OPT_MAC_PREFIX,
     OPT_PARAM,
     OPT_PARAMS_FILE,
+    OPT_PRIORITY,
     OPT_WAIT,
     OPT_NO_HYDRATE,
     OPT_KEEP_IMAGE,
@@ -42,6 +43,7 @@ static const struct option long_options[] = {
     {"disk", required_argument, NULL, OPT_DISK},
     {"net", required_argument, NULL, OPT_NET},
     {"reserve", required_argument, NULL, OPT_RESERVE},
+    {"priority", required_argument, NULL, OPT_PRIORITY},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"uuid", required_argument, NULL, OPT_UUID},
     {"mac-prefix", required_argument, NULL, OPT_MAC_PREFIX},
@@ -150,6 +152,9 @@ static bool parse_value(int opt, struct fork_options *options)
         return parse_link(optarg, &options->link);
     case OPT_RESERVE:
         return parse_reserve(optarg, &options->reserve);
+    case OPT_PRIORITY:
+        return options->has_priority = parse_number(
+                   optarg, 0, XENFORK_MAX_PRIORITY, &options->priority);
     case OPT_TIMEOUT:
         return parse_number(optarg, 1, TIMEOUT_MAX, &options->timeout_s);
     case OPT_UUID:

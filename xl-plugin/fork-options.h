@@ -18,6 +18,8 @@ struct fork_options {
     const char *name; /* NULL: the library names the clones */
     uint32_t count;
     uint32_t flags;
+    bool has_priority;
+    uint64_t priority;
     uint64_t timeout_s; /* 0: the library's default */
     struct reserve_arg reserve;
     int link; /* of all NICs; LINK_UNSET: the library's default */

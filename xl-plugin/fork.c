@@ -142,6 +142,8 @@ const struct cmd cmd_fork = {
         "      --uuid=UUID    the clone's UUID (default: random)\n"
         "      --reserve=MEM  memory reserved for each clone: full, 25% (the\n"
         "                     default) or MiB\n"
+        "      --priority=N   when the host has little memory, clones of lower\n"
+        "                     priority are paused first: 0 to 99 (default 50)\n"
         "      --timeout=S    longest wait for the guest to suspend: 30 s\n"
         "      --no-hydrate   let the clones depend on the image for good\n"
         "      --keep-image   keep the image when its last clone is gone\n"

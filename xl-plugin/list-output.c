@@ -108,6 +108,7 @@ void json_entry(struct json *json, const xenfork_entry *entry)
     if (kind == XENFORK_KIND_CLONE) {
         json_string(json, "left", xenfork_entry_left(entry));
         json_string(json, "ephemeral", xenfork_entry_ephemeral(entry));
+        json_number(json, "priority", xenfork_entry_priority(entry));
     }
     json_number(json, "created", xenfork_entry_created(entry));
     json_number(json, "total_kib", xenfork_entry_total_kib(entry));

@@ -6,6 +6,7 @@
 #include "base/ids.h"
 
 #define DEFAULT_RESERVE_PERCENT 25U
+#define DEFAULT_PRIORITY        50U
 #define DEFAULT_TIMEOUT_MS      30000U
 #define MAX_NICS                64U
 #define MAX_KEYS_BYTES          4096U /* XENSTORE_PAYLOAD_MAX: the guest lists them */
@@ -32,6 +33,7 @@ XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
         spec->clones[i].link = XENFORK_LINK_AUTO;
     spec->is_reserve_percent = true;
     spec->reserve = DEFAULT_RESERVE_PERCENT;
+    spec->priority = DEFAULT_PRIORITY;
     spec->timeout_ms = DEFAULT_TIMEOUT_MS;
     memcpy(spec->mac_prefix, xen_prefix, sizeof(spec->mac_prefix));
     *spec_out = spec;
@@ -391,6 +393,14 @@ XENFORK_API int xenfork_spec_set_reserve_kib(xenfork_spec *spec,
         return XENFORK_E_INVAL;
     spec->is_reserve_percent = false;
     spec->reserve = reserve_kib;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority)
+{
+    if (!spec || priority > XENFORK_MAX_PRIORITY)
+        return XENFORK_E_INVAL;
+    spec->priority = priority;
     return 0;
 }
 

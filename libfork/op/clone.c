@@ -31,6 +31,7 @@ static int new_record(struct xenfork__job *job, uint32_t i,
     record->created_s = (uint64_t)time(NULL);
     record->pages = job->image->pages;
     record->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
+    record->priority = job->spec->priority;
     if (job->spec->flags & XENFORK_FORK_EPHEMERAL)
         record->ephemeral = job->spec->flags & XENFORK_FORK_EPHEMERAL_CRASH
                                 ? XENFORK__EPHEMERAL_CRASH

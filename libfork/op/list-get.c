@@ -67,6 +67,11 @@ XENFORK_API const char *xenfork_entry_ephemeral(const xenfork_entry *entry)
     return entry ? words[entry->record->ephemeral] : NULL;
 }
 
+XENFORK_API uint32_t xenfork_entry_priority(const xenfork_entry *entry)
+{
+    return entry ? entry->record->priority : 0;
+}
+
 XENFORK_API uint64_t xenfork_entry_created(const xenfork_entry *entry)
 {
     return entry ? entry->record->created_s : 0;

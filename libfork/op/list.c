@@ -30,7 +30,21 @@ XENFORK_API void xenfork_list_free(xenfork_list *list)
     free(list);
 }
 
-static const char *state_of(const struct xenfork__record *record,
+/* Tell whether a clone waits for memory, paused by xenforkd or by Xen. */
+static bool is_short(xenfork_ctx *ctx, const struct xenfork__record *record,
+                     const struct xenfork__dominfo *info)
+{
+    char is[16];
+
+    return record->kind == XENFORK_KIND_CLONE &&
+           xenfork__xen_short(ctx, info->domid, is) == 0 &&
+           (!strcmp(is, XENFORK__SHORT_WAITS) ||
+            (info->is_paused && (!strcmp(is, XENFORK__SHORT_PAUSING) ||
+                                 !strcmp(is, XENFORK__SHORT_PAUSED))));
+}
+
+static const char *state_of(xenfork_ctx *ctx,
+                            const struct xenfork__record *record,
                             const struct xenfork__dominfo *info)
 {
     if (record->kind == XENFORK_KIND_IMAGE)
@@ -39,6 +53,8 @@ static const char *state_of(const struct xenfork__record *record,
         return "frozen";
     if (info->is_shutdown)
         return "shutdown";
+    if (is_short(ctx, record, info))
+        return "paused: memory";
     return info->is_paused ? "paused" : "running";
 }
 
@@ -77,7 +93,7 @@ static int look(xenfork_ctx *ctx, const struct xenfork__record *record,
     if (rc < 0)
         return rc;
     entry->domid = domid;
-    entry->state = state_of(record, &info);
+    entry->state = state_of(ctx, record, &info);
     entry->shared_pages = info.shared_pages;
     entry->private_pages = info.private_pages;
     rc = xenfork__name_refresh(ctx, entry->record, &domid);

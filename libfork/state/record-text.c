@@ -125,6 +125,8 @@ int xenfork__record_to_keyfile(xenfork_ctx *ctx,
             0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "ephemeral",
                                        record->ephemeral)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "priority",
+                                       record->priority)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrating",
                                        record->is_hydrating)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrated",
@@ -315,6 +317,8 @@ bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
            xenfork__keyfile_get_u64(keyfile, "pages", &record->pages) &&
            get_bool(keyfile, "kept", &record->is_kept) &&
            get_new_u32(keyfile, "ephemeral", &record->ephemeral) &&
+           get_new_u32(keyfile, "priority", &record->priority) &&
+           record->priority <= XENFORK_MAX_PRIORITY &&
            record->ephemeral <= XENFORK__EPHEMERAL_CRASH &&
            get_bool(keyfile, "hydrating", &record->is_hydrating) &&
            get_u32(keyfile, "hydrated", &record->hydrated) &&

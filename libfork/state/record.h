@@ -55,6 +55,7 @@ struct xenfork__record {
     bool is_kept;                         /* image: outlives its clones */
     bool is_hydrating;                    /* clone: wants hydration */
     uint32_t ephemeral;                   /* clone: XENFORK__EPHEMERAL_* */
+    uint32_t priority;                    /* clone: see daemon/memory.h */
     uint32_t hydrated;                    /* clone: per cent */
     uint32_t detached;                    /* clone: per cent */
     char generation[XENFORK__UUID_CHARS]; /* clone */

@@ -165,18 +165,15 @@ static int make_room(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
 }
 
 /*
- * Begin a ring in the page.  The guest may have written to it, until a moment
- * ago: nothing of what it holds counts.
+ * Begin at our end, where Xen has begun at its own, with 0.  The guest may have
+ * written to the page until a moment ago: what Xen is to take must not be its.
  */
 static void begin(struct ring *ring)
 {
     vm_event_sring_t *sring = ring->page;
 
     sring->rsp_prod = 0;
-    sring->rsp_event = 1;
-    sring->req_event = 1;
     BACK_RING_INIT(&ring->back, sring, XENFORK__PAGE_SIZE);
-    ring->back.req_cons = sring->req_prod;
     /* Those that wait since the last listener, or since an instant ago. */
     memset(ring->waits, true, ring->vcpus);
     ring->has_waiting = true;
@@ -199,8 +196,11 @@ static int set_up(xenfork_ctx *ctx, struct host_rings *rings, struct ring *ring)
     ring->page = xenforeignmemory_map(rings->fmem, ring->domid,
                                       PROT_READ | PROT_WRITE, 1, &gfn, NULL);
     e = ring->page ? 0 : errno;
-    if (!e)
+    /* It may hold anything, as an earlier ring, which Xen does not clear. */
+    if (!e) {
+        memset(ring->page, 0, XENFORK__PAGE_SIZE);
         e = enable(ctx, ring, &remote);
+    }
     gfn = RING_GFN;
     if (xc_domain_decrease_reservation_exact(xch, ring->domid, 1, 0, &gfn) &&
         !e)
@@ -301,8 +301,10 @@ int xenfork__host_rings_event(struct host_rings *rings, uint32_t *domid_out)
 
 bool xenfork__host_ring_waits(const struct host_rings *rings, uint32_t domid)
 {
-    const struct ring *ring = find(rings, domid);
+    struct ring *ring = find(rings, domid);
 
+    if (ring)
+        consume(ring);
     return ring && ring->has_waiting;
 }
 

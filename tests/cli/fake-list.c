@@ -97,6 +97,12 @@ const char *xenfork_entry_ephemeral(const xenfork_entry *entry)
     return entry->kind != XENFORK_KIND_IMAGE ? getenv("FAKE_EPHEMERAL") : NULL;
 }
 
+uint32_t xenfork_entry_priority(const xenfork_entry *entry)
+{
+    (void)entry;
+    return 50;
+}
+
 uint64_t xenfork_entry_created(const xenfork_entry *entry)
 {
     return MADE + (uint64_t)(entry - entries);

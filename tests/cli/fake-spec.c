@@ -111,6 +111,13 @@ int xenfork_spec_set_reserve_kib(xenfork_spec *spec, uint64_t reserve_kib)
     return 0;
 }
 
+int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority)
+{
+    (void)spec;
+    note("priority %" PRIu32, priority);
+    return 0;
+}
+
 int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms)
 {
     (void)spec;

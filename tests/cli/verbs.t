@@ -113,6 +113,8 @@ asks 'new 1; percent 100; flags 0; fork 3' fork --reserve full web1
 asks 'new 1; percent 0; flags 0; fork 3' fork --reserve 0% web1
 asks 'new 1; percent 100; flags 0; fork 3' fork --reserve 100% web1
 asks 'new 1; kib 65536; flags 0; fork 3' fork --reserve 64 web1
+asks 'new 1; priority 0; flags 0; fork 3' fork --priority 0 web1
+asks 'new 1; priority 99; flags 0; fork 3' fork --priority=99 web1
 asks 'new 1; timeout 90000; flags 0; fork 3' fork --timeout 90 web1
 asks 'new 1; flags 1; fork 3' fork --no-hydrate web1
 asks 'new 1; flags 2; fork 3' fork --keep-image web1
@@ -190,6 +192,8 @@ wrong fork --uuid 01234567-89ab-cdef-0123-456789abcde web1
 wrong fork --uuid 01234567-89ab-cdef-0123-456789abcdef -n 2 web1
 wrong fork --reserve 101% web1
 wrong fork --reserve % web1
+wrong fork --priority 100 web1
+wrong fork --priority -1 web1
 wrong fork --timeout 0 web1
 wrong fork --timeout 3601 web1
 wrong fork web1 a234567890123456789012345678901234567890123456789012345678901234

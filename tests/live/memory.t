@@ -25,7 +25,8 @@ filled() { ask "$1" 'sh cat /tmp/sum' | grep -q '"status":0'; }
 
 check 'xl fork' xl fork --reserve 0 -n 2 source
 for n in 1 2; do check "clone $n is hydrated" wait_until 120 hydrated "source-$n"; done
-starts 'xenforkd'
+printf "memory_low = 0\n" >/tmp/alone.conf
+starts "xenforkd" -c /tmp/alone.conf
 check 'memory is scarce' leave 24
 for n in 1 2; do fill "source-$n"; done
 for n in 1 2; do check "clone $n waits for memory" wait_until 60 waits "source-$n"; done
@@ -34,7 +35,7 @@ check 'the source goes on' ticks_on source
 kill_daemon KILL
 wait_until 10 daemon_is_gone
 for n in 1 2; do check "without xenforkd clone $n waits on" waits "source-$n"; done
-starts 'xenforkd again'
+starts "xenforkd again" -c /tmp/alone.conf
 check 'memory is back' xl destroy hog
 for n in 1 2; do
     check "clone $n has written all" wait_until 120 filled "source-$n"

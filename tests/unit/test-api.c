@@ -55,6 +55,7 @@ static void test_strings_of_nothing(void **state)
     assert_null(xenfork_entry_state(NULL));
     assert_null(xenfork_entry_left(NULL));
     assert_null(xenfork_entry_ephemeral(NULL));
+    assert_int_equal(xenfork_entry_priority(NULL), 0);
     assert_null(xenfork_entry_generation(NULL));
     assert_null(xenfork_entry_error(NULL));
     assert_null(xenfork_nic_vif(NULL));
@@ -271,6 +272,8 @@ static void test_setters_without(void **state)
     REFUSED(xenfork_spec_set_reserve_percent(NULL, 1));
     REFUSED(xenfork_spec_set_reserve_percent(spec, 101));
     REFUSED(xenfork_spec_set_reserve_kib(NULL, 1));
+    REFUSED(xenfork_spec_set_priority(NULL, 1));
+    REFUSED(xenfork_spec_set_priority(spec, XENFORK_MAX_PRIORITY + 1));
     REFUSED(xenfork_spec_set_timeout_ms(NULL, 1));
     REFUSED(xenfork_spec_set_timeout_ms(spec, 0));
     REFUSED(xenfork_spec_set_flags(NULL, 0));

@@ -37,7 +37,9 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_int_equal(a->policy_workers, b->policy_workers);
     assert_int_equal(a->has_hydration, b->has_hydration);
     assert_int_equal(a->hydrate_mib_s, b->hydrate_mib_s);
+    assert_int_equal(a->memory_low_mib, b->memory_low_mib);
     assert_int_equal(a->memory_floor_mib, b->memory_floor_mib);
+    assert_int_equal(a->memory_ok_mib, b->memory_ok_mib);
     assert_int_equal(a->ephemeral, b->ephemeral);
 }
 
@@ -63,7 +65,9 @@ static void test_every_key(void **state)
                                   .policy_timeout_s = 601,
                                   .policy_workers = 5,
                                   .hydrate_mib_s = 257,
+                                  .memory_low_mib = 65,
                                   .memory_floor_mib = 33,
+                                  .memory_ok_mib = 97,
                                   .ephemeral = CONFIG_EPHEMERAL_CRASH};
     struct config config;
 
@@ -79,7 +83,9 @@ static void test_every_key(void **state)
                       "policy_workers = 5\n"
                       "hydrate = 0\n"
                       "hydrate_rate = 257\n"
+                      "memory_low = 65\n"
                       "memory_floor = 33\n"
+                      "memory_ok = 97\n"
                       "ephemeral = \"crash\"",
                       &config));
     assert_same(&config, &wanted);
@@ -117,6 +123,8 @@ static const struct {
      "f:1: policy_workers must be a number from 1 to 64: 65"},
     {"hydrate_rate = 65537",
      "f:1: hydrate_rate must be a number from 0 to 65536: 65537"},
+    {"memory_low = 31", "f: memory_floor is above memory_low"},
+    {"memory_low = 97", "f: memory_low is above memory_ok"},
     {"ephemeral = \"on\"", "f:1: ephemeral must be \"off\", \"poweroff\" or "
                            "\"crash\": \"on\""},
     {"ephemeral = 1", "f:1: ephemeral must be \"off\", \"poweroff\" or "
@@ -239,7 +247,7 @@ static void test_shipped_file(void **state)
         assert_non_null(strstr(padded, line));
         keys++;
     }
-    assert_int_equal(keys, 13);
+    assert_int_equal(keys, 15);
     assert_int_equal(count, keys);
 }
 

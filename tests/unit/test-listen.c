@@ -25,9 +25,13 @@ static struct fake_domain *clone_of(void)
 static int setup(void **state)
 {
     serving_setup(state);
+    /* That the guard pauses it is another story. */
+    s.config.memory_low_mib = 0;
+    serve_configure(&s.daemon, &s.config);
     assert_int_equal(scene_fork(s.a, 1, 0), 0);
     turn();
     end(WORKER_RECOVER, 0);
+    assert_int_equal(scene_hydrate(s.ctx, clone_of()->domid), 0);
     sleep_until(s.now_ms + 3000);
     /* It has nothing of its own in reserve. */
     clone_of()->claimed_pages = 0;

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include "memory.h"
+
+#include <string.h>
+
+#include "log.h"
+
+#define PAGES_PER_MIB 256U
+#define SCARCE_MS     100U   /* between two looks below memory_low */
+#define STEP_MS       1000U  /* while clones are paused, or memory is near it */
+#define AMPLE_MS      10000U /* with four times memory_low, or more */
+
+/* What a look at the host has found. */
+struct found {
+    uint64_t now_ms;
+    uint64_t free, low, floor, ok; /* pages */
+    bool is_any;                   /* there is a clone */
+    bool is_lazy;                  /* one runs, and is not hydrated */
+};
+
+static const char *reason_of(const struct found *found)
+{
+    return found->free < found->floor ? "floor"
+           : found->free < found->low ? "low"
+                                      : "unhydrated";
+}
+
+/* Note what is done to a clone, now or with one of the next looks. */
+static void set_short(struct daemon *daemon, struct guest *guest,
+                      const char *is)
+{
+    guest->unnoted = is;
+    if (xenfork__xen_set_short(daemon->ctx, guest->domid, is) == 0)
+        guest->unnoted = NULL;
+}
+
+static void note_rest(struct daemon *daemon)
+{
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++)
+        if (daemon->guests.all[i]->unnoted)
+            set_short(daemon, daemon->guests.all[i],
+                      daemon->guests.all[i]->unnoted);
+}
+
+void memory_expect(struct daemon *daemon, uint64_t now_ms)
+{
+    at_latest(&daemon->memory_ms, now_ms);
+}
+
+/* Finish what was begun; it is paused, or it is not. */
+static void settle(struct daemon *daemon, struct guest *guest, const char *is)
+{
+    struct xenfork__dominfo info;
+
+    if (xenfork__xen_info(daemon->ctx, guest->domid, &info) < 0)
+        return;
+    if (!strcmp(is, XENFORK__SHORT_PAUSING) && info.is_paused) {
+        set_short(daemon, guest, XENFORK__SHORT_PAUSED);
+        guest->is_paused = true;
+        return;
+    }
+    if (info.is_paused)
+        xenfork__xen_unpause(daemon->ctx, guest->domid);
+    set_short(daemon, guest, "");
+}
+
+void memory_meet(struct daemon *daemon, struct guest *guest)
+{
+    char is[16];
+
+    if (xenfork__xen_short(daemon->ctx, guest->domid, is) < 0)
+        return;
+    if (!strcmp(is, XENFORK__SHORT_PAUSED))
+        guest->is_paused = true;
+    else if (!strcmp(is, XENFORK__SHORT_SPARED))
+        guest->is_spared = true;
+    else if (!strcmp(is, XENFORK__SHORT_PAUSING) ||
+             !strcmp(is, XENFORK__SHORT_RESUMING))
+        settle(daemon, guest, is);
+}
+
+/*
+ * Note what is done before it is done: the next daemon resumes what we have
+ * paused, and nothing else.
+ */
+static bool pause_one(struct daemon *daemon, struct guest *guest,
+                      const struct found *found)
+{
+    if (xenfork__xen_set_short(daemon->ctx, guest->domid,
+                               XENFORK__SHORT_PAUSING) < 0)
+        return false;
+    if (xenfork__xen_pause(daemon->ctx, guest->domid) < 0) {
+        set_short(daemon, guest, "");
+        return false;
+    }
+    guest->is_paused = true;
+    set_short(daemon, guest, XENFORK__SHORT_PAUSED);
+    log_warning("memory",
+                "domid=%u result=paused reason=%s priority=%u hydrated=%u "
+                "free_mib=%llu",
+                guest->domid, reason_of(found), guest->priority,
+                guest->is_hydrated,
+                (unsigned long long)(found->free / PAGES_PER_MIB));
+    return true;
+}
+
+static bool resume_one(struct daemon *daemon, struct guest *guest,
+                       const struct found *found)
+{
+    if (xenfork__xen_set_short(daemon->ctx, guest->domid,
+                               XENFORK__SHORT_RESUMING) < 0 ||
+        xenfork__xen_unpause(daemon->ctx, guest->domid) < 0)
+        return false;
+    guest->is_paused = false;
+    set_short(daemon, guest, guest->is_waiting ? XENFORK__SHORT_WAITS : "");
+    log_info("memory", "domid=%u result=resumed priority=%u free_mib=%llu",
+             guest->domid, guest->priority,
+             (unsigned long long)(found->free / PAGES_PER_MIB));
+    return true;
+}
+
+/* Tell whether a clone is paused before another. */
+static bool is_before(const struct guest *a, const struct guest *b)
+{
+    if (a->is_hydrated != b->is_hydrated)
+        return !a->is_hydrated;
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    return a->domid > b->domid;
+}
+
+/*
+ * Return how much of the host's free memory a clone can take by itself: all
+ * that it does not have of its own, less what is reserved for it.
+ */
+static uint64_t need_of(const struct guest *guest,
+                        const struct xenfork__dominfo *info)
+{
+    uint64_t need = guest->is_hydrated ? info->shared_pages
+                    : guest->pages > info->private_pages
+                        ? guest->pages - info->private_pages
+                        : 0;
+
+    return need > info->claimed_pages ? need - info->claimed_pages : 0;
+}
+
+/* Tell whether a clone takes of the host's free memory with its next write. */
+static bool is_taking(const struct guest *guest,
+                      const struct xenfork__dominfo *info)
+{
+    return guest->is_hydrated ? !info->claimed_pages : need_of(guest, info);
+}
+
+static bool runs(struct daemon *daemon, struct guest *guest,
+                 struct xenfork__dominfo *info)
+{
+    return guest->is_clone && !guest->is_paused && !guest->is_spared &&
+           xenfork__xen_info(daemon->ctx, guest->domid, info) == 0 &&
+           !info->is_paused && !info->is_shutdown && !info->is_dying;
+}
+
+/* Find the clone that is to be paused next; NULL: none. */
+static struct guest *next_to_pause(struct daemon *daemon)
+{
+    struct guest *best = NULL;
+    struct xenfork__dominfo info;
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++) {
+        struct guest *guest = daemon->guests.all[i];
+
+        if (runs(daemon, guest, &info) && is_taking(guest, &info) &&
+            (!best || is_before(guest, best)))
+            best = guest;
+    }
+    return best;
+}
+
+static struct guest *next_to_resume(struct daemon *daemon)
+{
+    struct guest *best = NULL;
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++) {
+        struct guest *guest = daemon->guests.all[i];
+
+        if (guest->is_paused && (!best || is_before(best, guest)))
+            best = guest;
+    }
+    return best;
+}
+
+/*
+ * Return what the clones that run, and are not hydrated, can take; what they
+ * touch and cannot have reads as nonsense, so that is never to happen.
+ */
+static uint64_t lazy_need(struct daemon *daemon, struct found *found)
+{
+    struct xenfork__dominfo info;
+    uint64_t need = 0;
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++) {
+        struct guest *guest = daemon->guests.all[i];
+
+        if (guest->is_hydrated || !runs(daemon, guest, &info))
+            continue;
+        found->is_lazy = true;
+        need += need_of(guest, &info);
+    }
+    return need;
+}
+
+/* Note clones that their user has unpaused: they are let alone for a while. */
+static void note_spared(struct daemon *daemon)
+{
+    struct xenfork__dominfo info;
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++) {
+        struct guest *guest = daemon->guests.all[i];
+
+        if (!guest->is_paused ||
+            xenfork__xen_info(daemon->ctx, guest->domid, &info) < 0 ||
+            info.is_paused)
+            continue;
+        set_short(daemon, guest, XENFORK__SHORT_SPARED);
+        guest->is_paused = false;
+        guest->is_spared = true;
+        log_info("memory", "domid=%u result=spared", guest->domid);
+    }
+}
+
+static void forget_spared(struct daemon *daemon)
+{
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++) {
+        struct guest *guest = daemon->guests.all[i];
+
+        if (guest->is_spared)
+            set_short(daemon, guest, "");
+        guest->is_spared = false;
+    }
+}
+
+/* Pause clones that are not hydrated, until the rest have all they can need. */
+static void pause_lazy(struct daemon *daemon, struct found *found)
+{
+    struct guest *guest;
+
+    while (lazy_need(daemon, found) + found->floor > found->free &&
+           (guest = next_to_pause(daemon)) && !guest->is_hydrated)
+        if (!pause_one(daemon, guest, found))
+            return;
+}
+
+/* Take one step, if one is due. */
+static void step(struct daemon *daemon, struct found *found)
+{
+    struct guest *guest;
+
+    note_rest(daemon);
+    note_spared(daemon);
+    if (found->low)
+        pause_lazy(daemon, found);
+    if (found->free < found->low) {
+        guest = next_to_pause(daemon);
+        if (guest)
+            pause_one(daemon, guest, found);
+    } else if (found->free >= found->ok) {
+        guest = next_to_resume(daemon);
+        if (guest)
+            resume_one(daemon, guest, found);
+        else
+            forget_spared(daemon);
+    }
+}
+
+static uint64_t pause_ms(struct daemon *daemon, const struct found *found)
+{
+    if (found->free < found->low || found->is_lazy)
+        return SCARCE_MS;
+    return found->free < 4 * found->low || next_to_resume(daemon) ? STEP_MS
+                                                                  : AMPLE_MS;
+}
+
+static bool has_clone(const struct daemon *daemon)
+{
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++)
+        if (daemon->guests.all[i]->is_clone || daemon->guests.all[i]->is_paused)
+            return true;
+    return false;
+}
+
+void memory_turn(struct daemon *daemon, uint64_t now_ms)
+{
+    const struct config *config = &daemon->config;
+    struct found found = {
+        .now_ms = now_ms,
+        .low = (uint64_t)config->memory_low_mib * PAGES_PER_MIB,
+        .floor = (uint64_t)config->memory_floor_mib * PAGES_PER_MIB,
+        .ok = (uint64_t)config->memory_ok_mib * PAGES_PER_MIB};
+
+    if (daemon->memory_ms > now_ms)
+        return;
+    daemon->memory_ms = SERVE_NEVER;
+    if (!has_clone(daemon))
+        return;
+    if (xenfork__xen_free_pages(daemon->ctx, &found.free) < 0) {
+        daemon->memory_ms = now_ms + STEP_MS;
+        return;
+    }
+    step(daemon, &found);
+    if (found.low || next_to_resume(daemon))
+        daemon->memory_ms = now_ms + pause_ms(daemon, &found);
+}

@@ -1,0 +1,64 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# While memory is low clones are paused by priority, and resumed in reverse; what others do with them is respected.
+# live: --source --timeout 400
+# full: 4.17
+. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/xenforkd.sh"
+
+hydrated() { [ "$(info "$1" .hydrated_percent)" = 100 ]; }
+free_mib() { xl info | awk '/^free_memory/ { print $3 }'; }
+state_of() { xl fork-list --json | json ".[] | select(.name == \"$1\") | .state"; }
+is_paused() { [ "$(state_of "$1")" = 'paused: memory' ]; }
+runs() { [ "$(state_of "$1")" = running ]; }
+# leave MIB: so much memory of the host, the rest has a domain that does not run
+leave() {
+    sed -n '/^kernel/p' /etc/xen/source.cfg >/tmp/hog.cfg
+    printf '%s\n' 'name = "hog"' 'type = "pvh"' "memory = $(($(free_mib) - $1))" >>/tmp/hog.cfg
+    xl create -q -p /tmp/hog.cfg
+}
+# order RESULT: the domids of which the log says so, in its order
+order() { sed -n "s/.*event=memory domid=\([0-9]*\) result=$1.*/\1/p" "$daemon_log" | paste -sd' '; }
+
+for priority in 90 10 50; do
+    check "xl fork --priority $priority" xl fork --reserve 0 --priority "$priority" source "p$priority"
+    check "p$priority is hydrated" wait_until 120 hydrated "p$priority"
+done
+is 'the priority is listed' "$(info p90 .priority)" 90
+starts 'xenforkd'
+wait_until 10 eval '[ "$(xenstore-read "/libxl/$(domid_of p50)/xenfork-ring")" = 1 ]'
+xl pause p50
+check 'memory is low' leave 50
+check 'the least one is paused' wait_until 10 is_paused p10
+check 'at last the highest, too' wait_until 10 is_paused p90
+is 'what its user has paused is let alone' "$(state_of p50)" paused
+is 'in order' "$(order paused)" "$(domid_of p10) $(domid_of p90)"
+is 'why' "$(daemon_lines 'result=paused reason=low')" 2
+check 'the source goes on' ticks_on source
+is 'the domain of somebody else is as it was' "$(flags_of hog)" --p---
+
+kill_daemon KILL
+wait_until 10 daemon_is_gone
+starts 'xenforkd again'
+xl unpause p10
+check 'who is unpaused by hand runs' wait_until 10 runs p10
+check 'and goes on' ticks_on p10
+check 'the other stays paused' is_paused p90
+xl destroy hog
+check 'memory is back, and it goes on' wait_until 20 runs p90
+check 'it ticks' ticks_on p90
+is 'what its user has paused is paused still' "$(state_of p50)" paused
+xl unpause p50
+check 'until the user unpauses it' ticks_on p50
+
+wait_until 10 eval '! xenstore-read "/libxl/$(domid_of p10)/xenfork-memory"'
+: >"$daemon_log"
+check 'memory is low again' leave 50
+for priority in 10 50 90; do wait_until 20 is_paused "p$priority"; done
+is 'paused by priority' "$(order paused)" "$(domid_of p10) $(domid_of p50) $(domid_of p90)"
+xl destroy hog
+for priority in 90 50 10; do check "p$priority goes on" wait_until 20 runs "p$priority"; done
+is 'in reverse order' "$(order resumed)" "$(domid_of p90) $(domid_of p50) $(domid_of p10)"
+check 'the source goes on still' ticks_on source
+stops 'xenforkd ends'
+done_testing
