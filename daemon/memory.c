@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "log.h"
+#include "op/memory.h"
 
 #define PAGES_PER_MIB 256U
 #define SCARCE_MS     100U   /* between two looks below memory_low */
@@ -123,29 +124,18 @@ static bool resume_one(struct daemon *daemon, struct guest *guest,
     return true;
 }
 
-/* Tell whether a clone is paused before another. */
 static bool is_before(const struct guest *a, const struct guest *b)
 {
-    if (a->is_hydrated != b->is_hydrated)
-        return !a->is_hydrated;
-    if (a->priority != b->priority)
-        return a->priority < b->priority;
-    return a->domid > b->domid;
+    const struct xenfork__rank one = {a->is_hydrated, a->priority, a->domid};
+    const struct xenfork__rank other = {b->is_hydrated, b->priority, b->domid};
+
+    return xenfork__rank_is_before(&one, &other);
 }
 
-/*
- * Return how much of the host's free memory a clone can take by itself: all
- * that it does not have of its own, less what is reserved for it.
- */
 static uint64_t need_of(const struct guest *guest,
                         const struct xenfork__dominfo *info)
 {
-    uint64_t need = guest->is_hydrated ? info->shared_pages
-                    : guest->pages > info->private_pages
-                        ? guest->pages - info->private_pages
-                        : 0;
-
-    return need > info->claimed_pages ? need - info->claimed_pages : 0;
+    return xenfork__memory_need(guest->is_hydrated, guest->pages, info);
 }
 
 /* Tell whether a clone takes of the host's free memory with its next write. */

@@ -52,6 +52,7 @@ typedef struct xenfork_spec xenfork_spec;
 typedef struct xenfork_check xenfork_check;
 typedef struct xenfork_result xenfork_result;
 typedef struct xenfork_list xenfork_list;
+typedef struct xenfork_memory xenfork_memory;
 typedef struct xenfork_finding xenfork_finding; /* of a check */
 typedef struct xenfork_clone xenfork_clone;     /* of a result */
 typedef struct xenfork_entry xenfork_entry;     /* of a list */
@@ -571,6 +572,8 @@ const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
  * ID, its parent the reason, its disks those that the operation may have left.
  */
 #define XENFORK_KIND_JOURNAL 5
+/* A domain that was forked; not in lists, see xenfork_memory_open(). */
+#define XENFORK_KIND_SOURCE 6
 
 /* An entry: what it is.  All strings belong to the list.  Since: 0.1 */
 int xenfork_entry_kind(const xenfork_entry *entry);
@@ -860,6 +863,60 @@ int xenfork_detach(xenfork_ctx *ctx, const char *name, const char *dir,
  * Since:    0.1
  */
 int xenfork_detach_stop(xenfork_ctx *ctx, const char *name);
+
+/**
+ * Look at the host's memory: what sources, images and clones have of it, what
+ * they may still take, and which clones xenforkd would pause first.
+ *
+ * @memory_out  the domains: each source, then its images, each followed by its
+ *              clones; at last clones whose image is gone.
+ * Return:      0, or a negative XENFORK_E_*.
+ * Errors:      XEN no access to Xen.
+ * Ownership:   the caller frees it, with xenfork_memory_free(); strings belong
+ *              to it.
+ * Effects:     none.
+ * Blocking:    no.
+ * Source:      xc_physinfo, xc_sharing_used_frames, xc_sharing_freed_pages,
+ *              xc_domain_getinfolist; Xen 4.17.
+ * Since:       0.1
+ */
+int xenfork_memory_open(xenfork_ctx *ctx, xenfork_memory **memory_out);
+void xenfork_memory_free(xenfork_memory *memory);
+
+/*
+ * The host's memory in KiB: all; free, and not reserved; reserved for domains;
+ * shared by several domains; saved by that.  Since: 0.1
+ */
+#define XENFORK_MEMORY_TOTAL    1
+#define XENFORK_MEMORY_FREE     2
+#define XENFORK_MEMORY_RESERVED 3
+#define XENFORK_MEMORY_SHARED   4
+#define XENFORK_MEMORY_SAVED    5
+uint64_t xenfork_memory_host_kib(const xenfork_memory *memory, int what);
+
+/* Domains: how many; each by its index.  Since: 0.1 */
+uint32_t xenfork_memory_count(const xenfork_memory *memory);
+/* XENFORK_KIND_SOURCE, _IMAGE or _CLONE */
+int xenfork_memory_kind(const xenfork_memory *memory, uint32_t index);
+uint32_t xenfork_memory_domid(const xenfork_memory *memory, uint32_t index);
+const char *xenfork_memory_name(const xenfork_memory *memory, uint32_t index);
+/* Name of the source whose memory it shares. */
+const char *xenfork_memory_family(const xenfork_memory *memory, uint32_t index);
+/* "running", "paused", "paused: memory", "shutdown"; of an image "image". */
+const char *xenfork_memory_state(const xenfork_memory *memory, uint32_t index);
+/*
+ * A domain's memory in KiB: its own; shared with others; reserved for it
+ * (XENFORK_MEMORY_RESERVED); what it can still take of the host's free memory
+ * without asking anybody.
+ */
+#define XENFORK_MEMORY_OWN  6
+#define XENFORK_MEMORY_NEED 7
+uint64_t xenfork_memory_kib(const xenfork_memory *memory, uint32_t index,
+                            int what);
+/* A clone's priority, see xenfork_spec_set_priority(). */
+uint32_t xenfork_memory_priority(const xenfork_memory *memory, uint32_t index);
+/* When it is paused, if memory runs low: 1 is the first; 0: never. */
+uint32_t xenfork_memory_turn(const xenfork_memory *memory, uint32_t index);
 
 /**
  * Roll back what killed processes left half-made, and remove images that

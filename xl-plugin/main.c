@@ -20,6 +20,7 @@ static const struct cmd *const cmds[] = {
     &cmd_fork_list,
     &cmd_fork_info,
     &cmd_fork_disk_list,
+    &cmd_fork_memory,
     &cmd_fork_net,
     &cmd_fork_freeze,
     &cmd_fork_thaw,

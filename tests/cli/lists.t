@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 58
+plan 66
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -80,6 +80,18 @@ FAKE_FAIL=usage:-17 run "$xl" fork-disk-list
 check 'disk-list: storage that does not answer' is "$status" 1
 check 'disk-list: it is listed' out_has \
     '^  web1-1  xvda  reflink    -    -      1      -  /disks/web1-1.img$'
+
+run "$xl" fork-memory
+check 'memory: exit status' is "$status" 0
+check 'memory: the host' out_has '^free  *2.0$'
+check 'memory: a source' out_has '^web1  *3  running  *6.0  *4.0  *3.0  *7.0  *-  *-$'
+check 'memory: a clone' out_has '^  web1-1  *5  paused: memory  *26.0  *24.0  *23.0  *27.0  *50  *1\.$'
+check 'memory: what comes next' out_has '^Below 64 MiB free xenforkd pauses clones .* from 96 MiB on'
+run "$xl" fork-memory --json
+check 'memory: JSON' out_has '"paused_turn": 1'
+check 'memory: JSON, limits' out_has '"low_kib": 65536'
+FAKE_FAIL=memory:-5 run "$xl" fork-memory
+check 'memory: failure' is "$status" 1
 
 run "$xl" fork-info web1-1
 check 'info: clone' out_has '^web1-1: clone of web1-image$'

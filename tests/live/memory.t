@@ -18,7 +18,7 @@ leave() {
 # fill DOM: with MIB that nobody else has, over and over
 fill() {
     ask "$1" 'sh dd if=/dev/urandom of=/tmp/seed bs=1024k count=1 2>/dev/null
-        many() { i=0; while [ $i -lt 30 ]; do cat /tmp/seed; i=$((i+1)); done; }
+        many() { i=0; while [ $i -lt 20 ]; do cat /tmp/seed; i=$((i+1)); done; }
         (many >/tmp/big; [ "$(md5sum </tmp/big)" = "$(many | md5sum)" ] && echo right >/tmp/sum || echo wrong >/tmp/sum) &' >/dev/null
 }
 filled() { ask "$1" 'sh cat /tmp/sum' | grep -q '"status":0'; }
@@ -27,7 +27,7 @@ check 'xl fork' xl fork --reserve 0 -n 2 source
 for n in 1 2; do check "clone $n is hydrated" wait_until 120 hydrated "source-$n"; done
 printf "memory_low = 0\n" >/tmp/alone.conf
 starts "xenforkd" -c /tmp/alone.conf
-check 'memory is scarce' leave 24
+check 'memory is scarce' leave 14
 for n in 1 2; do fill "source-$n"; done
 for n in 1 2; do check "clone $n waits for memory" wait_until 60 waits "source-$n"; done
 check 'the source goes on' ticks_on source
@@ -45,6 +45,6 @@ for n in 1 2; do
 done
 check 'the source goes on still' ticks_on source
 check 'it can be forked again' xl fork source again
-check 'and its fork goes on' ticks_on again
+check 'and its fork goes on' wait_until 60 ticks_on again
 stops 'xenforkd ends'
 done_testing

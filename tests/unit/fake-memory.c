@@ -217,6 +217,24 @@ int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out)
     return fake_leave(0);
 }
 
+int xenfork__xen_host_memory(xenfork_ctx *ctx,
+                             struct xenfork__host_memory *memory_out)
+{
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    *memory_out = (struct xenfork__host_memory){
+        .total_pages = FAKE_HOST_PAGES,
+        .free_pages = fake->free_pages - fake_claimed(),
+        .claimed_pages = fake_claimed()};
+    for (i = 0; i < FAKE_FRAMES; i++)
+        if (fake->frames[i].refs > 1) {
+            memory_out->shared_pages++;
+            memory_out->saved_pages += fake->frames[i].refs - 1;
+        }
+    return fake_leave(0);
+}
+
 /* As domain_set_outstanding_pages(), xen/common/page_alloc.c */
 int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
 {

@@ -56,6 +56,17 @@ static void test_strings_of_nothing(void **state)
     assert_null(xenfork_entry_left(NULL));
     assert_null(xenfork_entry_ephemeral(NULL));
     assert_int_equal(xenfork_entry_priority(NULL), 0);
+    xenfork_memory_free(NULL);
+    assert_int_equal(xenfork_memory_host_kib(NULL, XENFORK_MEMORY_FREE), 0);
+    assert_int_equal(xenfork_memory_count(NULL), 0);
+    assert_int_equal(xenfork_memory_kind(NULL, 0), 0);
+    assert_int_equal(xenfork_memory_domid(NULL, 0), XENFORK_DOMID_NONE);
+    assert_null(xenfork_memory_name(NULL, 0));
+    assert_null(xenfork_memory_family(NULL, 0));
+    assert_null(xenfork_memory_state(NULL, 0));
+    assert_int_equal(xenfork_memory_kib(NULL, 0, XENFORK_MEMORY_OWN), 0);
+    assert_int_equal(xenfork_memory_priority(NULL, 0), 0);
+    assert_int_equal(xenfork_memory_turn(NULL, 0), 0);
     assert_null(xenfork_entry_generation(NULL));
     assert_null(xenfork_entry_error(NULL));
     assert_null(xenfork_nic_vif(NULL));
@@ -191,6 +202,7 @@ static void test_calls_without(void **state)
     invalid(xenfork_freeze(s->ctx, s->src, 0));
     invalid(xenfork_wait_ready(s->ctx, NULL, 1));
     invalid(xenfork_list_open(s->ctx, 0, NULL));
+    invalid(xenfork_memory_open(s->ctx, NULL));
     invalid(xenfork_disk_usage(s->ctx, NULL, &kib, &kib));
     invalid(xenfork_clone_destroy(s->ctx, NULL, 0));
     invalid(xenfork_clone_leaves(s->ctx, NULL, "", 0));

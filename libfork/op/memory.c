@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "op/memory.h"
+
+#include <string.h>
+
+#include "op/domain.h"
+
+struct row {
+    int kind; /* XENFORK_KIND_* */
+    uint32_t domid;
+    char *name, *family;
+    const char *state;
+    struct xenfork__dominfo info;
+    uint64_t need;
+    bool can_be_paused;
+    struct xenfork__rank rank;
+    uint32_t turn;
+};
+
+struct xenfork_memory {
+    struct xenfork__host_memory host;
+    uint32_t count;
+    struct row *rows;
+};
+
+bool xenfork__rank_is_before(const struct xenfork__rank *a,
+                             const struct xenfork__rank *b)
+{
+    if (a->is_hydrated != b->is_hydrated)
+        return !a->is_hydrated;
+    if (a->priority != b->priority)
+        return a->priority < b->priority;
+    return a->domid > b->domid;
+}
+
+uint64_t xenfork__memory_need(bool is_hydrated, uint64_t pages,
+                              const struct xenfork__dominfo *info)
+{
+    uint64_t need = info->shared_pages;
+
+    if (!is_hydrated)
+        need = pages > info->private_pages ? pages - info->private_pages : 0;
+    return need > info->claimed_pages ? need - info->claimed_pages : 0;
+}
+
+XENFORK_API void xenfork_memory_free(xenfork_memory *memory)
+{
+    uint32_t i;
+
+    if (!memory)
+        return;
+    for (i = 0; i < memory->count; i++) {
+        free(memory->rows[i].name);
+        free(memory->rows[i].family);
+    }
+    free(memory->rows);
+    free(memory);
+}
+
+/* Return what a domain does with regard to memory, in a word. */
+static int state_of(xenfork_ctx *ctx, struct row *row)
+{
+    char is[16] = "";
+    int rc = 0;
+
+    if (row->kind == XENFORK_KIND_IMAGE) {
+        row->state = "image";
+        return 0;
+    }
+    if (row->kind == XENFORK_KIND_CLONE)
+        rc = xenfork__xen_short(ctx, row->domid, is);
+    if (row->info.is_shutdown)
+        row->state = "shutdown";
+    else if (!strcmp(is, XENFORK__SHORT_WAITS) ||
+             (*is && strcmp(is, XENFORK__SHORT_SPARED) != 0 &&
+              row->info.is_paused))
+        row->state = "paused: memory";
+    else
+        row->state = row->info.is_paused ? "paused" : "running";
+    return rc;
+}
+
+static bool has(const xenfork_memory *memory, uint32_t domid)
+{
+    uint32_t i;
+
+    for (i = 0; i < memory->count; i++)
+        if (memory->rows[i].domid == domid)
+            return true;
+    return false;
+}
+
+static int add(xenfork_ctx *ctx, xenfork_memory *memory, int kind,
+               const struct xenfork__dominfo *info, const char *name,
+               const char *family)
+{
+    struct row *row = reallocarray(memory->rows, memory->count + 1,
+                                   sizeof(*row));
+
+    if (!row)
+        return xenfork__nomem(ctx);
+    memory->rows = row;
+    row += memory->count++;
+    *row = (struct row){.kind = kind,
+                        .domid = info->domid,
+                        .name = strdup(name),
+                        .family = strdup(family),
+                        .info = *info};
+    return row->name && row->family ? state_of(ctx, row) : xenfork__nomem(ctx);
+}
+
+/* Add a clone, with what the guard of the host's memory goes by. */
+static int add_clone(xenfork_ctx *ctx, xenfork_memory *memory,
+                     const struct xenfork__record *clone, const char *family)
+{
+    struct xenfork__dominfo info;
+    struct row *row;
+    int rc = xenfork__record_info(ctx, clone, &info);
+
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (has(memory, info.domid))
+        return 0;
+    rc = add(ctx, memory, XENFORK_KIND_CLONE, &info, clone->name, family);
+    if (rc < 0)
+        return rc;
+    row = &memory->rows[memory->count - 1];
+    row->need = xenfork__memory_need(clone->hydrated == 100, clone->pages,
+                                     &info);
+    row->can_be_paused = row->need && !info.is_paused && !info.is_shutdown;
+    row->rank = (struct xenfork__rank){.is_hydrated = clone->hydrated == 100,
+                                       .priority = clone->priority,
+                                       .domid = clone->domid};
+    return 0;
+}
+
+/* Add the source of an image, unless it is gone, or a clone itself. */
+static int add_source(xenfork_ctx *ctx, xenfork_memory *memory,
+                      const struct xenfork__record *image,
+                      const struct xenfork__records *clones)
+{
+    struct xenfork__dominfo info;
+    uint32_t domid;
+    size_t i;
+    int rc;
+
+    for (i = 0; i < clones->count; i++)
+        if (!memcmp(clones->records[i]->uuid, image->parent, 16))
+            return 0;
+    rc = xenfork__xen_by_uuid(ctx, image->parent, &domid);
+    if (rc == 0)
+        rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (has(memory, domid))
+        return 0;
+    rc = add(ctx, memory, XENFORK_KIND_SOURCE, &info, image->parent_name,
+             image->parent_name);
+    if (rc == 0)
+        memory->rows[memory->count - 1].need = xenfork__memory_need(
+            true, image->pages, &info);
+    return rc;
+}
+
+/* Add a source, its image, and the clones of it. */
+static int add_family(xenfork_ctx *ctx, xenfork_memory *memory,
+                      const struct xenfork__record *image,
+                      const struct xenfork__records *clones)
+{
+    struct xenfork__dominfo info;
+    size_t i;
+    int rc = add_source(ctx, memory, image, clones);
+
+    if (rc < 0)
+        return rc;
+    rc = xenfork__record_info(ctx, image, &info);
+    if (rc == 0)
+        rc = add(ctx, memory, XENFORK_KIND_IMAGE, &info, image->name,
+                 image->parent_name);
+    else if (rc == XENFORK_E_NOTFOUND)
+        rc = 0;
+    for (i = 0; i < clones->count && rc == 0; i++)
+        if (!memcmp(clones->records[i]->parent, image->uuid, 16))
+            rc = add_clone(ctx, memory, clones->records[i], image->parent_name);
+    return rc;
+}
+
+static int fill(xenfork_ctx *ctx, xenfork_memory *memory)
+{
+    cleanup_records struct xenfork__records images = {0}, clones = {0};
+    size_t i;
+    int rc;
+
+    if ((rc = xenfork__xen_host_memory(ctx, &memory->host)) < 0 ||
+        (rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
+        (rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
+        return rc;
+    for (i = 0; i < images.count && rc == 0; i++)
+        rc = add_family(ctx, memory, images.records[i], &clones);
+    /* Clones whose image is gone. */
+    for (i = 0; i < clones.count && rc == 0; i++)
+        rc = add_clone(ctx, memory, clones.records[i],
+                       clones.records[i]->parent_name);
+    return rc;
+}
+
+/* Number the clones in the order in which they would be paused. */
+static void set_turns(xenfork_memory *memory)
+{
+    uint32_t i, j;
+
+    for (i = 0; i < memory->count; i++) {
+        struct row *row = &memory->rows[i];
+
+        row->turn = row->can_be_paused;
+        for (j = 0; j < memory->count && row->turn; j++)
+            row->turn += memory->rows[j].can_be_paused &&
+                         xenfork__rank_is_before(&memory->rows[j].rank,
+                                                 &row->rank);
+    }
+}
+
+XENFORK_API int xenfork_memory_open(xenfork_ctx *ctx,
+                                    xenfork_memory **memory_out)
+{
+    xenfork_memory *memory;
+    int rc;
+
+    xenfork__begin(ctx, XENFORK_DOMID_NONE);
+    if (!memory_out)
+        return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no result");
+    memory = calloc(1, sizeof(*memory));
+    if (!memory)
+        return xenfork__nomem(ctx);
+    rc = fill(ctx, memory);
+    if (rc < 0) {
+        xenfork_memory_free(memory);
+        return rc;
+    }
+    set_turns(memory);
+    *memory_out = memory;
+    return 0;
+}
+
+XENFORK_API uint64_t xenfork_memory_host_kib(const xenfork_memory *memory,
+                                             int what)
+{
+    uint64_t pages = 0;
+
+    if (!memory)
+        return 0;
+    if (what == XENFORK_MEMORY_TOTAL)
+        pages = memory->host.total_pages;
+    else if (what == XENFORK_MEMORY_FREE)
+        pages = memory->host.free_pages;
+    else if (what == XENFORK_MEMORY_RESERVED)
+        pages = memory->host.claimed_pages;
+    else if (what == XENFORK_MEMORY_SHARED)
+        pages = memory->host.shared_pages;
+    else if (what == XENFORK_MEMORY_SAVED)
+        pages = memory->host.saved_pages;
+    return pages * XENFORK__PAGE_KIB;
+}
+
+XENFORK_API uint32_t xenfork_memory_count(const xenfork_memory *memory)
+{
+    return memory ? memory->count : 0;
+}
+
+static const struct row *row_of(const xenfork_memory *memory, uint32_t index)
+{
+    return memory && index < memory->count ? &memory->rows[index] : NULL;
+}
+
+XENFORK_API int xenfork_memory_kind(const xenfork_memory *memory,
+                                    uint32_t index)
+{
+    return row_of(memory, index) ? memory->rows[index].kind : 0;
+}
+
+XENFORK_API uint32_t xenfork_memory_domid(const xenfork_memory *memory,
+                                          uint32_t index)
+{
+    return row_of(memory, index) ? memory->rows[index].domid
+                                 : XENFORK_DOMID_NONE;
+}
+
+XENFORK_API const char *xenfork_memory_name(const xenfork_memory *memory,
+                                            uint32_t index)
+{
+    return row_of(memory, index) ? memory->rows[index].name : NULL;
+}
+
+XENFORK_API const char *xenfork_memory_family(const xenfork_memory *memory,
+                                              uint32_t index)
+{
+    return row_of(memory, index) ? memory->rows[index].family : NULL;
+}
+
+XENFORK_API const char *xenfork_memory_state(const xenfork_memory *memory,
+                                             uint32_t index)
+{
+    return row_of(memory, index) ? memory->rows[index].state : NULL;
+}
+
+XENFORK_API uint64_t xenfork_memory_kib(const xenfork_memory *memory,
+                                        uint32_t index, int what)
+{
+    const struct row *row = row_of(memory, index);
+    uint64_t pages = 0;
+
+    if (!row)
+        return 0;
+    if (what == XENFORK_MEMORY_OWN)
+        pages = row->info.private_pages;
+    else if (what == XENFORK_MEMORY_SHARED)
+        pages = row->info.shared_pages;
+    else if (what == XENFORK_MEMORY_RESERVED)
+        pages = row->info.claimed_pages;
+    else if (what == XENFORK_MEMORY_NEED)
+        pages = row->need;
+    return pages * XENFORK__PAGE_KIB;
+}
+
+XENFORK_API uint32_t xenfork_memory_priority(const xenfork_memory *memory,
+                                             uint32_t index)
+{
+    return row_of(memory, index) ? memory->rows[index].rank.priority : 0;
+}
+
+XENFORK_API uint32_t xenfork_memory_turn(const xenfork_memory *memory,
+                                         uint32_t index)
+{
+    return row_of(memory, index) ? memory->rows[index].turn : 0;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The host's memory: what clones and sources have of it, what they may still
+ * take, and which clones xenforkd pauses first.
+ */
+#ifndef LIBFORK_MEMORY_H
+#define LIBFORK_MEMORY_H
+
+#include "base/internal.h"
+#include "xen/xen.h"
+
+/* What decides when a clone is paused. */
+struct xenfork__rank {
+    bool is_hydrated;
+    uint32_t priority;
+    uint32_t domid;
+};
+
+/* Tell whether a clone is paused before another. */
+bool xenfork__rank_is_before(const struct xenfork__rank *a,
+                             const struct xenfork__rank *b);
+/*
+ * Return how many pages of the host's free memory a domain can take by itself:
+ * all that it does not have of its own, less what is reserved for it.  @pages:
+ * of the guest
+ */
+uint64_t xenfork__memory_need(bool is_hydrated, uint64_t pages,
+                              const struct xenfork__dominfo *info);
+
+#endif

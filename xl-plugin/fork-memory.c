@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xl fork-memory */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cmd.h"
+#include "daemon/conf.h"
+#include "exitcodes.h"
+#include "fork-options.h"
+#include "options.h"
+#include "output.h"
+#include "session.h"
+
+static const struct {
+    int what;
+    const char *key, *name;
+} totals[] = {
+    {XENFORK_MEMORY_TOTAL, "total_kib", "of the host"},
+    {XENFORK_MEMORY_FREE, "free_kib", "free"},
+    {XENFORK_MEMORY_RESERVED, "reserved_kib", "reserved"},
+    {XENFORK_MEMORY_SHARED, "shared_kib", "shared"},
+    {XENFORK_MEMORY_SAVED, "saved_kib", "saved by sharing"},
+};
+#define TOTALS (sizeof(totals) / sizeof(totals[0]))
+
+static const char *const kinds[] = {
+    [XENFORK_KIND_IMAGE] = "image",
+    [XENFORK_KIND_CLONE] = "clone",
+    [XENFORK_KIND_SOURCE] = "source",
+};
+
+/* Read xenforkd's limits; false after a message: they are the defaults. */
+static bool load_limits(struct config *config_out)
+{
+    char message[CONFIG_MESSAGE];
+
+    config_default(config_out);
+    if (!fork_config_file || access(fork_config_file, F_OK) ||
+        config_load(fork_config_file, config_out, message))
+        return true;
+    fprintf(stderr, "xl: %s\n", message);
+    return false;
+}
+
+static bool print_host(const xenfork_memory *memory)
+{
+    static const char *const headings[] = {"MEMORY", ">MIB", NULL};
+    struct table *table = table_new(headings);
+    size_t i;
+
+    if (!table)
+        return false;
+    for (i = 0; i < TOTALS; i++) {
+        table_cell(table, "%s", totals[i].name);
+        table_mib(table, xenfork_memory_host_kib(memory, totals[i].what));
+    }
+    return table_print(table);
+}
+
+static bool print_domains(const xenfork_memory *memory)
+{
+    static const char *const headings[] = {
+        "NAME",      ">ID",       "STATE",     ">OWN",    ">SHARED",
+        ">RESERVED", ">MAY TAKE", ">PRIORITY", ">PAUSED", NULL};
+    struct table *table;
+    uint32_t i;
+
+    if (!xenfork_memory_count(memory))
+        return true;
+    putchar('\n');
+    table = table_new(headings);
+    if (!table)
+        return false;
+    for (i = 0; i < xenfork_memory_count(memory); i++) {
+        bool is_clone = xenfork_memory_kind(memory, i) == XENFORK_KIND_CLONE;
+
+        table_cell(table, "%s%s", is_clone ? "  " : "",
+                   xenfork_memory_name(memory, i));
+        table_domid(table, xenfork_memory_domid(memory, i));
+        table_cell(table, "%s", xenfork_memory_state(memory, i));
+        table_mib(table, xenfork_memory_kib(memory, i, XENFORK_MEMORY_OWN));
+        table_mib(table, xenfork_memory_kib(memory, i, XENFORK_MEMORY_SHARED));
+        table_mib(table,
+                  xenfork_memory_kib(memory, i, XENFORK_MEMORY_RESERVED));
+        table_mib(table, xenfork_memory_kib(memory, i, XENFORK_MEMORY_NEED));
+        if (is_clone)
+            table_cell(table, "%" PRIu32, xenfork_memory_priority(memory, i));
+        else
+            table_cell(table, "-");
+        if (xenfork_memory_turn(memory, i))
+            table_cell(table, "%" PRIu32 ".", xenfork_memory_turn(memory, i));
+        else
+            table_cell(table, "-");
+    }
+    return table_print(table);
+}
+
+static bool print_table(const xenfork_memory *memory)
+{
+    struct config config;
+    bool ok = load_limits(&config);
+
+    if (!print_host(memory) || !print_domains(memory))
+        return false;
+    if (config.memory_low_mib)
+        printf("\nBelow %" PRIu32 " MiB free xenforkd pauses clones in the "
+               "order of PAUSED, from %" PRIu32 " MiB on they go on.\n",
+               config.memory_low_mib, config.memory_ok_mib);
+    else
+        puts("\nxenforkd pauses no clone: memory_low in xenfork.conf is 0.");
+    return output_flush() && ok;
+}
+
+static void json_domain(struct json *json, const xenfork_memory *memory,
+                        uint32_t i)
+{
+    int kind = xenfork_memory_kind(memory, i);
+
+    json_open_map(json, NULL);
+    json_string(json, "kind", kinds[kind]);
+    json_string(json, "name", xenfork_memory_name(memory, i));
+    json_domid(json, "domid", xenfork_memory_domid(memory, i));
+    json_string(json, "family", xenfork_memory_family(memory, i));
+    json_string(json, "state", xenfork_memory_state(memory, i));
+    json_number(json, "own_kib",
+                xenfork_memory_kib(memory, i, XENFORK_MEMORY_OWN));
+    json_number(json, "shared_kib",
+                xenfork_memory_kib(memory, i, XENFORK_MEMORY_SHARED));
+    json_number(json, "reserved_kib",
+                xenfork_memory_kib(memory, i, XENFORK_MEMORY_RESERVED));
+    json_number(json, "may_take_kib",
+                xenfork_memory_kib(memory, i, XENFORK_MEMORY_NEED));
+    if (kind == XENFORK_KIND_CLONE) {
+        json_number(json, "priority", xenfork_memory_priority(memory, i));
+        json_number(json, "paused_turn", xenfork_memory_turn(memory, i));
+    }
+    json_close_map(json);
+}
+
+static bool print_json(const xenfork_memory *memory)
+{
+    struct json *json = json_new();
+    struct config config;
+    bool ok = load_limits(&config);
+    uint32_t i;
+
+    if (!json)
+        return false;
+    json_open_map(json, NULL);
+    for (i = 0; i < TOTALS; i++)
+        json_number(json, totals[i].key,
+                    xenfork_memory_host_kib(memory, totals[i].what));
+    json_number(json, "low_kib", config.memory_low_mib * UINT64_C(1024));
+    json_number(json, "floor_kib", config.memory_floor_mib * UINT64_C(1024));
+    json_number(json, "ok_kib", config.memory_ok_mib * UINT64_C(1024));
+    json_open_list(json, "domains");
+    for (i = 0; i < xenfork_memory_count(memory); i++)
+        json_domain(json, memory, i);
+    json_close_list(json);
+    json_close_map(json);
+    return json_print(json) && ok;
+}
+
+static int main_fork_memory(int argc, char **argv)
+{
+    struct simple_options options;
+    xenfork_memory *memory = NULL;
+    xenfork_ctx *ctx = NULL;
+    int status, rc;
+
+    if (!parse_simple(argc, argv, &cmd_fork_memory, WITH_JSON, 0, 0, &options))
+        return options.status;
+    status = session_open(&ctx);
+    if (status != EXIT_DONE)
+        return status;
+    rc = xenfork_memory_open(ctx, &memory);
+    if (rc < 0)
+        status = session_failed(ctx, rc);
+    else if (!(options.is_json ? print_json(memory) : print_table(memory)))
+        status = EXIT_FAILED;
+    xenfork_memory_free(memory);
+    session_close(ctx);
+    return status;
+}
+
+const struct cmd cmd_fork_memory = {
+    .name = "fork-memory",
+    .run = main_fork_memory,
+    .usage = "[--json]",
+    .help =
+        "Show what sources, images and clones have of the host's memory\n"
+        "\n"
+        "OWN is what a domain has for itself, SHARED what it shares, RESERVED\n"
+        "what is set aside for it.  MAY TAKE is what it can still take of the\n"
+        "host's free memory, by writing what it shares.  PAUSED is the order\n"
+        "in which xenforkd pauses clones when memory is low; - means never.\n"
+        "\n"
+        "      --json     print the result as JSON\n"
+        "  -v, --verbose  show each stage; twice: every call to Xen\n"
+        "  -h, --help     this text\n"
+        "\n"
+        "Exit status: 0 done; 1 failed; 2 usage.\n",
+};
