@@ -11,6 +11,7 @@
 
 #define PAGES_PER_MIB 256U
 #define LOOK_MS       1000U /* between two looks at the records */
+#define LAZY_MS       5000U /* while one is being hydrated */
 #define AGAIN_MS      100U  /* and twice as long, up to ... */
 #define MAX_AGAIN_MS  1000U
 #define EVENTS_MAX    64U
@@ -93,7 +94,7 @@ static void describe(struct daemon *daemon, uint32_t domid,
     guest->pages = clone->pages;
     /* Nothing tells when it is. */
     if (!guest->is_hydrated && clone->is_hydrating)
-        at_latest(&daemon->listen.look_ms, daemon->listen.looked_ms + LOOK_MS);
+        at_latest(&daemon->listen.look_ms, daemon->listen.looked_ms + LAZY_MS);
 }
 
 static bool add_clones(struct daemon *daemon)

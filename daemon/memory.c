@@ -199,8 +199,8 @@ static uint64_t lazy_need(struct daemon *daemon, struct found *found)
 
         if (guest->is_hydrated || !runs(daemon, guest, &info))
             continue;
-        found->is_lazy = true;
         need += need_of(guest, &info);
+        found->is_lazy |= need > 0;
     }
     return need;
 }

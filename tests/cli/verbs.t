@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 227
+plan 231
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0

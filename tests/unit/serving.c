@@ -42,6 +42,7 @@ int serving_setup(void **state)
     s.now_ms = 1000000;
     config_default(&s.config);
     s.config.log_level = LOG_LEVEL_ERROR;
+    s.config.memory_low_mib = 0; /* it looks often: test-memory.c */
     assert_true(serve_init(&s.daemon, s.ctx, &s.config, spawn, NULL, s.now_ms));
     return 0;
 }

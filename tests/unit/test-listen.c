@@ -25,9 +25,6 @@ static struct fake_domain *clone_of(void)
 static int setup(void **state)
 {
     serving_setup(state);
-    /* That the guard pauses it is another story. */
-    s.config.memory_low_mib = 0;
-    serve_configure(&s.daemon, &s.config);
     assert_int_equal(scene_fork(s.a, 1, 0), 0);
     turn();
     end(WORKER_RECOVER, 0);

@@ -68,6 +68,7 @@ static void later(uint64_t ms)
 static int setup(void **state)
 {
     serving_setup(state);
+    s.config.memory_low_mib = 64;
     fake->free_pages = AMPLE;
     middle = fork_one("middle", 50);
     low = fork_one("low", 10);

@@ -3,20 +3,13 @@
 # While memory is low clones are paused by priority, and resumed in reverse; what others do with them is respected.
 # live: --source --timeout 400
 # full: 4.17
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/xenforkd.sh"
+. "$(dirname "$0")/../lib/lib.sh"
+. "$LIVE/xenforkd.sh"
+. "$LIVE/memory.sh"
 
-hydrated() { [ "$(info "$1" .hydrated_percent)" = 100 ]; }
-free_mib() { xl info | awk '/^free_memory/ { print $3 }'; }
 state_of() { xl fork-list --json | json ".[] | select(.name == \"$1\") | .state"; }
 is_paused() { [ "$(state_of "$1")" = 'paused: memory' ]; }
 runs() { [ "$(state_of "$1")" = running ]; }
-# leave MIB: so much memory of the host, the rest has a domain that does not run
-leave() {
-    sed -n '/^kernel/p' /etc/xen/source.cfg >/tmp/hog.cfg
-    printf '%s\n' 'name = "hog"' 'type = "pvh"' "memory = $(($(free_mib) - $1))" >>/tmp/hog.cfg
-    xl create -q -p /tmp/hog.cfg
-}
 # order RESULT: the domids of which the log says so, in its order
 order() { sed -n "s/.*event=memory domid=\([0-9]*\) result=$1.*/\1/p" "$daemon_log" | paste -sd' '; }
 

@@ -1,20 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Clones that find no memory wait, and go on with every byte; without the daemon Xen crashes them.
+# Clones that find no memory wait, also while xenforkd is killed, and go on with every byte.
 # live: --source --timeout 400
 # full: 4.17
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/xenforkd.sh"
+. "$(dirname "$0")/../lib/lib.sh"
+. "$LIVE/xenforkd.sh"
+. "$LIVE/memory.sh"
 
-hydrated() { [ "$(info "$1" .hydrated_percent)" = 100 ]; }
-free_mib() { xl info | awk '/^free_memory/ { print $3 }'; }
 waits() { [ "$(xenstore-read "/libxl/$(domid_of "$1")/xenfork-memory" 2>/dev/null)" = waits ]; }
-# leave MIB: so much memory of the host, the rest has a domain that does not run
-leave() {
-    sed -n '/^kernel/p' /etc/xen/source.cfg >/tmp/hog.cfg
-    printf '%s\n' 'name = "hog"' 'type = "pvh"' "memory = $(($(free_mib) - $1))" >>/tmp/hog.cfg
-    xl create -q -p /tmp/hog.cfg
-}
 # fill DOM: with MIB that nobody else has, over and over
 fill() {
     ask "$1" 'sh dd if=/dev/urandom of=/tmp/seed bs=1024k count=1 2>/dev/null
