@@ -8,6 +8,7 @@
 #include "log.h"
 #include "memory.h"
 #include "op/domain.h"
+#include "xen/host-memory.h"
 
 #define PAGES_PER_MIB 256U
 #define LOOK_MS       1000U /* between two looks at the records */

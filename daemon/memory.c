@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "op/memory.h"
+#include "xen/host-memory.h"
 
 #define PAGES_PER_MIB 256U
 #define SCARCE_MS     100U   /* between two looks below memory_low */

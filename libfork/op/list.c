@@ -10,6 +10,7 @@
 #include "op/leave.h"
 #include "op/named.h"
 #include "state/journal.h"
+#include "xen/host-memory.h"
 
 XENFORK_API void xenfork_list_free(xenfork_list *list)
 {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "op/domain.h"
+#include "xen/host-memory.h"
 
 struct row {
     int kind; /* XENFORK_KIND_* */

@@ -317,27 +317,6 @@ int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out);
 int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages);
 int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid,
                                uint64_t pages);
-struct xenfork__host_memory {
-    uint64_t total_pages;
-    uint64_t free_pages;    /* and not reserved */
-    uint64_t claimed_pages; /* reserved for domains that run */
-    uint64_t shared_pages;  /* that several domains have */
-    uint64_t saved_pages;   /* that those would need more, had each its own */
-};
-int xenfork__xen_host_memory(xenfork_ctx *ctx,
-                             struct xenfork__host_memory *memory_out);
-/*
- * /libxl/D/xenfork-memory: what xenforkd does to a clone because the host has
- * little memory.  It goes with the domain.  "": nothing
- */
-#define XENFORK__SHORT_WAITS    "waits"    /* vCPUs have found no memory */
-#define XENFORK__SHORT_PAUSING  "pausing"  /* is about to be paused */
-#define XENFORK__SHORT_PAUSED   "paused"
-#define XENFORK__SHORT_RESUMING "resuming" /* is about to be unpaused */
-#define XENFORK__SHORT_SPARED   "spared"   /* its user has unpaused it */
-int xenfork__xen_short(xenfork_ctx *ctx, uint32_t domid, char short_out[16]);
-int xenfork__xen_set_short(xenfork_ctx *ctx, uint32_t domid, const char *is);
-
 int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out);
 /*
  * Tell which of count <= 1024 gfns, from first on, have memory; a clone gets

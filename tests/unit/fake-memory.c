@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/internal.h"
+#include "xen/host-memory.h"
 
 static uint32_t new_frame(uint64_t content, uint64_t handle)
 {

@@ -13,6 +13,7 @@
 #include "base/internal.h"
 #include "fake-xen.h"
 #include "scene.h"
+#include "xen/host-memory.h"
 
 static xenfork_ctx *ctx;
 static uint32_t source;

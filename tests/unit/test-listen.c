@@ -14,6 +14,7 @@
 #include "scene.h"
 #include "serving.h"
 #include "state/record.h"
+#include "xen/host-memory.h"
 
 #define AMPLE 50000U
 

@@ -15,6 +15,7 @@
 #include "op/domain.h"
 #include "scene.h"
 #include "serving.h"
+#include "xen/host-memory.h"
 
 #define MIB   256U
 #define LOW   (64U * MIB)

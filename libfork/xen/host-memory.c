@@ -2,7 +2,7 @@
 /* The host's memory, and what is done to a clone because there is little. */
 #include "xen/handles.h"
 
-#include "xen/xen.h"
+#include "xen/host-memory.h"
 
 #define NODE "/libxl/%u/xenfork-memory"
 
