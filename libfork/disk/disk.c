@@ -324,8 +324,7 @@ int xenfork__disks_snapshot(xenfork_ctx *ctx, uint32_t domid,
     return rc;
 }
 
-static int clone_one(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                     const struct xenfork__disk *disk,
+static int clone_one(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                      const struct xenfork__record_disk *base,
                      struct xenfork__record *clone, const char **script_out)
 {
@@ -335,7 +334,6 @@ static int clone_one(xenfork_ctx *ctx, struct xenfork__journal *journal,
 
     if ((rc = xenfork__disk_of_record(ctx, base->driver, &driver)) < 0 ||
         (rc = driver->path(ctx, disk, clone->uuid, &path)) < 0 ||
-        (rc = xenfork__journal_overlay(ctx, journal, driver->name, path)) < 0 ||
         (rc = driver->clone(ctx, base->path, path)) < 0)
         return path ? not_made(ctx, rc, path) : rc;
     *script_out = driver->script;
@@ -370,8 +368,32 @@ static int check_wish(xenfork_ctx *ctx, const struct xenfork__record *image,
     return xenfork__remedy(ctx, "leave out the driver");
 }
 
-static int clone_all(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                     const xenfork_spec *spec,
+int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                            const xenfork_spec *spec,
+                            const struct xenfork__config *config,
+                            const struct xenfork__record *image,
+                            const uint8_t clone[16])
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < image->disk_count && rc >= 0; i++) {
+        const struct xenfork__record_disk *base = &image->disks[i];
+        const struct xenfork__disk_driver *driver = NULL;
+        cleanup_free char *path = NULL;
+
+        if (base->index >= config->disk_count ||
+            !strcmp(xenfork__spec_disk(spec, base->vdev), XENFORK__DISK_NONE))
+            continue;
+        if ((rc = xenfork__disk_of_record(ctx, base->driver, &driver)) == 0 &&
+            (rc = driver->path(ctx, &config->disks[base->index], clone,
+                               &path)) == 0)
+            rc = xenfork__journal_overlay(ctx, journal, driver->name, path);
+    }
+    return rc;
+}
+
+static int clone_all(xenfork_ctx *ctx, const xenfork_spec *spec,
                      const struct xenfork__config *config,
                      const struct xenfork__record *image,
                      struct xenfork__record *clone,
@@ -397,8 +419,7 @@ static int clone_all(xenfork_ctx *ctx, struct xenfork__journal *journal,
         if (!base)
             continue;
         if ((rc = check_wish(ctx, image, base, how)) < 0 ||
-            (rc = clone_one(ctx, journal, disk, base, clone,
-                            &disks[i].script)) < 0)
+            (rc = clone_one(ctx, disk, base, clone, &disks[i].script)) < 0)
             return rc;
     }
     for (i = 0; i < clone->disk_count; i++)
@@ -406,8 +427,7 @@ static int clone_all(xenfork_ctx *ctx, struct xenfork__journal *journal,
     return 0;
 }
 
-int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                         const xenfork_spec *spec,
+int xenfork__disks_clone(xenfork_ctx *ctx, const xenfork_spec *spec,
                          const struct xenfork__config *config,
                          const struct xenfork__record *image,
                          struct xenfork__record *clone,
@@ -419,7 +439,7 @@ int xenfork__disks_clone(xenfork_ctx *ctx, struct xenfork__journal *journal,
 
     if (!disks)
         return xenfork__nomem(ctx);
-    rc = clone_all(ctx, journal, spec, config, image, clone, disks);
+    rc = clone_all(ctx, spec, config, image, clone, disks);
     if (rc == 0)
         *disks_out = steal_ptr(disks);
     return rc;

@@ -90,8 +90,8 @@ static int create(struct xenfork__job *job, uint32_t i,
     for (n = 0; n < job->ids[i].nic_count; n++)
         job->ids[i].nics[n].is_held = is_held(job, i, n);
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
-        (rc = xenfork__disks_clone(ctx, job->journal, job->spec, job->config,
-                                   job->image, record, &disks)) < 0)
+        (rc = xenfork__disks_clone(ctx, job->spec, job->config, job->image,
+                                   record, &disks)) < 0)
         return rc;
     config.disks = disks;
     if ((rc = xenfork__fast_plan(job, i, record, &config, plan_out)) < 0)
@@ -186,6 +186,18 @@ int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
     strcpy(result->generation, record->generation);
     result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;
     return 0;
+}
+
+/* Journal all that the clones are to have, in one go. */
+int xenfork__clones_announce(struct xenfork__job *job)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < job->spec->count && rc >= 0; i++)
+        rc = xenfork__disks_announce(job->ctx, job->journal, job->spec,
+                                     job->config, job->image, job->ids[i].uuid);
+    return rc < 0 ? rc : xenfork__journal_chosen(job->ctx, job->journal);
 }
 
 int xenfork__clones_start(struct xenfork__job *job)

@@ -174,6 +174,8 @@ static int make_all(struct xenfork__job *job)
     if ((rc = begin(job)) < 0)
         return rc;
     rc = job->image ? claim_image(job) : xenfork__image_make(job);
+    if (rc >= 0)
+        rc = xenfork__clones_announce(job);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = xenfork__clone_make(job, i);
     if (rc < 0 || (rc = xenfork__reservation_end(job->ctx, job->image->domid,

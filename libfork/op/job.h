@@ -50,6 +50,7 @@ void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
 
 /* Make the image of a running source: reserve to seal.  image.c */
 int xenfork__image_make(struct xenfork__job *job);
+int xenfork__clones_announce(struct xenfork__job *job);
 /* Make clone i, paused: create to attach.  clone.c */
 int xenfork__clone_make(struct xenfork__job *job, uint32_t i);
 /* Start the clones that should run, when all are made. */

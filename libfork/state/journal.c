@@ -200,7 +200,7 @@ int xenfork__journal_resumed(xenfork_ctx *ctx, struct xenfork__journal *journal)
     return set_suspended(ctx, journal, false);
 }
 
-static int add_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,
+static int put_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,
                     const char *operation, const char *driver,
                     const struct xenfork__journal_disk *disk)
 {
@@ -219,7 +219,16 @@ static int add_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,
                                        disk->from)) < 0)
         return rc;
     journal->disks++;
-    return save(ctx, journal);
+    return 0;
+}
+
+static int add_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                    const char *operation, const char *driver,
+                    const struct xenfork__journal_disk *disk)
+{
+    int rc = put_disk(ctx, journal, operation, driver, disk);
+
+    return rc < 0 ? rc : save(ctx, journal);
 }
 
 int xenfork__journal_snapshot(xenfork_ctx *ctx,
@@ -233,7 +242,7 @@ int xenfork__journal_snapshot(xenfork_ctx *ctx,
 int xenfork__journal_overlay(xenfork_ctx *ctx, struct xenfork__journal *journal,
                              const char *driver, const char *path)
 {
-    return add_disk(
+    return put_disk(
         ctx, journal, XENFORK__JOURNAL_OVERLAY, driver,
         &(struct xenfork__journal_disk){.path = path, .vdev = "", .from = ""});
 }

@@ -74,6 +74,7 @@ int xenfork__journal_snapshot(xenfork_ctx *ctx,
                               struct xenfork__journal *journal,
                               const char *driver,
                               const struct xenfork__journal_disk *disk);
+/* Durable with all others, by xenfork__journal_chosen(). */
 int xenfork__journal_overlay(xenfork_ctx *ctx, struct xenfork__journal *journal,
                              const char *driver, const char *path);
 int xenfork__journal_detach(xenfork_ctx *ctx, struct xenfork__journal *journal,
