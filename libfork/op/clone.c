@@ -152,11 +152,12 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
  * read nothing.
  */
 static int attach(struct xenfork__job *job, uint32_t i,
-                  struct xenfork__record *record)
+                  struct xenfork__record *record, struct xenfork__plan *plan)
 {
     int rc;
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i)) < 0 ||
+        (plan && (rc = xenfork__fast_nics(job, i, plan, record->domid)) < 0) ||
         (rc = attach_nics(job, i, record)) < 0 ||
         (rc = xenfork__guest_keep(job->ctx, record->uuid, job->image, i,
                                   &job->spec->clones[i])) < 0)
@@ -165,27 +166,72 @@ static int attach(struct xenfork__job *job, uint32_t i,
                                 job->image, i, &job->spec->clones[i]);
 }
 
-int xenfork__clone_make(struct xenfork__job *job, uint32_t i)
+/* One clone, while all are made. */
+struct xenfork__making {
+    struct xenfork__record *record;
+    struct xenfork__plan *plan; /* NULL: libxl's restore has made it */
+};
+
+void xenfork__makings_free(struct xenfork__making *makings, uint32_t count)
 {
-    struct xenfork_clone *result = &job->result->clones[i];
-    cleanup_record struct xenfork__record *record = NULL;
-    cleanup_plan struct xenfork__plan *plan = NULL;
-    uint64_t start_ns = xenfork__now_ns();
+    uint32_t i;
+
+    for (i = 0; makings && i < count; i++) {
+        xenfork__record_free(makings[i].record);
+        xenfork__plan_free(makings[i].plan);
+    }
+    free(makings);
+}
+
+static int make(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__making *making = &job->makings[i];
     int rc;
 
-    if ((rc = new_record(job, i, &record)) < 0 ||
-        (rc = create(job, i, record, &plan)) < 0 ||
-        (rc = fork_memory(job, i, record->domid)) < 0 ||
-        (plan && (rc = xenfork__fast_finish(job, i, plan, record)) < 0) ||
-        (rc = attach(job, i, record)) < 0 ||
+    if ((rc = new_record(job, i, &making->record)) < 0 ||
+        (rc = create(job, i, making->record, &making->plan)) < 0 ||
+        (rc = fork_memory(job, i, making->record->domid)) < 0 || !making->plan)
+        return rc;
+    return xenfork__fast_finish(job, making->plan, making->record);
+}
+
+static int complete(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork_clone *result = &job->result->clones[i];
+    struct xenfork__record *record = job->makings[i].record;
+    int rc;
+
+    if ((rc = attach(job, i, record, job->makings[i].plan)) < 0 ||
         (rc = xenfork__record_save(job->ctx, record)) < 0)
         return rc;
+    xenfork__job_account(job);
     result->domid = record->domid;
     snprintf(result->name, sizeof(result->name), "%s", record->name);
     xenfork__uuid_print(record->uuid, result->uuid);
     strcpy(result->generation, record->generation);
-    result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;
+    result->ns[XENFORK_STAGE_TOTAL] = result->ns[XENFORK_STAGE_CREATE] +
+                                      result->ns[XENFORK_STAGE_FORK] +
+                                      result->ns[XENFORK_STAGE_ATTACH];
     return 0;
+}
+
+/*
+ * All domains come first: meanwhile the kernel makes the interfaces of their
+ * NICs.
+ */
+int xenfork__clones_make(struct xenfork__job *job)
+{
+    uint32_t i;
+    int rc = 0;
+
+    job->makings = calloc(job->spec->count, sizeof(*job->makings));
+    if (!job->makings)
+        return xenfork__nomem(job->ctx);
+    for (i = 0; i < job->spec->count && rc >= 0; i++)
+        rc = make(job, i);
+    for (i = 0; i < job->spec->count && rc >= 0; i++)
+        rc = complete(job, i);
+    return rc;
 }
 
 /* Journal all that the clones are to have, in one go. */

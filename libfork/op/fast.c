@@ -48,7 +48,7 @@ int xenfork__fast_plan(struct xenfork__job *job, uint32_t i,
                        const struct xenfork__clone_config *config,
                        struct xenfork__plan **plan_out)
 {
-    cleanup_plan struct xenfork__plan *plan = NULL;
+    struct xenfork__plan *plan = NULL;
     const char *why;
     int rc;
 
@@ -58,10 +58,12 @@ int xenfork__fast_plan(struct xenfork__job *job, uint32_t i,
     if (!why && (rc = xenfork__xen_fast_plan(job->ctx, job->fast, config, &plan,
                                              &why)) < 0)
         return rc;
-    if (plan)
-        why = object_to_disks(record, plan);
+    if (plan && (why = object_to_disks(record, plan))) {
+        xenfork__plan_free(plan);
+        plan = NULL;
+    }
     job->result->clones[i].slow = why;
-    *plan_out = why ? NULL : steal_ptr(plan);
+    *plan_out = plan;
     return 0;
 }
 
@@ -93,14 +95,29 @@ int xenfork__fast_create(struct xenfork__job *job, struct xenfork__plan *plan,
     if (rc < 0 || (rc = xenfork__xen_fast_create(ctx, plan, job->image->domid,
                                                  &record->domid)) < 0)
         return rc;
-    for (i = 0; i < plan->disk_count && rc >= 0; i++)
-        if (plan->disks[i].device.is_loop)
-            rc = xenfork__sys_keep_loop(ctx, plan->disks[i].device.fd);
+    for (i = 0; i < plan->disk_count && rc >= 0; i++) {
+        struct xenfork__device *device = &plan->disks[i].device;
+
+        if (!device->is_loop)
+            continue;
+        rc = xenfork__sys_keep_loop(ctx, device->fd);
+        close(device->fd); /* there may be a thousand clones */
+        device->fd = -1;
+    }
     return rc;
 }
 
-static int join_nics(struct xenfork__job *job, uint32_t i,
-                     struct xenfork__plan *plan, uint32_t domid)
+int xenfork__fast_finish(struct xenfork__job *job, struct xenfork__plan *plan,
+                         const struct xenfork__record *record)
+{
+    cleanup_free char *json = NULL;
+    int rc = xenfork__xen_fast_finish(job->ctx, plan, &json);
+
+    return rc < 0 ? rc : xenfork__again_keep(job->ctx, record->uuid, json);
+}
+
+int xenfork__fast_nics(struct xenfork__job *job, uint32_t i,
+                       struct xenfork__plan *plan, uint32_t domid)
 {
     char vif[XENFORK__VIF_CHARS];
     uint32_t n;
@@ -115,17 +132,4 @@ static int join_nics(struct xenfork__job *job, uint32_t i,
     }
     return rc < 0 || !plan->nic_count ? rc
                                       : xenfork__xen_fast_nics(job->ctx, plan);
-}
-
-int xenfork__fast_finish(struct xenfork__job *job, uint32_t i,
-                         struct xenfork__plan *plan,
-                         const struct xenfork__record *record)
-{
-    cleanup_free char *json = NULL;
-    int rc;
-
-    if ((rc = xenfork__xen_fast_finish(job->ctx, plan, &json)) < 0 ||
-        (rc = join_nics(job, i, plan, record->domid)) < 0)
-        return rc;
-    return xenfork__again_keep(job->ctx, record->uuid, json);
 }

@@ -18,18 +18,11 @@ int xenfork__fast_plan(struct xenfork__job *job, uint32_t i,
 /* Make the domain, with its disks, but for memory and NICs. */
 int xenfork__fast_create(struct xenfork__job *job, struct xenfork__plan *plan,
                          struct xenfork__record *record);
-/* Finish a domain that has its memory. */
-int xenfork__fast_finish(struct xenfork__job *job, uint32_t i,
-                         struct xenfork__plan *plan,
+/* Finish a domain that has its memory, but for NICs. */
+int xenfork__fast_finish(struct xenfork__job *job, struct xenfork__plan *plan,
                          const struct xenfork__record *record);
-
-static inline void xenfork__plan_cleanup(struct xenfork__plan **plan)
-{
-    int e = errno;
-
-    xenfork__plan_free(*plan);
-    errno = e;
-}
-#define cleanup_plan __attribute__((cleanup(xenfork__plan_cleanup)))
+/* Make its NICs ready. */
+int xenfork__fast_nics(struct xenfork__job *job, uint32_t i,
+                       struct xenfork__plan *plan, uint32_t domid);
 
 #endif

@@ -168,18 +168,15 @@ static int claim_image(struct xenfork__job *job)
 
 static int make_all(struct xenfork__job *job)
 {
-    uint32_t i;
     int rc;
 
     if ((rc = begin(job)) < 0)
         return rc;
     rc = job->image ? claim_image(job) : xenfork__image_make(job);
-    if (rc >= 0)
-        rc = xenfork__clones_announce(job);
-    for (i = 0; i < job->spec->count && rc >= 0; i++)
-        rc = xenfork__clone_make(job, i);
-    if (rc < 0 || (rc = xenfork__reservation_end(job->ctx, job->image->domid,
-                                                 job->max_pages)) < 0)
+    if (rc < 0 || (rc = xenfork__clones_announce(job)) < 0 ||
+        (rc = xenfork__clones_make(job)) < 0 ||
+        (rc = xenfork__reservation_end(job->ctx, job->image->domid,
+                                       job->max_pages)) < 0)
         return rc;
     return xenfork__clones_start(job);
 }
@@ -198,6 +195,7 @@ static void job_free(struct xenfork__job *job)
     xenfork__identities_free(job->ids, job->spec->count);
     xenfork__pages_free(&job->pages);
     xenfork__capture_free(job->capture);
+    xenfork__makings_free(job->makings, job->spec->count);
     xenfork__xen_fast_close(job->fast);
     xenfork__config_free(job->config);
     xenfork__record_free(job->image);

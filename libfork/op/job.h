@@ -29,9 +29,10 @@ struct xenfork__job {
     struct xenfork__reservation reservation;
     struct xenfork__pages pages;
     struct xenfork__capture *capture;
-    uint64_t max_pages; /* that the guest may own */
+    uint64_t max_pages;         /* that the guest may own */
     struct xenfork__fast *fast; /* NULL: libxl's restore makes all clones */
-    const char *slow;           /* why; NULL: it does not, or is not known */
+    struct xenfork__making *makings; /* one for each clone: clone.c */
+    const char *slow; /* why; NULL: it does not, or is not known */
     int keeper_fd;
     xenfork_result *result;
     uint64_t *ns; /* where the time goes that now passes */
@@ -51,8 +52,9 @@ void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
 /* Make the image of a running source: reserve to seal.  image.c */
 int xenfork__image_make(struct xenfork__job *job);
 int xenfork__clones_announce(struct xenfork__job *job);
-/* Make clone i, paused: create to attach.  clone.c */
-int xenfork__clone_make(struct xenfork__job *job, uint32_t i);
+/* Make all clones, paused: create to attach.  clone.c */
+int xenfork__clones_make(struct xenfork__job *job);
+void xenfork__makings_free(struct xenfork__making *makings, uint32_t count);
 /* Start the clones that should run, when all are made. */
 int xenfork__clones_start(struct xenfork__job *job);
 
