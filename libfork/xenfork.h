@@ -73,7 +73,7 @@ typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 #define XENFORK_E_PV          (-7)  /* PV guests cannot be forked */
 #define XENFORK_E_HVM         (-8)  /* HVM guests cannot be forked yet */
 #define XENFORK_E_PASSTHROUGH (-9)  /* the domain has a passthrough device */
-#define XENFORK_E_NOSUSPEND   (-10) /* the guest does not support suspension */
+#define XENFORK_E_NOSUSPEND   (-10) /* the guest cannot be brought to rest */
 #define XENFORK_E_TIMEOUT     (-11) /* suspension not reached in time */
 #define XENFORK_E_NAMETAKEN   (-12) /* a domain has the name already */
 #define XENFORK_E_MACTAKEN    (-13) /* a domain has the MAC already */
@@ -218,6 +218,9 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 #define XENFORK_LINK_CONNECT 1 /* forwards from the start */
 #define XENFORK_LINK_AUTO    2 /* held until the clone has acknowledged */
 
+#define XENFORK_QUIESCE_AUTO  0 /* stopped or suspended, as the guest is */
+#define XENFORK_QUIESCE_PAUSE 1 /* stopped where it is, or refused */
+
 #define XENFORK_MAX_PARAMS      64U   /* of a clone */
 #define XENFORK_MAX_PARAM_KEY   64U   /* bytes */
 #define XENFORK_MAX_PARAM_VALUE 1024U /* bytes */
@@ -319,6 +322,13 @@ int xenfork_spec_set_reserve_kib(xenfork_spec *spec, uint64_t reserve_kib);
  */
 #define XENFORK_MAX_PRIORITY 99
 int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority);
+/*
+ * How the guest is brought to rest: XENFORK_QUIESCE_AUTO, the default: it is
+ * asked to suspend; or, where it uses nothing of Xen's, stopped where it is.
+ * XENFORK_QUIESCE_PAUSE: it is stopped, and never made to run, or the fork is
+ * refused.
+ */
+int xenfork_spec_set_quiesce(xenfork_spec *spec, int how);
 /* Longest wait for suspension, 1 to 3600000 ms. */
 int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms);
 /* XENFORK_FORK_*; unknown bits, and _CRASH alone, are INVAL. */
@@ -365,7 +375,9 @@ const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
  * Fork a running domain.  The source goes on running.
  *
  * @domid       the source; paused before means paused after (it runs for the
- *              moment that it needs to reach suspension).
+ *              moment that it needs to reach suspension, unless the spec's
+ *              quiescing is XENFORK_QUIESCE_PAUSE, or it uses nothing of Xen's
+ *              that a copy of a paused domain would not have).
  * @spec        what to make.
  * @result_out  what was made.
  * Return:      0, or a negative XENFORK_E_*.

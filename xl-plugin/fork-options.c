@@ -22,6 +22,7 @@ enum {
     OPT_DISK,
     OPT_NET,
     OPT_RESERVE,
+    OPT_QUIESCE,
     OPT_TIMEOUT,
     OPT_UUID,
     OPT_MAC_PREFIX,
@@ -44,6 +45,7 @@ static const struct option long_options[] = {
     {"net", required_argument, NULL, OPT_NET},
     {"reserve", required_argument, NULL, OPT_RESERVE},
     {"priority", required_argument, NULL, OPT_PRIORITY},
+    {"quiesce", required_argument, NULL, OPT_QUIESCE},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"uuid", required_argument, NULL, OPT_UUID},
     {"mac-prefix", required_argument, NULL, OPT_MAC_PREFIX},
@@ -155,6 +157,9 @@ static bool parse_value(int opt, struct fork_options *options)
     case OPT_PRIORITY:
         return options->has_priority = parse_number(
                    optarg, 0, XENFORK_MAX_PRIORITY, &options->priority);
+    case OPT_QUIESCE:
+        options->is_pause = !strcmp(optarg, "pause");
+        return options->is_pause || !strcmp(optarg, "auto");
     case OPT_TIMEOUT:
         return parse_number(optarg, 1, TIMEOUT_MAX, &options->timeout_s);
     case OPT_UUID:

@@ -37,6 +37,7 @@ struct fork_options {
     uint8_t uuid[16];
     bool has_ephemeral; /* flags say it; else xenfork.conf does */
     bool is_paused;
+    bool is_pause; /* --quiesce=pause */
     bool is_json;
     bool has_timings;
 };

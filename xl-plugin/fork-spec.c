@@ -130,6 +130,10 @@ static int fill_spec(xenfork_spec *spec, const struct fork_options *options,
         *option_out = "--priority";
         rc = xenfork_spec_set_priority(spec, options->priority);
     }
+    if (rc == 0 && options->is_pause) {
+        *option_out = "--quiesce";
+        rc = xenfork_spec_set_quiesce(spec, XENFORK_QUIESCE_PAUSE);
+    }
     if (rc == 0 && options->timeout_s) {
         *option_out = "--timeout";
         rc = xenfork_spec_set_timeout_ms(spec, options->timeout_s * 1000);

@@ -413,6 +413,14 @@ XENFORK_API int xenfork_spec_set_timeout_ms(xenfork_spec *spec,
     return 0;
 }
 
+XENFORK_API int xenfork_spec_set_quiesce(xenfork_spec *spec, int how)
+{
+    if (!spec || (how != XENFORK_QUIESCE_AUTO && how != XENFORK_QUIESCE_PAUSE))
+        return XENFORK_E_INVAL;
+    spec->quiesce = how;
+    return 0;
+}
+
 XENFORK_API int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags)
 {
     const uint32_t known = XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_KEEP_IMAGE |

@@ -49,6 +49,7 @@ struct xenfork_spec {
     uint64_t reserve; /* per cent, or KiB */
     uint32_t timeout_ms;
     uint32_t priority;
+    int quiesce;           /* XENFORK_QUIESCE_* */
     uint8_t mac_prefix[3]; /* of made-up MACs */
     uint32_t flags;
     uint32_t disk_count;

@@ -7,42 +7,15 @@
 
 #include "disk/disk.h"
 #include "host/host.h"
+#include "op/findings.h"
 #include "op/frozen.h"
 #include "op/identity.h"
 #include "op/nic.h"
+#include "op/quiesce.h"
 #include "op/reserve.h"
 #include "op/view.h"
 #include "state/folder.h"
 #include "state/record.h"
-
-struct xenfork_finding {
-    int code;
-    char *text, *remedy;
-};
-
-struct xenfork_check {
-    uint32_t count;
-    struct xenfork_finding *findings;
-    uint32_t disk_count;
-    struct xenfork_disk *disks; /* vdev is the check's, driver and why static */
-};
-
-XENFORK_API void xenfork_check_free(xenfork_check *check)
-{
-    uint32_t i;
-
-    if (!check)
-        return;
-    for (i = 0; i < check->count; i++) {
-        free(check->findings[i].text);
-        free(check->findings[i].remedy);
-    }
-    for (i = 0; i < check->disk_count; i++)
-        free((char *)check->disks[i].vdev);
-    free(check->findings);
-    free(check->disks);
-    free(check);
-}
 
 /* Tell whether a code answers "can it be forked?"; the others are failures. */
 static bool is_finding(int code)
@@ -167,25 +140,20 @@ static int check_type(xenfork_ctx *ctx, xenfork_check *check,
 }
 
 static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
+                       const xenfork_spec *spec,
                        const struct xenfork__dominfo *info,
                        const struct xenfork__config *config)
 {
-    bool can_suspend;
+    int how = spec ? spec->quiesce : XENFORK_QUIESCE_AUTO;
+    bool is_stop;
     int rc;
 
     rc = note(ctx, check, xenfork__xen_can_share(ctx, info->domid));
     if (rc < 0 || config->type != XENFORK__TYPE_PVH || info->is_shutdown ||
         info->is_dying)
         return rc;
-    rc = xenfork__xen_can_suspend(ctx, info->domid, &can_suspend);
-    if (rc == 0 && !can_suspend)
-        rc = refuse(ctx, check, XENFORK_E_NOSUSPEND,
-                    "the guest does not say that it can suspend "
-                    "(control/feature-suspend)",
-                    "its kernel needs Xen's PV "
-                    "drivers and suspend support (CONFIG_HIBERNATE_CALLBACKS "
-                    "in Linux)");
-    return rc;
+    return note(ctx, check,
+                xenfork__quiesce_choose(ctx, info->domid, how, &is_stop));
 }
 
 /*
@@ -289,34 +257,28 @@ static int check_nics(xenfork_ctx *ctx, xenfork_check *check,
     return rc;
 }
 
+static int check_refused(xenfork_ctx *ctx, xenfork_check *check,
+                         const struct xenfork__refused *refused)
+{
+    xenfork__miss(ctx, refused->code,
+                  refused->code == XENFORK_E_PASSTHROUGH
+                      ? "it has a device that cannot be in two domains: %s"
+                      : "it has a device that cannot be forked: %s",
+                  refused->what);
+    return note(ctx, check, xenfork__remedy(ctx, "%s", refused->remedy));
+}
+
 static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
                          const xenfork_spec *spec, uint32_t domid,
                          const struct xenfork__config *config, bool is_frozen)
 {
-    int rc;
+    uint32_t i;
+    int rc = 0;
 
-    if (config->passthrough) {
-        xenfork__miss(ctx, XENFORK_E_PASSTHROUGH,
-                      "it has a device that cannot be in two domains: %s",
-                      config->passthrough);
-        rc = note(ctx, check,
-                  xenfork__remedy(ctx, "remove it: %s; then fork",
-                                  config->passthrough_remedy));
-        if (rc < 0)
-            return rc;
-    }
-    if (config->unsupported) {
-        xenfork__miss(ctx, XENFORK_E_DEVICE,
-                      "it has a device that cannot be forked: %s",
-                      config->unsupported);
-        rc = note(ctx, check,
-                  xenfork__remedy(ctx,
-                                  "remove %s from its configuration and start "
-                                  "it anew (xl shutdown, xl create)",
-                                  config->unsupported_settings));
-        if (rc < 0)
-            return rc;
-    }
+    for (i = 0; i < config->refused_count && rc >= 0; i++)
+        rc = check_refused(ctx, check, &config->refused[i]);
+    if (rc < 0)
+        return rc;
     rc = check_nics(ctx, check, spec, domid, config);
     return rc < 0 ? rc
                   : check_disks(ctx, check, spec, domid, config, is_frozen);
@@ -370,7 +332,7 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         return xenfork__nomem(ctx);
     if ((rc = check_state(ctx, check, info, config->name)) < 0 ||
         (rc = check_type(ctx, check, config)) < 0 ||
-        (rc = check_guest(ctx, check, info, config)) < 0 ||
+        (rc = check_guest(ctx, check, spec, info, config)) < 0 ||
         (rc = check_devices(ctx, check, spec, info->domid, config, is_frozen)) <
             0 ||
         (spec && (rc = check_clones(ctx, check, spec, info, config)) < 0)) {
@@ -379,17 +341,6 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     }
     *check_out = check;
     return 0;
-}
-
-int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
-{
-    const struct xenfork_finding *f = check->findings;
-
-    if (!check->count)
-        return 0;
-    xenfork__fail(ctx, f->code, 0, "domain %u cannot be forked: %s", ctx->domid,
-                  f->text);
-    return xenfork__remedy(ctx, "%s", f->remedy);
 }
 
 /* Look at a frozen source, which counts as running, and need not be paused. */
@@ -436,41 +387,4 @@ XENFORK_API int xenfork_check_open(xenfork_ctx *ctx, uint32_t domid,
     xenfork_spec_free(standard);
     xenfork__config_free(config);
     return rc;
-}
-
-XENFORK_API uint32_t xenfork_check_finding_count(const xenfork_check *check)
-{
-    return check ? check->count : 0;
-}
-
-XENFORK_API const xenfork_finding *xenfork_check_finding(
-    const xenfork_check *check, uint32_t index)
-{
-    return check && index < check->count ? &check->findings[index] : NULL;
-}
-
-XENFORK_API int xenfork_finding_code(const xenfork_finding *finding)
-{
-    return finding ? finding->code : 0;
-}
-
-XENFORK_API const char *xenfork_finding_text(const xenfork_finding *finding)
-{
-    return finding ? finding->text : NULL;
-}
-
-XENFORK_API const char *xenfork_finding_remedy(const xenfork_finding *finding)
-{
-    return finding ? finding->remedy : NULL;
-}
-
-XENFORK_API uint32_t xenfork_check_disk_count(const xenfork_check *check)
-{
-    return check ? check->disk_count : 0;
-}
-
-XENFORK_API const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
-                                                   uint32_t index)
-{
-    return check && index < check->disk_count ? &check->disks[index] : NULL;
 }

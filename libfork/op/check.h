@@ -12,7 +12,10 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                           const struct xenfork__config *config,
                           const xenfork_spec *spec, bool is_frozen,
                           xenfork_check **check_out);
-/* Turn the first reason into the error; 0 when there is none. */
+/*
+ * Turn all reasons into one error, which has the first one's code; 0 when there
+ * is none.
+ */
 int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check);
 
 #endif

@@ -86,7 +86,8 @@ static int make(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                                   &keeper_fd)) < 0 ||
         (rc = xenfork__guest_source(ctx, journal, info->domid)) < 0 ||
         (rc = xenfork__enter(ctx, XENFORK_STAGE_SUSPEND, XENFORK_ALL, 0)) < 0 ||
-        (rc = xenfork__source_suspend(ctx, journal, info, timeout_ms)) < 0 ||
+        (rc = xenfork__source_suspend(ctx, journal, info, XENFORK_QUIESCE_AUTO,
+                                      timeout_ms)) < 0 ||
         (rc = xenfork__journal_freezing(ctx, journal)) < 0 ||
         (rc = save(ctx, info, name, xenfork__journal_id(journal))) < 0 ||
         (rc = xenfork__source_commit(ctx, journal, keeper_fd)) < 0)

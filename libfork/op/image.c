@@ -137,7 +137,7 @@ static int suspend(struct xenfork__job *job)
     if (rc < 0)
         return rc;
     return xenfork__source_suspend(job->ctx, job->journal, &job->info,
-                                   job->spec->timeout_ms);
+                                   job->spec->quiesce, job->spec->timeout_ms);
 }
 
 static int capture(struct xenfork__job *job)

@@ -11,6 +11,7 @@
 #include "state/record.h"
 
 #define SUSPENDED "source.suspended"
+#define STOPPED   "source.stopped"
 
 static bool uuid_of(const struct xenfork__journal *journal, const char *key,
                     uint32_t n, uint8_t uuid_out[16])
@@ -81,6 +82,23 @@ static int undo_suspension(xenfork_ctx *ctx, struct xenfork__journal *journal,
         return rc;
     /* Not written: it is only if something else cannot be undone. */
     return xenfork__keyfile_set_u64(ctx, journal->keyfile, SUSPENDED, false);
+}
+
+/* Undo that we stopped the source, or were about to. */
+static int undo_stop(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                     uint32_t domid)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+
+    if (rc < 0)
+        return rc;
+    /* One that has powered off or crashed before stays as it is. */
+    if ((!info.is_shutdown ||
+         info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND) &&
+        (rc = xenfork__xen_go_on(ctx, domid)) < 0)
+        return rc;
+    return xenfork__keyfile_set_u64(ctx, journal->keyfile, STOPPED, false);
 }
 
 /* Tell whether the source has run since its user paused it. */
@@ -198,6 +216,8 @@ static int undo_source(xenfork_ctx *ctx, struct xenfork__journal *journal)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if (flag_of(journal, SUSPENDED))
         return undo_suspension(ctx, journal, info.domid);
+    if (flag_of(journal, STOPPED))
+        return undo_stop(ctx, journal, info.domid);
     return flag_of(journal, "source.pausing")
                ? undo_pause(ctx, journal, info.domid)
                : 0;
@@ -419,6 +439,11 @@ static int undo_reserve(xenfork_ctx *ctx, struct xenfork__journal *journal)
                               pages > info.private_pages ? pages : 0);
 }
 
+static bool is_suspended(const struct xenfork__journal *journal)
+{
+    return flag_of(journal, SUSPENDED) || flag_of(journal, STOPPED);
+}
+
 /*
  * Note in a journal that stays why it does, and that its source runs on.
  * Without space for that it is as before, which is all that undoing needs.
@@ -430,7 +455,7 @@ static void note_reason(xenfork_ctx *ctx, struct xenfork__journal *journal,
                                              XENFORK__JOURNAL_REASON);
 
     if (noted && !strcmp(noted, reason) &&
-        was_suspended == flag_of(journal, SUSPENDED))
+        was_suspended == is_suspended(journal))
         return;
     if (xenfork__keyfile_set(ctx, journal->keyfile, XENFORK__JOURNAL_REASON,
                              reason) == 0)
@@ -448,7 +473,7 @@ int xenfork__journal_rollback(xenfork_ctx *ctx,
         undo_start,        undo_records, undo_disks,  undo_image_claim,
         undo_source_claim, undo_reserve,
     };
-    bool was_suspended = flag_of(journal, SUSPENDED);
+    bool was_suspended = is_suspended(journal);
     cleanup_free char *reason = NULL;
     size_t i;
     int rc = 0;

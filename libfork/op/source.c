@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "op/quiesce.h"
+
 int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                          struct xenfork__lock **lock_out)
 {
@@ -40,15 +42,11 @@ static int not_suspended(xenfork_ctx *ctx, struct xenfork__journal *journal,
     return rc;
 }
 
-int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                            const struct xenfork__dominfo *info,
-                            uint32_t timeout_ms)
+static int ask(xenfork_ctx *ctx, struct xenfork__journal *journal,
+               const struct xenfork__dominfo *info, uint32_t timeout_ms)
 {
     int rc;
 
-    if ((rc = xenfork__journal_suspending(ctx, journal)) < 0 ||
-        (rc = xenfork__xen_mark_suspended(ctx, info->domid)) < 0)
-        return rc;
     /* A paused guest must run to reach suspension; paused again at once. */
     if (info->is_paused && (rc = xenfork__xen_unpause(ctx, info->domid)) < 0)
         return rc;
@@ -56,6 +54,29 @@ int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
     if (rc < 0)
         return not_suspended(ctx, journal, info, rc);
     return info->is_paused ? xenfork__xen_pause(ctx, info->domid) : 0;
+}
+
+static int stop(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                uint32_t timeout_ms)
+{
+    int rc = xenfork__xen_stop(ctx, info->domid, timeout_ms);
+
+    return rc < 0 ? rc : xenfork__quiesce_verify(ctx, info->domid);
+}
+
+int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                            const struct xenfork__dominfo *info, int how,
+                            uint32_t timeout_ms)
+{
+    bool is_stop;
+    int rc;
+
+    if ((rc = xenfork__quiesce_choose(ctx, info->domid, how, &is_stop)) < 0 ||
+        (rc = xenfork__journal_suspending(ctx, journal, is_stop)) < 0 ||
+        (rc = xenfork__xen_mark_suspended(ctx, info->domid)) < 0)
+        return rc;
+    return is_stop ? stop(ctx, info, timeout_ms)
+                   : ask(ctx, journal, info, timeout_ms);
 }
 
 /*

@@ -16,11 +16,12 @@
 int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                          struct xenfork__lock **lock_out);
 /*
- * Suspend a source; if it was paused, it is paused again later.  On failure it
- * runs as before.
+ * Suspend a source, or stop it where it is; @how: XENFORK_QUIESCE_*.  If it was
+ * paused, it is paused again later.  On failure it runs as before, or does so
+ * when the journal is undone.
  */
 int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                            const struct xenfork__dominfo *info,
+                            const struct xenfork__dominfo *info, int how,
                             uint32_t timeout_ms);
 /* Commit: remove the journal, and tell the keeper.  Frees @journal on success
  */

@@ -181,23 +181,27 @@ int xenfork__journal_freezing(xenfork_ctx *ctx,
 }
 
 static int set_suspended(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                         bool is_suspended)
+                         bool is_suspended, bool is_stopped)
 {
-    int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.suspended",
-                                      is_suspended);
+    int rc;
 
-    return rc < 0 ? rc : save(ctx, journal);
+    if ((rc = xenfork__keyfile_set_u64(ctx, journal->keyfile,
+                                       "source.suspended", is_suspended)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.stopped",
+                                       is_stopped)) < 0)
+        return rc;
+    return save(ctx, journal);
 }
 
 int xenfork__journal_suspending(xenfork_ctx *ctx,
-                                struct xenfork__journal *journal)
+                                struct xenfork__journal *journal, bool is_stop)
 {
-    return set_suspended(ctx, journal, true);
+    return set_suspended(ctx, journal, !is_stop, is_stop);
 }
 
 int xenfork__journal_resumed(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
-    return set_suspended(ctx, journal, false);
+    return set_suspended(ctx, journal, false, false);
 }
 
 static int put_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,

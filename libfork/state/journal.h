@@ -54,8 +54,9 @@ int xenfork__journal_pausing(xenfork_ctx *ctx,
 int xenfork__journal_stopping(xenfork_ctx *ctx,
                               struct xenfork__journal *journal, bool was_paused,
                               uint64_t cpu_ns);
+/* Note that the source is asked to suspend, or stopped where it is. */
 int xenfork__journal_suspending(xenfork_ctx *ctx,
-                                struct xenfork__journal *journal);
+                                struct xenfork__journal *journal, bool is_stop);
 int xenfork__journal_resumed(xenfork_ctx *ctx,
                              struct xenfork__journal *journal);
 /* Note that a record is made that the source is frozen. */

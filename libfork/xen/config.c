@@ -34,10 +34,11 @@ void xenfork__config_free(struct xenfork__config *config)
     free(config->nics);
     free(config->json);
     free(config->name);
-    free(config->passthrough);
-    free(config->passthrough_remedy);
-    free(config->unsupported);
-    free(config->unsupported_settings);
+    for (i = 0; i < config->refused_count; i++) {
+        free(config->refused[i].what);
+        free(config->refused[i].remedy);
+    }
+    free(config->refused);
     free(config);
 }
 
@@ -110,109 +111,6 @@ static bool copy_devices(struct xenfork__config *to,
     return true;
 }
 
-static bool has_virtio_disk(const libxl_domain_config *from)
-{
-    int i;
-
-    for (i = 0; i < from->num_disks; i++)
-        if (from->disks[i].specification == LIBXL_DISK_SPECIFICATION_VIRTIO)
-            return true;
-    return false;
-}
-
-/*
- * Tell whether the domain has an IOMMU context: Xen shares no memory of a
- * domain with an IOMMU context, device or not.
- */
-static bool has_iommu(const libxl_domain_config *from)
-{
-    return from->c_info.passthrough != LIBXL_PASSTHROUGH_DEFAULT &&
-           from->c_info.passthrough != LIBXL_PASSTHROUGH_DISABLED;
-}
-
-static bool is_driver_domain(const libxl_domain_config *from)
-{
-    return !libxl_defbool_is_default(from->c_info.driver_domain) &&
-           libxl_defbool_val(from->c_info.driver_domain);
-}
-
-/* Append words, with a comma between. */
-static bool append(char **list, const char *text)
-{
-    char *longer;
-
-    if (asprintf(&longer, "%s%s%s", *list ? *list : "", *list ? ", " : "",
-                 text) < 0)
-        return false;
-    free(*list);
-    *list = longer;
-    return true;
-}
-
-/*
- * List each kind of device that cannot be forked, with the setting that it
- * comes from.
- */
-static bool copy_unsupported(struct xenfork__config *to,
-                             const libxl_domain_config *from)
-{
-    const struct {
-        bool is_there;
-        const char *what, *setting;
-    } kinds[] = {
-        {from->num_vtpms > 0, "virtual TPM", "vtpm="},
-        {from->num_usbctrls > 0, "USB controller", "usbctrl="},
-        {from->num_p9s > 0, "9p share", "p9="},
-        {from->num_vfbs > 0, "virtual frame buffer", "vfb="},
-        {from->num_vkbs > 0, "virtual keyboard", "vkb="},
-        {from->num_vdispls > 0, "virtual display", "vdispl="},
-        {from->num_vsnds > 0, "virtual sound card", "vsnd="},
-        {from->num_channels > 0, "channel", "channel="},
-        {from->num_pvcallsifs > 0, "pvcalls interface", "pvcalls="},
-        {from->num_rdms > 0, "reserved device memory", "rdm="},
-#ifdef LIBXL_HAVE_XEN_9PFS /* 4.19; the next one came without a macro */
-        {from->num_virtios > 0, "virtio device", "virtio="},
-#endif
-        {has_virtio_disk(from), "virtio disk", "specification=virtio"},
-        {has_iommu(from), "IOMMU context", "passthrough="},
-        {is_driver_domain(from), "backend for other domains", "driver_domain="},
-    };
-    size_t i;
-
-    for (i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (kinds[i].is_there &&
-            (!append(&to->unsupported, kinds[i].what) ||
-             !append(&to->unsupported_settings, kinds[i].setting)))
-            return false;
-    return true;
-}
-
-/* Copy which kinds of devices are passed through, and how xl removes them. */
-static bool copy_passthrough(struct xenfork__config *to,
-                             const libxl_domain_config *from)
-{
-    const libxl_domain_build_info *b = &from->b_info;
-    const struct {
-        int count;
-        const char *what, *remedy;
-    } kinds[] = {
-        {from->num_pcidevs, "PCI device", "xl pci-detach"},
-        {from->num_usbdevs, "USB device", "xl usbdev-detach"},
-        {from->num_dtdevs, "device tree node", "remove dtdev="},
-        {b->num_ioports, "I/O port", "remove ioports="},
-        {b->num_irqs, "IRQ", "remove irqs="},
-        {b->num_iomem, "I/O memory", "remove iomem="},
-    };
-    size_t i;
-
-    for (i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (kinds[i].count > 0 &&
-            (!append(&to->passthrough, kinds[i].what) ||
-             !append(&to->passthrough_remedy, kinds[i].remedy)))
-            return false;
-    return true;
-}
-
 static int type_of(const libxl_domain_config *from)
 {
     switch (from->c_info.type) {
@@ -244,8 +142,7 @@ static int convert(xenfork_ctx *ctx, uint32_t domid, libxl_domain_config *from,
     config->type = type_of(from);
     config->max_kib = b->max_memkb;
     if (!copy_text(&config->name, from->c_info.name) ||
-        !copy_passthrough(config, from) || !copy_unsupported(config, from) ||
-        !copy_devices(config, from))
+        !xenfork__xl_refused(config, from) || !copy_devices(config, from))
         return xenfork__nomem(ctx);
     for (i = 0; i < config->disk_count; i++)
         config->disks[i].domid = domid;

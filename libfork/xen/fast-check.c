@@ -109,7 +109,7 @@ const char *xenfork__fast_objection(const struct xenfork__fast *fast,
     const char *why = object_to_settings(config);
     int i;
 
-    if (!why && fast->source->unsupported)
+    if (!why && fast->source->refused_count)
         why = "it has other devices";
     if (!why && !fast->is_on_one_node &&
         libxl_defbool_val(config->b_info.numa_placement) &&

@@ -149,6 +149,13 @@ int xenfork__xl_config(xenfork_ctx *ctx, const char *json,
  */
 void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
                            const char *backend);
+struct xenfork__config;
+/*
+ * List the devices that cannot be forked: xen/refused.c.  False: out of memory
+ */
+bool xenfork__xl_refused(struct xenfork__config *to,
+                         const libxl_domain_config *from);
+
 /* See xenfork__xen_disk_moved(). */
 int xenfork__xl_disk_moved(xenfork_ctx *ctx, libxl_domain_config *config,
                            const char *vdev, const char *path,

@@ -78,18 +78,39 @@ static int copy_policy(xenfork_ctx *ctx, uint32_t source, uint32_t image)
     return rc;
 }
 
+/*
+ * Set the memory that Xen has for the page tables of both.  Each page that is
+ * made sharable is mapped by itself, and Xen stops the host when there is no
+ * memory to split what maps 2 MiB (nominate_page(), 4.17 to 4.22).  Whoever
+ * leaves vcpus= out of a configuration has far too little of it: xl 4.17 takes
+ * the vCPUs for none when it works out the size.
+ */
+static int set_pools(xenfork_ctx *ctx, uint32_t source,
+                     const xc_domaininfo_t *info, uint32_t image)
+{
+    /* libxl has 256 for each vCPU and one a MiB; half of these are used. */
+    uint64_t enough = 64 + info->max_pages / 256;
+    xc_interface *xch = ctx->xen->xch;
+    uint64_t bytes;
+
+    enough *= XENFORK__PAGE_SIZE;
+    if (xc_get_paging_mempool_size(xch, source, &bytes) ||
+        (bytes < enough && xc_set_paging_mempool_size(xch, source, enough)) ||
+        xc_set_paging_mempool_size(xch, image, bytes < enough ? enough : bytes))
+        return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
+                             "cannot get page tables for domains %u and %u",
+                             source, image);
+    return 0;
+}
+
 static int equip(xenfork_ctx *ctx, uint32_t source, const xc_domaininfo_t *info,
                  uint32_t image)
 {
     xc_interface *xch = ctx->xen->xch;
-    uint64_t pool_bytes;
+    int rc = set_pools(ctx, source, info, image);
 
-    if (xc_get_paging_mempool_size(xch, source, &pool_bytes) ||
-        xc_set_paging_mempool_size(xch, image, pool_bytes))
-        return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
-                             "domain %u: cannot get page tables like "
-                             "domain %u's",
-                             image, source);
+    if (rc < 0)
+        return rc;
     if (xc_domain_max_vcpus(xch, image, info->max_vcpu_id + 1) ||
         xc_domain_setmaxmem(xch, image, info->max_pages * XENFORK__PAGE_KIB))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "xen/suspend.h"
 #include "host/host.h"
 #include "xenfork.h"
 
@@ -118,43 +119,6 @@ int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid);
 int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid);
 void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid);
 
-/* Suspension: xen/suspend.c */
-/*
- * Tell whether the guest can suspend.  False: it has listed what it can do, and
- * suspension is not in the list.
- */
-int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out);
-/*
- * Have a guest suspend.  TIMEOUT, CANCELLED: it runs on, and the request is
- * withdrawn.  BUSY: it has been asked for something else, to shut down for
- * example.  NOTRUNNING: it shut down otherwise.  RESIDUE: it may still be
- * suspended.
- */
-int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
-/*
- * Tell whether a domain is gone, dying, or shut down for good: it will not
- * answer any more.
- */
-bool xenfork__xen_has_ended(xenfork_ctx *ctx, uint32_t domid);
-/*
- * Resume a domain as if its suspension had been cancelled: nothing reconnects.
- */
-int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
-/*
- * Finish after a crash of the process that asked for suspension: withdraw the
- * request, or wait (bounded) for the guest that has taken it up.
- * xenfork__xen_info() then tells whether it is suspended.
- */
-int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid);
-/*
- * Note in xenstore that we suspend the domain, before we do so: on Xen before
- * 4.20 the watcher of `xl create` ends then.  The note is removed with the
- * domain.
- */
-int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid);
-/* Acknowledge a request, whatever it was, as a guest does that obeys. */
-int xenfork__xen_acknowledge_suspend(xenfork_ctx *ctx, uint32_t domid);
-
 /* Tell a guest about its freeze: xen/freeze.c */
 #define XENFORK__ROLE_FROZEN "frozen"
 int xenfork__xen_guest_role(xenfork_ctx *ctx, uint32_t domid, const char *role);
@@ -200,6 +164,12 @@ struct xenfork__nic {
     bool is_held; /* a clone's: its link is to be down from the start */
 };
 
+struct xenfork__refused {
+    int code;     /* XENFORK_E_PASSTHROUGH or DEVICE */
+    char *what;   /* "PCI device 0000:03:00.0" */
+    char *remedy; /* what its user can do */
+};
+
 struct xenfork__config {
     char *json; /* libxl's own record, opaque to us */
     char *name;
@@ -210,11 +180,8 @@ struct xenfork__config {
     struct xenfork__disk *disks;
     uint32_t nic_count;
     struct xenfork__nic *nics;
-    char *passthrough; /* what is; NULL: nothing */
-    char *passthrough_remedy;
-    char
-        *unsupported; /* all kinds of devices that we cannot fork; NULL: none */
-    char *unsupported_settings; /* where those come from, in xl.cfg(5) */
+    uint32_t refused_count;
+    struct xenfork__refused *refused; /* devices that cannot be forked */
 };
 
 int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,

@@ -118,6 +118,13 @@ int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority)
     return 0;
 }
 
+int xenfork_spec_set_quiesce(xenfork_spec *spec, int how)
+{
+    (void)spec;
+    note("quiesce %d", how);
+    return 0;
+}
+
 int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms)
 {
     (void)spec;

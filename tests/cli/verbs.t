@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 231
+plan 234
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -116,6 +116,8 @@ asks 'new 1; kib 65536; flags 0; fork 3' fork --reserve 64 web1
 asks 'new 1; priority 0; flags 0; fork 3' fork --priority 0 web1
 asks 'new 1; priority 99; flags 0; fork 3' fork --priority=99 web1
 asks 'new 1; timeout 90000; flags 0; fork 3' fork --timeout 90 web1
+asks 'new 1; quiesce 1; flags 0; fork 3' fork --quiesce=pause web1
+asks 'new 1; flags 0; fork 3' fork --quiesce pause --quiesce auto web1
 asks 'new 1; flags 1; fork 3' fork --no-hydrate web1
 asks 'new 1; flags 2; fork 3' fork --keep-image web1
 asks 'new 1; flags 3; fork 3' fork --keep-image --no-hydrate --verbose web1
@@ -195,6 +197,7 @@ wrong fork --reserve % web1
 wrong fork --priority 100 web1
 wrong fork --priority -1 web1
 wrong fork --timeout 0 web1
+wrong fork --quiesce suspend web1
 wrong fork --timeout 3601 web1
 wrong fork web1 a234567890123456789012345678901234567890123456789012345678901234
 wrong fork --mac-prefix 02:34 web1

@@ -78,10 +78,28 @@ static void parse_disk(struct xenfork__disk *disk, char *line)
     disk->is_foreign = flags & 4;
 }
 
+static void refuse_device(struct xenfork__config *c, int code, const char *what)
+{
+    struct xenfork__refused *refused;
+
+    if (!*what)
+        return;
+    c->refused = reallocarray(c->refused, c->refused_count + 1,
+                              sizeof(*c->refused));
+    if (!c->refused)
+        abort();
+    refused = &c->refused[c->refused_count++];
+    refused->code = code;
+    if (asprintf(&refused->what, "%s %u", what, c->refused_count) < 0 ||
+        asprintf(&refused->remedy, "remove %s", what) < 0)
+        abort();
+}
+
 static struct xenfork__config *from_json(uint32_t domid, const char *json)
 {
     char *text = strdup(json), *rest = text, *line;
     struct xenfork__config *c = calloc(1, sizeof(*c));
+    int i;
 
     if (!text || !c)
         abort();
@@ -96,12 +114,9 @@ static struct xenfork__config *from_json(uint32_t domid, const char *json)
     xenfork__uuid_parse(field(&line), c->uuid);
     c->type = atoi(field(&line));
     c->max_kib = strtoull(field(&line), NULL, 10);
-    if (atoi(field(&line))) {
-        c->passthrough = copy_or_null("PCI device");
-        c->passthrough_remedy = copy_or_null("xl pci-detach");
-    }
-    c->unsupported = copy_or_null(field(&line));
-    c->unsupported_settings = copy_or_null(c->unsupported ? "vkb=" : "");
+    for (i = atoi(field(&line)); i > 0; i--)
+        refuse_device(c, XENFORK_E_PASSTHROUGH, "PCI device");
+    refuse_device(c, XENFORK_E_DEVICE, field(&line));
     while ((line = strsep(&rest, "\n")) && *line != '}') {
         const char *what = field(&line);
 
@@ -171,10 +186,11 @@ void xenfork__config_free(struct xenfork__config *config)
     free(config->nics);
     free(config->json);
     free(config->name);
-    free(config->passthrough);
-    free(config->passthrough_remedy);
-    free(config->unsupported);
-    free(config->unsupported_settings);
+    for (i = 0; i < config->refused_count; i++) {
+        free(config->refused[i].what);
+        free(config->refused[i].remedy);
+    }
+    free(config->refused);
     free(config);
 }
 
@@ -257,6 +273,8 @@ int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
     if (!d || !d->is_shutdown)
         return fake_leave(xenfork__fail(ctx, XENFORK_E_XEN, 0,
                                         "domain %u is not suspended", domid));
+    if (d->is_stopped && d->uses[0])
+        fake_violation("domain %u, stopped, uses %s", domid, d->uses);
     c = calloc(1, sizeof(*c));
     if (!c)
         return fake_leave(xenfork__nomem(ctx));
@@ -422,6 +440,7 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
     memcpy(d->uuid, clone->uuid, 16);
     d->type = source->type;
     d->is_paused = d->can_suspend = true;
+    fake_copy_string(d->uses, sizeof(d->uses), "device vbd 51712");
     d->max_vcpus = 2;
     d->max_kib = source->max_kib;
     d->max_pages = source->max_kib / XENFORK__PAGE_KIB + 64;

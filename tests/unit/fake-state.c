@@ -318,6 +318,7 @@ uint32_t fake_add_guest(const char *name)
     memset(d->uuid, 0xa0 + (int)d->domid, sizeof(d->uuid));
     d->type = XENFORK__TYPE_PVH;
     d->has_run = d->can_suspend = true;
+    fake_copy_string(d->uses, sizeof(d->uses), "device vbd 51712");
     d->max_vcpus = 2;
     d->max_pages = 256;
     d->max_kib = 64 * XENFORK__PAGE_KIB;

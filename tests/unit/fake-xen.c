@@ -273,9 +273,56 @@ int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid)
     if (!d || !d->is_shutdown ||
         d->shutdown_reason != XENFORK__SHUTDOWN_SUSPEND)
         return refuse(ctx, "resume", domid);
-    d->is_shutdown = false;
+    if (d->is_stopped && d->uses[0])
+        fake_violation("domain %u, stopped, has a changed register", domid);
+    d->is_shutdown = d->is_stopped = false;
     d->shutdown_reason = 0;
     d->resumptions++;
+    return fake_leave(0);
+}
+
+int xenfork__xen_pv_use(xenfork_ctx *ctx, uint32_t domid, char **use_out)
+{
+    const struct fake_domain *d = alive(domid);
+    char *use = NULL;
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "look into", domid);
+    if (d->uses[0] && !(use = strdup(d->uses)))
+        return fake_leave(xenfork__nomem(ctx));
+    *use_out = use;
+    return fake_leave(0);
+}
+
+int xenfork__xen_stop(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_shutdown || d->is_image || !timeout_ms)
+        return refuse(ctx, "stop", domid);
+    if (d->never_stops)
+        return fake_leave(xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
+                                        "domain %u did not stop", domid));
+    if (d->begins_to_use)
+        fake_copy_string(d->uses, sizeof(d->uses), "event channels");
+    d->is_shutdown = d->is_stopped = true;
+    d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
+    return fake_leave(0);
+}
+
+int xenfork__xen_go_on(xenfork_ctx *ctx, uint32_t domid)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "let run", domid);
+    if (d->is_shutdown && !d->is_stopped)
+        fake_violation("domain %u did not stop, and goes on", domid);
+    d->is_shutdown = d->is_stopped = false;
+    d->shutdown_reason = 0;
     return fake_leave(0);
 }
 

@@ -107,6 +107,8 @@ struct fake_domain {
     bool can_suspend;
     int on_suspend;        /* FAKE_OBEYS, … */
     bool is_suspend_asked; /* of a requester that was killed */
+    char uses[32]; /* of Xen's; "": nothing, it may be stopped anywhere */
+    bool begins_to_use, never_stops, is_stopped;
     bool never_drains;
     uint32_t unpausings; /* by its user, while QEMU begins to copy its disk */
     uint64_t cpu_ns;

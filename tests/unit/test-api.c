@@ -286,6 +286,8 @@ static void test_setters_without(void **state)
     REFUSED(xenfork_spec_set_reserve_kib(NULL, 1));
     REFUSED(xenfork_spec_set_priority(NULL, 1));
     REFUSED(xenfork_spec_set_priority(spec, XENFORK_MAX_PRIORITY + 1));
+    REFUSED(xenfork_spec_set_quiesce(NULL, XENFORK_QUIESCE_AUTO));
+    REFUSED(xenfork_spec_set_quiesce(spec, 2));
     REFUSED(xenfork_spec_set_timeout_ms(NULL, 1));
     REFUSED(xenfork_spec_set_timeout_ms(spec, 0));
     REFUSED(xenfork_spec_set_flags(NULL, 0));

@@ -77,8 +77,9 @@ static void leave_journal(bool was_paused, bool is_suspended)
     strcpy(id, xenfork__journal_id(journal));
     assert_int_equal(
         xenfork__journal_source(s.ctx, journal, s.uuid, s.src, was_paused), 0);
-    assert_int_equal(is_suspended ? xenfork__journal_suspending(s.ctx, journal)
-                                  : xenfork__journal_pausing(s.ctx, journal),
+    assert_int_equal(is_suspended
+                         ? xenfork__journal_suspending(s.ctx, journal, false)
+                         : xenfork__journal_pausing(s.ctx, journal),
                      0);
     /* It survives its own rollback under another name. */
     snprintf(from, sizeof(from), "%s/state/journals/%s", fake->dir, id);

@@ -95,6 +95,27 @@ static void test_devices(void **state)
     assert_non_null(strstr(xenfork_error_text(s->ctx), "vtpm"));
 }
 
+/* All are named, each with its remedy; what there is no room for is counted. */
+static void test_all_devices(void **state)
+{
+    struct fork_scene *s = *state;
+    struct fake_domain *d = fake_domain(s->src);
+
+    d->passthrough_count = 2;
+    fake_copy_string(d->unsupported, sizeof(d->unsupported), "vtpm");
+    refused(s, s->src, XENFORK_E_PASSTHROUGH);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "PCI device 1"));
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "PCI device 2"));
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "vtpm 3"));
+    assert_string_equal(xenfork_error_remedy(s->ctx),
+                        "remove PCI device; remove vtpm");
+    d->passthrough_count = 40;
+    refused(s, s->src, XENFORK_E_PASSTHROUGH);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "PCI device 1;"));
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "; and "));
+    assert_non_null(strstr(xenfork_error_text(s->ctx), " more"));
+}
+
 static void says(struct fork_scene *s, const char *text, const char *remedy)
 {
     refused(s, s->src, XENFORK_E_NOTRUNNING);
@@ -447,31 +468,19 @@ static void test_nomem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_inval),
-        TEST(test_notfound),
-        TEST(test_hypervisor),
-        TEST(test_on_demand),
-        TEST(test_types),
-        TEST(test_devices),
-        TEST(test_states),
-        TEST(test_nics),
-        TEST(test_nic_connected),
-        TEST(test_disk_refused),
-        TEST(test_disk_elsewhere),
-        TEST(test_disk_folder),
-        TEST(test_disk_shared),
-        TEST(test_suspension),
-        TEST(test_rings_do_not_drain),
-        TEST(test_taken),
-        TEST(test_twice_in_one_spec),
-        TEST(test_hostmem),
-        TEST(test_notrunning),
-        TEST(test_busy),
-        TEST(test_cancelled),
-        TEST(test_state),
-        TEST(test_perm),
-        TEST(test_residue),
-        TEST(test_nomem),
+        TEST(test_inval),        TEST(test_notfound),
+        TEST(test_hypervisor),   TEST(test_on_demand),
+        TEST(test_types),        TEST(test_devices),
+        TEST(test_all_devices),  TEST(test_states),
+        TEST(test_nics),         TEST(test_nic_connected),
+        TEST(test_disk_refused), TEST(test_disk_elsewhere),
+        TEST(test_disk_folder),  TEST(test_disk_shared),
+        TEST(test_suspension),   TEST(test_rings_do_not_drain),
+        TEST(test_taken),        TEST(test_twice_in_one_spec),
+        TEST(test_hostmem),      TEST(test_notrunning),
+        TEST(test_busy),         TEST(test_cancelled),
+        TEST(test_state),        TEST(test_perm),
+        TEST(test_residue),      TEST(test_nomem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -298,6 +298,16 @@ static void test_timeout(void **state)
     assert_int_equal(spec->timeout_ms, 3600000);
 }
 
+static void test_quiesce(void **state)
+{
+    xenfork_spec *spec = *state;
+
+    assert_int_equal(spec->quiesce, XENFORK_QUIESCE_AUTO);
+    assert_int_equal(xenfork_spec_set_quiesce(spec, XENFORK_QUIESCE_PAUSE), 0);
+    assert_int_equal(xenfork_spec_set_quiesce(spec, -1), XENFORK_E_INVAL);
+    assert_int_equal(spec->quiesce, XENFORK_QUIESCE_PAUSE);
+}
+
 static void test_flags(void **state)
 {
     xenfork_spec *spec = *state;
@@ -325,7 +335,7 @@ int main(void)
         TEST(test_uuid),         TEST(test_mac),        TEST(test_bridge),
         TEST(test_link),         TEST(test_paused),     TEST(test_reserve),
         TEST(test_timeout),      TEST(test_flags),      TEST(test_param),
-        TEST(test_param_bounds), TEST(test_mac_prefix),
+        TEST(test_param_bounds), TEST(test_mac_prefix), TEST(test_quiesce),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

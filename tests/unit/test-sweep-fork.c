@@ -24,6 +24,21 @@ static void prepare_paused(void)
     fake_domain(fake_add_guest("src"))->is_paused = true;
 }
 
+/* It cannot suspend, and uses nothing of Xen's. */
+static void prepare_plain(void)
+{
+    struct fake_domain *d = fake_domain(fake_add_guest("src"));
+
+    d->uses[0] = '\0';
+    d->can_suspend = false;
+}
+
+static void prepare_plain_paused(void)
+{
+    prepare_plain();
+    fake_domain_named("src")->is_paused = true;
+}
+
 static void prepare_thin(void)
 {
     fake_make_thin(fake_add_guest("src"));
@@ -155,6 +170,8 @@ static const struct sweep sweeps[] = {
     {"chain", SWEEP_UNDOES, prepare_chain, fork_one, is_two, 0},
     {"fast", SWEEP_UNDOES, prepare_fast, fork_three, is_three, 0},
     {"fast, thin", SWEEP_UNDOES, prepare_fast_thin, fork_one, is_two, 0},
+    {"plain", SWEEP_UNDOES, prepare_plain, fork_one, is_one, 0},
+    {"plain, paused", SWEEP_UNDOES, prepare_plain_paused, fork_one, is_one, 0},
 };
 
 int main(void)
@@ -172,7 +189,9 @@ int main(void)
         SWEEP(10, residues), SWEEP(10, crashes), SWEEP(11, failures),
         SWEEP(11, residues), SWEEP(11, crashes), SWEEP(12, failures),
         SWEEP(12, residues), SWEEP(12, crashes), SWEEP(13, failures),
-        SWEEP(13, residues), SWEEP(13, crashes),
+        SWEEP(13, residues), SWEEP(13, crashes),  SWEEP(14, failures),
+        SWEEP(14, residues), SWEEP(14, crashes),  SWEEP(15, failures),
+        SWEEP(15, residues), SWEEP(15, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

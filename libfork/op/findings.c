@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The findings of a check: as its caller sees them, and as one error. */
+#include "op/findings.h"
+
+#include <string.h>
+
+#include "op/check.h"
+#include "op/view.h"
+
+XENFORK_API void xenfork_check_free(xenfork_check *check)
+{
+    uint32_t i;
+
+    if (!check)
+        return;
+    for (i = 0; i < check->count; i++) {
+        free(check->findings[i].text);
+        free(check->findings[i].remedy);
+    }
+    for (i = 0; i < check->disk_count; i++)
+        free((char *)check->disks[i].vdev);
+    free(check->findings);
+    free(check->disks);
+    free(check);
+}
+
+static const char *words_of(const struct xenfork_finding *f, bool is_remedy)
+{
+    return is_remedy ? f->remedy : f->text;
+}
+
+static bool is_repeated(const xenfork_check *check, uint32_t i, bool is_remedy)
+{
+    uint32_t j;
+
+    for (j = 0; j < i; j++)
+        if (!strcmp(words_of(&check->findings[j], is_remedy),
+                    words_of(&check->findings[i], is_remedy)))
+            return true;
+    return false;
+}
+
+/*
+ * Join the texts, or the remedies, of all findings, each once; what there is no
+ * room for is counted.
+ */
+static void join(const xenfork_check *check, bool is_remedy, char *out,
+                 size_t bytes)
+{
+    size_t used = 0, kept = bytes - sizeof("; and 4294967295 more");
+    uint32_t i, left = 0;
+
+    *out = '\0';
+    for (i = 0; i < check->count; i++) {
+        const char *text = words_of(&check->findings[i], is_remedy);
+
+        if (!*text || is_repeated(check, i, is_remedy))
+            continue;
+        if (used && used + 2 + strlen(text) > kept) {
+            left++;
+            continue;
+        }
+        snprintf(out + used, kept + 1 - used, "%s%s", used ? "; " : "", text);
+        used = strlen(out);
+    }
+    if (left)
+        snprintf(out + used, bytes - used, "; and %u more", left);
+}
+
+int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
+{
+    char texts[XENFORK__TEXT_BYTES - 64], remedies[XENFORK__TEXT_BYTES - 1];
+
+    if (!check->count)
+        return 0;
+    join(check, false, texts, sizeof(texts));
+    join(check, true, remedies, sizeof(remedies));
+    xenfork__fail(ctx, check->findings[0].code, 0,
+                  "domain %u cannot be forked: %s", ctx->domid, texts);
+    return xenfork__remedy(ctx, "%s", remedies);
+}
+
+XENFORK_API uint32_t xenfork_check_finding_count(const xenfork_check *check)
+{
+    return check ? check->count : 0;
+}
+
+XENFORK_API const xenfork_finding *xenfork_check_finding(
+    const xenfork_check *check, uint32_t index)
+{
+    return check && index < check->count ? &check->findings[index] : NULL;
+}
+
+XENFORK_API int xenfork_finding_code(const xenfork_finding *finding)
+{
+    return finding ? finding->code : 0;
+}
+
+XENFORK_API const char *xenfork_finding_text(const xenfork_finding *finding)
+{
+    return finding ? finding->text : NULL;
+}
+
+XENFORK_API const char *xenfork_finding_remedy(const xenfork_finding *finding)
+{
+    return finding ? finding->remedy : NULL;
+}
+
+XENFORK_API uint32_t xenfork_check_disk_count(const xenfork_check *check)
+{
+    return check ? check->disk_count : 0;
+}
+
+XENFORK_API const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
+                                                   uint32_t index)
+{
+    return check && index < check->disk_count ? &check->disks[index] : NULL;
+}

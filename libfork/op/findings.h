@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a check has found: filled by check.c. */
+#ifndef LIBFORK_FINDINGS_H
+#define LIBFORK_FINDINGS_H
+
+#include "base/internal.h"
+
+struct xenfork_finding {
+    int code;
+    char *text, *remedy;
+};
+
+struct xenfork_check {
+    uint32_t count;
+    struct xenfork_finding *findings;
+    uint32_t disk_count;
+    struct xenfork_disk *disks; /* vdev is the check's, driver and why static */
+};
+
+#endif
