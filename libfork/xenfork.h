@@ -114,7 +114,8 @@ typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 #define XENFORK_STAGE_TOTAL   16 /* a sum: the whole call, or one clone */
 #define XENFORK_STAGE_READY   17 /* per clone: runs until acknowledged */
 #define XENFORK_STAGE_DETACH  18 /* background: all of a clone its own */
-#define XENFORK_STAGES        19
+#define XENFORK_STAGE_PAUSES  19 /* a sum: the source's pauses in PREPARE */
+#define XENFORK_STAGES        20
 
 /* Counters of a fork. */
 #define XENFORK_COUNT_PAGES_SHARED   0 /* source pages shared with the image */
@@ -123,7 +124,10 @@ typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 #define XENFORK_COUNT_PROCESSES      3 /* started by us; libxl's not counted */
 #define XENFORK_COUNT_XENSTORE_OPS   4 /* done by us; libxl's not counted */
 #define XENFORK_COUNT_XENSTORE_WAITS 5 /* times that we waited for them */
-#define XENFORK_COUNTS               6
+#define XENFORK_COUNT_ROUNDS         6 /* of sharing while the source runs */
+#define XENFORK_COUNT_PAGES_AGAIN    7 /* replaced: written since they were */
+#define XENFORK_COUNT_PAGES_LAST     8 /* written or left for the stun */
+#define XENFORK_COUNTS               9
 
 /**
  * Open a context: the handles to Xen and to the state directory.
@@ -235,6 +239,8 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 #define XENFORK_FORK_EPHEMERAL_CRASH         \
     (1U << 3) /* with XENFORK_FORK_EPHEMERAL \
                */
+/* A stun longer than xenfork_spec_set_max_stun_ms() is no reason to fail. */
+#define XENFORK_FORK_STUN_ANYWAY (1U << 4)
 
 /**
  * Make a spec for @count clones.
@@ -331,6 +337,19 @@ int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority);
 int xenfork_spec_set_quiesce(xenfork_spec *spec, int how);
 /* Longest wait for suspension, 1 to 3600000 ms. */
 int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms);
+/*
+ * Set how long a running source may stand still, 1 to 3600000 ms; by default as
+ * long as it takes, and its memory is shared until some 20 ms are left.  If it
+ * would be longer the fork fails with BUSY: before the source is suspended, as
+ * far as that is known by then, otherwise as soon as it is.
+ */
+int xenfork_spec_set_max_stun_ms(xenfork_spec *spec, uint32_t max_stun_ms);
+/*
+ * Set how much of the time a running source is left alone while its memory is
+ * shared, in per cent, 0 (the fork is as fast as it can be) to 95; by default
+ * 50.
+ */
+int xenfork_spec_set_pace(xenfork_spec *spec, uint32_t percent);
 /* XENFORK_FORK_*; unknown bits, and _CRASH alone, are INVAL. */
 int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags);
 
@@ -603,13 +622,14 @@ const char *xenfork_entry_parent(const xenfork_entry *entry);
 /* Domid of an image's source; XENFORK_DOMID_NONE: it is gone, or no image. */
 uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry);
 /*
- * Return the state.  Clones: "running"; "paused"; "paused: memory" (it waits for
- * memory of the host, see xenforkd(8)); "shutdown" (the guest has shut down, the domain is still there); "stopped" (the domain is
- * gone, disks and record stay); "left" (migrated or saved, see
- * xenfork_entry_left()).  Images: "ready"; "lost" (the domain was destroyed
- * behind our back); "broken" (somebody let the domain run: it cannot be
- * forked).  Frozen sources: "frozen".  Bases: "base".  Journals: "stuck"
- * (undoing failed); "unreadable" (the file is damaged).
+ * Return the state.  Clones: "running"; "paused"; "paused: memory" (it waits
+ * for memory of the host, see xenforkd(8)); "shutdown" (the guest has shut
+ * down, the domain is still there); "stopped" (the domain is gone, disks and
+ * record stay); "left" (migrated or saved, see xenfork_entry_left()).  Images:
+ * "ready"; "lost" (the domain was destroyed behind our back); "broken"
+ * (somebody let the domain run: it cannot be forked).  Frozen sources:
+ * "frozen".  Bases: "base".  Journals: "stuck" (undoing failed); "unreadable"
+ * (the file is damaged).
  */
 const char *xenfork_entry_state(const xenfork_entry *entry);
 /*

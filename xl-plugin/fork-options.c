@@ -15,6 +15,8 @@
 
 #define TIMEOUT_MAX 3600
 #define WAIT_S      60 /* --wait without a number */
+#define PACE_MAX    95
+#define ANYWAY      ",anyway"
 
 enum {
     OPT_PAUSED = 256,
@@ -24,6 +26,8 @@ enum {
     OPT_RESERVE,
     OPT_QUIESCE,
     OPT_TIMEOUT,
+    OPT_MAX_STUN,
+    OPT_PACE,
     OPT_UUID,
     OPT_MAC_PREFIX,
     OPT_PARAM,
@@ -47,6 +51,8 @@ static const struct option long_options[] = {
     {"priority", required_argument, NULL, OPT_PRIORITY},
     {"quiesce", required_argument, NULL, OPT_QUIESCE},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"max-stun", required_argument, NULL, OPT_MAX_STUN},
+    {"pace", required_argument, NULL, OPT_PACE},
     {"uuid", required_argument, NULL, OPT_UUID},
     {"mac-prefix", required_argument, NULL, OPT_MAC_PREFIX},
     {"param", required_argument, NULL, OPT_PARAM},
@@ -112,6 +118,40 @@ static bool parse_count(uint32_t *count_out)
     return true;
 }
 
+/* Parse "MS" or "MS,anyway". */
+static bool parse_max_stun(struct fork_options *options)
+{
+    size_t length = strlen(optarg), end = strlen(ANYWAY);
+    char text[32];
+
+    options->flags &= ~XENFORK_FORK_STUN_ANYWAY;
+    if (length > end && !strcmp(optarg + length - end, ANYWAY)) {
+        options->flags |= XENFORK_FORK_STUN_ANYWAY;
+        length -= end;
+    }
+    if (length >= sizeof(text))
+        return false;
+    memcpy(text, optarg, length);
+    text[length] = '\0';
+    return parse_number(text, 1, TIMEOUT_MAX * 1000, &options->max_stun_ms);
+}
+
+/* Parse how the source is treated. */
+static bool parse_source_value(int opt, struct fork_options *options)
+{
+    switch (opt) {
+    case OPT_TIMEOUT:
+        return parse_number(optarg, 1, TIMEOUT_MAX, &options->timeout_s);
+    case OPT_MAX_STUN:
+        return parse_max_stun(options);
+    case OPT_PACE:
+        return options->has_pace = parse_number(optarg, 0, PACE_MAX,
+                                                &options->pace);
+    default:
+        return false;
+    }
+}
+
 /* Parse what the clones are told, and how long they have to answer. */
 static bool parse_guest_value(int opt, struct fork_options *options)
 {
@@ -132,7 +172,7 @@ static bool parse_guest_value(int opt, struct fork_options *options)
         return !optarg ||
                parse_number(optarg, 1, TIMEOUT_MAX, &options->wait_s);
     default:
-        return false;
+        return parse_source_value(opt, options);
     }
 }
 
@@ -160,8 +200,6 @@ static bool parse_value(int opt, struct fork_options *options)
     case OPT_QUIESCE:
         options->is_pause = !strcmp(optarg, "pause");
         return options->is_pause || !strcmp(optarg, "auto");
-    case OPT_TIMEOUT:
-        return parse_number(optarg, 1, TIMEOUT_MAX, &options->timeout_s);
     case OPT_UUID:
         return options->has_uuid = parse_uuid(optarg, options->uuid);
     case OPT_PAUSED:

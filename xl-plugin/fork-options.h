@@ -20,7 +20,10 @@ struct fork_options {
     uint32_t flags;
     bool has_priority;
     uint64_t priority;
-    uint64_t timeout_s; /* 0: the library's default */
+    uint64_t timeout_s;   /* 0: the library's default */
+    uint64_t max_stun_ms; /* 0: the library's default */
+    uint64_t pace;
+    bool has_pace;
     struct reserve_arg reserve;
     int link; /* of all NICs; LINK_UNSET: the library's default */
     struct nic_arg nics[FORK_NICS_MAX];

@@ -138,12 +138,20 @@ static int fill_spec(xenfork_spec *spec, const struct fork_options *options,
         *option_out = "--timeout";
         rc = xenfork_spec_set_timeout_ms(spec, options->timeout_s * 1000);
     }
+    if (rc == 0 && options->max_stun_ms) {
+        *option_out = "--max-stun";
+        rc = xenfork_spec_set_max_stun_ms(spec, options->max_stun_ms);
+    }
+    if (rc == 0 && options->has_pace) {
+        *option_out = "--pace";
+        rc = xenfork_spec_set_pace(spec, options->pace);
+    }
     if (rc == 0 && options->is_paused) {
         *option_out = "--paused";
         rc = xenfork_spec_set_paused(spec, XENFORK_ALL, 1);
     }
     if (rc == 0) {
-        *option_out = "--no-hydrate, --keep-image, --ephemeral";
+        *option_out = "--no-hydrate, --keep-image, --ephemeral, --max-stun";
         rc = xenfork_spec_set_flags(spec, options->flags);
     }
     return rc ? rc : fill_guest(spec, options, option_out);

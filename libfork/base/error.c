@@ -191,7 +191,7 @@ XENFORK_API const char *xenfork_stage_name(int stage)
         "none",    "check", "reserve", "prepare", "suspend",
         "capture", "disks", "share",   "resume",  "seal",
         "create",  "fork",  "attach",  "unpause", "hydrate",
-        "stun",    "total", "ready",   "detach",
+        "stun",    "total", "ready",   "detach",  "pauses",
     };
 
     if (stage < 0 || stage >= XENFORK_STAGES)
@@ -204,6 +204,7 @@ XENFORK_API const char *xenfork_count_name(int counter)
     static const char *const names[XENFORK_COUNTS] = {
         "pages_shared", "pages_copied", "hypercalls",
         "processes",    "xenstore_ops", "xenstore_waits",
+        "rounds",       "pages_again",  "pages_last",
     };
 
     if (counter < 0 || counter >= XENFORK_COUNTS)

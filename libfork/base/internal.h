@@ -41,6 +41,8 @@ struct xenfork_ctx {
     char boot[37]; /* of the host, a UUID: what domids are of */
     int guard_fd;  /* a lock for what we run: the journal's; -1: none */
     unsigned int lock_soon_ms; /* 0: as long as lock.c says; a test has less */
+    unsigned int
+        last_ns; /* of op/precopy.c; 0: what it says; a test has less */
     volatile sig_atomic_t is_cancelled;
     xenfork_progress_fn *progress;
     void *progress_opaque;

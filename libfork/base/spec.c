@@ -8,6 +8,8 @@
 #define DEFAULT_RESERVE_PERCENT 25U
 #define DEFAULT_PRIORITY        50U
 #define DEFAULT_TIMEOUT_MS      30000U
+#define DEFAULT_PACE            50U
+#define MAX_PACE                95U
 #define MAX_NICS                64U
 #define MAX_KEYS_BYTES          4096U /* XENSTORE_PAYLOAD_MAX: the guest lists them */
 #define MAX_DISKS               64U
@@ -35,6 +37,7 @@ XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
     spec->reserve = DEFAULT_RESERVE_PERCENT;
     spec->priority = DEFAULT_PRIORITY;
     spec->timeout_ms = DEFAULT_TIMEOUT_MS;
+    spec->pace = DEFAULT_PACE;
     memcpy(spec->mac_prefix, xen_prefix, sizeof(spec->mac_prefix));
     *spec_out = spec;
     return 0;
@@ -421,11 +424,29 @@ XENFORK_API int xenfork_spec_set_quiesce(xenfork_spec *spec, int how)
     return 0;
 }
 
+XENFORK_API int xenfork_spec_set_max_stun_ms(xenfork_spec *spec,
+                                             uint32_t max_stun_ms)
+{
+    if (!spec || max_stun_ms < 1 || max_stun_ms > XENFORK__MAX_TIMEOUT_MS)
+        return XENFORK_E_INVAL;
+    spec->max_stun_ms = max_stun_ms;
+    return 0;
+}
+
+XENFORK_API int xenfork_spec_set_pace(xenfork_spec *spec, uint32_t percent)
+{
+    if (!spec || percent > MAX_PACE)
+        return XENFORK_E_INVAL;
+    spec->pace = percent;
+    return 0;
+}
+
 XENFORK_API int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags)
 {
     const uint32_t known = XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_KEEP_IMAGE |
                            XENFORK_FORK_EPHEMERAL |
-                           XENFORK_FORK_EPHEMERAL_CRASH;
+                           XENFORK_FORK_EPHEMERAL_CRASH |
+                           XENFORK_FORK_STUN_ANYWAY;
 
     if (!spec || flags & ~known ||
         ((flags & XENFORK_FORK_EPHEMERAL_CRASH) &&

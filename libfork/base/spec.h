@@ -50,6 +50,8 @@ struct xenfork_spec {
     uint32_t timeout_ms;
     uint32_t priority;
     int quiesce;           /* XENFORK_QUIESCE_* */
+    uint32_t max_stun_ms;  /* 0: as long as it takes */
+    uint32_t pace;         /* per cent of the time that the source keeps */
     uint8_t mac_prefix[3]; /* of made-up MACs */
     uint32_t flags;
     uint32_t disk_count;

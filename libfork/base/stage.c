@@ -2,7 +2,10 @@
 /* Where an operation is: stages, progress, and where a test kills it. */
 #include "base/internal.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 void xenfork__begin(xenfork_ctx *ctx, uint32_t domid)
 {
@@ -41,12 +44,33 @@ void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone)
 }
 
 #if ENABLE_TEST_HOOKS
-/* Die at the stage of XENFORK_TEST_KILL=STAGE, as by kill -9. */
+/* Run a program, with the domain that we are about, and wait for it. */
+static void run(xenfork_ctx *ctx, const char *program)
+{
+    char domid[16];
+    pid_t pid;
+
+    snprintf(domid, sizeof(domid), "%u", ctx->domid);
+    pid = fork();
+    if (pid == 0) {
+        execl(program, program, domid, (char *)NULL);
+        _exit(127);
+    }
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+}
+
+/*
+ * Die at the stage of XENFORK_TEST_KILL=STAGE, as by kill -9; run the program
+ * of XENFORK_TEST_RESUME before the source runs on.
+ */
 void xenfork__test_hook(xenfork_ctx *ctx, int stage)
 {
     const char *name = getenv("XENFORK_TEST_KILL");
+    const char *program = getenv("XENFORK_TEST_RESUME");
 
-    (void)ctx;
+    if (program && stage == XENFORK_STAGE_RESUME)
+        run(ctx, program);
     if (name && !strcmp(name, xenfork_stage_name(stage)))
         raise(SIGKILL);
 }

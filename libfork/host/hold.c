@@ -288,6 +288,39 @@ bool xenfork__sys_is_held(const char *ifname)
     return ifindex && is_held(ifindex);
 }
 
+static int mute(const char *ifname)
+{
+    const uint32_t egress = TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS);
+    int ifindex = (int)if_nametoindex(ifname), made, e;
+
+    if (!ifindex || (made = make_clsact(ifindex)) < 0)
+        return -1;
+    if (ensure_filter(ifindex, egress, made ? WE_MADE : WE_FOUND) == 0)
+        return 0;
+    e = errno;
+    release(ifindex);
+    errno = e;
+    return -1;
+}
+
+int xenfork__sys_mute(xenfork_ctx *ctx, const char *ifname)
+{
+    if (mute(ifname) == 0)
+        return 0;
+    return xenfork__fail(ctx, XENFORK_E_IO, errno,
+                         "cannot mute network interface %s", ifname);
+}
+
+int xenfork__sys_unmute(xenfork_ctx *ctx, const char *ifname)
+{
+    int ifindex = (int)if_nametoindex(ifname);
+
+    if (!ifindex || release(ifindex) == 0 || errno == ENODEV)
+        return 0;
+    return xenfork__fail(ctx, XENFORK_E_IO, errno,
+                         "network interface %s stays muted", ifname);
+}
+
 static bool has_module(const char *name)
 {
     char path[64];

@@ -322,6 +322,27 @@ int xenfork__sys_can_hold(xenfork_ctx *ctx, const char *ifname);
  */
 bool xenfork__sys_is_switched(int ifindex);
 int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname);
+/*
+ * Mute an interface: what is sent to the guest is dropped, as when it is held,
+ * and nothing else changes.
+ */
+int xenfork__sys_mute(xenfork_ctx *ctx, const char *ifname);
+/* Undo that.  The interface is gone: success */
+int xenfork__sys_unmute(xenfork_ctx *ctx, const char *ifname);
+/* The kernel's threads that serve NICs. */
+#define XENFORK__NETBACK_THREADS 128U
+struct xenfork__netback {
+    uint32_t count;
+    unsigned int threads[XENFORK__NETBACK_THREADS];
+};
+/* Add those of an interface. */
+void xenfork__sys_netback(const char *ifname, struct xenfork__netback *netback);
+/*
+ * Wait until they have written all that they can into a guest that is muted and
+ * does not run.  False: that took too long
+ */
+bool xenfork__sys_netback_wait(const struct xenfork__netback *netback,
+                               uint32_t timeout_ms);
 /* Move an interface to another bridge, held or not. */
 int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge);
 /* Tell whether a domain is being saved or migrated. */

@@ -194,6 +194,7 @@ static void job_free(struct xenfork__job *job)
 {
     xenfork__identities_free(job->ids, job->spec->count);
     xenfork__pages_free(&job->pages);
+    xenfork__mute_free(&job->mute);
     xenfork__capture_free(job->capture);
     xenfork__makings_free(job->makings, job->spec->count);
     xenfork__xen_fast_close(job->fast);

@@ -76,6 +76,7 @@ static int make(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 {
     cleanup_close int keeper_fd = -1;
     struct xenfork__journal *journal;
+    uint64_t asked_ns;
     int rc = xenfork__journal_begin(ctx, &journal);
 
     if (rc < 0)
@@ -87,7 +88,7 @@ static int make(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         (rc = xenfork__guest_source(ctx, journal, info->domid)) < 0 ||
         (rc = xenfork__enter(ctx, XENFORK_STAGE_SUSPEND, XENFORK_ALL, 0)) < 0 ||
         (rc = xenfork__source_suspend(ctx, journal, info, XENFORK_QUIESCE_AUTO,
-                                      timeout_ms)) < 0 ||
+                                      timeout_ms, &asked_ns)) < 0 ||
         (rc = xenfork__journal_freezing(ctx, journal)) < 0 ||
         (rc = save(ctx, info, name, xenfork__journal_id(journal))) < 0 ||
         (rc = xenfork__source_commit(ctx, journal, keeper_fd)) < 0)

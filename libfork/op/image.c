@@ -7,6 +7,7 @@
 
 #include "disk/disk.h"
 #include "op/guest.h"
+#include "op/precopy.h"
 #include "op/source.h"
 #include "op/stream.h"
 #include "state/files.h"
@@ -120,11 +121,14 @@ static int prepare(struct xenfork__job *job)
                                              .config = job->config,
                                              .domid = job->info.domid,
                                              .is_frozen = job->frozen},
-             job->image)) < 0 ||
-        (rc = xenfork__pages_scan(ctx, job->info.domid, &job->pages)) < 0 ||
-        (rc = xenfork__journal_pausing(ctx, job->journal)) < 0)
+             job->image)) < 0)
         return rc;
-    return xenfork__pages_nominate(ctx, &job->info, &job->pages);
+    if (job->frozen)
+        return xenfork__pages_scan(ctx, job->info.domid, &job->pages);
+    rc = xenfork__precopy(job);
+    return rc < 0 ? rc
+                  : xenfork__mute_prepare(ctx, job->journal, job->info.domid,
+                                          &job->mute);
 }
 
 static int suspend(struct xenfork__job *job)
@@ -137,20 +141,22 @@ static int suspend(struct xenfork__job *job)
     if (rc < 0)
         return rc;
     return xenfork__source_suspend(job->ctx, job->journal, &job->info,
-                                   job->spec->quiesce, job->spec->timeout_ms);
+                                   job->spec->quiesce, job->spec->timeout_ms,
+                                   &job->asked_ns);
 }
 
 static int capture(struct xenfork__job *job)
 {
-    size_t first;
-    uint32_t count = xenfork__pages_special(&job->pages, &first);
+    cleanup_free uint64_t *gfns = NULL;
+    uint32_t count;
     int rc;
 
-    rc = xenfork__job_enter(job, XENFORK_STAGE_CAPTURE, XENFORK_ALL);
-    if (rc < 0)
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CAPTURE, XENFORK_ALL)) <
+            0 ||
+        (rc = xenfork__pages_special(job->ctx, &job->pages, &gfns, &count)) < 0)
         return rc;
-    return xenfork__xen_capture(job->ctx, job->info.domid,
-                                job->pages.gfns + first, count, &job->capture);
+    return xenfork__xen_capture(job->ctx, job->info.domid, gfns, count,
+                                &job->capture);
 }
 
 static int snapshot_disks(struct xenfork__job *job)
@@ -168,11 +174,10 @@ static int share(struct xenfork__job *job)
 {
     int rc;
 
-    rc = xenfork__job_enter(job, XENFORK_STAGE_SHARE, XENFORK_ALL);
-    if (rc < 0)
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SHARE, XENFORK_ALL)) < 0 ||
+        (rc = xenfork__mute(job->ctx, &job->mute)) < 0)
         return rc;
-    rc = xenfork__pages_share(job->ctx, job->info.domid, job->image->domid,
-                              &job->pages);
+    rc = xenfork__precopy_complete(job);
     job->image->pages = job->ctx->counters[XENFORK_COUNT_PAGES_SHARED] +
                         job->ctx->counters[XENFORK_COUNT_PAGES_COPIED];
     return rc;
@@ -180,6 +185,7 @@ static int share(struct xenfork__job *job)
 
 /*
  * Let the source run on, unless it is frozen; it keeps the right to its memory.
+ * The stun ends.
  */
 static int resume(struct xenfork__job *job)
 {
@@ -193,6 +199,10 @@ static int resume(struct xenfork__job *job)
     if (rc < 0 || job->frozen)
         return rc;
     if ((rc = xenfork__xen_resume(ctx, source)) < 0)
+        return rc;
+    job->result->ns[XENFORK_STAGE_STUN] = xenfork__now_ns() - job->asked_ns;
+    if ((rc = xenfork__mute_end(ctx, job->journal, &job->mute)) < 0 ||
+        (rc = xenfork__precopy_end(job)) < 0)
         return rc;
     return xenfork__journal_resumed(ctx, job->journal);
 }
@@ -228,17 +238,13 @@ static int seal(struct xenfork__job *job)
 
 int xenfork__image_make(struct xenfork__job *job)
 {
-    uint64_t stun_ns;
     int rc;
 
     if ((rc = reserve(job)) < 0 || (rc = prepare(job)) < 0)
         return rc;
-    stun_ns = xenfork__now_ns();
     if ((rc = suspend(job)) < 0 || (rc = capture(job)) < 0 ||
         (rc = snapshot_disks(job)) < 0 || (rc = share(job)) < 0 ||
         (rc = resume(job)) < 0)
         return rc;
-    if (!job->frozen)
-        job->result->ns[XENFORK_STAGE_STUN] = xenfork__now_ns() - stun_ns;
     return seal(job);
 }

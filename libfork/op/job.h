@@ -8,6 +8,7 @@
 #include "base/internal.h"
 #include "base/spec.h"
 #include "op/identity.h"
+#include "op/mute.h"
 #include "op/pages.h"
 #include "op/reserve.h"
 #include "op/result.h"
@@ -28,6 +29,9 @@ struct xenfork__job {
     struct xenfork__identity *ids; /* one for each clone */
     struct xenfork__reservation reservation;
     struct xenfork__pages pages;
+    struct xenfork__mute mute;
+    uint64_t asked_ns; /* when the source was asked to suspend */
+    uint64_t page_ns;  /* what one takes to share */
     struct xenfork__capture *capture;
     uint64_t max_pages;         /* that the guest may own */
     struct xenfork__fast *fast; /* NULL: libxl's restore makes all clones */

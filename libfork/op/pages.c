@@ -7,44 +7,73 @@
 #include "state/record.h"
 
 #define SCAN_BATCH 1024U
+#define SCANS      3 /* until the guest leaves its memory alone */
 
 void xenfork__pages_free(struct xenfork__pages *pages)
 {
     int e = errno;
 
-    free(pages->gfns);
-    free(pages->handles);
+    free(pages->known);
+    free(pages->held);
+    free(pages->due);
     *pages = (struct xenfork__pages){0};
     errno = e;
+}
+
+static bool has(const uint64_t *bitmap, uint64_t gfn)
+{
+    return bitmap[gfn / 64] >> gfn % 64 & 1;
+}
+
+static void set(uint64_t *bitmap, uint64_t gfn)
+{
+    bitmap[gfn / 64] |= UINT64_C(1) << gfn % 64;
+}
+
+static void clear(uint64_t *bitmap, uint64_t gfn)
+{
+    bitmap[gfn / 64] &= ~(UINT64_C(1) << gfn % 64);
+}
+
+static uint64_t count(const uint64_t *bitmap, uint64_t end)
+{
+    uint64_t i, n = 0;
+
+    for (i = 0; i < end / 64; i++)
+        n += (uint64_t)__builtin_popcountll(bitmap[i]);
+    return n;
 }
 
 static int make_room(xenfork_ctx *ctx, struct xenfork__pages *pages,
                      uint64_t room)
 {
-    uint64_t *gfns = reallocarray(pages->gfns, room, sizeof(*gfns));
-    uint64_t *handles;
+    uint64_t **bitmaps[] = {&pages->known, &pages->held, &pages->due};
+    size_t i, words = room / 64 + 1, had = pages->room / 64;
 
-    if (!gfns)
-        return xenfork__nomem(ctx);
-    pages->gfns = gfns;
-    handles = reallocarray(pages->handles, room, sizeof(*handles));
-    if (!handles)
-        return xenfork__nomem(ctx);
-    pages->handles = handles;
-    pages->room = room;
+    for (i = 0; i < ARRAY_SIZE(bitmaps); i++) {
+        uint64_t *bitmap = reallocarray(*bitmaps[i], words, sizeof(*bitmap));
+
+        if (!bitmap)
+            return xenfork__nomem(ctx);
+        memset(bitmap + had, 0, (words - had) * sizeof(*bitmap));
+        *bitmaps[i] = bitmap;
+    }
+    pages->room = words * 64;
     return 0;
 }
 
-static int append(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
+static int add(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
 {
     int rc = 0;
 
-    if (pages->count == pages->room)
-        rc = make_room(ctx, pages, pages->room + pages->room / 8 + 4096);
+    if (gfn >= pages->room)
+        rc = make_room(ctx, pages, gfn + gfn / 8);
     if (rc < 0)
         return rc;
-    pages->gfns[pages->count] = gfn;
-    pages->handles[pages->count++] = 0;
+    set(pages->known, gfn);
+    set(pages->due, gfn);
+    if (gfn >= pages->end)
+        pages->end = (gfn / 64 + 1) * 64;
     return 0;
 }
 
@@ -86,15 +115,13 @@ static int scan_batch(xenfork_ctx *ctx, uint32_t domid,
     if (memchr(present, true, n))
         for (i = 0; i < n && rc >= 0; i++)
             if (present[i])
-                rc = append(ctx, pages, walk->gfn + i);
+                rc = add(ctx, pages, walk->gfn + i);
     xenfork__walk_note(walk, present, n);
     return rc;
 }
 
-int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
-                        struct xenfork__pages *pages_out)
+static int scan(xenfork_ctx *ctx, uint32_t domid, struct xenfork__pages *pages)
 {
-    cleanup_pages struct xenfork__pages pages = {0};
     struct xenfork__walk walk = {0};
     uint64_t max_gfn;
     uint32_t n;
@@ -102,209 +129,334 @@ int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
 
     if ((rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn)) < 0 ||
         (rc = count_pages(ctx, domid, &walk.counted)) < 0 ||
-        (rc = make_room(ctx, &pages, walk.counted + 1)) < 0)
+        (rc = make_room(ctx, pages, walk.counted)) < 0)
         return rc;
     walk.end = max_gfn + 1;
     while ((n = xenfork__walk_next(&walk, SCAN_BATCH)))
-        if ((rc = scan_batch(ctx, domid, &walk, n, &pages)) < 0)
+        if ((rc = scan_batch(ctx, domid, &walk, n, pages)) < 0)
             return rc;
-    if (xenfork__walk_is_short(&walk)) {
-        xenfork__fail(ctx, XENFORK_E_HYPERVISOR, 0,
-                      "domain %u has mapped its memory too far apart, as far "
-                      "as page %llx",
-                      domid, (unsigned long long)max_gfn);
-        return xenfork__remedy(
-            ctx,
-            "start it again before the fork; a guest has no need of such a "
-            "layout");
-    }
+    if (!xenfork__walk_is_short(&walk))
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_HYPERVISOR, 0,
+                  "domain %u has mapped its memory too far apart, as far as "
+                  "page %llx",
+                  domid, (unsigned long long)max_gfn);
+    return xenfork__remedy(ctx, "start it again before the fork; a guest has "
+                                "no need of such a layout");
+}
+
+/* Return how many pages Xen counts now. */
+static int counted(xenfork_ctx *ctx, uint32_t domid, uint64_t *count_out)
+{
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+
+    if (rc == 0)
+        *count_out = info.private_pages + info.shared_pages;
+    return rc;
+}
+
+/*
+ * A guest that gives memory back meanwhile, or takes some, is scanned again.
+ * Xen counts fewer pages than there are: some of its own are in every guest.
+ */
+int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
+                        struct xenfork__pages *pages_out)
+{
+    cleanup_pages struct xenfork__pages pages = {0};
+    uint64_t before = 0, after = 0, seen;
+    int rc, tries = 0;
+
+    do {
+        xenfork__pages_free(&pages);
+        if ((rc = counted(ctx, domid, &before)) < 0 ||
+            (rc = scan(ctx, domid, &pages)) < 0 ||
+            (rc = counted(ctx, domid, &after)) < 0)
+            return rc;
+    } while (before != after && ++tries < SCANS);
+    seen = count(pages.known, pages.end);
+    pages.is_unsettled = before != after || seen < after;
+    pages.extra = pages.is_unsettled ? 0 : seen - after;
     *pages_out = pages;
     pages = (struct xenfork__pages){0};
     return 0;
 }
 
-static uint32_t batch_at(const struct xenfork__pages *pages, size_t first)
+void xenfork__pages_written(struct xenfork__pages *pages,
+                            const uint64_t *written)
 {
-    size_t left = pages->count - first;
+    uint64_t i;
 
-    return left < XENFORK__BATCH ? (uint32_t)left : XENFORK__BATCH;
+    for (i = 0; i < pages->end / 64; i++) {
+        pages->known[i] |= written[i];
+        pages->due[i] |= written[i];
+    }
 }
 
-static int nominate_batch(xenfork_ctx *ctx,
-                          const struct xenfork__dominfo *source,
-                          struct xenfork__pages *pages, size_t first)
+uint64_t xenfork__pages_due(const struct xenfork__pages *pages)
 {
+    return count(pages->due, pages->end);
+}
+
+int xenfork__pages_special(xenfork_ctx *ctx, const struct xenfork__pages *pages,
+                           uint64_t **gfns_out, uint32_t *count_out)
+{
+    uint64_t end = pages->end < XENFORK__SPECIAL_END ? pages->end
+                                                     : XENFORK__SPECIAL_END;
+    uint64_t gfn, *gfns = NULL;
+    uint32_t n = 0;
+
+    for (gfn = XENFORK__SPECIAL_FIRST; gfn < end; gfn++)
+        n += has(pages->known, gfn);
+    gfns = calloc(n + 1, sizeof(*gfns));
+    if (!gfns)
+        return xenfork__nomem(ctx);
+    for (n = 0, gfn = XENFORK__SPECIAL_FIRST; gfn < end; gfn++)
+        if (has(pages->known, gfn))
+            gfns[n++] = gfn;
+    *gfns_out = gfns;
+    *count_out = n;
+    return 0;
+}
+
+/* Some pages, in the order of gfns. */
+struct batch {
+    uint32_t count;
+    uint64_t gfns[XENFORK__BATCH];
+    uint64_t handles[XENFORK__BATCH];
+};
+
+/* Fill a batch with pages that are due, from @gfn on; return the next gfn. */
+static uint64_t next_batch(const struct xenfork__pages *pages, uint64_t gfn,
+                           struct batch *batch)
+{
+    batch->count = 0;
+    while (gfn < pages->end && batch->count < XENFORK__BATCH) {
+        uint64_t left = pages->due[gfn / 64] >> gfn % 64;
+
+        if (!left) {
+            gfn = (gfn / 64 + 1) * 64;
+            continue;
+        }
+        gfn += (uint64_t)__builtin_ctzll(left);
+        batch->gfns[batch->count++] = gfn++;
+    }
+    return gfn;
+}
+
+/* Nominate them; only those that can be shared stay in the batch. */
+static int nominate(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
+                    struct batch *batch)
+{
+    uint32_t i, n = 0;
+    int rc = xenfork__xen_nominate(ctx, sharing->source, batch->gfns,
+                                   batch->count, batch->handles);
+
+    for (i = 0; i < batch->count && rc == 0; i++)
+        if (batch->handles[i]) {
+            batch->gfns[n] = batch->gfns[i];
+            batch->handles[n++] = batch->handles[i];
+        }
+    if (rc == 0)
+        batch->count = n;
+    return rc;
+}
+
+/*
+ * Nominate pages of a source that runs.  What it then writes to a page that
+ * the image shares takes memory, to which it has the right before it runs on.
+ */
+static int nominate_running(xenfork_ctx *ctx, struct xenfork__sharing *sharing,
+                            struct batch *batch)
+{
+    uint64_t start_ns = xenfork__now_ns();
     int rc, r;
 
-    if (!source->is_paused && (rc = xenfork__xen_pause(ctx, source->domid)) < 0)
+    if ((rc = xenfork__xen_pause(ctx, sharing->source)) < 0)
         return rc;
-    rc = xenfork__xen_nominate(ctx, source->domid, pages->gfns + first,
-                               batch_at(pages, first), pages->handles + first);
-    r = source->is_paused ? 0 : xenfork__xen_unpause(ctx, source->domid);
+    rc = nominate(ctx, sharing, batch);
+    if (rc == 0)
+        rc = xenfork__reservation_follow(ctx, sharing->image, sharing->source,
+                                         sharing->reservation);
+    r = xenfork__xen_unpause(ctx, sharing->source);
+    sharing->pauses_ns += xenfork__now_ns() - start_ns;
     return rc < 0 ? rc : r;
 }
 
-int xenfork__pages_nominate(xenfork_ctx *ctx,
-                            const struct xenfork__dominfo *source,
-                            struct xenfork__pages *pages)
+/* Take those out of the image that it has. */
+static int drop_held(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
+                     const uint64_t *gfns, uint32_t n)
 {
-    size_t first;
-    int rc = 0;
-
-    for (first = 0; first < pages->count && rc >= 0; first += XENFORK__BATCH)
-        rc = nominate_batch(ctx, source, pages, first);
-    return rc;
-}
-
-uint32_t xenfork__pages_special(const struct xenfork__pages *pages,
-                                size_t *first_out)
-{
-    size_t first = 0, end;
-
-    while (first < pages->count && pages->gfns[first] < XENFORK__SPECIAL_FIRST)
-        first++;
-    for (end = first;
-         end < pages->count && pages->gfns[end] < XENFORK__SPECIAL_END; end++)
-        ;
-    *first_out = first;
-    return (uint32_t)(end - first);
-}
-
-/* Drop what is shared from a batch; what is left moves to the front. */
-static uint32_t keep_unshared(uint64_t *gfns, const bool *is_shared,
-                              uint32_t count)
-{
-    uint32_t i, left = 0;
-
-    for (i = 0; i < count; i++)
-        if (!is_shared[i])
-            gfns[left++] = gfns[i];
-    return left;
-}
-
-/* Copy those that still hold memory; the others have gone since the scan. */
-static int copy_present(xenfork_ctx *ctx, uint32_t source, uint32_t image,
-                        uint64_t *gfns, uint32_t count)
-{
+    uint64_t *held = sharing->pages->held;
+    uint64_t drop[XENFORK__BATCH];
     uint32_t i, left = 0;
     int rc;
 
-    for (i = 0; i < count; i++) {
-        bool is_present;
-
-        rc = xenfork__xen_present(ctx, source, gfns[i], 1, &is_present);
-        if (rc < 0)
-            return rc;
-        if (is_present)
-            gfns[left++] = gfns[i];
-    }
-    if (!left)
-        return 0;
-    rc = xenfork__xen_copy(ctx, source, image, gfns, left);
-    if (rc == 0)
-        xenfork__count(ctx, XENFORK_COUNT_PAGES_COPIED, left);
-    return rc;
+    for (i = 0; i < n; i++)
+        if (has(held, gfns[i]))
+            drop[left++] = gfns[i];
+    if (!left || (rc = xenfork__xen_drop(ctx, sharing->image, drop, left)) < 0)
+        return left ? rc : 0;
+    for (i = 0; i < left; i++)
+        clear(held, drop[i]);
+    xenfork__count(ctx, XENFORK_COUNT_PAGES_AGAIN, left);
+    return 0;
 }
 
-static int share_batch(xenfork_ctx *ctx, uint32_t source, uint32_t image,
-                       const uint64_t *gfns, const uint64_t *handles,
-                       uint32_t count)
+static int share_batch(xenfork_ctx *ctx, struct xenfork__sharing *sharing,
+                       struct batch *batch)
 {
-    uint64_t left[XENFORK__BATCH], fresh[XENFORK__BATCH];
+    struct xenfork__pages *pages = sharing->pages;
     bool is_shared[XENFORK__BATCH];
-    uint32_t n;
-    int rc;
+    uint32_t i;
+    int rc = sharing->reservation ? nominate_running(ctx, sharing, batch)
+                                  : nominate(ctx, sharing, batch);
 
-    rc = xenfork__xen_share(ctx, source, image, gfns, handles, count,
-                            is_shared);
-    if (rc < 0)
-        return rc;
-    memcpy(left, gfns, count * sizeof(*gfns));
-    n = keep_unshared(left, is_shared, count);
-    xenfork__count(ctx, XENFORK_COUNT_PAGES_SHARED, count - n);
-    if (!n)
-        return 0;
-    /* Written since they were nominated: once more, nothing runs now. */
-    if ((rc = xenfork__xen_nominate(ctx, source, left, n, fresh)) < 0 ||
-        (rc = xenfork__xen_share(ctx, source, image, left, fresh, n,
+    if (rc < 0 || !batch->count ||
+        (rc = drop_held(ctx, sharing, batch->gfns, batch->count)) < 0 ||
+        (rc = xenfork__xen_share(ctx, sharing->source, sharing->image,
+                                 batch->gfns, batch->handles, batch->count,
                                  is_shared)) < 0)
         return rc;
-    count = n;
-    n = keep_unshared(left, is_shared, count);
-    xenfork__count(ctx, XENFORK_COUNT_PAGES_SHARED, count - n);
-    return n ? copy_present(ctx, source, image, left, n) : 0;
+    for (i = 0; i < batch->count; i++)
+        if (is_shared[i]) {
+            set(pages->held, batch->gfns[i]);
+            clear(pages->due, batch->gfns[i]);
+        }
+    return 0;
 }
 
-static int share_listed(xenfork_ctx *ctx, uint32_t source, uint32_t image,
-                        const struct xenfork__pages *pages)
+/* Leave a running source alone for as long as the pace says. */
+static int rest(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
+                uint64_t work_ns)
 {
-    size_t step = pages->count / 100 + 1;
-    size_t first, shown = 0;
-    int rc;
+    uint64_t end_ns = xenfork__now_ns() +
+                      work_ns * sharing->pace / (100 - sharing->pace);
 
-    for (first = 0; first < pages->count; first += XENFORK__BATCH) {
-        uint32_t n = batch_at(pages, first);
+    if (!sharing->reservation)
+        return 0;
+    while (!ctx->is_cancelled && xenfork__sleep_towards(end_ns))
+        ;
+    return xenfork__enter(ctx, ctx->stage, XENFORK_ALL, 0);
+}
 
-        rc = share_batch(ctx, source, image, pages->gfns + first,
-                         pages->handles + first, n);
-        if (rc < 0)
+int xenfork__pages_share(xenfork_ctx *ctx, struct xenfork__sharing *sharing)
+{
+    struct xenfork__pages *pages = sharing->pages;
+    uint64_t gfn, total = pages->end, step = total / 100 + 1, shown = 0;
+    struct batch batch;
+    int rc = 0;
+
+    for (gfn = 0; (gfn = next_batch(pages, gfn, &batch)), batch.count;) {
+        uint64_t start_ns = xenfork__now_ns(), work_ns;
+
+        rc = share_batch(ctx, sharing, &batch);
+        work_ns = xenfork__now_ns() - start_ns;
+        sharing->work_ns += work_ns;
+        if (rc < 0 || (rc = rest(ctx, sharing, work_ns)) < 0)
             return rc;
-        if (first + n >= shown + step) {
-            shown = first + n;
-            xenfork__progress(ctx, XENFORK_ALL, shown, pages->count);
+        if (gfn >= shown + step) {
+            shown = gfn;
+            xenfork__progress(ctx, XENFORK_ALL, shown, total);
         }
     }
     return 0;
 }
 
-/* Return the pages that are in @all and not in @listed. */
-static int difference(xenfork_ctx *ctx, const struct xenfork__pages *all,
-                      const struct xenfork__pages *listed,
-                      struct xenfork__pages *out)
+/* Copy those that hold memory; the others have gone. */
+static int copy_batch(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
+                      struct batch *batch)
 {
-    size_t i, j = 0;
-    int rc = 0;
+    struct xenfork__pages *pages = sharing->pages;
+    bool is_present[XENFORK__BATCH];
+    uint32_t i, left = 0;
+    int rc;
 
-    for (i = 0; i < all->count && rc >= 0; i++) {
-        while (j < listed->count && listed->gfns[j] < all->gfns[i])
-            j++;
-        if (j == listed->count || listed->gfns[j] != all->gfns[i])
-            rc = append(ctx, out, all->gfns[i]);
+    if ((rc = drop_held(ctx, sharing, batch->gfns, batch->count)) < 0 ||
+        (rc = xenfork__xen_present_at(ctx, sharing->source, batch->gfns,
+                                      batch->count, is_present)) < 0)
+        return rc;
+    for (i = 0; i < batch->count; i++) {
+        uint64_t gfn = batch->gfns[i];
+
+        clear(pages->due, gfn);
+        if (is_present[i])
+            batch->gfns[left++] = gfn;
+        else
+            clear(pages->known, gfn);
+    }
+    if (!left)
+        return 0;
+    rc = xenfork__xen_copy(ctx, sharing->source, sharing->image, batch->gfns,
+                           left);
+    for (i = 0; i < left && rc == 0; i++)
+        set(pages->held, batch->gfns[i]);
+    if (rc == 0)
+        xenfork__count(ctx, XENFORK_COUNT_PAGES_COPIED, left);
+    return rc;
+}
+
+static int share_and_copy(xenfork_ctx *ctx, struct xenfork__sharing *sharing)
+{
+    struct batch batch;
+    uint64_t gfn;
+    int rc = xenfork__pages_share(ctx, sharing);
+
+    for (gfn = 0; rc == 0;) {
+        gfn = next_batch(sharing->pages, gfn, &batch);
+        if (!batch.count)
+            return 0;
+        rc = copy_batch(ctx, sharing, &batch);
     }
     return rc;
 }
 
-/*
- * Share pages that came since the scan.  Every page of the guest is either its
- * own or shared, and Xen counts both: when we have seen fewer, some came to new
- * places since the scan.
- */
-static int share_newcomers(xenfork_ctx *ctx, uint32_t source, uint32_t image,
-                           const struct xenfork__pages *listed)
+/* Replace the list by a new one; what the image holds too much is due, too. */
+static int look_again(xenfork_ctx *ctx, uint32_t source,
+                      struct xenfork__pages *pages)
 {
-    cleanup_pages struct xenfork__pages all = {0};
-    cleanup_pages struct xenfork__pages fresh = {0};
-    struct xenfork__dominfo info;
-    int rc = xenfork__xen_info(ctx, source, &info);
+    cleanup_pages struct xenfork__pages now = {0};
+    uint64_t i;
+    int rc = xenfork__pages_scan(ctx, source, &now);
 
+    if (rc == 0 && now.room < pages->room)
+        rc = make_room(ctx, &now, pages->room);
     if (rc < 0)
         return rc;
-    if (ctx->counters[XENFORK_COUNT_PAGES_SHARED] +
-            ctx->counters[XENFORK_COUNT_PAGES_COPIED] >=
-        info.private_pages + info.shared_pages)
-        return 0;
-    if ((rc = xenfork__pages_scan(ctx, source, &all)) < 0 ||
-        (rc = difference(ctx, &all, listed, &fresh)) < 0)
-        return rc;
-    LOG_DEBUG(ctx, "domain %u: %zu pages came since the scan", source,
-              fresh.count);
-    return share_listed(ctx, source, image, &fresh);
+    if (now.end < pages->end)
+        now.end = pages->end;
+    for (i = 0; i < pages->end / 64; i++) {
+        now.held[i] = pages->held[i];
+        now.due[i] = now.known[i] ^ pages->held[i];
+    }
+    LOG_DEBUG(ctx, "domain %u: %llu pages have come or gone", source,
+              (unsigned long long)xenfork__pages_due(&now));
+    xenfork__pages_free(pages);
+    *pages = now;
+    now = (struct xenfork__pages){0};
+    return 0;
 }
 
-int xenfork__pages_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
-                         struct xenfork__pages *pages)
+/*
+ * A page that comes counts as written, one that goes does not: the numbers
+ * tell.
+ */
+int xenfork__pages_complete(xenfork_ctx *ctx, struct xenfork__sharing *sharing)
 {
-    int rc = share_listed(ctx, source, image, pages);
+    struct xenfork__pages *pages = sharing->pages;
+    uint64_t now = 0;
+    int rc;
 
-    return rc < 0 ? rc : share_newcomers(ctx, source, image, pages);
+    if ((rc = share_and_copy(ctx, sharing)) < 0 ||
+        (rc = counted(ctx, sharing->source, &now)) < 0)
+        return rc;
+    if ((pages->is_unsettled ||
+         count(pages->known, pages->end) != now + pages->extra) &&
+        ((rc = look_again(ctx, sharing->source, pages)) < 0 ||
+         (rc = share_and_copy(ctx, sharing)) < 0))
+        return rc;
+    xenfork__count(ctx, XENFORK_COUNT_PAGES_SHARED,
+                   count(pages->held, pages->end) -
+                       ctx->counters[XENFORK_COUNT_PAGES_COPIED]);
+    return 0;
 }

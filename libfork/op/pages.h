@@ -1,44 +1,61 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A domain's memory, page by page: found, made sharable, shared. */
+/* A domain's memory, page by page: found, shared with its image, copied. */
 #ifndef LIBFORK_PAGES_H
 #define LIBFORK_PAGES_H
 
 #include "base/internal.h"
+#include "op/reserve.h"
 #include "xen/xen.h"
 
 /* Special pages of an HVM container lie here: xc_dom.h, 4.17. */
 #define XENFORK__SPECIAL_FIRST 0xf0000U
 #define XENFORK__SPECIAL_END   0x100000U
 
+/* Bitmaps with a bit for each gfn. */
 struct xenfork__pages {
-    size_t count, room;
-    uint64_t *gfns;    /* ascending */
-    uint64_t *handles; /* 0: not sharable when last tried */
+    uint64_t end;      /* of the gfns, a multiple of 64 */
+    uint64_t room;     /* likewise, of the bitmaps */
+    uint64_t *known;   /* the source has memory here */
+    uint64_t *held;    /* the image has a page here */
+    uint64_t *due;     /* the image's page is missing, or not as the source's */
+    uint64_t extra;    /* known ones that Xen does not count as memory */
+    bool is_unsettled; /* the guest took or gave memory while it was scanned */
+};
+
+/* What pages are shared between, and how. */
+struct xenfork__sharing {
+    uint32_t source, image;
+    struct xenfork__pages *pages;
+    /* of a source that runs meanwhile; NULL: it does not */
+    struct xenfork__reservation *reservation;
+    uint32_t pace; /* per cent of the time in which nothing is done */
+    uint64_t work_ns, pauses_ns;
 };
 
 void xenfork__pages_free(struct xenfork__pages *pages);
 #define cleanup_pages __attribute__((cleanup(xenfork__pages_free)))
 
-/* List every gfn that has memory.  This hydrates a clone. */
+/* List every gfn that has memory; all are due.  This hydrates a clone. */
 int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
                         struct xenfork__pages *pages_out);
+/* Add what has been written to what is due: a bit for each gfn below end. */
+void xenfork__pages_written(struct xenfork__pages *pages,
+                            const uint64_t *written);
+uint64_t xenfork__pages_due(const struct xenfork__pages *pages);
+/* List the special pages; caller frees. */
+int xenfork__pages_special(xenfork_ctx *ctx, const struct xenfork__pages *pages,
+                           uint64_t **gfns_out, uint32_t *count_out);
 /*
- * Nominate pages while the source runs, which halves the work that is left for
- * the stun.  It is paused for each batch, a millisecond or less: for each page
- * of a running domain Xen interrupts every CPU that it runs on, which costs
- * more.
+ * Share what is due; what cannot be shared now stays due.  A source that runs
+ * is paused for each batch, a millisecond or less: for each page of a running
+ * domain Xen interrupts every CPU that it runs on, which costs more.  Then it
+ * runs undisturbed for a while.
  */
-int xenfork__pages_nominate(xenfork_ctx *ctx,
-                            const struct xenfork__dominfo *source,
-                            struct xenfork__pages *pages);
-/* Find the special pages among them: first index, and how many. */
-uint32_t xenfork__pages_special(const struct xenfork__pages *pages,
-                                size_t *first_out);
+int xenfork__pages_share(xenfork_ctx *ctx, struct xenfork__sharing *sharing);
 /*
- * Share all with the image, copy what cannot be shared.  The source does not
- * run.  Pages that came or went since the scan are found and dealt with.
+ * Complete the image: share what is due, copy what cannot be shared, take out
+ * what the source has no more.  The source does not run.
  */
-int xenfork__pages_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
-                         struct xenfork__pages *pages);
+int xenfork__pages_complete(xenfork_ctx *ctx, struct xenfork__sharing *sharing);
 
 #endif

@@ -132,6 +132,39 @@ static int hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
     return 0;
 }
 
+/* Return how much of its share the source needs, with @own pages of its own. */
+static uint64_t needed_share(const struct xenfork__reservation *reservation,
+                             uint64_t own)
+{
+    uint64_t shared = reservation->source_pages - own;
+    uint64_t claimed = reservation->source_pages - reservation->source_share;
+
+    return shared > claimed ? shared - claimed : 0;
+}
+
+int xenfork__reservation_follow(xenfork_ctx *ctx, uint32_t image,
+                                uint32_t source,
+                                struct xenfork__reservation *reservation)
+{
+    struct xenfork__dominfo info;
+    uint64_t share, most = reservation->source_pages;
+    int rc = xenfork__xen_info(ctx, source, &info);
+
+    /* xl mem-set may have lowered it: reservation_source() says so, once. */
+    if (rc == 0 && most > info.max_pages)
+        most = info.max_pages;
+    if (rc < 0 || most <= info.private_pages)
+        return rc;
+    share = needed_share(reservation, info.private_pages);
+    if (share < reservation->source_given)
+        share = reservation->source_given;
+    rc = hand(ctx, image, source, most - info.private_pages,
+              share - reservation->source_given, reservation);
+    if (rc == 0)
+        reservation->source_given = share;
+    return rc;
+}
+
 int xenfork__reservation_source(xenfork_ctx *ctx, uint32_t image,
                                 uint32_t source,
                                 struct xenfork__reservation *reservation)
@@ -141,9 +174,9 @@ int xenfork__reservation_source(xenfork_ctx *ctx, uint32_t image,
 
     if (rc < 0 || reservation->source_pages <= info.private_pages)
         return rc;
-    return hand(ctx, image, source,
-                reservation->source_pages - info.private_pages,
-                reservation->source_share, reservation);
+    return hand(
+        ctx, image, source, reservation->source_pages - info.private_pages,
+        reservation->source_share - reservation->source_given, reservation);
 }
 
 int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,

@@ -15,6 +15,7 @@
 struct xenfork__reservation {
     uint64_t source_pages;   /* the source's memory in all */
     uint64_t source_share;   /* of it: not yet claimed by the source */
+    uint64_t source_given;   /* of that: claimed by it by now */
     uint64_t clone_pages;    /* reserved for each clone */
     uint64_t pages;          /* to claim for all together */
     uint64_t overhead_pages; /* Xen's own structures, not claimable */
@@ -34,7 +35,14 @@ int xenfork__reservation_check(xenfork_ctx *ctx,
 /* Claim it all in the name of the image. */
 int xenfork__reservation_claim(xenfork_ctx *ctx, uint32_t image,
                                const struct xenfork__reservation *reservation);
-/* Give the source its share of the image's reservation. */
+/*
+ * Give the source as much of its share as it needs now, for the pages that it
+ * shares already.  It does not run.
+ */
+int xenfork__reservation_follow(xenfork_ctx *ctx, uint32_t image,
+                                uint32_t source,
+                                struct xenfork__reservation *reservation);
+/* Give the source what is left of its share of the image's reservation. */
 int xenfork__reservation_source(xenfork_ctx *ctx, uint32_t image,
                                 uint32_t source,
                                 struct xenfork__reservation *reservation);

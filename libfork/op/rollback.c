@@ -7,123 +7,9 @@
 #include "disk/disk.h"
 #include "op/detach.h"
 #include "op/reserve.h"
+#include "op/rollback.h"
 #include "state/files.h"
 #include "state/record.h"
-
-#define SUSPENDED "source.suspended"
-#define STOPPED   "source.stopped"
-
-static bool uuid_of(const struct xenfork__journal *journal, const char *key,
-                    uint32_t n, uint8_t uuid_out[16])
-{
-    const char *text = n == UINT32_MAX
-                           ? xenfork__keyfile_get(journal->keyfile, key)
-                           : xenfork__keyfile_get_nth(journal->keyfile, key, n);
-
-    return text && xenfork__uuid_parse(text, uuid_out);
-}
-
-static bool flag_of(const struct xenfork__journal *journal, const char *key)
-{
-    uint64_t value;
-
-    return xenfork__keyfile_get_u64(journal->keyfile, key, &value) && value;
-}
-
-/* Tell whether it was begun since this host was booted. */
-static bool is_of_this_boot(xenfork_ctx *ctx,
-                            const struct xenfork__journal *journal)
-{
-    const char *boot = xenfork__keyfile_get(journal->keyfile, "boot");
-
-    return boot && !strcmp(boot, ctx->boot);
-}
-
-/*
- * Find the very domain that was the source; another one that has its UUID by
- * now is not touched.  NOTFOUND, not logged
- */
-static int find_source(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                       struct xenfork__dominfo *info_out)
-{
-    struct xenfork__dominfo info;
-    uint8_t uuid[16];
-    uint64_t domid;
-    int rc;
-
-    if (!uuid_of(journal, "source", UINT32_MAX, uuid) ||
-        !xenfork__keyfile_get_u64(journal->keyfile, "source.domid", &domid) ||
-        domid >= XENFORK_DOMID_NONE || !is_of_this_boot(ctx, journal))
-        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no source");
-    rc = xenfork__xen_info(ctx, (uint32_t)domid, &info);
-    if (rc < 0)
-        return rc;
-    if (info.is_dying || memcmp(info.uuid, uuid, 16))
-        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "the source is gone");
-    *info_out = info;
-    return 0;
-}
-
-/* Undo a suspension that we made, or were about to make: the source runs on. */
-static int undo_suspension(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                           uint32_t domid)
-{
-    struct xenfork__dominfo info;
-    int rc;
-
-    if ((rc = xenfork__xen_settle_suspend(ctx, domid)) < 0 ||
-        (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
-        return rc;
-    if (flag_of(journal, "source.was_paused") && !info.is_paused &&
-        (rc = xenfork__xen_pause(ctx, domid)) < 0)
-        return rc;
-    if (info.is_shutdown && info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND &&
-        (rc = xenfork__xen_resume(ctx, domid)) < 0)
-        return rc;
-    /* Not written: it is only if something else cannot be undone. */
-    return xenfork__keyfile_set_u64(ctx, journal->keyfile, SUSPENDED, false);
-}
-
-/* Undo that we stopped the source, or were about to. */
-static int undo_stop(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                     uint32_t domid)
-{
-    struct xenfork__dominfo info;
-    int rc = xenfork__xen_info(ctx, domid, &info);
-
-    if (rc < 0)
-        return rc;
-    /* One that has powered off or crashed before stays as it is. */
-    if ((!info.is_shutdown ||
-         info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND) &&
-        (rc = xenfork__xen_go_on(ctx, domid)) < 0)
-        return rc;
-    return xenfork__keyfile_set_u64(ctx, journal->keyfile, STOPPED, false);
-}
-
-/* Tell whether the source has run since its user paused it. */
-static bool has_run(const struct xenfork__journal *journal,
-                    const struct xenfork__dominfo *info)
-{
-    uint64_t cpu_ns;
-
-    return xenfork__keyfile_get_u64(journal->keyfile, "source.cpu_ns",
-                                    &cpu_ns) &&
-           info->cpu_ns != cpu_ns;
-}
-
-/* Undo a pause that we made. */
-static int undo_pause(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                      uint32_t domid)
-{
-    struct xenfork__dominfo info;
-    int rc = xenfork__xen_info(ctx, domid, &info);
-
-    if (rc < 0 || !info.is_paused ||
-        (flag_of(journal, "source.was_paused") && !has_run(journal, &info)))
-        return rc;
-    return xenfork__xen_unpause(ctx, domid);
-}
 
 /* A disk as a journal speaks of it. */
 struct entry {
@@ -185,7 +71,7 @@ static int undo_snapshots(xenfork_ctx *ctx, struct xenfork__journal *journal)
     uint8_t uuid[16];
     int rc = 0, r;
 
-    if (uuid_of(journal, "source", UINT32_MAX, uuid) &&
+    if (xenfork__journal_uuid(journal, "source", UINT32_MAX, uuid) &&
         (r = xenfork__xen_by_uuid(ctx, uuid, &domid)) < 0 &&
         r != XENFORK_E_NOTFOUND)
         return r;
@@ -206,45 +92,14 @@ static int undo_snapshots(xenfork_ctx *ctx, struct xenfork__journal *journal)
     return rc;
 }
 
-/* Undo everything about the source, which runs on as before. */
-static int undo_source(xenfork_ctx *ctx, struct xenfork__journal *journal)
-{
-    struct xenfork__dominfo info;
-    int rc = find_source(ctx, journal, &info);
-
-    if (rc < 0)
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (flag_of(journal, SUSPENDED))
-        return undo_suspension(ctx, journal, info.domid);
-    if (flag_of(journal, STOPPED))
-        return undo_stop(ctx, journal, info.domid);
-    return flag_of(journal, "source.pausing")
-               ? undo_pause(ctx, journal, info.domid)
-               : 0;
-}
-
 static int undo_frozen(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     uint8_t uuid[16];
 
-    if (!flag_of(journal, "source.freezing") ||
-        !uuid_of(journal, "source", UINT32_MAX, uuid))
+    if (!xenfork__journal_flag(journal, "source.freezing") ||
+        !xenfork__journal_uuid(journal, "source", UINT32_MAX, uuid))
         return 0;
     return xenfork__record_remove(ctx, XENFORK_KIND_FROZEN, uuid);
-}
-
-/* Undo that the domain was told that it is a source. */
-static int undo_published(xenfork_ctx *ctx, struct xenfork__journal *journal)
-{
-    struct xenfork__dominfo info;
-    int rc;
-
-    if (!flag_of(journal, "source.published"))
-        return 0;
-    rc = find_source(ctx, journal, &info);
-    if (rc < 0)
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    return xenfork__xen_guest_retract(ctx, info.domid);
 }
 
 /*
@@ -284,7 +139,7 @@ static int undo_domain(xenfork_ctx *ctx, const struct xenfork__journal *journal,
     uint32_t domid;
     int rc;
 
-    if (!is_of_this_boot(ctx, journal))
+    if (!xenfork__journal_is_of_this_boot(ctx, journal))
         return 0; /* it went with the host */
     rc = xenfork__xen_by_uuid(ctx, uuid, &domid);
     if (rc == 0 && n != UINT32_MAX)
@@ -322,13 +177,13 @@ static int undo_records(xenfork_ctx *ctx, struct xenfork__journal *journal)
     uint32_t n;
     int rc = 0, r;
 
-    for (n = 0;
-         n < XENFORK__JOURNAL_MAX_NTH && uuid_of(journal, "clone", n, uuid);
+    for (n = 0; n < XENFORK__JOURNAL_MAX_NTH &&
+                xenfork__journal_uuid(journal, "clone", n, uuid);
          n++) {
         r = undo_record(ctx, journal, XENFORK_KIND_CLONE, n, uuid);
         rc = rc < 0 ? rc : r;
     }
-    if (uuid_of(journal, "image", UINT32_MAX, uuid)) {
+    if (xenfork__journal_uuid(journal, "image", UINT32_MAX, uuid)) {
         r = undo_record(ctx, journal, XENFORK_KIND_IMAGE, UINT32_MAX, uuid);
         rc = rc < 0 ? rc : r;
     }
@@ -347,8 +202,8 @@ static int undo_start(xenfork_ctx *ctx, struct xenfork__journal *journal)
     char mark[37];
     int rc;
 
-    if (!is_of_this_boot(ctx, journal) ||
-        !uuid_of(journal, "start", UINT32_MAX, uuid))
+    if (!xenfork__journal_is_of_this_boot(ctx, journal) ||
+        !xenfork__journal_uuid(journal, "start", UINT32_MAX, uuid))
         return 0;
     if ((rc = xenfork__xen_by_uuid(ctx, uuid, &domid)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
@@ -397,7 +252,7 @@ static int undo_image_claim(xenfork_ctx *ctx, struct xenfork__journal *journal)
     uint32_t domid;
     int rc;
 
-    if (!uuid_of(journal, "claim.image", UINT32_MAX, uuid) ||
+    if (!xenfork__journal_uuid(journal, "claim.image", UINT32_MAX, uuid) ||
         !xenfork__keyfile_get_u64(journal->keyfile, "claim.max_pages",
                                   &max_pages))
         return 0;
@@ -411,7 +266,7 @@ static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     uint8_t uuid[16];
 
-    if (!uuid_of(journal, "source", UINT32_MAX, uuid))
+    if (!xenfork__journal_uuid(journal, "source", UINT32_MAX, uuid))
         return 0;
     return xenfork__claim_settle(ctx, uuid, NULL);
 }
@@ -428,8 +283,8 @@ static int undo_reserve(xenfork_ctx *ctx, struct xenfork__journal *journal)
     uint32_t domid;
     int rc;
 
-    if (!is_of_this_boot(ctx, journal) ||
-        !uuid_of(journal, "reserve", UINT32_MAX, uuid) ||
+    if (!xenfork__journal_is_of_this_boot(ctx, journal) ||
+        !xenfork__journal_uuid(journal, "reserve", UINT32_MAX, uuid) ||
         !xenfork__keyfile_get_u64(journal->keyfile, "reserve.pages", &pages))
         return 0;
     if ((rc = xenfork__xen_by_uuid(ctx, uuid, &domid)) < 0 ||
@@ -441,7 +296,8 @@ static int undo_reserve(xenfork_ctx *ctx, struct xenfork__journal *journal)
 
 static bool is_suspended(const struct xenfork__journal *journal)
 {
-    return flag_of(journal, SUSPENDED) || flag_of(journal, STOPPED);
+    return xenfork__journal_flag(journal, XENFORK__UNDO_SUSPENDED) ||
+           xenfork__journal_flag(journal, XENFORK__UNDO_STOPPED);
 }
 
 /*
@@ -469,9 +325,12 @@ int xenfork__journal_rollback(xenfork_ctx *ctx,
                               struct xenfork__journal *journal)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__journal *) = {
-        undo_snapshots,    undo_source,  undo_frozen, undo_published,
-        undo_start,        undo_records, undo_disks,  undo_image_claim,
-        undo_source_claim, undo_reserve,
+        undo_snapshots,       xenfork__undo_source,
+        xenfork__undo_muting, xenfork__undo_logging,
+        undo_frozen,          xenfork__undo_published,
+        undo_start,           undo_records,
+        undo_disks,           undo_image_claim,
+        undo_source_claim,    undo_reserve,
     };
     bool was_suspended = is_suspended(journal);
     cleanup_free char *reason = NULL;

@@ -66,7 +66,7 @@ static int stop(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
 int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const struct xenfork__dominfo *info, int how,
-                            uint32_t timeout_ms)
+                            uint32_t timeout_ms, uint64_t *asked_ns_out)
 {
     bool is_stop;
     int rc;
@@ -75,6 +75,7 @@ int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
         (rc = xenfork__journal_suspending(ctx, journal, is_stop)) < 0 ||
         (rc = xenfork__xen_mark_suspended(ctx, info->domid)) < 0)
         return rc;
+    *asked_ns_out = xenfork__now_ns();
     return is_stop ? stop(ctx, info, timeout_ms)
                    : ask(ctx, journal, info, timeout_ms);
 }

@@ -18,11 +18,11 @@ int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
 /*
  * Suspend a source, or stop it where it is; @how: XENFORK_QUIESCE_*.  If it was
  * paused, it is paused again later.  On failure it runs as before, or does so
- * when the journal is undone.
+ * when the journal is undone.  asked_ns_out: when it was asked, or stopped
  */
 int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const struct xenfork__dominfo *info, int how,
-                            uint32_t timeout_ms);
+                            uint32_t timeout_ms, uint64_t *asked_ns_out);
 /* Commit: remove the journal, and tell the keeper.  Frees @journal on success
  */
 int xenfork__source_commit(xenfork_ctx *ctx, struct xenfork__journal *journal,

@@ -39,4 +39,13 @@ void xenfork__journal_free(xenfork_ctx *ctx, struct xenfork__journal *journal);
 /* List the names in the journals' directory.  Caller frees */
 int xenfork__journal_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out);
 
+/* Read the journal: a UUID (@n UINT32_MAX: the only one), and a flag. */
+bool xenfork__journal_uuid(const struct xenfork__journal *journal,
+                           const char *key, uint32_t n, uint8_t uuid_out[16]);
+bool xenfork__journal_flag(const struct xenfork__journal *journal,
+                           const char *key);
+/* Tell whether it was begun since this host was booted. */
+bool xenfork__journal_is_of_this_boot(xenfork_ctx *ctx,
+                                      const struct xenfork__journal *journal);
+
 #endif

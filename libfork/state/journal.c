@@ -157,6 +157,37 @@ int xenfork__journal_pausing(xenfork_ctx *ctx, struct xenfork__journal *journal)
     return rc < 0 ? rc : save(ctx, journal);
 }
 
+int xenfork__journal_logging(xenfork_ctx *ctx, struct xenfork__journal *journal)
+{
+    int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.logging",
+                                      true);
+
+    return rc < 0 ? rc : xenfork__journal_pausing(ctx, journal);
+}
+
+int xenfork__journal_muting(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                            uint32_t n, const char *ifname)
+{
+    int rc = xenfork__keyfile_set_nth(ctx, journal->keyfile, "source.nic", n,
+                                      ifname);
+
+    return rc < 0 ? rc
+                  : xenfork__keyfile_set_u64(ctx, journal->keyfile,
+                                             "source.muted", true);
+}
+
+int xenfork__journal_muted(xenfork_ctx *ctx, struct xenfork__journal *journal)
+{
+    return xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.muted",
+                                    false);
+}
+
+int xenfork__journal_logged(xenfork_ctx *ctx, struct xenfork__journal *journal)
+{
+    return xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.logging",
+                                    false);
+}
+
 int xenfork__journal_stopping(xenfork_ctx *ctx,
                               struct xenfork__journal *journal, bool was_paused,
                               uint64_t cpu_ns)
@@ -332,6 +363,33 @@ bool xenfork__journal_exists(xenfork_ctx *ctx, const char *id)
                                                   NULL);
 
     return !path || access(path, F_OK) == 0;
+}
+
+bool xenfork__journal_uuid(const struct xenfork__journal *journal,
+                           const char *key, uint32_t n, uint8_t uuid_out[16])
+{
+    const char *text = n == UINT32_MAX
+                           ? xenfork__keyfile_get(journal->keyfile, key)
+                           : xenfork__keyfile_get_nth(journal->keyfile, key, n);
+
+    return text && xenfork__uuid_parse(text, uuid_out);
+}
+
+bool xenfork__journal_flag(const struct xenfork__journal *journal,
+                           const char *key)
+{
+    uint64_t value;
+
+    return xenfork__keyfile_get_u64(journal->keyfile, key, &value) && value;
+}
+
+/* Tell whether it was begun since this host was booted. */
+bool xenfork__journal_is_of_this_boot(xenfork_ctx *ctx,
+                                      const struct xenfork__journal *journal)
+{
+    const char *boot = xenfork__keyfile_get(journal->keyfile, "boot");
+
+    return boot && !strcmp(boot, ctx->boot);
 }
 
 int xenfork__journal_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out)

@@ -47,6 +47,18 @@ int xenfork__journal_publishing(xenfork_ctx *ctx,
 /* Note that the source is paused now and then. */
 int xenfork__journal_pausing(xenfork_ctx *ctx,
                              struct xenfork__journal *journal);
+/* Note that it is, and that Xen logs what it writes. */
+int xenfork__journal_logging(xenfork_ctx *ctx,
+                             struct xenfork__journal *journal);
+/* Note that Xen does so no more: durable with the next entry. */
+int xenfork__journal_logged(xenfork_ctx *ctx, struct xenfork__journal *journal);
+/*
+ * Note that its nth NIC is muted, and that all hear again.  Durable with the
+ * next entry
+ */
+int xenfork__journal_muting(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                            uint32_t n, const char *ifname);
+int xenfork__journal_muted(xenfork_ctx *ctx, struct xenfork__journal *journal);
 /*
  * Note that the source is paused for one moment, so that it can be told who did
  * it: if its user had paused it at @info, and it has run since, we did.

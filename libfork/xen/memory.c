@@ -115,16 +115,11 @@ int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out)
  * getpageframeinfo3 looks each page up with P2M_ALLOC, which also makes a
  * fork take over what it has not yet (xen/arch/x86/domctl.c, 4.17).
  */
-int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
-                         uint32_t count, bool *present_out)
+static int look(xenfork_ctx *ctx, struct xenfork__batch *b, uint32_t domid,
+                uint32_t count, bool *present_out)
 {
-    struct xenfork__batch *b = batch(ctx);
     uint32_t i;
 
-    if (!b)
-        return XENFORK_E_NOMEM;
-    for (i = 0; i < count; i++)
-        b->pfns[i] = first + i;
     memset(&b->domctl, 0, sizeof(b->domctl));
     b->domctl.cmd = XEN_DOMCTL_getpageframeinfo3;
     b->domctl.interface_version = XEN_DOMCTL_INTERFACE_VERSION;
@@ -140,6 +135,33 @@ int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
         present_out[i] = b->pfns[i] != XEN_DOMCTL_PFINFO_XTAB &&
                          b->pfns[i] != XEN_DOMCTL_PFINFO_BROKEN;
     return 0;
+}
+
+int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
+                         uint32_t count, bool *present_out)
+{
+    struct xenfork__batch *b = batch(ctx);
+    uint32_t i;
+
+    if (!b)
+        return XENFORK_E_NOMEM;
+    for (i = 0; i < count; i++)
+        b->pfns[i] = first + i;
+    return look(ctx, b, domid, count, present_out);
+}
+
+int xenfork__xen_present_at(xenfork_ctx *ctx, uint32_t domid,
+                            const uint64_t *gfns, uint32_t count,
+                            bool *present_out)
+{
+    struct xenfork__batch *b = batch(ctx);
+    uint32_t i;
+
+    if (!b)
+        return XENFORK_E_NOMEM;
+    for (i = 0; i < count; i++)
+        b->pfns[i] = gfns[i];
+    return look(ctx, b, domid, count, present_out);
 }
 
 /* Run the first @count of the batch's sharing operations. */
@@ -284,6 +306,28 @@ int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
     }
     xenforeignmemory_unmap(fmem, from, count);
     return to ? 0 : ctx->error.code;
+}
+
+/*
+ * Xen takes a shared page out of sharing first, which may need a page more for
+ * the moment (guest_remove_page(), xen/common/memory.c, 4.17).  Unlike
+ * XENMEM_remove_from_physmap this frees the page.
+ */
+int xenfork__xen_drop(xenfork_ctx *ctx, uint32_t image, const uint64_t *gfns,
+                      uint32_t count)
+{
+    xen_pfn_t pfns[XENFORK__BATCH];
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        pfns[i] = gfns[i];
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
+    if (xc_domain_decrease_reservation_exact(ctx->xen->xch, image, count, 0,
+                                             pfns))
+        return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
+                             "domain %u: cannot replace %u pages", image,
+                             count);
+    return 0;
 }
 
 /*

@@ -291,6 +291,10 @@ int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out);
  */
 int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
                          uint32_t count, bool *present_out);
+/* Tell it of count <= XENFORK__BATCH gfns anywhere. */
+int xenfork__xen_present_at(xenfork_ctx *ctx, uint32_t domid,
+                            const uint64_t *gfns, uint32_t count,
+                            bool *present_out);
 /*
  * Give the domain pages of its own in place of shared ones; those that a fork
  * has not yet come too.  count <= XENFORK__BATCH.  What there is no memory for
@@ -312,6 +316,12 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
 int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
                        const uint64_t *gfns, const uint64_t *handles,
                        uint32_t count, bool *is_shared_out);
+/*
+ * Take pages out of the image, which has them all; count <= XENFORK__BATCH.
+ * HOSTMEM
+ */
+int xenfork__xen_drop(xenfork_ctx *ctx, uint32_t image, const uint64_t *gfns,
+                      uint32_t count);
 /* Copy pages that cannot be shared; count <= XENFORK__BATCH. */
 int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
                       const uint64_t *gfns, uint32_t count);
@@ -320,6 +330,21 @@ int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
  * paused and has never run.
  */
 int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone);
+
+/* What a running domain writes: xen/dirty.c */
+/* Begin to log it.  BUSY with remedy: somebody else does */
+int xenfork__xen_dirty_begin(xenfork_ctx *ctx, uint32_t domid);
+/* Count the pages written since they were last taken. */
+int xenfork__xen_dirty_count(xenfork_ctx *ctx, uint32_t domid,
+                             uint64_t *count_out);
+/*
+ * Take them: a bit for each gfn below @end, a multiple of 64.  Pages that have
+ * come count as written; those that have gone do not.
+ */
+int xenfork__xen_dirty_take(xenfork_ctx *ctx, uint32_t domid, uint64_t end,
+                            uint64_t *bitmap_out);
+/* End the log; there is none: success. */
+int xenfork__xen_dirty_end(xenfork_ctx *ctx, uint32_t domid);
 
 /* Clones: xen/restore.c */
 struct xenfork__clone_disk {

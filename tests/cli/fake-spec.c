@@ -132,6 +132,20 @@ int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms)
     return 0;
 }
 
+int xenfork_spec_set_max_stun_ms(xenfork_spec *spec, uint32_t max_stun_ms)
+{
+    (void)spec;
+    note("max-stun %" PRIu32, max_stun_ms);
+    return 0;
+}
+
+int xenfork_spec_set_pace(xenfork_spec *spec, uint32_t percent)
+{
+    (void)spec;
+    note("pace %" PRIu32, percent);
+    return 0;
+}
+
 int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags)
 {
     (void)spec;

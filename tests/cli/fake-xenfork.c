@@ -147,9 +147,10 @@ const char *xenfork_stage_name(int stage)
 
 const char *xenfork_count_name(int counter)
 {
-    static const char *const names[] = {"pages_shared", "pages_copied",
-                                        "hypercalls",   "processes",
-                                        "xenstore_ops", "xenstore_waits"};
+    static const char *const names[] = {
+        "pages_shared", "pages_copied", "hypercalls",
+        "processes",    "xenstore_ops", "xenstore_waits",
+        "rounds",       "pages_again",  "pages_last"};
 
     return names[counter];
 }

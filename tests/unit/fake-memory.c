@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/internal.h"
 #include "xen/host-memory.h"
@@ -105,8 +106,21 @@ bool fake_add_page(struct fake_domain *d, uint64_t gfn, uint64_t content)
 {
     if (!take_page(d))
         return false;
-    insert(d, gfn, new_frame(content, 0));
+    insert(d, gfn, new_frame(content, 0))->is_dirty = true;
     return true;
+}
+
+void fake_remove_page(struct fake_domain *d, uint64_t gfn)
+{
+    struct fake_page *page = fake_page(d, gfn);
+
+    if (!page)
+        abort();
+    if (!--frame_of(page)->refs)
+        fake->free_pages++;
+    d->page_count--;
+    memmove(page, page + 1,
+            (size_t)(d->pages + d->page_count - page) * sizeof(*page));
 }
 
 void fake_add_shared(struct fake_domain *d, uint64_t gfn, uint32_t frame)
@@ -167,6 +181,7 @@ void fake_write(uint32_t domid, uint64_t gfn, uint64_t content)
     if (!d || !fake_populate(d, gfn))
         abort();
     page = fake_page(d, gfn);
+    page->is_dirty = true;
     frame = frame_of(page);
     if (frame->refs > 1) {
         if (!take_page(d)) {
@@ -337,6 +352,23 @@ int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
     return fake_leave(0);
 }
 
+int xenfork__xen_present_at(xenfork_ctx *ctx, uint32_t domid,
+                            const uint64_t *gfns, uint32_t count,
+                            bool *present_out)
+{
+    struct fake_domain *d = fake_domain(domid);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    if (count > XENFORK__BATCH)
+        fake_violation("present_at: %u gfns at once", count);
+    for (i = 0; i < count; i++)
+        present_out[i] = fake_populate(d, gfns[i]);
+    return fake_leave(0);
+}
+
 int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
                          uint32_t count)
 {
@@ -378,6 +410,7 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
         return no_domain(ctx, source);
     if (count > XENFORK__BATCH)
         fake_violation("nominate: %u gfns at once", count);
+    usleep(fake->nominate_ms * 1000);
     for (i = 0; i < count; i++) {
         struct fake_page *page = fake_page(d, gfns[i]);
 
@@ -401,8 +434,13 @@ int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
     FAKE_ENTER(ctx);
     if (!s || s->is_dying || !d || d->is_dying)
         return no_domain(ctx, s ? image : source);
-    if (!s->is_shutdown)
-        fake_violation("pages shared while domain %u runs", source);
+    if (!s->is_shutdown && !s->is_logging)
+        fake_violation("pages shared while domain %u runs, and nothing tells "
+                       "what it writes",
+                       source);
+    if (!s->is_shutdown && !s->is_paused && !s->parent &&
+        s->claimed_pages + fake_private_pages(s) < s->page_count)
+        fake_violation("domain %u has no right to all of its memory", source);
     if (count > XENFORK__BATCH)
         fake_violation("share: %u gfns at once", count);
     for (i = 0; i < count; i++) {
@@ -416,6 +454,28 @@ int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
             fake_add_shared(d, gfns[i], page->frame);
             is_shared_out[i] = true;
         }
+    }
+    return fake_leave(0);
+}
+
+/* As guest_remove_page(), xen/common/memory.c */
+int xenfork__xen_drop(xenfork_ctx *ctx, uint32_t image, const uint64_t *gfns,
+                      uint32_t count)
+{
+    struct fake_domain *d = fake_domain(image);
+    uint32_t i;
+
+    FAKE_ENTER(ctx);
+    if (!d || d->is_dying)
+        return no_domain(ctx, image);
+    if (!count || count > XENFORK__BATCH)
+        fake_violation("drop: %u gfns at once", count);
+    for (i = 0; i < count; i++) {
+        if (!fake_page(d, gfns[i]))
+            return fake_leave(xenfork__fail(ctx, XENFORK_E_HOSTMEM, EINVAL,
+                                            "the image has no gfn %llx",
+                                            (unsigned long long)gfns[i]));
+        fake_remove_page(d, gfns[i]);
     }
     return fake_leave(0);
 }

@@ -72,13 +72,15 @@ static void put_domain(FILE *f, const struct fake_domain *d)
 
     xenfork__uuid_print(d->uuid, uuid);
     fprintf(f,
-            "domain %u \"%s\" %s type %d%s%s%s%s%s%s%s%s%s reason %d "
+            "domain %u \"%s\" %s type %d%s%s%s%s%s%s%s%s%s%s reason %d "
             "vcpus %u max %llu claimed %llu parent %u\n",
             d->domid, d->name, uuid, d->type, d->is_image ? " image" : "",
             d->is_paused ? " paused" : "", d->is_shutdown ? " shutdown" : "",
             d->is_dying ? " dying" : "", d->has_run ? " ran" : "",
             d->is_loaded ? " loaded" : "", d->is_suspend_asked ? " asked" : "",
-            *d->is_short ? " short " : "", d->is_short, d->shutdown_reason, d->max_vcpus, (unsigned long long)d->max_pages,
+            d->is_logging ? " logging" : "", *d->is_short ? " short " : "",
+            d->is_short, d->shutdown_reason, d->max_vcpus,
+            (unsigned long long)d->max_pages,
             (unsigned long long)d->claimed_pages, d->parent);
     fprintf(f, "  asks \"%s\" told \"%s\"\n", d->asks, d->told);
     for (i = 0; i < d->disk_count; i++) {
@@ -89,7 +91,10 @@ static void put_domain(FILE *f, const struct fake_domain *d)
     for (i = 0; i < d->nic_count; i++) {
         xenfork__mac_print(d->nics[i].mac, mac);
         fprintf(f, "  nic %d %s %s %s %s\n", d->nics[i].devid, mac,
-                d->nics[i].bridge, d->nics[i].is_up ? "up" : "down",
+                d->nics[i].bridge,
+                d->nics[i].is_muted ? "muted"
+                : d->nics[i].is_up  ? "up"
+                                    : "down",
                 d->nics[i].on);
     }
     put_guest(f, &d->guest);

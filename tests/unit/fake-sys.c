@@ -279,6 +279,42 @@ int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname)
     return fake_leave(0);
 }
 
+int xenfork__sys_mute(xenfork_ctx *ctx, const char *ifname)
+{
+    struct fake_nic *nic = nic_of(ifname);
+
+    FAKE_ENTER(ctx);
+    if (!nic)
+        return no_interface(ctx, ifname);
+    if (!nic->is_up || nic->cannot_hold)
+        fake_violation("%s muted", ifname);
+    nic->is_muted = true;
+    return fake_leave(0);
+}
+
+int xenfork__sys_unmute(xenfork_ctx *ctx, const char *ifname)
+{
+    struct fake_nic *nic = nic_of(ifname);
+
+    FAKE_ENTER(ctx);
+    if (nic)
+        nic->is_muted = false;
+    return fake_leave(0);
+}
+
+void xenfork__sys_netback(const char *ifname, struct xenfork__netback *netback)
+{
+    (void)ifname;
+    netback->threads[netback->count++] = 1;
+}
+
+bool xenfork__sys_netback_wait(const struct xenfork__netback *netback,
+                               uint32_t timeout_ms)
+{
+    (void)timeout_ms;
+    return netback->count;
+}
+
 int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge)
 {
     struct fake_nic *nic = nic_of(ifname);

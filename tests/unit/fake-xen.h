@@ -45,6 +45,7 @@ struct fake_frame {
 struct fake_page {
     uint64_t gfn;
     uint32_t frame;
+    bool is_dirty;      /* written since the log was last taken */
     bool is_unsharable; /* nominating it fails: only a copy will do */
 };
 
@@ -72,8 +73,9 @@ struct fake_nic {
     int devid;
     uint8_t mac[6];
     char bridge[16];
-    bool is_up;              /* host side of the link */
-    bool was_up;             /* when libxl had made it */
+    bool is_up;  /* host side of the link */
+    bool was_up; /* when libxl had made it */
+    bool is_muted;
     char on[16];             /* the bridge that it is a port of */
     char script[16], ip[32]; /* "": none */
     char ifname[16];         /* vifname=; "": none */
@@ -101,15 +103,17 @@ struct fake_domain {
     int shutdown_reason;
     bool has_run; /* unpaused once, or the user's */
     char made_for[37];
-    bool is_whole;  /* has all of its memory, made without a fork */
+    bool is_whole;      /* has all of its memory, made without a fork */
     bool is_unfinished; /* made without libxl's restore, not introduced yet */
-    bool is_loaded; /* an image that was given the vCPU state */
+    bool is_loaded;     /* an image that was given the vCPU state */
     bool can_suspend;
     int on_suspend;        /* FAKE_OBEYS, … */
     bool is_suspend_asked; /* of a requester that was killed */
     char uses[32]; /* of Xen's; "": nothing, it may be stopped anywhere */
     bool begins_to_use, never_stops, is_stopped;
     bool never_drains;
+    bool is_logging;     /* what it writes */
+    bool is_migrated;    /* somebody else logs it */
     uint32_t unpausings; /* by its user, while QEMU begins to copy its disk */
     uint64_t cpu_ns;
     bool is_marked;       /* as once suspended by us: harmless for ever */
@@ -134,7 +138,7 @@ struct fake_domain {
     bool has_ring_event; /* nobody has heard of it yet */
     bool is_waiting;     /* for an answer */
     uint32_t listener;   /* whose the ring is: fake-rings.c */
-    char is_short[16]; /* /libxl/D/xenfork-memory */
+    char is_short[16];   /* /libxl/D/xenfork-memory */
 };
 
 struct fake_keeper {
@@ -171,11 +175,11 @@ struct fake_thin {
 #define FAKE_AFTER  1
 
 struct fake {
-    char dir[FAKE_PATH];     /* everything that tests write is in here */
-    char written[FAKE_PATH]; /* a file that somebody writes to */
+    char dir[FAKE_PATH];            /* everything that tests write is in here */
+    char written[FAKE_PATH];        /* a file that somebody writes to */
     char overlapping[2][FAKE_PATH]; /* two disks with a block in common */
-    uint32_t boots;          /* of the host: see fake_reboot() */
-    bool is_fast; /* libxl's restore is not needed */
+    uint32_t boots;                 /* of the host: see fake_reboot() */
+    bool is_fast;                   /* libxl's restore is not needed */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
     bool cannot_thin, cannot_protect, has_no_space, pool_is_full,
         mirror_is_broken;
@@ -217,7 +221,14 @@ struct fake {
     int crash_when;
     char marked[65536];
     void (*on_wait)(void); /* what happens while somebody waits */
-    uint64_t race_gfn;     /* the guest writes here between nominate, share */
+    void (*on_unpause)(void);
+    uint32_t nominate_ms; /* that nominating takes */
+    uint64_t race_gfn;    /* the guest writes here as it goes to suspension */
+    uint32_t busy_pages;  /* from gfn 1 on: written now and then */
+    bool busy_changes;    /* with something else than before */
+    bool is_impatient;    /* the last round is to take no time at all */
+    uint64_t leaves_gfn;  /* given back as it goes to suspension; 0: none */
+    uint64_t comes_gfn;   /* taken then; 0: none */
 };
 
 extern struct fake *fake;
@@ -323,6 +334,9 @@ void fake_copy_string(char *dst, size_t bytes, const char *src);
 bool fake_add_page(struct fake_domain *d, uint64_t gfn, uint64_t content);
 void fake_add_shared(struct fake_domain *d, uint64_t gfn, uint32_t frame);
 void fake_drop_pages(struct fake_domain *d);
+/* A guest that is busy writes to so many pages, if it runs. */
+void fake_run_on(struct fake_domain *d, uint32_t pages);
+void fake_remove_page(struct fake_domain *d, uint64_t gfn);
 /* Put in the page that a fork has not touched yet. */
 bool fake_populate(struct fake_domain *d, uint64_t gfn);
 void fake_poll_keepers(void);

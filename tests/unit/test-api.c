@@ -290,6 +290,10 @@ static void test_setters_without(void **state)
     REFUSED(xenfork_spec_set_quiesce(spec, 2));
     REFUSED(xenfork_spec_set_timeout_ms(NULL, 1));
     REFUSED(xenfork_spec_set_timeout_ms(spec, 0));
+    REFUSED(xenfork_spec_set_max_stun_ms(NULL, 1));
+    REFUSED(xenfork_spec_set_max_stun_ms(spec, 0));
+    REFUSED(xenfork_spec_set_pace(NULL, 1));
+    REFUSED(xenfork_spec_set_pace(spec, 100));
     REFUSED(xenfork_spec_set_flags(NULL, 0));
     REFUSED(xenfork_spec_set_flags(spec, 1U << 31));
 #undef REFUSED

@@ -54,7 +54,8 @@ static void test_clean(void **state)
         {"b\303\274cher \342\202\254 \360\237\230\200",
          "b\303\274cher \342\202\254 \360\237\230\200"},
         /* CSI in one byte, and as a character; what is cut off. */
-        {"\2332J \302\2332J \303", "?2J ?" "?2J ?"},
+        {"\2332J \302\2332J \303", "?2J ?"
+                                   "?2J ?"},
     };
     xenfork_ctx ctx = {.logger = NULL};
     size_t i;
@@ -76,7 +77,7 @@ static void test_stage_names(void **state)
         "none",    "check", "reserve", "prepare", "suspend",
         "capture", "disks", "share",   "resume",  "seal",
         "create",  "fork",  "attach",  "unpause", "hydrate",
-        "stun",    "total", "ready",   "detach",
+        "stun",    "total", "ready",   "detach",  "pauses",
     };
     int i;
 
@@ -87,6 +88,8 @@ static void test_stage_names(void **state)
     assert_string_equal(xenfork_stage_name(-1), "unknown");
     assert_string_equal(xenfork_count_name(XENFORK_COUNT_PAGES_SHARED),
                         "pages_shared");
+    assert_string_equal(xenfork_count_name(XENFORK_COUNT_PAGES_LAST),
+                        "pages_last");
     assert_string_equal(xenfork_count_name(XENFORK_COUNT_XENSTORE_OPS),
                         "xenstore_ops");
     assert_string_equal(xenfork_count_name(XENFORK_COUNT_XENSTORE_WAITS),

@@ -308,6 +308,24 @@ static void test_quiesce(void **state)
     assert_int_equal(spec->quiesce, XENFORK_QUIESCE_PAUSE);
 }
 
+static void test_stun(void **state)
+{
+    xenfork_spec *spec = *state;
+
+    assert_int_equal(spec->max_stun_ms, 0);
+    assert_int_equal(xenfork_spec_set_max_stun_ms(spec, 0), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_max_stun_ms(spec, 3600001),
+                     XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_max_stun_ms(spec, 1), 0);
+    assert_int_equal(spec->max_stun_ms, 1);
+    assert_int_equal(xenfork_spec_set_flags(spec, XENFORK_FORK_STUN_ANYWAY), 0);
+    assert_int_equal(spec->pace, 50);
+    assert_int_equal(xenfork_spec_set_pace(spec, 96), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_spec_set_pace(spec, 95), 0);
+    assert_int_equal(xenfork_spec_set_pace(spec, 0), 0);
+    assert_int_equal(spec->pace, 0);
+}
+
 static void test_flags(void **state)
 {
     xenfork_spec *spec = *state;
@@ -318,9 +336,9 @@ static void test_flags(void **state)
                      0);
     assert_int_equal(xenfork_spec_set_flags(spec, XENFORK_FORK_EPHEMERAL_CRASH),
                      XENFORK_E_INVAL);
-    assert_int_equal(xenfork_spec_set_flags(spec, 15), 0);
+    assert_int_equal(xenfork_spec_set_flags(spec, 31), 0);
     assert_int_equal(xenfork_spec_set_flags(spec, 3), 0);
-    for (bit = 4; bit < 32; bit++)
+    for (bit = 5; bit < 32; bit++)
         assert_int_equal(xenfork_spec_set_flags(spec, 1U << bit),
                          XENFORK_E_INVAL);
     assert_int_equal(spec->flags, 3);
@@ -336,6 +354,7 @@ int main(void)
         TEST(test_link),         TEST(test_paused),     TEST(test_reserve),
         TEST(test_timeout),      TEST(test_flags),      TEST(test_param),
         TEST(test_param_bounds), TEST(test_mac_prefix), TEST(test_quiesce),
+        TEST(test_stun),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,6 +39,14 @@ static void prepare_plain_paused(void)
     fake_domain_named("src")->is_paused = true;
 }
 
+/* It writes while its memory is shared, and once more each time. */
+static void prepare_busy(void)
+{
+    fake->is_impatient = true;
+    fake->busy_pages = 6;
+    fake_add_guest("src");
+}
+
 static void prepare_thin(void)
 {
     fake_make_thin(fake_add_guest("src"));
@@ -172,6 +180,7 @@ static const struct sweep sweeps[] = {
     {"fast, thin", SWEEP_UNDOES, prepare_fast_thin, fork_one, is_two, 0},
     {"plain", SWEEP_UNDOES, prepare_plain, fork_one, is_one, 0},
     {"plain, paused", SWEEP_UNDOES, prepare_plain_paused, fork_one, is_one, 0},
+    {"busy", SWEEP_UNDOES, prepare_busy, fork_one, is_one, 0},
 };
 
 int main(void)
@@ -189,9 +198,10 @@ int main(void)
         SWEEP(10, residues), SWEEP(10, crashes), SWEEP(11, failures),
         SWEEP(11, residues), SWEEP(11, crashes), SWEEP(12, failures),
         SWEEP(12, residues), SWEEP(12, crashes), SWEEP(13, failures),
-        SWEEP(13, residues), SWEEP(13, crashes),  SWEEP(14, failures),
-        SWEEP(14, residues), SWEEP(14, crashes),  SWEEP(15, failures),
-        SWEEP(15, residues), SWEEP(15, crashes),
+        SWEEP(13, residues), SWEEP(13, crashes), SWEEP(14, failures),
+        SWEEP(14, residues), SWEEP(14, crashes), SWEEP(15, failures),
+        SWEEP(15, residues), SWEEP(15, crashes), SWEEP(16, failures),
+        SWEEP(16, residues), SWEEP(16, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

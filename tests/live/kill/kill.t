@@ -7,7 +7,7 @@
 . "$LIVE/kill.sh"
 
 remember
-for stage in check reserve prepare suspend capture disks share resume seal; do
+for stage in check reserve prepare pauses suspend capture disks share resume seal; do
     kill_stage "$stage"
 done
 

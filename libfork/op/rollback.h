@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What rollback.c undoes of a source: rollback-source.c. */
+#ifndef LIBFORK_ROLLBACK_H
+#define LIBFORK_ROLLBACK_H
+
+#include "state/journal-private.h"
+
+#define XENFORK__UNDO_SUSPENDED "source.suspended"
+#define XENFORK__UNDO_STOPPED   "source.stopped"
+
+/* Undo everything about the source, which runs on as before. */
+int xenfork__undo_source(xenfork_ctx *ctx, struct xenfork__journal *journal);
+/* Let its NICs hear again. */
+int xenfork__undo_muting(xenfork_ctx *ctx, struct xenfork__journal *journal);
+/* End the log of what it writes, which slows it down. */
+int xenfork__undo_logging(xenfork_ctx *ctx, struct xenfork__journal *journal);
+/* Undo that it was told that it is a source. */
+int xenfork__undo_published(xenfork_ctx *ctx, struct xenfork__journal *journal);
+
+#endif
