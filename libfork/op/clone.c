@@ -11,6 +11,7 @@
 #include "op/again.h"
 #include "op/fast.h"
 #include "op/guest.h"
+#include "op/hydrate.h"
 
 static int new_record(struct xenfork__job *job, uint32_t i,
                       struct xenfork__record **record_out)
@@ -100,18 +101,29 @@ static int create(struct xenfork__job *job, uint32_t i,
                      : restore(job, &config, record);
 }
 
-static int fork_memory(struct xenfork__job *job, uint32_t i, uint32_t domid)
+/* One clone, while all are made. */
+struct xenfork__making {
+    struct xenfork__record *record;
+    struct xenfork__plan *plan; /* NULL: libxl's restore has made it */
+    bool is_covered;            /* see xenfork__cover() */
+};
+
+static int fork_memory(struct xenfork__job *job, uint32_t i,
+                       struct xenfork__making *making)
 {
     xenfork_ctx *ctx = job->ctx;
+    uint32_t domid = making->record->domid;
     int rc;
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_FORK, i)) < 0 ||
         (rc = xenfork__xen_fork_memory(ctx, job->image->domid, domid)) < 0 ||
         /* The fork has copied the image's limit, which holds a claim. */
-        (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0)
+        (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0 ||
+        (rc = xenfork__reservation_clone(ctx, job->image->domid, domid,
+                                         &job->reservation)) < 0)
         return rc;
-    return xenfork__reservation_clone(ctx, job->image->domid, domid,
-                                      &job->reservation);
+    return xenfork__cover(ctx, making->record, &job->reservation,
+                          &making->is_covered);
 }
 
 /*
@@ -166,12 +178,6 @@ static int attach(struct xenfork__job *job, uint32_t i,
                                 job->image, i, &job->spec->clones[i]);
 }
 
-/* One clone, while all are made. */
-struct xenfork__making {
-    struct xenfork__record *record;
-    struct xenfork__plan *plan; /* NULL: libxl's restore has made it */
-};
-
 void xenfork__makings_free(struct xenfork__making *makings, uint32_t count)
 {
     uint32_t i;
@@ -190,7 +196,7 @@ static int make(struct xenfork__job *job, uint32_t i)
 
     if ((rc = new_record(job, i, &making->record)) < 0 ||
         (rc = create(job, i, making->record, &making->plan)) < 0 ||
-        (rc = fork_memory(job, i, making->record->domid)) < 0 || !making->plan)
+        (rc = fork_memory(job, i, making)) < 0 || !making->plan)
         return rc;
     return xenfork__fast_finish(job, making->plan, making->record);
 }
@@ -202,7 +208,10 @@ static int complete(struct xenfork__job *job, uint32_t i)
     int rc;
 
     if ((rc = attach(job, i, record, job->makings[i].plan)) < 0 ||
-        (rc = xenfork__record_save(job->ctx, record)) < 0)
+        (rc = xenfork__record_save(job->ctx, record)) < 0 ||
+        /* It lacks what the host may not have. */
+        (!job->makings[i].is_covered &&
+         (rc = xenfork__hydrate(job->ctx, record, 0)) < 0))
         return rc;
     xenfork__job_account(job);
     result->domid = record->domid;

@@ -10,6 +10,7 @@
 #include "base/ids.h"
 #include "op/domain.h"
 #include "op/named.h"
+#include "op/reserve.h"
 #include "op/walk.h"
 
 #define BATCH        1024U
@@ -121,7 +122,8 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                              "domain %u: %llu of %llu pages are found",
                              clone->domid, (unsigned long long)walk.seen,
                              (unsigned long long)clone->pages);
-    return save(ctx, clone, 100);
+    rc = xenfork__uncover(ctx, clone);
+    return rc < 0 ? rc : save(ctx, clone, 100);
 }
 
 /*

@@ -21,6 +21,9 @@ void xenfork__reservation(const xenfork_spec *spec,
 
     *out = (struct xenfork__reservation){0};
     out->clone_pages = xenfork__reserve_pages(spec, guest_pages);
+    /* It lacks pages for good, each of which it may touch. */
+    if (spec->flags & XENFORK_FORK_NO_HYDRATE)
+        out->clone_pages = guest_pages;
     out->pages = out->clone_pages * spec->count;
     out->overhead_pages = spec->count * domain;
     if (!source)
@@ -188,14 +191,6 @@ int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
                 reservation->clone_pages, reservation);
 }
 
-int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
-                             uint64_t max_pages)
-{
-    int rc = xenfork__xen_claim(ctx, image, 0);
-
-    return rc < 0 ? rc : xenfork__xen_set_max_pages(ctx, image, max_pages);
-}
-
 /* Tell whether there is an image of this source other than @except. */
 static bool has_image(const struct xenfork__records *images,
                       const uint8_t source[16], const uint8_t *except)
@@ -207,6 +202,60 @@ static bool has_image(const struct xenfork__records *images,
             (!except || memcmp(images->records[i]->uuid, except, 16)))
             return true;
     return false;
+}
+
+int xenfork__cover(xenfork_ctx *ctx, struct xenfork__record *clone,
+                   const struct xenfork__reservation *reservation,
+                   bool *is_covered_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__dominfo info;
+    uint64_t have, lacks;
+    int rc;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
+        (rc = xenfork__xen_info(ctx, clone->domid, &info)) < 0 ||
+        (rc = xenfork__xen_free_pages(ctx, &have)) < 0)
+        return rc;
+    clone->owned = info.private_pages + reservation->clone_pages;
+    lacks = clone->pages > info.private_pages
+                ? clone->pages - info.private_pages
+                : 0;
+    *is_covered_out = lacks <= info.claimed_pages;
+    if (*is_covered_out || lacks - info.claimed_pages > have / 2)
+        return 0;
+    rc = claim_for(ctx, clone->domid, lacks);
+    *is_covered_out = rc == 0;
+    return rc == XENFORK_E_HOSTMEM ? 0 : rc;
+}
+
+int xenfork__uncover(xenfork_ctx *ctx, const struct xenfork__record *clone)
+{
+    cleanup_records struct xenfork__records images = {0};
+    struct xenfork__dominfo info;
+    int rc;
+
+    if (!clone->owned)
+        return 0;
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
+        (rc = xenfork__xen_info(ctx, clone->domid, &info)) < 0)
+        return rc;
+    /* As a source it has all in reserve that it shares. */
+    if (!info.claimed_pages || has_image(&images, clone->uuid, NULL))
+        return 0;
+    return claim_for(ctx, clone->domid,
+                     clone->owned > info.private_pages
+                         ? clone->owned - info.private_pages
+                         : 0);
+}
+
+int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
+                             uint64_t max_pages)
+{
+    int rc = xenfork__xen_claim(ctx, image, 0);
+
+    return rc < 0 ? rc : xenfork__xen_set_max_pages(ctx, image, max_pages);
 }
 
 int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],

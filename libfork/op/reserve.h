@@ -10,6 +10,7 @@
 
 #include "base/internal.h"
 #include "base/spec.h"
+#include "state/record.h"
 #include "xen/xen.h"
 
 struct xenfork__reservation {
@@ -49,6 +50,17 @@ int xenfork__reservation_source(xenfork_ctx *ctx, uint32_t image,
 /* Reserve memory for a clone. */
 int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
                                struct xenfork__reservation *reservation);
+/*
+ * Reserve all that a clone which is not hydrated may lack: what it touches, and
+ * Xen cannot give, reads as nonsense.  It is not done where it would take more
+ * than half of what is free: then the clone must not run before it is hydrated.
+ * Sets clone->owned: what it may own in all when it is, without asking.
+ */
+int xenfork__cover(xenfork_ctx *ctx, struct xenfork__record *clone,
+                   const struct xenfork__reservation *reservation,
+                   bool *is_covered_out);
+/* Reduce a hydrated clone's reservation to its own; again, if need be. */
+int xenfork__uncover(xenfork_ctx *ctx, const struct xenfork__record *clone);
 /* End the reservation of the image, whose limit is @max_pages again. */
 int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
                              uint64_t max_pages);

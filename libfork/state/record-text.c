@@ -127,6 +127,8 @@ int xenfork__record_to_keyfile(xenfork_ctx *ctx,
                                        record->ephemeral)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "priority",
                                        record->priority)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "owned", record->owned)) <
+            0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrating",
                                        record->is_hydrating)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrated",
@@ -170,7 +172,14 @@ static bool get_u32(const struct xenfork__keyfile *keyfile, const char *key,
     return true;
 }
 
-/* Read a number that older records do not have: 0. */
+/* Read numbers that older records do not have: 0. */
+static bool get_new_u64(const struct xenfork__keyfile *keyfile, const char *key,
+                        uint64_t *out)
+{
+    return !xenfork__keyfile_get(keyfile, key) ||
+           xenfork__keyfile_get_u64(keyfile, key, out);
+}
+
 static bool get_new_u32(const struct xenfork__keyfile *keyfile, const char *key,
                         uint32_t *out)
 {
@@ -317,6 +326,7 @@ bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
            xenfork__keyfile_get_u64(keyfile, "pages", &record->pages) &&
            get_bool(keyfile, "kept", &record->is_kept) &&
            get_new_u32(keyfile, "ephemeral", &record->ephemeral) &&
+           get_new_u64(keyfile, "owned", &record->owned) &&
            get_new_u32(keyfile, "priority", &record->priority) &&
            record->priority <= XENFORK_MAX_PRIORITY &&
            record->ephemeral <= XENFORK__EPHEMERAL_CRASH &&

@@ -56,6 +56,7 @@ struct xenfork__record {
     bool is_hydrating;                    /* clone: wants hydration */
     uint32_t ephemeral;                   /* clone: XENFORK__EPHEMERAL_* */
     uint32_t priority;                    /* clone: see daemon/memory.h */
+    uint64_t owned;                       /* clone: see op/reserve.h; or 0 */
     uint32_t hydrated;                    /* clone: per cent */
     uint32_t detached;                    /* clone: per cent */
     char generation[XENFORK__UUID_CHARS]; /* clone */

@@ -94,6 +94,7 @@ static void test_too_little(void **state)
     struct fake_domain *clone = fake_domain(s->clone);
     uint64_t claimed;
 
+    assert_int_equal(scene_hydrate(s->ctx, s->clone), 0);
     fake_write(s->clone, 1, 4711);
     claimed = clone->claimed_pages;
     fake->free_pages = fake_claimed() + 1;
@@ -479,6 +480,7 @@ static void test_killed(void **state)
     int rc;
 
     for (n = 1; is_killed; n++) {
+        assert_int_equal(scene_hydrate(s->ctx, s->clone), 0);
         claimed = fake_domain(s->clone)->claimed_pages;
         fake_crash_at(n, FAKE_AFTER);
         is_killed = fake_crash(detach_it, s, &rc);

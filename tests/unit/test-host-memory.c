@@ -139,6 +139,10 @@ static void test_turns(void **state)
     assert_int_equal(scene_hydrate(ctx, fake_domain_named("safe")->domid), 0);
     fake_domain_named("mine")->is_paused = true;
     look();
+    /* All that it lacks is reserved; as if it were not. */
+    assert_int_equal(xenfork_memory_turn(memory, row("lazy")), 0);
+    fake_domain_named("lazy")->claimed_pages = 0;
+    look();
     assert_int_equal(xenfork_memory_turn(memory, row("lazy")), 1);
     assert_int_equal(xenfork_memory_turn(memory, row("low")), 2);
     assert_int_equal(xenfork_memory_turn(memory, row("high")), 3);
