@@ -43,10 +43,12 @@ static int load_image_config(struct xenfork__job *job)
     return xenfork__xen_config_parse(job->ctx, json, &job->config);
 }
 
+/*
+ * Check an image.  The clones' identities are checked when they are chosen,
+ * right after this: nothing runs that would stand still in vain.
+ */
 static int check_image(struct xenfork__job *job)
 {
-    struct xenfork__taken taken = {0};
-    uint32_t i;
     int rc;
 
     if (xenfork__image_is_broken(&job->info)) {
@@ -59,14 +61,7 @@ static int check_image(struct xenfork__job *job)
                                job->image->name, job->image->parent_name);
     }
     if ((rc = load_image_config(job)) < 0 ||
-        (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0 ||
-        (rc = xenfork__taken_load(job->ctx, &taken)) < 0)
-        return rc;
-    for (i = 0; i < job->spec->count && rc >= 0; i++)
-        rc = xenfork__identity_check(job->ctx, job->spec, i, job->config,
-                                     &taken);
-    xenfork__taken_free(&taken);
-    if (rc < 0)
+        (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0)
         return rc;
     xenfork__reservation(job->spec, NULL, job->image->pages, &job->reservation);
     return xenfork__reservation_check(job->ctx, &job->reservation);
