@@ -37,7 +37,6 @@ static const char *object_to_settings(const libxl_domain_config *config)
         bool is_there;
         const char *what;
     } kinds[] = {
-        {c->type != LIBXL_DOMAIN_TYPE_PVH, "it is not a PVH domain"},
         {is_set(c->driver_domain), "it is a driver domain"},
         {is_set(c->xend_suspend_evtchn_compat), "it has xend's event channel"},
         {c->passthrough != LIBXL_PASSTHROUGH_DISABLED, "it uses the IOMMU"},

@@ -222,6 +222,8 @@ static const char *object_early(const struct xenfork__fast *fast,
     const libxl_domain_build_info *b = &fast->config.b_info;
     uint32_t i;
 
+    if (fast->config.c_info.type != LIBXL_DOMAIN_TYPE_PVH)
+        return "it is not a PVH domain";
     /* libxl_domain_need_memory() would leave pointers to what it frees. */
     if (b->cpumap.size && !b->num_vcpu_hard_affinity)
         return "its CPUs are given in libxl's old way";
