@@ -16,7 +16,7 @@ for memory in 128 1024; do
         for _ in $(seq "$vcpus"); do busy_memory "$name" 8; done
         busy_disk "$name"
         busy_net 10.0.0.2
-        for i in $(seq "$forks"); do
+        for _ in $(seq "$forks"); do
             compared "$name" clone
             timeout 100 xl fork-destroy --yes clone
         done
