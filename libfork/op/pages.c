@@ -337,26 +337,29 @@ static int rest(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
         return 0;
     while (!ctx->is_cancelled && xenfork__sleep_towards(end_ns))
         ;
-    return xenfork__enter(ctx, ctx->stage, XENFORK_ALL, 0);
+    return ctx->is_cancelled ? xenfork__enter(ctx, ctx->stage, XENFORK_ALL, 0)
+                             : 0;
 }
 
 int xenfork__pages_share(xenfork_ctx *ctx, struct xenfork__sharing *sharing)
 {
     struct xenfork__pages *pages = sharing->pages;
-    uint64_t gfn, total = pages->end, step = total / 100 + 1, shown = 0;
+    uint64_t total = xenfork__pages_due(pages), step = total / 100 + 1;
+    uint64_t gfn, done = 0, shown = 0;
     struct batch batch;
     int rc = 0;
 
     for (gfn = 0; (gfn = next_batch(pages, gfn, &batch)), batch.count;) {
         uint64_t start_ns = xenfork__now_ns(), work_ns;
 
+        done += batch.count;
         rc = share_batch(ctx, sharing, &batch);
         work_ns = xenfork__now_ns() - start_ns;
         sharing->work_ns += work_ns;
         if (rc < 0 || (rc = rest(ctx, sharing, work_ns)) < 0)
             return rc;
-        if (gfn >= shown + step) {
-            shown = gfn;
+        if (done >= shown + step) {
+            shown = done;
             xenfork__progress(ctx, XENFORK_ALL, shown, total);
         }
     }
