@@ -18,7 +18,8 @@ void hint_daemon(bool is_ephemeral)
     fputs(
         "xl: xenforkd is not running: nobody applies on_poweroff, on_reboot "
         "and on_crash\n"
-        "to clones, or freezes a guest that asks for it by data/fork/freeze\n",
+        "to clones, or freezes a guest that asks for it by data/fork/freeze,\n"
+        "or pauses clones while memory is low: one that finds none crashes\n",
         stderr);
     if (is_ephemeral)
         fputs("xl: and nobody removes ephemeral clones at their end\n", stderr);

@@ -22,11 +22,12 @@
 #include "xen/xen.h"
 
 /*
- * The ring's page is put below the special pages, where a guest of any size has
- * a hole (X86_HVM_END_SPECIAL_REGION, xg_dom_x86.c), and is taken out of the
- * guest's sight at once: Xen believes what the ring says.
+ * The ring's page is put where a guest of any size has a hole: after the local
+ * APIC's range, before what hvmloader takes downwards from the pages for ioreq
+ * servers at 0xfeff0 (xg_dom_x86.c, 4.17).  It is taken out of the guest's sight
+ * at once: Xen believes what the ring says.
  */
-#define RING_GFN  0xfeff7U
+#define RING_GFN  0xfef00U
 #define NOTE      "/libxl/%u/xenfork-ring"
 #define MAX_VCPUS 512U
 

@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 234
+plan 235
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -51,6 +51,7 @@ FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork web1
 check 'without xenforkd: it is done' is "$status" 0
 check 'without xenforkd: what is missing' is \
     "$(grep -c 'xenforkd is not running: nobody applies' "$dir/err")" 1
+check 'without xenforkd: nobody guards the memory' grep -q 'memory is low' "$dir/err"
 FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork --ephemeral web1
 check 'without xenforkd: nobody removes ephemeral clones' grep -q 'ephemeral' "$dir/err"
 FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork-check web1

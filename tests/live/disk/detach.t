@@ -14,6 +14,8 @@ claimed_at_most() { [ "$(claimed)" -le "$1" ]; }
 
 check 'forked' timeout 120 xl fork -n 2 source
 check 'a clone ticks on' wait_until 60 ticks_on source-1
+# Until then all that it lacks is set aside.
+check 'the other is hydrated' wait_until 120 eval '[ "$(info source-2 .hydrated_percent)" = 100 ]'
 ask source-1 mark own >/dev/null
 ask source-1 'pace 0' >/dev/null
 before=$(private source-1)
