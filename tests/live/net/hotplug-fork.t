@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A clone whose disk xenfork-hotplug has put behind block-fork's device, or which has a volume of LVM, is the same as one
-# whose disk the script has set up, field by field; Xen's own commands then take it apart.
+# A clone whose disk we have put behind block-fork's device, or which has a volume of LVM, is the same as one whose disk the
+# script has set up, field by field: by xenfork-hotplug, and without libxl's restore. Xen's own commands then take it apart.
 # live: --source --timeout 500
 # full: 4.20 4.17
 . "$(dirname "$0")/../lib/lib.sh"
@@ -14,11 +14,12 @@ disk_at /mnt/e/src.img
 remember
 start_behind src /mnt/e/src.img 'vif = []'
 
-# fork_by stock|helper SOURCE: a paused clone of that name; and how many processes it took
+# fork_by stock|helper|fast SOURCE: a paused clone of that name; and how many processes it took
 fork_by() {
-    local before
+    local before way=libxl
+    [ "$1" != fast ] || way=''
     before=$(awk '/^processes/ { print $2 }' /proc/stat)
-    XENFORK_TEST_HOTPLUG=$1 timeout 200 xl fork --paused "$2" "$1" >/dev/null || return 1
+    XENFORK_TEST_CLONES=$way XENFORK_TEST_HOTPLUG=$1 timeout 200 xl fork --paused "$2" "$1" >/dev/null || return 1
     took=$(($(awk '/^processes/ { print $2 }' /proc/stat) - before))
     diag "$2, $1: $took processes"
 }
@@ -38,34 +39,37 @@ nodes() {
 }
 record() { xl list -l "$1" | jq -S '.[0].config | del(.c_info.name, .c_info.uuid, .c_info.domid, .disks[].pdev_path)'; }
 
-# same_both_ways SOURCE SCRIPT
-same_both_ways() {
-    local what one other=''
+# same_all_ways SOURCE SCRIPT
+same_all_ways() {
+    local what way one other=''
     took=99
     check "$1: by $2" fork_by stock "$1"
     if fork_by helper "$1"; then ok 'by xenfork-hotplug'; else fail 'by xenfork-hotplug'; fi
     check 'it takes few processes' test "$took" -le 25
-    for what in record nodes; do
-        one=$($what stock) other=$($what helper)
-        if [ -n "$one" ] && [ "$one" = "$other" ]; then
-            ok "the same $what"
-        else
-            fail "the same $what" "$(diff <(echo "$one") <(echo "$other"))"
-        fi
+    if fork_by fast "$1"; then ok "without libxl's restore"; else fail "without libxl's restore"; fi
+    for way in fast helper; do
+        for what in record nodes; do
+            one=$($what stock) other=$($what $way)
+            if [ -n "$one" ] && [ "$one" = "$other" ]; then
+                ok "the same $what, $way"
+            else
+                fail "the same $what, $way" "$(diff <(echo "$one") <(echo "$other"))"
+            fi
+        done
     done
     check 'the backend names the script' grep -q "/script = \"/etc/xen/scripts/$2\"" <<<"$other"
     is 'no trace of xenfork-hotplug' "$(xenstore-ls -f | grep -a xenfork-hotplug)" ''
 }
 
-same_both_ways src block-fork
-xl unpause helper
-check 'the clone ticks on' wait_until 60 ticks_on helper
-is 'its disk is whole' "$(ask helper verify | json .errors)" 0
-check 'xl save' timeout 200 xl save helper /data/saved
+same_all_ways src block-fork
+xl unpause fast
+check 'the clone ticks on' wait_until 60 ticks_on fast
+is 'its disk is whole' "$(ask fast verify | json .errors)" 0
+check 'xl save' timeout 200 xl save fast /data/saved
 check 'xl restore' timeout 200 xl restore /data/saved
 rm -f /data/saved
-check 'it goes on' wait_until 60 ticks_on helper
-check 'both are destroyed' timeout 120 xl fork-destroy --yes stock helper
+check 'it goes on' wait_until 60 ticks_on fast
+check 'all are destroyed' timeout 120 xl fork-destroy --yes stock helper fast
 xl destroy src
 taken_down 'no device is left'
 all_as_before 'all is as before'
@@ -81,9 +85,9 @@ xl destroy src
 
 thin_volumes web=64
 start_source web 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/dev/vg0/web" ]' 'vif = []'
-same_both_ways web block
-xl unpause helper
-check 'the clone ticks on' wait_until 60 ticks_on helper
-is 'its disk is whole' "$(ask helper verify | json .errors)" 0
-check 'both are destroyed' timeout 120 xl fork-destroy --yes stock helper
+same_all_ways web block
+xl unpause fast
+check 'the clone ticks on' wait_until 60 ticks_on fast
+is 'its disk is whole' "$(ask fast verify | json .errors)" 0
+check 'all are destroyed' timeout 120 xl fork-destroy --yes stock helper fast
 done_testing
