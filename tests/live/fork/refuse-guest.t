@@ -44,8 +44,10 @@ else
 fi
 
 # No PCI device is there to assign; hardware's I/O ports are the same to us.
-created ports pvh 'ioports = [ "2f8-2ff" ]'
-refused "passthrough device" PASSTHROUGH "I/O port" "remove ioports=" ports k
+created ports pvh 'ioports = [ "2f8-2ff", "3e8-3ef" ]' 'channel = [ "connection=pty,name=agent" ]'
+refused "devices, each by its name" PASSTHROUGH "I/O ports 2f8-2ff; .*I/O ports 3e8-3ef; .*forked: channel 0" \
+    "remove ioports= from .*; remove channel= from .*" ports k
+is "and each is a reason of its own" "$(xl fork-check --json ports | json '.reasons | length')" 3
 xl destroy ports
 
 # Its balloon driver never runs: a look at its pages would crash it.
