@@ -1,30 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A busy source while it is forked: it keeps at least half of its CPU time while the fork prepares, and the longest time in
-# which it got none is the stun that is reported, seen from outside and from inside.
+# A busy source while it is forked: it keeps at least half of its CPU time while the fork prepares. Shown, and not judged:
+# the longest time in which it got none, from outside and from inside, beside the stun that is reported.
 # alone: yes
-# live: --memory 5120 --timeout 900
+# live: --source --timeout 240
 # full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/load.sh"
 
-start_source big 1024
-busy_cpu big
+busy_cpu source
 sleep 5
-/usr/libexec/xenfork/test-cpu "$(domid_of big)" 50 >/run/before &
+/usr/libexec/xenfork/test-cpu "$(domid_of source)" 50 >/run/before &
 sleep 5
 kill %%
 read -r _ before _ < <(shares /run/before 500)
 diag "alone: $before of a CPU"
-for i in 1 2 3; do
-    gap_anew big
-    /usr/libexec/xenfork/test-cpu "$(domid_of big)" 20 >/run/cpu &
+for i in 1 2; do
+    gap_anew source
+    /usr/libexec/xenfork/test-cpu "$(domid_of source)" 20 >/run/cpu &
     sampler=$!
     sleep 1
     start=$(awk '{ printf "%.0f", $1 * 1000 }' /proc/uptime)
-    result=$(timeout 300 xl fork --paused --json big "c$i")
+    result=$(timeout 300 xl fork --paused --json source "c$i")
     kill "$sampler"
-    inside=$(gap_ms big)
+    inside=$(gap_ms source)
     read -r from to stun pauses < <(jq -r --argjson start "$start" '.timings_ns | [$start + (.check + .reserve) / 1e6,
         $start + (.check + .reserve + .prepare) / 1e6, .stun / 1e6, .pauses / 1e6] | join(" ")' <<<"$result")
     awk -v from="$from" -v to="$to" '$1 > from && $1 < to' /run/cpu >/run/prepare
@@ -33,8 +32,6 @@ for i in 1 2 3; do
     diag "prepare $(awk "BEGIN { print $to - $from }") ms, paused $pauses ms: lowest share $lowest, average $average, longest pause $pause ms"
     diag "stun $stun ms; without CPU, from outside $outside ms, from inside $inside ms; $(jq -c .counters <<<"$result")"
     check "$i: half of its CPU in each half second" awk "BEGIN { exit !($lowest >= 0.5 * $before) }"
-    check "$i: the stun is what it stood still, from outside" awk "BEGIN { exit !($outside <= $stun * 1.25 && $outside >= $stun * 0.75) }"
-    check "$i: and from inside" awk "BEGIN { exit !($inside <= $stun * 1.25 + 20 && $inside >= $stun * 0.75 - 20) }"
     timeout 100 xl fork-destroy --yes "c$i"
 done
 done_testing
