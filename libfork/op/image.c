@@ -228,6 +228,8 @@ static int seal(struct xenfork__job *job)
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_SEAL, XENFORK_ALL)) < 0 ||
         (rc = xenfork__xen_image_load(ctx, job->image->domid, job->capture)) <
             0 ||
+        (rc = xenfork__xen_image_trim(ctx, job->image->domid,
+                                      job->config->max_kib)) < 0 ||
         (rc = xenfork__stream_build(ctx, job->capture, &stream, &bytes)) < 0 ||
         (rc = xenfork__record_save(ctx, job->image)) < 0 ||
         (rc = write_file(job, XENFORK__FILE_STREAM, stream, bytes)) < 0)

@@ -181,6 +181,59 @@ static int introduce(xenfork_ctx *ctx, uint32_t image, const char *name)
     return 0;
 }
 
+/*
+ * Xen frees what is not in use and fails when something is, so this tells how
+ * much is (hap_set_allocation(), 4.17 to 4.22).
+ */
+static int empty_pool(xenfork_ctx *ctx, uint32_t image, uint64_t *used_out)
+{
+    xc_interface *xch = ctx->xen->xch;
+
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 2);
+    (void)xc_set_paging_mempool_size(xch, image, 0);
+    if (xc_get_paging_mempool_size(xch, image, used_out))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "domain %u: cannot look at its page tables",
+                             image);
+    return 0;
+}
+
+/*
+ * Return the size for page tables of which @used_bytes are in use.  A guest
+ * that maps all that it may have needs one for each 2 MiB; an eighth more and
+ * 64 are for what it maps elsewhere, and for the record of what it writes while
+ * it is migrated.
+ */
+static uint64_t pool_for(uint64_t used_bytes, uint64_t max_kib)
+{
+    uint64_t pages = used_bytes / XENFORK__PAGE_SIZE;
+    uint64_t all = max_kib / 2048;
+
+    if (all > pages)
+        pages = all;
+    return (pages + pages / 8 + 64) * XENFORK__PAGE_SIZE;
+}
+
+int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib)
+{
+    xc_interface *xch = ctx->xen->xch;
+    uint64_t bytes, used, wanted;
+    int rc;
+
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 2);
+    if (xc_get_paging_mempool_size(xch, image, &bytes))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "domain %u: cannot look at its page tables",
+                             image);
+    if ((rc = empty_pool(ctx, image, &used)) < 0)
+        return rc;
+    wanted = pool_for(used, max_kib);
+    if (xc_set_paging_mempool_size(xch, image, wanted < bytes ? wanted : bytes))
+        return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
+                             "domain %u: cannot get page tables", image);
+    return 0;
+}
+
 int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
                               const uint8_t uuid[16], const char *name,
                               uint32_t *image_out)

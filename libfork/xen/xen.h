@@ -273,6 +273,13 @@ void xenfork__capture_free(struct xenfork__capture *capture);
 int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
                             const struct xenfork__capture *capture);
 
+/*
+ * Lower the image's paging pool, which a fork copies to each clone, to what the
+ * page tables of a guest of @max_kib need, if that is less than the source's:
+ * with nested paging nothing else is in it.
+ */
+int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib);
+
 /* Memory, and what is written to it: xen/memory.h */
 
 /* Clones: xen/restore.c */

@@ -429,6 +429,16 @@ int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
     return fake_leave(0);
 }
 
+int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib)
+{
+    struct fake_domain *d = alive(image);
+
+    FAKE_ENTER(ctx);
+    if (!d || !d->is_image || !d->is_loaded || !max_kib)
+        return refuse(ctx, "trim", image);
+    return fake_leave(0);
+}
+
 int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                              const char *path,
                              xenfork__device_number_fn *thin_number)
