@@ -33,6 +33,8 @@ int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
 int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
 {
     (void)left;
+    if (!t->tv_sec) /* a fork's pace */
+        return 0;
     assert_int_equal(t->tv_sec, 2);
     s.pauses++;
     return 0;

@@ -21,7 +21,7 @@ parameters() {
 # fork_all NAME FROM TO
 fork_all() {
     parameters "$1" "$2" "$3" >"/data/$1.params"
-    xl fork -n $(($3 - $2 + 1)) --no-hydrate --params-file "/data/$1.params" --wait=400 --json source "$1" >"/data/$1.json" 2>"/data/$1.err" ||
+    xl fork -n $(($3 - $2 + 1)) --params-file "/data/$1.params" --wait=400 --json source "$1" >"/data/$1.json" 2>"/data/$1.err" ||
         { cat "/data/$1.err"; return 1; }
 }
 clones() { jq -r '.clones[].name' /data/first.json /data/second.json; }
