@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The library's interface to the host that it runs on.  Implemented by the
- * files of host/, and by tests/unit/fake-*.c.
+ * files of host/, and by tests/unit/lib/fake-*.c.
  */
 #ifndef LIBFORK_SYS_H
 #define LIBFORK_SYS_H

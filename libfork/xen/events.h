@@ -2,7 +2,7 @@
 /*
  * The daemon's interface to Xen, beyond that of the library (xen.h).
  * Implemented by xen/events.c and xen/lifecycle.c, with which only xenforkd is
- * linked, and by tests/unit/fake-host.c.
+ * linked, and by tests/unit/lib/fake-host.c.
  *
  * Functions return 0 or a negative XENFORK_E_*, as those of the library do,
  * and have made the error in the context.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The library's interface to Xen.  Implemented by the files of xen/, the only
- * ones that know libxl, libxc and libxenstore, and by tests/unit/fake-xen.c.
+ * ones that know libxl, libxc and libxenstore, and by tests/unit/lib/fake-xen.c.
  *
  * All functions return 0 or a negative XENFORK_E_*, have made the error when
  * they fail (XENFORK_E_XEN unless said otherwise), and leave outputs untouched

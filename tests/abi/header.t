@@ -58,7 +58,7 @@ result 'manual page' $?
 
 # All but those that can do nothing wrong
 tested() {
-    grep -o 'xenfork_[a-z0-9_]*' "$srcdir/tests/unit/test-api.c"
+    grep -o 'xenfork_[a-z0-9_]*' "$srcdir/tests/unit/op/test-api.c"
     printf 'xenfork_%s\n' code_name stage_name count_name cancel set_progress \
         error_domid error_errno error_remedy error_stage
 }

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* memory.c: clones are paused while the host has little memory. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/memory.h"
+#include "../lib/fake-host.h"
+#include "op/domain.h"
+#include "../lib/scene.h"
+#include "../lib/serving.h"
+#include "xen/host-memory.h"
+
+#define MIB   256U
+#define LOW   (64U * MIB)
+#define FLOOR (32U * MIB)
+#define OK    (96U * MIB)
+#define AMPLE 60000U
+
+static struct fake_domain *high, *middle, *low;
+
+/* Fork a hydrated clone without reservation. */
+static struct fake_domain *fork_one(const char *name, uint32_t priority)
+{
+    xenfork_spec *spec = NULL;
+    xenfork_result *result = NULL;
+    struct fake_domain *d;
+
+    assert_int_equal(xenfork_spec_new(1, &spec), 0);
+    assert_int_equal(xenfork_spec_set_name(spec, 0, name), 0);
+    assert_int_equal(xenfork_spec_set_priority(spec, priority), 0);
+    assert_int_equal(xenfork_spec_set_reserve_percent(spec, 0), 0);
+    assert_int_equal(xenfork_fork(s.ctx, s.a, spec, &result), 0);
+    xenfork_result_free(result);
+    xenfork_spec_free(spec);
+    d = fake_domain_named(name);
+    assert_int_equal(scene_hydrate(s.ctx, d->domid), 0);
+    assert_int_equal(d->claimed_pages, 0);
+    return d;
+}
+
+static void leave(uint64_t pages)
+{
+    fake->free_pages = fake_claimed() + pages;
+}
+
+static void restart(void)
+{
+    serve_free(&s.daemon);
+    assert_true(serve_init(&s.daemon, s.ctx, &s.config, s.daemon.workers.spawn,
+                           NULL, s.now_ms));
+}
+
+static void later(uint64_t ms)
+{
+    while (ms > 2000) {
+        sleep_until(s.now_ms + 2000);
+        ms -= 2000;
+    }
+    sleep_until(s.now_ms + ms);
+}
+
+static int setup(void **state)
+{
+    serving_setup(state);
+    s.config.memory_low_mib = 64;
+    fake->free_pages = AMPLE;
+    middle = fork_one("middle", 50);
+    low = fork_one("low", 10);
+    high = fork_one("high", 90);
+    restart();
+    turn();
+    end(WORKER_RECOVER, 0);
+    later(5000);
+    return 0;
+}
+
+static void test_ample(void **state)
+{
+    (void)state;
+    later(60000);
+    assert_false(high->is_paused || middle->is_paused || low->is_paused);
+    /* It looks at the host now and then, and at nothing else. */
+    assert_true(serve_wake_ms(&s.daemon, s.now_ms) >= s.now_ms + 1);
+    assert_true(serve_wake_ms(&s.daemon, s.now_ms) <= s.now_ms + 10000);
+}
+
+static void test_order(void **state)
+{
+    (void)state;
+    leave(LOW - 1);
+    memory_expect(&s.daemon, s.now_ms);
+    turn();
+    assert_true(low->is_paused);
+    assert_string_equal(low->is_short, XENFORK__SHORT_PAUSED);
+    assert_false(middle->is_paused || high->is_paused);
+    sleep_until(s.now_ms + 100);
+    assert_true(middle->is_paused);
+    assert_false(high->is_paused);
+    sleep_until(s.now_ms + 100);
+    assert_true(high->is_paused);
+    later(10000);
+    /* Nobody else. */
+    assert_false(fake_domain(s.a)->is_paused || fake_domain(s.b)->is_paused);
+    /* More is not yet enough. */
+    leave(OK - 1);
+    later(10000);
+    assert_true(high->is_paused && middle->is_paused && low->is_paused);
+    leave(OK);
+    sleep_until(s.now_ms + 1000);
+    assert_false(high->is_paused);
+    assert_string_equal(high->is_short, "");
+    assert_true(middle->is_paused && low->is_paused);
+    sleep_until(s.now_ms + 1000);
+    assert_false(middle->is_paused);
+    assert_true(low->is_paused);
+    sleep_until(s.now_ms + 1000);
+    assert_false(low->is_paused);
+}
+
+/* One that has a page in reserve takes nothing from the others. */
+static void test_reserved(void **state)
+{
+    (void)state;
+    low->claimed_pages = 1;
+    leave(LOW - 1);
+    later(10000);
+    assert_false(low->is_paused);
+    assert_true(middle->is_paused && high->is_paused);
+    low->claimed_pages = 0;
+    leave(LOW - 1);
+    later(1000);
+    assert_true(low->is_paused);
+}
+
+/* Whoever the user has paused stays so, and is not noted as ours. */
+static void test_user_pauses(void **state)
+{
+    (void)state;
+    middle->is_paused = true;
+    leave(LOW - 1);
+    later(10000);
+    assert_string_equal(middle->is_short, "");
+    assert_true(low->is_paused);
+    leave(AMPLE / 2);
+    later(10000);
+    assert_false(low->is_paused || high->is_paused);
+    assert_true(middle->is_paused);
+}
+
+/* Whoever the user unpauses runs, until there was enough again. */
+static void test_user_unpauses(void **state)
+{
+    (void)state;
+    leave(LOW - 1);
+    later(10000);
+    low->is_paused = false;
+    later(10000);
+    assert_false(low->is_paused);
+    assert_string_equal(low->is_short, XENFORK__SHORT_SPARED);
+    restart();
+    later(10000);
+    assert_false(low->is_paused);
+    assert_true(high->is_paused && middle->is_paused);
+    leave(OK);
+    later(10000);
+    assert_string_equal(low->is_short, "");
+    leave(LOW - 1);
+    later(10000);
+    assert_true(low->is_paused);
+}
+
+/* The next daemon resumes what this one has paused. */
+static void test_restart(void **state)
+{
+    (void)state;
+    leave(LOW - 1);
+    later(10000);
+    restart();
+    later(5000);
+    assert_true(low->is_paused);
+    leave(OK);
+    later(10000);
+    assert_false(high->is_paused || middle->is_paused || low->is_paused);
+    assert_string_equal(low->is_short, "");
+}
+
+/* A clone whose record is gone is resumed all the same. */
+static void test_orphan(void **state)
+{
+    (void)state;
+    leave(LOW - 1);
+    later(10000);
+    assert_int_equal(
+        xenfork__record_remove(s.ctx, XENFORK_KIND_CLONE, low->uuid), 0);
+    restart();
+    leave(OK);
+    later(10000);
+    assert_false(low->is_paused);
+}
+
+static int hold_out(void *opaque)
+{
+    (void)opaque;
+    later(10000);
+    return 0;
+}
+
+/*
+ * Killed at each call while it pauses, and while it resumes: the next daemon
+ * ends it, and one that the user has paused stays as it is.
+ */
+static void sweep(uint64_t first, int when)
+{
+    uint32_t n;
+    bool is_killed = true;
+    int rc;
+
+    for (n = 1; is_killed; n++) {
+        leave(first < LOW ? OK : LOW - 1);
+        later(20000);
+        middle->is_paused = true;
+        fake_copy_string(middle->is_short, 16, "");
+        leave(first);
+        fake_crash_at(n, when);
+        is_killed = fake_crash(hold_out, NULL, &rc);
+        fake_disarm();
+        restart();
+        later(20000);
+        assert_int_equal(low->is_paused, first < LOW);
+        assert_int_equal(high->is_paused, first < LOW);
+        assert_string_equal(low->is_short,
+                            first < LOW ? XENFORK__SHORT_PAUSED : "");
+        assert_true(middle->is_paused);
+        assert_in_range(n, 1, 2000);
+    }
+    assert_true(n > 20);
+}
+
+static void test_killed_pausing(void **state)
+{
+    (void)state;
+    sweep(LOW - 1, FAKE_BEFORE);
+    sweep(LOW - 1, FAKE_AFTER);
+}
+
+static void test_killed_resuming(void **state)
+{
+    (void)state;
+    sweep(OK, FAKE_BEFORE);
+    sweep(OK, FAKE_AFTER);
+}
+
+/* Each call that pauses, or resumes, fails once: then it is tried again. */
+static void test_failures(void **state)
+{
+    static const char *const names[] = {
+        "xenfork__xen_short", "xenfork__xen_set_short",
+        "xenfork__xen_pause", "xenfork__xen_unpause",
+        "xenfork__xen_info",  "xenfork__xen_free_pages"};
+    uint32_t i, skip;
+
+    (void)state;
+    for (i = 0; i < 6; i++)
+        for (skip = 0; skip < 8; skip++) {
+            leave(LOW - 1);
+            fake_fail_function(names[i], XENFORK_E_XEN, skip);
+            fake->fail_name_count = 1;
+            later(12000);
+            assert_true(low->is_paused && middle->is_paused && high->is_paused);
+            assert_string_equal(low->is_short, XENFORK__SHORT_PAUSED);
+            leave(OK);
+            fake_fail_function(names[i], XENFORK_E_XEN, skip);
+            fake->fail_name_count = 1;
+            later(12000);
+            assert_false(low->is_paused || middle->is_paused ||
+                         high->is_paused);
+            assert_string_equal(low->is_short, "");
+            fake_disarm();
+        }
+}
+
+/* Those that depend on their image go first, all of them that could lack. */
+static void test_lazy(void **state)
+{
+    struct fake_domain *lazy;
+
+    (void)state;
+    assert_int_equal(scene_fork(s.a, 1, XENFORK_FORK_NO_HYDRATE), 0);
+    lazy = fake_domain_named("src-1");
+    lazy->claimed_pages = 0;
+    fake_host->has_domain_event = true;
+    later(5000);
+    assert_false(lazy->is_paused);
+    /* Enough for the others, and not for all that it may touch. */
+    leave(FLOOR + 10);
+    s.config.memory_low_mib = 32;
+    serve_configure(&s.daemon, &s.config);
+    later(1000);
+    assert_true(lazy->is_paused);
+    assert_false(low->is_paused);
+    leave(AMPLE / 2);
+    later(5000);
+    assert_false(lazy->is_paused);
+    s.config.memory_low_mib = 64;
+    serve_configure(&s.daemon, &s.config);
+    leave(LOW - 1);
+    memory_expect(&s.daemon, s.now_ms);
+    turn();
+    assert_true(lazy->is_paused);
+    assert_false(low->is_paused);
+}
+
+static void test_off(void **state)
+{
+    (void)state;
+    s.config.memory_low_mib = 0;
+    serve_configure(&s.daemon, &s.config);
+    leave(1);
+    later(10000);
+    assert_false(high->is_paused || middle->is_paused || low->is_paused);
+}
+
+/* Xen says that memory is low. */
+static void test_event(void **state)
+{
+    (void)state;
+    leave(LOW - 1);
+    fake_host->is_low = true;
+    turn();
+    assert_true(low->is_paused);
+}
+
+int main(void)
+{
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, setup, serving_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_ample),
+        TEST(test_order),
+        TEST(test_reserved),
+        TEST(test_user_pauses),
+        TEST(test_user_unpauses),
+        TEST(test_restart),
+        TEST(test_orphan),
+        TEST(test_killed_pausing),
+        TEST(test_killed_resuming),
+        TEST(test_failures),
+        TEST(test_lazy),
+        TEST(test_off),
+        TEST(test_event),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

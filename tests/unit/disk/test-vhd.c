@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* disk/vhd/driver.c, vhd-*.c: what is cut, undone from wherever it has come to.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "disk/base.h"
+#include "disk/disk.h"
+#include "disk/vhd/vhd.h"
+#include "../lib/fake-xen.h"
+#include "../lib/fork-scene.h"
+#include "host/host.h"
+#include "../lib/scene.h"
+
+static struct fork_scene *s;
+static const struct xenfork__disk_driver *const vhd = &xenfork__disk_vhd;
+
+static int setup(void **state)
+{
+    fork_setup(state);
+    s = *state;
+    fake_make_vhd(s->src);
+    s->ctx->guard_fd = STDIN_FILENO; /* stands for a journal's lock */
+    return 0;
+}
+
+static struct fake_disk *disk(void)
+{
+    return &fake_domain(s->src)->disks[0];
+}
+
+static const char *user(void)
+{
+    return fake_file(disk()->path);
+}
+
+/* A cut of the source; to: freed by the caller. */
+static struct xenfork__snapshot make_cut(char **to)
+{
+    static const uint8_t uuid[16] = {7};
+    struct xenfork__disk d = {.vdev = disk()->vdev, .path = disk()->path};
+
+    assert_int_equal(vhd->path(s->ctx, &d, uuid, to), 0);
+    return (struct xenfork__snapshot){
+        .domid = s->src, .vdev = d.vdev, .from = d.path, .to = *to};
+}
+
+/* What a guest writes. */
+static void add_line(const char *file, const char *line)
+{
+    FILE *f = fopen(file, "a");
+
+    assert_non_null(f);
+    assert_true(fprintf(f, "%s\n", line) > 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void assert_text(const char *file, const char *text)
+{
+    char buffer[1024] = "";
+    FILE *f = fopen(file, "r");
+
+    assert_non_null(f);
+    assert_true(fread(buffer, 1, sizeof(buffer) - 1, f) > 0);
+    fclose(f);
+    assert_string_equal(buffer, text);
+}
+
+static void assert_gone(const char *file)
+{
+    char next[FAKE_PATH];
+
+    snprintf(next, sizeof(next), "%s.new", file);
+    assert_int_equal(access(file, F_OK), -1);
+    assert_int_equal(access(next, F_OK), -1);
+}
+
+/* The text of the refusal has this; NULL: it is not refused. */
+static void assert_probe(const char *options, int code, const char *text)
+{
+    struct fake_disk *d = disk();
+    struct xenfork__disk probed = {.vdev = d->vdev,
+                                   .path = d->path,
+                                   .format = d->format,
+                                   .backend = d->backend,
+                                   .script = d->script[0] ? d->script : NULL,
+                                   .is_foreign = d->is_foreign,
+                                   .options = options,
+                                   .is_readwrite = true};
+
+    assert_int_equal(vhd->probe(s->ctx, &probed, false), code);
+    if (text)
+        assert_non_null(strstr(s->ctx->error.text, text));
+    if (text && code == XENFORK_E_DISK)
+        assert_true(s->ctx->error.remedy[0]);
+}
+
+static void test_probe(void **state)
+{
+    struct fake_disk good = *disk();
+
+    (void)state;
+    assert_probe(NULL, 0, NULL);
+    fake_copy_string(disk()->script, 64, "/etc/xen/scripts/block-fork");
+    assert_probe(NULL, 0, NULL);
+    fake_copy_string(disk()->script, 64, "block-iscsi");
+    assert_probe(NULL, XENFORK_E_DISK, "not served by block-fork");
+    *disk() = good;
+    disk()->is_foreign = true;
+    assert_probe(NULL, XENFORK_E_DISK, "another domain's");
+    *disk() = good;
+    fake_copy_string(disk()->format, 16, "vhd");
+    assert_probe(NULL, XENFORK_E_DISK, "QEMU");
+    *disk() = good;
+    disk()->is_tap_gone = true;
+    assert_probe(NULL, XENFORK_E_DISK, "no tapdisk");
+    *disk() = good;
+    fake_copy_string(disk()->path, FAKE_PATH, "vhd:web.vhd");
+    assert_probe(NULL, XENFORK_E_DISK, "not absolute");
+    fake_copy_string(disk()->path, FAKE_PATH, "vhd:/none");
+    assert_probe(NULL, XENFORK_E_DISK, "cannot be found");
+    fake_copy_string(disk()->path, FAKE_PATH, user());
+    assert_probe(NULL, XENFORK_E_DISK, "not a VHD");
+}
+
+/* Its disk is libxl's from here on: by tapback. */
+static void make_tap(void)
+{
+    fake_copy_string(disk()->backend, 16, "tap");
+    fake_copy_string(disk()->format, 16, "vhd");
+    disk()->script[0] = '\0';
+}
+
+static void test_probe_tap(void **state)
+{
+    struct fake_disk good;
+
+    (void)state;
+    make_tap();
+    good = *disk();
+    assert_probe(NULL, 0, NULL);
+    fake_copy_string(disk()->script, 64, "block-tap");
+    assert_probe(NULL, 0, NULL);
+    fake_copy_string(disk()->script, 64, "/etc/xen/scripts/block-fork");
+    assert_probe(NULL, 0, NULL);
+    fake_copy_string(disk()->script, 64, "block-nbd");
+    assert_probe(NULL, XENFORK_E_DISK, "not served by block-tap");
+    *disk() = good;
+    fake_copy_string(disk()->format, 16, "raw");
+    assert_probe(NULL, XENFORK_E_DISK, "format=raw");
+    *disk() = good;
+    disk()->is_tap_gone = true;
+    assert_probe(NULL, XENFORK_E_DISK, "no tapdisk");
+    *disk() = good;
+    fake_fail_function("xenfork__xen_tapdisk", XENFORK_E_XEN, 0);
+    assert_probe(NULL, XENFORK_E_XEN, NULL);
+}
+
+/* Paused, cut and resumed as by nbd; its clones' tapdisks are ours. */
+static void test_fork_tap(void **state)
+{
+    const struct fake_domain *clone;
+
+    (void)state;
+    make_tap();
+    assert_int_equal(fork_it(s, s->src), 0);
+    clone = fake_domain_named("src-1");
+    assert_string_equal(clone->disks[0].backend, "tap");
+    assert_string_equal(clone->disks[0].format, "vhd");
+    assert_string_equal(clone->disks[0].script, "block-fork");
+    assert_int_equal(strncmp(clone->disks[0].path, "vhd:/", 5), 0);
+    assert_false(disk()->is_tap_paused);
+    assert_string_equal(disk()->script, "");
+}
+
+/* libxl runs no script for a disk whose tapback does not answer. */
+static void test_release(void **state)
+{
+    const struct fake_domain *clone;
+    uint32_t domid;
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), 0);
+    clone = fake_domain_named("src-1");
+    fake_copy_string(fake->tap_left, FAKE_PATH,
+                     fake_file(clone->disks[0].path));
+    fake->tap_left_of = clone->domid;
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_true(fake->tap_left[0]);
+    domid = clone->domid;
+    assert_int_equal(xenfork__xen_destroy(s->ctx, domid), 0);
+    fake_fail_function("xenfork__sys_tap_release", XENFORK_E_DISK, 0);
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_true(fake->tap_left[0]);
+    fake_fail_function(NULL, 0, 0);
+    /* Another domain has it by now. */
+    fake->tap_left_of = s->src;
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_true(fake->tap_left[0]);
+    fake->tap_left_of = domid;
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_false(fake->tap_left[0]);
+}
+
+static void test_options(void **state)
+{
+    (void)state;
+    assert_probe("max-depth=2", 0, NULL);
+    assert_probe("max-depth=1", XENFORK_E_INVAL, "max-depth=1");
+    assert_probe("max-depth=", XENFORK_E_INVAL, "max-depth=");
+    assert_probe("max-depth=5x", XENFORK_E_INVAL, "max-depth=5x");
+    assert_probe("max-depth=1025", XENFORK_E_INVAL, "max-depth=1025");
+    assert_probe("depth=5", XENFORK_E_INVAL, "depth=5");
+    assert_int_equal(xenfork_spec_set_disk(s->spec, "xvda", "vhd:max-depth=9"),
+                     0);
+    assert_int_equal(fork_it(s, s->src), 0);
+    /* Two of them now. */
+    assert_probe("max-depth=3", 0, NULL);
+    assert_probe("max-depth=2", XENFORK_E_DISK, "2 VHDs");
+}
+
+/* What is final is said, though other drivers come after. */
+static void test_refused(void **state)
+{
+    (void)state;
+    disk()->is_tap_gone = true;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "no tapdisk"));
+    disk()->is_tap_gone = false;
+    assert_int_equal(xenfork_spec_set_disk(s->spec, "xvda", "reflink:a=b"), 0);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_INVAL);
+}
+
+static void test_names(void **state)
+{
+    char other[FAKE_PATH];
+
+    (void)state;
+    snprintf(other, sizeof(other), "%.200s.other", user());
+    assert_int_equal(link(user(), other), 0);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "has 2 names"));
+    assert_non_null(strstr(xenfork_error_remedy(s->ctx), "-samefile"));
+    unlink(other);
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
+static void test_full(void **state)
+{
+    (void)state;
+    fake->is_full = true;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_NOSPC);
+    assert_non_null(strstr(xenfork_error_remedy(s->ctx), "make room"));
+    fake->is_full = false;
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
+static void test_fork(void **state)
+{
+    const struct fake_domain *clone;
+    char text[FAKE_PATH];
+    char *sealed;
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), 0);
+    clone = fake_domain(
+        xenfork_clone_domid(xenfork_result_clone(s->result, 0)));
+    assert_int_equal(vhd->parent(s->ctx, clone->disks[0].path, &sealed), 0);
+    assert_non_null(strstr(sealed, "/.xenfork-"));
+    assert_int_equal(stat(fake_file(sealed), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0400);
+    assert_text(fake_file(sealed), "vhd -\nbase of src\n");
+    snprintf(text, sizeof(text), "vhd %s\n", fake_file(sealed));
+    assert_text(user(), text);
+    assert_text(fake_file(clone->disks[0].path), text);
+    assert_false(disk()->is_tap_paused);
+    free(sealed);
+}
+
+/* Without a cut, and before it: only what was made goes. */
+static void test_abort_early(void **state)
+{
+    char *to;
+    struct xenfork__snapshot cut = make_cut(&to);
+
+    (void)state;
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_int_equal(vhd->prepare(s->ctx, &cut), 0);
+    add_line(user(), "written meanwhile");
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_text(user(), "vhd -\nbase of src\nwritten meanwhile\n");
+    assert_gone(fake_file(to));
+    free(to);
+}
+
+static void cut_and_write(const struct xenfork__snapshot *cut)
+{
+    assert_int_equal(vhd->prepare(s->ctx, cut), 0);
+    assert_int_equal(vhd->snapshot(s->ctx, cut), 0);
+    add_line(user(), "written since");
+}
+
+static void assert_whole(const char *to)
+{
+    struct stat st;
+
+    assert_text(user(), "vhd -\nbase of src\nwritten since\n");
+    assert_int_equal(stat(user(), &st), 0);
+    assert_true(st.st_mode & S_IWUSR);
+    assert_gone(fake_file(to));
+    assert_false(disk()->is_tap_paused);
+}
+
+static void test_abort_late(void **state)
+{
+    char *to;
+    struct xenfork__snapshot cut = make_cut(&to);
+
+    (void)state;
+    cut_and_write(&cut);
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_whole(to);
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_whole(to);
+    free(to);
+}
+
+/* Killed while its tapdisk was paused, or the merge half done. */
+static void test_abort_paused(void **state)
+{
+    char *to;
+    struct xenfork__snapshot cut = make_cut(&to);
+
+    (void)state;
+    cut_and_write(&cut);
+    assert_int_equal(xenfork__vhd_pause(s->ctx, user()), 0);
+    assert_int_equal(xenfork__sys_vhd_coalesce(s->ctx, user()), 0);
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_whole(to);
+    free(to);
+}
+
+static void test_abort_offline(void **state)
+{
+    char *to;
+    struct xenfork__snapshot cut = make_cut(&to);
+
+    (void)state;
+    cut_and_write(&cut);
+    disk()->is_tap_gone = true;
+    cut.domid = XENFORK_DOMID_NONE;
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_whole(to);
+    free(to);
+}
+
+/* What was sealed stays when it cannot be put back. */
+static void test_abort_fails(void **state)
+{
+    char *to;
+    struct xenfork__snapshot cut = make_cut(&to);
+
+    (void)state;
+    cut_and_write(&cut);
+    fake_fail_function("xenfork__sys_vhd_coalesce", XENFORK_E_DISK, 0);
+    assert_int_equal(vhd->abort(s->ctx, &cut), XENFORK_E_DISK);
+    assert_int_equal(access(fake_file(to), F_OK), 0);
+    assert_false(disk()->is_tap_paused);
+    fake_disarm();
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_whole(to);
+    free(to);
+}
+
+/* Another file has been moved over the one that its tapdisk has open. */
+static void test_elsewhere(void **state)
+{
+    struct xenfork__disk d = {.vdev = disk()->vdev,
+                              .path = disk()->path,
+                              .format = disk()->format,
+                              .backend = disk()->backend,
+                              .script = disk()->script,
+                              .is_readwrite = true};
+    cleanup_free char *to = NULL;
+    struct xenfork__snapshot cut = make_cut(&to);
+    struct stat before, after;
+
+    (void)state;
+    disk()->in_use = 1;
+    assert_int_equal(vhd->probe(s->ctx, &d, false), XENFORK_E_DISK);
+    assert_true(s->ctx->error.remedy[0]);
+    disk()->in_use = 0;
+    assert_int_equal(vhd->prepare(s->ctx, &cut), 0);
+    disk()->in_use = 1;
+    assert_int_equal(vhd->snapshot(s->ctx, &cut), XENFORK_E_DISK);
+    disk()->in_use = 0;
+    assert_int_equal(vhd->snapshot(s->ctx, &cut), 0);
+    disk()->in_use = 1;
+    assert_int_equal(stat(user(), &before), 0);
+    assert_int_equal(vhd->abort(s->ctx, &cut), XENFORK_E_DISK);
+    assert_int_equal(stat(user(), &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+    disk()->in_use = 0;
+    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+}
+
+static void test_lists(void **state)
+{
+    xenfork_list *list;
+    uint64_t all, own;
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_int_equal(
+        xenfork_disk_usage(s->ctx,
+                           xenfork_entry_disk(xenfork_list_entry(list, 0), 0),
+                           &all, &own),
+        0);
+    assert_true(all == 8 && own == 8);
+    assert_int_equal(
+        xenfork_disk_usage(s->ctx,
+                           xenfork_entry_disk(xenfork_list_entry(list, 1), 0),
+                           &all, &own),
+        0);
+    assert_true(all == 16 && own == 8);
+    xenfork_list_free(list);
+}
+
+static void test_removed(void **state)
+{
+    char path[FAKE_PATH];
+    char *parent = (char *)path;
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), 0);
+    fake_copy_string(
+        path, sizeof(path),
+        fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, 0)))
+            ->disks[0]
+            .path);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
+    assert_gone(fake_file(path));
+    assert_int_equal(vhd->remove(s->ctx, path), 0);
+    assert_int_equal(vhd->parent(s->ctx, path, &parent), XENFORK_E_NOTFOUND);
+}
+
+/* What a clone needs whose record cannot be read is not known: all stays. */
+static void test_unreadable(void **state)
+{
+    char path[3 * FAKE_PATH], sealed[FAKE_PATH];
+    xenfork_list *list;
+    FILE *f;
+
+    (void)state;
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    fake_copy_string(
+        sealed, sizeof(sealed),
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)));
+    xenfork_list_free(list);
+    snprintf(path, sizeof(path), "%s/state/clones/%s/record", fake->dir,
+             xenfork_clone_uuid(xenfork_result_clone(s->result, 0)));
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs("nonsense\n", f);
+    fclose(f);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_int_equal(access(fake_file(sealed), F_OK), 0);
+    assert_true(scene_image() != XENFORK_DOMID_NONE);
+    assert_false(fake_domain(scene_image())->is_dying);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fork_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_probe),        TEST(test_options),
+        TEST(test_probe_tap),    TEST(test_fork_tap),
+        TEST(test_release),      TEST(test_refused),
+        TEST(test_names),        TEST(test_fork),
+        TEST(test_abort_early),  TEST(test_abort_late),
+        TEST(test_abort_paused), TEST(test_abort_offline),
+        TEST(test_abort_fails),  TEST(test_lists),
+        TEST(test_removed),      TEST(test_unreadable),
+        TEST(test_full),         TEST(test_elsewhere),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* destroy.c, find.c, hydrate.c, list.c, recover.c, check.c */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/ids.h"
+#include "../lib/fake-xen.h"
+#include "../lib/scene.h"
+#include "state/record.h"
+
+struct scene {
+    uint32_t src, image, clone;
+    xenfork_ctx *ctx;
+};
+
+/* A source, a kept image, and a clone "src-1" that depends on it. */
+static int setup(void **state)
+{
+    static struct scene s;
+
+    s.src = scene_source();
+    assert_int_equal(scene_fork(s.src, 1, XENFORK_FORK_KEEP_IMAGE), 0);
+    s.image = scene_image();
+    s.clone = fake_domain_named("src-1")->domid;
+    s.ctx = scene_open();
+    *state = &s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *s = *state;
+
+    xenfork_close(s->ctx);
+    if (fake->violation[0])
+        print_error("%s\n", fake->violation);
+    assert_string_equal(fake->violation, "");
+    fake_teardown();
+    return 0;
+}
+
+static const char *image_name(const struct scene *s)
+{
+    return fake_domain(s->image)->name;
+}
+
+static void test_image_in_use(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)),
+                     XENFORK_E_INUSE);
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_int_equal(scene_hydrate(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)), 0);
+    assert_false(fake_domain(s->clone)->is_shutdown);
+    assert_true(fake_same_memory(s->clone, s->src));
+    /* Xen keeps its number until the clone is gone. */
+    assert_true(fake_domain(s->image)->is_dying);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
+    assert_null(fake_domain(s->image));
+}
+
+/*
+ * Whether a clone lives cannot be found out: then it is not dead.  Its image
+ * must not be taken for one that nothing needs.
+ */
+static void test_unknown_is_not_dead(void **state)
+{
+    struct scene *s = *state;
+    uint32_t i;
+    int rc;
+
+    assert_int_equal(scene_fork(s->src, 1, 0), 0); /* not kept */
+    fake_fail_function("xenfork__xen_info", XENFORK_E_XEN, 0);
+    fake->fail_name_count = 1;
+    rc = xenfork_recover(s->ctx);
+    fake_disarm();
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        assert_false(fake->domains[i].is_shutdown);
+    assert_int_equal(rc, XENFORK_E_XEN);
+}
+
+static void test_unknown_is_in_use(void **state)
+{
+    struct scene *s = *state;
+
+    fake_fail_function("xenfork__xen_info", XENFORK_E_XEN, 0);
+    assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)),
+                     XENFORK_E_XEN);
+    fake_disarm();
+    assert_false(fake_domain(s->clone)->is_shutdown);
+    assert_false(fake_domain(s->image)->is_dying);
+}
+
+static void test_names(void **state)
+{
+    struct scene *s = *state;
+    char uuid[XENFORK__UUID_CHARS], domid[16];
+    uint32_t i, found;
+
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "nobody", 0),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_image_destroy(s->ctx, "nobody"),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src", 0),
+                     XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, image_name(s), 0),
+                     XENFORK_E_NOTOURS);
+    assert_int_equal(xenfork_image_destroy(s->ctx, "src-1"), XENFORK_E_NOTOURS);
+    assert_int_equal(scene_hydrate(s->ctx, s->src), XENFORK_E_NOTOURS);
+    assert_int_equal(scene_hydrate(s->ctx, 4711), XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_find(s->ctx, "src-1", &found), 0);
+    assert_int_equal(found, s->clone);
+    snprintf(domid, sizeof(domid), "%u", s->clone);
+    assert_int_equal(xenfork_find(s->ctx, domid, &found), 0);
+    assert_int_equal(found, s->clone);
+    assert_int_equal(xenfork_find(s->ctx, "4711", &found), XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_find(s->ctx, "nobody", &found),
+                     XENFORK_E_NOTFOUND);
+    assert_int_equal(found, s->clone);
+    /* By domid, then by UUID. */
+    assert_int_equal(xenfork_clone_destroy(s->ctx, domid, 0), 0);
+    assert_int_equal(scene_fork(s->image, 1, 0), 0);
+    i = fake_domain_named("src-1")->domid;
+    xenfork__uuid_print(fake_domain(i)->uuid, uuid);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, uuid, 0), 0);
+    assert_null(fake_domain(i));
+}
+
+/* A clone that has ended keeps its record, one without disks too. */
+static void test_ended_without_disks(void **state)
+{
+    struct scene *s = *state;
+    cleanup_record struct xenfork__record *node = NULL;
+    uint8_t uuid[16];
+
+    fake_domain(s->src)->disk_count = 0;
+    assert_int_equal(scene_fork(s->src, 1, 0), 0);
+    memcpy(uuid, fake_domain_named("src-2")->uuid, 16);
+    assert_int_equal(
+        xenfork__xen_destroy(s->ctx, fake_domain_named("src-2")->domid), 0);
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_int_equal(
+        xenfork__record_load(s->ctx, XENFORK_KIND_CLONE, uuid, &node), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
+}
+
+/* xl list shows a domid that a clone had which is long gone. */
+static void test_stale_domid(void **state)
+{
+    struct scene *s = *state;
+    char domid[16];
+
+    snprintf(domid, sizeof(domid), "%u", s->clone);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    fake->next_domid = s->clone; /* Xen starts over at some time */
+    assert_int_equal(fake_add_guest("stranger"), s->clone);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, domid, 0),
+                     XENFORK_E_NOTOURS);
+    /* Its disks and its record are still there. */
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
+    assert_non_null(fake_domain_named("stranger"));
+}
+
+static void test_kept_image_stays(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
+    assert_non_null(fake_domain(s->image));
+    assert_int_equal(xenfork_recover(s->ctx), 0);
+    assert_non_null(fake_domain(s->image));
+}
+
+static void test_image_goes_with_its_last_clone(void **state)
+{
+    struct scene *s = *state;
+    uint32_t image;
+
+    assert_int_equal(scene_fork(s->src, 2, 0), 0);
+    image = scene_image();
+    assert_int_not_equal(image, s->image);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
+    assert_non_null(fake_domain(image));
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-3", 0), 0);
+    assert_null(fake_domain(image));
+}
+
+static void test_list(void **state)
+{
+    struct scene *s = *state;
+    xenfork_list *list;
+
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_int_equal(xenfork_list_entry_count(list), 2);
+    assert_int_equal(xenfork_entry_kind(xenfork_list_entry(list, 0)),
+                     XENFORK_KIND_IMAGE);
+    assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 0)),
+                     s->image);
+    assert_string_equal(xenfork_entry_name(xenfork_list_entry(list, 0)),
+                        image_name(s));
+    assert_string_equal(xenfork_entry_parent(xenfork_list_entry(list, 0)),
+                        "src");
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        "ready");
+    assert_int_equal(xenfork_entry_users(xenfork_list_entry(list, 0)), 1);
+    assert_true(xenfork_entry_is_kept(xenfork_list_entry(list, 0)));
+    assert_int_equal(xenfork_entry_total_kib(xenfork_list_entry(list, 0)),
+                     69 * 4);
+    assert_int_equal(xenfork_entry_disk_count(xenfork_list_entry(list, 0)), 1);
+    assert_int_equal(xenfork_entry_kind(xenfork_list_entry(list, 1)),
+                     XENFORK_KIND_CLONE);
+    assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 1)),
+                     s->clone);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        "running");
+    assert_string_equal(xenfork_entry_parent(xenfork_list_entry(list, 1)),
+                        image_name(s));
+    assert_int_equal(xenfork_entry_hydrated(xenfork_list_entry(list, 1)), 0);
+    assert_int_equal(xenfork_entry_private_kib(xenfork_list_entry(list, 1)),
+                     8 * 4);
+    assert_string_equal(
+        xenfork_disk_vdev(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
+        "xvda");
+    assert_string_equal(
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
+        fake_domain(s->clone)->disks[0].path);
+    assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 2)),
+                     XENFORK_DOMID_NONE);
+    assert_null(xenfork_entry_name(xenfork_list_entry(list, 2)));
+    assert_null(
+        xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 1), 1)));
+    assert_int_equal(xenfork_entry_kind(xenfork_list_entry(list, XENFORK_ALL)),
+                     0);
+    xenfork_list_free(list);
+    xenfork_list_free(NULL);
+}
+
+static void test_list_states(void **state)
+{
+    struct scene *s = *state;
+    xenfork_list *list;
+
+    fake_domain(s->clone)->is_paused = true;
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        "paused");
+    xenfork_list_free(list);
+    fake_domain(s->clone)->is_shutdown = true;
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        "shutdown");
+    xenfork_list_free(list);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->image), 0);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
+                        "lost");
+    assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 1)),
+                        "stopped");
+    assert_int_equal(xenfork_entry_domid(xenfork_list_entry(list, 1)),
+                     XENFORK_DOMID_NONE);
+    xenfork_list_free(list);
+}
+
+static void test_hydrated(void **state)
+{
+    struct scene *s = *state;
+    xenfork_list *list;
+    uint64_t memory = fake_memory_hash(s->clone);
+    uint64_t before = fake->free_pages;
+
+    assert_int_equal(xenfork_hydrate(s->ctx, "src-1", 0), 0);
+    assert_true(fake->free_pages == before); /* it costs nothing */
+    assert_int_equal(fake_domain(s->clone)->page_count,
+                     fake_domain(s->image)->page_count);
+    assert_true(fake_memory_hash(s->clone) == memory);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_int_equal(xenfork_entry_hydrated(xenfork_list_entry(list, 1)), 100);
+    assert_int_equal(xenfork_entry_users(xenfork_list_entry(list, 0)), 0);
+    xenfork_list_free(list);
+}
+
+static void test_hydrate_stopped(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    assert_int_equal(xenfork_hydrate(s->ctx, "src-1", 0), XENFORK_E_NOTRUNNING);
+    assert_int_equal(xenfork_hydrate(s->ctx, NULL, 0), XENFORK_E_INVAL);
+}
+
+static void cancel(void *opaque, int stage, uint32_t index, uint64_t done,
+                   uint64_t total)
+{
+    (void)stage;
+    (void)index;
+    (void)done;
+    (void)total;
+    xenfork_cancel(opaque);
+}
+
+static void test_hydrate_cancelled(void **state)
+{
+    struct scene *s = *state;
+
+    xenfork_set_progress(s->ctx, cancel, s->ctx);
+    assert_int_equal(scene_hydrate(s->ctx, s->clone), XENFORK_E_CANCELLED);
+    assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)),
+                     XENFORK_E_INUSE);
+}
+
+static bool has_code(const xenfork_check *check, int code)
+{
+    uint32_t i;
+
+    for (i = 0; i < xenfork_check_finding_count(check); i++)
+        if (xenfork_finding_code(xenfork_check_finding(check, i)) == code)
+            return xenfork_finding_text(xenfork_check_finding(check, i))[0] &&
+                   xenfork_finding_remedy(xenfork_check_finding(check, i))[0];
+    return false;
+}
+
+/* All reasons at once, and nothing is touched. */
+static void test_check_finds_all(void **state)
+{
+    struct scene *s = *state;
+    struct fake_domain *d = fake_domain(s->src);
+    xenfork_check *check;
+    char *before;
+
+    d->can_suspend = false;
+    d->passthrough_count = 1;
+    fake_copy_string(d->unsupported, sizeof(d->unsupported), "vtpm");
+    fake->cannot_reflink = fake->cannot_share = true;
+    fake->free_pages = fake_claimed() + 10;
+    before = fake_snapshot();
+    assert_int_equal(xenfork_check_open(s->ctx, s->src, NULL, &check), 0);
+    assert_true(has_code(check, XENFORK_E_NOSUSPEND));
+    assert_true(has_code(check, XENFORK_E_PASSTHROUGH));
+    assert_true(has_code(check, XENFORK_E_DEVICE));
+    assert_true(has_code(check, XENFORK_E_DISK));
+    assert_true(has_code(check, XENFORK_E_HYPERVISOR));
+    assert_true(has_code(check, XENFORK_E_HOSTMEM));
+    assert_int_equal(xenfork_check_finding_count(check), 6);
+    assert_null(xenfork_finding_text(xenfork_check_finding(check, 6)));
+    assert_int_equal(xenfork_finding_code(xenfork_check_finding(check, 6)), 0);
+    xenfork_check_free(check);
+    xenfork_check_free(NULL);
+    assert_true(fake_is_same(before, "check"));
+    free(before);
+}
+
+static void test_check_finds_nothing(void **state)
+{
+    struct scene *s = *state;
+    xenfork_check *check = NULL;
+
+    assert_int_equal(xenfork_check_open(s->ctx, s->src, NULL, &check), 0);
+    assert_int_equal(xenfork_check_finding_count(check), 0);
+    xenfork_check_free(check);
+    check = NULL;
+    assert_int_equal(xenfork_check_open(s->ctx, 4711, NULL, &check),
+                     XENFORK_E_NOTFOUND);
+    assert_null(check);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_image_in_use),
+        TEST(test_unknown_is_not_dead),
+        TEST(test_unknown_is_in_use),
+        TEST(test_names),
+        TEST(test_ended_without_disks),
+        TEST(test_stale_domid),
+        TEST(test_kept_image_stays),
+        TEST(test_image_goes_with_its_last_clone),
+        TEST(test_list),
+        TEST(test_list_states),
+        TEST(test_hydrated),
+        TEST(test_hydrate_stopped),
+        TEST(test_hydrate_cancelled),
+        TEST(test_check_finds_all),
+        TEST(test_check_finds_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

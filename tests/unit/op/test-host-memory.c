@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* memory.c: the host's memory at a glance. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/internal.h"
+#include "../lib/fake-xen.h"
+#include "../lib/scene.h"
+#include "xen/host-memory.h"
+
+static xenfork_ctx *ctx;
+static uint32_t source;
+static xenfork_memory *memory;
+
+static int setup(void **state)
+{
+    (void)state;
+    source = scene_source();
+    ctx = scene_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    xenfork_memory_free(memory);
+    memory = NULL;
+    xenfork_close(ctx);
+    fake_teardown();
+    return 0;
+}
+
+static void fork_one(const char *name, uint32_t priority, uint32_t percent)
+{
+    xenfork_result *result = NULL;
+    xenfork_spec *spec = NULL;
+
+    assert_int_equal(xenfork_spec_new(1, &spec), 0);
+    assert_int_equal(xenfork_spec_set_name(spec, 0, name), 0);
+    assert_int_equal(xenfork_spec_set_priority(spec, priority), 0);
+    assert_int_equal(xenfork_spec_set_reserve_percent(spec, percent), 0);
+    assert_int_equal(xenfork_fork(ctx, source, spec, &result), 0);
+    xenfork_result_free(result);
+    xenfork_spec_free(spec);
+}
+
+static void look(void)
+{
+    xenfork_memory_free(memory);
+    memory = NULL;
+    assert_int_equal(xenfork_memory_open(ctx, &memory), 0);
+}
+
+static uint32_t row(const char *name)
+{
+    uint32_t i, found = xenfork_memory_count(memory);
+
+    for (i = 0; i < xenfork_memory_count(memory); i++)
+        if (!strcmp(xenfork_memory_name(memory, i), name)) {
+            assert_int_equal(found, xenfork_memory_count(memory));
+            found = i;
+        }
+    return found;
+}
+
+static uint64_t host(int what)
+{
+    return xenfork_memory_host_kib(memory, what) / XENFORK__PAGE_KIB;
+}
+
+static uint64_t pages(const char *name, int what)
+{
+    return xenfork_memory_kib(memory, row(name), what) / XENFORK__PAGE_KIB;
+}
+
+static void test_nothing(void **state)
+{
+    (void)state;
+    look();
+    assert_int_equal(xenfork_memory_count(memory), 0);
+    assert_int_equal(host(XENFORK_MEMORY_TOTAL), FAKE_HOST_PAGES);
+    assert_int_equal(host(XENFORK_MEMORY_FREE), fake->free_pages);
+    assert_int_equal(host(XENFORK_MEMORY_SHARED), 0);
+    assert_int_equal(host(9), 0);
+}
+
+static void test_family(void **state)
+{
+    const struct fake_domain *clone;
+
+    (void)state;
+    fork_one("a", 50, 0);
+    clone = fake_domain_named("a");
+    assert_int_equal(scene_hydrate(ctx, clone->domid), 0);
+    look();
+    assert_int_equal(xenfork_memory_count(memory), 3);
+    assert_int_equal(xenfork_memory_kind(memory, 0), XENFORK_KIND_SOURCE);
+    assert_string_equal(xenfork_memory_name(memory, 0), "src");
+    assert_int_equal(xenfork_memory_domid(memory, 0), source);
+    assert_int_equal(xenfork_memory_kind(memory, 1), XENFORK_KIND_IMAGE);
+    assert_string_equal(xenfork_memory_state(memory, 1), "image");
+    assert_int_equal(xenfork_memory_kind(memory, 2), XENFORK_KIND_CLONE);
+    assert_string_equal(xenfork_memory_family(memory, 2), "src");
+    assert_string_equal(xenfork_memory_state(memory, 2), "running");
+    /* The source has all in reserve that it shares; the clone nothing. */
+    assert_int_equal(pages("src", XENFORK_MEMORY_NEED), 0);
+    assert_true(pages("src", XENFORK_MEMORY_RESERVED) > 0);
+    assert_int_equal(pages("src", XENFORK_MEMORY_RESERVED),
+                     host(XENFORK_MEMORY_RESERVED));
+    assert_int_equal(pages("a", XENFORK_MEMORY_RESERVED), 0);
+    assert_int_equal(pages("a", XENFORK_MEMORY_NEED),
+                     pages("a", XENFORK_MEMORY_SHARED));
+    /* Most pages have three owners. */
+    assert_in_range(host(XENFORK_MEMORY_SAVED),
+                    host(XENFORK_MEMORY_SHARED) + 1,
+                    2 * host(XENFORK_MEMORY_SHARED));
+    assert_int_equal(xenfork_memory_turn(memory, 0), 0);
+    assert_int_equal(xenfork_memory_turn(memory, 1), 0);
+    assert_int_equal(xenfork_memory_turn(memory, 2), 1);
+}
+
+static void test_turns(void **state)
+{
+    (void)state;
+    fork_one("high", 90, 0);
+    fork_one("low", 10, 0);
+    fork_one("safe", 0, 100);
+    fork_one("lazy", 99, 0);
+    fork_one("mine", 0, 0);
+    assert_int_equal(scene_hydrate(ctx, fake_domain_named("high")->domid), 0);
+    assert_int_equal(scene_hydrate(ctx, fake_domain_named("low")->domid), 0);
+    assert_int_equal(scene_hydrate(ctx, fake_domain_named("safe")->domid), 0);
+    fake_domain_named("mine")->is_paused = true;
+    look();
+    /* All that it lacks is reserved; as if it were not. */
+    assert_int_equal(xenfork_memory_turn(memory, row("lazy")), 0);
+    fake_domain_named("lazy")->claimed_pages = 0;
+    look();
+    assert_int_equal(xenfork_memory_turn(memory, row("lazy")), 1);
+    assert_int_equal(xenfork_memory_turn(memory, row("low")), 2);
+    assert_int_equal(xenfork_memory_turn(memory, row("high")), 3);
+    assert_int_equal(xenfork_memory_priority(memory, row("high")), 90);
+    /* One that lacks nothing, and one that does not run. */
+    assert_int_equal(xenfork_memory_turn(memory, row("safe")), 0);
+    assert_int_equal(xenfork_memory_turn(memory, row("mine")), 0);
+    assert_string_equal(xenfork_memory_state(memory, row("mine")), "paused");
+    fake_copy_string(fake_domain_named("mine")->is_short, 16,
+                     XENFORK__SHORT_PAUSED);
+    fake_copy_string(fake_domain_named("low")->is_short, 16,
+                     XENFORK__SHORT_WAITS);
+    look();
+    assert_string_equal(xenfork_memory_state(memory, row("mine")),
+                        "paused: memory");
+    assert_string_equal(xenfork_memory_state(memory, row("low")),
+                        "paused: memory");
+}
+
+/* A clone without an image, a source that is gone, a clone of a clone. */
+static void test_orphans(void **state)
+{
+    (void)state;
+    fork_one("a", 50, 0);
+    source = fake_domain_named("a")->domid;
+    assert_int_equal(scene_hydrate(ctx, source), 0);
+    fork_one("b", 50, 0);
+    assert_int_equal(scene_hydrate(ctx, fake_domain_named("b")->domid), 0);
+    look();
+    assert_int_equal(xenfork_memory_count(memory), 5);
+    assert_int_equal(xenfork_memory_kind(memory, row("a")), XENFORK_KIND_CLONE);
+    assert_string_equal(xenfork_memory_family(memory, row("b")), "a");
+    fake_domain_named("src")->is_dying = true;
+    look();
+    assert_int_equal(xenfork_memory_count(memory), 4);
+    assert_int_equal(row("src"), 4);
+}
+
+static void test_failures(void **state)
+{
+    uint32_t n;
+    int rc = -1;
+
+    (void)state;
+    fork_one("a", 50, 0);
+    for (n = 1; rc < 0; n++) {
+        fake_fail_at(n);
+        rc = xenfork_memory_open(ctx, &memory);
+        if (rc < 0)
+            assert_null(memory);
+        assert_in_range(n, 1, 100);
+    }
+    fake_disarm();
+    assert_true(n > 5);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(test_nothing), TEST(test_family),   TEST(test_turns),
+        TEST(test_orphans), TEST(test_failures),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
