@@ -138,9 +138,9 @@ static void put(xenfork_ctx *ctx, uint32_t type, uint32_t transaction,
     xenfork__count(ctx, XENFORK_COUNT_XENSTORE_OPS, 1);
 }
 
-static void put_path(xenfork_ctx *ctx, uint32_t type, uint32_t transaction,
-                     const char *more, size_t more_bytes, const char *fmt,
-                     va_list args)
+static void __attribute__((format(printf, 6, 0)))
+put_path(xenfork_ctx *ctx, uint32_t type, uint32_t transaction,
+         const char *more, size_t more_bytes, const char *fmt, va_list args)
 {
     char path[XENSTORE_ABS_PATH_MAX + 1];
     int n = vsnprintf(path, sizeof(path), fmt, args);

@@ -14,6 +14,7 @@ for i in 1 2; do
     compared source "a$i"
     timeout 60 xl fork-destroy --yes "a$i"
 done
+# shellcheck disable=SC2154  # result: of compared
 at_least 'memory is shared again while the source runs' "$(json .counters.rounds <<<"$result")" 2
 at_least 'the pauses are told' "$(json .timings_ns.pauses <<<"$result")" 1000000
 

@@ -11,6 +11,7 @@ state_of() { xl fork-list --json | json ".[] | select(.name == \"$1\") | .state"
 is_paused() { [ "$(state_of "$1")" = 'paused: memory' ]; }
 runs() { [ "$(state_of "$1")" = running ]; }
 # order RESULT: the domids of which the log says so, in its order
+# shellcheck disable=SC2154  # daemon_log: of xenforkd.sh
 order() { sed -n "s/.*event=memory domid=\([0-9]*\) result=$1.*/\1/p" "$daemon_log" | paste -sd' '; }
 
 for priority in 90 10 50; do
