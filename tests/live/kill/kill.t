@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # kill -9 of a fork at each stage that concerns the source: the source runs on, and nothing is left.
-# live: --source
+# live: --source --timeout 500
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/kill.sh"
