@@ -108,21 +108,23 @@ static void *run(void *unused)
     return unused;
 }
 
-static int setup(void **state)
+static int teardown(void **state)
 {
     (void)state;
+    xenfork__pipe_free(xen.pipe);
+    xen.pipe = NULL;
+    return 0;
+}
+
+/* Begin anew, in a test too. */
+static int setup(void **state)
+{
+    teardown(state);
     xen.pipe = xenfork__pipe_new();
     disputes = fail_at = silent_at = hang_up_at = mix_up_at = 0;
     requests = started = done = dropped = introduced = 0;
     memset(ctx.counters, 0, sizeof(ctx.counters));
     return xen.pipe ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    xenfork__pipe_free(xen.pipe);
-    return 0;
 }
 
 /* As many nodes as @opaque says, of 2000 bytes each. */
@@ -200,9 +202,7 @@ static void test_refused(void **state)
         assert_int_equal(done, 0);
         assert_int_equal(transact(10), 0); /* nothing is left of it */
         assert_int_equal(done, 1);
-        teardown(state);
     }
-    setup(state);
 }
 
 static void put_too_much(xenfork_ctx *c, uint32_t transaction,
@@ -264,16 +264,13 @@ static void test_broken(void **state)
             done = 0;
             assert_int_equal(transact(3), 0);
             assert_int_equal(done, 1);
-            teardown(state);
         }
-    setup(state);
 }
 
 static void test_nobody(void **state)
 {
     (void)state;
     assert_true(xenfork__pipe_is_there(&ctx));
-    teardown(state);
     setup(state);
     setenv("XENSTORED_PATH", "/nowhere", 1);
     assert_false(xenfork__pipe_is_there(&ctx));
