@@ -11,7 +11,7 @@
 #define ATTEMPTS 5U
 
 /* Plan one look for all that comes until then, and at most LOOKS looks. */
-static void expect(struct guest *guest, uint64_t ms)
+static void expect_at(struct guest *guest, uint64_t ms)
 {
     if (guest->is_acking || guest->ack_looks >= LOOKS ||
         guest->ack_attempts >= ATTEMPTS)
@@ -22,18 +22,17 @@ static void expect(struct guest *guest, uint64_t ms)
 
 void ack_expect(struct guest *guest, uint64_t now_ms)
 {
-    expect(guest, now_ms + GRACE_MS);
+    expect_at(guest, now_ms + GRACE_MS);
 }
 
-static void start(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
+static void start_connect(struct daemon *daemon, struct guest *guest,
+                          uint64_t now_ms)
 {
-    char target[WORKER_TARGET_BYTES];
-
-    snprintf(target, sizeof(target), "%u", guest->domid);
-    if (workers_start(&daemon->workers, WORKER_ACK, target, now_ms) == 0)
+    if (workers_start_domain(&daemon->workers, WORKER_ACK, guest->domid,
+                             now_ms) == 0)
         guest->is_connecting = true;
     else
-        expect(guest, now_ms + RETRY_MS);
+        expect_at(guest, now_ms + RETRY_MS);
 }
 
 void ack_look(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
@@ -47,25 +46,23 @@ void ack_look(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
     guest->is_acking = false;
     rc = xenfork__ready_is_due(daemon->ctx, guest->domid, &is_due);
     if (is_due) {
-        start(daemon, guest, now_ms);
+        start_connect(daemon, guest, now_ms);
         return;
     }
     /* The fork is still under way: that is not the guest's fault. */
     guest->ack_looks += rc != XENFORK_E_BUSY;
     if (rc < 0)
-        expect(guest, now_ms + GRACE_MS);
+        expect_at(guest, now_ms + GRACE_MS);
 }
 
 void ack_ended(struct guest *guest, int status, uint64_t now_ms)
 {
-    if (!guest)
-        return;
     guest->is_connecting = false;
     if (!status)
         return;
     guest->ack_attempts++;
     /* Sooner, if it has written meanwhile. */
-    expect(guest, now_ms + RETRY_MS);
+    expect_at(guest, now_ms + RETRY_MS);
 }
 
 uint64_t ack_wake_ms(const struct guests *guests)

@@ -15,7 +15,7 @@
 void ack_expect(struct guest *guest, uint64_t now_ms);
 /* Look, if it is time to, and start a worker, if there is something to do. */
 void ack_look(struct daemon *daemon, struct guest *guest, uint64_t now_ms);
-/* Note that the worker has ended; NULL: the guest is gone. */
+/* Note that the worker has ended. */
 void ack_ended(struct guest *guest, int status, uint64_t now_ms);
 /* Return when ack_look() has something to look at. */
 uint64_t ack_wake_ms(const struct guests *guests);

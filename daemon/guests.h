@@ -42,8 +42,8 @@ struct guest {
     bool is_heard;         /* its control/shutdown is watched */
     bool is_running;       /* it was seen so since */
     uint64_t leaving_ms;   /* it may be on its way to elsewhere, until then */
-    bool is_settled; /* its policy has been applied */
-    bool is_settling;
+    bool is_applied;  /* its policy was, since it shut down */
+    bool is_applying; /* a worker is at it */
     bool is_repeating; /* it was tried, and is to be tried again */
     uint32_t attempts; /* to apply it, that failed */
     uint64_t retry_ms; /* not before */

@@ -3,29 +3,24 @@
 
 #include "serve.h"
 
-#include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
-
 #include "ack.h"
 #include "ephemeral.h"
 #include "hold.h"
 #include "listen.h"
 #include "log.h"
 #include "look.h"
+#include "request.h"
+#include "shutdown.h"
 #include "worker-main.h"
 #include "xen/xen.h"
 
 #define RECOVER_DELAY_MS 500U   /* events come in swarms */
-#define RETRY_DOUBLES    5U     /* and so often twice as long, for a policy */
-#define LOOK_AGAIN_MS    1000U  /* after Xen or xenstore did not answer */
 #define KILL_GRACE_MS    30000U /* for undoing, after a freeze's timeout */
 #define HYDRATE_FORKS    32U
 #define ANSWERED_FREEZES 32U
 #define ACK_WORKERS      4U
 #define REMOVE_WORKERS   4U
 #define ACK_LIMIT_MS     60000U
-#define REQUEST_BYTES    64U /* of what a guest wrote; one counts */
 
 void serve_configure(struct daemon *daemon, const struct config *config)
 {
@@ -107,12 +102,6 @@ void serve_state_changed(struct daemon *daemon, uint64_t now_ms)
     listen_expect(daemon, now_ms);
 }
 
-static const char *target_of(uint32_t domid, char text[WORKER_TARGET_BYTES])
-{
-    snprintf(text, WORKER_TARGET_BYTES, "%u", domid);
-    return text;
-}
-
 static struct guest *guest_of(const struct daemon *daemon, const char *target)
 {
     uint32_t domid;
@@ -120,52 +109,6 @@ static struct guest *guest_of(const struct daemon *daemon, const char *target)
     return xenfork__domid_parse(target, &domid)
                ? guests_find(&daemon->guests, domid)
                : NULL;
-}
-
-/*
- * Note the end of a freeze; the library has told the guest why it failed, if it
- * could.
- */
-static void freeze_ended(struct daemon *daemon, const struct worker *worker,
-                         int status, uint64_t now_ms)
-{
-    struct guest *guest = guest_of(daemon, worker->target);
-
-    if (!guest)
-        return;
-    guests_result(guest, status != 0, now_ms);
-    if (WIFSIGNALED(status))
-        xenfork__xen_guest_answer(daemon->ctx, guest->domid,
-                                  xenfork_code_name(worker->is_killed
-                                                        ? XENFORK_E_TIMEOUT
-                                                        : XENFORK_E_CANCELLED));
-}
-
-/*
- * Note a failure; the pace of attempts slows down, because each may dump a
- * core.
- */
-static void policy_failed(struct guest *guest, uint64_t now_ms)
-{
-    guest->retry_ms = now_ms + ((uint64_t)SERVE_RETRY_MS << guest->attempts);
-    if (guest->attempts < RETRY_DOUBLES)
-        guest->attempts++;
-}
-
-static void policy_ended(struct daemon *daemon, const struct worker *worker,
-                         int status, uint64_t now_ms)
-{
-    struct guest *guest = guest_of(daemon, worker->target);
-
-    if (!guest)
-        return;
-    guest->is_settling = false;
-    guest->is_settled = status == 0;
-    guest->is_repeating = status != 0;
-    if (work_was_busy(status))
-        guest->retry_ms = now_ms + SERVE_BUSY_MS;
-    else if (status)
-        policy_failed(guest, now_ms);
 }
 
 /* Note the end of a restart; others may have waited for its place. */
@@ -184,9 +127,11 @@ static void restart_ended(struct daemon *daemon, const struct worker *worker,
 void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms)
 {
     struct worker worker;
+    struct guest *guest;
 
     if (!workers_ended(&daemon->workers, pid, &worker))
         return;
+    guest = guest_of(daemon, worker.target);
     log_event(status ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "worker",
               "kind=%s target=%s result=%s ms=%llu",
               worker_kind_name(worker.kind), worker.target,
@@ -195,15 +140,18 @@ void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms)
     at_latest(&daemon->domains_ms, now_ms);
     switch (worker.kind) {
     case WORKER_FREEZE:
-        freeze_ended(daemon, &worker, status, now_ms);
+        if (guest)
+            request_ended(daemon, guest, &worker, status, now_ms);
         break;
     case WORKER_POLICY:
-        policy_ended(daemon, &worker, status, now_ms);
+        if (guest)
+            shutdown_ended(guest, status, now_ms);
         if (status)
             serve_state_changed(daemon, now_ms);
         break;
     case WORKER_ACK:
-        ack_ended(guest_of(daemon, worker.target), status, now_ms);
+        if (guest)
+            ack_ended(guest, status, now_ms);
         break;
     case WORKER_REMOVE:
         ephemeral_ended(daemon, worker.target, status, now_ms);
@@ -224,7 +172,8 @@ void serve_ended(struct daemon *daemon, pid_t pid, int status, uint64_t now_ms)
  * Add a guest; its watch reports at once, so that a request that waits is seen.
  * NULL: later.
  */
-static struct guest *add(struct daemon *daemon, uint32_t domid, uint64_t now_ms)
+static struct guest *add_guest(struct daemon *daemon, uint32_t domid,
+                               uint64_t now_ms)
 {
     struct guest *guest = guests_add(&daemon->guests, domid, now_ms);
 
@@ -235,59 +184,20 @@ static struct guest *add(struct daemon *daemon, uint32_t domid, uint64_t now_ms)
     if (guest)
         hold_expect(guest, now_ms);
     else
-        at_latest(&daemon->domains_ms, now_ms + LOOK_AGAIN_MS);
+        at_latest(&daemon->domains_ms, now_ms + SERVE_LOOK_AGAIN_MS);
     return guest;
 }
 
-static void meet(struct daemon *daemon, const struct host_domain *domain,
-                 uint64_t now_ms)
+static void note_domain(struct daemon *daemon, const struct host_domain *domain,
+                        uint64_t now_ms)
 {
     struct guest *guest = guests_find(&daemon->guests, domain->domid);
 
-    if (!guest && !(guest = add(daemon, domain->domid, now_ms)))
+    if (!guest && !(guest = add_guest(daemon, domain->domid, now_ms)))
         return;
     guest->is_present = true;
     ephemeral_seen(daemon, guest, domain, now_ms);
-    if (!guest->is_shutdown) {
-        guest->is_settled = false;
-        guest->is_repeating = false;
-        guest->attempts = 0;
-        guest->retry_ms = 0;
-    }
-}
-
-/*
- * Give repeated attempts at most half of the places: a core that is dumped
- * again and again, or a long detach, does not delay the reboot of another
- * domain.
- */
-static bool may_repeat(const struct daemon *daemon)
-{
-    const struct guests *guests = &daemon->guests;
-    uint32_t busy = 0;
-    size_t i;
-
-    for (i = 0; i < guests->count; i++)
-        busy += guests->all[i]->is_settling && guests->all[i]->is_repeating;
-    return busy < (daemon->config.policy_workers + 1) / 2;
-}
-
-/* Start one worker for it, until the worker reports that everything is done. */
-static void settle(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
-{
-    char target[WORKER_TARGET_BYTES];
-
-    if (!guest->is_shutdown || guest->is_settled || guest->is_settling ||
-        guest->retry_ms > now_ms)
-        return;
-    if (!workers_has_room(&daemon->workers, WORKER_POLICY) ||
-        (guest->is_repeating && !may_repeat(daemon)))
-        return;
-    if (workers_start(&daemon->workers, WORKER_POLICY,
-                      target_of(guest->domid, target), now_ms) == 0)
-        guest->is_settling = true;
-    else
-        guest->retry_ms = now_ms + SERVE_RETRY_MS;
+    shutdown_seen(guest);
 }
 
 static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
@@ -298,13 +208,13 @@ static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
 
     daemon->domains_ms = SERVE_NEVER;
     if (xenfork__host_domains(daemon->ctx, &domains, &count) < 0) {
-        daemon->domains_ms = now_ms + LOOK_AGAIN_MS;
+        daemon->domains_ms = now_ms + SERVE_LOOK_AGAIN_MS;
         return;
     }
     for (i = 0; i < guests->count; i++)
         guests->all[i]->is_present = false;
     for (i = 0; i < count; i++)
-        meet(daemon, &domains[i], now_ms);
+        note_domain(daemon, &domains[i], now_ms);
     for (i = guests->count; i-- > 0;) {
         uint32_t domid = guests->all[i]->domid;
 
@@ -318,103 +228,7 @@ static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
     listen_expect(daemon, now_ms);
 }
 
-/*
- * Listen to the guest again: the new watch reports at once what it has written
- * meanwhile.
- */
-static void unmute(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
-{
-    if (!guest->is_muted || guest->muted_ms > now_ms)
-        return;
-    if (xenfork__host_watch_guest(daemon->ctx, guest->domid) == 0)
-        guest->is_muted = false;
-    else
-        guest->muted_ms = now_ms + LOOK_AGAIN_MS;
-}
-
-/* Tell whether the guest has written exactly the value that counts. */
-static bool is_request(struct daemon *daemon, struct guest *guest,
-                       uint64_t now_ms)
-{
-    char value[REQUEST_BYTES], quoted[LOG_QUOTED];
-    size_t bytes;
-
-    /* No key, or "0", which is what we answer. */
-    if (xenfork__host_request(daemon->ctx, guest->domid, value, sizeof(value),
-                              &bytes) < 0 ||
-        !bytes || (bytes == 1 && value[0] == '0'))
-        return false;
-    guests_charge(&daemon->guests, guest, now_ms);
-    if (bytes == 1 && value[0] == '1')
-        return true;
-    if (guests_may_note(guest, now_ms))
-        log_info("request", "domid=%u result=ignored bytes=%zu value=%s",
-                 guest->domid, bytes,
-                 log_quote(value,
-                           bytes < sizeof(value) ? bytes : sizeof(value) - 1,
-                           quoted));
-    return false;
-}
-
-/*
- * Tell whether a domain runs, or is frozen, or on its way to another host.  The
- * list of domains may not know: Xen reports when a domain suspends, not when it
- * goes on.
- */
-static bool is_running(const struct daemon *daemon, uint32_t domid)
-{
-    struct xenfork__dominfo info;
-
-    return xenfork__xen_info(daemon->ctx, domid, &info) == 0 &&
-           !info.is_shutdown && !info.is_dying;
-}
-
-static void serve_guest(struct daemon *daemon, struct guest *guest,
-                        uint64_t now_ms)
-{
-    char target[WORKER_TARGET_BYTES];
-
-    guest->is_requesting = false;
-    if (!is_request(daemon, guest, now_ms))
-        return;
-    if ((guest->is_suspended || guest->is_shutdown) &&
-        !is_running(daemon, guest->domid))
-        return;
-    log_info("freeze", "domid=%u result=begun", guest->domid);
-    if (workers_start(&daemon->workers, WORKER_FREEZE,
-                      target_of(guest->domid, target), now_ms) == 0)
-        guest->is_freezing = true;
-    else
-        xenfork__xen_guest_answer(daemon->ctx, guest->domid,
-                                  xenfork_code_name(XENFORK_E_BUSY));
-}
-
-/*
- * Tell whether a guest that failed before may be served: such guests, whose
- * attempts may last their full timeout, get at most half of the places.
- */
-static bool may_failed(const struct daemon *daemon)
-{
-    const struct guests *guests = &daemon->guests;
-    uint32_t busy = 0;
-    size_t i;
-
-    for (i = 0; i < guests->count; i++)
-        busy += guests->all[i]->is_freezing && guests->all[i]->has_failed;
-    return busy < (daemon->config.freeze_workers + 1) / 2;
-}
-
-static void look_at_requests(struct daemon *daemon, uint64_t now_ms)
-{
-    size_t left = daemon->guests.count;
-    struct guest *guest;
-
-    while (left-- && workers_has_room(&daemon->workers, WORKER_FREEZE) &&
-           (guest = guests_next(&daemon->guests, now_ms, may_failed(daemon))))
-        serve_guest(daemon, guest, now_ms);
-}
-
-static void recover(struct daemon *daemon, uint64_t now_ms)
+static void start_recover(struct daemon *daemon, uint64_t now_ms)
 {
     daemon->recover_ms = SERVE_NEVER;
     if (workers_start(&daemon->workers, WORKER_RECOVER, "all", now_ms) < 0)
@@ -430,46 +244,20 @@ void serve_turn(struct daemon *daemon, uint64_t now_ms)
         return;
     if (daemon->domains_ms <= now_ms)
         look_at_domains(daemon, now_ms);
-    look_at_requests(daemon, now_ms);
+    request_turn(daemon, now_ms);
     for (i = 0; i < daemon->guests.count; i++) {
         hold_look(daemon, daemon->guests.all[i], now_ms);
-        unmute(daemon, daemon->guests.all[i], now_ms);
-        settle(daemon, daemon->guests.all[i], now_ms);
+        request_unmute(daemon, daemon->guests.all[i], now_ms);
+        shutdown_look(daemon, daemon->guests.all[i], now_ms);
         ack_look(daemon, daemon->guests.all[i], now_ms);
     }
     listen_turn(daemon, now_ms);
     ephemeral_turn(daemon, now_ms);
     if (daemon->recover_ms <= now_ms &&
         workers_has_room(&daemon->workers, WORKER_RECOVER))
-        recover(daemon, now_ms);
+        start_recover(daemon, now_ms);
     if (daemon->state_ms <= now_ms)
         look_at_state(daemon, now_ms);
-}
-
-static uint64_t settle_wake_ms(const struct daemon *daemon, uint64_t now_ms)
-{
-    uint64_t wake_ms = SERVE_NEVER;
-    size_t i;
-
-    for (i = 0; i < daemon->guests.count; i++) {
-        const struct guest *guest = daemon->guests.all[i];
-
-        if (guest->is_shutdown && !guest->is_settled && !guest->is_settling &&
-            guest->retry_ms > now_ms)
-            at_latest(&wake_ms, guest->retry_ms);
-    }
-    return wake_ms;
-}
-
-static uint64_t unmute_ms(const struct daemon *daemon)
-{
-    uint64_t wake_ms = SERVE_NEVER;
-    size_t i;
-
-    for (i = 0; i < daemon->guests.count; i++)
-        if (daemon->guests.all[i]->is_muted)
-            at_latest(&wake_ms, daemon->guests.all[i]->muted_ms);
-    return wake_ms;
 }
 
 /*
@@ -482,17 +270,14 @@ uint64_t serve_wake_ms(const struct daemon *daemon, uint64_t now_ms)
 
     if (daemon->is_ending)
         return wake_ms;
-    if (workers_has_room(&daemon->workers, WORKER_FREEZE))
-        at_latest(&wake_ms, guests_wake_ms(&daemon->guests, now_ms));
+    at_latest(&wake_ms, request_wake_ms(daemon, now_ms));
     at_latest(&wake_ms, ephemeral_wake_ms(daemon));
     at_latest(&wake_ms, listen_wake_ms(daemon));
-    if (workers_has_room(&daemon->workers, WORKER_POLICY))
-        at_latest(&wake_ms, settle_wake_ms(daemon, now_ms));
+    at_latest(&wake_ms, shutdown_wake_ms(daemon, now_ms));
     if (workers_has_room(&daemon->workers, WORKER_ACK))
         at_latest(&wake_ms, ack_wake_ms(&daemon->guests));
     if (workers_has_room(&daemon->workers, WORKER_RECOVER))
         at_latest(&wake_ms, daemon->recover_ms);
-    at_latest(&wake_ms, unmute_ms(daemon));
     at_latest(&wake_ms, hold_wake_ms(&daemon->guests));
     at_latest(&wake_ms, daemon->domains_ms);
     at_latest(&wake_ms, daemon->state_ms);

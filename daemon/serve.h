@@ -17,6 +17,7 @@
 #define SERVE_NEVER          UINT64_MAX
 #define SERVE_STATE_DELAY_MS 1000U  /* a record follows its directory */
 #define SERVE_RETRY_MS       60000U /* after a worker failed */
+#define SERVE_LOOK_AGAIN_MS  1000U  /* after Xen or xenstore did not answer */
 #define SERVE_BUSY_MS        2000U  /* another operation is on its domain */
 
 /* Lower a time to that one. */

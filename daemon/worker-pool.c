@@ -169,6 +169,15 @@ int workers_start(struct workers *workers, int kind, const char *target,
     return 0;
 }
 
+int workers_start_domain(struct workers *workers, int kind, uint32_t domid,
+                         uint64_t now_ms)
+{
+    char target[WORKER_TARGET_BYTES];
+
+    snprintf(target, sizeof(target), "%u", domid);
+    return workers_start(workers, kind, target, now_ms);
+}
+
 bool workers_ended(struct workers *workers, pid_t pid,
                    struct worker *worker_out)
 {

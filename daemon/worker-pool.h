@@ -65,6 +65,8 @@ bool workers_is_at(const struct workers *workers, int kind, const char *target);
 /* Start a worker.  0, or -errno; EAGAIN: no room. */
 int workers_start(struct workers *workers, int kind, const char *target,
                   uint64_t now_ms);
+int workers_start_domain(struct workers *workers, int kind, uint32_t domid,
+                         uint64_t now_ms);
 /* Take the worker that was this process off the list; false: none was. */
 bool workers_ended(struct workers *workers, pid_t pid,
                    struct worker *worker_out);
