@@ -23,20 +23,36 @@
 /* xendomains ends a moment after the last domain. */
 #define HALT_MS 60000U
 
+/*
+ * Look at what the guest was asked before it was watched.  A clone may be
+ * destroyed a moment after it was made: its watch would speak too late.
+ */
+void ephemeral_met(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
+{
+    int asked;
+
+    if (xenfork__host_asked(daemon->ctx, guest->domid, &asked) < 0)
+        return;
+    guest->is_heard = true;
+    if (asked == HOST_ASKED_SUSPEND)
+        guest->leaving_ms = now_ms + LEAVING_MS;
+}
+
 void ephemeral_asked(struct daemon *daemon, struct guest *guest,
                      uint64_t now_ms)
 {
     int asked = HOST_ASKED_SUSPEND;
-    bool is_first = !guest->is_heard;
+    bool is_first = !guest->has_spoken;
 
-    guest->is_heard = true;
+    guest->has_spoken = true;
     if (xenfork__host_asked(daemon->ctx, guest->domid, &asked) < 0)
         asked = HOST_ASKED_SUSPEND;
     /* A watch speaks once at first, though nothing was asked. */
     if (asked == HOST_ASKED_SUSPEND || (asked == HOST_ASKED && !is_first))
         guest->leaving_ms = now_ms + LEAVING_MS;
-    if (is_first)
+    if (!guest->is_heard)
         at_latest(&daemon->domains_ms, now_ms);
+    guest->is_heard = true;
 }
 
 static void note_halt(struct daemon *daemon, uint64_t now_ms)
@@ -108,11 +124,20 @@ void ephemeral_gone(struct daemon *daemon, const struct guest *guest,
     uint32_t least = least_for(guest, now_ms);
     char target[WORKER_TARGET_BYTES];
 
-    if (!least)
+    /* One that reboots is not about to go. */
+    if (!least && guest->is_shutdown)
         return;
     if (xenfork__records_load(daemon->ctx, XENFORK_KIND_CLONE, &clones) < 0 ||
-        !find(daemon->ctx, &clones, guest->domid, least))
+        !find(daemon->ctx, &clones, guest->domid,
+              least ? least : XENFORK__EPHEMERAL_POWEROFF))
         return;
+    if (!least) {
+        log_info("ephemeral",
+                 "domid=%u result=kept reason=\"it may have been saved, or "
+                 "migrated\"",
+                 guest->domid);
+        return;
+    }
     note_halt(daemon, now_ms);
     if (daemon->halt_ms > now_ms) {
         log_info("ephemeral", "domid=%u result=kept reason=\"host halts\"",

@@ -39,7 +39,8 @@ struct guest {
     bool is_shutdown;      /* and not merely suspended, or paused */
     bool is_suspended;
     int reason;            /* of that */
-    bool is_heard;         /* its control/shutdown is watched */
+    bool is_heard;         /* what it is asked is known from here on */
+    bool has_spoken;       /* its control/shutdown's watch did, at first */
     bool is_running;       /* it was seen so since */
     uint64_t leaving_ms;   /* it may be on its way to elsewhere, until then */
     bool is_applied;  /* its policy was, since it shut down */

@@ -181,9 +181,10 @@ static struct guest *add_guest(struct daemon *daemon, uint32_t domid,
         guests_remove(&daemon->guests, domid);
         guest = NULL;
     }
-    if (guest)
+    if (guest) {
         hold_expect(guest, now_ms);
-    else
+        ephemeral_met(daemon, guest, now_ms);
+    } else
         at_latest(&daemon->domains_ms, now_ms + SERVE_LOOK_AGAIN_MS);
     return guest;
 }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # xl fork --ephemeral: clones go with their disks when they power off or are destroyed, and at no other end.
-# live: --source --timeout 500
+# live: --source --timeout 300
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"
@@ -15,6 +15,7 @@ removed() {
     local start=$SECONDS
     check "$1" wait_until 60 is_removed "$2" "$3"
     diag "after $((SECONDS - start)) s: $(daemon_noted ephemeral)"
+    is_removed "$2" "$3" || bail_out "it stays: $(tail -n 80 "$daemon_log")"
 }
 
 starts 'the daemon starts'

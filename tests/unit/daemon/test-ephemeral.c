@@ -63,8 +63,7 @@ static void make_dir(const char *path)
     assert_int_equal(mkdir(name, 0700), 0);
 }
 
-/* A daemon that knows a clone which was made so. */
-static void make(uint32_t flags)
+static void make_clone(uint32_t flags)
 {
     struct xenfork__record *node;
 
@@ -77,12 +76,23 @@ static void make(uint32_t flags)
     snprintf(e.disk, sizeof(e.disk), "%s", node->disks[0].path);
     assert_int_equal(access(e.disk, F_OK), 0);
     xenfork__record_free(node);
+}
+
+static void make_root(void)
+{
     snprintf(e.root, sizeof(e.root), "%s/root", fake->dir);
     make_dir("");
     make_dir("/proc");
     make_dir("/proc/1");
     put("proc/1/cmdline", "init", 5);
     s.daemon.root = e.root;
+}
+
+/* A daemon that knows a clone which was made so. */
+static void make(uint32_t flags)
+{
+    make_clone(flags);
+    make_root();
     start_up();
 }
 
@@ -152,6 +162,33 @@ static void test_destroyed(void **state)
     destroy();
     assert_removed();
     assert_int_equal(scene_image(), XENFORK_DOMID_NONE);
+}
+
+/* Made and destroyed before the watch of its control/shutdown has spoken. */
+static void test_destroyed_at_once(void **state)
+{
+    (void)state;
+    make_root();
+    start_up();
+    make_clone(POWEROFF);
+    serve_event(&s.daemon, HOST_EVENT_DOMAINS, XENFORK_DOMID_NONE, s.now_ms);
+    serve_turn(&s.daemon, s.now_ms);
+    destroy();
+    assert_removed();
+}
+
+/* It was asked to suspend before the daemon knew of it. */
+static void test_asked_before_it_was_known_keeps(void **state)
+{
+    (void)state;
+    make_root();
+    start_up();
+    make_clone(CRASH);
+    fake_asked(e.clone, HOST_ASKED_SUSPEND);
+    serve_event(&s.daemon, HOST_EVENT_DOMAINS, XENFORK_DOMID_NONE, s.now_ms);
+    serve_turn(&s.daemon, s.now_ms);
+    destroy();
+    assert_kept();
 }
 
 static void test_poweroff(void **state)
@@ -460,6 +497,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_destroyed),
+        TEST(test_destroyed_at_once),
+        TEST(test_asked_before_it_was_known_keeps),
         TEST(test_poweroff),
         TEST(test_crash),
         TEST(test_watchdog),
