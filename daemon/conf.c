@@ -93,10 +93,11 @@ void config_default(struct config *config)
     };
 }
 
-static bool wrong(struct parser *parser, const char *what, const char *word)
-    __attribute__((noinline));
+static bool report_line(struct parser *parser, const char *what,
+                        const char *word) __attribute__((noinline));
 
-static bool wrong(struct parser *parser, const char *what, const char *word)
+static bool report_line(struct parser *parser, const char *what,
+                        const char *word)
 {
     char clean[WORD_BYTES];
 
@@ -135,7 +136,7 @@ static bool set_number(struct parser *parser, const struct key *key,
     if (!parse_number(text, &value) || value < key->min || value > key->max) {
         snprintf(what, sizeof(what), "%s must be a number from %u to %u",
                  key->name, key->min, key->max);
-        return wrong(parser, what, text);
+        return report_line(parser, what, text);
     }
     if (key->kind == KIND_BOOL)
         *(bool *)((char *)&parser->config + key->offset) = value;
@@ -178,24 +179,24 @@ static bool set_word(struct parser *parser, const struct key *key, char *text)
         }
         text[n - 1] = '"';
     }
-    return wrong(parser,
-                 is_level ? "log_level must be \"error\", \"warning\", "
-                            "\"info\" or \"debug\""
-                          : "ephemeral must be \"off\", \"poweroff\" or "
-                            "\"crash\"",
-                 text);
+    return report_line(parser,
+                       is_level ? "log_level must be \"error\", \"warning\", "
+                                  "\"info\" or \"debug\""
+                                : "ephemeral must be \"off\", \"poweroff\" or "
+                                  "\"crash\"",
+                       text);
 }
 
-static bool set(struct parser *parser, const char *name, char *text)
+static bool set_option(struct parser *parser, const char *name, char *text)
 {
     size_t i;
 
     for (i = 0; i < KEYS && strcmp(keys[i].name, name); i++)
         ;
     if (i == KEYS)
-        return wrong(parser, "unknown key", name);
+        return report_line(parser, "unknown key", name);
     if (parser->is_seen[i])
-        return wrong(parser, "key given twice", name);
+        return report_line(parser, "key given twice", name);
     parser->is_seen[i] = true;
     return keys[i].kind == KIND_LEVEL || keys[i].kind == KIND_END
                ? set_word(parser, &keys[i], text)
@@ -217,7 +218,7 @@ static char *trim(char *text)
 /*
  * Parse a line; no value has a '#', which begins a comment wherever it stands.
  */
-static bool parse_line(struct parser *parser, char *line)
+static bool parse_option(struct parser *parser, char *line)
 {
     char *text, *equals;
 
@@ -227,9 +228,9 @@ static bool parse_line(struct parser *parser, char *line)
         return true;
     equals = strchr(text, '=');
     if (!equals)
-        return wrong(parser, "not of the form KEY = VALUE", text);
+        return report_line(parser, "not of the form KEY = VALUE", text);
     *equals = '\0';
-    return set(parser, trim(text), trim(equals + 1));
+    return set_option(parser, trim(text), trim(equals + 1));
 }
 
 /* Check the limits of memory against each other, defaults among them. */
@@ -264,7 +265,7 @@ bool config_parse(const char *file, const char *text, size_t bytes,
     rest = copy;
     while ((line = strsep(&rest, "\n"))) {
         parser.line++;
-        if (!parse_line(&parser, line))
+        if (!parse_option(&parser, line))
             return false;
     }
     if (!is_in_order(&parser))

@@ -104,9 +104,9 @@ static uint32_t least_for(const struct guest *guest, uint64_t now_ms)
 }
 
 /* Find the clone of a domain.  NULL: it is not a clone, or is to stay. */
-static const struct xenfork__record *find(const xenfork_ctx *ctx,
-                                          const struct xenfork__records *clones,
-                                          uint32_t domid, uint32_t least)
+static const struct xenfork__record *find_ephemeral(
+    const xenfork_ctx *ctx, const struct xenfork__records *clones,
+    uint32_t domid, uint32_t least)
 {
     size_t i;
 
@@ -128,8 +128,8 @@ void ephemeral_gone(struct daemon *daemon, const struct guest *guest,
     if (!least && guest->is_shutdown)
         return;
     if (xenfork__records_load(daemon->ctx, XENFORK_KIND_CLONE, &clones) < 0 ||
-        !find(daemon->ctx, &clones, guest->domid,
-              least ? least : XENFORK__EPHEMERAL_POWEROFF))
+        !find_ephemeral(daemon->ctx, &clones, guest->domid,
+                        least ? least : XENFORK__EPHEMERAL_POWEROFF))
         return;
     if (!least) {
         log_info("ephemeral",
@@ -202,8 +202,8 @@ static bool is_restarting(xenfork_ctx *ctx, const char *uuid)
 }
 
 /* Work under its lock.  BUSY: it is being made, or used. */
-static int check(xenfork_ctx *ctx, const struct xenfork__record *clone,
-                 uint32_t domid, bool *may_go_out)
+static int check_end(xenfork_ctx *ctx, const struct xenfork__record *clone,
+                     uint32_t domid, bool *may_go_out)
 {
     char uuid[XENFORK__UUID_CHARS];
     uint32_t other;
@@ -245,7 +245,7 @@ static int remove_clone(xenfork_ctx *ctx, const uint8_t uuid[16],
     rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &clone);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if ((rc = check(ctx, clone, domid, &may_go)) < 0 || !may_go ||
+    if ((rc = check_end(ctx, clone, domid, &may_go)) < 0 || !may_go ||
         (rc = xenfork__leave_check(ctx, clone, say_remedy)) < 0 ||
         (rc = xenfork__clone_remove(ctx, clone)) < 0)
         return rc;
@@ -267,7 +267,7 @@ int ephemeral_remove(xenfork_ctx *ctx, uint32_t domid, const char *root)
     }
     if ((rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
         return rc;
-    clone = find(ctx, &clones, domid, XENFORK__EPHEMERAL_POWEROFF);
+    clone = find_ephemeral(ctx, &clones, domid, XENFORK__EPHEMERAL_POWEROFF);
     if (!clone)
         return 0;
     rc = remove_clone(ctx, clone->uuid, domid);

@@ -59,7 +59,7 @@ static void resume_old(struct daemon *daemon, struct guest *guest)
 }
 
 /* Listen to a domain; as early as there is memory for it. */
-static void add(struct daemon *daemon, uint32_t domid)
+static void listen_to(struct daemon *daemon, uint32_t domid)
 {
     struct listen *listen = &daemon->listen;
     struct guest *guest = guests_find(&daemon->guests, domid);
@@ -82,8 +82,8 @@ static void add(struct daemon *daemon, uint32_t domid)
 }
 
 /* Note what the guard of the host's memory has to know of a clone. */
-static void describe(struct daemon *daemon, uint32_t domid,
-                     const struct xenfork__record *clone)
+static void describe_clone(struct daemon *daemon, uint32_t domid,
+                           const struct xenfork__record *clone)
 {
     struct guest *guest = guests_find(&daemon->guests, domid);
 
@@ -98,7 +98,7 @@ static void describe(struct daemon *daemon, uint32_t domid,
         at_latest(&daemon->listen.look_ms, daemon->listen.looked_ms + LAZY_MS);
 }
 
-static bool add_clones(struct daemon *daemon)
+static bool listen_to_clones(struct daemon *daemon)
 {
     cleanup_records struct xenfork__records clones = {0};
     struct xenfork__dominfo info;
@@ -108,8 +108,8 @@ static bool add_clones(struct daemon *daemon)
         return false;
     for (i = 0; i < clones.count; i++)
         if (xenfork__record_info(daemon->ctx, clones.records[i], &info) == 0) {
-            add(daemon, info.domid);
-            describe(daemon, info.domid, clones.records[i]);
+            listen_to(daemon, info.domid);
+            describe_clone(daemon, info.domid, clones.records[i]);
         }
     return true;
 }
@@ -125,7 +125,7 @@ static bool add_sources(struct daemon *daemon)
     for (i = 0; i < images.count; i++)
         if (xenfork__xen_by_uuid(daemon->ctx, images.records[i]->parent,
                                  &domid) == 0)
-            add(daemon, domid);
+            listen_to(daemon, domid);
     return true;
 }
 
@@ -143,25 +143,25 @@ static void add_known(struct daemon *daemon)
         if (guest->is_known)
             continue;
         if (xenfork__host_ring_was(daemon->ctx, guest->domid))
-            add(daemon, guest->domid);
+            listen_to(daemon, guest->domid);
         memory_meet(daemon, guest);
         guest->is_known = true;
     }
 }
 
-static void look(struct daemon *daemon, uint64_t now_ms)
+static void look_for_domains(struct daemon *daemon, uint64_t now_ms)
 {
     daemon->listen.looked_ms = now_ms;
     daemon->listen.look_ms = SERVE_NEVER;
-    if (!add_clones(daemon) || !add_sources(daemon))
+    if (!listen_to_clones(daemon) || !add_sources(daemon))
         listen_expect(daemon, now_ms);
     add_known(daemon);
     memory_expect(daemon, now_ms);
 }
 
 /* Note that a domain waits, or goes on; whoever monitors sees it. */
-static void note(struct daemon *daemon, struct guest *guest, bool is_waiting,
-                 uint64_t now_ms)
+static void note_waiting(struct daemon *daemon, struct guest *guest,
+                         bool is_waiting, uint64_t now_ms)
 {
     char is[16];
 
@@ -199,7 +199,7 @@ void listen_take(struct daemon *daemon, uint64_t now_ms)
         if (event != HOST_RING_WAITS || !guest ||
             !xenfork__host_ring_waits(listen->rings, domid))
             continue;
-        note(daemon, guest, true, now_ms);
+        note_waiting(daemon, guest, true, now_ms);
         if (!listen->pause_ms)
             listen->pause_ms = AGAIN_MS;
         at_latest(&listen->again_ms, now_ms + listen->pause_ms);
@@ -233,16 +233,16 @@ static void answer(struct daemon *daemon, uint64_t now_ms)
         struct guest *guest = daemon->guests.all[i];
 
         if (!xenfork__host_ring_waits(listen->rings, guest->domid)) {
-            note(daemon, guest, false, now_ms);
+            note_waiting(daemon, guest, false, now_ms);
             continue;
         }
         if (may_try(daemon, guest->domid) &&
             xenfork__host_ring_answer(daemon->ctx, listen->rings,
                                       guest->domid) == 0) {
-            note(daemon, guest, false, now_ms);
+            note_waiting(daemon, guest, false, now_ms);
             continue;
         }
-        note(daemon, guest, true, now_ms);
+        note_waiting(daemon, guest, true, now_ms);
         is_waiting = true;
     }
     listen->pause_ms = !is_waiting ? 0
@@ -258,7 +258,7 @@ void listen_turn(struct daemon *daemon, uint64_t now_ms)
     struct listen *listen = &daemon->listen;
 
     if (listen->look_ms <= now_ms)
-        look(daemon, now_ms);
+        look_for_domains(daemon, now_ms);
     if (listen->rings && listen->again_ms <= now_ms)
         answer(daemon, now_ms);
     memory_turn(daemon, now_ms);

@@ -53,7 +53,7 @@ bool loop_load_config(const struct loop_options *options,
  * Start a worker by running this program again: it needs little memory, and its
  * failure does not end the daemon.
  */
-static pid_t spawn(void *opaque, int kind, const char *target)
+static pid_t spawn_worker(void *opaque, int kind, const char *target)
 {
     const struct loop *loop = opaque;
     const struct config *config = &loop->daemon.config;
@@ -91,7 +91,7 @@ static pid_t spawn(void *opaque, int kind, const char *target)
     return e ? -e : pid;
 }
 
-static void reload(struct loop *loop)
+static void reload_configuration(struct loop *loop)
 {
     char message[CONFIG_MESSAGE], quoted[LOG_QUOTED];
     struct config config;
@@ -109,7 +109,7 @@ static void reload(struct loop *loop)
     notify("READY=1");
 }
 
-static void reap(struct loop *loop)
+static void reap_workers(struct loop *loop)
 {
     int status;
     pid_t pid;
@@ -118,7 +118,7 @@ static void reap(struct loop *loop)
         serve_ended(&loop->daemon, pid, status, now_ms());
 }
 
-static void stop(struct loop *loop)
+static void stop_workers(struct loop *loop)
 {
     if (loop->stop_ms)
         return;
@@ -136,11 +136,11 @@ static void take_signals(struct loop *loop)
     while (read(loop->signal_fd, &info, sizeof(info)) ==
            (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGHUP)
-            reload(loop);
+            reload_configuration(loop);
         else if (info.ssi_signo == SIGCHLD)
-            reap(loop);
+            reap_workers(loop);
         else
-            stop(loop);
+            stop_workers(loop);
     }
 }
 
@@ -195,7 +195,7 @@ static bool is_over(const struct loop *loop)
            (!workers_total(&loop->daemon.workers) || now_ms() >= loop->stop_ms);
 }
 
-static int run(struct loop *loop)
+static int run_loop(struct loop *loop)
 {
     struct pollfd fds[] = {
         {.fd = xenfork__host_fd(loop->daemon.ctx), .events = POLLIN},
@@ -249,14 +249,14 @@ int loop_run(xenfork_ctx *ctx, const struct loop_options *options,
 
     loop.signal_fd = open_signals();
     if (loop.signal_fd < 0 || xenfork__host_watch(ctx) < 0 ||
-        !serve_init(&loop.daemon, ctx, config, spawn, &loop, now_ms())) {
+        !serve_init(&loop.daemon, ctx, config, spawn_worker, &loop, now_ms())) {
         log_error("start", "result=failed");
         return 1;
     }
     loop.state_fd = state_watch(ctx);
     log_info("start", "result=ok");
     notify("READY=1");
-    status = run(&loop);
+    status = run_loop(&loop);
     log_event(status ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "stop",
               "result=%s workers=%u", status ? "failed" : "ok",
               workers_total(&loop.daemon.workers));

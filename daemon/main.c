@@ -52,7 +52,7 @@ static const struct option options[] = {
 };
 
 /* Take an option; return an exit status, or -1: go on. */
-static int take_option(struct arguments *arguments, int option)
+static int take_argument(struct arguments *arguments, int option)
 {
     switch (option) {
     case 'f':
@@ -79,13 +79,13 @@ static int take_option(struct arguments *arguments, int option)
     }
 }
 
-static int parse(struct arguments *arguments, int argc, char **argv)
+static int parse_arguments(struct arguments *arguments, int argc, char **argv)
 {
     int option, status = -1;
 
     while (status < 0 &&
            (option = getopt_long(argc, argv, "fc:hV", options, NULL)) != -1)
-        status = take_option(arguments, option);
+        status = take_argument(arguments, option);
     if (status >= 0)
         return status;
     arguments->operands = argv + optind;
@@ -131,7 +131,7 @@ static int run_worker(const struct arguments *arguments)
     return status;
 }
 
-static int refuse(int error)
+static int report_lock(int error)
 {
     if (error == EAGAIN) {
         fputs("xenforkd: another one is running\n", stderr);
@@ -156,7 +156,7 @@ static int run_daemon(const struct arguments *arguments,
     int status;
 
     if (lock < 0)
-        return refuse(errno);
+        return report_lock(errno);
     /* The file is read again later, from another working directory. */
     config_file = realpath(arguments->loop.config_file, NULL);
     if (config_file)
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
         .kind = -1};
     char message[CONFIG_MESSAGE];
     struct config config;
-    int status = parse(&arguments, argc, argv);
+    int status = parse_arguments(&arguments, argc, argv);
 
     if (status >= 0)
         return status;

@@ -54,7 +54,8 @@ void memory_expect(struct daemon *daemon, uint64_t now_ms)
 }
 
 /* Finish what was begun; it is paused, or it is not. */
-static void settle(struct daemon *daemon, struct guest *guest, const char *is)
+static void finish_note(struct daemon *daemon, struct guest *guest,
+                        const char *is)
 {
     struct xenfork__dominfo info;
 
@@ -82,7 +83,7 @@ void memory_meet(struct daemon *daemon, struct guest *guest)
         guest->is_spared = true;
     else if (!strcmp(is, XENFORK__SHORT_PAUSING) ||
              !strcmp(is, XENFORK__SHORT_RESUMING))
-        settle(daemon, guest, is);
+        finish_note(daemon, guest, is);
 }
 
 /*
@@ -251,7 +252,7 @@ static void pause_lazy(struct daemon *daemon, struct found *found)
 }
 
 /* Take one step, if one is due. */
-static void step(struct daemon *daemon, struct found *found)
+static void take_step(struct daemon *daemon, struct found *found)
 {
     struct guest *guest;
 
@@ -272,7 +273,7 @@ static void step(struct daemon *daemon, struct found *found)
     }
 }
 
-static uint64_t pause_ms(struct daemon *daemon, const struct found *found)
+static uint64_t pace_ms(struct daemon *daemon, const struct found *found)
 {
     if (found->free < found->low || found->is_lazy)
         return SCARCE_MS;
@@ -308,7 +309,7 @@ void memory_turn(struct daemon *daemon, uint64_t now_ms)
         daemon->memory_ms = now_ms + STEP_MS;
         return;
     }
-    step(daemon, &found);
+    take_step(daemon, &found);
     if (found.low || next_to_resume(daemon))
-        daemon->memory_ms = now_ms + pause_ms(daemon, &found);
+        daemon->memory_ms = now_ms + pace_ms(daemon, &found);
 }

@@ -119,8 +119,8 @@ static int dump(xenfork_ctx *ctx, uint32_t domid, const char *name, int action)
                                                   : HOST_ACTION_RESTART;
 }
 
-static int act(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-               const struct host_config *config, int owner)
+static int carry_out(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                     const struct host_config *config, int owner)
 {
     int action = policy_action(config, info->shutdown_reason);
     char quoted[LOG_QUOTED];
@@ -184,7 +184,7 @@ int policy_apply(xenfork_ctx *ctx, uint32_t domid)
         return 0;
     rc = xenfork__host_config_get(ctx, domid, &config);
     if (rc == 0)
-        rc = act(ctx, &info, config, owner);
+        rc = carry_out(ctx, &info, config, owner);
     xenfork__host_config_free(config);
     return rc;
 }

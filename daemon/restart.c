@@ -40,8 +40,8 @@ static void restart_cleanup(struct restart *restart)
 }
 #define cleanup_restart __attribute__((cleanup(restart_cleanup)))
 
-static char *path_of(const xenfork_ctx *ctx, const struct restart *restart,
-                     const char *file)
+static char *restart_path(const xenfork_ctx *ctx, const struct restart *restart,
+                          const char *file)
 {
     return xenfork__state_path(ctx, RESTART_DIR, restart->uuid_text, file,
                                NULL);
@@ -73,10 +73,10 @@ static int to_record(xenfork_ctx *ctx, const struct restart *restart,
     return 0;
 }
 
-static int save(xenfork_ctx *ctx, const struct restart *restart)
+static int save_restart(xenfork_ctx *ctx, const struct restart *restart)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
-    cleanup_free char *path = path_of(ctx, restart, XENFORK__FILE_RECORD);
+    cleanup_free char *path = restart_path(ctx, restart, XENFORK__FILE_RECORD);
     int rc;
 
     if (!path)
@@ -134,11 +134,11 @@ static bool from_record(struct restart *restart,
 }
 
 /* Load a restart.  NOTFOUND: none was begun, or nothing was done for it yet. */
-static int load(xenfork_ctx *ctx, struct restart *restart)
+static int load_restart(xenfork_ctx *ctx, struct restart *restart)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
-    cleanup_free char *path = path_of(ctx, restart, XENFORK__FILE_RECORD);
-    cleanup_free char *json = path_of(ctx, restart, XENFORK__FILE_CONFIG);
+    cleanup_free char *path = restart_path(ctx, restart, XENFORK__FILE_RECORD);
+    cleanup_free char *json = restart_path(ctx, restart, XENFORK__FILE_CONFIG);
     size_t bytes;
     int rc;
 
@@ -157,10 +157,11 @@ static int load(xenfork_ctx *ctx, struct restart *restart)
 }
 
 /* Drop a restart, its record first: without it there is nothing to do. */
-static int drop(xenfork_ctx *ctx, const struct restart *restart)
+static int drop_restart(xenfork_ctx *ctx, const struct restart *restart)
 {
-    cleanup_free char *dir = path_of(ctx, restart, NULL);
-    cleanup_free char *keyfile = path_of(ctx, restart, XENFORK__FILE_RECORD);
+    cleanup_free char *dir = restart_path(ctx, restart, NULL);
+    cleanup_free char *keyfile = restart_path(ctx, restart,
+                                              XENFORK__FILE_RECORD);
     int rc;
 
     if (!dir || !keyfile)
@@ -173,10 +174,10 @@ static int drop(xenfork_ctx *ctx, const struct restart *restart)
  * Begin a restart, with the configuration first: a record says that everything
  * is there.
  */
-static int begin(xenfork_ctx *ctx, const struct restart *restart)
+static int begin_restart(xenfork_ctx *ctx, const struct restart *restart)
 {
-    cleanup_free char *dir = path_of(ctx, restart, NULL);
-    cleanup_free char *json = path_of(ctx, restart, XENFORK__FILE_CONFIG);
+    cleanup_free char *dir = restart_path(ctx, restart, NULL);
+    cleanup_free char *json = restart_path(ctx, restart, XENFORK__FILE_CONFIG);
     int rc;
 
     if (!dir || !json)
@@ -185,7 +186,7 @@ static int begin(xenfork_ctx *ctx, const struct restart *restart)
         (rc = xenfork__file_write(ctx, json, restart->json,
                                   strlen(restart->json))) < 0)
         return rc;
-    return save(ctx, restart);
+    return save_restart(ctx, restart);
 }
 
 /*
@@ -271,7 +272,7 @@ static int clear_place(xenfork_ctx *ctx, const struct restart *restart,
     return 0;
 }
 
-static int create(xenfork_ctx *ctx, struct restart *restart)
+static int create_domain(xenfork_ctx *ctx, struct restart *restart)
 {
     const struct timespec pause = {.tv_sec = PAUSE_S};
     uint32_t domid;
@@ -285,11 +286,11 @@ static int create(xenfork_ctx *ctx, struct restart *restart)
     if (rc < 0)
         return rc;
     restart->made = domid;
-    return save(ctx, restart);
+    return save_restart(ctx, restart);
 }
 
 /* Hold the NICs; the domain is still paused: no frame has passed. */
-static int hold_nics(xenfork_ctx *ctx, const struct restart *restart)
+static int hold_restart_nics(xenfork_ctx *ctx, const struct restart *restart)
 {
     uint32_t i;
     int rc = 0;
@@ -299,7 +300,7 @@ static int hold_nics(xenfork_ctx *ctx, const struct restart *restart)
     return rc;
 }
 
-static int start(xenfork_ctx *ctx, const struct restart *restart)
+static int start_domain(xenfork_ctx *ctx, const struct restart *restart)
 {
     struct xenfork__dominfo info;
     int rc = xenfork__xen_info(ctx, restart->made, &info);
@@ -307,22 +308,22 @@ static int start(xenfork_ctx *ctx, const struct restart *restart)
     /* Destroyed by its user meanwhile. */
     if (rc == XENFORK_E_NOTFOUND ||
         (rc == 0 && (info.is_dying || memcmp(info.uuid, restart->uuid, 16))))
-        return drop(ctx, restart);
+        return drop_restart(ctx, restart);
     if (rc < 0 ||
         (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0)
         return rc;
     if (info.is_paused &&
         ((rc = xenfork__again_begin(ctx, restart->uuid, restart->made,
                                     restart->json, NULL)) < 0 ||
-         (rc = hold_nics(ctx, restart)) < 0 ||
+         (rc = hold_restart_nics(ctx, restart)) < 0 ||
          (rc = xenfork__xen_unpause(ctx, restart->made)) < 0))
         return rc;
     log_info("restart", "uuid=%s domid=%u result=ok", restart->uuid_text,
              restart->made);
-    return drop(ctx, restart);
+    return drop_restart(ctx, restart);
 }
 
-static int run(xenfork_ctx *ctx, struct restart *restart)
+static int run_restart(xenfork_ctx *ctx, struct restart *restart)
 {
     bool is_free;
     int rc;
@@ -336,12 +337,12 @@ static int run(xenfork_ctx *ctx, struct restart *restart)
                         "uuid=%s result=dropped reason=\"a domain "
                         "has the UUID already\"",
                         restart->uuid_text);
-            return drop(ctx, restart);
+            return drop_restart(ctx, restart);
         }
-        if ((rc = create(ctx, restart)) < 0)
+        if ((rc = create_domain(ctx, restart)) < 0)
             return rc;
     }
-    return start(ctx, restart);
+    return start_domain(ctx, restart);
 }
 
 int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
@@ -378,8 +379,8 @@ int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         if (is_held)
             restart.held[restart.held_count++] = config->nics[i];
     }
-    rc = begin(ctx, &restart);
-    return rc < 0 ? rc : run(ctx, &restart);
+    rc = begin_restart(ctx, &restart);
+    return rc < 0 ? rc : run_restart(ctx, &restart);
 }
 
 int restart_resume(xenfork_ctx *ctx, const char *uuid)
@@ -395,10 +396,10 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
     rc = xenfork__lock_take(ctx, restart.uuid_text, false, &lock);
     if (rc < 0)
         return rc;
-    rc = load(ctx, &restart);
+    rc = load_restart(ctx, &restart);
     /* Killed before it was journaled: nothing was done. */
     if (rc == XENFORK_E_NOTFOUND)
-        return drop(ctx, &restart);
+        return drop_restart(ctx, &restart);
     if (rc < 0)
         return rc;
     if (strcmp(restart.boot, ctx->boot)) {
@@ -406,7 +407,7 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
                     "uuid=%s result=dropped reason=\"the host was "
                     "booted since\"",
                     restart.uuid_text);
-        return drop(ctx, &restart);
+        return drop_restart(ctx, &restart);
     }
-    return run(ctx, &restart);
+    return run_restart(ctx, &restart);
 }

@@ -90,7 +90,7 @@ int state_frozen(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
     return frozen.unwritten ? STATE_UNWRITTEN : 0;
 }
 
-static bool watch(xenfork_ctx *ctx, int fd, const char *name)
+static bool watch_folder(xenfork_ctx *ctx, int fd, const char *name)
 {
     cleanup_free char *dir = xenfork__state_path(ctx, name, NULL);
 
@@ -103,7 +103,8 @@ int state_watch(xenfork_ctx *ctx)
 {
     cleanup_close int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
-    if (fd < 0 || !watch(ctx, fd, "clones") || !watch(ctx, fd, "frozen"))
+    if (fd < 0 || !watch_folder(ctx, fd, "clones") ||
+        !watch_folder(ctx, fd, "frozen"))
         return -1;
     return steal_fd(&fd);
 }

@@ -68,7 +68,7 @@ void workers_free(struct workers *workers)
  * Make room for as many workers as there may be at once, with those that began
  * under a higher limit.  Without memory some find no place, and come again.
  */
-static void make_room(struct workers *workers)
+static void make_places(struct workers *workers)
 {
     struct worker *all;
     size_t room = 0;
@@ -93,7 +93,7 @@ void workers_limit(struct workers *workers, int kind, uint32_t count,
     workers->limits_ms[kind] = limit_ms;
     if (workers->peaks[kind] < count)
         workers->peaks[kind] = count;
-    make_room(workers);
+    make_places(workers);
 }
 
 uint32_t workers_count(const struct workers *workers, int kind)

@@ -58,8 +58,8 @@ static bool is_shared(const char *number)
     return !domids;
 }
 
-static enum outcome announce(const struct device *device, const char *node,
-                             const char *number)
+static enum outcome announce_device(const struct device *device,
+                                    const char *node, const char *number)
 {
     if (!device_write(device, "physical-device", number))
         return OUTCOME_STOCK;
@@ -84,7 +84,7 @@ enum outcome block_device_add(const struct device *device, const char *path)
     if (lock < 0)
         return OUTCOME_STOCK;
     if (!host_is_used(node) && !is_shared(number))
-        outcome = announce(device, node, number);
+        outcome = announce_device(device, node, number);
     host_unlock("block", lock);
     return outcome;
 }

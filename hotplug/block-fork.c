@@ -14,7 +14,8 @@
 #define TARGET "xenfork-target" /* by which name it is detached */
 #define VHD    "vhd:"
 
-static bool detach(const char *target, const char *node, char text[TEXT_BYTES])
+static bool detach_node(const char *target, const char *node,
+                        char text[TEXT_BYTES])
 {
     return host_block("detach", target, node, text);
 }
@@ -23,8 +24,9 @@ static bool detach(const char *target, const char *node, char text[TEXT_BYTES])
  * Announce the device; an add that fails leaves nothing, and libxl's remove
  * then finds nothing.
  */
-static enum outcome announce(const struct device *device, const char *target,
-                             const char *node, dev_t number)
+static enum outcome announce_overlay(const struct device *device,
+                                     const char *target, const char *node,
+                                     dev_t number)
 {
     char text[32];
 
@@ -36,7 +38,7 @@ static enum outcome announce(const struct device *device, const char *target,
         device_write(device, "physical-device-path", node) &&
         device_write(device, "hotplug-status", "connected"))
         return OUTCOME_DONE;
-    detach(target, node, (char[TEXT_BYTES]){0});
+    detach_node(target, node, (char[TEXT_BYTES]){0});
     return device_fail(device, "Writing the device to xenstore failed.");
 }
 
@@ -44,7 +46,7 @@ static enum outcome announce(const struct device *device, const char *target,
  * Tell whether it is a plain mode: libxl writes r or w only; "w!" is for the
  * script.
  */
-static bool is_plain(const char *mode)
+static bool is_plain_mode(const char *mode)
 {
     return !strcmp(mode, "r") || !strcmp(mode, "w");
 }
@@ -80,7 +82,7 @@ enum outcome block_fork_add(const struct device *device)
         return OUTCOME_DONE;
     target = device_read(device, "params");
     mode = device_read(device, "mode");
-    if (!target || !*target || !mode || !is_plain(mode))
+    if (!target || !*target || !mode || !is_plain_mode(mode))
         return OUTCOME_STOCK;
     name = without_links(target);
     if (!name)
@@ -88,8 +90,8 @@ enum outcome block_fork_add(const struct device *device)
     if (!host_block("attach", name, mode, text))
         return device_fail(device, text);
     if (host_device(text, &number))
-        return announce(device, name, text, number);
-    detach(name, text, (char[TEXT_BYTES]){0});
+        return announce_overlay(device, name, text, number);
+    detach_node(name, text, (char[TEXT_BYTES]){0});
     return device_fail(device, "Examining the device failed.");
 }
 
@@ -106,6 +108,6 @@ enum outcome block_fork_remove(const struct device *device)
         return OUTCOME_DONE;
     if (!target)
         return OUTCOME_STOCK;
-    return detach(target, node, text) ? OUTCOME_DONE
-                                      : device_fail(device, text);
+    return detach_node(target, node, text) ? OUTCOME_DONE
+                                           : device_fail(device, text);
 }

@@ -40,7 +40,7 @@ static bool is_unshared(const struct stat *file, bool is_readonly)
  * libxl writes r or w only; "w!" means no check and is the script's.  Any bit
  * of permission to write will do, as for the script.
  */
-static bool is_plain(const char *mode, const struct stat *file)
+static bool is_permitted_mode(const char *mode, const struct stat *file)
 {
     if (!strcmp(mode, "r"))
         return true;
@@ -49,8 +49,8 @@ static bool is_plain(const char *mode, const struct stat *file)
 }
 
 /* node first: from there on the script's `remove` finds the loop device. */
-static enum outcome announce(const struct device *device, const char *node,
-                             dev_t loop)
+static enum outcome announce_loop(const struct device *device, const char *node,
+                                  dev_t loop)
 {
     char number[32];
 
@@ -81,10 +81,11 @@ static enum outcome add_locked(const struct device *device, const char *path,
     if (!state || strcmp(state, INIT_WAIT))
         return OUTCOME_STOCK;
     if (!file || stat(file, &stat_buf) || !S_ISREG(stat_buf.st_mode) ||
-        !is_plain(mode, &stat_buf) || !is_unshared(&stat_buf, is_readonly) ||
+        !is_permitted_mode(mode, &stat_buf) ||
+        !is_unshared(&stat_buf, is_readonly) ||
         !host_loop_bind(file, is_readonly, node, &loop))
         return OUTCOME_STOCK;
-    return announce(device, node, loop);
+    return announce_loop(device, node, loop);
 }
 
 enum outcome block_add(const struct device *device)

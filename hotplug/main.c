@@ -50,7 +50,8 @@ static bool ends_in(const char *text, const char *end)
     return length >= end_length && !strcmp(text + length - end_length, end);
 }
 
-static enum outcome act(const struct device *device, int argc, char **argv)
+static enum outcome handle_device(const struct device *device, int argc,
+                                  char **argv)
 {
     bool is_fork = !strcmp(device->script, "block-fork");
 
@@ -103,7 +104,7 @@ int main(int argc, char **argv)
         device_fail(&device, "Writing script to xenstore failed.");
         return 1;
     }
-    switch (act(&device, argc, argv)) {
+    switch (handle_device(&device, argc, argv)) {
     case OUTCOME_DONE:
         return 0;
     case OUTCOME_STOCK:

@@ -23,7 +23,7 @@
 #define OOM_NEVER "-1000"
 
 /* Make the pool larger; a pool that is gone meanwhile is no failure. */
-static int grow(xenfork_ctx *ctx, const char *dir, const char *pool)
+static int grow_pool(xenfork_ctx *ctx, const char *dir, const char *pool)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     struct xenfork__dm_info info;
@@ -44,7 +44,7 @@ bool watch_turn(xenfork_ctx *ctx, const char *dir, struct watch *watch)
 
     if (rc == XENFORK_E_NOTFOUND)
         return false;
-    watch->is_troubled = rc < 0 || grow(ctx, dir, watch->pool) < 0;
+    watch->is_troubled = rc < 0 || grow_pool(ctx, dir, watch->pool) < 0;
     watch->after = watch->is_troubled ? NULL : &watch->now;
     if (watch->is_troubled && !was_troubled)
         syslog(LOG_WARNING, "%s%s%s; going on", ctx->error.text,
@@ -54,7 +54,7 @@ bool watch_turn(xenfork_ctx *ctx, const char *dir, struct watch *watch)
     return true;
 }
 
-static void watch(xenfork_ctx *ctx, const char *dir)
+static void watch_until_gone(xenfork_ctx *ctx, const char *dir)
 {
     struct timespec retry = {.tv_sec = RETRY_S};
     struct watch watch = {.is_troubled = false};
@@ -87,7 +87,7 @@ static void guard(xenfork_ctx *ctx, const char *dir)
     for (;;) {
         pid = fork();
         if (pid <= 0) { /* without another process, ourselves */
-            watch(ctx, dir);
+            watch_until_gone(ctx, dir);
             return;
         }
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)

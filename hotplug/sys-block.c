@@ -34,7 +34,7 @@ static void read_all(int fd, char text[TEXT_BYTES])
     text[strcspn(text, "\n")] = '\0';
 }
 
-static int run(char *const argv[], int out, pid_t *pid_out)
+static int run_helper(char *const argv[], int out, pid_t *pid_out)
 {
     posix_spawn_file_actions_t actions;
     int e = posix_spawn_file_actions_init(&actions);
@@ -62,7 +62,7 @@ bool host_block(const char *verb, const char *target, const char *mode,
         return false;
     }
     in = pipe_fds[0];
-    e = run(argv, pipe_fds[1], &pid);
+    e = run_helper(argv, pipe_fds[1], &pid);
     close(pipe_fds[1]);
     if (e) {
         snprintf(text, TEXT_BYTES, "Unable to run " HELPER ": %s", strerror(e));

@@ -28,7 +28,7 @@ static bool set_name(struct ifreq *ifr, const char *name)
     return true;
 }
 
-static bool ask(unsigned long request, struct ifreq *ifr)
+static bool ask_kernel(unsigned long request, struct ifreq *ifr)
 {
     cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -76,7 +76,8 @@ int host_mtu(const char *name)
 {
     struct ifreq ifr;
 
-    return set_name(&ifr, name) && ask(SIOCGIFMTU, &ifr) ? ifr.ifr_mtu : -1;
+    return set_name(&ifr, name) && ask_kernel(SIOCGIFMTU, &ifr) ? ifr.ifr_mtu
+                                                                : -1;
 }
 
 bool host_set_mtu(const char *name, int mtu)
@@ -86,7 +87,7 @@ bool host_set_mtu(const char *name, int mtu)
     if (!set_name(&ifr, name))
         return false;
     ifr.ifr_mtu = mtu;
-    return ask(SIOCSIFMTU, &ifr);
+    return ask_kernel(SIOCSIFMTU, &ifr);
 }
 
 bool host_set_mac(const char *name, const uint8_t mac[6])
@@ -97,20 +98,20 @@ bool host_set_mac(const char *name, const uint8_t mac[6])
         return false;
     ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
     memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
-    return ask(SIOCSIFHWADDR, &ifr);
+    return ask_kernel(SIOCSIFHWADDR, &ifr);
 }
 
 bool host_set_up(const char *name, bool is_up)
 {
     struct ifreq ifr;
 
-    if (!set_name(&ifr, name) || !ask(SIOCGIFFLAGS, &ifr))
+    if (!set_name(&ifr, name) || !ask_kernel(SIOCGIFFLAGS, &ifr))
         return false;
     if (is_up)
         ifr.ifr_flags |= IFF_UP;
     else
         ifr.ifr_flags &= ~IFF_UP;
-    return ask(SIOCSIFFLAGS, &ifr);
+    return ask_kernel(SIOCSIFFLAGS, &ifr);
 }
 
 static bool change_port(unsigned long how, const char *bridge, const char *name)
@@ -121,7 +122,7 @@ static bool change_port(unsigned long how, const char *bridge, const char *name)
     if (!index || !set_name(&ifr, bridge))
         return false;
     ifr.ifr_ifindex = (int)index;
-    return ask(how, &ifr);
+    return ask_kernel(how, &ifr);
 }
 
 bool host_join(const char *bridge, const char *name)

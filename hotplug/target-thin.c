@@ -3,14 +3,15 @@
 #include "disk/thin/thin.h"
 #include "target.h"
 
-static int attach(xenfork_ctx *ctx, const char *name, char mode,
-                  char **node_out)
+static int attach_thin(xenfork_ctx *ctx, const char *name, char mode,
+                       char **node_out)
 {
     return xenfork__thin_attach(ctx, name, mode == MODE_READ,
                                 mode == MODE_SHARED, node_out);
 }
 
-static int status(xenfork_ctx *ctx, const char *name, char **text_out)
+static int print_thin_status(xenfork_ctx *ctx, const char *name,
+                             char **text_out)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
     cleanup_free char *type = NULL;
@@ -35,8 +36,8 @@ static int status(xenfork_ctx *ctx, const char *name, char **text_out)
 
 const struct target target_thin = {
     .prefix = "",
-    .attach = attach,
+    .attach = attach_thin,
     .detach = xenfork__thin_detach,
-    .status = status,
+    .status = print_thin_status,
     .merge = xenfork__thin_write_back,
 };

@@ -24,8 +24,8 @@ static bool is_for_tapback(void)
            !strncmp(device(), TAPBACK_PREFIX, strlen(TAPBACK_PREFIX));
 }
 
-static int attach(xenfork_ctx *ctx, const char *name, char mode,
-                  char **node_out)
+static int attach_vhd(xenfork_ctx *ctx, const char *name, char mode,
+                      char **node_out)
 {
     unsigned int flags = (mode == MODE_READ ? XENFORK__TAP_READONLY : 0) |
                          (is_for_tapback() ? XENFORK__TAP_SOCKET : 0);
@@ -42,7 +42,7 @@ static int attach(xenfork_ctx *ctx, const char *name, char mode,
                                    flags, node_out);
 }
 
-static int detach(xenfork_ctx *ctx, const char *name, const char *node)
+static int detach_vhd(xenfork_ctx *ctx, const char *name, const char *node)
 {
     (void)node;
     return xenfork__sys_tap_detach(ctx, name, device());
@@ -50,7 +50,7 @@ static int detach(xenfork_ctx *ctx, const char *name, const char *node)
 
 const struct target target_vhd = {
     .prefix = XENFORK__VHD_PREFIX,
-    .attach = attach,
-    .detach = detach,
+    .attach = attach_vhd,
+    .detach = detach_vhd,
     .status = xenfork__sys_tap_status,
 };

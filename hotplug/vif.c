@@ -57,7 +57,7 @@ static bool set_mtu(const struct device *device, const char *bridge)
  * The script may begin again after any of these steps.  A held link is made
  * ready but for its last one: it has never been up.
  */
-static bool join(const struct device *device, const char *bridge)
+static bool join_bridge(const struct device *device, const char *bridge)
 {
     if (!host_set_up(device->vif, false))
         return false;
@@ -77,7 +77,7 @@ enum outcome vif_online(const struct device *device)
         return OUTCOME_STOCK; /* it is to be renamed */
     bridge = device_read(device, "bridge");
     if (!bridge || !host_is_bridge(bridge) || host_has_address(device->vif) ||
-        !join(device, bridge))
+        !join_bridge(device, bridge))
         return OUTCOME_STOCK;
     syslog(LOG_DEBUG, "Successful vif-bridge online for %s, bridge %s.",
            device->vif, bridge);

@@ -36,16 +36,16 @@ bool store_write(const char *path, const char *value)
            xs_write(store(), XBT_NULL, path, value, (unsigned)strlen(value));
 }
 
-static bool is_there(xs_transaction_t t, const char *path)
+static bool has_node(xs_transaction_t t, const char *path)
 {
     cleanup_free char *value = xs_read(store(), t, path, NULL);
 
     return value != NULL;
 }
 
-static bool set(xs_transaction_t t, const char *path, const char *value)
+static bool set_node(xs_transaction_t t, const char *path, const char *value)
 {
-    return !is_there(t, path) ||
+    return !has_node(t, path) ||
            xs_write(store(), t, path, value, (unsigned)strlen(value));
 }
 
@@ -58,7 +58,7 @@ bool store_update(const char *path, const char *other, const char *value)
         t = store() ? xs_transaction_start(store()) : XBT_NULL;
         if (t == XBT_NULL)
             return false;
-        if (!set(t, path, value) || !set(t, other, value)) {
+        if (!set_node(t, path, value) || !set_node(t, other, value)) {
             xs_transaction_end(store(), t, true);
             return false;
         }

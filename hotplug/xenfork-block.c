@@ -31,8 +31,8 @@ static const struct target *find_target(const char **name)
     return targets[i];
 }
 
-static int attach(xenfork_ctx *ctx, const struct target *target,
-                  const char *name, const char *mode)
+static int attach_target(xenfork_ctx *ctx, const struct target *target,
+                         const char *name, const char *mode)
 {
     cleanup_free char *node = NULL;
     int rc;
@@ -46,8 +46,8 @@ static int attach(xenfork_ctx *ctx, const struct target *target,
     return rc;
 }
 
-static int status(xenfork_ctx *ctx, const struct target *target,
-                  const char *name)
+static int print_status(xenfork_ctx *ctx, const struct target *target,
+                        const char *name)
 {
     cleanup_free char *text = NULL;
     int rc = target->status(ctx, name, &text);
@@ -71,7 +71,7 @@ static int expand(xenfork_ctx *ctx, const struct target *target,
     return 0;
 }
 
-static int run(xenfork_ctx *ctx, int argc, char **argv)
+static int run_verb(xenfork_ctx *ctx, int argc, char **argv)
 {
     cleanup_free char *expanded = NULL;
     const char *name = argc > 2 ? argv[2] : "";
@@ -81,11 +81,11 @@ static int run(xenfork_ctx *ctx, int argc, char **argv)
     if (rc < 0)
         return rc;
     if (argc == 4 && !strcmp(argv[1], "attach"))
-        return attach(ctx, target, name, argv[3]);
+        return attach_target(ctx, target, name, argv[3]);
     if ((argc == 3 || argc == 4) && !strcmp(argv[1], "detach"))
         return target->detach(ctx, name, argv[3]);
     if (argc == 3 && !strcmp(argv[1], "status"))
-        return status(ctx, target, name);
+        return print_status(ctx, target, name);
     if (argc == 3 && !strcmp(argv[1], "merge") && target->merge)
         return target->merge(ctx, name);
     if (argc == 3 && !strcmp(argv[1], "watch"))
@@ -100,7 +100,7 @@ int main(int argc, char **argv)
     char state_dir[] = XENFORK_STATE_DIR;
     xenfork_ctx ctx = {
         .guard_fd = -1, .domid = XENFORK_DOMID_NONE, .state_dir = state_dir};
-    int rc = run(&ctx, argc, argv);
+    int rc = run_verb(&ctx, argc, argv);
 
     if (rc == 0)
         return 0;

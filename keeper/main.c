@@ -134,7 +134,7 @@ static bool keep_one(xenfork_ctx *ctx, struct xenfork__record *clone)
 }
 
 /* Hydrate the clones of this fork, and remember those that are alive. */
-static void keep(struct keeper *keeper, const char *journal)
+static void keep_each(struct keeper *keeper, const char *journal)
 {
     cleanup_records struct xenfork__records clones = {0};
     size_t i;
@@ -177,8 +177,8 @@ static bool has_lost_one(const struct keeper *keeper)
  * Serve clones that acknowledge while others are hydrated, which takes its
  * time.
  */
-static void serve(void *opaque, int stage, uint32_t index, uint64_t done,
-                  uint64_t total)
+static void serve_ready(void *opaque, int stage, uint32_t index, uint64_t done,
+                        uint64_t total)
 {
     struct keeper *keeper = opaque;
     const struct xenfork__ready_clone *clone;
@@ -227,7 +227,7 @@ static bool wait_release(struct keeper *keeper)
 }
 
 /* Find the source of this fork; false: there is none, as after a freeze. */
-static bool find_source(xenfork_ctx *ctx, const char *journal,
+static bool read_source(xenfork_ctx *ctx, const char *journal,
                         uint8_t uuid_out[16])
 {
     cleanup_records struct xenfork__records clones = {0};
@@ -265,7 +265,7 @@ static int collapse_once(xenfork_ctx *ctx, const uint8_t *source,
 }
 
 /* Return the pause before the next turn; it doubles after each shift. */
-static int pause_ms(uint32_t turn)
+static int turn_pause_ms(uint32_t turn)
 {
     uint32_t doubled = COLLAPSE_PAUSE_MS << (turn / COLLAPSE_SHIFT);
 
@@ -296,7 +296,7 @@ static int collapse_turns(struct keeper *keeper, const uint8_t *source,
             xenfork__lock_drop(steal_ptr(lock));
         if (again && rc == 0)
             xenfork__ready_turn(keeper->ctx, &keeper->ready, -1,
-                                pause_ms(*turn), &clone);
+                                turn_pause_ms(*turn), &clone);
     }
     return rc;
 }
@@ -341,18 +341,18 @@ static void keep_clones(xenfork_ctx *ctx, const char *journal,
 {
     struct keeper keeper = {.ctx = ctx, .has_own_state = has_own_state};
     uint8_t source[16];
-    bool has_source = find_source(ctx, journal, source);
+    bool has_source = read_source(ctx, journal, source);
 
     if (xenfork__ready_add_all(ctx, &keeper.ready, journal) == 0)
-        xenfork_set_progress(ctx, serve, &keeper);
-    keep(&keeper, journal);
+        xenfork_set_progress(ctx, serve_ready, &keeper);
+    keep_each(&keeper, journal);
     xenfork__lock_drop(lock);
     if (has_source)
         collapse(&keeper, source);
     keeper.end_ns = xenfork__now_ns() + HAND_OVER_MS * 1000000ULL;
     while (keeper.count && wait_release(&keeper))
         if (has_lost_one(&keeper))
-            keep(&keeper, journal);
+            keep_each(&keeper, journal);
     xenfork_set_progress(ctx, NULL, NULL);
     if (!keeper.is_handed_over) {
         xenfork__attend(ctx, journal, false);

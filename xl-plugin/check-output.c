@@ -10,7 +10,7 @@
 #include "output.h"
 #include "session.h"
 
-static void print_disks(const xenfork_check *check)
+static void print_check_disks(const xenfork_check *check)
 {
     uint32_t i;
 
@@ -39,11 +39,11 @@ static bool print_reasons(const char *domain, const xenfork_check *check)
         if (remedy && *remedy)
             printf("      %s\n", remedy);
     }
-    print_disks(check);
+    print_check_disks(check);
     return output_flush();
 }
 
-static void json_disks(struct json *json, const xenfork_check *check)
+static void json_check_disks(struct json *json, const xenfork_check *check)
 {
     uint32_t i;
 
@@ -60,8 +60,8 @@ static void json_disks(struct json *json, const xenfork_check *check)
     json_close_list(json);
 }
 
-static bool print_json(const char *domain, uint32_t domid,
-                       const xenfork_check *check)
+static bool print_check_json(const char *domain, uint32_t domid,
+                             const xenfork_check *check)
 {
     uint32_t count = xenfork_check_finding_count(check);
     struct json *json = json_new();
@@ -85,7 +85,7 @@ static bool print_json(const char *domain, uint32_t domid,
         json_close_map(json);
     }
     json_close_list(json);
-    json_disks(json, check);
+    json_check_disks(json, check);
     json_close_map(json);
     return json_print(json);
 }
@@ -102,7 +102,7 @@ int check_and_print(xenfork_ctx *ctx, const char *domain, uint32_t domid,
     if (rc < 0)
         return session_failed(ctx, rc);
     can_fork = xenfork_check_finding_count(check) == 0;
-    ok = is_json ? print_json(domain, domid, check)
+    ok = is_json ? print_check_json(domain, domid, check)
                  : print_reasons(domain, check);
     xenfork_check_free(check);
     return can_fork && ok ? EXIT_DONE : EXIT_FAILED;

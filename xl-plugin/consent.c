@@ -18,7 +18,7 @@ static const struct option long_options[] = {
 };
 
 /* Ask a user at a terminal; false where nobody can answer. */
-static bool ask(const xenfork_ctx *ctx, const char *question)
+static bool ask_user(const xenfork_ctx *ctx, const char *question)
 {
     char line[16];
 
@@ -39,7 +39,7 @@ static int run_all(xenfork_ctx *ctx, char **names, bool has_consent,
 
     for (; *names; names++) {
         rc = operate(ctx, *names, has_consent);
-        if (rc == XENFORK_E_INUSE && !has_consent && ask(ctx, question))
+        if (rc == XENFORK_E_INUSE && !has_consent && ask_user(ctx, question))
             rc = operate(ctx, *names, true);
         status = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
         if (status > worst)

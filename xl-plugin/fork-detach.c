@@ -46,7 +46,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool stop(struct options *options, int status)
+static bool end_detach_options(struct options *options, int status)
 {
     options->status = status;
     return false;
@@ -56,7 +56,7 @@ static bool stop(struct options *options, int status)
  * Parse the options.  False: help or usage has been printed; exit with the
  * status.
  */
-static bool parse(int argc, char **argv, struct options *options)
+static bool parse_detach(int argc, char **argv, struct options *options)
 {
     int opt;
 
@@ -66,13 +66,13 @@ static bool parse(int argc, char **argv, struct options *options)
             verbosity++;
             break;
         case 'h':
-            return stop(options, cmd_help(&cmd_fork_detach));
+            return end_detach_options(options, cmd_help(&cmd_fork_detach));
         case OPT_RATE:
             if (parse_number(optarg, 1, RATE_MAX, &options->rate_mib))
                 break;
             fprintf(stderr, "xl: --rate %s: not a number from 1 to %u\n",
                     optarg, RATE_MAX);
-            return stop(options, EXIT_USAGE);
+            return end_detach_options(options, EXIT_USAGE);
         case OPT_FORMAT:
             options->format = optarg;
             break;
@@ -86,12 +86,12 @@ static bool parse(int argc, char **argv, struct options *options)
             options->is_waiting = true;
             break;
         default:
-            return stop(options, cmd_usage(&cmd_fork_detach));
+            return end_detach_options(options, cmd_usage(&cmd_fork_detach));
         }
     }
     if (argc - optind != 1 || (options->is_stopping && options->is_waiting) ||
         (options->format && !options->dir))
-        return stop(options, cmd_usage(&cmd_fork_detach));
+        return end_detach_options(options, cmd_usage(&cmd_fork_detach));
     options->name = argv[optind];
     return true;
 }
@@ -120,7 +120,7 @@ static void leave(void *opaque, int stage, uint32_t clone, uint64_t done,
 }
 
 /* Report the end of the detach to syslog: the terminal is gone. */
-static void tell(const xenfork_ctx *ctx, const char *name, int rc)
+static void report_end(const xenfork_ctx *ctx, const char *name, int rc)
 {
     openlog("xl", LOG_PID, LOG_DAEMON);
     if (rc < 0)
@@ -131,7 +131,7 @@ static void tell(const xenfork_ctx *ctx, const char *name, int rc)
 }
 
 /* Detach.  begun_fd -1: at a terminal. */
-static int detach(const struct options *options, int begun_fd)
+static int run_detach(const struct options *options, int begun_fd)
 {
     bool is_apart = begun_fd >= 0;
     xenfork_ctx *ctx = NULL;
@@ -148,7 +148,7 @@ static int detach(const struct options *options, int begun_fd)
                         options->rate_mib * 1024);
     progress_end();
     if (is_apart && begun_fd < 0)
-        tell(ctx, options->name, rc);
+        report_end(ctx, options->name, rc);
     if (rc < 0)
         status = session_failed(ctx, rc);
     session_close(ctx);
@@ -168,7 +168,7 @@ static int detach_apart(const struct options *options)
     if (pid == 0) {
         close(fds[0]);
         setsid();
-        _exit(detach(options, fds[1]));
+        _exit(run_detach(options, fds[1]));
     }
     close(fds[1]);
     if (read(fds[0], &word, 1) == 1) {
@@ -200,11 +200,12 @@ static int main_fork_detach(int argc, char **argv)
 {
     struct options options = {0};
 
-    if (!parse(argc, argv, &options))
+    if (!parse_detach(argc, argv, &options))
         return options.status;
     if (options.is_stopping)
         return stop_detaching(options.name);
-    return options.is_waiting ? detach(&options, -1) : detach_apart(&options);
+    return options.is_waiting ? run_detach(&options, -1)
+                              : detach_apart(&options);
 }
 
 const struct cmd cmd_fork_detach = {

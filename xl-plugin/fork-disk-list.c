@@ -39,8 +39,8 @@ static void cell_mib(struct table *table, uint64_t kib)
         table_mib(table, kib);
 }
 
-static void add_row(struct table *table, const xenfork_entry *entry,
-                    const xenfork_disk *disk, const struct usage *usage)
+static void add_disk_row(struct table *table, const xenfork_entry *entry,
+                         const xenfork_disk *disk, const struct usage *usage)
 {
     bool is_clone = xenfork_entry_kind(entry) == XENFORK_KIND_CLONE;
 
@@ -59,7 +59,7 @@ static void add_row(struct table *table, const xenfork_entry *entry,
     table_cell(table, "%s", xenfork_disk_path(disk));
 }
 
-static int print_table(xenfork_ctx *ctx, const xenfork_list *list)
+static int print_disks_table(xenfork_ctx *ctx, const xenfork_list *list)
 {
     static const char *const headings[] = {"NAME",   "DISK", "DRIVER",
                                            ">MIB",   ">OWN", ">DEPTH",
@@ -77,7 +77,7 @@ static int print_table(xenfork_ctx *ctx, const xenfork_list *list)
             const xenfork_disk *disk = xenfork_entry_disk(entry, d);
             struct usage usage = usage_of(ctx, disk, &status);
 
-            add_row(table, entry, disk, &usage);
+            add_disk_row(table, entry, disk, &usage);
         }
     }
     return table_print(table) ? status : EXIT_FAILED;
@@ -110,7 +110,7 @@ static void json_disk(struct json *json, const xenfork_entry *entry,
     json_close_map(json);
 }
 
-static int print_json(xenfork_ctx *ctx, const xenfork_list *list)
+static int print_disks_json(xenfork_ctx *ctx, const xenfork_list *list)
 {
     struct json *json = json_new();
     int status = EXIT_DONE;
@@ -133,16 +133,17 @@ static int print_json(xenfork_ctx *ctx, const xenfork_list *list)
     return json_print(json) ? status : EXIT_FAILED;
 }
 
-static int print(xenfork_ctx *ctx, const xenfork_list *list,
-                 const struct simple_options *options)
+static int print_disks_list(xenfork_ctx *ctx, const xenfork_list *list,
+                            const struct simple_options *options)
 {
-    return options->is_json ? print_json(ctx, list) : print_table(ctx, list);
+    return options->is_json ? print_disks_json(ctx, list)
+                            : print_disks_table(ctx, list);
 }
 
 static int main_fork_disk_list(int argc, char **argv)
 {
     return run_list(argc, argv, &cmd_fork_disk_list, 0, XENFORK_LIST_BASES,
-                    print);
+                    print_disks_list);
 }
 
 const struct cmd cmd_fork_disk_list = {

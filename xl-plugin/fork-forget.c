@@ -10,7 +10,7 @@
 #include "exitcodes.h"
 #include "run.h"
 
-static void print_disks(const xenfork_list *list, const char *name)
+static void print_left_disks(const xenfork_list *list, const char *name)
 {
     uint32_t i, d;
 
@@ -34,7 +34,7 @@ static void print_disks(const xenfork_list *list, const char *name)
  * Forget a clone; its record says which disks are left, and is read before it
  * is removed.
  */
-static int forget(xenfork_ctx *ctx, const char *name)
+static int run_forget(xenfork_ctx *ctx, const char *name)
 {
     xenfork_list *list = NULL;
     int rc = xenfork_list_open(ctx, 0, &list);
@@ -42,14 +42,14 @@ static int forget(xenfork_ctx *ctx, const char *name)
     if (rc == 0)
         rc = xenfork_clone_forget(ctx, name);
     if (rc == 0)
-        print_disks(list, name);
+        print_left_disks(list, name);
     xenfork_list_free(list);
     return rc;
 }
 
 static int main_fork_forget(int argc, char **argv)
 {
-    return run_named(argc, argv, &cmd_fork_forget, ANY_NUMBER, forget);
+    return run_named(argc, argv, &cmd_fork_forget, ANY_NUMBER, run_forget);
 }
 
 const struct cmd cmd_fork_forget = {

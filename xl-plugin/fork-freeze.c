@@ -34,7 +34,7 @@ static const struct option table[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool stop(struct freeze_options *options, int status)
+static bool end_freeze_options(struct freeze_options *options, int status)
 {
     options->status = status;
     return false;
@@ -44,7 +44,7 @@ static bool stop(struct freeze_options *options, int status)
  * Parse the options.  False: help or usage has been printed; exit with the
  * status.
  */
-static bool parse(int argc, char **argv, struct freeze_options *options)
+static bool parse_freeze(int argc, char **argv, struct freeze_options *options)
 {
     int opt;
 
@@ -54,19 +54,19 @@ static bool parse(int argc, char **argv, struct freeze_options *options)
             verbosity++;
             break;
         case 'h':
-            return stop(options, cmd_help(&cmd_fork_freeze));
+            return end_freeze_options(options, cmd_help(&cmd_fork_freeze));
         case OPT_TIMEOUT:
             if (parse_number(optarg, 1, TIMEOUT_MAX, &options->timeout_s))
                 break;
             fprintf(stderr, "xl: --timeout %s: not a number from 1 to %d\n",
                     optarg, TIMEOUT_MAX);
-            return stop(options, EXIT_USAGE);
+            return end_freeze_options(options, EXIT_USAGE);
         default:
-            return stop(options, cmd_usage(&cmd_fork_freeze));
+            return end_freeze_options(options, cmd_usage(&cmd_fork_freeze));
         }
     }
     if (argc - optind != 1)
-        return stop(options, cmd_usage(&cmd_fork_freeze));
+        return end_freeze_options(options, cmd_usage(&cmd_fork_freeze));
     options->name = argv[optind];
     return true;
 }
@@ -79,7 +79,7 @@ static int main_fork_freeze(int argc, char **argv)
     int status;
     int rc;
 
-    if (!parse(argc, argv, &options))
+    if (!parse_freeze(argc, argv, &options))
         return options.status;
     status = session_open(&ctx);
     if (status != EXIT_DONE)

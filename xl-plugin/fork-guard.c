@@ -16,7 +16,7 @@
 #include "exitcodes.h"
 #include "session.h"
 
-static int refuse(const char *verb, const char *name)
+static int refuse_verb(const char *verb, const char *name)
 {
     fprintf(
         stderr,
@@ -64,7 +64,7 @@ static int main_fork_guard(int argc, char **argv)
     if (argc < 3 || xenfork_open(&ctx, NULL, 0) < 0)
         return EXIT_DONE;
     if (xenfork_image_find(ctx, name, &domid) == 0)
-        status = refuse(argv[1], name);
+        status = refuse_verb(argv[1], name);
     else if (argc > 3)
         note_leave(ctx, argv[1], name, argv[3]);
     xenfork_close(ctx);

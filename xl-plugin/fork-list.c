@@ -27,7 +27,7 @@ static bool print_journals(const xenfork_list *list)
     return fflush(stdout) == 0;
 }
 
-static bool print_table(const xenfork_list *list)
+static bool print_entries_table(const xenfork_list *list)
 {
     static const char *const headings[] = {
         "NAME",     ">ID",       "STATE",     ">MIB",      ">SHARED",
@@ -64,7 +64,7 @@ static bool print_table(const xenfork_list *list)
     return table_print(table) && print_journals(list);
 }
 
-static bool print_json(const xenfork_list *list)
+static bool print_entries_json(const xenfork_list *list)
 {
     struct json *json = json_new();
     uint32_t i;
@@ -78,11 +78,12 @@ static bool print_json(const xenfork_list *list)
     return json_print(json);
 }
 
-static int print(xenfork_ctx *ctx, const xenfork_list *list,
-                 const struct simple_options *options)
+static int print_entries(xenfork_ctx *ctx, const xenfork_list *list,
+                         const struct simple_options *options)
 {
     (void)ctx;
-    return (options->is_json ? print_json(list) : print_table(list))
+    return (options->is_json ? print_entries_json(list)
+                             : print_entries_table(list))
                ? EXIT_DONE
                : EXIT_FAILED;
 }
@@ -90,7 +91,7 @@ static int print(xenfork_ctx *ctx, const xenfork_list *list,
 static int main_fork_list(int argc, char **argv)
 {
     return run_list(argc, argv, &cmd_fork_list, 0, XENFORK_LIST_JOURNALS,
-                    print);
+                    print_entries);
 }
 
 const struct cmd cmd_fork_list = {

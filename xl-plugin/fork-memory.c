@@ -99,7 +99,7 @@ static bool print_domains(const xenfork_memory *memory)
     return table_print(table);
 }
 
-static bool print_table(const xenfork_memory *memory)
+static bool print_memory_table(const xenfork_memory *memory)
 {
     struct config config;
     bool ok = load_limits(&config);
@@ -141,7 +141,7 @@ static void json_domain(struct json *json, const xenfork_memory *memory,
     json_close_map(json);
 }
 
-static bool print_json(const xenfork_memory *memory)
+static bool print_memory_json(const xenfork_memory *memory)
 {
     struct json *json = json_new();
     struct config config;
@@ -180,7 +180,8 @@ static int main_fork_memory(int argc, char **argv)
     rc = xenfork_memory_open(ctx, &memory);
     if (rc < 0)
         status = session_failed(ctx, rc);
-    else if (!(options.is_json ? print_json(memory) : print_table(memory)))
+    else if (!(options.is_json ? print_memory_json(memory)
+                               : print_memory_table(memory)))
         status = EXIT_FAILED;
     xenfork_memory_free(memory);
     session_close(ctx);

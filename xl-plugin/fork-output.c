@@ -13,14 +13,14 @@ static double ms(uint64_t ns)
     return ns / 1e6;
 }
 
-static bool is_held(const xenfork_nic *nic)
+static bool is_nic_silent(const xenfork_nic *nic)
 {
     return xenfork_nic_is_held(nic);
 }
 
 static const char *link_name(const xenfork_nic *nic)
 {
-    return is_held(nic) ? "held" : "connected";
+    return is_nic_silent(nic) ? "held" : "connected";
 }
 
 static const char *rng_name(const xenfork_clone *clone)
@@ -41,8 +41,8 @@ static void add_ready(struct table *table, const xenfork_clone *clone)
 }
 
 /* Add a row for each NIC of a clone, and one row if it has none. */
-static void add_clone(struct table *table, const xenfork_clone *clone,
-                      bool has_waited)
+static void add_clone_rows(struct table *table, const xenfork_clone *clone,
+                           bool has_waited)
 {
     uint32_t count = xenfork_clone_nic_count(clone);
     uint32_t i = 0;
@@ -80,7 +80,7 @@ static void print_connect(const xenfork_result *result)
         const xenfork_clone *clone = xenfork_result_clone(result, i);
 
         for (n = 0; n < xenfork_clone_nic_count(clone); n++)
-            if (is_held(xenfork_clone_nic(clone, n))) {
+            if (is_nic_silent(xenfork_clone_nic(clone, n))) {
                 printf(
                     "A held NIC forwards nothing until the agent in the guest "
                     "has acknowledged;\nwith --net hold it stays held.  To "
@@ -127,7 +127,7 @@ bool fork_print(const char *source, const xenfork_result *result,
            ms(xenfork_result_ns(result, XENFORK_STAGE_TOTAL)) / 1000,
            ms(xenfork_result_ns(result, XENFORK_STAGE_STUN)));
     for (i = 0; i < count; i++)
-        add_clone(table, xenfork_result_clone(result, i), has_waited);
+        add_clone_rows(table, xenfork_result_clone(result, i), has_waited);
     if (!table_print(table))
         return false;
     if (has_waited) {

@@ -10,7 +10,7 @@
 #include "options.h"
 #include "session.h"
 
-static int recover(const char *id)
+static int run_recover(const char *id)
 {
     xenfork_ctx *ctx = NULL;
     int status = session_open(&ctx);
@@ -50,7 +50,7 @@ static int main_fork_recover(int argc, char **argv)
             return cmd_usage(&cmd_fork_recover);
         }
     }
-    return optind < argc ? cmd_usage(&cmd_fork_recover) : recover(id);
+    return optind < argc ? cmd_usage(&cmd_fork_recover) : run_recover(id);
 }
 
 const struct cmd cmd_fork_recover = {

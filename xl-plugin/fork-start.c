@@ -5,7 +5,7 @@
 #include "cmd.h"
 #include "consent.h"
 
-static int start(xenfork_ctx *ctx, const char *name, bool has_consent)
+static int run_start(xenfork_ctx *ctx, const char *name, bool has_consent)
 {
     uint32_t domid;
 
@@ -16,7 +16,7 @@ static int start(xenfork_ctx *ctx, const char *name, bool has_consent)
 static int main_fork_start(int argc, char **argv)
 {
     return run_asking(argc, argv, &cmd_fork_start,
-                      "Start it here all the same?", start);
+                      "Start it here all the same?", run_start);
 }
 
 const struct cmd cmd_fork_start = {

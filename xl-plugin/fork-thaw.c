@@ -7,7 +7,7 @@
 #include "cmd.h"
 #include "run.h"
 
-static int thaw(xenfork_ctx *ctx, const char *name)
+static int run_thaw(xenfork_ctx *ctx, const char *name)
 {
     uint32_t domid;
     int rc = xenfork_find(ctx, name, &domid);
@@ -17,7 +17,7 @@ static int thaw(xenfork_ctx *ctx, const char *name)
 
 static int main_fork_thaw(int argc, char **argv)
 {
-    return run_named(argc, argv, &cmd_fork_thaw, 1, thaw);
+    return run_named(argc, argv, &cmd_fork_thaw, 1, run_thaw);
 }
 
 const struct cmd cmd_fork_thaw = {

@@ -30,8 +30,8 @@ static int print_result(const struct fork_options *options, uint32_t domid,
 }
 
 /* Wait for the clones, and name those that are not ready; the clones stay. */
-static int wait_ready(xenfork_ctx *ctx, const struct fork_options *options,
-                      xenfork_result *result)
+static int wait_for_clones(xenfork_ctx *ctx, const struct fork_options *options,
+                           xenfork_result *result)
 {
     uint32_t i;
     int rc;
@@ -77,7 +77,7 @@ static int fork_domain(xenfork_ctx *ctx, const struct fork_options *options,
     progress_end();
     if (rc < 0)
         return session_failed(ctx, rc);
-    waited = wait_ready(ctx, options, result);
+    waited = wait_for_clones(ctx, options, result);
     status = print_result(options, domid, result);
     xenfork_result_free(result);
     hint_daemon(options->flags & XENFORK_FORK_EPHEMERAL);

@@ -20,7 +20,7 @@
 #include "guard.h"
 #include "real-xl.h"
 
-static bool is_ours(const char *command)
+static bool is_fork_verb(const char *command)
 {
     return strcmp(command, "fork") == 0 || strncmp(command, "fork-", 5) == 0;
 }
@@ -70,7 +70,7 @@ static int exec_verbs(char **argv)
 }
 
 /* Print the real xl's help first, and ours even if that fails. */
-static int help(char **argv)
+static int print_both_helps(char **argv)
 {
     pid_t pid = fork();
 
@@ -89,12 +89,12 @@ int main(int argc, char **argv)
     char path[PATH_MAX + sizeof("-fork")];
 
     if (command < argc) {
-        if (is_ours(argv[command]))
+        if (is_fork_verb(argv[command]))
             return exec_verbs(argv);
         if (strcmp(argv[command], "help") == 0) {
             if (command + 1 == argc)
-                return help(argv);
-            if (is_ours(argv[command + 1]))
+                return print_both_helps(argv);
+            if (is_fork_verb(argv[command + 1]))
                 return exec_verbs(argv);
         }
         if (find_verbs(path) && guard_refuses(path, argv + command))

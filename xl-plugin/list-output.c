@@ -61,7 +61,7 @@ static void json_identity(struct json *json, const xenfork_entry *entry)
     json_close_list(json);
 }
 
-static void json_disks(struct json *json, const xenfork_entry *entry)
+static void json_entry_disks(struct json *json, const xenfork_entry *entry)
 {
     uint32_t i;
 
@@ -86,7 +86,7 @@ static void json_journal(struct json *json, const xenfork_entry *entry)
     json_string(json, "name", xenfork_entry_name(entry));
     json_string(json, "state", xenfork_entry_state(entry));
     json_string(json, "reason", xenfork_entry_parent(entry));
-    json_disks(json, entry);
+    json_entry_disks(json, entry);
     json_close_map(json);
 }
 
@@ -122,6 +122,6 @@ void json_entry(struct json *json, const xenfork_entry *entry)
         json_number(json, "users", xenfork_entry_users(entry));
         json_bool(json, "is_kept", xenfork_entry_is_kept(entry));
     }
-    json_disks(json, entry);
+    json_entry_disks(json, entry);
     json_close_map(json);
 }

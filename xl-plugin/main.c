@@ -34,7 +34,7 @@ static const struct cmd *const cmds[] = {
 
 #define CMD_COUNT (sizeof(cmds) / sizeof(cmds[0]))
 
-static const struct cmd *find(const char *name)
+static const struct cmd *find_verb(const char *name)
 {
     size_t i;
 
@@ -71,13 +71,13 @@ static int help_all(void)
     return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
-static int help(const char *name)
+static int print_help(const char *name)
 {
     const struct cmd *cmd;
 
     if (!name)
         return help_all();
-    cmd = find(name);
+    cmd = find_verb(name);
     if (cmd)
         return cmd_help(cmd);
     fprintf(stderr, "xl: no command '%s'\n", name);
@@ -109,13 +109,13 @@ int main(int argc, char **argv)
     argc -= optind;
     argv += optind;
     if (argc == 0)
-        return help(NULL);
+        return print_help(NULL);
     if (strcmp(argv[0], "help") == 0)
-        return help(argv[1]);
+        return print_help(argv[1]);
 
-    cmd = find(argv[0]);
+    cmd = find_verb(argv[0]);
     if (!cmd)
-        return help(argv[0]);
+        return print_help(argv[0]);
     if (is_dry_run && cmd != &cmd_fork) {
         fprintf(stderr, "xl: -N is for xl fork, not for xl %s\n", cmd->name);
         return EXIT_USAGE;

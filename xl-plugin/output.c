@@ -17,7 +17,7 @@ struct json {
     bool has_failed; /* json_print() says so */
 };
 
-static void keep(struct json *json, yajl_gen_status status)
+static void keep_status(struct json *json, yajl_gen_status status)
 {
     if (status != yajl_gen_status_ok)
         json->has_failed = true;
@@ -76,8 +76,9 @@ static void put_text(struct json *json, const char *text)
     char *clean = clean_utf8(text);
 
     if (clean)
-        keep(json, yajl_gen_string(json->gen, (const unsigned char *)clean,
-                                   strlen(clean)));
+        keep_status(json,
+                    yajl_gen_string(json->gen, (const unsigned char *)clean,
+                                    strlen(clean)));
     else
         json->has_failed = true;
     free(clean);
@@ -109,23 +110,23 @@ struct json *json_new(void)
 void json_open_map(struct json *json, const char *key)
 {
     put_key(json, key);
-    keep(json, yajl_gen_map_open(json->gen));
+    keep_status(json, yajl_gen_map_open(json->gen));
 }
 
 void json_close_map(struct json *json)
 {
-    keep(json, yajl_gen_map_close(json->gen));
+    keep_status(json, yajl_gen_map_close(json->gen));
 }
 
 void json_open_list(struct json *json, const char *key)
 {
     put_key(json, key);
-    keep(json, yajl_gen_array_open(json->gen));
+    keep_status(json, yajl_gen_array_open(json->gen));
 }
 
 void json_close_list(struct json *json)
 {
-    keep(json, yajl_gen_array_close(json->gen));
+    keep_status(json, yajl_gen_array_close(json->gen));
 }
 
 void json_string(struct json *json, const char *key, const char *value)
@@ -134,7 +135,7 @@ void json_string(struct json *json, const char *key, const char *value)
     if (value)
         put_text(json, value);
     else
-        keep(json, yajl_gen_null(json->gen));
+        keep_status(json, yajl_gen_null(json->gen));
 }
 
 void json_number(struct json *json, const char *key, uint64_t value)
@@ -143,13 +144,13 @@ void json_number(struct json *json, const char *key, uint64_t value)
 
     put_key(json, key);
     snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-    keep(json, yajl_gen_number(json->gen, text, strlen(text)));
+    keep_status(json, yajl_gen_number(json->gen, text, strlen(text)));
 }
 
 void json_bool(struct json *json, const char *key, bool value)
 {
     put_key(json, key);
-    keep(json, yajl_gen_bool(json->gen, value));
+    keep_status(json, yajl_gen_bool(json->gen, value));
 }
 
 void json_domid(struct json *json, const char *key, uint32_t domid)

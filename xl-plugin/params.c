@@ -41,7 +41,7 @@ struct loader {
 };
 
 /* Report the first mistake; stops the parser. */
-static int wrong(struct loader *loader, const char *what)
+static int report_mistake(struct loader *loader, const char *what)
 {
     if (!loader->has_told && loader->depth == 2)
         fprintf(stderr, "xl: %s: clone %u: %s%s%s\n", loader->path,
@@ -52,48 +52,48 @@ static int wrong(struct loader *loader, const char *what)
     return 0;
 }
 
-static int put(struct loader *loader, const char *text, size_t len)
+static int add_piece(struct loader *loader, const char *text, size_t len)
 {
     char value[MAX_VALUE + 1];
     const char *fault;
     int rc;
 
     if (loader->depth != 2)
-        return wrong(loader, "not a list of objects");
+        return report_mistake(loader, "not a list of objects");
     if (len > MAX_VALUE)
-        return wrong(loader, "longer than 1024 bytes");
+        return report_mistake(loader, "longer than 1024 bytes");
     if (memchr(text, '\0', len))
-        return wrong(loader, "a NUL character cannot be passed");
+        return report_mistake(loader, "a NUL character cannot be passed");
     memcpy(value, text, len);
     value[len] = '\0';
     fault = xenfork_param_fault(loader->key, value);
     if (fault)
-        return wrong(loader, fault);
+        return report_mistake(loader, fault);
     rc = xenfork_spec_set_param(loader->spec, loader->clones - 1, loader->key,
                                 value);
     if (rc == XENFORK_E_NOMEM)
-        return wrong(loader, strerror(ENOMEM));
-    return rc == 0 || wrong(loader, "malformed key, or too many");
+        return report_mistake(loader, strerror(ENOMEM));
+    return rc == 0 || report_mistake(loader, "malformed key, or too many");
 }
 
 static int on_null(void *opaque)
 {
-    return wrong(opaque, "null is no value");
+    return report_mistake(opaque, "null is no value");
 }
 
 static int on_boolean(void *opaque, int value)
 {
-    return value ? put(opaque, "true", 4) : put(opaque, "false", 5);
+    return value ? add_piece(opaque, "true", 4) : add_piece(opaque, "false", 5);
 }
 
 static int on_number(void *opaque, const char *text, size_t len)
 {
-    return put(opaque, text, len);
+    return add_piece(opaque, text, len);
 }
 
 static int on_string(void *opaque, const unsigned char *text, size_t len)
 {
-    return put(opaque, (const char *)text, len);
+    return add_piece(opaque, (const char *)text, len);
 }
 
 static int on_start_map(void *opaque)
@@ -101,10 +101,10 @@ static int on_start_map(void *opaque)
     struct loader *loader = opaque;
 
     if (loader->depth != 1)
-        return wrong(loader, loader->depth ? "an object is no value"
-                                           : "not a list of objects");
+        return report_mistake(loader, loader->depth ? "an object is no value"
+                                                    : "not a list of objects");
     if (loader->clones == loader->count)
-        return wrong(loader, "more objects than clones");
+        return report_mistake(loader, "more objects than clones");
     loader->clones++;
     loader->depth = 2;
     loader->key[0] = '\0';
@@ -117,7 +117,7 @@ static int on_map_key(void *opaque, const unsigned char *text, size_t len)
 
     loader->key[0] = '\0';
     if (len > MAX_KEY || memchr(text, '\0', len))
-        return wrong(loader, "malformed key");
+        return report_mistake(loader, "malformed key");
     memcpy(loader->key, text, len);
     loader->key[len] = '\0';
     return 1;
@@ -136,7 +136,7 @@ static int on_start_array(void *opaque)
     struct loader *loader = opaque;
 
     if (loader->depth)
-        return wrong(loader, "a list is no value");
+        return report_mistake(loader, "a list is no value");
     loader->depth = 1;
     return 1;
 }
@@ -147,7 +147,7 @@ static int on_end_array(void *opaque)
 
     loader->depth = 0;
     return loader->clones == loader->count ||
-           wrong(loader, "fewer objects than clones");
+           report_mistake(loader, "fewer objects than clones");
 }
 
 static const yajl_callbacks callbacks = {
@@ -162,7 +162,7 @@ static const yajl_callbacks callbacks = {
     .yajl_end_array = on_end_array,
 };
 
-static yajl_status parse(yajl_handle handle, FILE *file)
+static yajl_status parse_stream(yajl_handle handle, FILE *file)
 {
     unsigned char buffer[4096];
     yajl_status status = yajl_status_ok;
@@ -179,13 +179,14 @@ bool params_load(xenfork_spec *spec, const char *path, uint32_t count)
     struct loader loader = {.spec = spec, .path = path, .count = count};
     FILE *file = fopen(path, "re");
     yajl_handle handle = file ? yajl_alloc(&callbacks, NULL, &loader) : NULL;
-    yajl_status status = handle ? parse(handle, file) : yajl_status_error;
+    yajl_status status = handle ? parse_stream(handle, file)
+                                : yajl_status_error;
     bool ok = status == yajl_status_ok && !ferror(file);
 
     if (!handle || ferror(file))
-        wrong(&loader, strerror(errno));
+        report_mistake(&loader, strerror(errno));
     else if (!ok)
-        wrong(&loader, "malformed JSON");
+        report_mistake(&loader, "malformed JSON");
     if (handle)
         yajl_free(handle);
     if (file)

@@ -111,7 +111,7 @@ static struct xenfork__nic_spec *nic_entry(struct xenfork__clone_spec *clone,
 #define WORD "abcdefghijklmnopqrstuvwxyz0123456789"
 
 /* Check for letters and digits, up to @end. */
-static bool is_word(const char *text, char end)
+static bool is_plain_word(const char *text, char end)
 {
     size_t length = text ? strspn(text, WORD) : 0;
 
@@ -125,9 +125,9 @@ static bool is_how(const char *text)
     size_t length;
 
     if (!options)
-        return is_word(text, '\0');
+        return is_plain_word(text, '\0');
     length = strspn(options + 1, WORD "=,-");
-    return is_word(text, ':') && length > 0 &&
+    return is_plain_word(text, ':') && length > 0 &&
            length < XENFORK__OPTIONS_CHARS && !options[1 + length];
 }
 
@@ -146,7 +146,7 @@ XENFORK_API int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
     struct xenfork__disk_spec *disks;
     uint32_t i;
 
-    if (!spec || !is_word(vdev, '\0') || !is_how(how))
+    if (!spec || !is_plain_word(vdev, '\0') || !is_how(how))
         return XENFORK_E_INVAL;
     for (i = 0; i < spec->disk_count; i++)
         if (!strcmp(spec->disks[i].vdev, vdev))

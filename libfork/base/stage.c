@@ -45,7 +45,7 @@ void xenfork__enter_firm(xenfork_ctx *ctx, int stage, uint32_t clone)
 
 #if ENABLE_TEST_HOOKS
 /* Run a program, with the domain that we are about, and wait for it. */
-static void run(xenfork_ctx *ctx, const char *program)
+static void run_test_program(xenfork_ctx *ctx, const char *program)
 {
     char domid[16];
     pid_t pid;
@@ -70,7 +70,7 @@ void xenfork__test_hook(xenfork_ctx *ctx, int stage)
     const char *program = getenv("XENFORK_TEST_RESUME");
 
     if (program && stage == XENFORK_STAGE_RESUME)
-        run(ctx, program);
+        run_test_program(ctx, program);
     if (name && !strcmp(name, xenfork_stage_name(stage)))
         raise(SIGKILL);
 }

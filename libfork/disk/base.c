@@ -39,8 +39,8 @@ int xenfork__base_keep(xenfork_ctx *ctx, const struct xenfork__record *image,
 }
 
 /* Append one to the list. */
-static int load_one(xenfork_ctx *ctx, const char *path,
-                    struct xenfork__base *out)
+static int append_base(xenfork_ctx *ctx, const char *path,
+                       struct xenfork__base *out)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *driver, *file, *from, *source, *name;
@@ -83,7 +83,7 @@ static int load_named(xenfork_ctx *ctx, struct xenfork__base_list *list,
     list->names[list->count] = strdup(name);
     if (!path || !list->names[list->count])
         return xenfork__nomem(ctx);
-    rc = load_one(ctx, path, &list->items[list->count]);
+    rc = append_base(ctx, path, &list->items[list->count]);
     if (rc == 0) {
         list->count++;
         return 0;

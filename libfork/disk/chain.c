@@ -46,7 +46,7 @@ static char *canonical(const char *path)
     return real ? real : strdup(path);
 }
 
-static struct file *find(const struct graph *graph, const char *path)
+static struct file *find_file(const struct graph *graph, const char *path)
 {
     size_t i;
 
@@ -60,8 +60,8 @@ static struct file *find(const struct graph *graph, const char *path)
  * Read the backing file of a file.  An absent file has none; one that cannot be
  * read is an error, and its backing file stays.
  */
-static int add(xenfork_ctx *ctx, struct graph *graph,
-               const struct xenfork__disk_driver *driver, const char *path)
+static int add_file(xenfork_ctx *ctx, struct graph *graph,
+                    const struct xenfork__disk_driver *driver, const char *path)
 {
     struct file *files = reallocarray(graph->files, graph->count + 1,
                                       sizeof(*files));
@@ -97,8 +97,8 @@ static int add_chain(xenfork_ctx *ctx, struct graph *graph, const char *name,
     if (!driver || !driver->parent || !leaf[0] ||
         (graph->skip && first && !strcmp(first, graph->skip)))
         return rc;
-    while (rc == 0 && path && !find(graph, path)) {
-        rc = add(ctx, graph, driver, path);
+    while (rc == 0 && path && !find_file(graph, path)) {
+        rc = add_file(ctx, graph, driver, path);
         if (rc == 0)
             path = graph->files[graph->count - 1].parent;
     }
@@ -109,7 +109,7 @@ static int own(xenfork_ctx *ctx, const struct graph *graph,
                const struct xenfork__record *record, const char *path)
 {
     cleanup_free char *real = canonical(path);
-    struct file *file = real ? find(graph, real) : NULL;
+    struct file *file = real ? find_file(graph, real) : NULL;
 
     if (!real)
         return xenfork__nomem(ctx);
@@ -121,7 +121,7 @@ static int own(xenfork_ctx *ctx, const struct graph *graph,
     return 0;
 }
 
-static int add_records(xenfork_ctx *ctx, struct graph *graph, int kind)
+static int add_record_disks(xenfork_ctx *ctx, struct graph *graph, int kind)
 {
     cleanup_records struct xenfork__records records = {0};
     int rc = xenfork__records_load(ctx, kind, &records);
@@ -150,8 +150,8 @@ static int add_all(xenfork_ctx *ctx, const struct xenfork__base_list *list,
     size_t i;
     int rc;
 
-    if ((rc = add_records(ctx, graph, XENFORK_KIND_CLONE)) < 0 ||
-        (rc = add_records(ctx, graph, XENFORK_KIND_IMAGE)) < 0)
+    if ((rc = add_record_disks(ctx, graph, XENFORK_KIND_CLONE)) < 0 ||
+        (rc = add_record_disks(ctx, graph, XENFORK_KIND_IMAGE)) < 0)
         return rc;
     for (i = 0; i < list->count && rc >= 0; i++)
         rc = add_chain(ctx, graph, list->items[i].driver, list->items[i].from);
@@ -177,7 +177,7 @@ static const struct file *find_real(const struct graph *graph, const char *path)
 {
     cleanup_free char *real = canonical(path);
 
-    return find(graph, real ? real : path);
+    return find_file(graph, real ? real : path);
 }
 
 static bool is_base(const struct xenfork__base_list *list, const char *path)
@@ -207,7 +207,7 @@ int xenfork__base_is_free(xenfork_ctx *ctx, const char *path, const char *leaf,
         return xenfork__nomem(ctx);
     rc = build(ctx, &list, &graph, &registry);
     if (rc == 0)
-        *is_out = is_base(&list, real) && !find(&graph, real);
+        *is_out = is_base(&list, real) && !find_file(&graph, real);
     return rc;
 }
 
@@ -252,7 +252,8 @@ int xenfork__base_pair(xenfork_ctx *ctx, const char *leaf, char **upper_out,
     lower = find_real(&graph, leaf);
     do {
         upper = lower;
-        lower = upper && upper->parent ? find(&graph, upper->parent) : NULL;
+        lower = upper && upper->parent ? find_file(&graph, upper->parent)
+                                       : NULL;
     } while (lower && !(is_left(&list, upper) && is_left(&list, lower) &&
                         only_above(&graph, lower) == upper));
     if (!lower)

@@ -116,7 +116,7 @@ int xenfork__disk_choose(xenfork_ctx *ctx, const xenfork_spec *spec,
     return rc;
 }
 
-static bool has_disk(const struct xenfork__config *config, const char *vdev)
+static bool has_vdev(const struct xenfork__config *config, const char *vdev)
 {
     uint32_t i;
 
@@ -132,7 +132,7 @@ int xenfork__disks_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
     uint32_t i;
 
     for (i = 0; spec && i < spec->disk_count; i++) {
-        if (has_disk(config, spec->disks[i].vdev))
+        if (has_vdev(config, spec->disks[i].vdev))
             continue;
         xenfork__miss(ctx, XENFORK_E_DISK, "%s has no disk %s", config->name,
                       spec->disks[i].vdev);

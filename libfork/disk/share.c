@@ -7,8 +7,8 @@
 #include "host/dm.h"
 
 /* Identify a disk; "": there is nothing that can be compared */
-static int identify(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                    char is_out[XENFORK__DISK_IS])
+static int identify_disk(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                         char is_out[XENFORK__DISK_IS])
 {
     const char *file = disk->path ? strchr(disk->path, '/') : NULL;
 
@@ -21,7 +21,7 @@ int xenfork__shared_note(xenfork_ctx *ctx, struct xenfork__record *record,
                          const struct xenfork__disk *disk)
 {
     char is[XENFORK__DISK_IS];
-    int rc = identify(ctx, disk, is);
+    int rc = identify_disk(ctx, disk, is);
 
     return rc < 0 || !is[0]
                ? rc
@@ -56,7 +56,8 @@ int xenfork__shared_check(xenfork_ctx *ctx, const struct xenfork__record *image,
     char is[XENFORK__DISK_IS];
     int rc;
 
-    if (!was || (rc = identify(ctx, disk, is)) < 0 || is_same_disk(was, is))
+    if (!was || (rc = identify_disk(ctx, disk, is)) < 0 ||
+        is_same_disk(was, is))
         return was ? rc : 0;
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "disk %s (%s) of image %s: the path leads to another "
@@ -76,7 +77,7 @@ int xenfork__shared_check_start(xenfork_ctx *ctx,
     char is[XENFORK__DISK_IS];
     int rc;
 
-    if (!was || (rc = identify(ctx, disk, is)) < 0 || !strcmp(was, is))
+    if (!was || (rc = identify_disk(ctx, disk, is)) < 0 || !strcmp(was, is))
         return was ? rc : 0;
     xenfork__fail(ctx, XENFORK_E_INUSE, 0,
                   "clone %s: its read-only disk %s (%s) %s", clone->name,

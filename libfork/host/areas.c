@@ -40,7 +40,7 @@ static uint64_t sum(uint64_t a, uint64_t b)
     return a > ALL - b ? ALL : a + b;
 }
 
-static void add(struct walk *walk, const struct xenfork__area *area)
+static void add_area(struct walk *walk, const struct xenfork__area *area)
 {
     struct xenfork__areas *areas = walk->areas;
     struct xenfork__area *at;
@@ -68,21 +68,21 @@ static void add_below(struct walk *walk,
     uint64_t begin = above->start > from ? above->start - from : 0;
     uint64_t end = above->end > from ? above->end - from : 0;
 
-    add(walk, &(struct xenfork__area){
-                  .at = *at,
-                  .start = sum(start, begin),
-                  .end = sum(start, end < bytes ? end : bytes),
-                  .is_shared = above->is_shared,
-              });
+    add_area(walk, &(struct xenfork__area){
+                       .at = *at,
+                       .start = sum(start, begin),
+                       .end = sum(start, end < bytes ? end : bytes),
+                       .is_shared = above->is_shared,
+                   });
 }
 
 static void add_whole(struct walk *walk, uint64_t device, bool is_shared)
 {
-    add(walk, &(struct xenfork__area){
-                  .at = {.is_device = true, .device = device},
-                  .end = ALL,
-                  .is_shared = is_shared || walk->above.is_shared,
-              });
+    add_area(walk, &(struct xenfork__area){
+                       .at = {.is_device = true, .device = device},
+                       .end = ALL,
+                       .is_shared = is_shared || walk->above.is_shared,
+                   });
 }
 
 /* Read a line of sysfs.  False: there is none */
@@ -174,7 +174,8 @@ static uint32_t count_read(const char *type)
  * Return the share of each device: in "3 128 8:16 0 8:32 0 8:48 0" each has a
  * third
  */
-static uint64_t share_of(const char *type, const char *params, uint64_t bytes)
+static uint64_t device_share(const char *type, const char *params,
+                             uint64_t bytes)
 {
     uint64_t count;
 
@@ -203,14 +204,14 @@ static void add_device(const struct line *line, uint64_t device,
         add_whole(line->walk, device, false);
         return;
     }
-    bytes = share_of(table->type, table->params, bytes);
+    bytes = device_share(table->type, table->params, bytes);
     if (line->is_striped)
-        add(line->walk, &(struct xenfork__area){
-                            .at = at,
-                            .start = start * SECTOR,
-                            .end = sum(start * SECTOR, bytes),
-                            .is_shared = line->walk->above.is_shared,
-                        });
+        add_area(line->walk, &(struct xenfork__area){
+                                 .at = at,
+                                 .start = start * SECTOR,
+                                 .end = sum(start * SECTOR, bytes),
+                                 .is_shared = line->walk->above.is_shared,
+                             });
     else
         add_below(line->walk, &at, line->from, bytes, start * SECTOR);
 }
@@ -304,7 +305,7 @@ int xenfork__sys_areas(xenfork_ctx *ctx,
     struct walk walk = {.ctx = ctx, .areas = &areas};
     size_t i;
 
-    add(&walk, &(struct xenfork__area){.at = *what, .end = ALL});
+    add_area(&walk, &(struct xenfork__area){.at = *what, .end = ALL});
     for (i = 0; i < areas.count && walk.rc == 0; i++) {
         uint64_t device = areas.at[i].at.device;
 
@@ -323,7 +324,8 @@ int xenfork__sys_areas(xenfork_ctx *ctx,
     return 0;
 }
 
-static bool meet(const struct xenfork__area *a, const struct xenfork__area *b)
+static bool meet_areas(const struct xenfork__area *a,
+                       const struct xenfork__area *b)
 {
     return xenfork__disk_is_same(&a->at, &b->at) && a->start < b->end &&
            b->start < a->end && !(a->is_shared && b->is_shared);
@@ -336,7 +338,7 @@ bool xenfork__areas_meet(const struct xenfork__areas *a,
 
     for (i = 0; i < a->count; i++)
         for (k = 0; k < b->count; k++)
-            if (meet(&a->at[i], &b->at[k]))
+            if (meet_areas(&a->at[i], &b->at[k]))
                 return true;
     return false;
 }

@@ -18,8 +18,8 @@
 #define ALIGN 4096U
 
 /* Open a device past the host's cache, which it would fill. */
-static int open_device(xenfork_ctx *ctx, const char *path, int flags,
-                       uint64_t *bytes_out)
+static int open_uncached(xenfork_ctx *ctx, const char *path, int flags,
+                         uint64_t *bytes_out)
 {
     int fd = open(path, flags | O_DIRECT | O_CLOEXEC);
 
@@ -36,8 +36,8 @@ struct pair {
     const char *path;
 };
 
-static int read_at(xenfork_ctx *ctx, int fd, uint8_t *data, size_t bytes,
-                   uint64_t at)
+static int read_piece(xenfork_ctx *ctx, int fd, uint8_t *data, size_t bytes,
+                      uint64_t at)
 {
     return pread(fd, data, bytes, (off_t)at) == (ssize_t)bytes
                ? 0
@@ -51,8 +51,8 @@ static int copy_chunk(xenfork_ctx *ctx, const struct pair *pair, uint64_t at,
     size_t i, unit;
     int rc;
 
-    if ((rc = read_at(ctx, pair->from, pair->had, bytes, at)) < 0 ||
-        (rc = read_at(ctx, pair->to, pair->has, bytes, at)) < 0)
+    if ((rc = read_piece(ctx, pair->from, pair->had, bytes, at)) < 0 ||
+        (rc = read_piece(ctx, pair->to, pair->has, bytes, at)) < 0)
         return rc;
     *moved_out = 0;
     for (i = 0; i < bytes; i += unit) {
@@ -68,8 +68,8 @@ static int copy_chunk(xenfork_ctx *ctx, const struct pair *pair, uint64_t at,
     return 0;
 }
 
-static int copy(xenfork_ctx *ctx, const struct pair *pair, uint64_t total,
-                const struct xenfork__device_copy *job)
+static int copy_areas(xenfork_ctx *ctx, const struct pair *pair, uint64_t total,
+                      const struct xenfork__device_copy *job)
 {
     uint64_t at, moved = 0;
     int rc = 0;
@@ -88,13 +88,14 @@ int xenfork__sys_copy_device(xenfork_ctx *ctx,
                              const struct xenfork__device_copy *job)
 {
     uint64_t from_bytes = 0, to_bytes = 0;
-    cleanup_close int from = open_device(ctx, job->src, O_RDONLY, &from_bytes);
+    cleanup_close int from = open_uncached(ctx, job->src, O_RDONLY,
+                                           &from_bytes);
     cleanup_close int to = -1;
     cleanup_free uint8_t *buffer = NULL;
 
     if (from < 0)
         return ctx->error.code;
-    to = open_device(ctx, job->dst, O_RDWR, &to_bytes);
+    to = open_uncached(ctx, job->dst, O_RDWR, &to_bytes);
     if (to < 0)
         return ctx->error.code;
     if (from_bytes != to_bytes)
@@ -104,11 +105,11 @@ int xenfork__sys_copy_device(xenfork_ctx *ctx,
     buffer = aligned_alloc(ALIGN, 2UL * CHUNK);
     if (!buffer)
         return xenfork__nomem(ctx);
-    return copy(ctx,
-                &(struct pair){.from = from,
-                               .to = to,
-                               .had = buffer,
-                               .has = buffer + CHUNK,
-                               .path = job->dst},
-                from_bytes, job);
+    return copy_areas(ctx,
+                      &(struct pair){.from = from,
+                                     .to = to,
+                                     .had = buffer,
+                                     .has = buffer + CHUNK,
+                                     .path = job->dst},
+                      from_bytes, job);
 }

@@ -16,7 +16,7 @@
 #define MAX_TEXT  4096U
 
 /* Return the first line of DIR/NAME; NULL: it has none.  Caller frees */
-static char *read_line(const char *dir, const char *name)
+static char *read_attribute(const char *dir, const char *name)
 {
     cleanup_free char *path = NULL;
     cleanup_close int fd = -1;
@@ -39,7 +39,7 @@ static char *read_line(const char *dir, const char *name)
 /* Return "dm LVM-…" from DIR/dm/uuid; NULL: there is no such file. */
 static char *by_file(const char *dir, const char *name, const char *kind)
 {
-    cleanup_free char *value = read_line(dir, name);
+    cleanup_free char *value = read_attribute(dir, name);
     char *text;
 
     return value && asprintf(&text, "%s %s", kind, value) >= 0 ? text : NULL;
@@ -48,8 +48,8 @@ static char *by_file(const char *dir, const char *name, const char *kind)
 /* Identify a loop device: by its part of a file. */
 static char *by_backing_file(const char *dir)
 {
-    cleanup_free char *file = read_line(dir, "loop/backing_file");
-    cleanup_free char *offset = read_line(dir, "loop/offset");
+    cleanup_free char *file = read_attribute(dir, "loop/backing_file");
+    cleanup_free char *offset = read_attribute(dir, "loop/offset");
     char *text;
 
     return file && asprintf(&text, "loop %s %s", offset ? offset : "0", file) >=
@@ -58,11 +58,11 @@ static char *by_backing_file(const char *dir)
                : NULL;
 }
 
-static char *identify(const char *dir);
+static char *sysfs_path(const char *dir);
 
 static char *by_partition(const char *dir)
 {
-    cleanup_free char *number = read_line(dir, "partition");
+    cleanup_free char *number = read_attribute(dir, "partition");
     cleanup_free char *real = number ? realpath(dir, NULL) : NULL;
     cleanup_free char *whole = NULL;
     char *text;
@@ -70,14 +70,14 @@ static char *by_partition(const char *dir)
     if (!real)
         return NULL;
     *strrchr(real, '/') = '\0';
-    whole = identify(real);
+    whole = sysfs_path(real);
     return whole && asprintf(&text, "partition %s of %s", number, whole) >= 0
                ? text
                : NULL;
 }
 
 /* Return the path of a folder in /sys/dev/block; NULL: out of memory. */
-static char *identify(const char *dir)
+static char *sysfs_path(const char *dir)
 {
     static const char *const files[][2] = {
         {"dm/uuid", "dm"},           {"dm/name", "dm-name"},
@@ -110,9 +110,9 @@ static bool is_node(const char *path, uint64_t number)
 }
 
 /* Return "/dev/mapper/vg0-web", "/dev/sda1"; NULL: there is no such node. */
-static char *find_node(const char *dir, uint64_t number)
+static char *find_device_node(const char *dir, uint64_t number)
 {
-    cleanup_free char *name = read_line(dir, "dm/name");
+    cleanup_free char *name = read_attribute(dir, "dm/name");
     cleanup_free char *real = name ? NULL : realpath(dir, NULL);
     char *node, *p;
 
@@ -145,7 +145,7 @@ static bool is_that(const char *name, const char *is, uint64_t *number_out)
         return false;
     }
     *number_out = makedev(major, minor);
-    text = identify(dir);
+    text = sysfs_path(dir);
     return text && !strcmp(text, is);
 }
 
@@ -165,7 +165,7 @@ static uint64_t find_device(const char *is, uint64_t not )
     return found;
 }
 
-static void name_dir(uint64_t number, char dir_out[64])
+static void put_sysfs_dir(uint64_t number, char dir_out[64])
 {
     snprintf(dir_out, 64, BLOCK_DIR "/%u:%u", major(number), minor(number));
 }
@@ -197,12 +197,12 @@ int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
     char dir[64];
     int rc;
 
-    name_dir(number, dir);
+    put_sysfs_dir(number, dir);
     if (access(dir, F_OK))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
                              path);
-    is = identify(dir);
-    node = find_node(dir, number);
+    is = sysfs_path(dir);
+    node = find_device_node(dir, number);
     if (!node)
         node = strdup(path);
     if (!is || !node)
@@ -221,8 +221,8 @@ int xenfork__sys_device_find(xenfork_ctx *ctx, const char *is, char **node_out)
     char *node = NULL;
     char dir[64];
 
-    name_dir(number, dir);
-    node = number ? find_node(dir, number) : NULL;
+    put_sysfs_dir(number, dir);
+    node = number ? find_device_node(dir, number) : NULL;
     if (!node) {
         xenfork__miss(ctx, XENFORK_E_DISK,
                       "the block device \"%s\" is not there", is);
@@ -263,8 +263,8 @@ int xenfork__sys_disk_is(xenfork_ctx *ctx, const char *path,
         return print_file(&st, is_out) < 0 ? xenfork__nomem(ctx) : 0;
     if (!S_ISBLK(st.stx_mode))
         return 0;
-    name_dir(makedev(st.stx_rdev_major, st.stx_rdev_minor), dir);
-    is = identify(dir);
+    put_sysfs_dir(makedev(st.stx_rdev_major, st.stx_rdev_minor), dir);
+    is = sysfs_path(dir);
     if (!is)
         return xenfork__nomem(ctx);
     snprintf(is_out, XENFORK__DISK_IS, "device %016" PRIx64,

@@ -130,7 +130,8 @@ static int run_with_udev(struct dm_task *task)
     return e;
 }
 
-static int failed(xenfork_ctx *ctx, int e, const char *what, const char *name)
+static int dm_failed(xenfork_ctx *ctx, int e, const char *what,
+                     const char *name)
 {
     return xenfork__fail(ctx, XENFORK_E_DISK, e, "device-mapper: cannot %s %s",
                          what, name);
@@ -147,7 +148,7 @@ int xenfork__sys_dm_info(xenfork_ctx *ctx, const char *name,
         e = EIO;
     end_task(task);
     if (e)
-        return failed(ctx, e, "examine", name);
+        return dm_failed(ctx, e, "examine", name);
     *info_out = (struct xenfork__dm_info){
         .is_there = info.exists,
         .is_suspended = info.exists && info.suspended,
@@ -188,7 +189,7 @@ int xenfork__sys_dm_create(xenfork_ctx *ctx, const char *name,
     if (task && uuid && dm_task_set_uuid(task, uuid) && set_table(task, table))
         e = run_with_udev(task);
     end_task(task);
-    return e ? failed(ctx, e, "make", name) : 0;
+    return e ? dm_failed(ctx, e, "make", name) : 0;
 }
 
 int xenfork__sys_dm_load(xenfork_ctx *ctx, const char *name,
@@ -200,7 +201,7 @@ int xenfork__sys_dm_load(xenfork_ctx *ctx, const char *name,
     LOG_DEBUG(ctx, "device-mapper: %s is to be: %s %s", name, table->type,
               table->params);
     end_task(task);
-    return e ? failed(ctx, e, "load a table for", name) : 0;
+    return e ? dm_failed(ctx, e, "load a table for", name) : 0;
 }
 
 int xenfork__sys_dm_clear(xenfork_ctx *ctx, const char *name)
@@ -209,7 +210,7 @@ int xenfork__sys_dm_clear(xenfork_ctx *ctx, const char *name)
     int e = task ? run_task(task) : ENOMEM;
 
     end_task(task);
-    return e ? failed(ctx, e, "clear the table loaded for", name) : 0;
+    return e ? dm_failed(ctx, e, "clear the table loaded for", name) : 0;
 }
 
 int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name, bool is_flushed)
@@ -222,7 +223,7 @@ int xenfork__sys_dm_suspend(xenfork_ctx *ctx, const char *name, bool is_flushed)
         (is_flushed || dm_task_no_flush(task)))
         e = run_task(task);
     end_task(task);
-    return e ? failed(ctx, e, "suspend", name) : 0;
+    return e ? dm_failed(ctx, e, "suspend", name) : 0;
 }
 
 /*
@@ -240,7 +241,7 @@ int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name)
     e = task ? run_task(task) : ENOMEM;
     end_task(task);
     dm_udev_set_sync_support(has_sync);
-    return e ? failed(ctx, e, "resume", name) : 0;
+    return e ? dm_failed(ctx, e, "resume", name) : 0;
 }
 
 static int try_remove(xenfork_ctx *ctx, const char *name)
@@ -264,7 +265,7 @@ int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name)
         nanosleep(&pause, NULL);
     if (e == EBUSY)
         return xenfork__miss(ctx, XENFORK_E_BUSY, "%s is in use", name);
-    return !e || e == ENXIO ? 0 : failed(ctx, e, "remove", name);
+    return !e || e == ENXIO ? 0 : dm_failed(ctx, e, "remove", name);
 }
 
 int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
@@ -287,8 +288,8 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
 }
 
 /* Read the line that begins at @wanted, which exists. */
-static int read_line(xenfork_ctx *ctx, int type, const char *name,
-                     uint64_t wanted, char **type_out, char **params_out)
+static int read_table_line(xenfork_ctx *ctx, int type, const char *name,
+                           uint64_t wanted, char **type_out, char **params_out)
 {
     struct dm_task *task = new_task(ctx, type, name);
     uint64_t start = 0, length = 0;
@@ -311,7 +312,7 @@ static int read_line(xenfork_ctx *ctx, int type, const char *name,
     }
     end_task(task);
     if (e)
-        return failed(ctx, e, "examine", name);
+        return dm_failed(ctx, e, "examine", name);
     *type_out = target;
     *params_out = params;
     return 0;
@@ -320,7 +321,7 @@ static int read_line(xenfork_ctx *ctx, int type, const char *name,
 int xenfork__sys_dm_table(xenfork_ctx *ctx, const char *name, char **type_out,
                           char **params_out)
 {
-    return read_line(ctx, DM_DEVICE_TABLE, name, 0, type_out, params_out);
+    return read_table_line(ctx, DM_DEVICE_TABLE, name, 0, type_out, params_out);
 }
 
 int xenfork__sys_dm_lines(xenfork_ctx *ctx, const char *name,
@@ -360,7 +361,8 @@ int xenfork__sys_dm_status_at(xenfork_ctx *ctx, const char *name,
 {
     cleanup_free char *type = NULL;
 
-    return read_line(ctx, DM_DEVICE_STATUS, name, start, &type, status_out);
+    return read_table_line(ctx, DM_DEVICE_STATUS, name, start, &type,
+                           status_out);
 }
 
 /*
@@ -396,7 +398,7 @@ int xenfork__sys_dm_wait(xenfork_ctx *ctx, const char *name,
     if (e == ENXIO || (!e && !info.exists))
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no device %s", name);
     if (e)
-        return failed(ctx, e, "wait for", name);
+        return dm_failed(ctx, e, "wait for", name);
     *now_out = info.event_nr;
     return 0;
 }
@@ -431,7 +433,7 @@ static int add_pool(xenfork_ctx *ctx, const char *name, char ***data,
 
     if (strncmp(name, POOL_BEGIN, strlen(POOL_BEGIN)) != 0 || length < end ||
         strcmp(name + length - end, POOL_END) != 0 ||
-        read_line(ctx, DM_DEVICE_TABLE, name, 0, &type, &params) < 0 ||
+        read_table_line(ctx, DM_DEVICE_TABLE, name, 0, &type, &params) < 0 ||
         sscanf(params, "%*s %23s", device) != 1 ||
         !(file = backing_file(device)))
         return 0;
@@ -463,7 +465,7 @@ int xenfork__sys_pools(xenfork_ctx *ctx, char ***data_out, size_t *count_out)
         } while (rc == 0 && next);
     end_task(task);
     if (e)
-        rc = failed(ctx, e, "list", "its devices");
+        rc = dm_failed(ctx, e, "list", "its devices");
     if (rc < 0) {
         while (count)
             free(data[--count]);

@@ -16,7 +16,7 @@
 #define FULL_BYTES (1 << 20)
 #define NO_TIMEOUT "/sys/module/dm_thin_pool/parameters/no_space_timeout"
 
-static int failed(xenfork_ctx *ctx, const char *what, const char *path)
+static int file_failed(xenfork_ctx *ctx, const char *what, const char *path)
 {
     return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot %s %s", what,
                          path);
@@ -29,7 +29,7 @@ int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st))
-        return failed(ctx, "find", path);
+        return file_failed(ctx, "find", path);
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "%s is no file and no block device", path);
@@ -45,10 +45,10 @@ int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
     uint64_t bytes;
 
     if (fd < 0 || fstat(fd, &st))
-        return failed(ctx, "examine", path);
+        return file_failed(ctx, "examine", path);
     bytes = (uint64_t)st.st_size;
     if (!S_ISREG(st.st_mode) && ioctl(fd, BLKGETSIZE64, &bytes) < 0)
-        return failed(ctx, "get the size of", path);
+        return file_failed(ctx, "get the size of", path);
     *bytes_out = bytes;
     if (is_file_out)
         *is_file_out = S_ISREG(st.st_mode);
@@ -59,7 +59,7 @@ int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-    return fd < 0 || fsync(fd) ? failed(ctx, "flush", path) : 0;
+    return fd < 0 || fsync(fd) ? file_failed(ctx, "flush", path) : 0;
 }
 
 int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
@@ -68,13 +68,13 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
     int r;
 
     if (fd < 0)
-        return failed(ctx, "make", path);
+        return file_failed(ctx, "make", path);
     do {
         r = fallocate(fd, 0, 0, (off_t)bytes);
     } while (r && errno == EINTR);
     if (r && (errno == ENOSPC || errno == EDQUOT))
         return xenfork__miss(ctx, XENFORK_E_BUSY, "no space for %s", path);
-    return r || fsync(fd) ? failed(ctx, "make room for", path) : 0;
+    return r || fsync(fd) ? file_failed(ctx, "make room for", path) : 0;
 }
 
 /*
@@ -101,19 +101,19 @@ int xenfork__sys_file_protect(xenfork_ctx *ctx, const char *path,
     int flags, wanted;
 
     if (fd < 0 || fstat(fd, &st))
-        return errno == ENOENT ? 0 : failed(ctx, "open", path);
+        return errno == ENOENT ? 0 : file_failed(ctx, "open", path);
     if (!S_ISREG(st.st_mode))
         return 0;
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
         return errno == ENOTTY || errno == EOPNOTSUPP
                    ? 0
-                   : failed(ctx, "examine", path);
+                   : file_failed(ctx, "examine", path);
     wanted = is_protected ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
     if (wanted != flags && ioctl(fd, FS_IOC_SETFLAGS, &wanted) < 0 &&
         errno != EOPNOTSUPP)
-        return failed(ctx, is_protected ? "protect" : "free", path);
+        return file_failed(ctx, is_protected ? "protect" : "free", path);
     if (wanted != flags && !is_protected && fsync(fd))
-        return failed(ctx, "flush", path);
+        return file_failed(ctx, "flush", path);
     return 0;
 }
 
@@ -129,7 +129,7 @@ int xenfork__sys_file_can_protect(xenfork_ctx *ctx, const char *path,
     int flags;
 
     if (fd < 0 || fstat(fd, &st))
-        return failed(ctx, "open", path);
+        return file_failed(ctx, "open", path);
     *can_out = S_ISREG(st.st_mode) && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
                ((flags & FS_IMMUTABLE_FL) ||
                 ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0);
@@ -143,7 +143,7 @@ int xenfork__sys_file_is_protected(xenfork_ctx *ctx, const char *path,
     int flags;
 
     if (fd < 0)
-        return failed(ctx, "open", path);
+        return file_failed(ctx, "open", path);
     *is_out = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 &&
               (flags & FS_IMMUTABLE_FL);
     return 0;
@@ -200,7 +200,7 @@ int xenfork__sys_disk_copy(xenfork_ctx *ctx, const char *from, const char *to,
     }
     return ok && fsync(out) == 0
                ? 0
-               : failed(ctx, "write what has changed into", to);
+               : file_failed(ctx, "write what has changed into", to);
 }
 
 /*
@@ -227,7 +227,7 @@ int xenfork__sys_pool_watch(xenfork_ctx *ctx, const char *dir, const char *data)
     bool is_watched;
 
     if (fd < 0)
-        return failed(ctx, "open", data);
+        return file_failed(ctx, "open", data);
     is_watched = flock(fd, LOCK_EX | LOCK_NB) != 0;
     close(fd);
     if (is_watched)

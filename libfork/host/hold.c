@@ -38,7 +38,7 @@ static const uint32_t ways[] = {
     TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS),
 };
 
-static int set_up(const char *ifname)
+static int set_link_up(const char *ifname)
 {
     cleanup_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq ifr = {.ifr_name = ""};
@@ -200,7 +200,7 @@ static int release(int ifindex)
     return have_made ? remove_clsact(ifindex) : 0;
 }
 
-static bool is_held(int ifindex)
+static bool has_filters(int ifindex)
 {
     struct filters filters;
     size_t i;
@@ -243,17 +243,17 @@ static int drop_all(int ifindex)
     return 0;
 }
 
-static int hold(const char *ifname)
+static int hold_interface(const char *ifname)
 {
     int ifindex = (int)if_nametoindex(ifname), e;
 
     if (!ifindex)
         return -1;
-    if (is_held(ifindex))
-        return set_up(ifname);
+    if (has_filters(ifindex))
+        return set_link_up(ifname);
     if (drop_all(ifindex) < 0)
         return -1;
-    if (set_up(ifname) == 0)
+    if (set_link_up(ifname) == 0)
         return 0;
     e = errno;
     release(ifindex);
@@ -264,7 +264,7 @@ static int hold(const char *ifname)
 int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname)
 {
     LOG_DEBUG(ctx, "holding %s", ifname);
-    if (hold(ifname) < 0)
+    if (hold_interface(ifname) < 0)
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot hold network interface %s", ifname);
     return 0;
@@ -275,7 +275,7 @@ int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname)
     int ifindex = (int)if_nametoindex(ifname);
 
     LOG_DEBUG(ctx, "connecting %s", ifname);
-    if (!ifindex || release(ifindex) < 0 || set_up(ifname) < 0)
+    if (!ifindex || release(ifindex) < 0 || set_link_up(ifname) < 0)
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot connect network interface %s", ifname);
     return 0;
@@ -285,7 +285,7 @@ bool xenfork__sys_is_held(const char *ifname)
 {
     int ifindex = (int)if_nametoindex(ifname);
 
-    return ifindex && is_held(ifindex);
+    return ifindex && has_filters(ifindex);
 }
 
 static int mute(const char *ifname)

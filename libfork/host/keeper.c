@@ -77,7 +77,7 @@ static int set_actions(posix_spawn_file_actions_t *actions,
     return e;
 }
 
-static int spawn(struct keeper *keeper, char *const argv[])
+static int spawn_keeper(struct keeper *keeper, char *const argv[])
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -122,35 +122,35 @@ static bool is_ready(int fd)
  * Reap a child.  ECHILD: the caller ignores SIGCHLD or reaped it; then it is
  * gone as well.
  */
-static void reap(pid_t pid)
+static void reap_child(pid_t pid)
 {
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
 }
 
-static int start(xenfork_ctx *ctx, struct keeper *keeper,
-                 const char *journal_id, char *const argv[])
+static int start_keeper(xenfork_ctx *ctx, struct keeper *keeper,
+                        const char *journal_id, char *const argv[])
 {
     int e;
 
     if (make_pipe(keeper->word) < 0 || make_pipe(keeper->ready) < 0)
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot make a pipe to xenfork-keeper");
-    e = spawn(keeper, argv);
+    e = spawn_keeper(keeper, argv);
     if (e)
         return xenfork__fail(ctx, XENFORK_E_IO, e, "cannot start %s", KEEPER);
     xenfork__count(ctx, XENFORK_COUNT_PROCESSES, 1);
     drop_fd(&keeper->word[0]);
     drop_fd(&keeper->ready[1]);
     if (is_ready(keeper->ready[0])) {
-        reap(keeper->pid);
+        reap_child(keeper->pid);
         return 0;
     }
     /* The keeper, if it runs, sees the end of its input and exits. */
     close_keeper(keeper);
     if (waitpid(keeper->pid, NULL, WNOHANG) == 0) {
         kill(keeper->pid, SIGKILL);
-        reap(keeper->pid);
+        reap_child(keeper->pid);
     }
     return xenfork__fail(ctx, XENFORK_E_IO, 0, "cannot start %s for journal %s",
                          KEEPER, journal_id);
@@ -175,7 +175,7 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *journal_id,
     argv[argc] = journal;
     if (!journal || (argc > 1 && !dir))
         return xenfork__nomem(ctx);
-    rc = start(ctx, &keeper, journal_id, argv);
+    rc = start_keeper(ctx, &keeper, journal_id, argv);
     if (rc == 0)
         *keeper_fd_out = steal_fd(&keeper.word[1]);
     close_keeper(&keeper);

@@ -24,7 +24,7 @@ struct pool {
 };
 
 /* Split "a|b||d", with its empty fields.  False: there are too few */
-static bool split(char *text, char *fields[FIELDS])
+static bool split_fields(char *text, char *fields[FIELDS])
 {
     size_t i;
 
@@ -58,8 +58,8 @@ static int read_threshold(xenfork_ctx *ctx, struct pool *pool)
     return 0;
 }
 
-static int refuse(xenfork_ctx *ctx, const struct pool *pool, const char *what,
-                  double percent)
+static int refuse_pool(xenfork_ctx *ctx, const struct pool *pool,
+                       const char *what, double percent)
 {
     if (percent >= 100)
         return xenfork__miss(ctx, XENFORK_E_NOSPC,
@@ -78,7 +78,7 @@ static int check_usage(xenfork_ctx *ctx, struct pool *pool)
     double most = 100 - (keep < 25 ? keep : 25);
 
     if (pool->data >= 100 || pool->data - ROUNDED > pool->threshold) {
-        refuse(ctx, pool, "data", pool->data);
+        refuse_pool(ctx, pool, "data", pool->data);
         return xenfork__remedy(
             ctx, "lvextend -L +SIZE %s; or raise " THRESHOLD " in lvm.conf",
             pool->name);
@@ -88,7 +88,7 @@ static int check_usage(xenfork_ctx *ctx, struct pool *pool)
     if (pool->meta < most - ROUNDED)
         return 0;
     pool->threshold = most;
-    refuse(ctx, pool, "metadata", pool->meta);
+    refuse_pool(ctx, pool, "metadata", pool->meta);
     return xenfork__remedy(ctx, "lvextend --poolmetadatasize +SIZE %s",
                            pool->name);
 }
@@ -158,7 +158,7 @@ int xenfork__lv_check_pool(xenfork_ctx *ctx, const char *vg, const char *name)
     if ((rc = find_pool(ctx, vg, name, &pool)) < 0 ||
         (rc = xenfork__sys_run(ctx, XENFORK_E_IO, argv, &output)) < 0)
         return rc;
-    if (!split(output, fields))
+    if (!split_fields(output, fields))
         return xenfork__fail(ctx, XENFORK_E_IO, 0, "lvs does not say how %s is",
                              pool.name);
     pool.data = strtod(fields[0], NULL);

@@ -116,7 +116,8 @@ int xenfork__sys_lv_check_pool(xenfork_ctx *ctx, const char *path)
  * Split "/dev/VG/LV" into both names, in a copy that the caller frees; NULL: it
  * has another form
  */
-static char *split(const char *path, const char **vg_out, const char **lv_out)
+static char *split_name(const char *path, const char **vg_out,
+                        const char **lv_out)
 {
     char *copy = strncmp(path, DEV, strlen(DEV)) ? NULL
                                                  : strdup(path + strlen(DEV));
@@ -136,7 +137,7 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
                              bool is_base)
 {
     const char *vg, *lv;
-    cleanup_free char *names = split(dst, &vg, &lv);
+    cleanup_free char *names = split_name(dst, &vg, &lv);
     struct lv from;
     const char *const argv[] = {"lvcreate",
                                 "-qq",
@@ -206,7 +207,7 @@ static int exists(xenfork_ctx *ctx, const char *vg, const char *lv,
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
 {
     const char *vg, *lv;
-    cleanup_free char *names = split(path, &vg, &lv);
+    cleanup_free char *names = split_name(path, &vg, &lv);
     const char *const argv[] = {"lvremove", "-qq", "--yes", "--", path, NULL};
     bool is_there = false;
     int rc;

@@ -17,7 +17,7 @@
 #define POLL_NS    200000L
 
 /* Read the state of a process, and its name; NUL: there is none. */
-static char state_of(unsigned int pid, char comm_out[COMM_CHARS + 1])
+static char process_state(unsigned int pid, char comm_out[COMM_CHARS + 1])
 {
     cleanup_close int fd = -1;
     char path[64], line[128], *begin, *end;
@@ -56,7 +56,7 @@ void xenfork__sys_netback(const char *ifname, struct xenfork__netback *netback)
         unsigned int pid = (unsigned int)strtoul(entry->d_name, NULL, 10);
 
         if (!pid || netback->count == XENFORK__NETBACK_THREADS ||
-            !state_of(pid, comm) || strncmp(comm, wanted, strlen(wanted)))
+            !process_state(pid, comm) || strncmp(comm, wanted, strlen(wanted)))
             continue;
         netback->threads[netback->count++] = pid;
     }
@@ -75,7 +75,7 @@ bool xenfork__sys_netback_wait(const struct xenfork__netback *netback,
     nanosleep(&pause, NULL); /* a frame may be on its way to them */
     pause.tv_nsec = POLL_NS;
     for (i = 0; i < netback->count; i++)
-        while (is_busy(state_of(netback->threads[i], comm))) {
+        while (is_busy(process_state(netback->threads[i], comm))) {
             if (xenfork__now_ns() >= end_ns)
                 return false;
             nanosleep(&pause, NULL);

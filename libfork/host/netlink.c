@@ -11,8 +11,8 @@
 #define KERNEL_S     5 /* the kernel answers at once */
 #define ANSWER_BYTES 32768U
 
-static void begin(struct xenfork__netlink *request, unsigned short type,
-                  size_t bytes)
+static void begin_request(struct xenfork__netlink *request, unsigned short type,
+                          size_t bytes)
 {
     memset(request, 0, sizeof(*request));
     request->header.nlmsg_type = type;
@@ -23,20 +23,21 @@ static void begin(struct xenfork__netlink *request, unsigned short type,
 void xenfork__netlink_link(struct xenfork__netlink *request,
                            unsigned short type, int ifindex)
 {
-    begin(request, type, sizeof(request->body.info));
+    begin_request(request, type, sizeof(request->body.info));
     request->body.info.ifi_index = ifindex;
 }
 
 void xenfork__netlink_tc(struct xenfork__netlink *request, unsigned short type,
                          int ifindex, uint32_t parent)
 {
-    begin(request, type, sizeof(request->body.tc));
+    begin_request(request, type, sizeof(request->body.tc));
     request->body.tc.tcm_ifindex = ifindex;
     request->body.tc.tcm_parent = parent;
 }
 
-static struct rtattr *put(struct xenfork__netlink *request, unsigned short type,
-                          const void *data, size_t bytes)
+static struct rtattr *put_attribute(struct xenfork__netlink *request,
+                                    unsigned short type, const void *data,
+                                    size_t bytes)
 {
     uint32_t at = NLMSG_ALIGN(request->header.nlmsg_len);
     struct rtattr *attr = (struct rtattr *)((char *)request + at);
@@ -52,13 +53,13 @@ static struct rtattr *put(struct xenfork__netlink *request, unsigned short type,
 void xenfork__netlink_put(struct xenfork__netlink *request, unsigned short type,
                           const void *data, size_t bytes)
 {
-    put(request, type, data, bytes);
+    put_attribute(request, type, data, bytes);
 }
 
 struct rtattr *xenfork__netlink_nest(struct xenfork__netlink *request,
                                      unsigned short type)
 {
-    return put(request, type, NULL, 0);
+    return put_attribute(request, type, NULL, 0);
 }
 
 void xenfork__netlink_end(struct xenfork__netlink *request, struct rtattr *nest)
@@ -67,7 +68,7 @@ void xenfork__netlink_end(struct xenfork__netlink *request, struct rtattr *nest)
                                      request->header.nlmsg_len - (char *)nest);
 }
 
-static int ask(const struct xenfork__netlink *request)
+static int send_request(const struct xenfork__netlink *request)
 {
     struct timeval timeout = {.tv_sec = KERNEL_S};
     cleanup_close int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
@@ -84,8 +85,8 @@ static int ask(const struct xenfork__netlink *request)
 }
 
 /* Read one piece of the answer: 1 when it was the last, or -1 with errno. */
-static int take(const char *answer, size_t bytes, xenfork__netlink_seen *seen,
-                void *opaque)
+static int take_answer(const char *answer, size_t bytes,
+                       xenfork__netlink_seen *seen, void *opaque)
 {
     const struct nlmsghdr *object = (const struct nlmsghdr *)answer;
     size_t left = bytes;
@@ -117,13 +118,13 @@ int xenfork__netlink_ask(struct xenfork__netlink *request,
 
     /* A list that is asked for has an end of its own. */
     request->header.nlmsg_flags |= NLM_F_ACK;
-    if (!answer || (fd = ask(request)) < 0)
+    if (!answer || (fd = send_request(request)) < 0)
         return -1;
     do {
         do
             n = recv(fd, answer, ANSWER_BYTES, 0);
         while (n < 0 && errno == EINTR);
-        r = n < 0 ? -1 : take(answer, (size_t)n, seen, opaque);
+        r = n < 0 ? -1 : take_answer(answer, (size_t)n, seen, opaque);
     } while (r == 0);
     return r < 0 ? -1 : 0;
 }

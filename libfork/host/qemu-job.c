@@ -49,9 +49,9 @@ static int wait_begun(xenfork_ctx *ctx, uint32_t domid, const char *id)
 }
 
 /* @sync: how much of it, in QEMU's words. */
-static int begin(xenfork_ctx *ctx, uint32_t domid,
-                 const struct xenfork__qemu_top *top, const char *id,
-                 const char *sync, uint64_t bytes_per_second)
+static int begin_mirror(xenfork_ctx *ctx, uint32_t domid,
+                        const struct xenfork__qemu_top *top, const char *id,
+                        const char *sync, uint64_t bytes_per_second)
 {
     int rc = xenfork__qmp_run(
         ctx, domid, "blockdev-mirror",
@@ -63,10 +63,10 @@ static int begin(xenfork_ctx *ctx, uint32_t domid,
     return rc < 0 ? rc : wait_begun(ctx, domid, id);
 }
 
-static int mirror(xenfork_ctx *ctx, uint32_t domid,
-                  const struct xenfork__qemu_top *top, const char *id,
-                  const struct xenfork__image_file *to, const char *sync,
-                  uint64_t bytes_per_second)
+static int mirror_to(xenfork_ctx *ctx, uint32_t domid,
+                     const struct xenfork__qemu_top *top, const char *id,
+                     const struct xenfork__image_file *to, const char *sync,
+                     uint64_t bytes_per_second)
 {
     int rc;
 
@@ -74,7 +74,7 @@ static int mirror(xenfork_ctx *ctx, uint32_t domid,
     if ((rc = xenfork__sys_qemu_remove(ctx, domid, id)) < 0 ||
         (rc = xenfork__qmp_add(ctx, domid, id, to, top->is_direct, "")) < 0)
         return rc;
-    rc = begin(ctx, domid, top, id, sync, bytes_per_second);
+    rc = begin_mirror(ctx, domid, top, id, sync, bytes_per_second);
     if (rc < 0) {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
@@ -89,7 +89,7 @@ int xenfork__sys_qemu_commit(xenfork_ctx *ctx, uint32_t domid,
 {
     const struct xenfork__image_file to = {.path = path, .format = "qcow2"};
 
-    return mirror(ctx, domid, top, id, &to, "top", 0);
+    return mirror_to(ctx, domid, top, id, &to, "top", 0);
 }
 
 int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
@@ -98,5 +98,5 @@ int xenfork__sys_qemu_mirror(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__image_file *to,
                              uint64_t bytes_per_second)
 {
-    return mirror(ctx, domid, top, id, to, "full", bytes_per_second);
+    return mirror_to(ctx, domid, top, id, to, "full", bytes_per_second);
 }

@@ -51,7 +51,7 @@ static yajl_val list_of(yajl_val reply, const char *name)
  * Tell whether a node or job was made by xenfork for this disk, see
  * disk/qcow2/driver.h.
  */
-static bool is_ours(const char *name, const char *vdev)
+static bool is_named_for(const char *name, const char *vdev)
 {
     size_t i;
 
@@ -67,7 +67,7 @@ static bool is_of_disk(const char *name, const char *vdev)
 {
     size_t n = strlen(vdev);
 
-    return name && (is_ours(name, vdev) ||
+    return name && (is_named_for(name, vdev) ||
                     (!strncmp(name, vdev, n) && !strcmp(name + n, "-qcow2")));
 }
 
@@ -193,7 +193,7 @@ static long long number_at(yajl_val object, const char *name)
 }
 
 /* Find a member of the list by an integer, or by a text. */
-static yajl_val find_node(yajl_val nodes, long long id, const char *name)
+static yajl_val find_member(yajl_val nodes, long long id, const char *name)
 {
     size_t i;
 
@@ -225,10 +225,10 @@ static long long backing_of(yajl_val edges, long long id)
 static const char *node_below(yajl_val reply, const char *name, uint32_t depth)
 {
     yajl_val nodes = list_of(reply, "nodes");
-    yajl_val node = find_node(nodes, 0, name);
+    yajl_val node = find_member(nodes, 0, name);
 
     while (node && depth--)
-        node = find_node(
+        node = find_member(
             nodes, backing_of(list_of(reply, "edges"), number_at(node, "id")),
             NULL);
     return node ? text_at(node, "name", NULL) : NULL;
@@ -255,7 +255,7 @@ int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
                             id, top->node, base, file);
 }
 
-static enum xenfork__qemu_job state_of(const char *status)
+static enum xenfork__qemu_job job_state(const char *status)
 {
     if (!strcmp(status, "ready") || !strcmp(status, "standby"))
         return XENFORK__QEMU_JOB_READY;
@@ -287,10 +287,10 @@ int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
         const char *id = text_at(jobs->u.array.values[i], "id", NULL);
         const char *status = text_at(jobs->u.array.values[i], "status", NULL);
 
-        if (!status || !is_ours(id, vdev) || strlen(id) >= sizeof(out->id))
+        if (!status || !is_named_for(id, vdev) || strlen(id) >= sizeof(out->id))
             continue;
         strcpy(out->id, id);
-        out->state = state_of(status);
+        out->state = job_state(status);
         out->done = progress_of(jobs->u.array.values[i], "current-progress");
         out->total = progress_of(jobs->u.array.values[i], "total-progress");
     }

@@ -56,7 +56,7 @@ static int lost(xenfork_ctx *ctx, int errnoval, const char *what)
 }
 
 /* Wait for a descriptor.  False: the time is over. */
-static bool wait_for(int fd, short events, uint64_t end_ns)
+static bool wait_for_qemu(int fd, short events, uint64_t end_ns)
 {
     struct pollfd poller = {.fd = fd, .events = events};
     uint64_t now_ns;
@@ -71,7 +71,7 @@ static bool wait_for(int fd, short events, uint64_t end_ns)
     return r > 0;
 }
 
-static bool make_room(struct xenfork__qmp *qmp)
+static bool make_line_room(struct xenfork__qmp *qmp)
 {
     size_t size = qmp->size ? 2 * qmp->size : 16384;
     char *text;
@@ -89,7 +89,7 @@ static bool make_room(struct xenfork__qmp *qmp)
 }
 
 /* Read until there is a whole line; return its length. */
-static int read_line(xenfork_ctx *ctx, uint64_t end_ns, size_t *bytes_out)
+static int read_reply(xenfork_ctx *ctx, uint64_t end_ns, size_t *bytes_out)
 {
     struct xenfork__qmp *qmp = ctx->qmp;
     size_t seen = 0;
@@ -100,9 +100,9 @@ static int read_line(xenfork_ctx *ctx, uint64_t end_ns, size_t *bytes_out)
                            ? memchr(qmp->text + seen, '\n', qmp->used - seen)
                            : NULL)) {
         seen = qmp->used;
-        if (!make_room(qmp))
+        if (!make_line_room(qmp))
             return lost(ctx, 0, "sends too long a reply");
-        if (!wait_for(qmp->fd, POLLIN, end_ns))
+        if (!wait_for_qemu(qmp->fd, POLLIN, end_ns))
             return lost(ctx, 0, "does not answer");
         n = read(qmp->fd, qmp->text + qmp->used, qmp->size - 1 - qmp->used);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -154,7 +154,7 @@ static int read_message(xenfork_ctx *ctx, uint64_t end_ns, yajl_val *out)
     struct xenfork__qmp *qmp = ctx->qmp;
     yajl_val message;
     size_t bytes = 0;
-    int rc = read_line(ctx, end_ns, &bytes);
+    int rc = read_reply(ctx, end_ns, &bytes);
 
     if (rc < 0)
         return rc;
@@ -169,7 +169,7 @@ static int read_message(xenfork_ctx *ctx, uint64_t end_ns, yajl_val *out)
     return 0;
 }
 
-static int write_all(xenfork_ctx *ctx, const char *text, uint64_t end_ns)
+static int write_command(xenfork_ctx *ctx, const char *text, uint64_t end_ns)
 {
     size_t bytes = strlen(text);
 
@@ -177,7 +177,7 @@ static int write_all(xenfork_ctx *ctx, const char *text, uint64_t end_ns)
         ssize_t n = send(ctx->qmp->fd, text, bytes, MSG_NOSIGNAL);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-            if (!wait_for(ctx->qmp->fd, POLLOUT, end_ns))
+            if (!wait_for_qemu(ctx->qmp->fd, POLLOUT, end_ns))
                 return lost(ctx, 0, "does not read its commands");
             continue;
         }
@@ -203,7 +203,7 @@ static int converse(xenfork_ctx *ctx, const char *command,
         text = NULL;
         return xenfork__nomem(ctx);
     }
-    rc = write_all(ctx, text, end_ns);
+    rc = write_command(ctx, text, end_ns);
     for (i = 0; rc == 0 && i < MAX_MESSAGES; i++) {
         cleanup_reply yajl_val message = NULL;
 
@@ -259,8 +259,8 @@ static int open_session(xenfork_ctx *ctx, uint32_t domid)
     return converse(ctx, "qmp_capabilities", NULL, &answer);
 }
 
-static int run(xenfork_ctx *ctx, uint32_t domid, const char *command,
-               const char *arguments, yajl_val *reply_out)
+static int run_command(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                       const char *arguments, yajl_val *reply_out)
 {
     static const char *const path[] = {"error", "desc", NULL};
     cleanup_reply yajl_val reply = NULL;
@@ -291,7 +291,7 @@ int xenfork__qmp(xenfork_ctx *ctx, uint32_t domid, const char *command,
 {
     cleanup_reply yajl_val reply = NULL;
     bool was_made = false;
-    int rc = run(ctx, domid, command, arguments, &reply);
+    int rc = run_command(ctx, domid, command, arguments, &reply);
 
     if (rc == 0 && reply_out)
         *reply_out = steal_ptr(reply);
@@ -309,7 +309,7 @@ int xenfork__qmp_try(xenfork_ctx *ctx, uint32_t domid, const char *command,
 {
     cleanup_reply yajl_val reply = NULL;
 
-    return run(ctx, domid, command, arguments, &reply);
+    return run_command(ctx, domid, command, arguments, &reply);
 }
 
 int xenfork__qmp_run(xenfork_ctx *ctx, uint32_t domid, const char *command,

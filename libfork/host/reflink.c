@@ -56,7 +56,7 @@ static int take_checksums(int src, int dst)
 }
 
 /* Fill dst, which is new; step_out: the step that failed. */
-static int fill(int src, int dst, bool is_base, const char **step_out)
+static int fill_copy(int src, int dst, bool is_base, const char **step_out)
 {
     struct stat st;
 
@@ -80,8 +80,8 @@ static int fill(int src, int dst, bool is_base, const char **step_out)
     return fsync(dst);
 }
 
-static int cannot(xenfork_ctx *ctx, int errnoval, const char *step,
-                  const char *src, const char *dst)
+static int cannot_reflink(xenfork_ctx *ctx, int errnoval, const char *step,
+                          const char *src, const char *dst)
 {
     int rc = xenfork__fail(ctx, XENFORK_E_DISK, errnoval, "cannot %s %s as %s",
                            step, src, dst);
@@ -106,14 +106,14 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
     LOG_DEBUG(ctx, "reflinking %s as %s", src, dst);
     in = open(src, O_RDONLY | O_CLOEXEC);
     if (in < 0)
-        return cannot(ctx, errno, step, src, dst);
+        return cannot_reflink(ctx, errno, step, src, dst);
     out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0)
-        return cannot(ctx, errno, "create a reflink of", src, dst);
-    if (fill(in, out, is_base, &step) < 0 || sync_directory(dir) < 0) {
+        return cannot_reflink(ctx, errno, "create a reflink of", src, dst);
+    if (fill_copy(in, out, is_base, &step) < 0 || sync_directory(dir) < 0) {
         e = errno;
         unlink(dst);
-        return cannot(ctx, e, step, src, dst);
+        return cannot_reflink(ctx, e, step, src, dst);
     }
     return 0;
 }

@@ -128,7 +128,7 @@ static char **make_environment(void)
     return env;
 }
 
-static int spawn(struct run *run)
+static int spawn_program(struct run *run)
 {
     cleanup_free char **env = make_environment();
     posix_spawn_file_actions_t actions;
@@ -174,7 +174,7 @@ static bool wait_some(int fd)
  * program that changes something is waited for: a slow disk is no reason to
  * kill it, and the user, who sees a warning, can do so.
  */
-static int wait_end(xenfork_ctx *ctx, const struct run *run)
+static int wait_program(xenfork_ctx *ctx, const struct run *run)
 {
     cleanup_close int fd = pidfd_open(run->pid, 0);
     uint64_t start_ns = xenfork__now_ns();
@@ -220,7 +220,7 @@ static int hear(xenfork_ctx *ctx, struct run *run)
     return rc;
 }
 
-static char *slurp(int fd)
+static char *read_output(int fd)
 {
     char *text = malloc(OUTPUT_BYTES);
     size_t used = 0;
@@ -249,9 +249,10 @@ static const char *last_line(char *text)
     return line + strspn(line, " ");
 }
 
-static int failed(xenfork_ctx *ctx, int code, const struct run *run, int status)
+static int run_failed(xenfork_ctx *ctx, int code, const struct run *run,
+                      int status)
 {
-    cleanup_free char *text = slurp(run->err);
+    cleanup_free char *text = read_output(run->err);
     const char *line = text ? last_line(text) : "";
 
     if (status == -1)
@@ -273,14 +274,14 @@ static int run_it(xenfork_ctx *ctx, int code, struct run *run)
     LOG_DEBUG(ctx, "running %s", run->argv[0]);
     if (!open_run(ctx, run))
         return xenfork__fail(ctx, code, errno, "cannot run %s", run->argv[0]);
-    e = spawn(run);
+    e = spawn_program(run);
     if (e)
         return xenfork__fail(ctx, code, e, "cannot run %s", run->argv[0]);
     xenfork__count(ctx, XENFORK_COUNT_PROCESSES, 1);
     if (run->heard)
         rc = hear(ctx, run);
-    status = wait_end(ctx, run);
-    return rc == 0 && status ? failed(ctx, code, run, status) : rc;
+    status = wait_program(ctx, run);
+    return rc == 0 && status ? run_failed(ctx, code, run, status) : rc;
 }
 
 int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
@@ -292,7 +293,7 @@ int xenfork__sys_run(xenfork_ctx *ctx, int code, const char *const argv[],
 
     run.argv = argv;
     rc = run_it(ctx, code, &run);
-    if (rc == 0 && output_out && !(output = slurp(run.out)))
+    if (rc == 0 && output_out && !(output = read_output(run.out)))
         rc = xenfork__nomem(ctx);
     close_run(&run);
     if (output)

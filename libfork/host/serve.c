@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-static int cannot(xenfork_ctx *ctx, const char *path)
+static int cannot_serve(xenfork_ctx *ctx, const char *path)
 {
     return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot serve %s", path);
 }
@@ -21,10 +21,10 @@ static int serve_device(xenfork_ctx *ctx, const char *path,
     struct stat st;
 
     if (!real || stat(real, &st))
-        return cannot(ctx, path);
+        return cannot_serve(ctx, path);
     if (!S_ISBLK(st.st_mode) || strlen(real) >= sizeof(device_out->node)) {
         errno = ENOTBLK;
-        return cannot(ctx, path);
+        return cannot_serve(ctx, path);
     }
     *device_out = (struct xenfork__device){.number = st.st_rdev, .fd = -1};
     strcpy(device_out->node, real);
@@ -41,17 +41,17 @@ int xenfork__sys_serve(xenfork_ctx *ctx, const char *path, bool is_readonly,
     int rc;
 
     if (stat(path, &st))
-        return cannot(ctx, path);
+        return cannot_serve(ctx, path);
     if (!S_ISREG(st.st_mode))
         return serve_device(ctx, path, device_out);
     real = realpath(path, NULL);
     if (!real)
-        return cannot(ctx, path);
+        return cannot_serve(ctx, path);
     rc = xenfork__sys_loop(ctx, real, is_readonly, &fd, number);
     if (rc < 0)
         return rc;
     if (fstat(fd, &st) || !xenfork__sys_loop_node(number, device_out->node))
-        return cannot(ctx, path);
+        return cannot_serve(ctx, path);
     device_out->number = st.st_rdev;
     device_out->is_loop = true;
     device_out->fd = steal_fd(&fd);

@@ -16,7 +16,7 @@ static int allocate(xenfork_ctx *ctx, struct xenfork__tap *tap)
     return xenfork__tap_run(ctx, tap, argv);
 }
 
-static int spawn(xenfork_ctx *ctx, struct xenfork__tap *tap)
+static int spawn_tapdisk(xenfork_ctx *ctx, struct xenfork__tap *tap)
 {
     static const char *const argv[] = {"tap-ctl", "spawn", NULL};
     int guard_fd = ctx->guard_fd, rc;
@@ -86,7 +86,7 @@ static int put_up(xenfork_ctx *ctx, struct xenfork__tap *tap,
     bool is_readonly = flags & XENFORK__TAP_READONLY;
     int rc;
 
-    if ((rc = allocate(ctx, tap)) < 0 || (rc = spawn(ctx, tap)) < 0 ||
+    if ((rc = allocate(ctx, tap)) < 0 || (rc = spawn_tapdisk(ctx, tap)) < 0 ||
         (rc = open_disk(ctx, tap, target, is_readonly)) < 0)
         return rc;
     if (!(flags & XENFORK__TAP_SOCKET))
@@ -105,8 +105,8 @@ static int in_use(xenfork_ctx *ctx, const char *target,
 }
 
 /* Lock an empty record of this device. */
-static int claim(xenfork_ctx *ctx, const char *target, const char *user,
-                 bool is_readonly, struct xenfork__tap *tap)
+static int claim_record(xenfork_ctx *ctx, const char *target, const char *user,
+                        bool is_readonly, struct xenfork__tap *tap)
 {
     const char *path = target + strlen(XENFORK__VHD_PREFIX);
     const char *reader = is_readonly ? user : NULL;
@@ -146,7 +146,7 @@ int xenfork__sys_tap_attach(xenfork_ctx *ctx, const char *path,
         target = NULL;
         return xenfork__nomem(ctx);
     }
-    rc = claim(ctx, target, user, flags & XENFORK__TAP_READONLY, &tap);
+    rc = claim_record(ctx, target, user, flags & XENFORK__TAP_READONLY, &tap);
     if (rc < 0)
         return rc;
     rc = put_up(ctx, &tap, target, flags);

@@ -28,7 +28,7 @@ static int disconnect_nbd(xenfork_ctx *ctx, const struct xenfork__tap *tap)
                : xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }
 
-static bool wait_end(const struct xenfork__tap *tap)
+static bool wait_tapdisk(const struct xenfork__tap *tap)
 {
     uint64_t end_ns = xenfork__now_ns() + END_MS * 1000000ULL;
 
@@ -50,7 +50,7 @@ static int end_tapdisk(xenfork_ctx *ctx, const struct xenfork__tap *tap)
         return 0;
     if (xenfork__tap_ctl(ctx, &tap->tapdisk, "close", NULL) == 0 &&
         xenfork__tap_ctl(ctx, &tap->tapdisk, "detach", NULL) == 0 &&
-        wait_end(tap))
+        wait_tapdisk(tap))
         return 0;
     /* The pid alone may be that of another process by now. */
     if (!tap->tapdisk.started || !xenfork__sys_tap_is_alive(&tap->tapdisk))
@@ -61,7 +61,7 @@ static int end_tapdisk(xenfork_ctx *ctx, const struct xenfork__tap *tap)
     LOG_WARN(ctx, "killing tapdisk %u, which does not end, ignoring",
              tap->tapdisk.pid);
     kill((pid_t)tap->tapdisk.pid, SIGKILL);
-    return wait_end(tap)
+    return wait_tapdisk(tap)
                ? 0
                : xenfork__fail(ctx, XENFORK_E_DISK, 0,
                                "tapdisk %u does not end", tap->tapdisk.pid);

@@ -60,8 +60,8 @@ static void put_name(FILE *f, const char *text)
 }
 
 /* Name a record: "!srv!web.vhd", "!srv!ro.vhd@backend!vbd!3!51712" */
-static int name_record(xenfork_ctx *ctx, const char *path, const char *reader,
-                       char **file_out)
+static int name_tap_record(xenfork_ctx *ctx, const char *path,
+                           const char *reader, char **file_out)
 {
     cleanup_free char *real = canonical(path);
     char *text = NULL;
@@ -87,7 +87,7 @@ static int name_record(xenfork_ctx *ctx, const char *path, const char *reader,
     return 0;
 }
 
-static int unreadable(xenfork_ctx *ctx, const struct xenfork__tap *tap)
+static int unreadable_record(xenfork_ctx *ctx, const struct xenfork__tap *tap)
 {
     return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot use %s",
                          tap->file);
@@ -106,7 +106,7 @@ static int open_record(xenfork_ctx *ctx, int flags, struct xenfork__tap *tap)
         if (tap->fd < 0 && errno == ENOENT)
             return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no %s", tap->file);
         if (tap->fd < 0 || flock(tap->fd, LOCK_EX) || fstat(tap->fd, &held))
-            return unreadable(ctx, tap);
+            return unreadable_record(ctx, tap);
         if (!stat(tap->file, &named) && named.st_dev == held.st_dev &&
             named.st_ino == held.st_ino)
             return 0;
@@ -140,15 +140,15 @@ static bool learn(struct xenfork__tap *tap, const char *text)
 }
 
 /* Read a record; an empty one was left by a process that was killed. */
-static int read_record(xenfork_ctx *ctx, struct xenfork__tap *tap,
-                       bool *learnt_out)
+static int read_tap_record(xenfork_ctx *ctx, struct xenfork__tap *tap,
+                           bool *learnt_out)
 {
     char text[MAX_RECORD];
     ssize_t n = pread(tap->fd, text, sizeof(text) - 1, 0);
     const char *end;
 
     if (n < 0)
-        return unreadable(ctx, tap);
+        return unreadable_record(ctx, tap);
     text[n] = '\0';
     tap->tapdisk = NO_TAPDISK;
     if (n && sscanf(text, "%u %" SCNu64 " %d %63s %63s", &tap->tapdisk.pid,
@@ -169,11 +169,11 @@ int xenfork__tap_hold(xenfork_ctx *ctx, const char *path, const char *reader,
     int rc;
 
     *tap = (struct xenfork__tap){.fd = -1, .tapdisk = NO_TAPDISK};
-    if ((rc = name_record(ctx, path, reader, &tap->file)) < 0 ||
+    if ((rc = name_tap_record(ctx, path, reader, &tap->file)) < 0 ||
         (is_new && (rc = xenfork__make_dir(ctx, DIR)) < 0) ||
         (rc = open_record(ctx, is_new ? O_CREAT : 0, tap)) < 0)
         return rc;
-    return read_record(ctx, tap, &tap->is_unfinished);
+    return read_tap_record(ctx, tap, &tap->is_unfinished);
 }
 
 int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap)
@@ -184,7 +184,7 @@ int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap)
                      tap->node[0] ? tap->node : NONE, tap->user);
 
     if (pwrite(tap->fd, line, (size_t)n, 0) != n || ftruncate(tap->fd, n))
-        return unreadable(ctx, tap);
+        return unreadable_record(ctx, tap);
     return 0;
 }
 
@@ -203,9 +203,9 @@ int xenfork__tap_run(xenfork_ctx *ctx, struct xenfork__tap *tap,
     int rc;
 
     if (lseek(tap->fd, 0, SEEK_END) < 0)
-        return unreadable(ctx, tap);
+        return unreadable_record(ctx, tap);
     if ((rc = xenfork__sys_run_to(ctx, XENFORK_E_DISK, argv, tap->fd)) < 0 ||
-        (rc = read_record(ctx, tap, &learnt)) < 0)
+        (rc = read_tap_record(ctx, tap, &learnt)) < 0)
         return rc;
     return learnt ? xenfork__tap_write(ctx, tap)
                   : xenfork__fail(ctx, XENFORK_E_DISK, 0,

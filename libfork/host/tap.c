@@ -72,7 +72,8 @@ int xenfork__sys_tap_is_paused(xenfork_ctx *ctx,
 }
 
 /* Unlock its record as soon as @tap is freed. */
-static int find(xenfork_ctx *ctx, const char *path, struct xenfork__tap *tap)
+static int find_tap(xenfork_ctx *ctx, const char *path,
+                    struct xenfork__tap *tap)
 {
     int rc = xenfork__tap_hold(ctx, path, NULL, false, tap);
 
@@ -86,7 +87,7 @@ int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
                           struct xenfork__tapdisk *tapdisk_out)
 {
     cleanup_tap struct xenfork__tap tap = {.fd = -1};
-    int rc = find(ctx, path, &tap);
+    int rc = find_tap(ctx, path, &tap);
 
     if (rc == 0)
         *tapdisk_out = tap.tapdisk;
@@ -96,7 +97,7 @@ int xenfork__sys_tap_find(xenfork_ctx *ctx, const char *path,
 int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path, char **text_out)
 {
     cleanup_tap struct xenfork__tap tap = {.fd = -1};
-    int rc = find(ctx, path, &tap);
+    int rc = find_tap(ctx, path, &tap);
 
     if (rc == 0 &&
         asprintf(text_out, "%s: tapdisk %u, minor %d, for %s", tap.node,
@@ -108,7 +109,7 @@ int xenfork__sys_tap_status(xenfork_ctx *ctx, const char *path, char **text_out)
 int xenfork__sys_tap_user(xenfork_ctx *ctx, const char *path, char **user_out)
 {
     cleanup_tap struct xenfork__tap tap = {.fd = -1};
-    int rc = find(ctx, path, &tap);
+    int rc = find_tap(ctx, path, &tap);
 
     if (rc == 0 && !(*user_out = strdup(tap.user)))
         rc = xenfork__nomem(ctx);

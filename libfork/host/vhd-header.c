@@ -42,7 +42,7 @@ static void sign(uint8_t *data, size_t bytes, size_t at)
     memcpy(data + at, &sum, sizeof(sum));
 }
 
-static int malformed(xenfork_ctx *ctx, const char *path)
+static int malformed_vhd(xenfork_ctx *ctx, const char *path)
 {
     return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                          "%s is not a VHD of the expected form", path);
@@ -55,11 +55,11 @@ static int read_footer(xenfork_ctx *ctx, int fd, const char *path,
     return pread(fd, footer, SECTOR, 0) == SECTOR &&
                    !memcmp(footer, FOOTER_COOKIE, strlen(FOOTER_COOKIE))
                ? 0
-               : malformed(ctx, path);
+               : malformed_vhd(ctx, path);
 }
 
-static int write_at(xenfork_ctx *ctx, int fd, const char *path,
-                    const uint8_t *data, size_t bytes, off_t at)
+static int write_header_at(xenfork_ctx *ctx, int fd, const char *path,
+                           const uint8_t *data, size_t bytes, off_t at)
 {
     return pwrite(fd, data, bytes, at) == (ssize_t)bytes
                ? 0
@@ -73,10 +73,10 @@ static int forget_parent(xenfork_ctx *ctx, int fd, const char *path, off_t at)
 
     if (pread(fd, header, sizeof(header), at) != sizeof(header) ||
         memcmp(header, HEADER_COOKIE, strlen(HEADER_COOKIE)) != 0)
-        return malformed(ctx, path);
+        return malformed_vhd(ctx, path);
     memset(header + HEADER_PARENT, 0, HEADER_PARENT_END - HEADER_PARENT);
     sign(header, sizeof(header), HEADER_SUM);
-    return write_at(ctx, fd, path, header, sizeof(header), at);
+    return write_header_at(ctx, fd, path, header, sizeof(header), at);
 }
 
 /* Write first the header, then both footers, of which the last one counts. */
@@ -97,14 +97,14 @@ static int stand_alone(xenfork_ctx *ctx, int fd, const char *path,
         header > (uint64_t)st.st_size ||
         pread(fd, last, SECTOR, st.st_size - SECTOR) != SECTOR ||
         memcmp(last, footer, SECTOR) != 0)
-        return malformed(ctx, path);
+        return malformed_vhd(ctx, path);
     memcpy(footer + FOOTER_TYPE, &type, sizeof(type));
     memcpy(footer + FOOTER_UUID, uuid, 16);
     sign(footer, sizeof(footer), FOOTER_SUM);
     if ((rc = forget_parent(ctx, fd, path, (off_t)header)) < 0 ||
-        (rc = write_at(ctx, fd, path, footer, SECTOR, 0)) < 0)
+        (rc = write_header_at(ctx, fd, path, footer, SECTOR, 0)) < 0)
         return rc;
-    return write_at(ctx, fd, path, footer, SECTOR, st.st_size - SECTOR);
+    return write_header_at(ctx, fd, path, footer, SECTOR, st.st_size - SECTOR);
 }
 
 int xenfork__sys_vhd_stand_alone(xenfork_ctx *ctx, const char *path,

@@ -10,15 +10,15 @@
 
 #define DEPTH "chain depth: "
 
-static int malformed(xenfork_ctx *ctx, const char *path)
+static int malformed_query(xenfork_ctx *ctx, const char *path)
 {
     return xenfork__fail(ctx, XENFORK_E_IO, 0,
                          "vhd-util cannot read %s, or a VHD below it", path);
 }
 
 /* Parse "PARENT", or that there is none, "chain depth: N", "ALLOCATED". */
-static int parse(xenfork_ctx *ctx, const char *path, char *output,
-                 struct xenfork__vhd *out)
+static int parse_query(xenfork_ctx *ctx, const char *path, char *output,
+                       struct xenfork__vhd *out)
 {
     char *depth = strstr(output, "\n" DEPTH);
     int end = 0;
@@ -27,12 +27,12 @@ static int parse(xenfork_ctx *ctx, const char *path, char *output,
         sscanf(depth + 1, DEPTH "%u\n%u\n%n", &out->depth, &out->allocated,
                &end) != 2 ||
         !end || depth[1 + end] || !out->depth)
-        return malformed(ctx, path);
+        return malformed_query(ctx, path);
     if (out->depth == 1)
         return 0;
     *depth = '\0';
     if (output[0] != '/')
-        return malformed(ctx, path);
+        return malformed_query(ctx, path);
     out->parent = strdup(output);
     return out->parent ? 0 : xenfork__nomem(ctx);
 }
@@ -49,7 +49,7 @@ int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
     if (access(path, F_OK) && errno == ENOENT)
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no file %s", path);
     if ((rc = xenfork__sys_run(ctx, XENFORK_E_IO, argv, &output)) < 0 ||
-        (rc = parse(ctx, path, output, &vhd)) < 0)
+        (rc = parse_query(ctx, path, output, &vhd)) < 0)
         return rc;
     *out = vhd;
     return 0;

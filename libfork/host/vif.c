@@ -27,7 +27,7 @@ static uint32_t read_mtu(const char *ifname)
 }
 
 /* Wait until netback has made the interface; 0: it has not. */
-static unsigned int wait_for(const char *ifname)
+static unsigned int wait_for_interface(const char *ifname)
 {
     const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t due_ns = xenfork__now_ns() + COME_S * UINT64_C(1000000000);
@@ -44,8 +44,8 @@ static unsigned int wait_for(const char *ifname)
  * One request does it all, in this order (do_setlink(), Linux 6.12); @mtu 0: it
  * is left as it is.
  */
-static int set(unsigned int index, unsigned int master, uint32_t mtu,
-               bool is_up)
+static int set_link(unsigned int index, unsigned int master, uint32_t mtu,
+                    bool is_up)
 {
     struct xenfork__netlink request;
 
@@ -79,7 +79,7 @@ int xenfork__sys_join(xenfork_ctx *ctx, const char *ifname, const char *bridge,
     if (!master || !*mtu)
         return xenfork__fail(ctx, XENFORK_E_DEVICE, errno, "bridge %s has gone",
                              bridge);
-    index = wait_for(ifname);
+    index = wait_for_interface(ifname);
     if (!index) {
         xenfork__fail(ctx, XENFORK_E_DEVICE, 0,
                       "network interface %s has not come within %u seconds",
@@ -87,8 +87,8 @@ int xenfork__sys_join(xenfork_ctx *ctx, const char *ifname, const char *bridge,
         return xenfork__remedy(ctx, "is xen-netback loaded? dmesg may tell");
     }
     /* Like the script, go on when the interface refuses the MTU. */
-    if (set(index, master, *mtu, !is_held) < 0 &&
-        set(index, master, 0, !is_held) < 0)
+    if (set_link(index, master, *mtu, !is_held) < 0 &&
+        set_link(index, master, 0, !is_held) < 0)
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot make network interface %s a port of %s",
                              ifname, bridge);

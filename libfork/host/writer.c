@@ -49,8 +49,8 @@ static bool find_process(const struct search *search)
 }
 
 /* Pass over devices below the disk: they do not write to it by themselves. */
-static bool lies_on(const struct search *search,
-                    const struct xenfork__disk_identity *device)
+static bool is_stacked_on(const struct search *search,
+                          const struct xenfork__disk_identity *device)
 {
     size_t i;
 
@@ -77,7 +77,7 @@ static bool is_loop_of(const struct search *search, const char *name)
         loop.is_readonly)
         return false;
     device = xenfork__disk_identity_of(&st);
-    return !lies_on(search, &device) &&
+    return !is_stacked_on(search, &device) &&
            xenfork__sys_areas(search->ctx, &device, &areas) == 0 &&
            xenfork__areas_meet(&areas, &search->areas);
 }

@@ -10,7 +10,7 @@
 
 #define MAX_CONFIG_BYTES (4U << 20)
 
-static char *path_of(const xenfork_ctx *ctx, const uint8_t clone[16])
+static char *again_path(const xenfork_ctx *ctx, const uint8_t clone[16])
 {
     return xenfork__record_path(ctx, XENFORK_KIND_CLONE, clone,
                                 XENFORK__FILE_CONFIG);
@@ -21,7 +21,7 @@ int xenfork__again_keep(xenfork_ctx *ctx, const uint8_t clone[16],
 {
     cleanup_free char *dir = xenfork__record_path(ctx, XENFORK_KIND_CLONE,
                                                   clone, NULL);
-    cleanup_free char *path = path_of(ctx, clone);
+    cleanup_free char *path = again_path(ctx, clone);
     int rc;
 
     if (!dir || !path)
@@ -30,9 +30,10 @@ int xenfork__again_keep(xenfork_ctx *ctx, const uint8_t clone[16],
     return rc < 0 ? rc : xenfork__file_write(ctx, path, json, strlen(json));
 }
 
-static int load(xenfork_ctx *ctx, const uint8_t clone[16], char **json_out)
+static int load_configuration(xenfork_ctx *ctx, const uint8_t clone[16],
+                              char **json_out)
 {
-    cleanup_free char *path = path_of(ctx, clone);
+    cleanup_free char *path = again_path(ctx, clone);
     size_t bytes;
 
     return path ? xenfork__file_read(ctx, path, MAX_CONFIG_BYTES, json_out,
@@ -43,7 +44,7 @@ static int load(xenfork_ctx *ctx, const uint8_t clone[16], char **json_out)
 int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__record *clone,
                           char **json_out)
 {
-    int rc = load(ctx, clone->uuid, json_out);
+    int rc = load_configuration(ctx, clone->uuid, json_out);
 
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
@@ -58,7 +59,7 @@ int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__record *clone,
 {
     cleanup_free char *json = NULL;
     cleanup_free char *changed = NULL;
-    int rc = load(ctx, clone->uuid, &json);
+    int rc = load_configuration(ctx, clone->uuid, &json);
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;

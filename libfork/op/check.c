@@ -44,7 +44,7 @@ static bool is_finding(int code)
 }
 
 /* Note the outcome of one question: an error of ours becomes a finding. */
-static int note(xenfork_ctx *ctx, xenfork_check *check, int rc)
+static int note_outcome(xenfork_ctx *ctx, xenfork_check *check, int rc)
 {
     struct xenfork_finding *findings;
     cleanup_free char *text = NULL;
@@ -69,7 +69,7 @@ static int refuse(xenfork_ctx *ctx, xenfork_check *check, int code,
                   const char *text, const char *remedy)
 {
     xenfork__miss(ctx, code, "%s", text);
-    return note(ctx, check, xenfork__remedy(ctx, "%s", remedy));
+    return note_outcome(ctx, check, xenfork__remedy(ctx, "%s", remedy));
 }
 
 static int check_saved(xenfork_ctx *ctx, xenfork_check *check, uint32_t domid,
@@ -93,11 +93,12 @@ static int check_suspended(xenfork_ctx *ctx, xenfork_check *check,
     if (rc < 0 || is_saved)
         return rc;
     xenfork__miss(ctx, XENFORK_E_NOTRUNNING, "the domain is suspended");
-    return note(ctx, check,
-                xenfork__remedy(ctx,
-                                "xl resume %s (Xen 4.20), and fork it when it "
-                                "runs",
-                                name));
+    return note_outcome(
+        ctx, check,
+        xenfork__remedy(ctx,
+                        "xl resume %s (Xen 4.20), and fork it when it "
+                        "runs",
+                        name));
 }
 
 static int check_state(xenfork_ctx *ctx, xenfork_check *check,
@@ -148,12 +149,12 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
     bool is_stop;
     int rc;
 
-    rc = note(ctx, check, xenfork__xen_can_share(ctx, info->domid));
+    rc = note_outcome(ctx, check, xenfork__xen_can_share(ctx, info->domid));
     if (rc < 0 || config->type != XENFORK__TYPE_PVH || info->is_shutdown ||
         info->is_dying)
         return rc;
-    return note(ctx, check,
-                xenfork__quiesce_choose(ctx, info->domid, how, &is_stop));
+    return note_outcome(
+        ctx, check, xenfork__quiesce_choose(ctx, info->domid, how, &is_stop));
 }
 
 /*
@@ -218,7 +219,7 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
     if (rc == 0 && driver && disk->is_readwrite)
         rc = xenfork__xen_disk_shared(ctx, domid, disk);
     if (rc < 0)
-        return note(ctx, check, rc);
+        return note_outcome(ctx, check, rc);
     *plan = (struct xenfork_disk){.vdev = strdup(disk->vdev),
                                   .driver = driver ? driver->name
                                                    : XENFORK__DISK_NONE,
@@ -239,7 +240,7 @@ static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
     check->disks = calloc(config->disk_count + 1, sizeof(*check->disks));
     if (!check->disks)
         return xenfork__nomem(ctx);
-    rc = note(ctx, check, xenfork__disks_wishes(ctx, spec, config));
+    rc = note_outcome(ctx, check, xenfork__disks_wishes(ctx, spec, config));
     for (i = 0; i < config->disk_count && rc >= 0; i++)
         rc = check_disk(ctx, check, spec, domid, &config->disks[i], is_frozen);
     return rc;
@@ -253,7 +254,8 @@ static int check_nics(xenfork_ctx *ctx, xenfork_check *check,
     int rc = 0;
 
     for (i = 0; i < config->nic_count && rc >= 0; i++)
-        rc = note(ctx, check, xenfork__nic_check(ctx, spec, domid, config, i));
+        rc = note_outcome(ctx, check,
+                          xenfork__nic_check(ctx, spec, domid, config, i));
     return rc;
 }
 
@@ -265,7 +267,8 @@ static int check_refused(xenfork_ctx *ctx, xenfork_check *check,
                       ? "it has a device that cannot be in two domains: %s"
                       : "it has a device that cannot be forked: %s",
                   refused->what);
-    return note(ctx, check, xenfork__remedy(ctx, "%s", refused->remedy));
+    return note_outcome(ctx, check,
+                        xenfork__remedy(ctx, "%s", refused->remedy));
 }
 
 static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
@@ -293,8 +296,8 @@ static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
     int rc = xenfork__taken_load(ctx, &taken);
 
     for (i = 0; i < spec->count && rc >= 0; i++)
-        rc = note(ctx, check,
-                  xenfork__identity_check(ctx, spec, i, config, &taken));
+        rc = note_outcome(
+            ctx, check, xenfork__identity_check(ctx, spec, i, config, &taken));
     xenfork__taken_free(&taken);
     return rc;
 }
@@ -307,7 +310,8 @@ static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
 
     xenfork__reservation(spec, info, info->private_pages + info->shared_pages,
                          &reservation);
-    return note(ctx, check, xenfork__reservation_check(ctx, &reservation));
+    return note_outcome(ctx, check,
+                        xenfork__reservation_check(ctx, &reservation));
 }
 
 static int check_clones(xenfork_ctx *ctx, xenfork_check *check,

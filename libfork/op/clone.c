@@ -13,8 +13,8 @@
 #include "op/guest.h"
 #include "op/hydrate.h"
 
-static int new_record(struct xenfork__job *job, uint32_t i,
-                      struct xenfork__record **record_out)
+static int new_clone_record(struct xenfork__job *job, uint32_t i,
+                            struct xenfork__record **record_out)
 {
     cleanup_record struct xenfork__record *record = calloc(1, sizeof(*record));
     const struct xenfork__identity *id = &job->ids[i];
@@ -46,16 +46,17 @@ static int new_record(struct xenfork__job *job, uint32_t i,
     return 0;
 }
 
-static bool is_held(const struct xenfork__job *job, uint32_t i, uint32_t nic)
+static bool is_nic_held(const struct xenfork__job *job, uint32_t i,
+                        uint32_t nic)
 {
     return xenfork__nic_link(&job->spec->clones[i], nic) !=
            XENFORK_LINK_CONNECT;
 }
 
 /* Have libxl restore a domain from the image's stream, which has no pages. */
-static int restore(struct xenfork__job *job,
-                   const struct xenfork__clone_config *config,
-                   struct xenfork__record *record)
+static int restore_clone(struct xenfork__job *job,
+                         const struct xenfork__clone_config *config,
+                         struct xenfork__record *record)
 {
     xenfork_ctx *ctx = job->ctx;
     cleanup_free char *stream = NULL;
@@ -77,9 +78,9 @@ static int restore(struct xenfork__job *job,
 }
 
 /* Make the domain.  plan_out: the fast way, which is to be finished */
-static int create(struct xenfork__job *job, uint32_t i,
-                  struct xenfork__record *record,
-                  struct xenfork__plan **plan_out)
+static int create_clone(struct xenfork__job *job, uint32_t i,
+                        struct xenfork__record *record,
+                        struct xenfork__plan **plan_out)
 {
     xenfork_ctx *ctx = job->ctx;
     cleanup_free struct xenfork__clone_disk *disks = NULL;
@@ -89,7 +90,7 @@ static int create(struct xenfork__job *job, uint32_t i,
     int rc;
 
     for (n = 0; n < job->ids[i].nic_count; n++)
-        job->ids[i].nics[n].is_held = is_held(job, i, n);
+        job->ids[i].nics[n].is_held = is_nic_held(job, i, n);
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
         (rc = xenfork__disks_clone(ctx, job->spec, job->config, job->image,
                                    record, &disks)) < 0)
@@ -98,7 +99,7 @@ static int create(struct xenfork__job *job, uint32_t i,
     if ((rc = xenfork__fast_plan(job, i, record, &config, plan_out)) < 0)
         return rc;
     return *plan_out ? xenfork__fast_create(job, *plan_out, record)
-                     : restore(job, &config, record);
+                     : restore_clone(job, &config, record);
 }
 
 /* One clone, while all are made. */
@@ -148,11 +149,11 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
         xenfork__vif_print(record->domid, id->nics[n].devid, nic->vif);
         xenfork__mac_print(id->nics[n].mac, nic->mac);
         nic->link = link;
-        nic->is_held = is_held(job, i, n);
+        nic->is_held = is_nic_held(job, i, n);
         result->nic_count = n + 1;
         rc = xenfork__record_add_nic(job->ctx, record, id->nics[n].devid,
                                      id->nics[n].mac, link);
-        if (rc < 0 || (is_held(job, i, n) &&
+        if (rc < 0 || (is_nic_held(job, i, n) &&
                        (rc = xenfork__sys_hold(job->ctx, nic->vif)) < 0))
             return rc;
     }
@@ -163,8 +164,9 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
  * Attach the clone; the domain is still paused: no frame has passed, and it has
  * read nothing.
  */
-static int attach(struct xenfork__job *job, uint32_t i,
-                  struct xenfork__record *record, struct xenfork__plan *plan)
+static int connect_clone(struct xenfork__job *job, uint32_t i,
+                         struct xenfork__record *record,
+                         struct xenfork__plan *plan)
 {
     int rc;
 
@@ -189,13 +191,13 @@ void xenfork__makings_free(struct xenfork__making *makings, uint32_t count)
     free(makings);
 }
 
-static int make(struct xenfork__job *job, uint32_t i)
+static int make_clone(struct xenfork__job *job, uint32_t i)
 {
     struct xenfork__making *making = &job->makings[i];
     int rc;
 
-    if ((rc = new_record(job, i, &making->record)) < 0 ||
-        (rc = create(job, i, making->record, &making->plan)) < 0 ||
+    if ((rc = new_clone_record(job, i, &making->record)) < 0 ||
+        (rc = create_clone(job, i, making->record, &making->plan)) < 0 ||
         (rc = fork_memory(job, i, making)) < 0 || !making->plan)
         return rc;
     return xenfork__fast_finish(job, making->plan, making->record);
@@ -207,7 +209,7 @@ static int complete(struct xenfork__job *job, uint32_t i)
     struct xenfork__record *record = job->makings[i].record;
     int rc;
 
-    if ((rc = attach(job, i, record, job->makings[i].plan)) < 0 ||
+    if ((rc = connect_clone(job, i, record, job->makings[i].plan)) < 0 ||
         (rc = xenfork__record_save(job->ctx, record)) < 0 ||
         /* It lacks what the host may not have. */
         (!job->makings[i].is_covered &&
@@ -237,7 +239,7 @@ int xenfork__clones_make(struct xenfork__job *job)
     if (!job->makings)
         return xenfork__nomem(job->ctx);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
-        rc = make(job, i);
+        rc = make_clone(job, i);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = complete(job, i);
     return rc;

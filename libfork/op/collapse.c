@@ -13,9 +13,9 @@
  * Journal it as a fork that is undone: the process that finds the journal of a
  * killed one does the same, and the source runs on.
  */
-static int commit(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                  const struct xenfork__disk_driver *driver,
-                  const struct xenfork__snapshot *snapshot)
+static int collapse_disk(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                         const struct xenfork__disk_driver *driver,
+                         const struct xenfork__snapshot *snapshot)
 {
     struct xenfork__journal *journal;
     int rc = xenfork__journal_begin(ctx, &journal);
@@ -89,11 +89,11 @@ static int collapse_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (rc < 0 || !to)
         return rc;
-    return commit(ctx, info, driver,
-                  &(struct xenfork__snapshot){.domid = info->domid,
-                                              .vdev = disk->vdev,
-                                              .from = disk->path,
-                                              .to = to});
+    return collapse_disk(ctx, info, driver,
+                         &(struct xenfork__snapshot){.domid = info->domid,
+                                                     .vdev = disk->vdev,
+                                                     .from = disk->path,
+                                                     .to = to});
 }
 
 static int coalesce_with(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
@@ -200,8 +200,8 @@ int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
  * Find the domain whose disk is backed by it now: perhaps another one of that
  * name.
  */
-static int find_source(xenfork_ctx *ctx, const struct xenfork__base *base,
-                       uint32_t *domid_out)
+static int find_user(xenfork_ctx *ctx, const struct xenfork__base *base,
+                     uint32_t *domid_out)
 {
     int rc = xenfork__xen_by_uuid(ctx, base->source, domid_out);
 
@@ -219,7 +219,7 @@ int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out)
 
     *again_out = false;
     for (i = 0; i < list.count && rc >= 0; i++) {
-        rc = find_source(ctx, &list.items[i], &domid);
+        rc = find_user(ctx, &list.items[i], &domid);
         if (rc == 0 && domid != last)
             rc = collapse_domain(ctx, domid, again_out);
         last = rc == 0 ? domid : last;
@@ -246,11 +246,11 @@ static int has_pair(xenfork_ctx *ctx, const struct xenfork__base *base,
     return rc;
 }
 
-static int is_due(xenfork_ctx *ctx, const struct xenfork__base *base,
-                  bool *is_out)
+static int is_base_due(xenfork_ctx *ctx, const struct xenfork__base *base,
+                       bool *is_out)
 {
     uint32_t domid;
-    int rc = find_source(ctx, base, &domid);
+    int rc = find_user(ctx, base, &domid);
 
     if (rc == 0)
         rc = xenfork__base_is_free(ctx, base->path, base->from, is_out);
@@ -267,7 +267,7 @@ int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out)
 
     *is_out = false;
     for (i = 0; i < list.count && rc >= 0 && !*is_out; i++)
-        rc = is_due(ctx, &list.items[i], is_out);
+        rc = is_base_due(ctx, &list.items[i], is_out);
     return rc;
 }
 

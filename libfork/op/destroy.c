@@ -16,9 +16,9 @@
 #include "state/record.h"
 
 /* Find a node and take its lock. */
-static int take(xenfork_ctx *ctx, int kind, const char *name,
-                struct xenfork__record **record_out,
-                struct xenfork__lock **lock_out)
+static int lock_record(xenfork_ctx *ctx, int kind, const char *name,
+                       struct xenfork__record **record_out,
+                       struct xenfork__lock **lock_out)
 {
     cleanup_record struct xenfork__record *record = NULL;
     char uuid[XENFORK__UUID_CHARS];
@@ -79,7 +79,7 @@ int xenfork__clones_removed(xenfork_ctx *ctx, const uint8_t image[16])
     return rc;
 }
 
-static int say_yes(xenfork_ctx *ctx, const char *name)
+static int advise_destroy(xenfork_ctx *ctx, const char *name)
 {
     return xenfork__remedy(ctx,
                            "xl fork-destroy --yes %s deletes its disks all the "
@@ -102,9 +102,10 @@ XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name,
     {
         cleanup_lock struct xenfork__lock *lock = NULL;
 
-        if ((rc = take(ctx, XENFORK_KIND_CLONE, name, &record, &lock)) < 0 ||
+        if ((rc = lock_record(ctx, XENFORK_KIND_CLONE, name, &record, &lock)) <
+                0 ||
             (!(flags & XENFORK_DESTROY_LEFT) &&
-             (rc = xenfork__leave_check(ctx, record, say_yes)) < 0) ||
+             (rc = xenfork__leave_check(ctx, record, advise_destroy)) < 0) ||
             (rc = destroy_clone(ctx, record)) < 0)
             return rc;
     }
@@ -139,7 +140,7 @@ XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
     if (!name)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
     if ((rc = xenfork__recover_others(ctx)) < 0 ||
-        (rc = take(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
+        (rc = lock_record(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
         (rc = check_users(ctx, image)) < 0)
         return rc;
     rc = xenfork__image_remove(ctx, image);

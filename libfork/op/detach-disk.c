@@ -19,8 +19,8 @@
 #define MAX_NAME 64
 
 /* Change one disk in the record, and in our copy of it. */
-static int save(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
-                const char *driver, const char *beside)
+static int save_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                     uint32_t disk, const char *driver, const char *beside)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_record struct xenfork__record *now = NULL;
@@ -35,8 +35,8 @@ static int save(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
 }
 
 /* Note that the clone uses @to; the driver may have done so already. */
-static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
-                const char *to)
+static int use_copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                    uint32_t disk, const char *to)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_record struct xenfork__record *now = NULL;
@@ -57,7 +57,7 @@ static int swap(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
  * Tell whether this can be part of a file's name: only safe characters, and
  * legible.
  */
-static bool is_plain(const char *name)
+static bool is_plain_name(const char *name)
 {
     const char *p;
 
@@ -68,9 +68,10 @@ static bool is_plain(const char *name)
 }
 
 /* Return the path for the disk.  NULL: it stays where it is. */
-static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
-                 const struct xenfork__record_disk *disk,
-                 const struct xenfork__disk_driver *driver, char **to_out)
+static int choose_place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                        const struct xenfork__record_disk *disk,
+                        const struct xenfork__disk_driver *driver,
+                        char **to_out)
 {
     const char *slash = strrchr(disk->path, '/');
     char uuid[XENFORK__UUID_CHARS];
@@ -79,7 +80,7 @@ static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
     xenfork__uuid_print(job->clone->uuid, uuid);
     if (job->dir)
         r = asprintf(to_out, "%s/%s-%s.%s", job->dir,
-                     is_plain(job->clone->name) ? job->clone->name : uuid,
+                     is_plain_name(job->clone->name) ? job->clone->name : uuid,
                      disk->vdev, job->format);
     else if (driver->is_moved)
         r = asprintf(to_out, "%.*s/%s-%s.raw", (int)(slash - disk->path),
@@ -94,8 +95,8 @@ static int place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
  * Lock out forks: a disk that is being copied cannot have a snapshot meanwhile.
  * What a killed process has left is undone first, which may change the record.
  */
-static int hold(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
-                struct xenfork__lock **lock_out)
+static int lock_out_forks(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                          uint32_t disk, struct xenfork__lock **lock_out)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_lock struct xenfork__lock *registry = NULL;
@@ -119,9 +120,9 @@ static int hold(xenfork_ctx *ctx, struct xenfork__detaching *job, uint32_t disk,
     return 0;
 }
 
-static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                const struct xenfork__disk_driver *driver,
-                const struct xenfork__detach_request *request)
+static int copy_overlay(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                        const struct xenfork__disk_driver *driver,
+                        const struct xenfork__detach_request *request)
 {
     if (request->domid == XENFORK_DOMID_NONE && driver->format)
         return xenfork__request_copy(ctx, request, request->path,
@@ -139,7 +140,7 @@ static int copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
  * Return the driver for a file of this format: qcow2 files may get a backing
  * file again.
  */
-static const char *driver_of(const char *format)
+static const char *format_driver(const char *format)
 {
     return !strcmp(format, "qcow2") ? xenfork__disk_qcow2.name
                                     : xenfork__disk_plain.name;
@@ -196,8 +197,8 @@ static int have_target(xenfork_ctx *ctx, const char *to, const char *old)
  * Begin, or resume, a copy.  A file that exists already must be ours, from an
  * earlier attempt.  A copy that was begun at another place is removed.
  */
-static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                 uint32_t disk, const char *to, const char *format)
+static int begin_copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                      uint32_t disk, const char *to, const char *format)
 {
     const struct xenfork__record_disk *d = &job->clone->disks[disk];
     struct stat st;
@@ -210,20 +211,20 @@ static int begin(xenfork_ctx *ctx, struct xenfork__detaching *job,
         return rc;
     if (lstat(to, &st) == 0)
         return refuse_taken(ctx, to);
-    if ((rc = save(ctx, job, disk, driver_of(format), to)) < 0)
+    if ((rc = save_disk(ctx, job, disk, format_driver(format), to)) < 0)
         return rc;
     rc = make_target(ctx, to, d->path);
     if (rc < 0) {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
-        save(ctx, job, disk, "", ""); /* it is not ours */
+        save_disk(ctx, job, disk, "", ""); /* it is not ours */
     }
     return rc;
 }
 
 /* Make the domain's record lead to the new disk, and remove the old one. */
-static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                  uint32_t domid, uint32_t i, const char *format)
+static int finish_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                       uint32_t domid, uint32_t i, const char *format)
 {
     const struct xenfork__record_disk *disk = &job->clone->disks[i];
     int rc;
@@ -240,21 +241,21 @@ static int finish(xenfork_ctx *ctx, struct xenfork__detaching *job,
     if (!disk->other[0])
         return 0;
     rc = xenfork__disk_remove(ctx, disk->other_driver, disk->other);
-    return rc < 0 ? rc : save(ctx, job, i, "", "");
+    return rc < 0 ? rc : save_disk(ctx, job, i, "", "");
 }
 
 /*
  * Make the copy the clone's disk.  While the clone runs, its driver has done so
  * already.
  */
-static int go_over(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                   uint32_t domid, uint32_t disk, const char *to)
+static int pivot_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                      uint32_t domid, uint32_t disk, const char *to)
 {
     int rc = domid == XENFORK_DOMID_NONE
                  ? xenfork__detach_stays(ctx, job, domid)
                  : 0;
 
-    return rc < 0 ? rc : swap(ctx, job, disk, to);
+    return rc < 0 ? rc : use_copy(ctx, job, disk, to);
 }
 
 /* Forget an empty copy: the driver refused before anything was copied. */
@@ -268,7 +269,7 @@ static void forget_empty(xenfork_ctx *ctx, struct xenfork__detaching *job,
     if (d->other[0] == '/' && lstat(d->other, &st) == 0 &&
         S_ISREG(st.st_mode) && !st.st_size &&
         xenfork__disk_remove(ctx, d->other_driver, d->other) == 0)
-        save(ctx, job, disk, "", "");
+        save_disk(ctx, job, disk, "", "");
 }
 
 /*
@@ -282,14 +283,15 @@ static int in_place(xenfork_ctx *ctx, const struct xenfork__disk_driver *driver,
     return driver->detach ? driver->detach(ctx, request) : 0;
 }
 
-static int step(xenfork_ctx *ctx, const struct xenfork__detach_request *request,
-                uint64_t done, uint64_t total, uint64_t moved)
+static int note_progress(xenfork_ctx *ctx,
+                         const struct xenfork__detach_request *request,
+                         uint64_t done, uint64_t total, uint64_t moved)
 {
     return xenfork__detach_step(ctx, request->opaque, done, total, moved);
 }
 
-static int wait_for(xenfork_ctx *ctx,
-                    const struct xenfork__detach_request *request)
+static int wait_for_copy(xenfork_ctx *ctx,
+                         const struct xenfork__detach_request *request)
 {
     return xenfork__detach_wait(ctx, request->opaque);
 }
@@ -311,16 +313,16 @@ static int switched(xenfork_ctx *ctx,
 }
 
 static const struct xenfork__detach_ops ops = {
-    .step = step,
-    .wait = wait_for,
+    .step = note_progress,
+    .wait = wait_for_copy,
     .stays = stays,
     .journal = xenfork__detach_journal,
     .switched = switched,
 };
 
-static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                  uint32_t domid, uint32_t i,
-                  const struct xenfork__disk_driver *driver)
+static int detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                       uint32_t domid, uint32_t i,
+                       const struct xenfork__disk_driver *driver)
 {
     const struct xenfork__record_disk *disk = &job->clone->disks[i];
     struct xenfork__detach_request request = {
@@ -333,19 +335,19 @@ static int detach(xenfork_ctx *ctx, struct xenfork__detaching *job,
         .ops = &ops,
         .opaque = job};
     cleanup_free char *to = NULL;
-    int rc = place(ctx, job, disk, driver, &to);
+    int rc = choose_place(ctx, job, disk, driver, &to);
 
     if (rc < 0 || !to)
         return rc < 0 ? rc : in_place(ctx, driver, &request);
     request.to = to;
     if (!strcmp(disk->path, to))
         rc = in_place(ctx, driver, &request);
-    else if ((rc = begin(ctx, job, i, to, request.format)) == 0 &&
-             (rc = copy(ctx, job, driver, &request)) == 0)
-        rc = go_over(ctx, job, domid, i, to);
+    else if ((rc = begin_copy(ctx, job, i, to, request.format)) == 0 &&
+             (rc = copy_overlay(ctx, job, driver, &request)) == 0)
+        rc = pivot_disk(ctx, job, domid, i, to);
     else
         forget_empty(ctx, job, i);
-    return rc < 0 ? rc : finish(ctx, job, domid, i, request.format);
+    return rc < 0 ? rc : finish_disk(ctx, job, domid, i, request.format);
 }
 
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
@@ -359,8 +361,8 @@ int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
     if (rc < 0)
         return rc;
     if (driver->detach &&
-        ((rc = hold(ctx, job, i, &lock)) < 0 ||
+        ((rc = lock_out_forks(ctx, job, i, &lock)) < 0 ||
          (rc = xenfork__disk_of_record(ctx, disk->driver, &driver)) < 0))
         return rc;
-    return detach(ctx, job, domid, i, driver);
+    return detach_disk(ctx, job, domid, i, driver);
 }

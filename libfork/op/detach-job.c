@@ -25,7 +25,7 @@ int xenfork__detach_save(xenfork_ctx *ctx, struct xenfork__detaching *job,
 }
 
 /* Hold the job to its speed; it is stopped and cancelled meanwhile, too. */
-static int pace(xenfork_ctx *ctx, const struct xenfork__detaching *job)
+static int pace_copy(xenfork_ctx *ctx, const struct xenfork__detaching *job)
 {
     uint64_t due_ns, speed = xenfork__detach_speed(job);
     int rc = 0;
@@ -104,7 +104,7 @@ int xenfork__detach_stays(xenfork_ctx *ctx,
 }
 
 /* Return the share in per cent. */
-static uint64_t share_of(uint64_t done, uint64_t total)
+static uint64_t percent_of(uint64_t done, uint64_t total)
 {
     if (!total)
         return 0;
@@ -114,7 +114,7 @@ static uint64_t share_of(uint64_t done, uint64_t total)
 int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
                          uint64_t done, uint64_t total, uint64_t moved)
 {
-    uint32_t percent = (uint32_t)((job->part * 100 + share_of(done, total)) /
+    uint32_t percent = (uint32_t)((job->part * 100 + percent_of(done, total)) /
                                   job->parts);
     int rc = xenfork__detach_wait(ctx, job);
 
@@ -122,7 +122,7 @@ int xenfork__detach_step(xenfork_ctx *ctx, struct xenfork__detaching *job,
         return rc;
     xenfork__progress(ctx, 0, percent, 100);
     job->moved_bytes += moved;
-    if ((rc = pace(ctx, job)) < 0)
+    if ((rc = pace_copy(ctx, job)) < 0)
         return rc;
     /* All of it is recorded only when true. */
     percent = percent < 100 ? percent : 99;

@@ -25,9 +25,9 @@ static int end(xenfork_ctx *ctx, struct session *session, int rc)
     return rc;
 }
 
-static int begin(xenfork_ctx *ctx,
-                 const struct xenfork__detach_request *request, const char *to,
-                 struct session *session)
+static int begin_session(xenfork_ctx *ctx,
+                         const struct xenfork__detach_request *request,
+                         const char *to, struct session *session)
 {
     const struct xenfork__detaching *job = request->opaque;
     struct xenfork__dominfo info = {.domid = XENFORK_DOMID_NONE};
@@ -71,7 +71,7 @@ int xenfork__detach_journal(xenfork_ctx *ctx,
                             xenfork__detach_act *act, const void *arg)
 {
     struct session session;
-    int rc = begin(ctx, request, to, &session);
+    int rc = begin_session(ctx, request, to, &session);
 
     if (rc < 0)
         return rc;

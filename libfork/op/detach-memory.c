@@ -12,9 +12,9 @@
  * Reserve all memory that the clone is still to get, so that no page is refused
  * half-way; a journal gives it back.
  */
-static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
-                 uint32_t domid, const struct xenfork__dominfo *info,
-                 struct xenfork__journal **journal_out)
+static int claim_missing(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                         uint32_t domid, const struct xenfork__dominfo *info,
+                         struct xenfork__journal **journal_out)
 {
     int rc;
 
@@ -36,7 +36,7 @@ static int claim(xenfork_ctx *ctx, const struct xenfork__detaching *job,
  * Give the reservation back; if that fails now, the journal stays, and is found
  * again.
  */
-static void settle_claim(xenfork_ctx *ctx, struct xenfork__journal *journal)
+static void adjust_claim(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
@@ -122,10 +122,10 @@ int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
         (rc = xenfork__xen_info(ctx, domid, &before)) < 0 ||
         !before.shared_pages)
         return rc;
-    rc = claim(ctx, job, domid, &before, &journal);
+    rc = claim_missing(ctx, job, domid, &before, &journal);
     if (rc == 0)
         rc = unshare_all(ctx, job, domid, &before);
-    settle_claim(ctx, journal);
+    adjust_claim(ctx, journal);
     if (rc < 0 || (rc = xenfork__xen_info(ctx, domid, &after)) < 0)
         return rc;
     if (!after.shared_pages)

@@ -7,8 +7,10 @@
 #include "xen/xen.h"
 
 /* Find the disk of a clone that is being moved; NOTFOUND, not logged: none */
-static int find(xenfork_ctx *ctx, const struct xenfork__record *clone,
-                const struct xenfork__snapshot *snapshot, uint32_t *disk_out)
+static int find_moved_disk(xenfork_ctx *ctx,
+                           const struct xenfork__record *clone,
+                           const struct xenfork__snapshot *snapshot,
+                           uint32_t *disk_out)
 {
     uint32_t i;
 
@@ -22,8 +24,8 @@ static int find(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          snapshot->from);
 }
 
-static int swap(xenfork_ctx *ctx, const uint8_t clone[16],
-                const struct xenfork__snapshot *snapshot)
+static int swap_disk(xenfork_ctx *ctx, const uint8_t clone[16],
+                     const struct xenfork__snapshot *snapshot)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_record struct xenfork__record *now = NULL;
@@ -32,7 +34,7 @@ static int swap(xenfork_ctx *ctx, const uint8_t clone[16],
 
     if (rc < 0 ||
         (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, clone, &now)) < 0 ||
-        (rc = find(ctx, now, snapshot, &disk)) < 0)
+        (rc = find_moved_disk(ctx, now, snapshot, &disk)) < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     xenfork__record_disk_swap(now, disk);
     return xenfork__record_save(ctx, now);
@@ -49,5 +51,5 @@ int xenfork__detach_switched(xenfork_ctx *ctx,
                                       snapshot->to, dot ? dot + 1 : "")) < 0 ||
         (rc = xenfork__xen_info(ctx, snapshot->domid, &info)) < 0)
         return rc;
-    return swap(ctx, info.uuid, snapshot);
+    return swap_disk(ctx, info.uuid, snapshot);
 }

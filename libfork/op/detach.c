@@ -60,8 +60,9 @@ static int lock(xenfork_ctx *ctx, const struct xenfork__record *clone,
                                 "fork-detach --stop stops it");
 }
 
-static int find(xenfork_ctx *ctx, const char *name,
-                struct xenfork__record **clone_out, char **stop_path_out)
+static int find_detaching(xenfork_ctx *ctx, const char *name,
+                          struct xenfork__record **clone_out,
+                          char **stop_path_out)
 {
     int rc;
 
@@ -112,7 +113,7 @@ XENFORK_API int xenfork_detach(xenfork_ctx *ctx, const char *name,
 {
     cleanup_record struct xenfork__record *clone = NULL;
     cleanup_free char *stop_path = NULL;
-    int rc = find(ctx, name, &clone, &stop_path);
+    int rc = find_detaching(ctx, name, &clone, &stop_path);
 
     if (dir && !format)
         format = "raw";
@@ -141,7 +142,7 @@ XENFORK_API int xenfork_detach_stop(xenfork_ctx *ctx, const char *name)
 {
     cleanup_record struct xenfork__record *clone = NULL;
     cleanup_free char *stop_path = NULL;
-    int rc = find(ctx, name, &clone, &stop_path);
+    int rc = find_detaching(ctx, name, &clone, &stop_path);
 
     return rc < 0 ? rc : xenfork__file_write(ctx, stop_path, "", 0);
 }

@@ -9,7 +9,7 @@
 #include "op/again.h"
 
 /* Ask once for all clones; then job->slow says why, if they cannot. */
-static int ask(struct xenfork__job *job)
+static int ask_is_fast(struct xenfork__job *job)
 {
     if (job->fast || job->slow)
         return 0;
@@ -18,7 +18,7 @@ static int ask(struct xenfork__job *job)
 }
 
 /* Return the driver that has made an overlay; NULL: none. */
-static const struct xenfork__disk_driver *driver_of(
+static const struct xenfork__disk_driver *overlay_driver(
     const struct xenfork__record *record, const char *path)
 {
     uint32_t i;
@@ -36,7 +36,7 @@ static const char *object_to_disks(const struct xenfork__record *record,
     uint32_t i;
 
     for (i = 0; i < plan->disk_count; i++) {
-        driver = driver_of(record, plan->disks[i].path);
+        driver = overlay_driver(record, plan->disks[i].path);
         if (!driver || (plan->disks[i].is_forks && !driver->attach))
             return "a process serves a disk";
     }
@@ -52,7 +52,7 @@ int xenfork__fast_plan(struct xenfork__job *job, uint32_t i,
     const char *why;
     int rc;
 
-    if ((rc = ask(job)) < 0)
+    if ((rc = ask_is_fast(job)) < 0)
         return rc;
     why = job->slow;
     if (!why && (rc = xenfork__xen_fast_plan(job->ctx, job->fast, config, &plan,
@@ -67,10 +67,11 @@ int xenfork__fast_plan(struct xenfork__job *job, uint32_t i,
     return 0;
 }
 
-static int serve(xenfork_ctx *ctx, const struct xenfork__record *record,
-                 struct xenfork__served *disk)
+static int serve_disk(xenfork_ctx *ctx, const struct xenfork__record *record,
+                      struct xenfork__served *disk)
 {
-    const struct xenfork__disk_driver *driver = driver_of(record, disk->path);
+    const struct xenfork__disk_driver *driver = overlay_driver(record,
+                                                               disk->path);
 
     return disk->is_forks
                ? driver->attach(ctx, disk->path, disk->is_readonly,
@@ -91,7 +92,7 @@ int xenfork__fast_create(struct xenfork__job *job, struct xenfork__plan *plan,
     int rc = 0;
 
     for (i = 0; i < plan->disk_count && rc >= 0; i++)
-        rc = serve(ctx, record, &plan->disks[i]);
+        rc = serve_disk(ctx, record, &plan->disks[i]);
     if (rc < 0 || (rc = xenfork__xen_fast_create(ctx, plan, job->image->domid,
                                                  &record->domid)) < 0)
         return rc;

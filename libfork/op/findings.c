@@ -29,7 +29,8 @@ static const char *words_of(const struct xenfork_finding *f, bool is_remedy)
     return is_remedy ? f->remedy : f->text;
 }
 
-static bool is_repeated(const xenfork_check *check, uint32_t i, bool is_remedy)
+static bool is_finding_repeated(const xenfork_check *check, uint32_t i,
+                                bool is_remedy)
 {
     uint32_t j;
 
@@ -44,8 +45,8 @@ static bool is_repeated(const xenfork_check *check, uint32_t i, bool is_remedy)
  * Join the texts, or the remedies, of all findings, each once; what there is no
  * room for is counted.
  */
-static void join(const xenfork_check *check, bool is_remedy, char *out,
-                 size_t bytes)
+static void join_findings(const xenfork_check *check, bool is_remedy, char *out,
+                          size_t bytes)
 {
     size_t used = 0, kept = bytes - sizeof("; and 4294967295 more");
     uint32_t i, left = 0;
@@ -54,7 +55,7 @@ static void join(const xenfork_check *check, bool is_remedy, char *out,
     for (i = 0; i < check->count; i++) {
         const char *text = words_of(&check->findings[i], is_remedy);
 
-        if (!*text || is_repeated(check, i, is_remedy))
+        if (!*text || is_finding_repeated(check, i, is_remedy))
             continue;
         if (used && used + 2 + strlen(text) > kept) {
             left++;
@@ -73,8 +74,8 @@ int xenfork__check_fail(xenfork_ctx *ctx, const xenfork_check *check)
 
     if (!check->count)
         return 0;
-    join(check, false, texts, sizeof(texts));
-    join(check, true, remedies, sizeof(remedies));
+    join_findings(check, false, texts, sizeof(texts));
+    join_findings(check, true, remedies, sizeof(remedies));
     xenfork__fail(ctx, check->findings[0].code, 0,
                   "domain %u cannot be forked: %s", ctx->domid, texts);
     return xenfork__remedy(ctx, "%s", remedies);

@@ -67,7 +67,7 @@ static int check_image(struct xenfork__job *job)
     return xenfork__reservation_check(job->ctx, &job->reservation);
 }
 
-static int check_source(struct xenfork__job *job)
+static int check_running_source(struct xenfork__job *job)
 {
     xenfork_check *check;
     int rc;
@@ -86,7 +86,7 @@ static int check_source(struct xenfork__job *job)
 }
 
 /* Check a frozen source: its image, if there is one, is forked in its place. */
-static int check_frozen(struct xenfork__job *job)
+static int check_frozen_source(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;
     int rc = xenfork__frozen_image(ctx, job->frozen, &job->image);
@@ -95,7 +95,7 @@ static int check_frozen(struct xenfork__job *job)
         /* The source counts as running, and need not be paused. */
         job->info.is_shutdown = false;
         job->info.is_paused = true;
-        return check_source(job);
+        return check_running_source(job);
     }
     if (rc < 0 ||
         (rc = xenfork__xen_info(ctx, job->image->domid, &job->info)) < 0 ||
@@ -129,11 +129,11 @@ static int stage_check(struct xenfork__job *job, uint32_t domid)
     if (rc == XENFORK_E_NOTFOUND)
         rc = xenfork__frozen_load(ctx, job->info.uuid, &job->frozen);
     if (rc == 0)
-        return check_frozen(job);
-    return rc == XENFORK_E_NOTFOUND ? check_source(job) : rc;
+        return check_frozen_source(job);
+    return rc == XENFORK_E_NOTFOUND ? check_running_source(job) : rc;
 }
 
-static int begin(struct xenfork__job *job)
+static int begin_fork(struct xenfork__job *job)
 {
     int rc;
 
@@ -165,7 +165,7 @@ static int make_all(struct xenfork__job *job)
 {
     int rc;
 
-    if ((rc = begin(job)) < 0)
+    if ((rc = begin_fork(job)) < 0)
         return rc;
     rc = job->image ? claim_image(job) : xenfork__image_make(job);
     if (rc < 0 || (rc = xenfork__clones_announce(job)) < 0 ||
@@ -176,7 +176,7 @@ static int make_all(struct xenfork__job *job)
     return xenfork__clones_start(job);
 }
 
-static int commit(struct xenfork__job *job)
+static int commit_fork(struct xenfork__job *job)
 {
     int rc = xenfork__source_commit(job->ctx, job->journal, job->keeper_fd);
 
@@ -231,7 +231,7 @@ XENFORK_API int xenfork_fork(xenfork_ctx *ctx, uint32_t domid,
     job.ns = job.result->ns;
     job.mark_ns = start_ns;
     if ((rc = stage_check(&job, domid)) == 0 && (rc = make_all(&job)) == 0)
-        rc = commit(&job);
+        rc = commit_fork(&job);
     if (rc < 0) {
         if (job.journal)
             rc = xenfork__source_undo(ctx, job.journal, rc);

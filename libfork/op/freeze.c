@@ -37,8 +37,8 @@ static int refuse_image(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
 }
 
 /* Check for the same reasons as before a fork, without those about clones. */
-static int check(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                 const struct xenfork__config *config)
+static int check_freeze(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                        const struct xenfork__config *config)
 {
     xenfork_check *check;
     int rc = xenfork__check_source(ctx, info, config, NULL, true, &check);
@@ -50,8 +50,8 @@ static int check(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return rc;
 }
 
-static int save(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                const char *name, const char *journal)
+static int save_frozen(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                       const char *name, const char *journal)
 {
     struct xenfork__record record = {
         .kind = XENFORK_KIND_FROZEN,
@@ -71,8 +71,8 @@ static int save(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return xenfork__record_save(ctx, &record);
 }
 
-static int make(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                const char *name, uint32_t timeout_ms)
+static int make_image(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                      const char *name, uint32_t timeout_ms)
 {
     cleanup_close int keeper_fd = -1;
     struct xenfork__journal *journal;
@@ -90,7 +90,7 @@ static int make(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         (rc = xenfork__source_suspend(ctx, journal, info, XENFORK_QUIESCE_AUTO,
                                       timeout_ms, &asked_ns)) < 0 ||
         (rc = xenfork__journal_freezing(ctx, journal)) < 0 ||
-        (rc = save(ctx, info, name, xenfork__journal_id(journal))) < 0 ||
+        (rc = save_frozen(ctx, info, name, xenfork__journal_id(journal))) < 0 ||
         (rc = xenfork__source_commit(ctx, journal, keeper_fd)) < 0)
         return xenfork__source_undo(ctx, journal, rc);
     return 0;
@@ -112,8 +112,8 @@ static int freeze(xenfork_ctx *ctx, struct xenfork__dominfo *info,
     if ((rc = refuse_image(ctx, info)) < 0 ||
         (rc = xenfork__xen_config_get(ctx, info->domid, &config)) < 0)
         return rc;
-    if ((rc = check(ctx, info, config)) == 0)
-        rc = make(ctx, info, config->name, timeout_ms);
+    if ((rc = check_freeze(ctx, info, config)) == 0)
+        rc = make_image(ctx, info, config->name, timeout_ms);
     xenfork__config_free(config);
     if (rc == 0 &&
         xenfork__xen_guest_role(ctx, info->domid, XENFORK__ROLE_FROZEN) < 0)
@@ -149,7 +149,7 @@ XENFORK_API int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid,
 }
 
 /* Check that the source has no disk that it must not write any more. */
-static int check_disks(xenfork_ctx *ctx, uint32_t domid)
+static int check_thaw_disks(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__config *config;
     int rc = xenfork__xen_config_get(ctx, domid, &config);
@@ -165,7 +165,7 @@ static int check_disks(xenfork_ctx *ctx, uint32_t domid)
  * Thaw a source.  The guest reads the outcome when it runs on: so that is
  * written before.  A thaw that fails, or is killed, half-way is repeated.
  */
-static int thaw(xenfork_ctx *ctx, struct xenfork__dominfo *info)
+static int thaw_source(xenfork_ctx *ctx, struct xenfork__dominfo *info)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_record struct xenfork__record *frozen = NULL;
@@ -179,7 +179,7 @@ static int thaw(xenfork_ctx *ctx, struct xenfork__dominfo *info)
                       info->domid);
         return xenfork__remedy(ctx, "xl fork-list shows frozen sources");
     }
-    if (rc < 0 || (rc = check_disks(ctx, info->domid)) < 0 ||
+    if (rc < 0 || (rc = check_thaw_disks(ctx, info->domid)) < 0 ||
         (rc = xenfork__xen_guest_role(ctx, info->domid, XENFORK__ROLE_SOURCE)) <
             0 ||
         (rc = xenfork__xen_guest_answer(ctx, info->domid, NULL)) < 0)
@@ -200,7 +200,7 @@ int xenfork__thaw(xenfork_ctx *ctx, uint32_t domid)
     ctx->stage = XENFORK_STAGE_CHECK;
     if ((rc = xenfork__recover_others(ctx)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
-        (rc = thaw(ctx, &info)) < 0 ||
+        (rc = thaw_source(ctx, &info)) < 0 ||
         (rc = xenfork__images_sweep(ctx, info.uuid)) < 0)
         return rc;
     /* The image of the frozen source has lain on its disks till now. */

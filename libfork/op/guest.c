@@ -90,7 +90,8 @@ int xenfork__guest_keep(xenfork_ctx *ctx, const uint8_t uuid[16],
 }
 
 /* Tell a guest, with fresh entropy: its agent adapts at each of its starts. */
-static int tell(xenfork_ctx *ctx, uint32_t domid, struct xenfork__guest *guest)
+static int tell_guest(xenfork_ctx *ctx, uint32_t domid,
+                      struct xenfork__guest *guest)
 {
     char entropy[2 * ENTROPY_BYTES + 1];
     int rc;
@@ -118,7 +119,7 @@ int xenfork__guest_clone(xenfork_ctx *ctx, uint32_t domid,
                                    .param_count = spec->param_count,
                                    .params = spec->params};
 
-    return macs ? tell(ctx, domid, &guest) : xenfork__nomem(ctx);
+    return macs ? tell_guest(ctx, domid, &guest) : xenfork__nomem(ctx);
 }
 
 /*
@@ -172,5 +173,5 @@ int xenfork__guest_again(xenfork_ctx *ctx, uint32_t domid,
         index > UINT32_MAX)
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", path);
     guest.index = (uint32_t)index;
-    return tell(ctx, domid, &guest);
+    return tell_guest(ctx, domid, &guest);
 }

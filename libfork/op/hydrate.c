@@ -25,8 +25,8 @@ int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *journal,
     return xenfork__lock_take(ctx, name, is_waiting, lock_out);
 }
 
-static int pace(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
-                uint32_t pages_per_second)
+static int pace_pages(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
+                      uint32_t pages_per_second)
 {
     uint64_t due_ns;
     int rc = 0;
@@ -40,8 +40,8 @@ static int pace(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
 }
 
 /* Save the record, unless the clone was destroyed meanwhile: NOTFOUND. */
-static int save(xenfork_ctx *ctx, struct xenfork__record *clone,
-                uint32_t percent)
+static int save_percent(xenfork_ctx *ctx, struct xenfork__record *clone,
+                        uint32_t percent)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_record struct xenfork__record *now = NULL;
@@ -63,7 +63,8 @@ static int save_progress(xenfork_ctx *ctx, struct xenfork__record *clone,
     uint32_t percent = (uint32_t)(done * 99 / total);
 
     xenfork__progress(ctx, 0, done, total);
-    return percent < clone->hydrated + 5 ? 0 : save(ctx, clone, percent);
+    return percent < clone->hydrated + 5 ? 0
+                                         : save_percent(ctx, clone, percent);
 }
 
 /*
@@ -112,8 +113,8 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                            clone->pages ? clone->pages : 1);
         if (rc < 0)
             return rc;
-        rc = pace(ctx, start_ns, walk.seen + walk.holes / HOLES_A_PAGE,
-                  pages_per_second);
+        rc = pace_pages(ctx, start_ns, walk.seen + walk.holes / HOLES_A_PAGE,
+                        pages_per_second);
         if (rc < 0)
             return rc;
     }
@@ -123,7 +124,7 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                              clone->domid, (unsigned long long)walk.seen,
                              (unsigned long long)clone->pages);
     rc = xenfork__uncover(ctx, clone);
-    return rc < 0 ? rc : save(ctx, clone, 100);
+    return rc < 0 ? rc : save_percent(ctx, clone, 100);
 }
 
 /*

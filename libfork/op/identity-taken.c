@@ -11,7 +11,8 @@
 #include "state/record.h"
 
 /* Make room for one more element of so many bytes; NULL: out of memory. */
-static void *grow(xenfork_ctx *ctx, void *array, size_t count, size_t bytes)
+static void *grow_array(xenfork_ctx *ctx, void *array, size_t count,
+                        size_t bytes)
 {
     void *more = array;
 
@@ -26,7 +27,7 @@ static void *grow(xenfork_ctx *ctx, void *array, size_t count, size_t bytes)
 int xenfork__taken_add_mac(xenfork_ctx *ctx, struct xenfork__taken *taken,
                            const uint8_t mac[6])
 {
-    uint8_t *macs = grow(ctx, taken->macs, taken->mac_count, 6);
+    uint8_t *macs = grow_array(ctx, taken->macs, taken->mac_count, 6);
 
     if (!macs)
         return XENFORK_E_NOMEM;
@@ -38,7 +39,7 @@ int xenfork__taken_add_mac(xenfork_ctx *ctx, struct xenfork__taken *taken,
 static int take_uuid(xenfork_ctx *ctx, struct xenfork__taken *taken,
                      const uint8_t uuid[16])
 {
-    uint8_t *uuids = grow(ctx, taken->uuids, taken->uuid_count, 16);
+    uint8_t *uuids = grow_array(ctx, taken->uuids, taken->uuid_count, 16);
 
     if (!uuids)
         return XENFORK_E_NOMEM;
@@ -50,7 +51,8 @@ static int take_uuid(xenfork_ctx *ctx, struct xenfork__taken *taken,
 static int take_name(xenfork_ctx *ctx, struct xenfork__taken *taken,
                      const char *name)
 {
-    char **names = grow(ctx, taken->names, taken->name_count, sizeof(*names));
+    char **names = grow_array(ctx, taken->names, taken->name_count,
+                              sizeof(*names));
     char *copy;
 
     if (!names)
@@ -131,7 +133,7 @@ static int take_live(xenfork_ctx *ctx, struct xenfork__taken *taken)
     return rc;
 }
 
-static int by_name(const void *a, const void *b)
+static int compare_names(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -149,7 +151,8 @@ int xenfork__taken_load(xenfork_ctx *ctx, struct xenfork__taken *taken_out)
         return rc;
     }
     if (taken.name_count)
-        qsort(taken.names, taken.name_count, sizeof(*taken.names), by_name);
+        qsort(taken.names, taken.name_count, sizeof(*taken.names),
+              compare_names);
     *taken_out = taken;
     return 0;
 }
@@ -166,7 +169,7 @@ bool xenfork__taken_has_name(const struct xenfork__taken *taken,
                              const char *name)
 {
     return taken->name_count && bsearch(&name, taken->names, taken->name_count,
-                                        sizeof(*taken->names), by_name);
+                                        sizeof(*taken->names), compare_names);
 }
 
 bool xenfork__taken_has_uuid(const struct xenfork__taken *taken,

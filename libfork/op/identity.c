@@ -28,8 +28,8 @@ void xenfork__identities_free(struct xenfork__identity *ids, uint32_t count)
     free(ids);
 }
 
-static int check_name(xenfork_ctx *ctx, const xenfork_spec *spec,
-                      uint32_t clone, const struct xenfork__taken *taken)
+static int check_name_wish(xenfork_ctx *ctx, const xenfork_spec *spec,
+                           uint32_t clone, const struct xenfork__taken *taken)
 {
     const char *name = spec->clones[clone].name;
     bool is_taken;
@@ -92,9 +92,10 @@ static bool mac_is_repeated(const xenfork_spec *spec, uint32_t clone,
     return false;
 }
 
-static int check_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
-                      uint32_t clone, const struct xenfork__config *config,
-                      const struct xenfork__taken *taken)
+static int check_nic_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
+                            uint32_t clone,
+                            const struct xenfork__config *config,
+                            const struct xenfork__taken *taken)
 {
     const struct xenfork__clone_spec *c = &spec->clones[clone];
     char text[XENFORK__MAC_CHARS];
@@ -183,12 +184,12 @@ int xenfork__identity_check(xenfork_ctx *ctx, const xenfork_spec *spec,
 {
     int rc;
 
-    if ((rc = check_name(ctx, spec, clone, taken)) < 0 ||
+    if ((rc = check_name_wish(ctx, spec, clone, taken)) < 0 ||
         (rc = check_uuid(ctx, spec, clone, taken)) < 0 ||
         (rc = check_ips(ctx, spec, clone, config)) < 0 ||
         (rc = xenfork__params_check(ctx, spec, clone, config->nic_count)) < 0)
         return rc;
-    return check_nics(ctx, spec, clone, config, taken);
+    return check_nic_wishes(ctx, spec, clone, config, taken);
 }
 
 /* Tell whether the name is requested for any clone. */
@@ -263,8 +264,8 @@ static int choose_nics(xenfork_ctx *ctx, const xenfork_spec *spec,
     return rc;
 }
 
-static int write_journal(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                         const struct xenfork__identity *id)
+static int journal_identity(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                            const struct xenfork__identity *id)
 {
     cleanup_free uint8_t *macs = calloc(id->nic_count + 1, 6);
     uint32_t n;
@@ -301,7 +302,7 @@ static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
     rc = choose_nics(ctx, spec, c, config, taken, id);
-    return rc < 0 ? rc : write_journal(ctx, journal, id);
+    return rc < 0 ? rc : journal_identity(ctx, journal, id);
 }
 
 int xenfork__identities_choose(xenfork_ctx *ctx, const xenfork_spec *spec,

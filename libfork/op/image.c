@@ -35,7 +35,7 @@ static int is_taken(struct xenfork__job *job,
  * Name the image "web1@fork-1" and so on: nobody else forks this source
  * meanwhile.
  */
-static int name_image(struct xenfork__job *job)
+static int choose_name(struct xenfork__job *job)
 {
     cleanup_records struct xenfork__records images = {0};
     char stem[XENFORK__NAME_MAX + 1];
@@ -55,7 +55,7 @@ static int name_image(struct xenfork__job *job)
     return rc;
 }
 
-static int new_record(struct xenfork__job *job)
+static int new_image_record(struct xenfork__job *job)
 {
     struct xenfork__record *image = calloc(1, sizeof(*image));
     uint32_t n;
@@ -82,7 +82,7 @@ static int new_record(struct xenfork__job *job)
         rc = xenfork__record_add_nic(
             job->ctx, image, job->config->nics[n].devid,
             job->config->nics[n].mac, XENFORK_LINK_CONNECT);
-    return rc < 0 ? rc : name_image(job);
+    return rc < 0 ? rc : choose_name(job);
 }
 
 static int reserve(struct xenfork__job *job)
@@ -92,7 +92,7 @@ static int reserve(struct xenfork__job *job)
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_RESERVE, XENFORK_ALL)) <
             0 ||
-        (rc = new_record(job)) < 0 ||
+        (rc = new_image_record(job)) < 0 ||
         (rc = xenfork__journal_source(ctx, job->journal, job->info.uuid,
                                       job->info.domid, job->info.is_paused)) <
             0 ||
@@ -107,7 +107,7 @@ static int reserve(struct xenfork__job *job)
                                       &job->reservation);
 }
 
-static int prepare(struct xenfork__job *job)
+static int prepare_image(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;
     int rc;
@@ -218,7 +218,7 @@ static int write_file(struct xenfork__job *job, const char *name,
     return xenfork__file_write(job->ctx, path, data, bytes);
 }
 
-static int seal(struct xenfork__job *job)
+static int seal_image(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;
     cleanup_free uint8_t *stream = NULL;
@@ -242,11 +242,11 @@ int xenfork__image_make(struct xenfork__job *job)
 {
     int rc;
 
-    if ((rc = reserve(job)) < 0 || (rc = prepare(job)) < 0)
+    if ((rc = reserve(job)) < 0 || (rc = prepare_image(job)) < 0)
         return rc;
     if ((rc = suspend(job)) < 0 || (rc = capture(job)) < 0 ||
         (rc = snapshot_disks(job)) < 0 || (rc = share(job)) < 0 ||
         (rc = resume(job)) < 0)
         return rc;
-    return seal(job);
+    return seal_image(job);
 }

@@ -116,7 +116,7 @@ XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
  * Refuse a clone with overlays: without the record their bases would be
  * removed.
  */
-static int check_disks(xenfork_ctx *ctx, const struct xenfork__record *clone)
+static int check_overlays(xenfork_ctx *ctx, const struct xenfork__record *clone)
 {
     uint32_t i;
 
@@ -139,7 +139,7 @@ static int check_disks(xenfork_ctx *ctx, const struct xenfork__record *clone)
     return 0;
 }
 
-static int forget(xenfork_ctx *ctx, const struct xenfork__record *found)
+static int forget_clone(xenfork_ctx *ctx, const struct xenfork__record *found)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_lock struct xenfork__lock *registry = NULL;
@@ -170,7 +170,7 @@ static int forget(xenfork_ctx *ctx, const struct xenfork__record *found)
                       found->name, domid);
         return xenfork__remedy(ctx, "shut it down first");
     }
-    if (rc != XENFORK_E_NOTFOUND || (rc = check_disks(ctx, clone)) < 0)
+    if (rc != XENFORK_E_NOTFOUND || (rc = check_overlays(ctx, clone)) < 0)
         return rc;
     return xenfork__record_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);
 }
@@ -185,7 +185,7 @@ XENFORK_API int xenfork_clone_forget(xenfork_ctx *ctx, const char *name)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
     if ((rc = xenfork__recover_others(ctx)) < 0 ||
         (rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &clone)) < 0 ||
-        (rc = forget(ctx, clone)) < 0)
+        (rc = forget_clone(ctx, clone)) < 0)
         return rc;
     return xenfork__images_sweep(ctx, clone->parent);
 }

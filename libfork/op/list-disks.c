@@ -11,8 +11,8 @@
 #define MAX_DEPTH 4096U
 
 /* Count the layers: a file that cannot be read, or is gone, ends the chain. */
-static uint32_t measure(xenfork_ctx *ctx,
-                        const struct xenfork__record_disk *disk)
+static uint32_t count_layers(xenfork_ctx *ctx,
+                             const struct xenfork__record_disk *disk)
 {
     const struct xenfork__disk_driver *driver = xenfork__disk_driver(
         disk->driver);
@@ -82,7 +82,8 @@ int xenfork__list_bases(xenfork_ctx *ctx, struct xenfork__records *out)
     return 0;
 }
 
-static bool has_disk(const struct xenfork__record *record, uint32_t index)
+static bool has_record_disk(const struct xenfork__record *record,
+                            uint32_t index)
 {
     uint32_t i;
 
@@ -103,7 +104,7 @@ static uint32_t count_users(const xenfork_list *list,
 
         users += record->kind == XENFORK_KIND_CLONE &&
                  !memcmp(record->parent, image->uuid, sizeof(image->uuid)) &&
-                 has_disk(record, index);
+                 has_record_disk(record, index);
     }
     return users;
 }
@@ -124,8 +125,9 @@ int xenfork__list_fill_disks(xenfork_ctx *ctx, const xenfork_list *list,
             .vdev = disk->vdev,
             .path = disk->path,
             .driver = disk->driver,
-            .depth = record->kind == XENFORK_KIND_JOURNAL ? 0
-                                                          : measure(ctx, disk),
+            .depth = record->kind == XENFORK_KIND_JOURNAL
+                         ? 0
+                         : count_layers(ctx, disk),
             .users = count_users(list, record, disk->index)};
     }
     return 0;

@@ -24,9 +24,9 @@ static const struct xenfork__record_nic *recorded(
  * Add a NIC.  @nic NULL: xenfork has not made it, and has never been told of
  * it.
  */
-static int look(xenfork_ctx *ctx, uint32_t domid, int devid,
-                const struct xenfork__record_nic *nic,
-                struct xenfork__record *now)
+static int add_nic(xenfork_ctx *ctx, uint32_t domid, int devid,
+                   const struct xenfork__record_nic *nic,
+                   struct xenfork__record *now)
 {
     bool is_held = false;
     uint8_t mac[6];
@@ -56,7 +56,7 @@ int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
                  : xenfork__nomem(ctx);
 
     for (i = 0; i < count && rc == 0; i++)
-        rc = look(ctx, domid, devids[i], recorded(clone, devids[i]), now);
+        rc = add_nic(ctx, domid, devids[i], recorded(clone, devids[i]), now);
     if (rc < 0)
         return rc;
     nics = clone->nics;

@@ -44,9 +44,9 @@ static bool is_short(xenfork_ctx *ctx, const struct xenfork__record *record,
                                  !strcmp(is, XENFORK__SHORT_PAUSED))));
 }
 
-static const char *state_of(xenfork_ctx *ctx,
-                            const struct xenfork__record *record,
-                            const struct xenfork__dominfo *info)
+static const char *entry_state(xenfork_ctx *ctx,
+                               const struct xenfork__record *record,
+                               const struct xenfork__dominfo *info)
 {
     if (record->kind == XENFORK_KIND_IMAGE)
         return xenfork__image_is_broken(info) ? "broken" : "ready";
@@ -71,8 +71,9 @@ static const char *ended_state(int kind)
  * Find the domain of a record: the one that was made, or, for a clone that was
  * saved and restored, the one that has its UUID now.
  */
-static int look(xenfork_ctx *ctx, const struct xenfork__record *record,
-                struct xenfork_entry *entry)
+static int look_at_record(xenfork_ctx *ctx,
+                          const struct xenfork__record *record,
+                          struct xenfork_entry *entry)
 {
     struct xenfork__dominfo info;
     uint32_t domid = record->domid;
@@ -94,7 +95,7 @@ static int look(xenfork_ctx *ctx, const struct xenfork__record *record,
     if (rc < 0)
         return rc;
     entry->domid = domid;
-    entry->state = state_of(ctx, record, &info);
+    entry->state = entry_state(ctx, record, &info);
     entry->shared_pages = info.shared_pages;
     entry->private_pages = info.private_pages;
     rc = xenfork__name_refresh(ctx, entry->record, &domid);
@@ -133,7 +134,7 @@ static int look_at_source(xenfork_ctx *ctx, struct xenfork_entry *entry)
 }
 
 /* Ask a clone, unless it has acknowledged. */
-static int ask(xenfork_ctx *ctx, struct xenfork_entry *entry)
+static int ask_clone(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
     const struct xenfork__record *record = entry->record;
 
@@ -144,8 +145,8 @@ static int ask(xenfork_ctx *ctx, struct xenfork_entry *entry)
                                       &entry->answers);
 }
 
-static int add(xenfork_ctx *ctx, xenfork_list *list,
-               struct xenfork__record *record)
+static int add_entry(xenfork_ctx *ctx, xenfork_list *list,
+                     struct xenfork__record *record)
 {
     struct xenfork_entry *entry = &list->entries[list->count];
     uint32_t live;
@@ -154,11 +155,11 @@ static int add(xenfork_ctx *ctx, xenfork_list *list,
     *entry = (struct xenfork_entry){.record = record,
                                     .parent_domid = XENFORK_DOMID_NONE};
     xenfork__uuid_print(entry->record->uuid, entry->uuid);
-    rc = look(ctx, entry->record, entry);
+    rc = look_at_record(ctx, entry->record, entry);
     if (rc == 0 && record->kind == XENFORK_KIND_IMAGE)
         rc = look_at_source(ctx, entry);
     if (rc == 0)
-        rc = ask(ctx, entry);
+        rc = ask_clone(ctx, entry);
     if (rc == 0 && record->kind == XENFORK_KIND_CLONE &&
         entry->domid != XENFORK_DOMID_NONE)
         rc = xenfork__list_nics(ctx, entry->domid, record);
@@ -172,8 +173,8 @@ static int add(xenfork_ctx *ctx, xenfork_list *list,
     return 0;
 }
 
-static bool has_image(const struct xenfork__records *images,
-                      const struct xenfork__record *clone)
+static bool is_source_of(const struct xenfork__records *images,
+                         const struct xenfork__record *clone)
 {
     size_t i;
 
@@ -184,8 +185,8 @@ static bool has_image(const struct xenfork__records *images,
 }
 
 /* Name the image from which the forks of a frozen source are made. */
-static int name_image(xenfork_ctx *ctx, const xenfork_list *list,
-                      struct xenfork__record *frozen)
+static int name_frozen_image(xenfork_ctx *ctx, const xenfork_list *list,
+                             struct xenfork__record *frozen)
 {
     size_t i;
 
@@ -211,9 +212,9 @@ static int add_frozen(xenfork_ctx *ctx, xenfork_list *list)
     for (i = 0; i < list->frozen.count && rc >= 0; i++) {
         rc = xenfork__frozen_info(ctx, list->frozen.records[i], &info);
         if (rc == 0)
-            rc = name_image(ctx, list, list->frozen.records[i]);
+            rc = name_frozen_image(ctx, list, list->frozen.records[i]);
         if (rc == 0)
-            rc = add(ctx, list, list->frozen.records[i]);
+            rc = add_entry(ctx, list, list->frozen.records[i]);
         else if (rc == XENFORK_E_NOTFOUND)
             rc = 0;
     }
@@ -229,17 +230,17 @@ static int add_images(xenfork_ctx *ctx, xenfork_list *list)
     int rc = 0;
 
     for (i = 0; i < images->count && rc >= 0; i++) {
-        rc = add(ctx, list, images->records[i]);
+        rc = add_entry(ctx, list, images->records[i]);
         for (c = 0; c < clones->count && rc >= 0; c++)
             if (!memcmp(clones->records[c]->parent, images->records[i]->uuid,
                         16) &&
                 (rc = set_parent_name(ctx, clones->records[c],
                                       images->records[i]->name)) == 0)
-                rc = add(ctx, list, clones->records[c]);
+                rc = add_entry(ctx, list, clones->records[c]);
     }
     for (c = 0; c < clones->count && rc >= 0; c++)
-        if (!has_image(images, clones->records[c]))
-            rc = add(ctx, list, clones->records[c]);
+        if (!is_source_of(images, clones->records[c]))
+            rc = add_entry(ctx, list, clones->records[c]);
     return rc;
 }
 
@@ -274,7 +275,7 @@ static void add_journals(xenfork_list *list)
     }
 }
 
-static int fill(xenfork_ctx *ctx, xenfork_list *list)
+static int fill_list(xenfork_ctx *ctx, xenfork_list *list)
 {
     int rc;
 
@@ -330,7 +331,7 @@ XENFORK_API int xenfork_list_open(xenfork_ctx *ctx, uint32_t flags,
     if (rc == 0 && flags & XENFORK_LIST_JOURNALS)
         rc = xenfork__journals_load(ctx, &list->journals);
     if (rc == 0)
-        rc = fill(ctx, list);
+        rc = fill_list(ctx, list);
     if (rc == 0)
         rc = fill_parts(ctx, list);
     if (rc < 0) {

@@ -59,7 +59,7 @@ XENFORK_API void xenfork_memory_free(xenfork_memory *memory)
 }
 
 /* Return what a domain does with regard to memory, in a word. */
-static int state_of(xenfork_ctx *ctx, struct row *row)
+static int memory_state(xenfork_ctx *ctx, struct row *row)
 {
     char is[16] = "";
     int rc = 0;
@@ -81,7 +81,7 @@ static int state_of(xenfork_ctx *ctx, struct row *row)
     return rc;
 }
 
-static bool has(const xenfork_memory *memory, uint32_t domid)
+static bool has_row(const xenfork_memory *memory, uint32_t domid)
 {
     uint32_t i;
 
@@ -91,9 +91,9 @@ static bool has(const xenfork_memory *memory, uint32_t domid)
     return false;
 }
 
-static int add(xenfork_ctx *ctx, xenfork_memory *memory, int kind,
-               const struct xenfork__dominfo *info, const char *name,
-               const char *family)
+static int add_row(xenfork_ctx *ctx, xenfork_memory *memory, int kind,
+                   const struct xenfork__dominfo *info, const char *name,
+                   const char *family)
 {
     struct row *row = reallocarray(memory->rows, memory->count + 1,
                                    sizeof(*row));
@@ -107,12 +107,14 @@ static int add(xenfork_ctx *ctx, xenfork_memory *memory, int kind,
                         .name = strdup(name),
                         .family = strdup(family),
                         .info = *info};
-    return row->name && row->family ? state_of(ctx, row) : xenfork__nomem(ctx);
+    return row->name && row->family ? memory_state(ctx, row)
+                                    : xenfork__nomem(ctx);
 }
 
 /* Add a clone, with what the guard of the host's memory goes by. */
-static int add_clone(xenfork_ctx *ctx, xenfork_memory *memory,
-                     const struct xenfork__record *clone, const char *family)
+static int add_clone_row(xenfork_ctx *ctx, xenfork_memory *memory,
+                         const struct xenfork__record *clone,
+                         const char *family)
 {
     struct xenfork__dominfo info;
     struct row *row;
@@ -120,9 +122,9 @@ static int add_clone(xenfork_ctx *ctx, xenfork_memory *memory,
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (has(memory, info.domid))
+    if (has_row(memory, info.domid))
         return 0;
-    rc = add(ctx, memory, XENFORK_KIND_CLONE, &info, clone->name, family);
+    rc = add_row(ctx, memory, XENFORK_KIND_CLONE, &info, clone->name, family);
     if (rc < 0)
         return rc;
     row = &memory->rows[memory->count - 1];
@@ -153,10 +155,10 @@ static int add_source(xenfork_ctx *ctx, xenfork_memory *memory,
         rc = xenfork__xen_info(ctx, domid, &info);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (has(memory, domid))
+    if (has_row(memory, domid))
         return 0;
-    rc = add(ctx, memory, XENFORK_KIND_SOURCE, &info, image->parent_name,
-             image->parent_name);
+    rc = add_row(ctx, memory, XENFORK_KIND_SOURCE, &info, image->parent_name,
+                 image->parent_name);
     if (rc == 0)
         memory->rows[memory->count - 1].need = xenfork__memory_need(
             true, image->pages, &info);
@@ -176,17 +178,18 @@ static int add_family(xenfork_ctx *ctx, xenfork_memory *memory,
         return rc;
     rc = xenfork__record_info(ctx, image, &info);
     if (rc == 0)
-        rc = add(ctx, memory, XENFORK_KIND_IMAGE, &info, image->name,
-                 image->parent_name);
+        rc = add_row(ctx, memory, XENFORK_KIND_IMAGE, &info, image->name,
+                     image->parent_name);
     else if (rc == XENFORK_E_NOTFOUND)
         rc = 0;
     for (i = 0; i < clones->count && rc == 0; i++)
         if (!memcmp(clones->records[i]->parent, image->uuid, 16))
-            rc = add_clone(ctx, memory, clones->records[i], image->parent_name);
+            rc = add_clone_row(ctx, memory, clones->records[i],
+                               image->parent_name);
     return rc;
 }
 
-static int fill(xenfork_ctx *ctx, xenfork_memory *memory)
+static int fill_rows(xenfork_ctx *ctx, xenfork_memory *memory)
 {
     cleanup_records struct xenfork__records images = {0}, clones = {0};
     size_t i;
@@ -200,8 +203,8 @@ static int fill(xenfork_ctx *ctx, xenfork_memory *memory)
         rc = add_family(ctx, memory, images.records[i], &clones);
     /* Clones whose image is gone. */
     for (i = 0; i < clones.count && rc == 0; i++)
-        rc = add_clone(ctx, memory, clones.records[i],
-                       clones.records[i]->parent_name);
+        rc = add_clone_row(ctx, memory, clones.records[i],
+                           clones.records[i]->parent_name);
     return rc;
 }
 
@@ -233,7 +236,7 @@ XENFORK_API int xenfork_memory_open(xenfork_ctx *ctx,
     memory = calloc(1, sizeof(*memory));
     if (!memory)
         return xenfork__nomem(ctx);
-    rc = fill(ctx, memory);
+    rc = fill_rows(ctx, memory);
     if (rc < 0) {
         xenfork_memory_free(memory);
         return rc;

@@ -16,7 +16,8 @@ void xenfork__mute_free(struct xenfork__mute *mute)
 }
 
 /* Find a NIC's interface.  *ifname_out NULL: it is none that we can mute */
-static int find(xenfork_ctx *ctx, uint32_t domid, int devid, char **ifname_out)
+static int find_interface(xenfork_ctx *ctx, uint32_t domid, int devid,
+                          char **ifname_out)
 {
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
     cleanup_free char *ifname = NULL;
@@ -54,7 +55,7 @@ int xenfork__mute_prepare(xenfork_ctx *ctx, struct xenfork__journal *journal,
     for (i = 0; i < count && rc == 0; i++) {
         char *ifname;
 
-        rc = find(ctx, domid, devids[i], &ifname);
+        rc = find_interface(ctx, domid, devids[i], &ifname);
         if (rc < 0 || !ifname)
             continue;
         mute->ifnames[mute->count++] = ifname;

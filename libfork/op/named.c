@@ -12,8 +12,9 @@ static const char *kind_name(int kind)
 }
 
 /* Find the domain that a record has here, today.  NOTFOUND, not logged: none */
-static int find_domain(xenfork_ctx *ctx, const struct xenfork__record *record,
-                       uint32_t *domid_out)
+static int find_record_domain(xenfork_ctx *ctx,
+                              const struct xenfork__record *record,
+                              uint32_t *domid_out)
 {
     struct xenfork__dominfo info;
     int rc = xenfork__record_info(ctx, record, &info);
@@ -56,7 +57,7 @@ int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__record *record,
     uint32_t domid = XENFORK_DOMID_NONE;
     bool is_other, is_back;
     char *name = NULL;
-    int rc = find_domain(ctx, record, &domid);
+    int rc = find_record_domain(ctx, record, &domid);
 
     *domid_out = XENFORK_DOMID_NONE;
     if (rc == 0)
@@ -186,9 +187,9 @@ static int not_ours(xenfork_ctx *ctx, int kind, const char *name)
     return xenfork__remedy(ctx, "xl fork-list shows images and clones");
 }
 
-static int by_name(xenfork_ctx *ctx, int kind,
-                   const struct xenfork__records *records, const char *name,
-                   struct xenfork__record **record_out)
+static int find_by_name(xenfork_ctx *ctx, int kind,
+                        const struct xenfork__records *records,
+                        const char *name, struct xenfork__record **record_out)
 {
     struct namesakes found = {0};
     uint32_t domid = XENFORK_DOMID_NONE;
@@ -230,7 +231,7 @@ int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
         return rc;
     rc = xenfork__records_find(ctx, &records, name, &record);
     if (rc == XENFORK_E_NOTFOUND)
-        rc = by_name(ctx, kind, &records, name, &record);
+        rc = find_by_name(ctx, kind, &records, name, &record);
     if (rc < 0)
         return rc;
     rc = xenfork__record_load(ctx, kind, record->uuid, record_out);

@@ -14,7 +14,8 @@ static bool was_held(const struct xenfork__record *clone,
 }
 
 /* Hold it as soon as there is an interface. */
-static int hold(xenfork_ctx *ctx, uint32_t domid, int devid, bool *is_done)
+static int hold_restored(xenfork_ctx *ctx, uint32_t domid, int devid,
+                         bool *is_done)
 {
     cleanup_free char *ifname = NULL;
 
@@ -54,7 +55,7 @@ int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
         return rc;
     for (i = 0; i < clone->nic_count && rc == 0; i++)
         if (was_held(clone, &clone->nics[i]))
-            rc = hold(ctx, domid, clone->nics[i].devid, &is_done);
+            rc = hold_restored(ctx, domid, clone->nics[i].devid, &is_done);
     if (rc == 0)
         *is_done_out = is_done;
     return rc;

@@ -59,7 +59,7 @@ int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
 /*
  * Find the clone's domain: the one that was made, or as which it was restored.
  */
-static int find_domain(xenfork_ctx *ctx, struct target *target)
+static int find_clone_domain(xenfork_ctx *ctx, struct target *target)
 {
     int rc = xenfork__clone_domid(ctx, target->record, &target->domid);
 
@@ -78,7 +78,7 @@ static int find_clone(xenfork_ctx *ctx, const char *name, struct target *target)
                                  &target->lock)) < 0 ||
         (rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &target->record)) <
             0 ||
-        (rc = find_domain(ctx, target)) < 0)
+        (rc = find_clone_domain(ctx, target)) < 0)
         return rc;
     ctx->domid = target->domid;
     return xenfork__xen_config_get(ctx, target->domid, &target->config);
@@ -100,22 +100,22 @@ static int find_nics(xenfork_ctx *ctx, uint32_t nic, struct target *target)
     return 0;
 }
 
-static int find(xenfork_ctx *ctx, const char *name, uint32_t nic,
-                struct target *target)
+static int find_nic(xenfork_ctx *ctx, const char *name, uint32_t nic,
+                    struct target *target)
 {
     int rc = find_clone(ctx, name, target);
 
     return rc < 0 ? rc : find_nics(ctx, nic, target);
 }
 
-static void drop(struct target *target)
+static void free_target(struct target *target)
 {
     xenfork__config_free(target->config);
     xenfork__record_free(target->record);
     xenfork__lock_drop(target->lock);
 }
 
-static int set_link(xenfork_ctx *ctx, uint32_t domid, int devid, int link)
+static int set_carrier(xenfork_ctx *ctx, uint32_t domid, int devid, int link)
 {
     return link == XENFORK_LINK_CONNECT
                ? xenfork__nic_connect(ctx, domid, devid)
@@ -159,7 +159,7 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
         if (rc < 0)
             break;
         before[i] = is_held ? XENFORK_LINK_HOLD : XENFORK_LINK_CONNECT;
-        rc = set_link(ctx, target->domid, nics[i].devid, link);
+        rc = set_carrier(ctx, target->domid, nics[i].devid, link);
         if (rc < 0)
             break;
         done = i + 1;
@@ -171,7 +171,7 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
         for (i = target->first; i < done; i++)
-            if (set_link(ctx, target->domid, nics[i].devid, before[i]) < 0)
+            if (set_carrier(ctx, target->domid, nics[i].devid, before[i]) < 0)
                 rc = kept.error.code = XENFORK_E_RESIDUE;
         /* The new one may be there, though it could not be made durable. */
         if (was && xenfork__record_save(ctx, was) < 0)
@@ -189,10 +189,10 @@ XENFORK_API int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name,
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name || (link != XENFORK_LINK_HOLD && link != XENFORK_LINK_CONNECT))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no clone or no link");
-    rc = find(ctx, name, nic, &target);
+    rc = find_nic(ctx, name, nic, &target);
     if (rc == 0)
         rc = set_links(ctx, &target, link);
-    drop(&target);
+    free_target(&target);
     return rc;
 }
 
@@ -200,8 +200,8 @@ XENFORK_API int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name,
  * Move a NIC, the record first: that can be put back, also when the interface
  * is gone.
  */
-static int move(xenfork_ctx *ctx, const struct target *target,
-                const char *bridge)
+static int move_nic(xenfork_ctx *ctx, const struct target *target,
+                    const char *bridge)
 {
     int devid = target->config->nics[target->first].devid;
     cleanup_free char *old = NULL;
@@ -247,14 +247,14 @@ XENFORK_API int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *name,
     rc = xenfork__sys_is_bridge(ctx, bridge);
     if (rc < 0)
         return rc;
-    rc = find(ctx, name, nic, &target);
+    rc = find_nic(ctx, name, nic, &target);
     if (rc == 0 && target.end - target.first > 1) {
         xenfork__fail(ctx, XENFORK_E_INVAL, 0, "clone %s has %u NICs",
                       target.record->name, target.end);
         rc = xenfork__remedy(ctx, "say which one, counted from 0");
     }
     if (rc == 0)
-        rc = move(ctx, &target, bridge);
-    drop(&target);
+        rc = move_nic(ctx, &target, bridge);
+    free_target(&target);
     return rc;
 }

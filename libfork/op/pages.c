@@ -20,12 +20,12 @@ void xenfork__pages_free(struct xenfork__pages *pages)
     errno = e;
 }
 
-static bool has(const uint64_t *bitmap, uint64_t gfn)
+static bool has_bit(const uint64_t *bitmap, uint64_t gfn)
 {
     return bitmap[gfn / 64] >> gfn % 64 & 1;
 }
 
-static void set(uint64_t *bitmap, uint64_t gfn)
+static void set_bit(uint64_t *bitmap, uint64_t gfn)
 {
     bitmap[gfn / 64] |= UINT64_C(1) << gfn % 64;
 }
@@ -44,8 +44,8 @@ static uint64_t count(const uint64_t *bitmap, uint64_t end)
     return n;
 }
 
-static int make_room(xenfork_ctx *ctx, struct xenfork__pages *pages,
-                     uint64_t room)
+static int make_gfn_room(xenfork_ctx *ctx, struct xenfork__pages *pages,
+                         uint64_t room)
 {
     uint64_t **bitmaps[] = {&pages->known, &pages->held, &pages->due};
     size_t i, words = room / 64 + 1, had = pages->room / 64;
@@ -62,16 +62,16 @@ static int make_room(xenfork_ctx *ctx, struct xenfork__pages *pages,
     return 0;
 }
 
-static int add(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
+static int add_gfn(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
 {
     int rc = 0;
 
     if (gfn >= pages->room)
-        rc = make_room(ctx, pages, gfn + gfn / 8);
+        rc = make_gfn_room(ctx, pages, gfn + gfn / 8);
     if (rc < 0)
         return rc;
-    set(pages->known, gfn);
-    set(pages->due, gfn);
+    set_bit(pages->known, gfn);
+    set_bit(pages->due, gfn);
     if (gfn >= pages->end)
         pages->end = (gfn / 64 + 1) * 64;
     return 0;
@@ -115,7 +115,7 @@ static int scan_batch(xenfork_ctx *ctx, uint32_t domid,
     if (memchr(present, true, n))
         for (i = 0; i < n && rc >= 0; i++)
             if (present[i])
-                rc = add(ctx, pages, walk->gfn + i);
+                rc = add_gfn(ctx, pages, walk->gfn + i);
     xenfork__walk_note(walk, present, n);
     return rc;
 }
@@ -129,7 +129,7 @@ static int scan(xenfork_ctx *ctx, uint32_t domid, struct xenfork__pages *pages)
 
     if ((rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn)) < 0 ||
         (rc = count_pages(ctx, domid, &walk.counted)) < 0 ||
-        (rc = make_room(ctx, pages, walk.counted)) < 0)
+        (rc = make_gfn_room(ctx, pages, walk.counted)) < 0)
         return rc;
     walk.end = max_gfn + 1;
     while ((n = xenfork__walk_next(&walk, SCAN_BATCH)))
@@ -207,12 +207,12 @@ int xenfork__pages_special(xenfork_ctx *ctx, const struct xenfork__pages *pages,
     uint32_t n = 0;
 
     for (gfn = XENFORK__SPECIAL_FIRST; gfn < end; gfn++)
-        n += has(pages->known, gfn);
+        n += has_bit(pages->known, gfn);
     gfns = calloc(n + 1, sizeof(*gfns));
     if (!gfns)
         return xenfork__nomem(ctx);
     for (n = 0, gfn = XENFORK__SPECIAL_FIRST; gfn < end; gfn++)
-        if (has(pages->known, gfn))
+        if (has_bit(pages->known, gfn))
             gfns[n++] = gfn;
     *gfns_out = gfns;
     *count_out = n;
@@ -293,7 +293,7 @@ static int drop_held(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
     int rc;
 
     for (i = 0; i < n; i++)
-        if (has(held, gfns[i]))
+        if (has_bit(held, gfns[i]))
             drop[left++] = gfns[i];
     if (!left || (rc = xenfork__xen_drop(ctx, sharing->image, drop, left)) < 0)
         return left ? rc : 0;
@@ -320,7 +320,7 @@ static int share_batch(xenfork_ctx *ctx, struct xenfork__sharing *sharing,
         return rc;
     for (i = 0; i < batch->count; i++)
         if (is_shared[i]) {
-            set(pages->held, batch->gfns[i]);
+            set_bit(pages->held, batch->gfns[i]);
             clear(pages->due, batch->gfns[i]);
         }
     return 0;
@@ -393,7 +393,7 @@ static int copy_batch(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
     rc = xenfork__xen_copy(ctx, sharing->source, sharing->image, batch->gfns,
                            left);
     for (i = 0; i < left && rc == 0; i++)
-        set(pages->held, batch->gfns[i]);
+        set_bit(pages->held, batch->gfns[i]);
     if (rc == 0)
         xenfork__count(ctx, XENFORK_COUNT_PAGES_COPIED, left);
     return rc;
@@ -423,7 +423,7 @@ static int look_again(xenfork_ctx *ctx, uint32_t source,
     int rc = xenfork__pages_scan(ctx, source, &now);
 
     if (rc == 0 && now.room < pages->room)
-        rc = make_room(ctx, &now, pages->room);
+        rc = make_gfn_room(ctx, &now, pages->room);
     if (rc < 0)
         return rc;
     if (now.end < pages->end)

@@ -9,9 +9,9 @@
 
 #define MAX_EVENTS 64U
 
-static void settle(xenfork_ctx *ctx, struct xenfork__ready *ready,
-                   struct xenfork__ready_clone *clone,
-                   enum xenfork__ready_state state)
+static void end_wait(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                     struct xenfork__ready_clone *clone,
+                     enum xenfork__ready_state state)
 {
     if (clone->state != XENFORK__READY_WAITS)
         return;
@@ -119,8 +119,8 @@ static int is_alive(xenfork_ctx *ctx, const struct xenfork__ready_clone *clone,
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
-static int look(xenfork_ctx *ctx, struct xenfork__ready *ready,
-                struct xenfork__ready_clone *clone)
+static int look_at_clone(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                         struct xenfork__ready_clone *clone)
 {
     struct xenfork__answers answers = {0};
     bool alive = false;
@@ -134,9 +134,9 @@ static int look(xenfork_ctx *ctx, struct xenfork__ready *ready,
     memcpy(clone->fault, answers.fault, sizeof(clone->fault));
     if (answers.has_acked) {
         rc = accept_ack(ctx, clone->uuid, answers.has_reseeded);
-        settle(ctx, ready, clone,
-               rc == XENFORK_E_NOTFOUND ? XENFORK__READY_LOST
-                                        : XENFORK__READY_DONE);
+        end_wait(ctx, ready, clone,
+                 rc == XENFORK_E_NOTFOUND ? XENFORK__READY_LOST
+                                          : XENFORK__READY_DONE);
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     }
     clone->events++;
@@ -146,7 +146,7 @@ static int look(xenfork_ctx *ctx, struct xenfork__ready *ready,
             "domain %u acknowledged another generation than its own, ignoring",
             clone->domid);
     if (!alive || clone->events > MAX_EVENTS)
-        settle(ctx, ready, clone, XENFORK__READY_LOST);
+        end_wait(ctx, ready, clone, XENFORK__READY_LOST);
     return 0;
 }
 
@@ -167,7 +167,7 @@ int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
 
         if (clone->domid != domid || clone->state != XENFORK__READY_WAITS)
             continue;
-        rc = look(ctx, ready, clone);
+        rc = look_at_clone(ctx, ready, clone);
         if (clone->state == XENFORK__READY_DONE)
             *clone_out = clone;
         return rc;
@@ -175,8 +175,8 @@ int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
     return 0;
 }
 
-static int is_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],
-                  struct xenfork__answers *answers_out)
+static int is_clone_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],
+                        struct xenfork__answers *answers_out)
 {
     cleanup_record struct xenfork__record *record = NULL;
     struct xenfork__dominfo info;
@@ -203,7 +203,7 @@ int xenfork__ready_is_due(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
 {
     struct xenfork__answers answers;
     uint8_t uuid[16];
-    int rc = is_due(ctx, domid, uuid, &answers);
+    int rc = is_clone_due(ctx, domid, uuid, &answers);
 
     *is_out = answers.has_acked;
     return rc;
@@ -213,7 +213,7 @@ int xenfork__ready_accept(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__answers answers;
     uint8_t uuid[16];
-    int rc = is_due(ctx, domid, uuid, &answers);
+    int rc = is_clone_due(ctx, domid, uuid, &answers);
 
     return rc < 0 || !answers.has_acked
                ? rc
@@ -233,7 +233,7 @@ int xenfork__ready_sweep(xenfork_ctx *ctx, struct xenfork__ready *ready)
             continue;
         rc = is_alive(ctx, clone, &alive);
         if (rc == 0 && !alive)
-            settle(ctx, ready, clone, XENFORK__READY_LOST);
+            end_wait(ctx, ready, clone, XENFORK__READY_LOST);
     }
     return rc;
 }
@@ -243,7 +243,7 @@ void xenfork__ready_free(xenfork_ctx *ctx, struct xenfork__ready *ready)
     size_t i;
 
     for (i = 0; i < ready->count; i++)
-        settle(ctx, ready, &ready->clones[i], XENFORK__READY_LOST);
+        end_wait(ctx, ready, &ready->clones[i], XENFORK__READY_LOST);
     free(ready->clones);
     *ready = (struct xenfork__ready){0};
 }

@@ -90,7 +90,8 @@ static int try_image(xenfork_ctx *ctx, const struct xenfork__record *image)
 }
 
 /* Tell whether it is this image, or one of this source.  NULL: always. */
-static bool is_own(const struct xenfork__record *image, const uint8_t *own)
+static bool is_wanted_image(const struct xenfork__record *image,
+                            const uint8_t *own)
 {
     return !own || !memcmp(image->uuid, own, 16) ||
            !memcmp(image->parent, own, 16);
@@ -110,7 +111,7 @@ int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
     for (i = 0; i < images.count; i++) {
         r = try_image(ctx, images.records[i]);
         is_left |= r < 0;
-        if (r < 0 && rc == 0 && is_own(images.records[i], own)) {
+        if (r < 0 && rc == 0 && is_wanted_image(images.records[i], own)) {
             rc = r;
             kept.error = ctx->error;
         }

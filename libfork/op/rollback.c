@@ -294,7 +294,7 @@ static int undo_reserve(xenfork_ctx *ctx, struct xenfork__journal *journal)
                               pages > info.private_pages ? pages : 0);
 }
 
-static bool is_suspended(const struct xenfork__journal *journal)
+static bool has_suspended(const struct xenfork__journal *journal)
 {
     return xenfork__journal_flag(journal, XENFORK__UNDO_SUSPENDED) ||
            xenfork__journal_flag(journal, XENFORK__UNDO_STOPPED);
@@ -311,7 +311,7 @@ static void note_reason(xenfork_ctx *ctx, struct xenfork__journal *journal,
                                              XENFORK__JOURNAL_REASON);
 
     if (noted && !strcmp(noted, reason) &&
-        was_suspended == is_suspended(journal))
+        was_suspended == has_suspended(journal))
         return;
     if (xenfork__keyfile_set(ctx, journal->keyfile, XENFORK__JOURNAL_REASON,
                              reason) == 0)
@@ -332,7 +332,7 @@ int xenfork__journal_rollback(xenfork_ctx *ctx,
         undo_disks,           undo_image_claim,
         undo_source_claim,    undo_reserve,
     };
-    bool was_suspended = is_suspended(journal);
+    bool was_suspended = has_suspended(journal);
     cleanup_free char *reason = NULL;
     size_t i;
     int rc = 0;

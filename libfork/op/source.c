@@ -42,8 +42,8 @@ static int not_suspended(xenfork_ctx *ctx, struct xenfork__journal *journal,
     return rc;
 }
 
-static int ask(xenfork_ctx *ctx, struct xenfork__journal *journal,
-               const struct xenfork__dominfo *info, uint32_t timeout_ms)
+static int ask_guest(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                     const struct xenfork__dominfo *info, uint32_t timeout_ms)
 {
     int rc;
 
@@ -56,8 +56,8 @@ static int ask(xenfork_ctx *ctx, struct xenfork__journal *journal,
     return info->is_paused ? xenfork__xen_pause(ctx, info->domid) : 0;
 }
 
-static int stop(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                uint32_t timeout_ms)
+static int stop_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                       uint32_t timeout_ms)
 {
     int rc = xenfork__xen_stop(ctx, info->domid, timeout_ms);
 
@@ -76,8 +76,8 @@ int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
         (rc = xenfork__xen_mark_suspended(ctx, info->domid)) < 0)
         return rc;
     *asked_ns_out = xenfork__now_ns();
-    return is_stop ? stop(ctx, info, timeout_ms)
-                   : ask(ctx, journal, info, timeout_ms);
+    return is_stop ? stop_source(ctx, info, timeout_ms)
+                   : ask_guest(ctx, journal, info, timeout_ms);
 }
 
 /*

@@ -26,7 +26,7 @@ struct start {
     int keeper_fd;
 };
 
-static int take(struct start *start, const char *name)
+static int lock_stopped(struct start *start, const char *name)
 {
     cleanup_record struct xenfork__record *record = NULL;
     xenfork_ctx *ctx = start->ctx;
@@ -96,7 +96,8 @@ static int check_no_domain(xenfork_ctx *ctx,
     return refuse_domain(ctx, clone, &info, name ? name : clone->name);
 }
 
-static int check_name(xenfork_ctx *ctx, const struct xenfork__record *clone)
+static int check_name_free(xenfork_ctx *ctx,
+                           const struct xenfork__record *clone)
 {
     uint32_t domid;
     int rc = xenfork__xen_by_name(ctx, clone->name, &domid);
@@ -121,8 +122,9 @@ static const char *file_of(const char *path)
     return slash ? slash : path;
 }
 
-static int check_disk(xenfork_ctx *ctx, const struct xenfork__record *clone,
-                      const struct xenfork__record_disk *disk)
+static int check_clone_disk(xenfork_ctx *ctx,
+                            const struct xenfork__record *clone,
+                            const struct xenfork__record_disk *disk)
 {
     const char *file = file_of(disk->path);
 
@@ -136,7 +138,7 @@ static int check_disk(xenfork_ctx *ctx, const struct xenfork__record *clone,
 }
 
 /* Correct a disk's path where a killed detach has changed only our record. */
-static int correct_disk(struct start *start,
+static int correct_path(struct start *start,
                         const struct xenfork__config *config,
                         const struct xenfork__record_disk *disk)
 {
@@ -184,7 +186,7 @@ static int load_config(struct start *start, uint32_t flags)
         (rc = xenfork__xen_config_parse(start->ctx, start->json, &config)) < 0)
         return rc;
     for (i = 0; i < start->clone->disk_count && rc >= 0; i++)
-        rc = correct_disk(start, config, &start->clone->disks[i]);
+        rc = correct_path(start, config, &start->clone->disks[i]);
     for (i = 0; i < config->disk_count && rc >= 0; i++)
         if (!(flags & XENFORK_START_LEFT))
             rc = xenfork__shared_check_start(start->ctx, start->clone,
@@ -193,7 +195,7 @@ static int load_config(struct start *start, uint32_t flags)
     return rc;
 }
 
-static int say_yes(xenfork_ctx *ctx, const char *name)
+static int advise_start(xenfork_ctx *ctx, const char *name)
 {
     return xenfork__remedy(ctx,
                            "make sure that nothing else uses its disks; then "
@@ -201,23 +203,24 @@ static int say_yes(xenfork_ctx *ctx, const char *name)
                            name);
 }
 
-static int check(struct start *start, const char *name, uint32_t flags)
+static int check_start(struct start *start, const char *name, uint32_t flags)
 {
     xenfork_ctx *ctx = start->ctx;
     const struct xenfork__record *clone;
     uint32_t i;
     int rc;
 
-    if ((rc = xenfork__recover_others(ctx)) < 0 || (rc = take(start, name)) < 0)
+    if ((rc = xenfork__recover_others(ctx)) < 0 ||
+        (rc = lock_stopped(start, name)) < 0)
         return rc;
     clone = start->clone;
     if ((rc = check_no_domain(ctx, clone)) < 0 ||
-        (rc = check_name(ctx, clone)) < 0 ||
+        (rc = check_name_free(ctx, clone)) < 0 ||
         (!(flags & XENFORK_START_LEFT) &&
-         (rc = xenfork__leave_check(ctx, clone, say_yes)) < 0))
+         (rc = xenfork__leave_check(ctx, clone, advise_start)) < 0))
         return rc;
     for (i = 0; i < clone->disk_count && rc >= 0; i++)
-        rc = check_disk(ctx, clone, &clone->disks[i]);
+        rc = check_clone_disk(ctx, clone, &clone->disks[i]);
     if (rc < 0 || (rc = load_config(start, flags)) < 0)
         return rc;
     rc = xenfork__xen_check_memory(ctx, start->json, XENFORK_DOMID_NONE);
@@ -227,7 +230,7 @@ static int check(struct start *start, const char *name, uint32_t flags)
                : rc;
 }
 
-static int begin(struct start *start)
+static int begin_start(struct start *start)
 {
     xenfork_ctx *ctx = start->ctx;
     int rc;
@@ -254,12 +257,12 @@ static int hold_nics(const struct start *start)
     return rc;
 }
 
-static int make(struct start *start)
+static int make_domain(struct start *start)
 {
     xenfork_ctx *ctx = start->ctx;
     int rc;
 
-    if ((rc = begin(start)) < 0 ||
+    if ((rc = begin_start(start)) < 0 ||
         (rc = xenfork__xen_create(ctx, start->json,
                                   xenfork__journal_id(start->journal),
                                   &start->domid)) < 0)
@@ -286,8 +289,8 @@ XENFORK_API int xenfork_clone_start(xenfork_ctx *ctx, const char *name,
     if (!name || !domid_out || (flags & ~XENFORK_START_LEFT))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "no name or no domid, or flags");
-    if ((rc = check(&start, name, flags)) == 0)
-        rc = make(&start);
+    if ((rc = check_start(&start, name, flags)) == 0)
+        rc = make_domain(&start);
     if (rc < 0 && start.journal)
         rc = xenfork__source_undo(ctx, start.journal, rc);
     if (rc == 0)

@@ -99,8 +99,8 @@ static bool has_uuid(const char *text, const uint8_t wanted[16])
  * is being started; is_clone_out: or about a clone that was being made, by a
  * process that may live, and is not waited for.
  */
-static bool is_about(xenfork_ctx *ctx, const char *id, const uint8_t uuid[16],
-                     bool *is_clone_out)
+static bool is_journal_about(xenfork_ctx *ctx, const char *id,
+                             const uint8_t uuid[16], bool *is_clone_out)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *clone;
@@ -130,7 +130,7 @@ int xenfork__journals_settle(xenfork_ctx *ctx, const uint8_t uuid[16])
     if (rc < 0)
         return rc;
     for (i = 0; i < count && rc >= 0; i++)
-        if (is_about(ctx, ids[i], uuid, &is_clone))
+        if (is_journal_about(ctx, ids[i], uuid, &is_clone))
             rc = xenfork__journal_recover(ctx, ids[i], !is_clone);
     xenfork__names_free(ids, count);
     return rc;
@@ -157,8 +157,8 @@ static int add_left(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
     return rc;
 }
 
-static int describe(xenfork_ctx *ctx, const char *id,
-                    struct xenfork__record *record)
+static int describe_journal(xenfork_ctx *ctx, const char *id,
+                            struct xenfork__record *record)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *reason = NULL;
@@ -182,8 +182,8 @@ static int describe(xenfork_ctx *ctx, const char *id,
  * Load a journal.  NOTFOUND, not logged: its owner lives, or it is not a
  * journal any more.
  */
-static int load_one(xenfork_ctx *ctx, const char *id,
-                    struct xenfork__record **record_out)
+static int load_stuck(xenfork_ctx *ctx, const char *id,
+                      struct xenfork__record **record_out)
 {
     cleanup_record struct xenfork__record *record = calloc(1, sizeof(*record));
     struct xenfork__lock *lock = NULL;
@@ -199,7 +199,7 @@ static int load_one(xenfork_ctx *ctx, const char *id,
     xenfork__lock_drop(lock);
     if (rc < 0)
         return rc == XENFORK_E_BUSY ? XENFORK_E_NOTFOUND : rc;
-    rc = describe(ctx, id, record);
+    rc = describe_journal(ctx, id, record);
     if (rc == 0)
         *record_out = steal_ptr(record);
     return rc;
@@ -219,7 +219,7 @@ int xenfork__journals_load(xenfork_ctx *ctx,
     if (!all.records)
         rc = xenfork__nomem(ctx);
     for (i = 0; i < count && rc >= 0; i++) {
-        rc = load_one(ctx, ids[i], &all.records[all.count]);
+        rc = load_stuck(ctx, ids[i], &all.records[all.count]);
         all.count += rc == 0;
         if (rc == XENFORK_E_NOTFOUND)
             rc = 0;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static bool is_ours(uid_t uid)
+static bool is_owner_ours(uid_t uid)
 {
     return uid == 0 || uid == geteuid();
 }
@@ -20,11 +20,12 @@ static bool is_safe(const struct stat *st, bool is_above)
 
     if (st->st_gid != 0 && st->st_gid != getegid())
         others |= S_IWGRP;
-    return is_ours(st->st_uid) &&
+    return is_owner_ours(st->st_uid) &&
            (!(st->st_mode & others) || (is_above && st->st_mode & S_ISVTX));
 }
 
-static int refuse(xenfork_ctx *ctx, const char *dir, const struct stat *st)
+static int refuse_folder(xenfork_ctx *ctx, const char *dir,
+                         const struct stat *st)
 {
     xenfork__miss(
         ctx, XENFORK_E_DISK,
@@ -52,7 +53,7 @@ int xenfork__folder_check(xenfork_ctx *ctx, const char *dir)
             return xenfork__miss(ctx, XENFORK_E_DISK, "cannot examine %s: %s",
                                  real, strerror(errno));
         if (!is_safe(&st, is_above))
-            return refuse(ctx, real[0] ? real : "/", &st);
+            return refuse_folder(ctx, real[0] ? real : "/", &st);
         is_above = true;
         slash = strrchr(real, '/');
         if (!slash || !real[1])

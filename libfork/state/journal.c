@@ -16,7 +16,7 @@ void xenfork__journal_free(xenfork_ctx *ctx, struct xenfork__journal *journal)
     free(journal);
 }
 
-static int save(xenfork_ctx *ctx, struct xenfork__journal *journal)
+static int write_journal(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     return xenfork__keyfile_write(ctx, journal->path, journal->keyfile);
 }
@@ -70,7 +70,7 @@ int xenfork__journal_begin(xenfork_ctx *ctx,
     if ((rc = xenfork__keyfile_new(ctx, &journal->keyfile)) < 0 ||
         (rc = xenfork__keyfile_set(ctx, journal->keyfile, "boot", ctx->boot)) <
             0 ||
-        (rc = save(ctx, journal)) < 0) {
+        (rc = write_journal(ctx, journal)) < 0) {
         unlink(journal->path);
         xenfork__journal_free(ctx, journal);
         return rc;
@@ -84,7 +84,7 @@ const char *xenfork__journal_id(const struct xenfork__journal *journal)
     return journal->id;
 }
 
-static int set_uuid(xenfork_ctx *ctx, struct xenfork__journal *journal,
+static int put_uuid(xenfork_ctx *ctx, struct xenfork__journal *journal,
                     const char *key, const uint8_t uuid[16])
 {
     char text[XENFORK__UUID_CHARS];
@@ -99,21 +99,21 @@ int xenfork__journal_source(xenfork_ctx *ctx, struct xenfork__journal *journal,
 {
     int rc;
 
-    if ((rc = set_uuid(ctx, journal, "source", uuid)) < 0 ||
+    if ((rc = put_uuid(ctx, journal, "source", uuid)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.domid",
                                        domid)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile,
                                        "source.was_paused", was_paused)) < 0)
         return rc;
-    return save(ctx, journal);
+    return write_journal(ctx, journal);
 }
 
 int xenfork__journal_image(xenfork_ctx *ctx, struct xenfork__journal *journal,
                            const uint8_t uuid[16])
 {
-    int rc = set_uuid(ctx, journal, "image", uuid);
+    int rc = put_uuid(ctx, journal, "image", uuid);
 
-    return rc < 0 ? rc : save(ctx, journal);
+    return rc < 0 ? rc : write_journal(ctx, journal);
 }
 
 int xenfork__journal_claim(xenfork_ctx *ctx, struct xenfork__journal *journal,
@@ -121,11 +121,11 @@ int xenfork__journal_claim(xenfork_ctx *ctx, struct xenfork__journal *journal,
 {
     int rc;
 
-    if ((rc = set_uuid(ctx, journal, "claim.image", image)) < 0 ||
+    if ((rc = put_uuid(ctx, journal, "claim.image", image)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "claim.max_pages",
                                        max_pages)) < 0)
         return rc;
-    return save(ctx, journal);
+    return write_journal(ctx, journal);
 }
 
 int xenfork__journal_reserve(xenfork_ctx *ctx, struct xenfork__journal *journal,
@@ -133,11 +133,11 @@ int xenfork__journal_reserve(xenfork_ctx *ctx, struct xenfork__journal *journal,
 {
     int rc;
 
-    if ((rc = set_uuid(ctx, journal, "reserve", uuid)) < 0 ||
+    if ((rc = put_uuid(ctx, journal, "reserve", uuid)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "reserve.pages",
                                        pages)) < 0)
         return rc;
-    return save(ctx, journal);
+    return write_journal(ctx, journal);
 }
 
 int xenfork__journal_publishing(xenfork_ctx *ctx,
@@ -146,7 +146,7 @@ int xenfork__journal_publishing(xenfork_ctx *ctx,
     int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.published",
                                       true);
 
-    return rc < 0 ? rc : save(ctx, journal);
+    return rc < 0 ? rc : write_journal(ctx, journal);
 }
 
 int xenfork__journal_pausing(xenfork_ctx *ctx, struct xenfork__journal *journal)
@@ -154,7 +154,7 @@ int xenfork__journal_pausing(xenfork_ctx *ctx, struct xenfork__journal *journal)
     int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.pausing",
                                       true);
 
-    return rc < 0 ? rc : save(ctx, journal);
+    return rc < 0 ? rc : write_journal(ctx, journal);
 }
 
 int xenfork__journal_logging(xenfork_ctx *ctx, struct xenfork__journal *journal)
@@ -208,7 +208,7 @@ int xenfork__journal_freezing(xenfork_ctx *ctx,
     int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.freezing",
                                       true);
 
-    return rc < 0 ? rc : save(ctx, journal);
+    return rc < 0 ? rc : write_journal(ctx, journal);
 }
 
 static int set_suspended(xenfork_ctx *ctx, struct xenfork__journal *journal,
@@ -221,7 +221,7 @@ static int set_suspended(xenfork_ctx *ctx, struct xenfork__journal *journal,
         (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.stopped",
                                        is_stopped)) < 0)
         return rc;
-    return save(ctx, journal);
+    return write_journal(ctx, journal);
 }
 
 int xenfork__journal_suspending(xenfork_ctx *ctx,
@@ -235,9 +235,9 @@ int xenfork__journal_resumed(xenfork_ctx *ctx, struct xenfork__journal *journal)
     return set_suspended(ctx, journal, false, false);
 }
 
-static int put_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                    const char *operation, const char *driver,
-                    const struct xenfork__journal_disk *disk)
+static int put_disk_keys(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                         const char *operation, const char *driver,
+                         const struct xenfork__journal_disk *disk)
 {
     uint32_t n = journal->disks;
     int rc;
@@ -257,13 +257,13 @@ static int put_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,
     return 0;
 }
 
-static int add_disk(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                    const char *operation, const char *driver,
-                    const struct xenfork__journal_disk *disk)
+static int add_disk_entry(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                          const char *operation, const char *driver,
+                          const struct xenfork__journal_disk *disk)
 {
-    int rc = put_disk(ctx, journal, operation, driver, disk);
+    int rc = put_disk_keys(ctx, journal, operation, driver, disk);
 
-    return rc < 0 ? rc : save(ctx, journal);
+    return rc < 0 ? rc : write_journal(ctx, journal);
 }
 
 int xenfork__journal_snapshot(xenfork_ctx *ctx,
@@ -271,13 +271,14 @@ int xenfork__journal_snapshot(xenfork_ctx *ctx,
                               const char *driver,
                               const struct xenfork__journal_disk *disk)
 {
-    return add_disk(ctx, journal, XENFORK__JOURNAL_SNAPSHOT, driver, disk);
+    return add_disk_entry(ctx, journal, XENFORK__JOURNAL_SNAPSHOT, driver,
+                          disk);
 }
 
 int xenfork__journal_overlay(xenfork_ctx *ctx, struct xenfork__journal *journal,
                              const char *driver, const char *path)
 {
-    return put_disk(
+    return put_disk_keys(
         ctx, journal, XENFORK__JOURNAL_OVERLAY, driver,
         &(struct xenfork__journal_disk){.path = path, .vdev = "", .from = ""});
 }
@@ -286,7 +287,7 @@ int xenfork__journal_detach(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const char *driver,
                             const struct xenfork__journal_disk *disk)
 {
-    return add_disk(ctx, journal, XENFORK__JOURNAL_DETACH, driver, disk);
+    return add_disk_entry(ctx, journal, XENFORK__JOURNAL_DETACH, driver, disk);
 }
 
 int xenfork__journal_clone(xenfork_ctx *ctx, struct xenfork__journal *journal,
@@ -319,15 +320,15 @@ int xenfork__journal_clone(xenfork_ctx *ctx, struct xenfork__journal *journal,
 
 int xenfork__journal_chosen(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
-    return save(ctx, journal);
+    return write_journal(ctx, journal);
 }
 
 int xenfork__journal_start(xenfork_ctx *ctx, struct xenfork__journal *journal,
                            const uint8_t uuid[16])
 {
-    int rc = set_uuid(ctx, journal, "start", uuid);
+    int rc = put_uuid(ctx, journal, "start", uuid);
 
-    return rc < 0 ? rc : save(ctx, journal);
+    return rc < 0 ? rc : write_journal(ctx, journal);
 }
 
 /*

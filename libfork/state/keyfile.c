@@ -46,8 +46,8 @@ void xenfork__keyfile_free(struct xenfork__keyfile *keyfile)
     free(keyfile);
 }
 
-static struct pair *find(const struct xenfork__keyfile *keyfile,
-                         const char *key)
+static struct pair *find_pair(const struct xenfork__keyfile *keyfile,
+                              const char *key)
 {
     size_t i;
 
@@ -60,7 +60,7 @@ static struct pair *find(const struct xenfork__keyfile *keyfile,
 const char *xenfork__keyfile_get(const struct xenfork__keyfile *keyfile,
                                  const char *key)
 {
-    const struct pair *p = find(keyfile, key);
+    const struct pair *p = find_pair(keyfile, key);
 
     return p ? p->value : NULL;
 }
@@ -101,7 +101,7 @@ int xenfork__keyfile_set(xenfork_ctx *ctx, struct xenfork__keyfile *keyfile,
 {
     cleanup_free char *k = strdup(key);
     cleanup_free char *v = strdup(value);
-    struct pair *p = find(keyfile, key);
+    struct pair *p = find_pair(keyfile, key);
 
     if (!k || !v)
         return xenfork__nomem(ctx);
@@ -155,7 +155,7 @@ static bool unescape(char *text)
     return true;
 }
 
-static int parse_line(xenfork_ctx *ctx, const char *path, char *line,
+static int parse_pair(xenfork_ctx *ctx, const char *path, char *line,
                       struct xenfork__keyfile *keyfile)
 {
     char *value = strchr(line, ' ');
@@ -164,14 +164,14 @@ static int parse_line(xenfork_ctx *ctx, const char *path, char *line,
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "malformed line in %s",
                              path);
     *value++ = '\0';
-    if (!unescape(value) || find(keyfile, line))
+    if (!unescape(value) || find_pair(keyfile, line))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
                              "malformed value of %s in %s", line, path);
     return xenfork__keyfile_set(ctx, keyfile, line, value);
 }
 
-static int parse(xenfork_ctx *ctx, const char *path, char *text,
-                 struct xenfork__keyfile *keyfile)
+static int parse_keyfile(xenfork_ctx *ctx, const char *path, char *text,
+                         struct xenfork__keyfile *keyfile)
 {
     char *save = NULL;
     char *line = strtok_r(text, "\n", &save);
@@ -181,7 +181,7 @@ static int parse(xenfork_ctx *ctx, const char *path, char *text,
         return xenfork__fail(ctx, XENFORK_E_STATE, 0,
                              "%s is not a record of this version", path);
     while ((line = strtok_r(NULL, "\n", &save))) {
-        rc = parse_line(ctx, path, line, keyfile);
+        rc = parse_pair(ctx, path, line, keyfile);
         if (rc < 0)
             return rc;
     }
@@ -231,7 +231,7 @@ int xenfork__keyfile_read(xenfork_ctx *ctx, const char *path,
     rc = xenfork__keyfile_new(ctx, &keyfile);
     if (rc < 0)
         return rc;
-    rc = parse(ctx, path, text, keyfile);
+    rc = parse_keyfile(ctx, path, text, keyfile);
     if (rc < 0) {
         xenfork__keyfile_free(keyfile);
         return rc;

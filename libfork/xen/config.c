@@ -123,8 +123,9 @@ static int type_of(const libxl_domain_config *from)
     }
 }
 
-static int convert(xenfork_ctx *ctx, uint32_t domid, libxl_domain_config *from,
-                   struct xenfork__config **config_out)
+static int convert_config(xenfork_ctx *ctx, uint32_t domid,
+                          libxl_domain_config *from,
+                          struct xenfork__config **config_out)
 {
     cleanup_config struct xenfork__config *config = calloc(1, sizeof(*config));
     const libxl_domain_build_info *b = &from->b_info;
@@ -150,7 +151,7 @@ static int convert(xenfork_ctx *ctx, uint32_t domid, libxl_domain_config *from,
     return 0;
 }
 
-static libxl_disk_backend backend_of(const char *kind)
+static libxl_disk_backend backend_kind(const char *kind)
 {
     static const struct {
         const char *kind; /* libxl__device_kind, in the backend's path */
@@ -180,8 +181,8 @@ static libxl_device_disk *disk_by_vdev(libxl_domain_config *config,
     return NULL;
 }
 
-static void correct_disk(xenfork_ctx *ctx, uint32_t domid, const char *devid,
-                         libxl_domain_config *config)
+static void correct_served_path(xenfork_ctx *ctx, uint32_t domid,
+                                const char *devid, libxl_domain_config *config)
 {
     cleanup_free char *vdev = xenfork__xs_read(
         ctx, XBT_NULL, "/libxl/%u/device/vbd/%s/dev", domid, devid);
@@ -198,7 +199,7 @@ static void correct_disk(xenfork_ctx *ctx, uint32_t domid, const char *devid,
     disk = disk_by_vdev(config, vdev);
     if (!disk)
         return;
-    disk->backend = backend_of(kind);
+    disk->backend = backend_kind(kind);
     disk->backend_domid = server;
     free(disk->backend_domname);
     disk->backend_domname = NULL;
@@ -219,7 +220,7 @@ static void correct_disks(xenfork_ctx *ctx, uint32_t domid,
         ctx, &count, "/libxl/%u/device/vbd", domid);
 
     for (i = 0; devids && i < count; i++)
-        correct_disk(ctx, domid, devids[i], config);
+        correct_served_path(ctx, domid, devids[i], config);
 }
 
 int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
@@ -245,7 +246,7 @@ int xenfork__xen_config_get(xenfork_ctx *ctx, uint32_t domid,
                            domid, r);
     } else {
         correct_disks(ctx, domid, &config);
-        rc = convert(ctx, domid, &config, config_out);
+        rc = convert_config(ctx, domid, &config, config_out);
     }
     libxl_domain_config_dispose(&config);
     return rc;
@@ -263,7 +264,7 @@ int xenfork__xen_config_parse(xenfork_ctx *ctx, const char *json,
         rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
                            "cannot read a stored configuration (libxl: %d)", r);
     else
-        rc = convert(ctx, XENFORK_DOMID_NONE, &config, config_out);
+        rc = convert_config(ctx, XENFORK_DOMID_NONE, &config, config_out);
     libxl_domain_config_dispose(&config);
     return rc;
 }

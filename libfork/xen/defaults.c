@@ -39,8 +39,8 @@ static int action_of(libxl_action_on_shutdown action)
     }
 }
 
-static int convert(xenfork_ctx *ctx, libxl_domain_config *from,
-                   struct host_config **config_out)
+static int convert_defaults(xenfork_ctx *ctx, libxl_domain_config *from,
+                            struct host_config **config_out)
 {
     struct host_config *config = calloc(1, sizeof(*config));
     int i;
@@ -82,7 +82,7 @@ int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
                            "cannot get the configuration of domain %u "
                            "(libxl: %d)",
                            domid, r)
-           : convert(ctx, &config, config_out);
+           : convert_defaults(ctx, &config, config_out);
     libxl_domain_config_dispose(&config);
     return rc;
 }

@@ -11,7 +11,7 @@
 #define LIST_BATCH 64U
 #define WATCH_PATH "@releaseDomain"
 
-static void describe(const xc_domaininfo_t *xc, struct xenfork__dominfo *info)
+static void fill_info(const xc_domaininfo_t *xc, struct xenfork__dominfo *info)
 {
     info->domid = xc->domain;
     memcpy(info->uuid, xc->handle, sizeof(info->uuid));
@@ -33,7 +33,8 @@ static void describe(const xc_domaininfo_t *xc, struct xenfork__dominfo *info)
  * List one domain: xc_domain_getinfo() is gone in 4.18, its successor is not in
  * 4.17.  Gives the next domain when there is no such one.
  */
-static int find(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *xc_out)
+static int list_domain(xenfork_ctx *ctx, uint32_t domid,
+                       xc_domaininfo_t *xc_out)
 {
     int r = xc_domain_getinfolist(ctx->xen->xch, domid, 1, xc_out);
 
@@ -51,10 +52,10 @@ int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,
     xc_domaininfo_t xc;
     int rc;
 
-    rc = find(ctx, domid, &xc);
+    rc = list_domain(ctx, domid, &xc);
     if (rc < 0)
         return rc;
-    describe(&xc, info_out);
+    fill_info(&xc, info_out);
     return 0;
 }
 
@@ -197,7 +198,7 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
     xc_domaininfo_t xc;
     int r, rc;
 
-    rc = find(ctx, domid, &xc);
+    rc = list_domain(ctx, domid, &xc);
     if (rc == XENFORK_E_NOTFOUND)
         return 0;
     if (rc < 0)
@@ -214,7 +215,7 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
     r = libxl_domain_destroy(ctx->xen->xl, domid, &op.how);
     r = xenfork__op_wait(ctx, &op, r);
     /* Another may have been faster. */
-    if (r && find(ctx, domid, &xc) == XENFORK_E_NOTFOUND)
+    if (r && list_domain(ctx, domid, &xc) == XENFORK_E_NOTFOUND)
         return 0;
     if (r)
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,
@@ -359,7 +360,7 @@ int xenfork__xen_can_share(xenfork_ctx *ctx, uint32_t domid)
     rc = probe_hypervisor(ctx);
     if (rc < 0)
         return rc;
-    rc = find(ctx, domid, &xc);
+    rc = list_domain(ctx, domid, &xc);
     if (rc < 0)
         return rc;
     /* mem_sharing_control() refuses such a domain with ENODEV. */

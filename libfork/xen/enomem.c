@@ -113,7 +113,7 @@ void xenfork__host_rings_close(struct host_rings *rings)
     free(rings);
 }
 
-static struct ring *find(const struct host_rings *rings, uint32_t domid)
+static struct ring *find_ring(const struct host_rings *rings, uint32_t domid)
 {
     struct ring *ring = rings->first;
 
@@ -124,7 +124,7 @@ static struct ring *find(const struct host_rings *rings, uint32_t domid)
 
 bool xenfork__host_ring_has(const struct host_rings *rings, uint32_t domid)
 {
-    return find(rings, domid);
+    return find_ring(rings, domid);
 }
 
 /* Take an old ring away; its vCPUs go on waiting. */
@@ -157,7 +157,7 @@ static int enable(xenfork_ctx *ctx, struct ring *ring, uint32_t *remote_out)
 }
 
 /* Let the domain own one page more, if it owns all that it may. */
-static int make_room(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
+static int allow_page(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
 {
     return info->private_pages < info->max_pages
                ? 0
@@ -169,7 +169,7 @@ static int make_room(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
  * Begin at our end, where Xen has begun at its own, with 0.  The guest may have
  * written to the page until a moment ago: what Xen is to take must not be its.
  */
-static void begin(struct ring *ring)
+static void clear_indices(struct ring *ring)
 {
     vm_event_sring_t *sring = ring->page;
 
@@ -181,7 +181,8 @@ static void begin(struct ring *ring)
 }
 
 /* Put the page in, have Xen take it for a ring, and take it out again. */
-static int set_up(xenfork_ctx *ctx, struct host_rings *rings, struct ring *ring)
+static int set_up_ring(xenfork_ctx *ctx, struct host_rings *rings,
+                       struct ring *ring)
 {
     xc_interface *xch = ctx->xen->xch;
     xen_pfn_t gfn = RING_GFN;
@@ -208,7 +209,7 @@ static int set_up(xenfork_ctx *ctx, struct host_rings *rings, struct ring *ring)
         e = errno;
     if (e)
         return e;
-    begin(ring);
+    clear_indices(ring);
     port = xenevtchn_bind_interdomain(rings->evtchn, ring->domid, remote);
     if (port < 0)
         return errno;
@@ -224,7 +225,7 @@ int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
     int rc = xenfork__xen_info(ctx, domid, &info);
     int e;
 
-    if (rc < 0 || (rc = make_room(ctx, &info)) < 0)
+    if (rc < 0 || (rc = allow_page(ctx, &info)) < 0)
         return rc;
     /* Before it is there: the next listener finds it by this. */
     if (!xenfork__xs_write(ctx, XBT_NULL, "1", NOTE, domid))
@@ -235,7 +236,7 @@ int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
         return xenfork__nomem(ctx);
     ring->domid = domid;
     ring->vcpus = info.max_vcpus < MAX_VCPUS ? info.max_vcpus : MAX_VCPUS;
-    e = set_up(ctx, rings, ring);
+    e = set_up_ring(ctx, rings, ring);
     if (e) {
         disable_old(ctx, domid);
         free_ring(rings, ring);
@@ -302,7 +303,7 @@ int xenfork__host_rings_event(struct host_rings *rings, uint32_t *domid_out)
 
 bool xenfork__host_ring_waits(const struct host_rings *rings, uint32_t domid)
 {
-    struct ring *ring = find(rings, domid);
+    struct ring *ring = find_ring(rings, domid);
 
     if (ring)
         consume(ring);
@@ -321,7 +322,7 @@ static bool push(xenfork_ctx *ctx, struct ring *ring)
 int xenfork__host_ring_answer(xenfork_ctx *ctx, struct host_rings *rings,
                               uint32_t domid)
 {
-    struct ring *ring = find(rings, domid);
+    struct ring *ring = find_ring(rings, domid);
     vm_event_response_t response = {.version = VM_EVENT_INTERFACE_VERSION,
                                     .reason = VM_EVENT_REASON_MEM_SHARING,
                                     .flags = VM_EVENT_FLAG_VCPU_PAUSED};

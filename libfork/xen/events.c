@@ -19,7 +19,7 @@ int xenfork__host_fd(xenfork_ctx *ctx)
     return xs_fileno(ctx->xen->xs);
 }
 
-static int watch(xenfork_ctx *ctx, const char *path, const char *token)
+static int watch_path(xenfork_ctx *ctx, const char *path, const char *token)
 {
     if (!xs_watch(ctx->xen->xs, path, token) && errno != EEXIST)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
@@ -29,9 +29,9 @@ static int watch(xenfork_ctx *ctx, const char *path, const char *token)
 
 int xenfork__host_watch(xenfork_ctx *ctx)
 {
-    int rc = watch(ctx, "@releaseDomain", TOKEN_DOMAINS);
+    int rc = watch_path(ctx, "@releaseDomain", TOKEN_DOMAINS);
 
-    return rc < 0 ? rc : watch(ctx, "@introduceDomain", TOKEN_DOMAINS);
+    return rc < 0 ? rc : watch_path(ctx, "@introduceDomain", TOKEN_DOMAINS);
 }
 
 struct guest_watch {
@@ -51,8 +51,8 @@ int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid)
     int rc;
 
     guest_watch(domid, &w);
-    rc = watch(ctx, w.asked, w.token);
-    return rc < 0 ? rc : watch(ctx, w.dir, w.token);
+    rc = watch_path(ctx, w.asked, w.token);
+    return rc < 0 ? rc : watch_path(ctx, w.dir, w.token);
 }
 
 /* xenstored drops no watch with the domain it is about. */
@@ -69,7 +69,7 @@ void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid)
  * Tell whether it is the key itself, or a node above it; the guest makes other
  * keys, too.
  */
-static bool is_about(const char *path, const char *key)
+static bool is_above(const char *path, const char *key)
 {
     return !strncmp(key, path, strlen(path));
 }
@@ -81,9 +81,9 @@ static uint32_t events_of(const char *path, uint32_t domid)
     snprintf(asked, sizeof(asked), ASKED_KEY, domid);
     snprintf(freeze, sizeof(freeze), FREEZE_KEY, domid);
     snprintf(ack, sizeof(ack), ACK_KEY, domid);
-    return (is_about(path, freeze) ? HOST_EVENT_REQUEST : 0) |
-           (is_about(path, ack) ? HOST_EVENT_ACK : 0) |
-           (is_about(path, asked) ? HOST_EVENT_ASKED : 0) | HOST_EVENT_OTHER;
+    return (is_above(path, freeze) ? HOST_EVENT_REQUEST : 0) |
+           (is_above(path, ack) ? HOST_EVENT_ACK : 0) |
+           (is_above(path, asked) ? HOST_EVENT_ASKED : 0) | HOST_EVENT_OTHER;
 }
 
 int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,

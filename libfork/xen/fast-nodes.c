@@ -30,7 +30,7 @@ struct at {
     uint32_t t, domid;
 };
 
-static void put(const struct at *at, const char *name, const char *value)
+static void put_node(const struct at *at, const char *name, const char *value)
 {
     xenfork__pipe_write(at->ctx, at->t, value, DOM "/%s", at->domid, name);
 }
@@ -40,7 +40,7 @@ static void put_number(const struct at *at, const char *name, uint64_t value)
     char text[24];
 
     snprintf(text, sizeof(text), "%" PRIu64, value);
-    put(at, name, text);
+    put_node(at, name, text);
 }
 
 /* Make an empty node that the guest writes. */
@@ -110,8 +110,8 @@ static void put_vcpus(const struct at *at, const libxl_domain_build_info *b)
 
     for (i = 0; i < b->max_vcpus; i++) {
         snprintf(name, sizeof(name), "cpu/%d/availability", i);
-        put(at, name,
-            libxl_bitmap_test(&b->avail_vcpus, i) ? "online" : "offline");
+        put_node(at, name,
+                 libxl_bitmap_test(&b->avail_vcpus, i) ? "online" : "offline");
     }
 }
 
@@ -127,15 +127,15 @@ static void put_domain(const struct at *at,
     xenfork__uuid_print(libxl_uuid_bytearray_const(&c->uuid), uuid);
     snprintf(vm, sizeof(vm), "/vm/%s", uuid);
     put_folders(at, uuid);
-    put(at, "vm", vm);
-    put(at, "name", c->name);
+    put_node(at, "vm", vm);
+    put_node(at, "name", c->name);
     xenfork__pipe_write(ctx, t, c->name, "%s/name", vm);
     xenfork__pipe_write(ctx, t, uuid, "%s/uuid", vm);
     put_times(at, uuid);
     put_pairs(at, c->xsdata, "");
     put_pairs(at, c->platformdata, "platform/");
-    put(at, "control/platform-feature-multiprocessor-suspend", "1");
-    put(at, "control/platform-feature-xs_reset_watches", "1");
+    put_node(at, "control/platform-feature-multiprocessor-suspend", "1");
+    put_node(at, "control/platform-feature-xs_reset_watches", "1");
     put_number(at, "memory/static-max", b->max_memkb);
     put_number(at, "memory/target", b->target_memkb);
     put_number(at, "memory/videoram", b->video_memkb);
@@ -181,8 +181,8 @@ static void put_libxl(const struct device *d, const char *name,
 }
 
 /* Put a node of the backend; libxl has a copy, which it trusts. */
-static void put_back(const struct device *d, const char *name,
-                     const char *value)
+static void put_backend(const struct device *d, const char *name,
+                        const char *value)
 {
     put_back_only(d, name, value);
     put_libxl(d, name, value);
@@ -199,10 +199,10 @@ static void put_device(const struct device *d, const char *frontend)
     xenfork__pipe_mkdir(d->at->ctx, d->at->t, "%s", backend);
     xenfork__pipe_permit(d->at->ctx, d->at->t, 0, domid, "%s", backend);
     put_libxl(d, "backend", backend);
-    put_back(d, "frontend", frontend);
-    put_back(d, "frontend-id", text);
-    put_back(d, "online", "1");
-    put_back(d, "state", "1"); /* XenbusStateInitialising */
+    put_backend(d, "frontend", frontend);
+    put_backend(d, "frontend-id", text);
+    put_backend(d, "online", "1");
+    put_backend(d, "state", "1"); /* XenbusStateInitialising */
 }
 
 static void put_console(const struct at *at,
@@ -213,16 +213,16 @@ static void put_console(const struct at *at,
 
     snprintf(path, sizeof(path), DOM "/console", at->domid);
     put_device(&d, path);
-    put_back(&d, "protocol", "vt100");
+    put_backend(&d, "protocol", "vt100");
     snprintf(path, sizeof(path), BACK, d.kind, at->domid, d.devid);
-    put(at, "console/backend", path);
-    put(at, "console/backend-id", "0");
+    put_node(at, "console/backend", path);
+    put_node(at, "console/backend-id", "0");
     xenfork__pipe_permit(at->ctx, at->t, at->domid, 0, DOM "/console/%s",
                          at->domid, "backend-id");
-    put(at, "console/limit", LIMIT);
-    put(at, "console/type", "xenconsoled");
-    put(at, "console/output", "pty");
-    put(at, "console/tty", "");
+    put_node(at, "console/limit", LIMIT);
+    put_node(at, "console/type", "xenconsoled");
+    put_node(at, "console/output", "pty");
+    put_node(at, "console/tty", "");
     put_number(at, "console/port", clone->console_port);
     put_number(at, "console/ring-ref", clone->console_gfn);
 }
@@ -254,7 +254,7 @@ static void put_script(const struct device *d, const char *script,
         script = otherwise;
     snprintf(path, sizeof(path), "%s%s",
              script[0] == '/' ? "" : XEN_SCRIPT_DIR "/", script);
-    put_back(d, "script", path);
+    put_backend(d, "script", path);
 }
 
 /* What block says that it has done; and block-fork. */
@@ -276,8 +276,8 @@ static void put_served(const struct device *d,
     put_back_only(d, "hotplug-status", "connected");
 }
 
-static void put_disk(const struct at *at, const libxl_device_disk *disk,
-                     const struct xenfork__served *served)
+static void put_vbd(const struct at *at, const libxl_device_disk *disk,
+                    const struct xenfork__served *served)
 {
     bool discards = libxl_defbool_is_default(disk->discard_enable)
                         ? disk->readwrite
@@ -293,18 +293,18 @@ static void put_disk(const struct at *at, const libxl_device_disk *disk,
     put_front(&d, "virtual-device", number);
     put_front(&d, "device-type", "disk");
     put_front(&d, "trusted", is_trusted ? "1" : "0");
-    put_back(&d, "params", disk->pdev_path);
+    put_backend(&d, "params", disk->pdev_path);
     put_script(&d, disk->script, "block");
-    put_back(&d, "removable", disk->removable ? "1" : "0");
-    put_back(&d, "bootable", "1");
-    put_back(&d, "dev", disk->vdev);
-    put_back(&d, "type", "phy");
-    put_back(&d, "mode", disk->readwrite ? "w" : "r");
-    put_back(&d, "device-type", "disk");
+    put_backend(&d, "removable", disk->removable ? "1" : "0");
+    put_backend(&d, "bootable", "1");
+    put_backend(&d, "dev", disk->vdev);
+    put_backend(&d, "type", "phy");
+    put_backend(&d, "mode", disk->readwrite ? "w" : "r");
+    put_backend(&d, "device-type", "disk");
     if (disk->direct_io_safe)
-        put_back(&d, "direct-io-safe", "1");
-    put_back(&d, "discard-enable", discards ? "1" : "0");
-    put_back(&d, "specification", "xen");
+        put_backend(&d, "direct-io-safe", "1");
+    put_backend(&d, "discard-enable", discards ? "1" : "0");
+    put_backend(&d, "specification", "xen");
     put_served(&d, served);
 }
 
@@ -316,7 +316,7 @@ static void put_rate(const struct device *d, const libxl_device_nic *nic)
         return;
     snprintf(text, sizeof(text), "%" PRIu64 ",%" PRIu32,
              nic->rate_bytes_per_interval, nic->rate_interval_usecs);
-    put_back(d, "rate", text);
+    put_backend(d, "rate", text);
 }
 
 static void put_nic(const struct at *at, const libxl_device_nic *nic)
@@ -338,18 +338,18 @@ static void put_nic(const struct at *at, const libxl_device_nic *nic)
     xenfork__pipe_permit(at->ctx, at->t, 0, at->domid,
                          DOM "/device/vif/%" PRIu32 "/mtu", at->domid, d.devid);
     put_script(&d, nic->script, "vif-bridge");
-    put_back(&d, "mac", mac);
+    put_backend(&d, "mac", mac);
     if (nic->ip)
-        put_back(&d, "ip", nic->ip);
+        put_backend(&d, "ip", nic->ip);
     if (nic->gatewaydev)
-        put_back(&d, "gatewaydev", nic->gatewaydev);
+        put_backend(&d, "gatewaydev", nic->gatewaydev);
     put_rate(&d, nic);
     if (mtu != XENFORK__FAST_MTU)
-        put_back(&d, "mtu", text);
-    put_back(&d, "bridge", xenfork__fast_bridge(nic));
-    put_back(&d, "handle", handle);
-    put_back(&d, "type", "vif");
-    put_back(&d, "hotplug-status", ""); /* netback waits for the script */
+        put_backend(&d, "mtu", text);
+    put_backend(&d, "bridge", xenfork__fast_bridge(nic));
+    put_backend(&d, "handle", handle);
+    put_backend(&d, "type", "vif");
+    put_backend(&d, "hotplug-status", ""); /* netback waits for the script */
 }
 
 void xenfork__fast_nodes(xenfork_ctx *ctx, uint32_t transaction,
@@ -363,7 +363,7 @@ void xenfork__fast_nodes(xenfork_ctx *ctx, uint32_t transaction,
     put_domain(&at, clone);
     put_console(&at, clone);
     for (i = 0; i < config->num_disks; i++)
-        put_disk(&at, &config->disks[i], &clone->disks[i]);
+        put_vbd(&at, &config->disks[i], &clone->disks[i]);
     for (i = 0; i < config->num_nics; i++)
         put_nic(&at, &config->nics[i]);
 }

@@ -269,8 +269,9 @@ int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
 }
 
 /* libxl__domain_make(), libxl__arch_domain_prepare_config() */
-static int make_domain(xenfork_ctx *ctx, const libxl_domain_config *config,
-                       uint32_t *domid_out)
+static int make_clone_domain(xenfork_ctx *ctx,
+                             const libxl_domain_config *config,
+                             uint32_t *domid_out)
 {
     const libxl_domain_create_info *c = &config->c_info;
     const libxl_domain_build_info *b = &config->b_info;
@@ -327,7 +328,8 @@ static int place_anywhere(xenfork_ctx *ctx, uint32_t domid, uint32_t vcpus)
     return r;
 }
 
-static int place(xenfork_ctx *ctx, libxl_domain_build_info *b, uint32_t domid)
+static int place_clone(xenfork_ctx *ctx, libxl_domain_build_info *b,
+                       uint32_t domid)
 {
     libxl_ctx *xl = ctx->xen->xl;
     int hard = b->num_vcpu_hard_affinity, soft = b->num_vcpu_soft_affinity;
@@ -350,8 +352,8 @@ static int place(xenfork_ctx *ctx, libxl_domain_build_info *b, uint32_t domid)
 }
 
 /* libxl__build_pre(), hvm_set_conf_params(); the rest comes by the fork. */
-static int equip(xenfork_ctx *ctx, libxl_domain_build_info *b,
-                 struct xenfork__fast_clone *clone)
+static int equip_clone(xenfork_ctx *ctx, libxl_domain_build_info *b,
+                       struct xenfork__fast_clone *clone)
 {
     xc_interface *xch = ctx->xen->xch;
     uint32_t domid = clone->domid;
@@ -364,7 +366,7 @@ static int equip(xenfork_ctx *ctx, libxl_domain_build_info *b,
     if (xc_set_paging_mempool_size(xch, domid, b->shadow_memkb << 10))
         return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
                              "domain %u: cannot get its page tables", domid);
-    if ((rc = place(ctx, b, domid)) < 0)
+    if ((rc = place_clone(ctx, b, domid)) < 0)
         return rc;
     store = xc_evtchn_alloc_unbound(xch, domid, 0);
     console = store < 0 ? -1 : xc_evtchn_alloc_unbound(xch, domid, 0);
@@ -409,8 +411,8 @@ int xenfork__xen_fast_create(xenfork_ctx *ctx, struct xenfork__plan *plan,
     clone->config = &configs->full;
     clone->disks = plan->disks;
     if ((rc = find_rings(ctx, image, clone)) < 0 ||
-        (rc = make_domain(ctx, &configs->full, &clone->domid)) < 0 ||
-        (rc = equip(ctx, &configs->full.b_info, clone)) < 0)
+        (rc = make_clone_domain(ctx, &configs->full, &clone->domid)) < 0 ||
+        (rc = equip_clone(ctx, &configs->full.b_info, clone)) < 0)
         return rc;
     e = xenfork__pipe_transact(ctx, xenfork__fast_nodes, clone);
     if (e)
@@ -422,7 +424,8 @@ int xenfork__xen_fast_create(xenfork_ctx *ctx, struct xenfork__plan *plan,
 }
 
 /* libxl__build_post(), and what libxc does when a stream is complete */
-static int introduce(xenfork_ctx *ctx, struct xenfork__plan_configs *configs)
+static int introduce_clone(xenfork_ctx *ctx,
+                           struct xenfork__plan_configs *configs)
 {
     const struct xenfork__fast_clone *clone = &configs->clone;
     libxl_domain_sched_params sched;
@@ -455,7 +458,7 @@ int xenfork__xen_fast_finish(xenfork_ctx *ctx, struct xenfork__plan *plan,
                              char **json_out)
 {
     struct xenfork__plan_configs *configs = plan->configs;
-    int rc = introduce(ctx, configs);
+    int rc = introduce_clone(ctx, configs);
 
     return rc < 0 ? rc
                   : xenfork__stored_write(ctx, configs->clone.domid,

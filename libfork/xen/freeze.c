@@ -16,7 +16,7 @@
  * A node below the guest's home inherits the home's permissions: dom0 owns
  * it, the guest may read it (construct_node(), tools/xenstored, 4.17).
  */
-static int put(xenfork_ctx *ctx, const char *path, const char *value)
+static int put_home_node(xenfork_ctx *ctx, const char *path, const char *value)
 {
     xenfork__xs_count(ctx, 1);
     if (!xs_write(ctx->xen->xs, XBT_NULL, path, value, strlen(value)))
@@ -33,7 +33,7 @@ int xenfork__xen_guest_role(xenfork_ctx *ctx, uint32_t domid, const char *role)
         path = NULL;
         return xenfork__nomem(ctx);
     }
-    return put(ctx, path, role);
+    return put_home_node(ctx, path, role);
 }
 
 int xenfork__xen_guest_answer(xenfork_ctx *ctx, uint32_t domid,
@@ -58,9 +58,9 @@ int xenfork__xen_guest_answer(xenfork_ctx *ctx, uint32_t domid,
         text_path = NULL;
     if (!path || !text_path)
         return xenfork__nomem(ctx);
-    if (error && (rc = put(ctx, text_path, error)) < 0)
+    if (error && (rc = put_home_node(ctx, text_path, error)) < 0)
         return rc;
-    return put(ctx, path, "0");
+    return put_home_node(ctx, path, "0");
 }
 
 int xenfork__xen_frozen_request(xenfork_ctx *ctx, uint32_t domid,
@@ -83,10 +83,10 @@ int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid)
     char path[48];
 
     snprintf(path, sizeof(path), "/libxl/%u/" XENFORK__MARK, domid);
-    return put(ctx, path, XENFORK__MARK_SUSPENDED);
+    return put_home_node(ctx, path, XENFORK__MARK_SUSPENDED);
 }
 
-static int watch(xenfork_ctx *ctx, char *path)
+static int watch_node(xenfork_ctx *ctx, char *path)
 {
     cleanup_free char *own = path;
 
@@ -105,8 +105,8 @@ int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid)
     char *path;
     int rc;
 
-    rc = watch(ctx, asprintf(&path, REQUEST, domid) < 0 ? NULL : path);
+    rc = watch_node(ctx, asprintf(&path, REQUEST, domid) < 0 ? NULL : path);
     if (rc < 0)
         return rc;
-    return watch(ctx, asprintf(&path, ROLE, domid) < 0 ? NULL : path);
+    return watch_node(ctx, asprintf(&path, ROLE, domid) < 0 ? NULL : path);
 }

@@ -17,8 +17,8 @@
 #define SAID_PATH  "/local/domain/%u/data/fork/%s"
 #define PATH_BYTES 64U
 
-static void put(xenfork_ctx *ctx, uint32_t t, uint32_t domid, const char *name,
-                const char *value)
+static void put_fork_node(xenfork_ctx *ctx, uint32_t t, uint32_t domid,
+                          const char *name, const char *value)
 {
     if (value)
         xenfork__pipe_write(ctx, t, value, FORK_PATH "/%s", domid, name);
@@ -43,12 +43,12 @@ static void put_all(xenfork_ctx *ctx, uint32_t t, const void *opaque)
     snprintf(index, sizeof(index), "%u", guest->index);
     xenfork__pipe_mkdir(ctx, t, FORK_PATH, domid);
     xenfork__pipe_permit(ctx, t, publication->own, domid, FORK_PATH, domid);
-    put(ctx, t, domid, "role", guest->role);
-    put(ctx, t, domid, "generation", guest->generation);
-    put(ctx, t, domid, "source", guest->source);
-    put(ctx, t, domid, "index", guest->source ? index : NULL);
-    put(ctx, t, domid, "source-macs", guest->source_macs);
-    put(ctx, t, domid, "entropy", guest->entropy);
+    put_fork_node(ctx, t, domid, "role", guest->role);
+    put_fork_node(ctx, t, domid, "generation", guest->generation);
+    put_fork_node(ctx, t, domid, "source", guest->source);
+    put_fork_node(ctx, t, domid, "index", guest->source ? index : NULL);
+    put_fork_node(ctx, t, domid, "source-macs", guest->source_macs);
+    put_fork_node(ctx, t, domid, "entropy", guest->entropy);
     for (i = 0; i < guest->param_count; i++)
         xenfork__pipe_write(ctx, t, guest->params[i].value,
                             FORK_PATH "/params/%s", domid,

@@ -43,7 +43,7 @@ const size_t xenfork__script_count = ARRAY_SIZE(xenfork__scripts);
  * Read a whole file, ended by a NUL; NULL: there is none, or it is far too
  * long.
  */
-static char *slurp(const char *dir, const char *name, size_t *bytes_out)
+static char *read_script(const char *dir, const char *name, size_t *bytes_out)
 {
     cleanup_free char *path = NULL;
     cleanup_free char *text = malloc(SCRIPT_BYTES);
@@ -104,7 +104,7 @@ static bool is_setting(const char *line, size_t length)
 static bool has_settings_only(const char *dir)
 {
     size_t bytes = 0, length;
-    cleanup_free char *text = slurp(dir, "hotplugpath.sh", &bytes);
+    cleanup_free char *text = read_script(dir, "hotplugpath.sh", &bytes);
     const char *p;
 
     if (!text || strlen(text) != bytes)
@@ -146,7 +146,7 @@ static const struct xenfork__script *find_version(
     size_t count)
 {
     size_t i, bytes = 0;
-    cleanup_free char *text = slurp(dir, name, &bytes);
+    cleanup_free char *text = read_script(dir, name, &bytes);
     uint64_t digest;
 
     if (!text)
@@ -215,8 +215,8 @@ unsigned int xenfork__hotplug_known(xenfork_ctx *ctx, const char *dir,
 bool xenfork__hotplug_is_ours(const char *dir, const char *ours)
 {
     size_t bytes = 0, our_bytes = 0;
-    cleanup_free char *text = slurp(dir, "block-fork", &bytes);
-    cleanup_free char *our_text = slurp(ours, "block-fork", &our_bytes);
+    cleanup_free char *text = read_script(dir, "block-fork", &bytes);
+    cleanup_free char *our_text = read_script(ours, "block-fork", &our_bytes);
 
     return text && our_text && bytes == our_bytes &&
            !memcmp(text, our_text, bytes);

@@ -37,8 +37,8 @@ static int get_info(xenfork_ctx *ctx, uint32_t domid, xc_domaininfo_t *info_out)
 /*
  * Create a domain that is like the source as far as a fork copies or compares.
  */
-static int create(xenfork_ctx *ctx, const xc_domaininfo_t *source,
-                  const uint8_t uuid[16], uint32_t *image_out)
+static int create_image(xenfork_ctx *ctx, const xc_domaininfo_t *source,
+                        const uint8_t uuid[16], uint32_t *image_out)
 {
     struct xen_domctl_createdomain config = {
         .ssidref = source->ssidref,
@@ -103,8 +103,8 @@ static int set_pools(xenfork_ctx *ctx, uint32_t source,
     return 0;
 }
 
-static int equip(xenfork_ctx *ctx, uint32_t source, const xc_domaininfo_t *info,
-                 uint32_t image)
+static int equip_image(xenfork_ctx *ctx, uint32_t source,
+                       const xc_domaininfo_t *info, uint32_t image)
 {
     xc_interface *xch = ctx->xen->xch;
     int rc = set_pools(ctx, source, info, image);
@@ -154,7 +154,7 @@ static int allow_sharing(xenfork_ctx *ctx, uint32_t domid)
 }
 
 /* Write the nodes that xl list and libxl_domain_destroy() look for. */
-static int introduce(xenfork_ctx *ctx, uint32_t image, const char *name)
+static int introduce_image(xenfork_ctx *ctx, uint32_t image, const char *name)
 {
     const struct {
         const char *dir, *node, *value;
@@ -243,14 +243,14 @@ int xenfork__xen_image_create(xenfork_ctx *ctx, uint32_t source,
     int rc;
 
     if ((rc = get_info(ctx, source, &info)) < 0 ||
-        (rc = create(ctx, &info, uuid, &image)) < 0)
+        (rc = create_image(ctx, &info, uuid, &image)) < 0)
         return rc;
-    if ((rc = equip(ctx, source, &info, image)) < 0 ||
+    if ((rc = equip_image(ctx, source, &info, image)) < 0 ||
         (rc = copy_policy(ctx, source, image)) < 0 ||
         (rc = pause_firmly(ctx, image)) < 0 ||
         (rc = allow_sharing(ctx, source)) < 0 ||
         (rc = allow_sharing(ctx, image)) < 0 ||
-        (rc = introduce(ctx, image, name)) < 0) {
+        (rc = introduce_image(ctx, image, name)) < 0) {
         xenfork__xen_destroy(ctx, image);
         return rc;
     }

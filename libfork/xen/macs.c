@@ -41,8 +41,8 @@ static bool add_mac(struct macs *macs, const char *text)
     return true;
 }
 
-static bool add_nic(xenfork_ctx *ctx, struct macs *macs, const char *domid,
-                    const char *devid)
+static bool add_live_nic(xenfork_ctx *ctx, struct macs *macs, const char *domid,
+                         const char *devid)
 {
     cleanup_free char *text = xenfork__xs_read(
         ctx, XBT_NULL, "/libxl/%s/device/vif/%s/mac", domid, devid);
@@ -64,7 +64,7 @@ static bool add_domain(xenfork_ctx *ctx, struct macs *macs, const char *domid)
         ctx, &count, "/libxl/%s/device/vif", domid);
 
     for (i = 0; devids && i < count && macs->count < MAX_MACS; i++)
-        if (!add_nic(ctx, macs, domid, devids[i]))
+        if (!add_live_nic(ctx, macs, domid, devids[i]))
             return false;
     return true;
 }
@@ -100,7 +100,7 @@ static bool is_record(const char *name)
  * and of domains that are about to be.  One that goes meanwhile counts no
  * more.
  */
-static int add_records(xenfork_ctx *ctx, struct macs *macs)
+static int add_libxl_records(xenfork_ctx *ctx, struct macs *macs)
 {
     char **names;
     size_t count, i;
@@ -145,7 +145,7 @@ int xenfork__xen_macs(xenfork_ctx *ctx, uint8_t **macs_out, size_t *count_out)
             return xenfork__nomem(ctx);
         }
     }
-    rc = add_records(ctx, &macs);
+    rc = add_libxl_records(ctx, &macs);
     if (rc < 0) {
         free(macs.bytes);
         return rc;

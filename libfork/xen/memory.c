@@ -115,8 +115,8 @@ int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out)
  * getpageframeinfo3 looks each page up with P2M_ALLOC, which also makes a
  * fork take over what it has not yet (xen/arch/x86/domctl.c, 4.17).
  */
-static int look(xenfork_ctx *ctx, struct xenfork__batch *b, uint32_t domid,
-                uint32_t count, bool *present_out)
+static int look_at_pages(xenfork_ctx *ctx, struct xenfork__batch *b,
+                         uint32_t domid, uint32_t count, bool *present_out)
 {
     uint32_t i;
 
@@ -147,7 +147,7 @@ int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
         return XENFORK_E_NOMEM;
     for (i = 0; i < count; i++)
         b->pfns[i] = first + i;
-    return look(ctx, b, domid, count, present_out);
+    return look_at_pages(ctx, b, domid, count, present_out);
 }
 
 int xenfork__xen_present_at(xenfork_ctx *ctx, uint32_t domid,
@@ -161,7 +161,7 @@ int xenfork__xen_present_at(xenfork_ctx *ctx, uint32_t domid,
         return XENFORK_E_NOMEM;
     for (i = 0; i < count; i++)
         b->pfns[i] = gfns[i];
-    return look(ctx, b, domid, count, present_out);
+    return look_at_pages(ctx, b, domid, count, present_out);
 }
 
 /* Run the first @count of the batch's sharing operations. */

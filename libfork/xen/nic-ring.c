@@ -35,8 +35,8 @@ static void pause_for(long ns)
  * Wait until the backend has answered everything that is there now; false: it
  * took too long.
  */
-static bool wait_for(xengnttab_handle *gnttab, uint32_t domid, uint32_t ref,
-                     uint64_t end_ns)
+static bool wait_for_backend(xengnttab_handle *gnttab, uint32_t domid,
+                             uint32_t ref, uint64_t end_ns)
 {
     void *page = xengnttab_map_grant_ref(gnttab, domid, ref, PROT_READ);
     const volatile struct ring_head *head = page;
@@ -65,11 +65,11 @@ static bool wait_for_all(xenfork_ctx *ctx, xengnttab_handle *gnttab,
     /* As netback does: one queue is not in a directory of its own. */
     if (count <= 1)
         return xenfork__xs_u32(ctx, &ref, "%s/tx-ring-ref", frontend) != 1 ||
-               wait_for(gnttab, domid, ref, end_ns);
+               wait_for_backend(gnttab, domid, ref, end_ns);
     for (i = 0; i < count && is_empty; i++)
         if (xenfork__xs_u32(ctx, &ref, "%s/queue-%u/tx-ring-ref", frontend,
                             i) == 1)
-            is_empty = wait_for(gnttab, domid, ref, end_ns);
+            is_empty = wait_for_backend(gnttab, domid, ref, end_ns);
     return is_empty;
 }
 

@@ -9,8 +9,8 @@
 #include "xen/xen.h"
 
 /* Return the backend's part of xenstore; NULL with errno. */
-static char *backend_of(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
-                        int devid)
+static char *backend_path(xenfork_ctx *ctx, xs_transaction_t t, uint32_t domid,
+                          int devid)
 {
     return xenfork__xs_read(ctx, t, "/libxl/%u/device/vif/%d/backend", domid,
                             devid);
@@ -40,7 +40,7 @@ static char *ifname_of(const char *backend, xenfork_ctx *ctx, uint32_t domid,
 int xenfork__xen_nic_ifname(xenfork_ctx *ctx, uint32_t domid, int devid,
                             char **ifname_out)
 {
-    cleanup_free char *backend = backend_of(ctx, XBT_NULL, domid, devid);
+    cleanup_free char *backend = backend_path(ctx, XBT_NULL, domid, devid);
     uint32_t server;
     char *ifname;
 
@@ -106,7 +106,7 @@ int xenfork__xen_nic_mac(xenfork_ctx *ctx, uint32_t domid, int devid,
 int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
                             char **bridge_out)
 {
-    cleanup_free char *backend = backend_of(ctx, XBT_NULL, domid, devid);
+    cleanup_free char *backend = backend_path(ctx, XBT_NULL, domid, devid);
     char *bridge;
 
     if (!backend)
@@ -137,7 +137,7 @@ static int try_store(xenfork_ctx *ctx, uint32_t domid, int devid,
     xenfork__xs_count(ctx, 2);
     if (t == XBT_NULL)
         return errno;
-    backend = backend_of(ctx, t, domid, devid);
+    backend = backend_path(ctx, t, domid, devid);
     if (!backend || !xenfork__xs_write(ctx, t, bridge, "%s/bridge", backend) ||
         !xenfork__xs_write(ctx, t, bridge, "/libxl/%u/device/vif/%d/bridge",
                            domid, devid))

@@ -48,7 +48,7 @@ static int open_socket(void)
     return steal_fd(&fd);
 }
 
-static int open_device(void)
+static int open_xenbus(void)
 {
     const int flags = O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
     int fd = open("/dev/xen/xenbus", flags);
@@ -57,14 +57,14 @@ static int open_device(void)
 }
 
 /* A request that is lost must not end in a transaction that is done. */
-static void note(struct xenfork__pipe *pipe, int e)
+static void note_error(struct xenfork__pipe *pipe, int e)
 {
     if (!pipe->e)
         pipe->e = e;
 }
 
 /* Connect, unless there is a connection. */
-static struct xenfork__pipe *use(xenfork_ctx *ctx)
+static struct xenfork__pipe *use_pipe(xenfork_ctx *ctx)
 {
     struct xenfork__pipe *pipe = ctx->xen->pipe;
 
@@ -73,23 +73,23 @@ static struct xenfork__pipe *use(xenfork_ctx *ctx)
     pipe->fd = open_socket();
     pipe->is_device = pipe->fd < 0;
     if (pipe->is_device)
-        pipe->fd = open_device();
+        pipe->fd = open_xenbus();
     if (pipe->fd < 0)
-        note(pipe, errno);
+        note_error(pipe, errno);
     return pipe;
 }
 
 /* After this nothing that still comes can be trusted. */
 static void hang_up(struct xenfork__pipe *pipe, int e)
 {
-    note(pipe, e);
+    note_error(pipe, e);
     close(pipe->fd);
     pipe->fd = -1;
     pipe->answered_id = pipe->next_id;
     pipe->got = 0;
 }
 
-static bool make_room(struct xenfork__pipe *pipe, size_t bytes)
+static bool make_pipe_room(struct xenfork__pipe *pipe, size_t bytes)
 {
     size_t room = pipe->room ? pipe->room : 4096;
     char *more;
@@ -107,24 +107,24 @@ static bool make_room(struct xenfork__pipe *pipe, size_t bytes)
 }
 
 /* Put a request of two parts, each with the NULs that it is to have. */
-static void put(xenfork_ctx *ctx, uint32_t type, uint32_t transaction,
-                const char *path, size_t path_bytes, const char *more,
-                size_t more_bytes)
+static void put_request(xenfork_ctx *ctx, uint32_t type, uint32_t transaction,
+                        const char *path, size_t path_bytes, const char *more,
+                        size_t more_bytes)
 {
     struct xsd_sockmsg header = {.type = type,
                                  .tx_id = transaction,
                                  .len = (uint32_t)(path_bytes + more_bytes)};
-    struct xenfork__pipe *pipe = use(ctx);
+    struct xenfork__pipe *pipe = use_pipe(ctx);
 
     if (pipe->fd < 0)
         return;
     if (path_bytes > XENFORK__PIPE_MAX ||
         more_bytes > XENFORK__PIPE_MAX - path_bytes) {
-        note(pipe, E2BIG);
+        note_error(pipe, E2BIG);
         return;
     }
-    if (!make_room(pipe, sizeof(header) + header.len)) {
-        note(pipe, ENOMEM);
+    if (!make_pipe_room(pipe, sizeof(header) + header.len)) {
+        note_error(pipe, ENOMEM);
         return;
     }
     header.req_id = pipe->next_id++;
@@ -146,10 +146,10 @@ put_path(xenfork_ctx *ctx, uint32_t type, uint32_t transaction,
     int n = vsnprintf(path, sizeof(path), fmt, args);
 
     if (n < 0 || (size_t)n >= sizeof(path)) {
-        note(ctx->xen->pipe, E2BIG);
+        note_error(ctx->xen->pipe, E2BIG);
         return;
     }
-    put(ctx, type, transaction, path, (size_t)n + 1, more, more_bytes);
+    put_request(ctx, type, transaction, path, (size_t)n + 1, more, more_bytes);
 }
 
 void xenfork__pipe_write(xenfork_ctx *ctx, uint32_t transaction,
@@ -207,7 +207,7 @@ void xenfork__pipe_introduce(xenfork_ctx *ctx, uint32_t domid, uint64_t gfn,
     int m = snprintf(where, sizeof(where), "%" PRIu64, gfn) + 1;
 
     m += snprintf(where + m, sizeof(where) - (size_t)m, "%" PRIu32, port) + 1;
-    put(ctx, XS_INTRODUCE, 0, who, (size_t)n, where, (size_t)m);
+    put_request(ctx, XS_INTRODUCE, 0, who, (size_t)n, where, (size_t)m);
 }
 
 static int errno_of(const char *name)
@@ -221,8 +221,8 @@ static int errno_of(const char *name)
 }
 
 /* Take the answer to the oldest request; xenstored answers them in order. */
-static void take(struct xenfork__pipe *pipe, const struct xsd_sockmsg *header,
-                 const char *payload)
+static void take_reply(struct xenfork__pipe *pipe,
+                       const struct xsd_sockmsg *header, const char *payload)
 {
     char text[64];
     size_t bytes = header->len < sizeof(text) ? header->len : sizeof(text) - 1;
@@ -240,7 +240,7 @@ static void take(struct xenfork__pipe *pipe, const struct xsd_sockmsg *header,
         sscanf(text, "%" SCNu32, &pipe->started) != 1)
         hang_up(pipe, EPROTO);
     else if (header->type == XS_ERROR)
-        note(pipe, errno_of(text));
+        note_error(pipe, errno_of(text));
 }
 
 /* Take the answers that are there in full. */
@@ -258,7 +258,7 @@ static void take_all(struct xenfork__pipe *pipe)
         bytes = sizeof(header) + header.len;
         if (pipe->got < bytes)
             return;
-        take(pipe, &header, pipe->in + sizeof(header));
+        take_reply(pipe, &header, pipe->in + sizeof(header));
         if (pipe->fd < 0)
             return;
         pipe->got -= bytes;
@@ -278,7 +278,7 @@ static size_t piece(const struct xenfork__pipe *pipe, size_t sent)
 }
 
 /* Send and receive what is possible at the moment. */
-static void move(struct xenfork__pipe *pipe, short ready, size_t *sent)
+static void move_bytes(struct xenfork__pipe *pipe, short ready, size_t *sent)
 {
     ssize_t n;
 
@@ -325,7 +325,7 @@ static bool wait_ready(struct xenfork__pipe *pipe, size_t sent, uint64_t due_ns,
 int xenfork__pipe_wait(xenfork_ctx *ctx)
 {
     uint64_t due_ns = xenfork__now_ns() + PIPE_ANSWER_S * UINT64_C(1000000000);
-    struct xenfork__pipe *pipe = use(ctx);
+    struct xenfork__pipe *pipe = use_pipe(ctx);
     size_t sent = 0;
     short ready = 0;
     int e;
@@ -335,7 +335,7 @@ int xenfork__pipe_wait(xenfork_ctx *ctx)
     while (pipe->fd >= 0 &&
            (sent < pipe->bytes || pipe->answered_id != pipe->next_id)) {
         if (wait_ready(pipe, sent, due_ns, &ready))
-            move(pipe, ready, &sent);
+            move_bytes(pipe, ready, &sent);
         else
             hang_up(pipe, ETIMEDOUT);
     }
@@ -359,7 +359,7 @@ static int try_transact(xenfork_ctx *ctx, xenfork__pipe_fill *fill,
     uint32_t transaction;
     int e, ended;
 
-    put(ctx, XS_TRANSACTION_START, 0, "", 1, NULL, 0);
+    put_request(ctx, XS_TRANSACTION_START, 0, "", 1, NULL, 0);
     e = xenfork__pipe_wait(ctx);
     if (e)
         return e;
@@ -368,7 +368,8 @@ static int try_transact(xenfork_ctx *ctx, xenfork__pipe_fill *fill,
     e = xenfork__pipe_wait(ctx);
     if (ctx->xen->pipe->fd < 0)
         return e; /* xenstored has forgotten it */
-    put(ctx, XS_TRANSACTION_END, transaction, e ? "F" : "T", 2, NULL, 0);
+    put_request(ctx, XS_TRANSACTION_END, transaction, e ? "F" : "T", 2, NULL,
+                0);
     ended = xenfork__pipe_wait(ctx);
     return e ? e : ended;
 }
@@ -387,7 +388,7 @@ int xenfork__pipe_transact(xenfork_ctx *ctx, xenfork__pipe_fill *fill,
 
 bool xenfork__pipe_is_there(xenfork_ctx *ctx)
 {
-    struct xenfork__pipe *pipe = use(ctx);
+    struct xenfork__pipe *pipe = use_pipe(ctx);
 
     pipe->e = 0;
     return pipe->fd >= 0;

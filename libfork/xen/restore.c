@@ -39,7 +39,7 @@ static bool renew_genid(libxl_ctx *xl, libxl_domain_config *config)
  * Return a path for libxl: tapdisk's form has the kind before the path, libxl
  * has it apart.
  */
-static const char *path_of(const libxl_device_disk *disk, const char *path)
+static const char *libxl_path(const libxl_device_disk *disk, const char *path)
 {
     const char *colon = strchr(path, ':');
 
@@ -49,7 +49,7 @@ static const char *path_of(const libxl_device_disk *disk, const char *path)
 static bool apply_disk(libxl_device_disk *disk,
                        const struct xenfork__clone_disk *by)
 {
-    if (by->path && !replace(&disk->pdev_path, path_of(disk, by->path)))
+    if (by->path && !replace(&disk->pdev_path, libxl_path(disk, by->path)))
         return false;
     if (!by->script)
         return true;
@@ -120,9 +120,9 @@ static bool is_removed(xenfork_ctx *ctx, uint32_t domid, const uint8_t *uuid)
  * creation; it guards the moment between ballooning memory free and using it.
  * We do not balloon and our memory is claimed before: we need no such lock.
  */
-static int restore(xenfork_ctx *ctx, libxl_domain_config *config,
-                   const struct xenfork__clone_config *clone, int stream_fd,
-                   uint32_t *domid_out)
+static int libxl_restore(xenfork_ctx *ctx, libxl_domain_config *config,
+                         const struct xenfork__clone_config *clone,
+                         int stream_fd, uint32_t *domid_out)
 {
     libxl_domain_restore_params params;
     uint32_t domid = (uint32_t)INVALID_DOMID;
@@ -178,7 +178,7 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
              !(json = libxl_domain_config_to_json(ctx->xen->xl, &config)))
         rc = xenfork__nomem(ctx);
     if (rc == 0)
-        rc = restore(ctx, &config, clone, stream_fd, domid_out);
+        rc = libxl_restore(ctx, &config, clone, stream_fd, domid_out);
     libxl_domain_config_dispose(&config);
     if (rc == 0)
         *json_out = steal_ptr(json);

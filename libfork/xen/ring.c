@@ -126,7 +126,7 @@ static int add_queues(xenfork_ctx *ctx, struct rings *rings, uint32_t devid,
 }
 
 /* Tell whether the disk is served by a backend in our domain, and in use. */
-static bool is_ours(xenfork_ctx *ctx, const char *backend, uint32_t own)
+static bool is_served_here(xenfork_ctx *ctx, const char *backend, uint32_t own)
 {
     uint32_t server, state;
 
@@ -137,8 +137,8 @@ static bool is_ours(xenfork_ctx *ctx, const char *backend, uint32_t own)
            state == CONNECTED;
 }
 
-static int add_disk(xenfork_ctx *ctx, struct rings *rings, uint32_t own,
-                    const char *name)
+static int add_disk_rings(xenfork_ctx *ctx, struct rings *rings, uint32_t own,
+                          const char *name)
 {
     cleanup_free char *backend = xenfork__xs_read(
         ctx, XBT_NULL, "/libxl/%u/device/vbd/%s/backend", rings->domid, name);
@@ -147,7 +147,7 @@ static int add_disk(xenfork_ctx *ctx, struct rings *rings, uint32_t own,
     uint32_t devid;
 
     if (!backend || !frontend || !xenfork__parse_u32(name, &devid) ||
-        !is_ours(ctx, backend, own))
+        !is_served_here(ctx, backend, own))
         return 0;
     return add_queues(ctx, rings, devid, frontend);
 }
@@ -171,7 +171,7 @@ static int add_disks(xenfork_ctx *ctx, struct rings *rings)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot open Xen's grant device");
     for (i = 0; rc == 0 && i < count; i++)
-        rc = add_disk(ctx, rings, own, names[i]);
+        rc = add_disk_rings(ctx, rings, own, names[i]);
     return rc;
 }
 

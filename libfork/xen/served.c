@@ -26,7 +26,8 @@ struct disk {
     struct xenfork__disk_identity there; /* what the path leads to */
 };
 
-static int refuse(xenfork_ctx *ctx, const struct disk *disk, const char *why)
+static int refuse_backend(xenfork_ctx *ctx, const struct disk *disk,
+                          const char *why)
 {
     return xenfork__miss(ctx, XENFORK_E_DISK,
                          "disk %s (%s) cannot be forked: %s", disk->vdev,
@@ -36,8 +37,8 @@ static int refuse(xenfork_ctx *ctx, const struct disk *disk, const char *why)
 static int refuse_other(xenfork_ctx *ctx, const struct disk *disk,
                         const char *in_use)
 {
-    refuse(ctx, disk,
-           "the path leads to another disk than the domain has open");
+    refuse_backend(ctx, disk,
+                   "the path leads to another disk than the domain has open");
     if (in_use[0])
         return xenfork__remedy(ctx,
                                "let the path lead to %s again, as when the "
@@ -52,7 +53,8 @@ static int refuse_other(xenfork_ctx *ctx, const struct disk *disk,
 
 static int refuse_unknown(xenfork_ctx *ctx, const struct disk *disk)
 {
-    refuse(ctx, disk, "which file or device it is served from cannot be told");
+    refuse_backend(ctx, disk,
+                   "which file or device it is served from cannot be told");
     return xenfork__remedy(ctx, "xl block-list shows whether it is connected");
 }
 
@@ -76,7 +78,8 @@ char *xenfork__xen_disk_backend(xenfork_ctx *ctx, uint32_t domid,
 }
 
 /* Tell whether it is served by this script, or libxl's own. */
-static bool is_by(xenfork_ctx *ctx, const char *backend, const char *name)
+static bool is_served_by(xenfork_ctx *ctx, const char *backend,
+                         const char *name)
 {
     cleanup_free char *script = xenfork__xs_read(ctx, XBT_NULL, "%s/script",
                                                  backend);
@@ -85,8 +88,8 @@ static bool is_by(xenfork_ctx *ctx, const char *backend, const char *name)
     return !script || !strcmp(slash ? slash + 1 : script, name);
 }
 
-static int check_device(xenfork_ctx *ctx, const struct disk *disk,
-                        const char *backend)
+static int check_backend_device(xenfork_ctx *ctx, const struct disk *disk,
+                                const char *backend)
 {
     cleanup_free char *number = xenfork__xs_read(ctx, XBT_NULL,
                                                  "%s/physical-device", backend);
@@ -156,7 +159,7 @@ static bool is_vhd(const char *path)
 static int check_script(xenfork_ctx *ctx, const struct disk *disk,
                         const char *backend, const char *own)
 {
-    if (!is_by(ctx, backend, "block-fork"))
+    if (!is_served_by(ctx, backend, "block-fork"))
         return 0;
     if (is_vhd(disk->path))
         return check_tapdisk(ctx, disk,
@@ -196,13 +199,13 @@ int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
              xenfork__own_domid(ctx));
     if (strncmp(backend, own, strlen(own)) != 0)
         return 0;
-    if (!is_by(ctx, backend, "block"))
+    if (!is_served_by(ctx, backend, "block"))
         return check_script(ctx, &disk, backend, own);
     rc = xenfork__sys_disk_identity(ctx, path, &disk.there);
     if (rc < 0)
         return refuse_other(ctx, &disk, "");
     if (!strncmp(backend + strlen(own), "vbd/", 4))
-        return check_device(ctx, &disk, backend);
+        return check_backend_device(ctx, &disk, backend);
     return strncmp(backend + strlen(own), "qdisk/", 6) ? 0
                                                        : check_qemu(ctx, &disk);
 }

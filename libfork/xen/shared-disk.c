@@ -69,7 +69,7 @@ static bool place_of(const char *path, struct xenfork__disk_identity *place_out)
 }
 
 /* Return the path in "FORMAT:/path" of QEMU's backend, or the path itself. */
-static const char *path_of(const char *params)
+static const char *params_path(const char *params)
 {
     const char *colon = strchr(params, ':');
 
@@ -135,8 +135,8 @@ static bool process_writes(xenfork_ctx *ctx, uint32_t pid,
  * Compare with what is open; if nothing tells that, with what the path leads
  * to.
  */
-static bool is_there(xenfork_ctx *ctx, const struct backends *at,
-                     const char *devid, const struct places *places)
+static bool is_open_there(xenfork_ctx *ctx, const struct backends *at,
+                          const char *devid, const struct places *places)
 {
     cleanup_free char *params = NULL;
     struct xenfork__disk_identity other;
@@ -154,7 +154,7 @@ static bool is_there(xenfork_ctx *ctx, const struct backends *at,
     params = read_backend(ctx, at, devid, "params");
     /* A path alone, of blkback's: it has a device by now, or will ask. */
     if (!params || (!strcmp(at->kind, "vbd") && params[0] == '/') ||
-        !place_of(path_of(params), &other))
+        !place_of(params_path(params), &other))
         return false;
     return is_in(ctx, places, &other);
 }
@@ -167,13 +167,13 @@ static char *writes_to(xenfork_ctx *ctx, const struct backends *at,
 {
     cleanup_free char *mode = read_backend(ctx, at, devid, "mode");
 
-    if (!mode || mode[0] != 'w' || !is_there(ctx, at, devid, places))
+    if (!mode || mode[0] != 'w' || !is_open_there(ctx, at, devid, places))
         return NULL;
     return steal_ptr(mode);
 }
 
-static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                  const char *who)
+static int refuse_shared(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                         const char *who)
 {
     xenfork__miss(ctx, XENFORK_E_DISK,
                   "disk %s (%s) is writable, and shared with %s", disk->vdev,
@@ -202,9 +202,9 @@ static int check_domain(xenfork_ctx *ctx, const struct backends *at,
         cleanup_free char *mode = writes_to(ctx, at, devids[i], places);
 
         if (mode && other != domid)
-            return refuse(ctx, disk, who);
+            return refuse_shared(ctx, disk, who);
         if (mode && strchr(mode, '!'))
-            return refuse(ctx, disk, "others: its mode is w!");
+            return refuse_shared(ctx, disk, "others: its mode is w!");
     }
     return 0;
 }
@@ -218,7 +218,7 @@ static int find_own(xenfork_ctx *ctx, uint32_t domid,
     struct xenfork__disk_identity own;
     int rc = 0;
 
-    if (place_of(path_of(disk->path), &own))
+    if (place_of(params_path(disk->path), &own))
         rc = add_place(ctx, places, &own);
     if (rc < 0 || !backend || !strstr(backend, "/vbd/"))
         return rc;

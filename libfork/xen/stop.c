@@ -79,7 +79,7 @@ static int look_at_devices(xenfork_ctx *ctx, uint32_t domid, char **use_out)
  * not have it.  Those of its xenstore, console and device model every domain
  * gets anew, with the same numbers; the device model's are Xen's (EACCES).
  */
-static bool is_own(const xc_evtchn_status_t *status, uint32_t self)
+static bool is_guest_port(const xc_evtchn_status_t *status, uint32_t self)
 {
     switch (status->status) {
     case EVTCHNSTAT_virq:
@@ -105,7 +105,7 @@ static int look_at_channels(xenfork_ctx *ctx, uint32_t domid, char **use_out)
             break; /* no channel has this number, nor a higher one */
         if (r && errno != EACCES)
             return cannot_look(ctx, domid, errno);
-        if (!r && is_own(&status, self))
+        if (!r && is_guest_port(&status, self))
             return say(ctx, "event channels", use_out);
     }
     return 0;

@@ -10,7 +10,7 @@
 
 #define RECORD "libxl-json"
 
-static int read_text(xenfork_ctx *ctx, uint32_t domid, char **json_out)
+static int read_stored(xenfork_ctx *ctx, uint32_t domid, char **json_out)
 {
     cleanup_free uint8_t *data = NULL;
     int bytes = 0;
@@ -48,7 +48,7 @@ int xenfork__stored_config(xenfork_ctx *ctx, uint32_t domid,
                            libxl_domain_config *config)
 {
     cleanup_free char *json = NULL;
-    int r, rc = read_text(ctx, domid, &json);
+    int r, rc = read_stored(ctx, domid, &json);
 
     if (rc < 0)
         return rc;

@@ -212,8 +212,8 @@ static int stop_reason(const xenfork_ctx *ctx, uint64_t end_ns)
  * first, it reports success by mistake, in 4.17 to 4.20
  * (domain_suspend_common_pvcontrol_suspending): the hypervisor's word counts.
  */
-static int request(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
-                   int *stop_out)
+static int ask_suspend(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
+                       int *stop_out)
 {
     libxl_ctx *xl = ctx->xen->xl;
     struct xenfork__op op;
@@ -253,8 +253,8 @@ static int run_on(xenfork_ctx *ctx, uint32_t domid)
     return is_late ? xenfork__xen_resume(ctx, domid) : 0;
 }
 
-static int give_up(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms,
-                   int stop, int r)
+static int stop_asking(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms,
+                       int stop, int r)
 {
     if (run_on(ctx, domid) < 0)
         return xenfork__fail(ctx, XENFORK_E_RESIDUE, 0,
@@ -310,7 +310,7 @@ int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
         return rc;
     LOG_DEBUG(ctx, "suspending domain %u", domid);
     do {
-        r = request(ctx, domid, end_ns, &stop);
+        r = ask_suspend(ctx, domid, end_ns, &stop);
         rc = is_suspended(ctx, domid, &is_done);
         if (rc < 0)
             return ended(ctx, domid, rc);
@@ -318,5 +318,5 @@ int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     } while (!is_done && !r && !stop);
     if (is_done && stop != XENFORK_E_CANCELLED)
         return 0;
-    return give_up(ctx, domid, timeout_ms, stop, r);
+    return stop_asking(ctx, domid, timeout_ms, stop, r);
 }

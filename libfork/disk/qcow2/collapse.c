@@ -15,7 +15,7 @@
 #define LONG_CHAIN 8U
 #define MAX_DEPTH  4096U
 
-static bool is_own(const char *path)
+static bool is_named_by_us(const char *path)
 {
     return !strncmp(xenfork__qcow2_base(path), XENFORK__QCOW2_PREFIX,
                     strlen(XENFORK__QCOW2_PREFIX));
@@ -25,8 +25,8 @@ static bool is_own(const char *path)
  * Count the bases of xenfork that back the source, and return the lowest;
  * caller frees.
  */
-static int measure(xenfork_ctx *ctx, const char *leaf, uint32_t *depth_out,
-                   char **lowest_out)
+static int measure_chain(xenfork_ctx *ctx, const char *leaf,
+                         uint32_t *depth_out, char **lowest_out)
 {
     cleanup_free char *lowest = NULL;
     cleanup_free char *path = strdup(leaf);
@@ -42,7 +42,7 @@ static int measure(xenfork_ctx *ctx, const char *leaf, uint32_t *depth_out,
             return rc;
         free(path);
         path = parent;
-        if (!path || !is_own(path))
+        if (!path || !is_named_by_us(path))
             break;
         free(lowest);
         lowest = strdup(path);
@@ -62,7 +62,7 @@ static int shorten(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
     cleanup_free char *lowest = NULL;
     char id[XENFORK__QEMU_NAME];
     uint32_t depth;
-    int rc = measure(ctx, snapshot->from, &depth, &lowest);
+    int rc = measure_chain(ctx, snapshot->from, &depth, &lowest);
 
     if (rc < 0 || depth + 1 < LONG_CHAIN)
         return rc;
@@ -85,7 +85,7 @@ struct begin {
 };
 
 /* Begin to commit, which stops the guest. */
-static int begin(xenfork_ctx *ctx, const void *arg)
+static int begin_commit(xenfork_ctx *ctx, const void *arg)
 {
     const struct begin *b = arg;
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
@@ -96,10 +96,10 @@ static int begin(xenfork_ctx *ctx, const void *arg)
 }
 
 /* Make a step for a source that is backed by @parent, which is ours. */
-static int step(xenfork_ctx *ctx,
-                const struct xenfork__collapse_request *request,
-                const struct xenfork__snapshot *snapshot, char **parent,
-                bool *again_out, char **to_out)
+static int commit_one(xenfork_ctx *ctx,
+                      const struct xenfork__collapse_request *request,
+                      const struct xenfork__snapshot *snapshot, char **parent,
+                      bool *again_out, char **to_out)
 {
     struct xenfork__snapshot below = *snapshot;
     struct xenfork__qemu_job_info job;
@@ -131,7 +131,7 @@ static int step(xenfork_ctx *ctx,
         return shorten(ctx, snapshot, *parent, again_out);
     *again_out = true;
     below.to = *parent;
-    return request->ops->journal(ctx, request, begin,
+    return request->ops->journal(ctx, request, begin_commit,
                                  &(struct begin){.snapshot = &below, .id = id});
 }
 
@@ -147,7 +147,7 @@ int xenfork__qcow2_collapse(xenfork_ctx *ctx,
 
     if (rc == 0)
         rc = xenfork__qcow2_parent(ctx, followed.from, &parent);
-    if (rc < 0 || !parent || !is_own(parent))
+    if (rc < 0 || !parent || !is_named_by_us(parent))
         return rc;
-    return step(ctx, request, &followed, &parent, again_out, to_out);
+    return commit_one(ctx, request, &followed, &parent, again_out, to_out);
 }

@@ -36,8 +36,9 @@ struct files {
     bool is_before; /* the path leads to the base */
 };
 
-static int look(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
-                struct files *out)
+static int look_at_files(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot,
+                         struct files *out)
 {
     struct stat from, to, new;
     int rc = xenfork__qcow2_new(ctx, snapshot->to, &out->new);
@@ -60,8 +61,8 @@ static bool is_same(const char *a, const char *b)
 }
 
 /* Tell whether the source's path leads to an overlay directly on @to. */
-static int lies_on(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
-                   bool *is_out)
+static int is_on_overlay(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot, bool *is_out)
 {
     cleanup_free char *parent = NULL;
     int rc = xenfork__qcow2_parent(ctx, snapshot->from, &parent);
@@ -79,7 +80,8 @@ static int move(xenfork_ctx *ctx, const char *from, const char *to)
 }
 
 /* Make the path lead to the old file again, which has everything. */
-static int put_back(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
+static int pivot_back(xenfork_ctx *ctx,
+                      const struct xenfork__snapshot *snapshot)
 {
     cleanup_close int fd = open(snapshot->to, O_RDONLY | O_CLOEXEC);
     struct stat st;
@@ -127,11 +129,11 @@ static int undo_files(xenfork_ctx *ctx,
 
     if (files->has_new || !files->has_base || files->is_before)
         return drop_new(ctx, snapshot, files);
-    rc = lies_on(ctx, snapshot, &is_above);
+    rc = is_on_overlay(ctx, snapshot, &is_above);
     if (rc < 0)
         return rc;
     if (is_above)
-        return put_back(ctx, snapshot);
+        return pivot_back(ctx, snapshot);
     LOG_WARN(ctx, "%s is not backed by %s, which stays, ignoring",
              snapshot->from, snapshot->to);
     return 0;
@@ -146,7 +148,7 @@ static int commit_offline(xenfork_ctx *ctx,
     int rc;
 
     if (!files->has_new && files->has_base && !files->is_before) {
-        if ((rc = lies_on(ctx, snapshot, &is_above)) < 0 ||
+        if ((rc = is_on_overlay(ctx, snapshot, &is_above)) < 0 ||
             (is_above &&
              ((rc = xenfork__sys_qemu_img_commit(ctx, snapshot->from)) < 0 ||
               (rc = xenfork__sys_disk_flush(ctx, snapshot->to)) < 0)))
@@ -186,7 +188,7 @@ struct start {
     const char *id, *below;
 };
 
-static int start(xenfork_ctx *ctx, const void *opaque)
+static int start_commit(xenfork_ctx *ctx, const void *opaque)
 {
     const struct start *m = opaque;
 
@@ -203,13 +205,13 @@ int xenfork__qcow2_begin(xenfork_ctx *ctx,
 
     return rc < 0 ? rc
                   : xenfork__qcow2_copy(ctx, snapshot->domid, snapshot->vdev,
-                                        start, &m);
+                                        start_commit, &m);
 }
 
 /* Wait until both files have the same contents. */
-static int wait_ready(xenfork_ctx *ctx,
-                      const struct xenfork__snapshot *snapshot,
-                      const struct xenfork__qemu_top *top, const char *id)
+static int wait_mirrored(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot,
+                         const struct xenfork__qemu_top *top, const char *id)
 {
     const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
@@ -235,8 +237,9 @@ static int wait_ready(xenfork_ctx *ctx,
                          snapshot->domid, snapshot->to);
 }
 
-static int go_over(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
-                   const char *id)
+static int pivot_to_base(xenfork_ctx *ctx,
+                         const struct xenfork__snapshot *snapshot,
+                         const char *id)
 {
     const char *below;
     bool has_paused = false;
@@ -246,7 +249,7 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
         (rc = xenfork__qcow2_stop(ctx, snapshot->domid, &has_paused)) == 0)
         rc = xenfork__sys_qemu_flush(ctx, snapshot->domid, id);
     if (rc == 0 && below == snapshot->to)
-        rc = put_back(ctx, snapshot);
+        rc = pivot_back(ctx, snapshot);
     if (rc == 0)
         rc = xenfork__sys_qemu_complete(ctx, snapshot->domid, snapshot->vdev,
                                         id);
@@ -256,9 +259,9 @@ static int go_over(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
 }
 
 /* Check that no file was put there by somebody else. */
-static int check_place(xenfork_ctx *ctx,
-                       const struct xenfork__snapshot *snapshot,
-                       const struct files *files)
+static int check_commit_files(xenfork_ctx *ctx,
+                              const struct xenfork__snapshot *snapshot,
+                              const struct files *files)
 {
     int rc;
 
@@ -276,19 +279,20 @@ static int check_place(xenfork_ctx *ctx,
     return rc;
 }
 
-static int commit(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
-                  const struct xenfork__qemu_top *top,
-                  const struct files *files)
+static int commit_overlay(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot,
+                          const struct xenfork__qemu_top *top,
+                          const struct files *files)
 {
     char id[XENFORK__QEMU_NAME];
     int rc;
 
-    if ((rc = check_place(ctx, snapshot, files)) < 0 ||
+    if ((rc = check_commit_files(ctx, snapshot, files)) < 0 ||
         (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COMMIT, snapshot->to,
                                 snapshot->vdev, id)) < 0 ||
         (files->has_new && (rc = move(ctx, files->new, snapshot->from)) < 0) ||
-        (rc = wait_ready(ctx, snapshot, top, id)) < 0 ||
-        (rc = go_over(ctx, snapshot, id)) < 0)
+        (rc = wait_mirrored(ctx, snapshot, top, id)) < 0 ||
+        (rc = pivot_to_base(ctx, snapshot, id)) < 0)
         return rc;
     return xenfork__sys_qemu_tidy(ctx, snapshot->domid, snapshot->vdev, id);
 }
@@ -324,7 +328,7 @@ static int abort_with(xenfork_ctx *ctx,
     /* By its name, or opened anew since then. */
     if (!strcmp(top.node, node) || !strcmp(xenfork__qcow2_base(top.backing),
                                            xenfork__qcow2_base(snapshot->to)))
-        return commit(ctx, snapshot, &top, files);
+        return commit_overlay(ctx, snapshot, &top, files);
     rc = xenfork__sys_qemu_remove(ctx, snapshot->domid, node);
     return rc < 0 ? rc : undo_files(ctx, snapshot, files);
 }
@@ -337,7 +341,7 @@ int xenfork__qcow2_abort(xenfork_ctx *ctx,
     struct xenfork__snapshot followed = *snapshot;
     int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
-    if (rc == 0 && (rc = look(ctx, &followed, &files)) == 0)
+    if (rc == 0 && (rc = look_at_files(ctx, &followed, &files)) == 0)
         rc = abort_with(ctx, &followed, &files);
     free(files.new);
     return rc;

@@ -34,9 +34,9 @@ static uint64_t moved(const struct xenfork__detach_request *request,
 /*
  * Watch the job as long as it works; others may ask the guest's QEMU meanwhile.
  */
-static int watch(xenfork_ctx *ctx,
-                 const struct xenfork__detach_request *request, const char *id,
-                 struct xenfork__qemu_job_info *job)
+static int watch_job(xenfork_ctx *ctx,
+                     const struct xenfork__detach_request *request,
+                     const char *id, struct xenfork__qemu_job_info *job)
 {
     uint32_t poll_ns = FIRST_POLL_NS;
     uint64_t before = 0;
@@ -60,8 +60,8 @@ static int watch(xenfork_ctx *ctx,
 }
 
 /* Cancel a job that is not ours, or not wanted any more. */
-static void cancel(xenfork_ctx *ctx,
-                   const struct xenfork__detach_request *request)
+static void cancel_job(xenfork_ctx *ctx,
+                       const struct xenfork__detach_request *request)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
@@ -145,7 +145,7 @@ static int flatten_live(xenfork_ctx *ctx,
          (rc = xenfork__sys_qemu_flatten(ctx, request->domid, top, id,
                                          request->bytes_per_second)) < 0))
         return rc;
-    rc = watch(ctx, request, id, &job);
+    rc = watch_job(ctx, request, id, &job);
     if (rc < 0)
         return rc;
     rc = check_flat(ctx, request);
@@ -218,9 +218,9 @@ static int pivot(xenfork_ctx *ctx,
     return rc;
 }
 
-static int go_over(xenfork_ctx *ctx,
-                   const struct xenfork__detach_request *request,
-                   const char *id)
+static int pivot_to_copy(xenfork_ctx *ctx,
+                         const struct xenfork__detach_request *request,
+                         const char *id)
 {
     int rc;
 
@@ -237,7 +237,7 @@ struct mirror {
     const char *id;
 };
 
-static int mirror(xenfork_ctx *ctx, const void *opaque)
+static int mirror_disk(xenfork_ctx *ctx, const void *opaque)
 {
     const struct mirror *m = opaque;
     const struct xenfork__image_file to = {.path = m->request->to,
@@ -251,7 +251,8 @@ static int begin_stopped(xenfork_ctx *ctx,
                          const struct xenfork__detach_request *request,
                          const void *arg)
 {
-    return xenfork__qcow2_copy(ctx, request->domid, request->vdev, mirror, arg);
+    return xenfork__qcow2_copy(ctx, request->domid, request->vdev, mirror_disk,
+                               arg);
 }
 
 static int begin_move(xenfork_ctx *ctx,
@@ -286,10 +287,10 @@ static int move_live(xenfork_ctx *ctx,
     xenfork__qcow2_path_id(XENFORK__QCOW2_MOVE, request->to, request->vdev, id);
     if ((rc = adopt(ctx, request, id, &is_there)) < 0 ||
         (!is_there && (rc = begin_move(ctx, request, top, id)) < 0) ||
-        (rc = watch(ctx, request, id, &job)) < 0)
+        (rc = watch_job(ctx, request, id, &job)) < 0)
         return rc;
     if (job.state == XENFORK__QEMU_JOB_READY)
-        return go_over(ctx, request, id);
+        return pivot_to_copy(ctx, request, id);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "QEMU of domain %u cannot copy disk %s to %s", request->domid,
                   request->vdev, request->to);
@@ -310,7 +311,7 @@ static int detach_live(xenfork_ctx *ctx,
                              "disk %s: QEMU of domain %u is gone",
                              request->vdev, request->domid);
     if (rc < 0)
-        cancel(ctx, request);
+        cancel_job(ctx, request);
     return rc;
 }
 

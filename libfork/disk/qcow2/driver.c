@@ -144,8 +144,9 @@ static int qcow2_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 /*
  * Make the new file, and the second name of the old one: nobody uses them yet.
  */
-static int make_files(xenfork_ctx *ctx,
-                      const struct xenfork__snapshot *snapshot, const char *new)
+static int make_snapshot_files(xenfork_ctx *ctx,
+                               const struct xenfork__snapshot *snapshot,
+                               const char *new)
 {
     int rc = xenfork__qcow2_create(ctx, snapshot->from,
                                    xenfork__qcow2_base(snapshot->to), new);
@@ -170,7 +171,8 @@ static int need_qemu(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
 }
 
 /* Prepare a snapshot; a job that still shortens the chain ends here. */
-static int prepare(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
+static int begin_snapshot(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     cleanup_free char *new = NULL;
@@ -184,7 +186,7 @@ static int prepare(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
             0 ||
         (rc = xenfork__sys_qemu_top(ctx, snapshot->domid, snapshot->vdev,
                                     &top)) < 0 ||
-        (rc = make_files(ctx, snapshot, new)) < 0 ||
+        (rc = make_snapshot_files(ctx, snapshot, new)) < 0 ||
         (rc = xenfork__sys_qemu_add(ctx, snapshot->domid, &top, node, new)) < 0)
         return need_qemu(ctx, snapshot, rc);
     /* Dirty data is written now, not in the stun. */
@@ -198,14 +200,14 @@ static int qcow2_prepare(xenfork_ctx *ctx,
     struct xenfork__snapshot followed = *snapshot;
     int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
-    return rc < 0 ? rc : prepare(ctx, &followed);
+    return rc < 0 ? rc : begin_snapshot(ctx, &followed);
 }
 
 /*
  * Change the mode by the open file, not by a path: others who can write in the
  * folder could put a link there.
  */
-static int seal(const char *path)
+static int make_readonly(const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 
@@ -231,7 +233,8 @@ static int check_source(xenfork_ctx *ctx,
                            snapshot->domid);
 }
 
-static int replace(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
+static int replace_source(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     cleanup_free char *new = NULL;
@@ -247,7 +250,7 @@ static int replace(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot)
         (rc = xenfork__sys_qemu_snapshot(ctx, snapshot->domid, top.node,
                                          node)) < 0)
         return need_qemu(ctx, snapshot, rc);
-    if (rename(new, snapshot->from) || seal(snapshot->to))
+    if (rename(new, snapshot->from) || make_readonly(snapshot->to))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot replace %s",
                              snapshot->from);
     return xenfork__names_sync(ctx, snapshot->from);
@@ -260,7 +263,7 @@ static int qcow2_snapshot(xenfork_ctx *ctx,
     struct xenfork__snapshot followed = *snapshot;
     int rc = xenfork__qcow2_follow(ctx, &followed, &real);
 
-    return rc < 0 ? rc : replace(ctx, &followed);
+    return rc < 0 ? rc : replace_source(ctx, &followed);
 }
 
 /* Make an overlay; here, out of the stun, the base becomes durable, too. */

@@ -51,13 +51,13 @@ static int none(xenfork_ctx *ctx, const char *path)
     return xenfork__miss(ctx, XENFORK_E_DISK, "%s is not a qcow2 file", path);
 }
 
-static int malformed(xenfork_ctx *ctx, const char *path)
+static int malformed_qcow2(xenfork_ctx *ctx, const char *path)
 {
     return xenfork__miss(ctx, XENFORK_E_STATE,
                          "the qcow2 header of %s is malformed", path);
 }
 
-static int unreadable(xenfork_ctx *ctx, const char *path)
+static int unreadable_qcow2(xenfork_ctx *ctx, const char *path)
 {
     return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot read %s", path);
 }
@@ -76,7 +76,7 @@ static const char *trouble_of(const struct header *h, uint64_t incompatible)
 }
 
 /* Tell whether the format of the backing file is given as raw. */
-static bool is_raw(const uint8_t *head, size_t bytes, size_t at)
+static bool is_raw_backing(const uint8_t *head, size_t bytes, size_t at)
 {
     struct extension ext;
 
@@ -105,13 +105,13 @@ static int read_backing(xenfork_ctx *ctx, const char *path, const uint8_t *head,
         return 0;
     if (!length || length > MAX_NAME || offset > bytes ||
         length > bytes - offset || memchr(head + offset, '\0', length))
-        return malformed(ctx, path);
+        return malformed_qcow2(ctx, path);
     out->backing = strndup((const char *)head + offset, length);
     return out->backing ? 0 : xenfork__nomem(ctx);
 }
 
-static int parse(xenfork_ctx *ctx, const char *path, const uint8_t *head,
-                 size_t bytes, struct xenfork__qcow2 *out)
+static int parse_header(xenfork_ctx *ctx, const char *path, const uint8_t *head,
+                        size_t bytes, struct xenfork__qcow2 *out)
 {
     struct header h = {0};
     uint32_t version;
@@ -124,7 +124,7 @@ static int parse(xenfork_ctx *ctx, const char *path, const uint8_t *head,
     if (be32toh(h.magic) != MAGIC)
         return none(ctx, path);
     if ((version != 2 && version != 3) || (version == 3 && bytes < BYTES_V3))
-        return malformed(ctx, path);
+        return malformed_qcow2(ctx, path);
     if (version == 3) {
         memcpy(&h, head, BYTES_V3);
         end = be32toh(h.header_bytes);
@@ -132,9 +132,9 @@ static int parse(xenfork_ctx *ctx, const char *path, const uint8_t *head,
     out->size_bytes = be64toh(h.size_bytes);
     out->cluster_bits = be32toh(h.cluster_bits);
     out->trouble = trouble_of(&h, be64toh(h.incompatible));
-    out->is_backing_raw = is_raw(head, bytes, end);
+    out->is_backing_raw = is_raw_backing(head, bytes, end);
     if (out->cluster_bits < MIN_BITS || out->cluster_bits > MAX_BITS)
-        return malformed(ctx, path);
+        return malformed_qcow2(ctx, path);
     return read_backing(ctx, path, head, bytes, &h, out);
 }
 
@@ -153,13 +153,13 @@ int xenfork__qcow2_read(xenfork_ctx *ctx, const char *path,
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "there is no %s", path);
     if (fd < 0 || fstat(fd, &st))
-        return unreadable(ctx, path);
+        return unreadable_qcow2(ctx, path);
     if (!S_ISREG(st.st_mode))
         return none(ctx, path);
     n = pread(fd, head, HEAD_BYTES, 0);
     if (n < 0)
-        return unreadable(ctx, path);
-    rc = parse(ctx, path, head, (size_t)n, &found);
+        return unreadable_qcow2(ctx, path);
+    rc = parse_header(ctx, path, head, (size_t)n, &found);
     if (rc < 0)
         return rc;
     *out = found;
@@ -226,8 +226,9 @@ static bool put_at(int fd, const void *data, size_t bytes, uint64_t at)
  * Write an empty file; parts that are not written are zero: an L1 table without
  * entries.
  */
-static bool fill(int fd, const struct xenfork__qcow2 *from, uint32_t bits,
-                 const struct layout *l, const char *backing)
+static bool write_layout(int fd, const struct xenfork__qcow2 *from,
+                         uint32_t bits, const struct layout *l,
+                         const char *backing)
 {
     cleanup_free uint8_t *head = calloc(1, 4096);
     cleanup_free uint16_t *counts = calloc(l->clusters, sizeof(*counts));
@@ -275,8 +276,8 @@ int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
     if (fd < 0)
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot create %s",
                              path);
-    if (!fill(fd, &base, bits, &layout, backing) || !take_after(fd, from) ||
-        fsync(fd)) {
+    if (!write_layout(fd, &base, bits, &layout, backing) ||
+        !take_after(fd, from) || fsync(fd)) {
         rc = xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot write %s", path);
         unlink(path);
         return rc;

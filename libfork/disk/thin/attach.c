@@ -83,7 +83,8 @@ static int check_use(xenfork_ctx *ctx, const struct xenfork__thin *thin,
 }
 
 /* Check that a device of this name is not that of another folder's record. */
-static int check_device(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+static int check_device_owner(xenfork_ctx *ctx,
+                              const struct xenfork__thin *thin)
 {
     char pool[XENFORK__DM_NAME_BYTES];
     cleanup_free char *type = NULL;
@@ -149,7 +150,7 @@ int xenfork__thin_attach(xenfork_ctx *ctx, const char *path, bool is_readonly,
         (rc = xenfork__thin_check(ctx, thin)) < 0 ||
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
         (!is_shared && (rc = check_use(ctx, thin, &info, is_readonly)) < 0) ||
-        (info.is_there && (rc = check_device(ctx, thin)) < 0) ||
+        (info.is_there && (rc = check_device_owner(ctx, thin)) < 0) ||
         (!thin->has_id && (rc = check_base(ctx, thin)) < 0))
         return rc;
     if (asprintf(&node, XENFORK__DM_DIR "%s", thin->device) < 0) {

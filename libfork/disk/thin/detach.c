@@ -13,9 +13,9 @@
  * domain that is started by libxl's must not find another disk than the clone's
  * record says, so that a keeper brings them to agree.
  */
-static int go_over(xenfork_ctx *ctx,
-                   const struct xenfork__detach_request *request,
-                   const void *arg)
+static int switch_records(xenfork_ctx *ctx,
+                          const struct xenfork__detach_request *request,
+                          const void *arg)
 {
     (void)arg;
     return request->ops->switched(ctx, request);
@@ -75,7 +75,7 @@ int xenfork__thin_make_own(xenfork_ctx *ctx,
         rc = xenfork__thin_move(ctx, request);
         return rc < 0 ? rc
                       : request->ops->journal(ctx, request, request->to, false,
-                                              go_over, NULL);
+                                              switch_records, NULL);
     }
     rc = xenfork__thin_attach(ctx, request->path, true, false, &node);
     if (rc < 0)

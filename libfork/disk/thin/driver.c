@@ -42,8 +42,8 @@ static int refuse_running(xenfork_ctx *ctx, const struct xenfork__disk *disk)
  * the source would write below its clones.  The kernel lets programs write to a
  * device that is read-only.
  */
-static int check_frozen(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                        bool is_file)
+static int check_protected(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                           bool is_file)
 {
     bool can_seal = false;
     int rc = is_file ? xenfork__sys_file_can_protect(ctx, disk->path, &can_seal)
@@ -61,7 +61,7 @@ static int check_frozen(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 /* Check a disk against its record, which only clones' disks have */
-static int check_record(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+static int check_disk_record(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     cleanup_thin struct xenfork__thin *thin = NULL;
     int rc = xenfork__thin_peek(ctx, disk->path, &thin);
@@ -81,8 +81,8 @@ static int thin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
         return xenfork__raw_refuse(ctx, disk, "it has a script");
     if (!is_ours && !is_frozen)
         return refuse_running(ctx, disk);
-    if ((!is_ours && (rc = check_frozen(ctx, disk, is_file)) < 0) ||
-        (rc = check_record(ctx, disk)) < 0)
+    if ((!is_ours && (rc = check_protected(ctx, disk, is_file)) < 0) ||
+        (rc = check_disk_record(ctx, disk)) < 0)
         return rc;
     rc = xenfork__sys_dm_check(ctx);
     return rc == XENFORK_E_DISK
@@ -109,8 +109,9 @@ static int thin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 /* Write the record of a new disk in the same folder. */
-static int describe(xenfork_ctx *ctx, const struct xenfork__thin *of,
-                    const char *path, bool is_base, bool has_id, uint64_t id)
+static int write_record(xenfork_ctx *ctx, const struct xenfork__thin *of,
+                        const char *path, bool is_base, bool has_id,
+                        uint64_t id)
 {
     struct xenfork__thin thin = {.path = of->path,
                                  .dir = of->dir,
@@ -158,7 +159,7 @@ static int prepare_snapshot(xenfork_ctx *ctx, const struct xenfork__thin *thin,
     uint64_t id;
     int rc = xenfork__pool_new_id(ctx, thin->dir, &id);
 
-    if (rc < 0 || (rc = describe(ctx, thin, to, true, true, id)) < 0)
+    if (rc < 0 || (rc = write_record(ctx, thin, to, true, true, id)) < 0)
         return rc;
     if (asprintf(&node, XENFORK__DM_DIR "%s", thin->device) < 0) {
         node = NULL;
@@ -174,7 +175,7 @@ static int prepare_attached(xenfork_ctx *ctx, struct xenfork__thin *thin,
 
     if (thin->has_id)
         return prepare_snapshot(ctx, thin, to);
-    rc = describe(ctx, thin, to, true, false, 0);
+    rc = write_record(ctx, thin, to, true, false, 0);
     return rc < 0 ? rc : prepare_switch(ctx, thin);
 }
 
@@ -188,7 +189,7 @@ static int prepare_frozen(xenfork_ctx *ctx, const struct xenfork__thin *thin,
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                              "disk %s (%s) is not behind block-fork's device",
                              snapshot->vdev, snapshot->from);
-    rc = describe(ctx, thin, snapshot->to, true, false, 0);
+    rc = write_record(ctx, thin, snapshot->to, true, false, 0);
     return rc < 0 ? rc : xenfork__sys_file_protect(ctx, thin->origin, true);
 }
 
@@ -265,7 +266,7 @@ static int thin_clone(xenfork_ctx *ctx, const char *from, const char *to)
         (rc = xenfork__pool_use(ctx, base->dir)) < 0 ||
         (rc = xenfork__pool_grow(ctx, base->dir)) < 0 ||
         (rc = xenfork__pool_new_id(ctx, base->dir, &id)) < 0 ||
-        (rc = describe(ctx, base, to, false, true, id)) < 0)
+        (rc = write_record(ctx, base, to, false, true, id)) < 0)
         return rc;
     return base->has_id ? xenfork__pool_snapshot(ctx, base->dir, id, base->id)
                         : xenfork__pool_make(ctx, base->dir, id);
@@ -387,7 +388,7 @@ static int drop_all_base(xenfork_ctx *ctx, struct xenfork__thin *of)
 }
 
 /* Tell whether the driver may be responsible for this disk. */
-static bool is_raw(const char *path)
+static bool may_be_thin(const char *path)
 {
     struct stat st;
 
@@ -406,7 +407,7 @@ static int thin_thaw(xenfork_ctx *ctx, const char *path)
     struct xenfork__dm_info info;
     int rc;
 
-    if (!is_raw(path))
+    if (!may_be_thin(path))
         return 0;
     if ((rc = xenfork__thin_open(ctx, path, &thin)) < 0 ||
         access(thin->dir, F_OK) ||

@@ -46,7 +46,7 @@ static uint64_t get64(const uint8_t *at)
     return le64toh(value);
 }
 
-static int malformed(const struct walk *walk)
+static int malformed_map(const struct walk *walk)
 {
     return xenfork__fail(walk->ctx, XENFORK_E_STATE, 0,
                          "the metadata in %s cannot be understood", walk->path);
@@ -58,18 +58,18 @@ static int read_block(const struct walk *walk, uint64_t block,
     ssize_t n;
 
     if (block > INT64_MAX / BLOCK_BYTES)
-        return malformed(walk);
+        return malformed_map(walk);
     n = pread(walk->fd, data, BLOCK_BYTES, (off_t)(block * BLOCK_BYTES));
-    return n == (ssize_t)BLOCK_BYTES ? 0 : malformed(walk);
+    return n == (ssize_t)BLOCK_BYTES ? 0 : malformed_map(walk);
 }
 
-static int add(struct walk *walk, uint64_t block)
+static int add_block(struct walk *walk, uint64_t block)
 {
     struct xenfork__thin_map *map = walk->map;
     uint64_t *more;
 
     if (map->count && map->blocks[map->count - 1] >= block)
-        return malformed(walk);
+        return malformed_map(walk);
     if (map->count == map->room) {
         more = reallocarray(map->blocks, map->room * 2 + 1024, sizeof(*more));
         if (!more)
@@ -84,10 +84,10 @@ static int add(struct walk *walk, uint64_t block)
 /*
  * Read a leaf: the tree of devices has roots as values, the other tree blocks.
  */
-static int take(struct walk *walk, uint64_t key, const uint8_t *value)
+static int take_leaf(struct walk *walk, uint64_t key, const uint8_t *value)
 {
     if (walk->map)
-        return add(walk, key);
+        return add_block(walk, key);
     if (key == walk->device)
         walk->root = get64(value);
     return 0;
@@ -109,7 +109,7 @@ static int descend(struct walk *walk, uint64_t block, uint32_t level)
     room = get32(node + ROOM_AT);
     if (level == MAX_LEVELS || walk->left == 0 || get32(node + SIZE_AT) != 8 ||
         count > room || room > (BLOCK_BYTES - NODE_BYTES) / 16)
-        return malformed(walk);
+        return malformed_map(walk);
     walk->left--;
     keys = node + NODE_BYTES;
     values = keys + (size_t)room * 8;
@@ -117,8 +117,8 @@ static int descend(struct walk *walk, uint64_t block, uint32_t level)
         if (get32(node + FLAGS_AT) & INTERNAL_NODE)
             rc = descend(walk, get64(values + (size_t)i * 8), level + 1);
         else
-            rc = take(walk, get64(keys + (size_t)i * 8),
-                      values + (size_t)i * 8);
+            rc = take_leaf(walk, get64(keys + (size_t)i * 8),
+                           values + (size_t)i * 8);
     }
     return rc;
 }
@@ -139,7 +139,7 @@ int xenfork__thin_map(xenfork_ctx *ctx, const char *meta, uint64_t superblock,
     if ((rc = read_block(&walk, superblock, super)) < 0)
         return rc;
     if (get64(super + MAGIC_AT) != MAGIC || get32(super + FORMAT_AT) != FORMAT)
-        return malformed(&walk);
+        return malformed_map(&walk);
     walk.left = (uint64_t)st.st_size / BLOCK_BYTES;
     rc = descend(&walk, get64(super + MAPPINGS_AT), 0);
     if (rc == 0 && !walk.root)

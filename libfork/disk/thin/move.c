@@ -30,8 +30,8 @@ struct move {
 };
 
 /* Use a table from here on. */
-static int use(xenfork_ctx *ctx, const struct move *move,
-               const struct xenfork__dm_table *table)
+static int use_table(xenfork_ctx *ctx, const struct move *move,
+                     const struct xenfork__dm_table *table)
 {
     const char *device = move->thin->device;
     int rc, r;
@@ -80,12 +80,12 @@ static int use_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
         .params = now};
     lines[0] = (struct xenfork__dm_table){
         .next = &lines[1], .sectors = start, .type = "mirror", .params = done};
-    return use(ctx, move, start ? &lines[0] : &lines[1]);
+    return use_table(ctx, move, start ? &lines[0] : &lines[1]);
 }
 
 /* Parse "2 253:4 7:1 5/128 1 AA 1 core": AA means that both are well. */
-static int look(xenfork_ctx *ctx, const struct move *move, uint64_t start,
-                uint64_t *done_out, uint64_t *total_out)
+static int look_at_core(xenfork_ctx *ctx, const struct move *move,
+                        uint64_t start, uint64_t *done_out, uint64_t *total_out)
 {
     cleanup_free char *status = NULL;
     char health[8];
@@ -110,7 +110,7 @@ static int wait_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
 
     while (rc == 0 && done < total) {
         nanosleep(&pause, NULL);
-        if ((rc = look(ctx, move, start, &done, &total)) < 0)
+        if ((rc = look_at_core(ctx, move, start, &done, &total)) < 0)
             return rc;
         done = done < total ? done : total;
         /* Regions may be out of sync again: what is done is not undone. */
@@ -126,7 +126,7 @@ static int wait_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
     return rc;
 }
 
-static int copy(xenfork_ctx *ctx, const struct move *move)
+static int copy_thin(xenfork_ctx *ctx, const struct move *move)
 {
     uint64_t start, sectors;
     int rc = 0;
@@ -149,23 +149,24 @@ static int use_both(xenfork_ctx *ctx, const struct move *move)
 
     if (!params)
         return xenfork__nomem(ctx);
-    return use(ctx, move,
-               &(struct xenfork__dm_table){.sectors = move->thin->sectors,
-                                           .type = "mirror",
-                                           .params = params});
+    return use_table(ctx, move,
+                     &(struct xenfork__dm_table){.sectors = move->thin->sectors,
+                                                 .type = "mirror",
+                                                 .params = params});
 }
 
 /* Go back to the thin device alone. */
-static int undo(xenfork_ctx *ctx, const struct move *move)
+static int undo_move(xenfork_ctx *ctx, const struct move *move)
 {
     cleanup_free char *params = NULL;
     int rc = xenfork__thin_table(ctx, move->thin, &params);
 
     if (rc == 0)
-        rc = use(ctx, move,
-                 &(struct xenfork__dm_table){.sectors = move->thin->sectors,
-                                             .type = "thin",
-                                             .params = params});
+        rc = use_table(
+            ctx, move,
+            &(struct xenfork__dm_table){.sectors = move->thin->sectors,
+                                        .type = "thin",
+                                        .params = params});
     return rc < 0 ? rc : xenfork__sys_dm_remove(ctx, move->under);
 }
 
@@ -173,12 +174,12 @@ static int undo(xenfork_ctx *ctx, const struct move *move)
  * Give the thin device another name, so that the disk's device can be on two
  * things.
  */
-static int begin(xenfork_ctx *ctx, const struct move *move)
+static int rename_thin(xenfork_ctx *ctx, const struct move *move)
 {
     cleanup_free char *params = NULL;
     int rc;
 
-    if ((rc = undo(ctx, move)) < 0 ||
+    if ((rc = undo_move(ctx, move)) < 0 ||
         (rc = xenfork__thin_table(ctx, move->thin, &params)) < 0)
         return rc;
     return xenfork__sys_dm_create(
@@ -225,10 +226,10 @@ int xenfork__thin_move(xenfork_ctx *ctx,
                         thin->sectors * XENFORK__SECTOR_BYTES)) < 0 ||
         (rc = xenfork__sys_loop(ctx, request->to, false, &loop_fd, move.loop)) <
             0 ||
-        (rc = begin(ctx, &move)) < 0)
+        (rc = rename_thin(ctx, &move)) < 0)
         return rc;
     xenfork__lock_drop(steal_ptr(thin->lock));
-    rc = copy(ctx, &move);
+    rc = copy_thin(ctx, &move);
     if (rc == 0)
         rc = use_both(ctx, &move);
     if (rc == 0)
@@ -240,7 +241,7 @@ int xenfork__thin_move(xenfork_ctx *ctx,
     if (rc < 0) {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
-        if (undo(ctx, &move) < 0)
+        if (undo_move(ctx, &move) < 0)
             LOG_WARN(ctx, "the copy of disk %s goes on, ignoring",
                      request->path);
     }
@@ -276,8 +277,8 @@ int xenfork__thin_is_in_both(xenfork_ctx *ctx, const char *path, bool *is_out)
 }
 
 /* Finish a move; it may have been finished before, without its record. */
-static int finish(xenfork_ctx *ctx, struct move *move, const char *type,
-                  const char *params, bool *is_moved_out)
+static int finish_move(xenfork_ctx *ctx, struct move *move, const char *type,
+                       const char *params, bool *is_moved_out)
 {
     char linear[XENFORK__LOOP_BYTES + 2];
     int rc = 0;
@@ -285,10 +286,11 @@ static int finish(xenfork_ctx *ctx, struct move *move, const char *type,
     *is_moved_out = !strcmp(type, "linear");
     if (parse_both(type, params, move->loop)) {
         snprintf(linear, sizeof(linear), "%s 0", move->loop);
-        rc = use(ctx, move,
-                 &(struct xenfork__dm_table){.sectors = move->thin->sectors,
-                                             .type = "linear",
-                                             .params = linear});
+        rc = use_table(
+            ctx, move,
+            &(struct xenfork__dm_table){.sectors = move->thin->sectors,
+                                        .type = "linear",
+                                        .params = linear});
         *is_moved_out = true;
     }
     return rc == 0 && *is_moved_out ? xenfork__sys_dm_remove(ctx, move->under)
@@ -312,5 +314,5 @@ int xenfork__thin_finish_move(xenfork_ctx *ctx,
     if (rc < 0)
         return rc;
     xenfork__thin_name_under(thin, move.under);
-    return finish(ctx, &move, type, params, is_moved_out);
+    return finish_move(ctx, &move, type, params, is_moved_out);
 }

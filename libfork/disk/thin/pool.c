@@ -42,7 +42,7 @@ uint64_t xenfork__pool_digest(const char *text)
     return xenfork__digest(text, strlen(text));
 }
 
-static char *path_of(const char *dir, const char *file)
+static char *pool_path(const char *dir, const char *file)
 {
     char *path;
 
@@ -51,7 +51,7 @@ static char *path_of(const char *dir, const char *file)
 
 void xenfork__pool_name(const char *dir, char name_out[XENFORK__DM_NAME_BYTES])
 {
-    cleanup_free char *meta = path_of(dir, "/meta");
+    cleanup_free char *meta = pool_path(dir, "/meta");
     struct stat st = {0};
     char key[64];
 
@@ -68,19 +68,19 @@ void xenfork__pool_name(const char *dir, char name_out[XENFORK__DM_NAME_BYTES])
 /*
  * Load a pool.  NOTFOUND, not logged: there is none, or it was never finished.
  */
-static int load(xenfork_ctx *ctx, const char *dir, struct pool *pool)
+static int load_pool(xenfork_ctx *ctx, const char *dir, struct pool *pool)
 {
     xenfork__pool_name(dir, pool->name);
-    pool->record_path = path_of(dir, "/record");
-    pool->data = path_of(dir, "/data");
-    pool->meta = path_of(dir, "/meta");
+    pool->record_path = pool_path(dir, "/record");
+    pool->data = pool_path(dir, "/data");
+    pool->meta = pool_path(dir, "/meta");
     if (!pool->record_path || !pool->data || !pool->meta)
         return xenfork__nomem(ctx);
     pool->step_bytes = STEP_BYTES;
     return xenfork__keyfile_read(ctx, pool->record_path, &pool->keyfile);
 }
 
-static int check_record(xenfork_ctx *ctx, struct pool *pool)
+static int check_pool_record(xenfork_ctx *ctx, struct pool *pool)
 {
     uint64_t next;
 
@@ -104,9 +104,9 @@ static int no_space(xenfork_ctx *ctx, const struct pool *pool)
 }
 
 /* Make the files, and the record last: without it there is no pool. */
-static int make_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
+static int make_pool_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
 {
-    cleanup_free char *folder = path_of(dir, "");
+    cleanup_free char *folder = pool_path(dir, "");
     char text[XENFORK__UUID_CHARS];
     const char *step = NULL;
     uint8_t uuid[16];
@@ -178,11 +178,11 @@ int xenfork__pool_use(xenfork_ctx *ctx, const char *dir)
 {
     cleanup_pool struct pool pool = {0};
     struct xenfork__dm_info info;
-    int rc = load(ctx, dir, &pool);
+    int rc = load_pool(ctx, dir, &pool);
 
     if (rc == XENFORK_E_NOTFOUND)
-        rc = make_files(ctx, dir, &pool);
-    if (rc < 0 || (rc = check_record(ctx, &pool)) < 0 ||
+        rc = make_pool_files(ctx, dir, &pool);
+    if (rc < 0 || (rc = check_pool_record(ctx, &pool)) < 0 ||
         (rc = xenfork__sys_dm_info(ctx, pool.name, &info)) < 0)
         return rc;
     if (!info.is_there)
@@ -226,9 +226,9 @@ void xenfork__pools_watch(xenfork_ctx *ctx)
 int xenfork__pool_uuid(xenfork_ctx *ctx, const char *dir, char **uuid_out)
 {
     cleanup_pool struct pool pool = {0};
-    int rc = load(ctx, dir, &pool);
+    int rc = load_pool(ctx, dir, &pool);
 
-    if (rc < 0 || (rc = check_record(ctx, &pool)) < 0)
+    if (rc < 0 || (rc = check_pool_record(ctx, &pool)) < 0)
         return rc;
     *uuid_out = strdup(xenfork__keyfile_get(pool.keyfile, "uuid"));
     return *uuid_out ? 0 : xenfork__nomem(ctx);
@@ -238,8 +238,8 @@ struct usage {
     uint64_t meta_used, meta_total, data_used, data_total; /* in blocks */
 };
 
-static int ask(xenfork_ctx *ctx, const struct pool *pool,
-               struct usage *usage_out)
+static int ask_usage(xenfork_ctx *ctx, const struct pool *pool,
+                     struct usage *usage_out)
 {
     cleanup_free char *status = NULL;
     int rc = xenfork__sys_dm_status(ctx, pool->name, &status);
@@ -285,7 +285,8 @@ static int extend_files(xenfork_ctx *ctx, const struct pool *pool,
 }
 
 /* Load the table again: a pool sees the size of its devices only then. */
-static int reload(xenfork_ctx *ctx, const struct pool *pool, uint64_t bytes)
+static int reload_table(xenfork_ctx *ctx, const struct pool *pool,
+                        uint64_t bytes)
 {
     char meta[XENFORK__LOOP_BYTES], data[XENFORK__LOOP_BYTES];
     cleanup_free char *type = NULL;
@@ -315,9 +316,9 @@ int xenfork__pool_grow(xenfork_ctx *ctx, const char *dir)
     struct usage usage;
     int rc, r;
 
-    if ((rc = load(ctx, dir, &pool)) < 0 ||
-        (rc = check_record(ctx, &pool)) < 0 ||
-        (rc = ask(ctx, &pool, &usage)) < 0)
+    if ((rc = load_pool(ctx, dir, &pool)) < 0 ||
+        (rc = check_pool_record(ctx, &pool)) < 0 ||
+        (rc = ask_usage(ctx, &pool, &usage)) < 0)
         return rc;
     r = extend_files(ctx, &pool, &usage);
     /* Use the space that there was, even if it was not enough. */
@@ -326,7 +327,7 @@ int xenfork__pool_grow(xenfork_ctx *ctx, const char *dir)
         return rc;
     if (data_bytes / XENFORK__POOL_BLOCK_BYTES != usage.data_total ||
         meta_bytes / META_BLOCK != usage.meta_total)
-        rc = reload(ctx, &pool, data_bytes);
+        rc = reload_table(ctx, &pool, data_bytes);
     return rc < 0 ? rc : r;
 }
 
@@ -334,9 +335,9 @@ int xenfork__pool_new_id(xenfork_ctx *ctx, const char *dir, uint64_t *id_out)
 {
     cleanup_pool struct pool pool = {0};
     uint64_t id;
-    int rc = load(ctx, dir, &pool);
+    int rc = load_pool(ctx, dir, &pool);
 
-    if (rc < 0 || (rc = check_record(ctx, &pool)) < 0)
+    if (rc < 0 || (rc = check_pool_record(ctx, &pool)) < 0)
         return rc;
     xenfork__keyfile_get_u64(pool.keyfile, "next_id", &id);
     if (id > MAX_ID) {
@@ -354,8 +355,8 @@ int xenfork__pool_new_id(xenfork_ctx *ctx, const char *dir, uint64_t *id_out)
     return 0;
 }
 
-static int tell(xenfork_ctx *ctx, const char *dir, const char *what,
-                uint64_t id, const uint64_t *from)
+static int tell_pool(xenfork_ctx *ctx, const char *dir, const char *what,
+                     uint64_t id, const uint64_t *from)
 {
     char name[XENFORK__DM_NAME_BYTES], text[96];
 
@@ -370,18 +371,18 @@ static int tell(xenfork_ctx *ctx, const char *dir, const char *what,
 
 int xenfork__pool_make(xenfork_ctx *ctx, const char *dir, uint64_t id)
 {
-    return tell(ctx, dir, "create_thin", id, NULL);
+    return tell_pool(ctx, dir, "create_thin", id, NULL);
 }
 
 int xenfork__pool_snapshot(xenfork_ctx *ctx, const char *dir, uint64_t id,
                            uint64_t from)
 {
-    return tell(ctx, dir, "create_snap", id, &from);
+    return tell_pool(ctx, dir, "create_snap", id, &from);
 }
 
 int xenfork__pool_delete(xenfork_ctx *ctx, const char *dir, uint64_t id)
 {
-    int rc = tell(ctx, dir, "delete", id, NULL);
+    int rc = tell_pool(ctx, dir, "delete", id, NULL);
 
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
@@ -400,7 +401,8 @@ static int held_root(xenfork_ctx *ctx, const struct pool *pool,
 }
 
 /* Remove first what a killed process has left. */
-static int hold(xenfork_ctx *ctx, const struct pool *pool, uint64_t *block_out)
+static int hold_metadata(xenfork_ctx *ctx, const struct pool *pool,
+                         uint64_t *block_out)
 {
     int rc = held_root(ctx, pool, block_out);
 
@@ -417,9 +419,9 @@ int xenfork__pool_map(xenfork_ctx *ctx, const char *dir, uint64_t id,
     cleanup_pool struct pool pool = {0};
     cleanup_map struct xenfork__thin_map map = {0};
     uint64_t block;
-    int rc = load(ctx, dir, &pool), r;
+    int rc = load_pool(ctx, dir, &pool), r;
 
-    if (rc < 0 || (rc = hold(ctx, &pool, &block)) < 0)
+    if (rc < 0 || (rc = hold_metadata(ctx, &pool, &block)) < 0)
         return rc;
     rc = xenfork__thin_map(ctx, pool.meta, block, id, &map);
     r = xenfork__sys_dm_message(ctx, pool.name, "release_metadata_snap");
@@ -448,8 +450,8 @@ int xenfork__pool_release(xenfork_ctx *ctx, const char *dir)
 int xenfork__pool_remove(xenfork_ctx *ctx, const char *dir)
 {
     char name[XENFORK__DM_NAME_BYTES];
-    cleanup_free char *folder = path_of(dir, "");
-    cleanup_free char *keyfile = path_of(dir, "/record");
+    cleanup_free char *folder = pool_path(dir, "");
+    cleanup_free char *keyfile = pool_path(dir, "/record");
     int rc;
 
     if (!folder || !keyfile)

@@ -44,7 +44,7 @@ int xenfork__thin_lock(xenfork_ctx *ctx, const char *dir,
  * Name a head's record; the name is for people: the record itself names its
  * disk.
  */
-static int name_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
+static int name_head_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     const char *name = strrchr(thin->path, '/') + 1;
 
@@ -58,12 +58,12 @@ static int name_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
     return thin->record ? 0 : xenfork__nomem(ctx);
 }
 
-static int malformed(xenfork_ctx *ctx, const char *keyfile)
+static int malformed_record(xenfork_ctx *ctx, const char *keyfile)
 {
     return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed", keyfile);
 }
 
-static int set(xenfork_ctx *ctx, char **text, const char *value)
+static int set_text(xenfork_ctx *ctx, char **text, const char *value)
 {
     free(*text);
     *text = value ? strdup(value) : NULL;
@@ -93,7 +93,7 @@ static int set_origin(xenfork_ctx *ctx, struct xenfork__thin *thin,
 
     thin->is_on_device = origin[0] == '/' && is_for_devices(ctx, thin->dir);
     if (thin->is_on_device)
-        return set(ctx, &thin->origin, origin);
+        return set_text(ctx, &thin->origin, origin);
     if (strchr(origin, '/') || !strcmp(origin, "..") || !strcmp(origin, ".")) {
         xenfork__miss(ctx, XENFORK_E_DISK, "%s names a file elsewhere: %s",
                       thin->record, origin);
@@ -104,11 +104,11 @@ static int set_origin(xenfork_ctx *ctx, struct xenfork__thin *thin,
         path = NULL;
         return xenfork__nomem(ctx);
     }
-    return set(ctx, &thin->origin, path);
+    return set_text(ctx, &thin->origin, path);
 }
 
-static int parse(xenfork_ctx *ctx, struct xenfork__thin *thin,
-                 const struct xenfork__keyfile *keyfile)
+static int parse_thin(xenfork_ctx *ctx, struct xenfork__thin *thin,
+                      const struct xenfork__keyfile *keyfile)
 {
     const char *kind = xenfork__keyfile_get(keyfile, "kind");
     const char *origin = xenfork__keyfile_get(keyfile, "origin");
@@ -118,22 +118,22 @@ static int parse(xenfork_ctx *ctx, struct xenfork__thin *thin,
 
     if (!kind || !origin || !origin[0] || !is ||
         !xenfork__keyfile_get_u64(keyfile, "sectors", &thin->sectors))
-        return malformed(ctx, thin->record);
+        return malformed_record(ctx, thin->record);
     thin->is_base = !strcmp(kind, "base");
     thin->has_id = xenfork__keyfile_get_u64(keyfile, "id", &thin->id);
     if (thin->has_id != (pool != NULL))
-        return malformed(ctx, thin->record);
+        return malformed_record(ctx, thin->record);
     if ((rc = set_origin(ctx, thin, origin)) < 0 ||
-        (rc = set(ctx, &thin->origin_is, is)) < 0)
+        (rc = set_text(ctx, &thin->origin_is, is)) < 0)
         return rc;
-    return set(ctx, &thin->pool, pool);
+    return set_text(ctx, &thin->pool, pool);
 }
 
 /*
  * Refuse a record that was copied or renamed: there would be two of one disk.
  */
-static int check_name(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                      const struct xenfork__keyfile *keyfile)
+static int check_record_name(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                             const struct xenfork__keyfile *keyfile)
 {
     const char *name = xenfork__keyfile_get(keyfile, "name");
 
@@ -150,9 +150,9 @@ static int read_descriptor(xenfork_ctx *ctx, struct xenfork__thin *thin)
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     int rc = xenfork__keyfile_read(ctx, thin->record, &keyfile);
 
-    if (rc < 0 || (rc = check_name(ctx, thin, keyfile)) < 0)
+    if (rc < 0 || (rc = check_record_name(ctx, thin, keyfile)) < 0)
         return rc;
-    return parse(ctx, thin, keyfile);
+    return parse_thin(ctx, thin, keyfile);
 }
 
 /* Refuse a file that has the name now, but does not back the clones. */
@@ -179,15 +179,15 @@ static int read_head(xenfork_ctx *ctx, const char *path,
     is = xenfork__keyfile_get(keyfile, "origin_is");
     origin = xenfork__keyfile_get(keyfile, "origin");
     if (!is || !origin)
-        return malformed(ctx, path);
+        return malformed_record(ctx, path);
     if (strcmp(is, thin->origin_is) != 0)
         return thin->is_on_device ||
                        strcmp(origin, strrchr(thin->path, '/') + 1) != 0
                    ? 0
                    : replaced(ctx, thin, is);
     *is_out = true;
-    rc = set(ctx, &thin->record, path);
-    return rc < 0 ? rc : parse(ctx, thin, keyfile);
+    rc = set_text(ctx, &thin->record, path);
+    return rc < 0 ? rc : parse_thin(ctx, thin, keyfile);
 }
 
 struct find_head {
@@ -203,7 +203,7 @@ static int look_at_head(xenfork_ctx *ctx, const char *path, void *opaque)
 }
 
 /* Read the record; without one it is a plain file or device. */
-static int read_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
+static int read_thin_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     struct find_head find = {.thin = thin};
     uint64_t bytes;
@@ -222,8 +222,8 @@ static int read_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
     return thin->sectors ? 0 : no_disk(ctx, thin->path, "it is empty");
 }
 
-static int find(xenfork_ctx *ctx, const char *path, bool is_locking,
-                struct xenfork__thin **thin_out)
+static int find_thin(xenfork_ctx *ctx, const char *path, bool is_locking,
+                     struct xenfork__thin **thin_out)
 {
     cleanup_thin struct xenfork__thin *thin = calloc(1, sizeof(*thin));
     int rc;
@@ -231,10 +231,10 @@ static int find(xenfork_ctx *ctx, const char *path, bool is_locking,
     if (!thin)
         return xenfork__nomem(ctx);
     if ((rc = xenfork__thin_resolve(ctx, path, thin)) < 0 ||
-        (rc = name_record(ctx, thin)) < 0 ||
+        (rc = name_head_record(ctx, thin)) < 0 ||
         (is_locking &&
          (rc = xenfork__thin_lock(ctx, thin->dir, &thin->lock)) < 0) ||
-        (rc = read_record(ctx, thin)) < 0 ||
+        (rc = read_thin_record(ctx, thin)) < 0 ||
         (rc = xenfork__thin_name_devices(ctx, thin)) < 0)
         return rc;
     *thin_out = steal_ptr(thin);
@@ -244,13 +244,13 @@ static int find(xenfork_ctx *ctx, const char *path, bool is_locking,
 int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out)
 {
-    return find(ctx, path, true, thin_out);
+    return find_thin(ctx, path, true, thin_out);
 }
 
 int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out)
 {
-    return find(ctx, path, false, thin_out);
+    return find_thin(ctx, path, false, thin_out);
 }
 
 void xenfork__thin_close(struct xenfork__thin *thin)
@@ -322,7 +322,7 @@ static int check_pool(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 }
 
 /* Check a device, which may have another name since the host was started. */
-static int check_device(xenfork_ctx *ctx, struct xenfork__thin *thin)
+static int check_thin_device(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
     cleanup_free char *is = NULL;
     cleanup_free char *path = NULL;
@@ -333,10 +333,10 @@ static int check_device(xenfork_ctx *ctx, struct xenfork__thin *thin)
     if (rc < 0 || (is && !strcmp(is, thin->origin_is)))
         return rc;
     rc = xenfork__sys_device_find(ctx, thin->origin_is, &path);
-    return rc < 0 ? rc : set(ctx, &thin->origin, path);
+    return rc < 0 ? rc : set_text(ctx, &thin->origin, path);
 }
 
-static int check_file(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+static int check_thin_file(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
     cleanup_free char *is = NULL;
     int rc = xenfork__thin_origin_is(ctx, thin->origin, &is);
@@ -357,8 +357,8 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 
 int xenfork__thin_check(xenfork_ctx *ctx, struct xenfork__thin *thin)
 {
-    int rc = thin->is_on_device ? check_device(ctx, thin)
-                                : check_file(ctx, thin);
+    int rc = thin->is_on_device ? check_thin_device(ctx, thin)
+                                : check_thin_file(ctx, thin);
 
     return rc < 0 ? rc : check_pool(ctx, thin);
 }

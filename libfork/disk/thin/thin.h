@@ -61,7 +61,7 @@ int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
 void xenfork__thin_close(struct xenfork__thin *thin);
 bool xenfork__thin_ends_in(const char *text, const char *end);
 /*
- * Call look() with the path of each file in a folder whose name ends so; a
+ * Call @look with the path of each file in a folder whose name ends so; a
  * result below 0 ends it, and is returned
  */
 typedef int xenfork__thin_file_fn(xenfork_ctx *ctx, const char *path,

@@ -154,8 +154,8 @@ int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir)
     return 0;
 }
 
-static int settle(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                  bool is_waiting)
+static int write_back(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                      bool is_waiting)
 {
     struct xenfork__thin_users users;
     bool is_plain;
@@ -178,7 +178,7 @@ static int settle(xenfork_ctx *ctx, const struct xenfork__thin *thin,
 
 int xenfork__thin_settle(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
-    return settle(ctx, thin, false);
+    return write_back(ctx, thin, false);
 }
 
 int xenfork__thin_write_back(xenfork_ctx *ctx, const char *path)
@@ -196,7 +196,7 @@ int xenfork__thin_write_back(xenfork_ctx *ctx, const char *path)
     if (thin->has_id && !thin->is_descriptor && !info.open_count &&
         !users.overlays && !users.base) {
         rc = xenfork__thin_unmake(ctx, thin);
-        return rc < 0 ? rc : settle(ctx, thin, true);
+        return rc < 0 ? rc : write_back(ctx, thin, true);
     }
     if (!thin->has_id && !thin->is_descriptor)
         return 0; /* it is as it should be */

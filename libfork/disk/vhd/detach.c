@@ -26,7 +26,7 @@ struct files {
     char *below; /* an empty one over that, by which it is read */
 };
 
-static void free_files(struct files *files)
+static void free_detach(struct files *files)
 {
     int e = errno;
 
@@ -35,7 +35,7 @@ static void free_files(struct files *files)
     free(files->below);
     errno = e;
 }
-#define cleanup_files __attribute__((cleanup(free_files)))
+#define cleanup_files __attribute__((cleanup(free_detach)))
 
 static int name_files(xenfork_ctx *ctx, const char *path, struct files *files)
 {
@@ -107,15 +107,15 @@ static int make_copy(xenfork_ctx *ctx, const struct files *files,
     return rc < 0 ? rc : xenfork__sys_vhd_stand_alone(ctx, files->copy, parent);
 }
 
-static int step(xenfork_ctx *ctx, void *opaque, uint64_t done, uint64_t total,
-                uint64_t moved)
+static int take_piece(xenfork_ctx *ctx, void *opaque, uint64_t done,
+                      uint64_t total, uint64_t moved)
 {
     return xenfork__request_step(ctx, opaque, done, total, moved);
 }
 
 /* Attach a device with the contents of @over. */
-static int look_at(xenfork_ctx *ctx, const struct files *files,
-                   const char *over, char **node_out)
+static int attach_copy(xenfork_ctx *ctx, const struct files *files,
+                       const char *over, char **node_out)
 {
     int rc = xenfork__file_remove(ctx, files->below);
 
@@ -125,28 +125,29 @@ static int look_at(xenfork_ctx *ctx, const struct files *files,
                                    XENFORK__TAP_READONLY, node_out);
 }
 
-static int fill_copy(xenfork_ctx *ctx,
-                     const struct xenfork__detach_request *request,
-                     const struct files *files, const char *parent)
+static int write_copy(xenfork_ctx *ctx,
+                      const struct xenfork__detach_request *request,
+                      const struct files *files, const char *parent)
 {
     cleanup_free char *src = NULL;
     cleanup_free char *dst = NULL;
     int rc;
 
-    if ((rc = look_at(ctx, files, parent, &src)) < 0 ||
+    if ((rc = attach_copy(ctx, files, parent, &src)) < 0 ||
         (rc = xenfork__sys_tap_attach(ctx, files->copy, USER, 0, &dst)) < 0)
         return rc;
     rc = xenfork__sys_copy_device(
-        ctx,
-        &(struct xenfork__device_copy){
-            .src = src, .dst = dst, .step = step, .opaque = (void *)request});
+        ctx, &(struct xenfork__device_copy){.src = src,
+                                            .dst = dst,
+                                            .step = take_piece,
+                                            .opaque = (void *)request});
     if (rc == XENFORK_E_NOSPC)
         xenfork__remedy(ctx, "make room there, and try again");
     return rc;
 }
 
 /* Make the clone's disk go on from the copy. */
-static int go_over(xenfork_ctx *ctx, const struct files *files)
+static int pivot_to_file(xenfork_ctx *ctx, const struct files *files)
 {
     const struct xenfork__snapshot snapshot = {
         .domid = XENFORK_DOMID_NONE, .from = files->leaf, .to = files->copy};
@@ -170,10 +171,10 @@ static int detach_in_place(xenfork_ctx *ctx,
 
     if ((rc = let_go(ctx, files)) < 0 ||
         (rc = make_copy(ctx, files, parent)) < 0 ||
-        (rc = fill_copy(ctx, request, files, parent)) < 0 ||
+        (rc = write_copy(ctx, request, files, parent)) < 0 ||
         (rc = let_go(ctx, files)) < 0)
         return rc;
-    return go_over(ctx, files);
+    return pivot_to_file(ctx, files);
 }
 
 /* Detach a disk that nobody uses. */
@@ -185,7 +186,7 @@ static int detach_elsewhere(xenfork_ctx *ctx,
     int rc;
 
     if ((rc = let_go(ctx, files)) < 0 ||
-        (rc = look_at(ctx, files, files->leaf, &node)) < 0 ||
+        (rc = attach_copy(ctx, files, files->leaf, &node)) < 0 ||
         (rc = xenfork__request_copy(ctx, request, node, "raw")) < 0)
         return rc;
     return let_go(ctx, files);
@@ -206,8 +207,9 @@ struct detach {
     const char *parent;
 };
 
-static int act(xenfork_ctx *ctx, const struct xenfork__detach_request *request,
-               const void *arg)
+static int detach_files(xenfork_ctx *ctx,
+                        const struct xenfork__detach_request *request,
+                        const void *arg)
 {
     const struct detach *detach = arg;
 
@@ -239,12 +241,12 @@ int xenfork__vhd_detach(xenfork_ctx *ctx,
         return xenfork__nomem(ctx);
     }
     return request->ops->journal(
-        ctx, request, to, false, act,
+        ctx, request, to, false, detach_files,
         &(struct detach){.files = &files, .parent = parent});
 }
 
 /* Finish, or undo, as the files tell; the disk's requests go on. */
-static int settle(xenfork_ctx *ctx, const struct files *files)
+static int end_detach(xenfork_ctx *ctx, const struct files *files)
 {
     const struct xenfork__snapshot snapshot = {
         .domid = XENFORK_DOMID_NONE, .from = files->leaf, .to = files->copy};
@@ -272,7 +274,7 @@ int xenfork__vhd_detach_settle(xenfork_ctx *ctx,
     *is_switched_out = false;
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    rc = settle(ctx, &files);
+    rc = end_detach(ctx, &files);
     r = let_go(ctx, &files);
     return rc < 0 ? rc : r;
 }

@@ -43,7 +43,7 @@ static bool vhd_owns(xenfork_ctx *ctx, const struct xenfork__disk *disk)
             !strcmp(disk->format, "vhd") || !strcmp(disk->backend, "tap"));
 }
 
-static bool is_by(const struct xenfork__disk *disk, const char *script)
+static bool has_script(const struct xenfork__disk *disk, const char *script)
 {
     const char *slash = disk->script ? strrchr(disk->script, '/') : NULL;
 
@@ -67,7 +67,8 @@ static int check_tap_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
             "a VHD",
             "give the domain a VHD that is backed by the file: vhd-util "
             "snapshot -m -n NEW -p FILE; format=vhd, target=NEW");
-    if (disk->script && !is_by(disk, SCRIPT) && !is_by(disk, TAP_SCRIPT))
+    if (disk->script && !has_script(disk, SCRIPT) &&
+        !has_script(disk, TAP_SCRIPT))
         return refuse(ctx, disk, "it is not served by " TAP_SCRIPT, REMEDY);
     return 0;
 }
@@ -79,7 +80,7 @@ static int check_nbd_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
                       "QEMU cannot open a VHD that is backed by another",
                       REMEDY);
     if (strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
-        !is_by(disk, SCRIPT))
+        !has_script(disk, SCRIPT))
         return refuse(ctx, disk, "it is not served by " SCRIPT, REMEDY);
     return 0;
 }
@@ -122,7 +123,7 @@ static int check_depth(xenfork_ctx *ctx, const struct xenfork__disk *disk,
         disk->vdev);
 }
 
-static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+static int check_vhd_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     const char *file = xenfork__vhd_file(disk->path);
     cleanup_free char *path = NULL;
@@ -154,7 +155,7 @@ static int vhd_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     int rc = check_form(ctx, disk);
 
     (void)is_frozen;
-    return rc < 0 ? rc : check_file(ctx, disk);
+    return rc < 0 ? rc : check_vhd_file(ctx, disk);
 }
 
 /* Make an overlay; here, out of the stun, the base becomes durable, too. */

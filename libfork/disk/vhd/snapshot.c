@@ -187,7 +187,7 @@ static int coalesce(xenfork_ctx *ctx, const struct files *files,
 }
 
 /* Go back to one file under the source's name alone. */
-static int undo(xenfork_ctx *ctx, const struct files *files)
+static int undo_snapshot(xenfork_ctx *ctx, const struct files *files)
 {
     struct stat user, base;
 
@@ -211,7 +211,7 @@ int xenfork__vhd_abort(xenfork_ctx *ctx,
 
     if (rc < 0)
         return rc;
-    rc = undo(ctx, &files);
+    rc = undo_snapshot(ctx, &files);
     /* In each case the source has a disk with which it can go on. */
     r = resume_if_paused(ctx, files.user);
     rc = rc < 0 ? rc : r;

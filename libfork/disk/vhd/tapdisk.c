@@ -5,8 +5,8 @@
 #include "host/dm.h"
 #include "host/host.h"
 
-static int find(xenfork_ctx *ctx, const char *file,
-                struct xenfork__tapdisk *tapdisk_out)
+static int find_tapdisk(xenfork_ctx *ctx, const char *file,
+                        struct xenfork__tapdisk *tapdisk_out)
 {
     struct xenfork__tapdisk tapdisk;
     int rc = xenfork__sys_tap_find(ctx, file, tapdisk_out);
@@ -27,7 +27,7 @@ int xenfork__vhd_is_served(xenfork_ctx *ctx, const char *file)
 {
     struct xenfork__tapdisk tapdisk;
 
-    return find(ctx, file, &tapdisk);
+    return find_tapdisk(ctx, file, &tapdisk);
 }
 
 int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file)
@@ -35,7 +35,7 @@ int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file)
     struct xenfork__disk_identity there;
     struct xenfork__tapdisk tapdisk;
     bool is_paused = false;
-    int rc = find(ctx, file, &tapdisk);
+    int rc = find_tapdisk(ctx, file, &tapdisk);
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
@@ -56,7 +56,7 @@ int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file)
 int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file)
 {
     struct xenfork__tapdisk tapdisk;
-    int rc = find(ctx, file, &tapdisk);
+    int rc = find_tapdisk(ctx, file, &tapdisk);
 
     return rc < 0 ? rc : xenfork__sys_tap_pause(ctx, &tapdisk);
 }
@@ -64,7 +64,7 @@ int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file)
 int xenfork__vhd_resume(xenfork_ctx *ctx, const char *file)
 {
     struct xenfork__tapdisk tapdisk;
-    int rc = find(ctx, file, &tapdisk);
+    int rc = find_tapdisk(ctx, file, &tapdisk);
 
     return rc < 0 ? rc : xenfork__sys_tap_resume(ctx, &tapdisk);
 }
@@ -73,7 +73,7 @@ int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,
                            bool *is_paused_out)
 {
     struct xenfork__tapdisk tapdisk;
-    int rc = find(ctx, file, &tapdisk);
+    int rc = find_tapdisk(ctx, file, &tapdisk);
 
     return rc < 0 ? rc
                   : xenfork__sys_tap_is_paused(ctx, &tapdisk, is_paused_out);
