@@ -85,6 +85,15 @@ static int new_image_record(struct xenfork__job *job)
     return rc < 0 ? rc : choose_name(job);
 }
 
+static int note_pool(struct xenfork__job *job)
+{
+    uint64_t bytes;
+    int rc = xenfork__xen_pool(job->ctx, job->info.domid, job->info.max_pages,
+                               &bytes);
+
+    return rc < 0 ? rc : xenfork__journal_pool(job->ctx, job->journal, bytes);
+}
+
 static int reserve(struct xenfork__job *job)
 {
     xenfork_ctx *ctx = job->ctx;
@@ -97,6 +106,7 @@ static int reserve(struct xenfork__job *job)
                                       job->info.domid, job->info.is_paused)) <
             0 ||
         (rc = xenfork__guest_source(ctx, job->journal, job->info.domid)) < 0 ||
+        (rc = note_pool(job)) < 0 ||
         (rc = xenfork__journal_image(ctx, job->journal, job->image->uuid)) <
             0 ||
         (rc = xenfork__xen_image_create(ctx, job->info.domid, job->image->uuid,

@@ -156,6 +156,21 @@ int xenfork__undo_logging(xenfork_ctx *ctx, struct xenfork__journal *journal)
     return 0;
 }
 
+/* Take back what the source's page tables did not need. */
+int xenfork__undo_pool(xenfork_ctx *ctx, struct xenfork__journal *journal)
+{
+    struct xenfork__dominfo info;
+    uint64_t bytes;
+    int rc;
+
+    if (!xenfork__keyfile_get_u64(journal->keyfile, "source.pool", &bytes))
+        return 0;
+    rc = find_source(ctx, journal, &info);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return xenfork__xen_pool_limit(ctx, info.domid, bytes);
+}
+
 /* Undo that the domain was told that it is a source. */
 int xenfork__undo_published(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {

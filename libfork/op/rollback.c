@@ -325,12 +325,19 @@ int xenfork__journal_rollback(xenfork_ctx *ctx,
                               struct xenfork__journal *journal)
 {
     static int (*const steps[])(xenfork_ctx *, struct xenfork__journal *) = {
-        undo_snapshots,       xenfork__undo_source,
-        xenfork__undo_muting, xenfork__undo_logging,
-        undo_frozen,          xenfork__undo_published,
-        undo_start,           undo_records,
-        undo_disks,           undo_image_claim,
-        undo_source_claim,    undo_reserve,
+        undo_snapshots,
+        xenfork__undo_source,
+        xenfork__undo_muting,
+        xenfork__undo_logging,
+        xenfork__undo_pool,
+        undo_frozen,
+        xenfork__undo_published,
+        undo_start,
+        undo_records,
+        undo_disks,
+        undo_image_claim,
+        undo_source_claim,
+        undo_reserve,
     };
     bool was_suspended = has_suspended(journal);
     cleanup_free char *reason = NULL;

@@ -14,6 +14,8 @@ int xenfork__undo_source(xenfork_ctx *ctx, struct xenfork__journal *journal);
 int xenfork__undo_muting(xenfork_ctx *ctx, struct xenfork__journal *journal);
 /* End the log of what it writes, which slows it down. */
 int xenfork__undo_logging(xenfork_ctx *ctx, struct xenfork__journal *journal);
+/* Take back what its page tables did not need. */
+int xenfork__undo_pool(xenfork_ctx *ctx, struct xenfork__journal *journal);
 /* Undo that it was told that it is a source. */
 int xenfork__undo_published(xenfork_ctx *ctx, struct xenfork__journal *journal);
 

@@ -149,6 +149,13 @@ int xenfork__journal_publishing(xenfork_ctx *ctx,
     return rc < 0 ? rc : write_journal(ctx, journal);
 }
 
+int xenfork__journal_pool(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                          uint64_t bytes)
+{
+    return xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.pool",
+                                    bytes);
+}
+
 int xenfork__journal_pausing(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.pausing",

@@ -44,6 +44,12 @@ int xenfork__journal_reserve(xenfork_ctx *ctx, struct xenfork__journal *journal,
  */
 int xenfork__journal_publishing(xenfork_ctx *ctx,
                                 struct xenfork__journal *journal);
+/*
+ * Note how large its paging pool is when no page of it is made sharable.
+ * Durable with the next entry
+ */
+int xenfork__journal_pool(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                          uint64_t bytes);
 /* Note that the source is paused now and then. */
 int xenfork__journal_pausing(xenfork_ctx *ctx,
                              struct xenfork__journal *journal);

@@ -156,6 +156,17 @@ struct xenfork__config;
 bool xenfork__xl_refused(struct xenfork__config *to,
                          const libxl_domain_config *from);
 
+/* Set the paging pools of a source and its image to what both need. */
+int xenfork__pools_set(xenfork_ctx *ctx, uint32_t source, uint64_t max_pages,
+                       uint32_t image);
+/*
+ * Add to a pool the tables that Xen may need to map each of these pages by
+ * itself; xenfork__xen_pool_limit() takes back those that it did not.  The
+ * domain does not run meanwhile.  HOSTMEM
+ */
+int xenfork__pool_add(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
+                      uint32_t count, uint64_t *before_out);
+
 /* See xenfork__xen_disk_moved(). */
 int xenfork__xl_disk_moved(xenfork_ctx *ctx, libxl_domain_config *config,
                            const char *vdev, const char *path,

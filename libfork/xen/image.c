@@ -78,36 +78,11 @@ static int copy_policy(xenfork_ctx *ctx, uint32_t source, uint32_t image)
     return rc;
 }
 
-/*
- * Set the memory that Xen has for the page tables of both.  Each page that is
- * made sharable is mapped by itself, and Xen stops the host when there is no
- * memory to split what maps 2 MiB (nominate_page(), 4.17 to 4.22).  Whoever
- * leaves vcpus= out of a configuration has far too little of it: xl 4.17 takes
- * the vCPUs for none when it works out the size.
- */
-static int set_pools(xenfork_ctx *ctx, uint32_t source,
-                     const xc_domaininfo_t *info, uint32_t image)
-{
-    /* libxl has 256 for each vCPU and one a MiB; half of these are used. */
-    uint64_t enough = 64 + info->max_pages / 256;
-    xc_interface *xch = ctx->xen->xch;
-    uint64_t bytes;
-
-    enough *= XENFORK__PAGE_SIZE;
-    if (xc_get_paging_mempool_size(xch, source, &bytes) ||
-        (bytes < enough && xc_set_paging_mempool_size(xch, source, enough)) ||
-        xc_set_paging_mempool_size(xch, image, bytes < enough ? enough : bytes))
-        return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
-                             "cannot get page tables for domains %u and %u",
-                             source, image);
-    return 0;
-}
-
 static int equip_image(xenfork_ctx *ctx, uint32_t source,
                        const xc_domaininfo_t *info, uint32_t image)
 {
     xc_interface *xch = ctx->xen->xch;
-    int rc = set_pools(ctx, source, info, image);
+    int rc = xenfork__pools_set(ctx, source, info->max_pages, image);
 
     if (rc < 0)
         return rc;
@@ -178,59 +153,6 @@ static int introduce_image(xenfork_ctx *ctx, uint32_t image, const char *name)
             return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                                  "domain %u: cannot write %s", image, path);
     }
-    return 0;
-}
-
-/*
- * Xen frees what is not in use and fails when something is, so this tells how
- * much is (hap_set_allocation(), 4.17 to 4.22).
- */
-static int empty_pool(xenfork_ctx *ctx, uint32_t image, uint64_t *used_out)
-{
-    xc_interface *xch = ctx->xen->xch;
-
-    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 2);
-    (void)xc_set_paging_mempool_size(xch, image, 0);
-    if (xc_get_paging_mempool_size(xch, image, used_out))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "domain %u: cannot look at its page tables",
-                             image);
-    return 0;
-}
-
-/*
- * Return the size for page tables of which @used_bytes are in use.  A guest
- * that maps all that it may have needs one for each 2 MiB; an eighth more and
- * 64 are for what it maps elsewhere, and for the record of what it writes while
- * it is migrated.
- */
-static uint64_t pool_for(uint64_t used_bytes, uint64_t max_kib)
-{
-    uint64_t pages = used_bytes / XENFORK__PAGE_SIZE;
-    uint64_t all = max_kib / 2048;
-
-    if (all > pages)
-        pages = all;
-    return (pages + pages / 8 + 64) * XENFORK__PAGE_SIZE;
-}
-
-int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib)
-{
-    xc_interface *xch = ctx->xen->xch;
-    uint64_t bytes, used, wanted;
-    int rc;
-
-    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 2);
-    if (xc_get_paging_mempool_size(xch, image, &bytes))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "domain %u: cannot look at its page tables",
-                             image);
-    if ((rc = empty_pool(ctx, image, &used)) < 0)
-        return rc;
-    wanted = pool_for(used, max_kib);
-    if (xc_set_paging_mempool_size(xch, image, wanted < bytes ? wanted : bytes))
-        return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
-                             "domain %u: cannot get page tables", image);
     return 0;
 }
 

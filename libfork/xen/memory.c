@@ -183,16 +183,12 @@ static int multicall(xenfork_ctx *ctx, struct xenfork__batch *b, uint32_t count)
     return 0;
 }
 
-int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
-                          const uint64_t *gfns, uint32_t count,
-                          uint64_t *handles_out)
+static int nominate(xenfork_ctx *ctx, struct xenfork__batch *b, uint32_t source,
+                    const uint64_t *gfns, uint32_t count, uint64_t *handles_out)
 {
-    struct xenfork__batch *b = batch(ctx);
     uint32_t i;
     int rc;
 
-    if (!b)
-        return XENFORK_E_NOMEM;
     memset(b->ops, 0, count * sizeof(b->ops[0]));
     for (i = 0; i < count; i++) {
         b->ops[i].op = XENMEM_sharing_op_nominate_gfn;
@@ -207,6 +203,30 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
                              ? b->ops[i].u.nominate.handle
                              : 0;
     return 0;
+}
+
+/*
+ * Xen maps each page that it makes sharable by itself, and stops the host when
+ * there is no memory to split what maps 2 MiB (nominate_page(), 4.17 to 4.22).
+ * A guest may have used up what its domain has for that: it need only map
+ * pages far apart, Xen keeps the empty tables.  So there is enough for these
+ * pages before each time.
+ */
+int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
+                          const uint64_t *gfns, uint32_t count,
+                          uint64_t *handles_out)
+{
+    struct xenfork__batch *b = batch(ctx);
+    uint64_t pool;
+    int rc, r;
+
+    if (!b)
+        return XENFORK_E_NOMEM;
+    if ((rc = xenfork__pool_add(ctx, source, gfns, count, &pool)) < 0)
+        return rc;
+    rc = nominate(ctx, b, source, gfns, count, handles_out);
+    r = xenfork__xen_pool_limit(ctx, source, pool);
+    return rc < 0 ? rc : r;
 }
 
 int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,

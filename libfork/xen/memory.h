@@ -39,8 +39,8 @@ int xenfork__xen_present_at(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
                          uint32_t count);
 /*
- * Make pages sharable while the source runs; count <= XENFORK__BATCH.
- * handles_out[i] is 0 where it could not be done.
+ * Make pages sharable of a source that does not run now; gfns ascending, count
+ * <= XENFORK__BATCH.  handles_out[i] is 0 where it could not be done.  HOSTMEM
  */
 int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
                           const uint64_t *gfns, uint32_t count,

@@ -273,6 +273,15 @@ void xenfork__capture_free(struct xenfork__capture *capture);
 int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
                             const struct xenfork__capture *capture);
 
+/* The paging pool, of which page tables are made: xen/pool.c */
+/*
+ * Return its size, or what the page tables of a guest of @max_pages need, if
+ * that is more.
+ */
+int xenfork__xen_pool(xenfork_ctx *ctx, uint32_t domid, uint64_t max_pages,
+                      uint64_t *bytes_out);
+/* Take back what is above @bytes and not in use. */
+int xenfork__xen_pool_limit(xenfork_ctx *ctx, uint32_t domid, uint64_t bytes);
 /*
  * Lower the image's paging pool, which a fork copies to each clone, to what the
  * page tables of a guest of @max_kib need, if that is less than the source's:

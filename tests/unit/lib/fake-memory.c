@@ -405,11 +405,17 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
     struct fake_domain *d = fake_domain(source);
     uint32_t i;
 
+    /* Whoever is killed here, or fails, leaves it so. */
+    if (d)
+        d->pool += XENFORK__PAGE_SIZE;
     FAKE_ENTER(ctx);
     if (!d || d->is_dying)
         return no_domain(ctx, source);
+    d->pool -= XENFORK__PAGE_SIZE;
     if (count > XENFORK__BATCH)
         fake_violation("nominate: %u gfns at once", count);
+    if (!d->is_paused && !d->is_shutdown)
+        fake_violation("domain %u runs while its pages are nominated", source);
     usleep(fake->nominate_ms * 1000);
     for (i = 0; i < count; i++) {
         struct fake_page *page = fake_page(d, gfns[i]);

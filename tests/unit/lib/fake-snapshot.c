@@ -73,7 +73,7 @@ static void put_domain(FILE *f, const struct fake_domain *d)
     xenfork__uuid_print(d->uuid, uuid);
     fprintf(f,
             "domain %u \"%s\" %s type %d%s%s%s%s%s%s%s%s%s%s reason %d "
-            "vcpus %u max %llu claimed %llu parent %u\n",
+            "vcpus %u max %llu claimed %llu pool %llu parent %u\n",
             d->domid, d->name, uuid, d->type, d->is_image ? " image" : "",
             d->is_paused ? " paused" : "", d->is_shutdown ? " shutdown" : "",
             d->is_dying ? " dying" : "", d->has_run ? " ran" : "",
@@ -81,7 +81,8 @@ static void put_domain(FILE *f, const struct fake_domain *d)
             d->is_logging ? " logging" : "", *d->is_short ? " short " : "",
             d->is_short, d->shutdown_reason, d->max_vcpus,
             (unsigned long long)d->max_pages,
-            (unsigned long long)d->claimed_pages, d->parent);
+            (unsigned long long)d->claimed_pages, (unsigned long long)d->pool,
+            d->parent);
     fprintf(f, "  asks \"%s\" told \"%s\"\n", d->asks, d->told);
     for (i = 0; i < d->disk_count; i++) {
         fprintf(f, "  disk %s %s%s\n", d->disks[i].vdev, d->disks[i].path,

@@ -439,6 +439,30 @@ int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib)
     return fake_leave(0);
 }
 
+int xenfork__xen_pool(xenfork_ctx *ctx, uint32_t domid, uint64_t max_pages,
+                      uint64_t *bytes_out)
+{
+    const struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d || !max_pages)
+        return refuse(ctx, "look at the page tables of", domid);
+    *bytes_out = FAKE_POOL + d->pool;
+    return fake_leave(0);
+}
+
+int xenfork__xen_pool_limit(xenfork_ctx *ctx, uint32_t domid, uint64_t bytes)
+{
+    struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "limit the page tables of", domid);
+    if (FAKE_POOL + d->pool > bytes)
+        d->pool = bytes - FAKE_POOL;
+    return fake_leave(0);
+}
+
 int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                              const char *path,
                              xenfork__device_number_fn *thin_number)

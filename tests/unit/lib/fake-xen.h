@@ -93,6 +93,8 @@ struct fake_guest {
     bool is_watched, has_event;
 };
 
+#define FAKE_POOL UINT64_C(0x100000)
+
 struct fake_domain {
     uint32_t domid; /* 0: unused slot */
     uint8_t uuid[16];
@@ -123,6 +125,7 @@ struct fake_domain {
     uint32_t suspensions, resumptions;
     uint32_t max_vcpus;
     uint64_t max_pages, claimed_pages, max_kib, max_gfn;
+    uint64_t pool; /* bytes beyond what it had at first */
     uint64_t pod_entries; /* pages that are populated on demand */
     uint32_t parent;      /* native fork; 0: none */
     uint32_t page_count;
