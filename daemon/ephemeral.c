@@ -240,7 +240,7 @@ static int remove_clone(xenfork_ctx *ctx, const uint8_t uuid[16],
 
     xenfork__uuid_print(uuid, text);
     if ((rc = xenfork__lock_take(ctx, text, false, &lock)) < 0 ||
-        (rc = xenfork__journals_settle(ctx, uuid)) < 0)
+        (rc = xenfork__journals_recover_about(ctx, uuid)) < 0)
         return rc;
     rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &clone);
     if (rc < 0)

@@ -47,7 +47,7 @@ struct xenfork__detach_ops {
                  const struct xenfork__detach_request *request);
     /*
      * Run @act, which makes @to, under a journal: the process that finds the
-     * journal of a killed one calls the driver's detach_settle(), and lets the
+     * journal of a killed one calls the driver's detach_recover(), and lets the
      * domain run on.  is_pausing: @act pauses the domain.  A result of @act
      * below 0 is undone in that way, and returned
      */

@@ -194,16 +194,16 @@ int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
     return rc;
 }
 
-int xenfork__disk_detach_settle(xenfork_ctx *ctx, const char *driver,
-                                const struct xenfork__snapshot *snapshot,
-                                bool *is_switched_out)
+int xenfork__disk_detach_recover(xenfork_ctx *ctx, const char *driver,
+                                 const struct xenfork__snapshot *snapshot,
+                                 bool *is_switched_out)
 {
     const struct xenfork__disk_driver *d = NULL;
     int rc = xenfork__disk_of_record(ctx, driver, &d);
 
     *is_switched_out = false;
-    if (rc == 0 && d->detach_settle)
-        rc = d->detach_settle(ctx, snapshot, is_switched_out);
+    if (rc == 0 && d->detach_recover)
+        rc = d->detach_recover(ctx, snapshot, is_switched_out);
     xenfork__disks_hang_up(ctx);
     return rc;
 }

@@ -133,9 +133,9 @@ struct xenfork__disk_driver {
      * snapshot: the disk is as before, or switched.  is_switched_out: the
      * domain uses @to.  It may be called twice
      */
-    int (*detach_settle)(xenfork_ctx *ctx,
-                         const struct xenfork__snapshot *snapshot,
-                         bool *is_switched_out);
+    int (*detach_recover)(xenfork_ctx *ctx,
+                          const struct xenfork__snapshot *snapshot,
+                          bool *is_switched_out);
     bool is_moved;      /* a detach always makes it a raw file */
     const char *format; /* its paths are images of it, for qemu-img; or NULL */
     /*
@@ -221,10 +221,10 @@ int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver,
 /* Return the driver that can shorten the disk's chain; NULL: none can. */
 int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                             const struct xenfork__disk_driver **driver_out);
-/* See detach_settle. */
-int xenfork__disk_detach_settle(xenfork_ctx *ctx, const char *driver,
-                                const struct xenfork__snapshot *snapshot,
-                                bool *is_switched_out);
+/* See detach_recover. */
+int xenfork__disk_detach_recover(xenfork_ctx *ctx, const char *driver,
+                                 const struct xenfork__snapshot *snapshot,
+                                 bool *is_switched_out);
 /* See hang_up: all drivers. */
 void xenfork__disks_hang_up(xenfork_ctx *ctx);
 /* See abort; a driver that has none has its remove() called later. */

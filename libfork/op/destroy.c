@@ -34,7 +34,7 @@ static int lock_record(xenfork_ctx *ctx, int kind, const char *name,
                       name);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 || (rc = xenfork__journals_settle(ctx, record->uuid)) < 0)
+    if (rc < 0 || (rc = xenfork__journals_recover_about(ctx, record->uuid)) < 0)
         return rc;
     return xenfork__record_load(ctx, kind, record->uuid, record_out);
 }

@@ -111,7 +111,8 @@ static int lock_out_forks(xenfork_ctx *ctx, struct xenfork__detaching *job,
                       job->clone->name);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 || (rc = xenfork__journals_settle(ctx, job->clone->uuid)) < 0 ||
+    if (rc < 0 ||
+        (rc = xenfork__journals_recover_about(ctx, job->clone->uuid)) < 0 ||
         (rc = xenfork__detach_load(ctx, job, &registry, &now)) < 0)
         return rc;
     if (strcmp(now->disks[disk].path, job->clone->disks[disk].path) != 0)

@@ -155,7 +155,8 @@ static int forget_clone(xenfork_ctx *ctx, const struct xenfork__record *found)
                       found->name);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 || (rc = xenfork__journals_settle(ctx, found->uuid)) < 0 ||
+    if (rc < 0 ||
+        (rc = xenfork__journals_recover_about(ctx, found->uuid)) < 0 ||
         (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
                                  &registry)) < 0 ||
         (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, found->uuid,

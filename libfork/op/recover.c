@@ -37,7 +37,7 @@ int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__record *image)
         return rc;
     /* Hydrated clones go on sharing the source's pages. */
     if (!live &&
-        (rc = xenfork__claim_settle(ctx, image->parent, image->uuid)) < 0)
+        (rc = xenfork__claim_adjust(ctx, image->parent, image->uuid)) < 0)
         return rc;
     return xenfork__record_remove(ctx, XENFORK_KIND_IMAGE, image->uuid);
 }

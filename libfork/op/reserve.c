@@ -259,7 +259,7 @@ int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
     return rc < 0 ? rc : xenfork__xen_set_max_pages(ctx, image, max_pages);
 }
 
-int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],
+int xenfork__claim_adjust(xenfork_ctx *ctx, const uint8_t source[16],
                           const uint8_t *except)
 {
     cleanup_records struct xenfork__records images = {0};

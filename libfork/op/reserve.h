@@ -72,7 +72,7 @@ int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
  * writes: taking back every page at once stops it for longer than the fork
  * did.  A source that is a clone keeps what it has.
  */
-int xenfork__claim_settle(xenfork_ctx *ctx, const uint8_t source[16],
+int xenfork__claim_adjust(xenfork_ctx *ctx, const uint8_t source[16],
                           const uint8_t *except);
 
 #endif

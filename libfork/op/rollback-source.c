@@ -40,7 +40,7 @@ static int undo_suspension(xenfork_ctx *ctx, struct xenfork__journal *journal,
     struct xenfork__dominfo info;
     int rc;
 
-    if ((rc = xenfork__xen_settle_suspend(ctx, domid)) < 0 ||
+    if ((rc = xenfork__xen_withdraw_suspend(ctx, domid)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
         return rc;
     if (xenfork__journal_flag(journal, "source.was_paused") &&

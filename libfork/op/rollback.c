@@ -52,8 +52,8 @@ static bool is_detach(const struct entry *entry)
 static int undo_detach(xenfork_ctx *ctx, const struct entry *entry)
 {
     bool is_switched;
-    int rc = xenfork__disk_detach_settle(ctx, entry->driver, &entry->snapshot,
-                                         &is_switched);
+    int rc = xenfork__disk_detach_recover(ctx, entry->driver, &entry->snapshot,
+                                          &is_switched);
 
     return rc == 0 && is_switched
                ? xenfork__detach_switched(ctx, &entry->snapshot)
@@ -268,7 +268,7 @@ static int undo_source_claim(xenfork_ctx *ctx, struct xenfork__journal *journal)
 
     if (!xenfork__journal_uuid(journal, "source", UINT32_MAX, uuid))
         return 0;
-    return xenfork__claim_settle(ctx, uuid, NULL);
+    return xenfork__claim_adjust(ctx, uuid, NULL);
 }
 
 /*

@@ -21,7 +21,7 @@ int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                       info->domid);
         return xenfork__remedy(ctx, "try again when it has ended");
     }
-    if (rc < 0 || (rc = xenfork__journals_settle(ctx, info->uuid)) < 0 ||
+    if (rc < 0 || (rc = xenfork__journals_recover_about(ctx, info->uuid)) < 0 ||
         (rc = xenfork__xen_info(ctx, info->domid, info)) < 0)
         return rc;
     *lock_out = steal_ptr(lock);

@@ -38,7 +38,7 @@ static int lock_stopped(struct start *start, const char *name)
     xenfork__uuid_print(record->uuid, uuid);
     rc = xenfork__lock_take_soon(ctx, uuid, &start->lock);
     if (rc == 0)
-        rc = xenfork__journals_settle(ctx, record->uuid);
+        rc = xenfork__journals_recover_about(ctx, record->uuid);
     if (rc == 0 && xenfork__journal_exists(ctx, record->journal))
         rc = XENFORK_E_BUSY;
     if (rc == XENFORK_E_BUSY) {

@@ -120,7 +120,7 @@ static bool is_journal_about(xenfork_ctx *ctx, const char *id,
     return false;
 }
 
-int xenfork__journals_settle(xenfork_ctx *ctx, const uint8_t uuid[16])
+int xenfork__journals_recover_about(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
     char **ids;
     size_t count, i;

@@ -83,7 +83,7 @@ int xenfork__journal_freezing(xenfork_ctx *ctx,
 /*
  * A disk driver is about to make @path: by a snapshot of the disk @vdev at
  * @from, which its abort() undoes; an overlay, which its remove() undoes; or
- * where a disk that is in use at @from goes, which its detach_settle() ends or
+ * where a disk that is in use at @from goes, which its detach_recover() ends or
  * undoes.  See disk/disk.h
  */
 struct xenfork__journal_disk {
@@ -134,7 +134,7 @@ int xenfork__journal_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
  * being rolled back by another process; wait.  A journal that cannot be rolled
  * back holds up this one, and no other: RESIDUE
  */
-int xenfork__journals_settle(xenfork_ctx *ctx, const uint8_t uuid[16]);
+int xenfork__journals_recover_about(xenfork_ctx *ctx, const uint8_t uuid[16]);
 struct xenfork__records;
 /*
  * List journals without an owner, as records; the reason is in the parent's

@@ -15,8 +15,8 @@
 #include <time.h>
 
 #define CONTROL        "/local/domain/%u/control/"
-#define SETTLE_MS      30000U /* Linux gives up freezing after 20 s */
-#define SETTLE_POLL_MS 20U
+#define WITHDRAW_MS      30000U /* Linux gives up freezing after 20 s */
+#define WITHDRAW_POLL_MS 20U
 
 /* Read "1", "0", or "": the guest has said nothing about it.  Caller frees. */
 static int feature(xenfork_ctx *ctx, uint32_t domid, const char *name,
@@ -142,11 +142,11 @@ static int withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
     return 0;
 }
 
-/* A domain that is gone or has shut down otherwise has settled as well. */
+/* Wait until the domain is suspended, or gone, or has shut down otherwise. */
 static int wait_shutdown(xenfork_ctx *ctx, uint32_t domid)
 {
-    const struct timespec pause = {.tv_nsec = SETTLE_POLL_MS * 1000000L};
-    uint64_t end_ns = xenfork__now_ns() + SETTLE_MS * 1000000ULL;
+    const struct timespec pause = {.tv_nsec = WITHDRAW_POLL_MS * 1000000L};
+    uint64_t end_ns = xenfork__now_ns() + WITHDRAW_MS * 1000000ULL;
     struct xenfork__dominfo info;
     int rc;
 
@@ -164,7 +164,7 @@ static int wait_shutdown(xenfork_ctx *ctx, uint32_t domid)
     }
 }
 
-int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__xen_withdraw_suspend(xenfork_ctx *ctx, uint32_t domid)
 {
     bool is_withdrawn = false;
     int rc;
@@ -242,7 +242,7 @@ static int run_on(xenfork_ctx *ctx, uint32_t domid)
     bool is_late = false;
     int rc;
 
-    rc = xenfork__xen_settle_suspend(ctx, domid);
+    rc = xenfork__xen_withdraw_suspend(ctx, domid);
     if (rc < 0)
         return rc;
     rc = is_suspended(ctx, domid, &is_late);

@@ -35,7 +35,7 @@ int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
  * request, or wait (bounded) for the guest that has taken it up.
  * xenfork__xen_info() then tells whether it is suspended.
  */
-int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__xen_withdraw_suspend(xenfork_ctx *ctx, uint32_t domid);
 /*
  * Note in xenstore that we suspend the domain, before we do so: on Xen before
  * 4.20 the watcher of `xl create` ends then.  The note is removed with the

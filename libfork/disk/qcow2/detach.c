@@ -167,9 +167,9 @@ static int flatten_offline(xenfork_ctx *ctx,
 }
 
 /* Tell whether the disk is already served from its new file. */
-int xenfork__qcow2_detach_settle(xenfork_ctx *ctx,
-                                 const struct xenfork__snapshot *snapshot,
-                                 bool *is_switched_out)
+int xenfork__qcow2_detach_recover(xenfork_ctx *ctx,
+                                  const struct xenfork__snapshot *snapshot,
+                                  bool *is_switched_out)
 {
     cleanup_qemu_top struct xenfork__qemu_top top = {.node = ""};
     char id[XENFORK__QEMU_NAME];

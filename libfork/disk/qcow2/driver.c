@@ -302,7 +302,7 @@ const struct xenfork__disk_driver xenfork__disk_qcow2 = {
     .parent = xenfork__qcow2_parent,
     .collapse = xenfork__qcow2_collapse,
     .detach = xenfork__qcow2_detach,
-    .detach_settle = xenfork__qcow2_detach_settle,
+    .detach_recover = xenfork__qcow2_detach_recover,
     .hang_up = xenfork__sys_qemu_close,
     .usage = xenfork__sys_file_usage,
 };

@@ -55,8 +55,8 @@ int xenfork__qcow2_collapse(xenfork_ctx *ctx,
                             bool *again_out, char **to_out);
 int xenfork__qcow2_detach(xenfork_ctx *ctx,
                           const struct xenfork__detach_request *request);
-int xenfork__qcow2_detach_settle(xenfork_ctx *ctx,
-                                 const struct xenfork__snapshot *snapshot,
-                                 bool *is_switched_out);
+int xenfork__qcow2_detach_recover(xenfork_ctx *ctx,
+                                  const struct xenfork__snapshot *snapshot,
+                                  bool *is_switched_out);
 
 #endif

@@ -199,6 +199,6 @@ int xenfork__thin_detach(xenfork_ctx *ctx, const char *path, const char *node)
         return rc;
     rc = xenfork__thin_unmake(ctx, thin);
     if (rc == 0 && thin->has_id)
-        rc = xenfork__thin_settle(ctx, thin);
+        rc = xenfork__thin_sweep(ctx, thin);
     return rc;
 }

@@ -40,9 +40,9 @@ static int is_gone_over(xenfork_ctx *ctx,
     return 0;
 }
 
-int xenfork__thin_detach_settle(xenfork_ctx *ctx,
-                                const struct xenfork__snapshot *snapshot,
-                                bool *is_switched_out)
+int xenfork__thin_detach_recover(xenfork_ctx *ctx,
+                                 const struct xenfork__snapshot *snapshot,
+                                 bool *is_switched_out)
 {
     int rc;
 

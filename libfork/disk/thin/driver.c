@@ -289,7 +289,7 @@ static int remove_known(xenfork_ctx *ctx, const struct xenfork__thin *thin)
           (rc = xenfork__pool_delete(ctx, thin->dir, thin->id)) < 0)) ||
         (rc = xenfork__file_remove(ctx, thin->record)) < 0)
         return rc;
-    return xenfork__thin_settle(ctx, thin);
+    return xenfork__thin_sweep(ctx, thin);
 }
 
 /* Remove the record of a writer that was killed. */
@@ -384,7 +384,7 @@ static int drop_all_base(xenfork_ctx *ctx, struct xenfork__thin *of)
     int rc = xenfork__thin_each(ctx, of->dir, XENFORK__THIN_SUFFIX,
                                 drop_if_base, of);
 
-    return rc < 0 ? rc : xenfork__thin_settle(ctx, of);
+    return rc < 0 ? rc : xenfork__thin_sweep(ctx, of);
 }
 
 /* Tell whether the driver may be responsible for this disk. */
@@ -485,7 +485,7 @@ const struct xenfork__disk_driver xenfork__disk_thin = {
     .attach = thin_attach,
     .remove = thin_remove,
     .detach = xenfork__thin_make_own,
-    .detach_settle = xenfork__thin_detach_settle,
+    .detach_recover = xenfork__thin_detach_recover,
     .is_moved = true,
     .thaw = thin_thaw,
     .usage = thin_usage,

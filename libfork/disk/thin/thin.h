@@ -146,9 +146,9 @@ struct xenfork__snapshot;
 /* The driver's detach(), see disk.h: disk/thin/detach.c */
 int xenfork__thin_make_own(xenfork_ctx *ctx,
                            const struct xenfork__detach_request *request);
-int xenfork__thin_detach_settle(xenfork_ctx *ctx,
-                                const struct xenfork__snapshot *snapshot,
-                                bool *is_switched_out);
+int xenfork__thin_detach_recover(xenfork_ctx *ctx,
+                                 const struct xenfork__snapshot *snapshot,
+                                 bool *is_switched_out);
 /*
  * Copy an overlay that a domain uses into a file, step by step:
  * disk/thin/move.c.  Then writes go to both, until the move is finished, or
@@ -186,7 +186,7 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
  * any more becomes a plain file again, and the pool is removed with the last of
  * them.
  */
-int xenfork__thin_settle(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+int xenfork__thin_sweep(xenfork_ctx *ctx, const struct xenfork__thin *thin);
 /* Remove the pool and the folder, if nothing is recorded there. */
 int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir);
 /*

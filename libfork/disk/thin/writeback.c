@@ -154,8 +154,8 @@ int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir)
     return 0;
 }
 
-static int write_back(xenfork_ctx *ctx, const struct xenfork__thin *thin,
-                      bool is_waiting)
+static int sweep_unused(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                        bool is_waiting)
 {
     struct xenfork__thin_users users;
     bool is_plain;
@@ -176,9 +176,9 @@ static int write_back(xenfork_ctx *ctx, const struct xenfork__thin *thin,
     return rc == 0 && !users.records ? xenfork__thin_tidy(ctx, thin->dir) : rc;
 }
 
-int xenfork__thin_settle(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+int xenfork__thin_sweep(xenfork_ctx *ctx, const struct xenfork__thin *thin)
 {
-    return write_back(ctx, thin, false);
+    return sweep_unused(ctx, thin, false);
 }
 
 int xenfork__thin_write_back(xenfork_ctx *ctx, const char *path)
@@ -196,7 +196,7 @@ int xenfork__thin_write_back(xenfork_ctx *ctx, const char *path)
     if (thin->has_id && !thin->is_descriptor && !info.open_count &&
         !users.overlays && !users.base) {
         rc = xenfork__thin_unmake(ctx, thin);
-        return rc < 0 ? rc : write_back(ctx, thin, true);
+        return rc < 0 ? rc : sweep_unused(ctx, thin, true);
     }
     if (!thin->has_id && !thin->is_descriptor)
         return 0; /* it is as it should be */

@@ -264,9 +264,9 @@ static int end_detach(xenfork_ctx *ctx, const struct files *files)
     return rc == 0 && is_paused ? xenfork__vhd_resume(ctx, files->leaf) : rc;
 }
 
-int xenfork__vhd_detach_settle(xenfork_ctx *ctx,
-                               const struct xenfork__snapshot *snapshot,
-                               bool *is_switched_out)
+int xenfork__vhd_detach_recover(xenfork_ctx *ctx,
+                                const struct xenfork__snapshot *snapshot,
+                                bool *is_switched_out)
 {
     cleanup_files struct files files = {0};
     int rc = name_files(ctx, snapshot->from, &files), r;

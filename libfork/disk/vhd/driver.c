@@ -266,6 +266,6 @@ const struct xenfork__disk_driver xenfork__disk_vhd = {
     .collapse = xenfork__vhd_collapse,
     .coalesce = xenfork__vhd_coalesce,
     .detach = xenfork__vhd_detach,
-    .detach_settle = xenfork__vhd_detach_settle,
+    .detach_recover = xenfork__vhd_detach_recover,
     .usage = vhd_usage,
 };

@@ -61,8 +61,8 @@ int xenfork__vhd_coalesce(xenfork_ctx *ctx,
                           bool *again_out);
 int xenfork__vhd_detach(xenfork_ctx *ctx,
                         const struct xenfork__detach_request *request);
-int xenfork__vhd_detach_settle(xenfork_ctx *ctx,
-                               const struct xenfork__snapshot *snapshot,
-                               bool *is_switched_out);
+int xenfork__vhd_detach_recover(xenfork_ctx *ctx,
+                                const struct xenfork__snapshot *snapshot,
+                                bool *is_switched_out);
 
 #endif

@@ -335,13 +335,13 @@ int xenfork__xen_go_on(xenfork_ctx *ctx, uint32_t domid)
     return fake_leave(0);
 }
 
-int xenfork__xen_settle_suspend(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__xen_withdraw_suspend(xenfork_ctx *ctx, uint32_t domid)
 {
     struct fake_domain *d = alive(domid);
 
     FAKE_ENTER(ctx);
     if (!d)
-        return refuse(ctx, "settle", domid);
+        return refuse(ctx, "withdraw", domid);
     /* It obeys before the request is withdrawn, unless it never does. */
     if (d->is_suspend_asked && d->on_suspend == FAKE_OBEYS && !d->is_paused) {
         d->is_shutdown = true;

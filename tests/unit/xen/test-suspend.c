@@ -312,7 +312,7 @@ static void test_request_in_dispute(void **state)
     is_asked = true;
     info.is_shutdown = true;
     info.shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
-    assert_int_equal(xenfork__xen_settle_suspend(&ctx, DOMID), 0);
+    assert_int_equal(xenfork__xen_withdraw_suspend(&ctx, DOMID), 0);
     assert_in_range(commits, 2, 1000);
     assert_int_equal(xenfork__xen_acknowledge_suspend(&ctx, DOMID), 0);
 }
