@@ -24,34 +24,42 @@
 #define HALT_MS 60000U
 
 /*
- * Look at what the guest was asked before it was watched.  A clone may be
- * destroyed a moment after it was made: its watch would speak too late.
+ * A clone may be destroyed a moment after it was made, before its watch has
+ * spoken.  Its key may come after it is watched: that asks for nothing.
  */
 void ephemeral_met(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
 {
     int asked;
 
+    guest->has_key = true;
     if (xenfork__host_asked(daemon->ctx, guest->domid, &asked) < 0)
         return;
     guest->is_heard = true;
+    guest->has_key = asked != HOST_ASKED_NO_KEY;
     if (asked == HOST_ASKED_SUSPEND)
         guest->leaving_ms = now_ms + LEAVING_MS;
 }
 
+/*
+ * A watch speaks once at first, though nothing was asked.  A request that its
+ * guest has acknowledged meanwhile has been written twice.
+ */
 void ephemeral_asked(struct daemon *daemon, struct guest *guest,
                      uint64_t now_ms)
 {
+    bool is_first = !guest->has_spoken, is_new = !guest->has_key;
     int asked = HOST_ASKED_SUSPEND;
-    bool is_first = !guest->has_spoken;
 
-    guest->has_spoken = true;
     if (xenfork__host_asked(daemon->ctx, guest->domid, &asked) < 0)
         asked = HOST_ASKED_SUSPEND;
-    /* A watch speaks once at first, though nothing was asked. */
-    if (asked == HOST_ASKED_SUSPEND || (asked == HOST_ASKED && !is_first))
+    if (asked == HOST_ASKED_SUSPEND ||
+        (asked == HOST_ASKED && !is_first && !is_new))
         guest->leaving_ms = now_ms + LEAVING_MS;
+    if (!is_first && asked != HOST_ASKED_NO_KEY)
+        guest->has_key = true;
     if (!guest->is_heard)
         at_latest(&daemon->domains_ms, now_ms);
+    guest->has_spoken = true;
     guest->is_heard = true;
 }
 

@@ -8,7 +8,7 @@
 
 #include "serve.h"
 
-/* Note what a new guest was asked before; its watch is there. */
+/* Note what a new guest was asked before it is watched. */
 void ephemeral_met(struct daemon *daemon, struct guest *guest, uint64_t now_ms);
 /*
  * Note that the guest may have been asked to suspend: it may leave this host.

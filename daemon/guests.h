@@ -40,7 +40,8 @@ struct guest {
     bool is_suspended;
     int reason;            /* of that */
     bool is_heard;         /* what it is asked is known from here on */
-    bool has_spoken;       /* its control/shutdown's watch did, at first */
+    bool has_spoken;       /* the watch of its control/shutdown, at first */
+    bool has_key;          /* there was one; else one that comes is new */
     bool is_running;       /* it was seen so since */
     uint64_t leaving_ms;   /* it may be on its way to elsewhere, until then */
     bool is_applied;  /* its policy was, since it shut down */

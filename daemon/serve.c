@@ -177,14 +177,15 @@ static struct guest *add_guest(struct daemon *daemon, uint32_t domid,
 {
     struct guest *guest = guests_add(&daemon->guests, domid, now_ms);
 
+    if (guest)
+        ephemeral_met(daemon, guest, now_ms);
     if (guest && xenfork__host_watch_guest(daemon->ctx, domid) < 0) {
         guests_remove(&daemon->guests, domid);
         guest = NULL;
     }
-    if (guest) {
+    if (guest)
         hold_expect(guest, now_ms);
-        ephemeral_met(daemon, guest, now_ms);
-    } else
+    else
         at_latest(&daemon->domains_ms, now_ms + SERVE_LOOK_AGAIN_MS);
     return guest;
 }

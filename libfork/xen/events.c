@@ -165,8 +165,10 @@ int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out)
     if (!value && errno != ENOENT)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot read what domain %u was asked", domid);
-    if (!value || !strcmp(value, "poweroff") || !strcmp(value, "halt") ||
-        !strcmp(value, "reboot"))
+    if (!value)
+        *asked_out = HOST_ASKED_NO_KEY;
+    else if (!strcmp(value, "poweroff") || !strcmp(value, "halt") ||
+             !strcmp(value, "reboot"))
         *asked_out = HOST_ASKED_NOTHING;
     else
         *asked_out = value[0] ? HOST_ASKED_SUSPEND : HOST_ASKED;

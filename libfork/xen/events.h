@@ -53,11 +53,13 @@ int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
                           size_t value_bytes, size_t *bytes_out);
 /*
  * Return what control/shutdown asks of a guest: nothing, or to end; perhaps
- * something, which the guest has acknowledged; to suspend.
+ * something, which the guest has acknowledged; to suspend.  Or there is no such
+ * key, yet.
  */
 #define HOST_ASKED_NOTHING 0
 #define HOST_ASKED         1
 #define HOST_ASKED_SUSPEND 2
+#define HOST_ASKED_NO_KEY  3
 int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out);
 /* Remove fork/error: a new attempt begins. */
 int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);

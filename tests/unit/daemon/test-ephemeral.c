@@ -177,6 +177,41 @@ static void test_destroyed_at_once(void **state)
     assert_removed();
 }
 
+/* The daemon knew of its domain before its key was made. */
+static void test_known_before_its_key(void **state)
+{
+    (void)state;
+    make_root();
+    start_up();
+    make_clone(POWEROFF);
+    fake_asked(e.clone, HOST_ASKED_NO_KEY);
+    serve_event(&s.daemon, HOST_EVENT_DOMAINS, XENFORK_DOMID_NONE, s.now_ms);
+    serve_turn(&s.daemon, s.now_ms);
+    /* The watch's first word, and its key's. */
+    fake_asked(e.clone, HOST_ASKED);
+    serve_event(&s.daemon, HOST_EVENT_ASKED, e.clone, s.now_ms);
+    turn();
+    destroy();
+    assert_removed();
+}
+
+/* The same, and it is asked to suspend, and answers, before we look. */
+static void test_asked_after_its_key_keeps(void **state)
+{
+    (void)state;
+    make_root();
+    start_up();
+    make_clone(CRASH);
+    fake_asked(e.clone, HOST_ASKED_NO_KEY);
+    turn();
+    fake_asked(e.clone, HOST_ASKED);
+    turn();
+    fake_asked(e.clone, HOST_ASKED);
+    turn();
+    destroy();
+    assert_kept();
+}
+
 /* It was asked to suspend before the daemon knew of it. */
 static void test_asked_before_it_was_known_keeps(void **state)
 {
@@ -498,6 +533,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_destroyed),
         TEST(test_destroyed_at_once),
+        TEST(test_known_before_its_key),
+        TEST(test_asked_after_its_key_keeps),
         TEST(test_asked_before_it_was_known_keeps),
         TEST(test_poweroff),
         TEST(test_crash),
