@@ -8,6 +8,7 @@
 #include "state/lock.h"
 
 #define MAX_EVENTS 64U
+#define LOOK_NS    UINT64_C(1000000000) /* between two looks at a noisy one */
 
 static void end_wait(xenfork_ctx *ctx, struct xenfork__ready *ready,
                      struct xenfork__ready_clone *clone,
@@ -15,9 +16,25 @@ static void end_wait(xenfork_ctx *ctx, struct xenfork__ready *ready,
 {
     if (clone->state != XENFORK__READY_WAITS)
         return;
-    xenfork__xen_guest_unwatch(ctx, clone->domid);
+    if (!clone->is_noisy)
+        xenfork__xen_guest_unwatch(ctx, clone->domid);
     clone->state = state;
     ready->waiting--;
+}
+
+/* Listen no more to a guest that writes again and again. */
+static void note_event(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                       struct xenfork__ready_clone *clone)
+{
+    if (clone->is_noisy || ++clone->events <= MAX_EVENTS)
+        return;
+    LOG_WARN(ctx,
+             "domain %u acknowledges another generation than its own again and "
+             "again: it is looked at once a second",
+             clone->domid);
+    xenfork__xen_guest_unwatch(ctx, clone->domid);
+    clone->is_noisy = true;
+    ready->is_noisy = true;
 }
 
 int xenfork__ready_add(xenfork_ctx *ctx, struct xenfork__ready *ready,
@@ -139,15 +156,53 @@ static int look_at_clone(xenfork_ctx *ctx, struct xenfork__ready *ready,
                                           : XENFORK__READY_DONE);
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     }
-    clone->events++;
-    if (alive && clone->events > MAX_EVENTS)
-        LOG_WARN(
-            ctx,
-            "domain %u acknowledged another generation than its own, ignoring",
-            clone->domid);
-    if (!alive || clone->events > MAX_EVENTS)
+    if (!alive)
         end_wait(ctx, ready, clone, XENFORK__READY_LOST);
+    else
+        note_event(ctx, ready, clone);
     return 0;
+}
+
+/* Look at one that waits, and note whether it has acknowledged. */
+static int look(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                struct xenfork__ready_clone *clone,
+                const struct xenfork__ready_clone **clone_out)
+{
+    int rc = look_at_clone(ctx, ready, clone);
+
+    if (clone->state == XENFORK__READY_DONE)
+        *clone_out = clone;
+    return rc;
+}
+
+/* Look at those that nobody listens to, when it is time. */
+static int look_at_noisy(xenfork_ctx *ctx, struct xenfork__ready *ready,
+                         bool is_last,
+                         const struct xenfork__ready_clone **clone_out)
+{
+    size_t i;
+    int rc = 0;
+
+    if (!ready->is_noisy || (xenfork__now_ns() < ready->look_ns && !is_last))
+        return 0;
+    for (i = 0; i < ready->count && rc == 0 && !*clone_out; i++)
+        if (ready->clones[i].is_noisy &&
+            ready->clones[i].state == XENFORK__READY_WAITS)
+            rc = look(ctx, ready, &ready->clones[i], clone_out);
+    if (!*clone_out)
+        ready->look_ns = xenfork__now_ns() + LOOK_NS;
+    return rc;
+}
+
+static int until_look_ms(const struct xenfork__ready *ready, int timeout_ms)
+{
+    uint64_t now_ns = xenfork__now_ns();
+    int ms = now_ns < ready->look_ns
+                 ? (int)((ready->look_ns - now_ns) / 1000000) + 1
+                 : 0;
+
+    return !ready->is_noisy || (timeout_ms >= 0 && timeout_ms < ms) ? timeout_ms
+                                                                    : ms;
 }
 
 int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
@@ -156,7 +211,8 @@ int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
 {
     uint32_t domid = XENFORK_DOMID_NONE;
     size_t i;
-    int rc = xenfork__xen_wait_event(ctx, wake_fd, timeout_ms, &domid);
+    int rc = xenfork__xen_wait_event(ctx, wake_fd,
+                                     until_look_ms(ready, timeout_ms), &domid);
 
     if (rc < 0)
         return rc;
@@ -165,14 +221,10 @@ int xenfork__ready_turn(xenfork_ctx *ctx, struct xenfork__ready *ready,
     for (i = 0; i < ready->count; i++) {
         struct xenfork__ready_clone *clone = &ready->clones[i];
 
-        if (clone->domid != domid || clone->state != XENFORK__READY_WAITS)
-            continue;
-        rc = look_at_clone(ctx, ready, clone);
-        if (clone->state == XENFORK__READY_DONE)
-            *clone_out = clone;
-        return rc;
+        if (clone->domid == domid && clone->state == XENFORK__READY_WAITS)
+            return look(ctx, ready, clone, clone_out);
     }
-    return 0;
+    return look_at_noisy(ctx, ready, !timeout_ms, clone_out);
 }
 
 static int is_clone_due(xenfork_ctx *ctx, uint32_t domid, uint8_t uuid_out[16],

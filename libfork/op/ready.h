@@ -2,7 +2,8 @@
 /*
  * Clones that have not acknowledged yet: watched, and when one does, what
  * follows from it.  A guest can bring about nothing but what its own clone
- * waits for, once, and keeps nobody busy: its writes are looked at 64 times.
+ * waits for, once, and keeps nobody busy: when its writes have been looked at 64
+ * times, it is looked at once a second.
  */
 #ifndef LIBFORK_READY_H
 #define LIBFORK_READY_H
@@ -15,7 +16,7 @@
 enum xenfork__ready_state {
     XENFORK__READY_WAITS,
     XENFORK__READY_DONE, /* acknowledged */
-    XENFORK__READY_LOST  /* gone, shut down, or talked too much */
+    XENFORK__READY_LOST  /* gone, or shut down */
 };
 
 struct xenfork__ready_clone {
@@ -23,6 +24,7 @@ struct xenfork__ready_clone {
     uint32_t domid;
     char generation[XENFORK__UUID_CHARS];
     uint32_t events;
+    bool is_noisy; /* nobody listens to it any more */
     bool is_reseeded;
     /* "STEP: REASON" of the guest's, while it waits: it may be mended yet */
     char fault[XENFORK__FAULT_CHARS];
@@ -34,6 +36,8 @@ struct xenfork__ready {
     size_t waiting;
     struct xenfork__ready_clone *clones;
     bool is_released; /* a domain may be gone; the caller clears it */
+    bool is_noisy;    /* one of them is, and is looked at at look_ns */
+    uint64_t look_ns;
 };
 
 /* Watch a clone, unless it has acknowledged already (then DONE). */
