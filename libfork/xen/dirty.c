@@ -38,6 +38,16 @@ static int operate(xenfork_ctx *ctx, uint32_t domid, uint32_t op, void *bitmap,
     return e;
 }
 
+static int log_failed(xenfork_ctx *ctx, uint32_t domid, const char *what, int e)
+{
+    xenfork__fail(ctx, XENFORK_E_XEN, e, "domain %u: cannot %s", domid, what);
+    if (e != ENOMEM)
+        return XENFORK_E_XEN;
+    return xenfork__remedy(ctx, "its guest may have used up the memory of its "
+                                "page tables: start it again, or raise "
+                                "shadow_memory= in its configuration");
+}
+
 int xenfork__xen_dirty_begin(xenfork_ctx *ctx, uint32_t domid)
 {
     int e = operate(ctx, domid, XEN_DOMCTL_SHADOW_OP_ENABLE_LOGDIRTY, NULL, 0,
@@ -52,15 +62,13 @@ int xenfork__xen_dirty_begin(xenfork_ctx *ctx, uint32_t domid)
                                     "so, has ended");
     }
     if (e)
-        return xenfork__fail(ctx, XENFORK_E_XEN, e,
-                             "domain %u: cannot log what it writes", domid);
+        return log_failed(ctx, domid, "log what it writes", e);
     /* Xen keeps the count of a log that has ended. */
     e = operate(ctx, domid, XEN_DOMCTL_SHADOW_OP_CLEAN, NULL, 0, NULL);
     if (!e)
         return 0;
     operate(ctx, domid, XEN_DOMCTL_SHADOW_OP_OFF, NULL, 0, NULL);
-    return xenfork__fail(ctx, XENFORK_E_XEN, e,
-                         "domain %u: cannot read what it writes", domid);
+    return log_failed(ctx, domid, "read what it writes", e);
 }
 
 int xenfork__xen_dirty_count(xenfork_ctx *ctx, uint32_t domid,
@@ -70,9 +78,7 @@ int xenfork__xen_dirty_count(xenfork_ctx *ctx, uint32_t domid,
     int e = operate(ctx, domid, XEN_DOMCTL_SHADOW_OP_PEEK, NULL, 0, &count);
 
     if (e)
-        return xenfork__fail(ctx, XENFORK_E_XEN, e,
-                             "domain %u: cannot count what it has written",
-                             domid);
+        return log_failed(ctx, domid, "count what it has written", e);
     *count_out = count;
     return 0;
 }
@@ -93,8 +99,7 @@ int xenfork__xen_dirty_take(xenfork_ctx *ctx, uint32_t domid, uint64_t end,
     }
     if (!e)
         return 0;
-    return xenfork__fail(ctx, XENFORK_E_XEN, e,
-                         "domain %u: cannot read what it has written", domid);
+    return log_failed(ctx, domid, "read what it has written", e);
 }
 
 int xenfork__xen_dirty_end(xenfork_ctx *ctx, uint32_t domid)
@@ -103,7 +108,5 @@ int xenfork__xen_dirty_end(xenfork_ctx *ctx, uint32_t domid)
 
     if (!e)
         return 0;
-    return xenfork__fail(ctx, XENFORK_E_XEN, e,
-                         "domain %u: cannot stop logging what it writes",
-                         domid);
+    return log_failed(ctx, domid, "stop logging what it writes", e);
 }

@@ -27,23 +27,23 @@ fork_or_refuse() {
     fi
 }
 
-start_source plain 96 'vif = []'
-uses_up 'a guest uses its tables up' plain
-fork_or_refuse plain k
-
 # It does not run when its pages are shared.
 start_source frozen 96 'vif = []'
+start_source plain 96 'vif = []'
 check 'a guest is frozen' timeout 60 xl fork-freeze frozen
 uses_up 'its tables are used up' frozen
 fork_or_refuse frozen k
 check 'it is thawed' timeout 60 xl fork-thaw frozen
 check 'it ticks on' wait_until 60 ticks_on frozen
 
-# Its user has paused it.
-start_source held 96 'vif = []'
-uses_up 'a third one uses its tables up' held
-xl pause held
-fork_or_refuse held k
+uses_up 'a guest uses its tables up' plain
+fork_or_refuse plain k
+check 'it ticks on' wait_until 60 ticks_on plain
 
-check 'the source ticks on' ticks_on source
+# Its user has paused it.
+uses_up 'the source uses its tables up' source
+xl pause source
+fork_or_refuse source k
+xl unpause source
+check 'the source ticks on' wait_until 60 ticks_on source
 done_testing
