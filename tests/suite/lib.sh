@@ -6,7 +6,7 @@ LOGS=${XDG_CACHE_HOME:-$HOME/.cache}/xenfork/check
 mkdir -p "$LOGS"
 TIMES=$LOGS/times
 : >"$TIMES"
-passed=0 failed=0 skipped=0 retried=0
+passed=0 failed=0 skipped=0 retried=0 asides=()
 
 say() { printf '%5d s  %s\n' "$SECONDS" "$*"; }
 
@@ -28,6 +28,30 @@ step() {
         count 0 1 0
         return 1
     fi
+}
+
+# aside COMMAND…: in the background; what it says and counts is there after gather
+aside() {
+    local file=$LOGS/aside-${#asides[@]}
+    rm -f "$file.counts"
+    {
+        passed=0 failed=0 skipped=0
+        "$@"
+        printf '%s %s %s\n' "$passed" "$failed" "$skipped" >"$file.counts"
+    } >"$file" 2>&1 </dev/null &
+    asides+=($!)
+}
+
+gather() {
+    local i counts
+    for i in "${!asides[@]}"; do
+        wait "${asides[i]}" || true
+        cat "$LOGS/aside-$i"
+        # One that died on its way has failed.
+        read -ra counts < <(cat "$LOGS/aside-$i.counts" 2>/dev/null || echo 0 1 0)
+        count "${counts[@]}"
+    done
+    asides=()
 }
 
 # took SECONDS NAME: for the slowest ten

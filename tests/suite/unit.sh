@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `make check` with each compiler and each Xen's headers, in the build roots. But with --full, the tests run under the
-# sanitizers alone: of the other builds the compilers' warnings are wanted, and what distcheck looks at.
+# sanitizers alone: of the other builds the compilers' warnings are wanted. What waits for DHCP and the like runs beside
+# the builds, and so does one build beside another: each configure keeps one processor.
 # shellcheck disable=SC2154  # full: of check
 
 # make_check NAME XEN FLAVOUR TARGET [OPTION…]
@@ -27,15 +28,12 @@ make_check() {
     fi
 }
 
-# make_builds NAME XEN FLAVOUR TARGET [OPTION…]: that all compiles, the tests too; with --full they run
+# make_builds NAME XEN FLAVOUR TARGET [ARG…]: that all compiles, the tests too
 make_builds() {
-    if [ "$full" = yes ]; then
-        make_check "unit, $1" "${@:2}"
-        return
-    fi
     local log="$LOGS/build,-${1//[ \/]/-}.log" start=$SECONDS
-    if "$TOP/tests/testbed/project" --xen "$2" --flavour "$3" "$4" TESTS= >"$log" 2>&1 </dev/null; then
+    if "$TOP/tests/testbed/project" --xen "$2" --flavour "$3" "${@:4}" TESTS= >"$log" 2>&1 </dev/null; then
         say "ok      builds, $1 ($((SECONDS - start)) s)"
+        took $((SECONDS - start)) "builds, $1"
         count 1 0 0
     else
         say "FAILED  builds, $1: $log"
@@ -59,6 +57,7 @@ run_clients() {
     read -r good bad left <<<"$(tap_counts "$log")"
     if [ "$status" -eq 0 ] && [ "$good" -gt 0 ] && [ $((bad + left)) -eq 0 ]; then
         count "$good" 0 0
+        took $((SECONDS - start)) "$2"
         say "ok      $2: $good passed ($((SECONDS - start)) s)"
     else
         count "$good" $((bad + left > 0 ? bad + left : 1)) 0
@@ -68,16 +67,20 @@ run_clients() {
 }
 
 run_unit() {
-    local all=()
-    [ "$full" = no ] || all=(XENFORK_TEST_ALL=1)
-    run_clients bookworm agent/clients.t
-    run_clients bookworm agent/managers.t
-    run_clients bookworm cli/systemd.t
-    make_builds 'Debian 13, Xen 4.20, gcc, -Werror' 4.20 werror check
-    make_builds 'Debian 13, Xen 4.20, clang, -Werror' 4.20 clang check
-    make_builds 'Debian 12, Xen 4.17, gcc' 4.17 plain check "${all[@]}"
-    make_check 'unit, Debian 13, ASan and UBSan' 4.20 asan check
-    make_builds 'distcheck, Debian 13' 4.20 release distcheck
+    aside run_clients bookworm agent/clients.t
+    aside run_clients bookworm agent/managers.t
+    aside run_clients bookworm cli/systemd.t
+    if [ "$full" = yes ]; then
+        make_check 'unit, Debian 13, Xen 4.20, gcc, -Werror' 4.20 werror check
+        make_check 'unit, Debian 13, Xen 4.20, clang, -Werror' 4.20 clang check
+        make_check 'unit, Debian 12, Xen 4.17, gcc' 4.17 plain check XENFORK_TEST_ALL=1
+        make_check 'unit, distcheck, Debian 13' 4.20 release distcheck
+    else
+        aside make_builds 'Debian 13, Xen 4.20, clang, -Werror' 4.20 clang check
+        make_builds 'Debian 12, Xen 4.17, gcc' 4.17 plain check
+    fi
+    gather
+    make_check 'unit, Debian 13, ASan and UBSan, -Werror' 4.20 asan check
     if [ -n "${XENFORK_XEN_HEADERS-}" ]; then
         make_check "unit, Debian 13, Xen of $XENFORK_XEN_HEADERS" 4.20 werror check --headers "$XENFORK_XEN_HEADERS"
     else
