@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A guest that writes whatever it likes, as fast as it can, troubles nobody but itself.
-# live: --source --timeout 500
-# full: 4.17
+# live: --source --timeout 180
+# full: 4.17 4.20
 # alone: yes
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Disks of all kinds in one domain, and none at all.
-# live: --timeout 500
+# live: --timeout 360
 # full: 4.17
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/lvm.sh"

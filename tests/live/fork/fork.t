@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A running source with a NIC and a disk is forked while it serves: what the clone has, what it has not, and
 # what the source notices.
-# live: --source
+# live: --source --timeout 150
 # alone: yes
 # asan: yes
 . "$(dirname "$0")/../lib/lib.sh"

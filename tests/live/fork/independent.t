@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Clones depend on nobody: not on their source, and once saved, restored or migrated not on us.
-# live: --source --timeout 500
+# live: --source --timeout 260
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 

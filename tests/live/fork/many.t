@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Eight clones at once; hydrated clones that outlive their image.
 # alone: yes
-# live: --source --timeout 500
-# full: 4.17
+# live: --source --timeout 180
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 
 hydrated() { [ "$(info "$1" .hydrated_percent)" = 100 ]; }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A clone of a clone, and its clone; clones of an image that was kept; an image destroyed behind our back.
 # alone: yes
-# live: --source --timeout 500
-# full: 4.17
+# live: --source --timeout 250
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 
 hydrated() { [ "$(info "$1" .hydrated_percent)" = 100 ]; }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What clones and their source are told in xenstore, and who can read it.
 # alone: yes
-# live: --source --timeout 500
-# full: 4.17
+# live: --source --timeout 180
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 
 # told DOM NODE: what dom0 reads below fork/

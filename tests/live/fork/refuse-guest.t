@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Domains that xl fork refuses, each with its own code and text; nothing is touched.
 # Those that need no kernel of theirs to run stay paused; dom0 says for them that they can suspend.
-# live: --source --timeout 400
-# full: 4.17
+# live: --source --timeout 500
+# full: 4.17 4.20
 # asan: yes
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/refuse.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What xl fork refuses because of what is asked, each with its own code and text; nothing is touched.
-# live: --source
+# live: --source --timeout 200
 # full: 4.17
 # asan: yes
 . "$(dirname "$0")/../lib/lib.sh"

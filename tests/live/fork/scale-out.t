@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The workflow for scale: the guest freezes itself by the key, 20 clones go on from that instant in two calls, each as
 # a machine of its own, on the network with its own address; nobody hears one with its source's.
-# live: --source --timeout 1200
-# full: 4.17
+# live: --source --timeout 900
+# full: 4.17 4.20
 # alone: yes
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"

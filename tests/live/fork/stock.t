@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A hypervisor without memory sharing, as Debian ships it: refused before anything is touched.
-# live: --source
+# live: --source --timeout 150
 # xen: stock
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/refuse.sh"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A clone is ready only when every step of its adaptation succeeded; else it stays held, and says why. It has nothing of
 # its source's: neither on its card, nor on what lies over that, nor in files that would bring it back.
-# live: --source --timeout 600
+# live: --source --timeout 320
 # full: 4.17
 . "$(dirname "$0")/../lib/lib.sh"
 

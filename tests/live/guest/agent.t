@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The agent in the guest makes a clone a machine of its own, once for each fork. dom0 plays the toolstack's part of
 # the interface by hand, so that nothing else is needed.
-# live: --source --timeout 400
-# full: 4.17
+# live: --source --timeout 300
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 
 node() { xenstore-read "/local/domain/$(domain "$1")/$2" 2>/dev/null; }

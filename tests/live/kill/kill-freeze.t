@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # kill -9 of a freeze, and of forks of a frozen source: it runs on, or waits on, and nothing is left.
-# live: --source --timeout 400
-# full: 4.17
+# live: --source --timeout 260
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/kill.sh"
 

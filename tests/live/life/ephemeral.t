@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # xl fork --ephemeral: clones go with their disks when they power off or are destroyed, and at no other end.
-# live: --source --timeout 300
+# live: --source --timeout 260
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What a clone's or a source's configuration wants done when it shuts down is done, once, as xl create does it.
 # alone: yes
-# live: --source --timeout 1200
-# full: 4.17
+# live: --source --timeout 600
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"
 

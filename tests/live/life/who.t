@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Nobody else is taken for a clone, an image or a source: after xl rename, where an image is let run or destroyed by
 # accident, and where a clone may run elsewhere.
-# live: --source --timeout 300
+# live: --source --timeout 180
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/refuse.sh"

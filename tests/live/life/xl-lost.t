@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Xen's own xl destroys an image behind our back, with a clone that depends on it: that is seen, and what follows works.
-# live: --source
-# full: 4.17
+# live: --source --timeout 120
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 
 nothing_of_ours() { [ "$(xl fork-list --json | json length)" = 0 ]; }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Debian's xendomains at shutdown and boot, with an image and a clone around that depends on it.
 # alone: yes
-# live: --source --timeout 500
-# full: 4.20
+# live: --source --timeout 200
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"
 

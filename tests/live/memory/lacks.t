@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A clone that lacks pages has memory for all of them, or is hydrated before it runs; the host may have nothing left.
-# live: --source --timeout 300
+# live: --source --timeout 150
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/memory.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # While memory is low clones are paused by priority, and resumed in reverse; what others do with them is respected.
-# live: --source --timeout 400
+# live: --source --timeout 180
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Clones that find no memory wait, also while xenforkd is killed, and go on with every byte.
-# live: --source --timeout 400
-# full: 4.20
+# live: --source --timeout 240
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"
 . "$LIVE/memory.sh"

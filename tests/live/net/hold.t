@@ -3,7 +3,7 @@
 # Held and connected NICs keep what their script has made of them: a port of a bridge with VLANs, an interface on no
 # bridge, a route; and none is heard with what its guest said before. And NICs that a clone is given later.
 # alone: yes
-# live: --source --timeout 500
+# live: --source --timeout 150
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 

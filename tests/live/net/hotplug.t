@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A clone whose devices xenfork-hotplug made is the same as one whose devices Xen's scripts made, field by field;
 # Xen's own commands then take it apart and leave nothing.
-# live: --source --timeout 560
-# full: 4.17
+# live: --source --timeout 500
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 
 SCRIPTS=/etc/xen/scripts

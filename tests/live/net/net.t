@@ -3,8 +3,8 @@
 # A clone is not heard on its source's bridge until its agent has acknowledged, and then never with its source's
 # addresses. The test stands in for the agent. And the host side of NICs: connected, held, moved.
 # alone: yes
-# live: --source --timeout 500
-# full: 4.17
+# live: --source --timeout 360
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 
 SOURCE_IP=10.0.0.2

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A source on a thin volume of LVM, forked while it writes, and frozen: each clone has a thin snapshot of its own.
-# live: --source --timeout 500
-# full: 4.17
+# live: --source --timeout 900
+# full: 4.17 4.20
 . "$(dirname "$0")/../../lib/lib.sh"
 . "$LIVE/lvm.sh"
 

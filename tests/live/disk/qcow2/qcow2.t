@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A source whose disk is a qcow2 file is forked while it writes: its chain grows, and shrinks again.
-# live: --source --timeout 300
+# live: --source --timeout 180
 # full: 4.17
 . "$(dirname "$0")/../../lib/lib.sh"
 . "$LIVE/qcow2.sh"

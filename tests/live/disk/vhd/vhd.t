@@ -4,6 +4,7 @@
 # sealed, and a tapdisk of its own.
 # live: --source --timeout 500
 # needs: blktap
+# full: 4.17
 . "$(dirname "$0")/../../lib/lib.sh"
 . "$LIVE/refuse.sh"
 . "$LIVE/vhd.sh"
