@@ -87,26 +87,15 @@ static int save_restart(xenfork_ctx *ctx, const struct restart *restart)
     return xenfork__keyfile_write(ctx, path, keyfile);
 }
 
-static bool get_u32(const struct xenfork__keyfile *keyfile, const char *key,
-                    uint32_t *out)
-{
-    uint64_t value;
-
-    if (!xenfork__keyfile_get_u64(keyfile, key, &value) || value > UINT32_MAX)
-        return false;
-    *out = (uint32_t)value;
-    return true;
-}
-
-static bool get_id(const struct xenfork__keyfile *keyfile, const char *key,
-                   char id_out[XENFORK__UUID_CHARS])
+static bool get_uuid(const struct xenfork__keyfile *keyfile, const char *key,
+                     char uuid_out[XENFORK__UUID_CHARS])
 {
     const char *text = xenfork__keyfile_get(keyfile, key);
     uint8_t uuid[16];
 
     if (!text || !xenfork__uuid_parse(text, uuid))
         return false;
-    strcpy(id_out, text);
+    strcpy(uuid_out, text);
     return true;
 }
 
@@ -116,18 +105,20 @@ static bool from_record(struct restart *restart,
     uint32_t mode, devid;
     char key[32];
 
-    if (!get_id(keyfile, "boot", restart->boot) ||
-        !get_id(keyfile, "mark", restart->mark) ||
-        !get_u32(keyfile, "domid", &restart->domid) ||
-        !get_u32(keyfile, "mode", &mode) || mode > RESTART_PRESERVE ||
-        !get_u32(keyfile, "made", &restart->made))
+    if (!get_uuid(keyfile, "boot", restart->boot) ||
+        !get_uuid(keyfile, "mark", restart->mark) ||
+        !xenfork__keyfile_get_u32(keyfile, "domid", &restart->domid) ||
+        !xenfork__keyfile_get_u32(keyfile, "mode", &mode) ||
+        mode > RESTART_PRESERVE ||
+        !xenfork__keyfile_get_u32(keyfile, "made", &restart->made))
         return false;
     restart->mode = (int)mode;
     for (;;) {
         snprintf(key, sizeof(key), "held.%u", restart->held_count);
         if (!xenfork__keyfile_get(keyfile, key))
             return true;
-        if (restart->held_count == MAX_NICS || !get_u32(keyfile, key, &devid))
+        if (restart->held_count == MAX_NICS ||
+            !xenfork__keyfile_get_u32(keyfile, key, &devid))
             return false;
         restart->held[restart->held_count++] = (int)devid;
     }

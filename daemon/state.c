@@ -14,14 +14,10 @@
 
 int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, RESTART_DIR, NULL);
     char **names;
     size_t count, i;
-    int rc;
+    int rc = xenfork__state_names(ctx, RESTART_DIR, &names, &count);
 
-    if (!dir)
-        return xenfork__nomem(ctx);
-    rc = xenfork__dir_names(ctx, dir, &names, &count);
     if (rc < 0)
         return rc;
     for (i = 0; i < count; i++) {

@@ -123,14 +123,10 @@ static int sweep_unfinished(xenfork_ctx *ctx, const char *name)
 
 int xenfork__base_sweep_unfinished(xenfork_ctx *ctx)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
     char **names;
     size_t count, i;
-    int rc;
+    int rc = xenfork__state_names(ctx, DIR, &names, &count);
 
-    if (!dir)
-        return xenfork__nomem(ctx);
-    rc = xenfork__dir_names(ctx, dir, &names, &count);
     if (rc < 0)
         return rc;
     for (i = 0; i < count && rc >= 0; i++)
@@ -142,15 +138,11 @@ int xenfork__base_sweep_unfinished(xenfork_ctx *ctx)
 
 int xenfork__base_load(xenfork_ctx *ctx, struct xenfork__base_list *out)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, DIR, NULL);
     cleanup_base struct xenfork__base_list list = {0};
     char **names;
     size_t count, i;
-    int rc;
+    int rc = xenfork__state_names(ctx, DIR, &names, &count);
 
-    if (!dir)
-        return xenfork__nomem(ctx);
-    rc = xenfork__dir_names(ctx, dir, &names, &count);
     if (rc < 0)
         return rc;
     list.items = calloc(count + 1, sizeof(*list.items));

@@ -158,6 +158,13 @@ extern const struct xenfork__disk_driver xenfork__disk_qcow2;
 extern const struct xenfork__disk_driver xenfork__disk_vhd;
 extern const struct xenfork__disk_driver xenfork__disk_thin;
 
+/*
+ * Refuse a disk: the error says that it cannot be forked, @why, and the way
+ * out. DISK, not logged
+ */
+int xenfork__disk_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                         const char *why, const char *remedy);
+
 /* For drivers of raw files and devices: disk/raw.c */
 /* Refuse a disk.  DISK with text and remedy, not logged */
 int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
@@ -174,8 +181,6 @@ int xenfork__raw_path(xenfork_ctx *ctx, const char *path, const char *vdev,
                       const uint8_t uuid[16], const char *suffix,
                       char **path_out);
 
-/* Flush a file or a device: all that was written to it is on the disk. */
-int xenfork__disk_sync(xenfork_ctx *ctx, const char *path);
 /* Remove a file, and with the last one the folder that was made for them. */
 int xenfork__raw_remove(xenfork_ctx *ctx, const char *path);
 

@@ -76,7 +76,7 @@ static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 static int lvthin_prepare(xenfork_ctx *ctx,
                           const struct xenfork__snapshot *snapshot)
 {
-    return xenfork__disk_sync(ctx, snapshot->from);
+    return xenfork__sys_disk_flush(ctx, snapshot->from);
 }
 
 static int lvthin_snapshot(xenfork_ctx *ctx,

@@ -11,14 +11,21 @@
 
 #define SUBDIR ".xenfork"
 
-int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                        const char *why)
+int xenfork__disk_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                         const char *why, const char *remedy)
 {
     xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
                   disk->vdev, disk->path ? disk->path : "empty", why);
-    return xenfork__remedy(
-        ctx, "keep the disk as a raw file (backend phy, no script= but "
-             "block-fork), attach it read-only, or detach it");
+    return xenfork__remedy(ctx, "%s", remedy);
+}
+
+int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                        const char *why)
+{
+    return xenfork__disk_refuse(
+        ctx, disk, why,
+        "keep the disk as a raw file (backend phy, no script= but "
+        "block-fork), attach it read-only, or detach it");
 }
 
 int xenfork__raw_refuse_full(xenfork_ctx *ctx, const struct xenfork__disk *disk)
@@ -97,13 +104,4 @@ int xenfork__raw_remove(xenfork_ctx *ctx, const char *path)
     if (name && !strcmp(name, "/" SUBDIR))
         rmdir(dir);
     return 0;
-}
-
-int xenfork__disk_sync(xenfork_ctx *ctx, const char *path)
-{
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    return fd < 0 || fsync(fd) ? xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                                               "cannot flush %s", path)
-                               : 0;
 }

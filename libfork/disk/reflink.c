@@ -104,7 +104,7 @@ static int reflink_prepare(xenfork_ctx *ctx,
 {
     int rc;
 
-    if ((rc = xenfork__disk_sync(ctx, snapshot->from)) < 0 ||
+    if ((rc = xenfork__sys_disk_flush(ctx, snapshot->from)) < 0 ||
         (rc = note_extents(ctx, snapshot->from)) < 0)
         return rc;
     return make_folder(ctx, snapshot->to);

@@ -206,8 +206,6 @@ bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
 /* Return the size of a file or a block device.  is_file_out may be NULL */
 int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
                            uint64_t *bytes_out, bool *is_file_out);
-/* Flush everything that has been written to a device. */
-int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path);
 /*
  * Make a file so large, with the space for it; make the file first if need be.
  * BUSY, not logged: there is not enough space

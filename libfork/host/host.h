@@ -14,6 +14,8 @@
 
 /* Return the UUID of this boot of the host.  STATE */
 int xenfork__sys_boot(xenfork_ctx *ctx, char boot_out[37]);
+/* Flush a file or a device: all that was written to it is on the disk.  DISK */
+int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path);
 /* Make dst (new, empty) a reflink of src.  DISK: file system cannot */
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
                          bool is_base);

@@ -9,8 +9,6 @@
 #include "host/host.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -64,58 +62,21 @@ static void close_keeper(struct keeper *keeper)
     }
 }
 
-static int set_actions(posix_spawn_file_actions_t *actions,
-                       const struct keeper *keeper)
-{
-    int e;
-
-    e = posix_spawn_file_actions_adddup2(actions, keeper->word[0],
-                                         STDIN_FILENO);
-    if (!e)
-        e = posix_spawn_file_actions_adddup2(actions, keeper->ready[1],
-                                             STDOUT_FILENO);
-    return e;
-}
-
 static int spawn_keeper(struct keeper *keeper, char *const argv[])
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    int e;
+    const int fds[] = {keeper->word[0], keeper->ready[1]};
 
-    e = posix_spawn_file_actions_init(&actions);
-    if (e)
-        return e;
-    e = posix_spawnattr_init(&attr);
-    if (e) {
-        posix_spawn_file_actions_destroy(&actions);
-        return e;
-    }
-    e = set_actions(&actions, keeper);
-    if (!e)
-        e = xenfork__spawn_apart(&attr);
-    if (!e)
-        e = posix_spawn(&keeper->pid, KEEPER, &actions, &attr, argv, environ);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    return e;
+    return xenfork__spawn((const char *const *)argv, environ, fds,
+                          ARRAY_SIZE(fds), &keeper->pid);
 }
 
 static bool is_ready(int fd)
 {
     uint64_t end_ns = xenfork__now_ns() + READY_MS * 1000000ULL;
-    struct pollfd poller = {.fd = fd, .events = POLLIN};
-    uint64_t now_ns;
     char c;
-    int r;
 
-    do {
-        now_ns = xenfork__now_ns();
-        if (now_ns >= end_ns)
-            return false;
-        r = poll(&poller, 1, (int)((end_ns - now_ns) / 1000000U) + 1);
-    } while (r < 0 && errno == EINTR);
-    return r == 1 && read(fd, &c, 1) == 1 && c == READY;
+    return xenfork__wait_fd(fd, POLLIN, end_ns) && read(fd, &c, 1) == 1 &&
+           c == READY;
 }
 
 /*

@@ -9,6 +9,8 @@
 #include <sys/un.h>
 #include <yajl/yajl_gen.h>
 
+#include "host/run.h"
+
 #ifndef QMP_SOCKET /* a test has its own */
 #define QMP_SOCKET "/var/run/xen/qmp-libxenstat-%" PRIu32
 #endif
@@ -55,22 +57,6 @@ static int lost(xenfork_ctx *ctx, int errnoval, const char *what)
                          domid, what);
 }
 
-/* Wait for a descriptor.  False: the time is over. */
-static bool wait_for_qemu(int fd, short events, uint64_t end_ns)
-{
-    struct pollfd poller = {.fd = fd, .events = events};
-    uint64_t now_ns;
-    int r;
-
-    do {
-        now_ns = xenfork__now_ns();
-        if (now_ns >= end_ns)
-            return false;
-        r = poll(&poller, 1, (int)((end_ns - now_ns) / 1000000U) + 1);
-    } while (r == 0 || (r < 0 && errno == EINTR));
-    return r > 0;
-}
-
 static bool make_line_room(struct xenfork__qmp *qmp)
 {
     size_t size = qmp->size ? 2 * qmp->size : 16384;
@@ -102,7 +88,7 @@ static int read_reply(xenfork_ctx *ctx, uint64_t end_ns, size_t *bytes_out)
         seen = qmp->used;
         if (!make_line_room(qmp))
             return lost(ctx, 0, "sends too long a reply");
-        if (!wait_for_qemu(qmp->fd, POLLIN, end_ns))
+        if (!xenfork__wait_fd(qmp->fd, POLLIN, end_ns))
             return lost(ctx, 0, "does not answer");
         n = read(qmp->fd, qmp->text + qmp->used, qmp->size - 1 - qmp->used);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -177,7 +163,7 @@ static int write_command(xenfork_ctx *ctx, const char *text, uint64_t end_ns)
         ssize_t n = send(ctx->qmp->fd, text, bytes, MSG_NOSIGNAL);
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-            if (!wait_for_qemu(ctx->qmp->fd, POLLOUT, end_ns))
+            if (!xenfork__wait_fd(ctx->qmp->fd, POLLOUT, end_ns))
                 return lost(ctx, 0, "does not read its commands");
             continue;
         }

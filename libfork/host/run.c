@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
@@ -12,7 +13,6 @@
 #define HEAR_MS       1000
 #define OUTPUT_BYTES  65536U
 #define FIRST_FREE_FD 10 /* below are those that the program gets */
-#define GUARD_FD      3
 
 struct run {
     const char *const *argv;
@@ -76,18 +76,12 @@ static bool open_run(const xenfork_ctx *ctx, struct run *run)
            (ctx->guard_fd < 0 || run->guard >= 0);
 }
 
-static int place_fds(posix_spawn_file_actions_t *actions, const struct run *run)
-{
-    const int from[] = {run->null, run->out, run->err, run->guard};
-    int e = 0, to;
-
-    for (to = 0; to <= GUARD_FD && !e; to++)
-        if (from[to] >= 0)
-            e = posix_spawn_file_actions_adddup2(actions, from[to], to);
-    return e;
-}
-
-int xenfork__spawn_apart(posix_spawnattr_t *attr)
+/*
+ * Give a program a group of its own, because an interrupt typed at the terminal
+ * is for us, and the signals of a new program, without the caller's masks and
+ * ignored signals.
+ */
+static int set_apart(posix_spawnattr_t *attr)
 {
     sigset_t none, all;
     int e;
@@ -103,6 +97,34 @@ int xenfork__spawn_apart(posix_spawnattr_t *attr)
         e = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
                                                POSIX_SPAWN_SETSIGDEF |
                                                POSIX_SPAWN_SETPGROUP);
+    return e;
+}
+
+int xenfork__spawn(const char *const argv[], char *const env[], const int fds[],
+                   size_t count, pid_t *pid_out)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attr;
+    size_t i;
+    int e = posix_spawn_file_actions_init(&actions);
+
+    if (e)
+        return e;
+    e = posix_spawnattr_init(&attr);
+    if (e) {
+        posix_spawn_file_actions_destroy(&actions);
+        return e;
+    }
+    for (i = 0; i < count && !e; i++)
+        if (fds[i] >= 0)
+            e = posix_spawn_file_actions_adddup2(&actions, fds[i], (int)i);
+    if (!e)
+        e = set_apart(&attr);
+    if (!e)
+        e = posix_spawnp(pid_out, argv[0], &actions, &attr,
+                         (char *const *)(uintptr_t)argv, env);
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&actions);
     return e;
 }
 
@@ -130,30 +152,12 @@ static char **make_environment(void)
 
 static int spawn_program(struct run *run)
 {
+    /* Its standard descriptors, and the journal's lock. */
+    const int fds[] = {run->null, run->out, run->err, run->guard};
     cleanup_free char **env = make_environment();
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    int e;
 
-    if (!env)
-        return ENOMEM;
-    e = posix_spawn_file_actions_init(&actions);
-    if (e)
-        return e;
-    e = posix_spawnattr_init(&attr);
-    if (e) {
-        posix_spawn_file_actions_destroy(&actions);
-        return e;
-    }
-    e = place_fds(&actions, run);
-    if (!e)
-        e = xenfork__spawn_apart(&attr);
-    if (!e)
-        e = posix_spawnp(&run->pid, run->argv[0], &actions, &attr,
-                         (char *const *)(uintptr_t)run->argv, env);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    return e;
+    return env ? xenfork__spawn(run->argv, env, fds, ARRAY_SIZE(fds), &run->pid)
+               : ENOMEM;
 }
 
 /* Wait for the program.  False: it has not ended in time. */

@@ -5,14 +5,16 @@
 
 #include "base/internal.h"
 
-#include <spawn.h>
+#include <poll.h>
+#include <sys/types.h>
 
 /*
- * Give a program a group of its own, because an interrupt typed at the terminal
- * is for us, and the signals of a new program, without the caller's masks and
- * ignored signals.  Returns an errno, or 0.
+ * Start a program, apart from our group and signals; argv[0] is looked for in
+ * PATH.  @fds: its descriptors from 0 on; -1: it has ours, if any.  Returns an
+ * errno, or 0.
  */
-int xenfork__spawn_apart(posix_spawnattr_t *attr);
+int xenfork__spawn(const char *const argv[], char *const env[], const int fds[],
+                   size_t count, pid_t *pid_out);
 
 /*
  * Run a program; argv[0] is looked for in PATH.  output_out: what it wrote to
@@ -44,5 +46,24 @@ int xenfork__sys_run_long(xenfork_ctx *ctx, int code, const char *const argv[],
                           int (*heard)(xenfork_ctx *ctx, void *opaque,
                                        const char *text),
                           void *opaque);
+
+/*
+ * Wait for a descriptor, also over signals.  False: the time is over, or it
+ * cannot be waited for.
+ */
+static inline bool xenfork__wait_fd(int fd, short events, uint64_t end_ns)
+{
+    struct pollfd poller = {.fd = fd, .events = events};
+    uint64_t now_ns;
+    int r;
+
+    do {
+        now_ns = xenfork__now_ns();
+        if (now_ns >= end_ns)
+            return false;
+        r = poll(&poller, 1, (int)((end_ns - now_ns) / 1000000U) + 1);
+    } while (r == 0 || (r < 0 && errno == EINTR));
+    return r > 0;
+}
 
 #endif

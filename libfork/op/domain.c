@@ -66,22 +66,16 @@ int xenfork__record_info(xenfork_ctx *ctx, const struct xenfork__record *record,
     return 0;
 }
 
-/* Return the file of "qcow2:/srv/web.qcow2" */
-static const char *file_of(const char *path)
-{
-    const char *slash = strchr(path, '/');
-
-    return slash ? slash : path;
-}
-
 static bool is_its_disk(const struct xenfork__record *clone, const char *path)
 {
     uint32_t i;
 
     for (i = 0; i < clone->disk_count; i++)
-        if (!strcmp(file_of(clone->disks[i].path), file_of(path)) ||
+        if (!strcmp(xenfork__path_file(clone->disks[i].path),
+                    xenfork__path_file(path)) ||
             (clone->disks[i].other &&
-             !strcmp(file_of(clone->disks[i].other), file_of(path))))
+             !strcmp(xenfork__path_file(clone->disks[i].other),
+                     xenfork__path_file(path))))
             return true;
     return false;
 }

@@ -3,6 +3,8 @@
 #ifndef LIBFORK_DOMAIN_H
 #define LIBFORK_DOMAIN_H
 
+#include <string.h>
+
 #include "state/record.h"
 #include "xen/xen.h"
 
@@ -42,5 +44,13 @@ bool xenfork__image_is_broken(const struct xenfork__dominfo *info);
 int xenfork__image_users(xenfork_ctx *ctx, const uint8_t image[16],
                          const struct xenfork__records *clones,
                          uint32_t *live_out, uint32_t *dependent_out);
+
+/* Return the file of "qcow2:/srv/web.qcow2"; of other texts, the text. */
+static inline const char *xenfork__path_file(const char *path)
+{
+    const char *slash = strchr(path, '/');
+
+    return slash ? slash : path;
+}
 
 #endif

@@ -111,22 +111,11 @@ static int check_name_free(xenfork_ctx *ctx,
     return xenfork__remedy(ctx, "xl rename that domain, or end it");
 }
 
-/*
- * Return the file of a path in tapdisk's form, which has the kind of the file
- * before it.
- */
-static const char *file_of(const char *path)
-{
-    const char *slash = strchr(path, '/');
-
-    return slash ? slash : path;
-}
-
 static int check_clone_disk(xenfork_ctx *ctx,
                             const struct xenfork__record *clone,
                             const struct xenfork__record_disk *disk)
 {
-    const char *file = file_of(disk->path);
+    const char *file = xenfork__path_file(disk->path);
 
     if (file[0] != '/' || access(file, F_OK) == 0)
         return 0;
@@ -143,8 +132,8 @@ static int correct_path(struct start *start,
                         const struct xenfork__record_disk *disk)
 {
     const struct xenfork__disk_driver *driver = NULL;
-    struct xenfork__config_change change = {.vdev = disk->vdev,
-                                            .path = file_of(disk->path)};
+    struct xenfork__config_change change = {
+        .vdev = disk->vdev, .path = xenfork__path_file(disk->path)};
     char *json;
     uint32_t i;
     int rc;
@@ -154,7 +143,7 @@ static int correct_path(struct start *start,
             !strcmp(config->disks[i].vdev, disk->vdev))
             break;
     if (i == config->disk_count ||
-        !strcmp(file_of(config->disks[i].path), change.path))
+        !strcmp(xenfork__path_file(config->disks[i].path), change.path))
         return 0;
     rc = xenfork__disk_of_record(start->ctx, disk->driver, &driver);
     if (rc < 0)

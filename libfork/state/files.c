@@ -260,6 +260,15 @@ int xenfork__dir_names(xenfork_ctx *ctx, const char *path, char ***names_out,
     return 0;
 }
 
+int xenfork__state_names(xenfork_ctx *ctx, const char *folder,
+                         char ***names_out, size_t *count_out)
+{
+    cleanup_free char *dir = xenfork__state_path(ctx, folder, NULL);
+
+    return dir ? xenfork__dir_names(ctx, dir, names_out, count_out)
+               : xenfork__nomem(ctx);
+}
+
 void xenfork__names_free(char **names, size_t count)
 {
     size_t i;

@@ -402,12 +402,7 @@ bool xenfork__journal_is_of_this_boot(xenfork_ctx *ctx,
 
 int xenfork__journal_ids(xenfork_ctx *ctx, char ***ids_out, size_t *count_out)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, XENFORK__JOURNAL_DIR,
-                                                 NULL);
-
-    if (!dir)
-        return xenfork__nomem(ctx);
-    return xenfork__dir_names(ctx, dir, ids_out, count_out);
+    return xenfork__state_names(ctx, XENFORK__JOURNAL_DIR, ids_out, count_out);
 }
 
 int xenfork__journals_each(xenfork_ctx *ctx, xenfork__journal_fn *look,

@@ -82,6 +82,17 @@ bool xenfork__keyfile_get_u64(const struct xenfork__keyfile *keyfile,
     return true;
 }
 
+bool xenfork__keyfile_get_u32(const struct xenfork__keyfile *keyfile,
+                              const char *key, uint32_t *value_out)
+{
+    uint64_t value;
+
+    if (!xenfork__keyfile_get_u64(keyfile, key, &value) || value > UINT32_MAX)
+        return false;
+    *value_out = (uint32_t)value;
+    return true;
+}
+
 static void nth_key(char key_out[64], const char *key, uint32_t n)
 {
     snprintf(key_out, 64, "%s.%u", key, n);

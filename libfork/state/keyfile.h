@@ -21,6 +21,8 @@ const char *xenfork__keyfile_get(const struct xenfork__keyfile *keyfile,
 /* Return the number of a key.  False: no such key, or not a number. */
 bool xenfork__keyfile_get_u64(const struct xenfork__keyfile *keyfile,
                               const char *key, uint64_t *value_out);
+bool xenfork__keyfile_get_u32(const struct xenfork__keyfile *keyfile,
+                              const char *key, uint32_t *value_out);
 /* Return the values of "KEY.0", "KEY.1" and so on. */
 const char *xenfork__keyfile_get_nth(const struct xenfork__keyfile *keyfile,
                                      const char *key, uint32_t n);

@@ -108,14 +108,10 @@ void xenfork__lock_drop(struct xenfork__lock *lock)
 
 int xenfork__locks_sweep(xenfork_ctx *ctx)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, "locks", NULL);
     char **names;
     size_t count, i;
-    int rc;
+    int rc = xenfork__state_names(ctx, "locks", &names, &count);
 
-    if (!dir)
-        return xenfork__nomem(ctx);
-    rc = xenfork__dir_names(ctx, dir, &names, &count);
     if (rc < 0)
         return rc;
     for (i = 0; i < count; i++) {

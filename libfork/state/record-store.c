@@ -89,10 +89,7 @@ static int by_creation(const void *a, const void *b)
 int xenfork__record_names(xenfork_ctx *ctx, int kind, char ***names_out,
                           size_t *count_out)
 {
-    cleanup_free char *dir = xenfork__state_path(ctx, kind_dir(kind), NULL);
-
-    return dir ? xenfork__dir_names(ctx, dir, names_out, count_out)
-               : xenfork__nomem(ctx);
+    return xenfork__state_names(ctx, kind_dir(kind), names_out, count_out);
 }
 
 int xenfork__records_load(xenfork_ctx *ctx, int kind,

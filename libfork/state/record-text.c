@@ -161,17 +161,6 @@ static bool get_uuid(const struct xenfork__keyfile *keyfile, const char *key,
     return value && xenfork__uuid_parse(value, uuid_out);
 }
 
-static bool get_u32(const struct xenfork__keyfile *keyfile, const char *key,
-                    uint32_t *out)
-{
-    uint64_t value;
-
-    if (!xenfork__keyfile_get_u64(keyfile, key, &value) || value > UINT32_MAX)
-        return false;
-    *out = (uint32_t)value;
-    return true;
-}
-
 /* Read numbers that older records do not have: 0. */
 static bool get_new_u64(const struct xenfork__keyfile *keyfile, const char *key,
                         uint64_t *out)
@@ -183,7 +172,8 @@ static bool get_new_u64(const struct xenfork__keyfile *keyfile, const char *key,
 static bool get_new_u32(const struct xenfork__keyfile *keyfile, const char *key,
                         uint32_t *out)
 {
-    return !xenfork__keyfile_get(keyfile, key) || get_u32(keyfile, key, out);
+    return !xenfork__keyfile_get(keyfile, key) ||
+           xenfork__keyfile_get_u32(keyfile, key, out);
 }
 
 static bool get_bool(const struct xenfork__keyfile *keyfile, const char *key,
@@ -191,7 +181,7 @@ static bool get_bool(const struct xenfork__keyfile *keyfile, const char *key,
 {
     uint32_t value;
 
-    if (!get_u32(keyfile, key, &value) || value > 1)
+    if (!xenfork__keyfile_get_u32(keyfile, key, &value) || value > 1)
         return false;
     *out = value;
     return true;
@@ -217,7 +207,7 @@ static bool disks_from_keyfile(xenfork_ctx *ctx, struct xenfork__record *record,
         if (!vdev)
             return true;
         snprintf(key, sizeof(key), "disk.index.%u", i);
-        if (!path || !get_u32(keyfile, key, &index) ||
+        if (!path || !xenfork__keyfile_get_u32(keyfile, key, &index) ||
             /* Records of before there were other drivers name none. */
             xenfork__record_add_disk(ctx, record, index, vdev,
                                      driver ? driver : "reflink", path,
@@ -318,7 +308,7 @@ bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
            get_id(keyfile, "freeze", record->freeze) &&
            get_string(keyfile, "name", &record->name) &&
            get_uuid(keyfile, "uuid", record->uuid) &&
-           get_u32(keyfile, "domid", &record->domid) &&
+           xenfork__keyfile_get_u32(keyfile, "domid", &record->domid) &&
            get_id(keyfile, "boot", record->boot) &&
            get_uuid(keyfile, "parent", record->parent) &&
            get_string(keyfile, "parent.name", &record->parent_name) &&
@@ -331,7 +321,7 @@ bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
            record->priority <= XENFORK_MAX_PRIORITY &&
            record->ephemeral <= XENFORK__EPHEMERAL_CRASH &&
            get_bool(keyfile, "hydrating", &record->is_hydrating) &&
-           get_u32(keyfile, "hydrated", &record->hydrated) &&
+           xenfork__keyfile_get_u32(keyfile, "hydrated", &record->hydrated) &&
            get_new_u32(keyfile, "detached", &record->detached) &&
            (!xenfork__keyfile_get(keyfile, "left") ||
             get_string(keyfile, "left", &record->left)) &&

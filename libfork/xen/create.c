@@ -122,17 +122,6 @@ int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
     return rc;
 }
 
-static bool replace(char **text, const char *by)
-{
-    char *copy = strdup(by);
-
-    if (!copy)
-        return false;
-    free(*text);
-    *text = copy;
-    return true;
-}
-
 static bool change_nics(libxl_domain_config *config,
                         const struct xenfork__config_change *change)
 {
@@ -140,7 +129,7 @@ static bool change_nics(libxl_domain_config *config,
 
     for (i = 0; change->bridge && i < config->num_nics; i++)
         if (config->nics[i].devid == change->devid &&
-            !replace(&config->nics[i].bridge, change->bridge))
+            !xenfork__replace_text(&config->nics[i].bridge, change->bridge))
             return false;
     return true;
 }
@@ -157,7 +146,8 @@ int xenfork__xen_config_change(xenfork_ctx *ctx, const char *json,
         rc = xenfork__xl_disk_moved(ctx, &config, change->vdev, change->path,
                                     change->format);
     if (rc == 0 &&
-        ((change->name && !replace(&config.c_info.name, change->name)) ||
+        ((change->name &&
+          !xenfork__replace_text(&config.c_info.name, change->name)) ||
          !change_nics(&config, change) ||
          !(text = libxl_domain_config_to_json(ctx->xen->xl, &config))))
         rc = xenfork__nomem(ctx);

@@ -172,4 +172,16 @@ int xenfork__xl_disk_moved(xenfork_ctx *ctx, libxl_domain_config *config,
                            const char *vdev, const char *path,
                            const char *format);
 
+/* Put a copy of @by in the place of a text.  False: out of memory. */
+static inline bool xenfork__replace_text(char **text, const char *by)
+{
+    char *copy = strdup(by);
+
+    if (!copy)
+        return false;
+    free(*text);
+    *text = copy;
+    return true;
+}
+
 #endif

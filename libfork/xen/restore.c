@@ -4,25 +4,14 @@
 
 #include <string.h>
 
-static bool replace(char **text, const char *by)
-{
-    char *copy = strdup(by);
-
-    if (!copy)
-        return false;
-    free(*text);
-    *text = copy;
-    return true;
-}
-
 static bool apply_nic(libxl_device_nic *nic, const struct xenfork__nic *by)
 {
     memcpy(nic->mac, by->mac, sizeof(nic->mac));
     /* vifname=: a second interface of that name could not be made. */
     free(nic->ifname);
     nic->ifname = NULL;
-    return (!by->bridge || replace(&nic->bridge, by->bridge)) &&
-           (!by->ip || replace(&nic->ip, by->ip));
+    return (!by->bridge || xenfork__replace_text(&nic->bridge, by->bridge)) &&
+           (!by->ip || xenfork__replace_text(&nic->ip, by->ip));
 }
 
 /* Renew the generation id, by which Windows learns that it was copied. */
@@ -49,7 +38,8 @@ static const char *libxl_path(const libxl_device_disk *disk, const char *path)
 static bool apply_disk(libxl_device_disk *disk,
                        const struct xenfork__clone_disk *by)
 {
-    if (by->path && !replace(&disk->pdev_path, libxl_path(disk, by->path)))
+    if (by->path &&
+        !xenfork__replace_text(&disk->pdev_path, libxl_path(disk, by->path)))
         return false;
     if (!by->script)
         return true;
@@ -57,7 +47,7 @@ static bool apply_disk(libxl_device_disk *disk,
         disk->backend = LIBXL_DISK_BACKEND_PHY;
         disk->format = LIBXL_DISK_FORMAT_RAW;
     }
-    return replace(&disk->script, by->script);
+    return xenfork__replace_text(&disk->script, by->script);
 }
 
 static bool apply_disks(libxl_domain_config *config,
@@ -81,7 +71,7 @@ static bool apply_disks(libxl_domain_config *config,
 int xenfork__xl_clone(xenfork_ctx *ctx, libxl_domain_config *config,
                       const struct xenfork__clone_config *clone)
 {
-    bool ok = replace(&config->c_info.name, clone->name);
+    bool ok = xenfork__replace_text(&config->c_info.name, clone->name);
     int i;
 
     memcpy(libxl_uuid_bytearray(&config->c_info.uuid), clone->uuid, 16);

@@ -13,6 +13,7 @@
 
 #include "disk/detach.h"
 #include "disk/qcow2/header.h"
+#include "host/host.h"
 #include "state/files.h"
 
 /* Between two looks at a job: soon at first, for a small disk. */
@@ -107,7 +108,7 @@ static int check_flat(xenfork_ctx *ctx,
                                    "%s is no longer a qcow2 file",
                                    request->path);
     if (!qcow2.backing)
-        return xenfork__disk_sync(ctx, request->path);
+        return xenfork__sys_disk_flush(ctx, request->path);
     xenfork__fail(
         ctx, XENFORK_E_DISK, 0,
         "QEMU of domain %u has not copied all of the backing file of %s",
@@ -196,7 +197,7 @@ static int go_over_stopped(xenfork_ctx *ctx,
     int rc;
 
     if ((rc = xenfork__sys_qemu_flush(ctx, request->domid, id)) < 0 ||
-        (rc = xenfork__disk_sync(ctx, request->to)) < 0 ||
+        (rc = xenfork__sys_disk_flush(ctx, request->to)) < 0 ||
         (rc = xenfork__names_sync(ctx, request->to)) < 0 ||
         (rc = xenfork__sys_qemu_complete(ctx, request->domid, request->vdev,
                                          id)) < 0 ||

@@ -23,17 +23,10 @@
 
 #include "base/ids.h"
 #include "disk/qcow2/header.h"
+#include "host/host.h"
 #include "state/files.h"
 
 #define MAX_VDEV 12U
-
-static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                  const char *why, const char *remedy)
-{
-    xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
-                  disk->vdev, disk->path ? disk->path : "empty", why);
-    return xenfork__remedy(ctx, "%s", remedy);
-}
 
 static bool stat_folder(const char *path, struct stat *st_out)
 {
@@ -50,11 +43,11 @@ static int check_link(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 
     if (!real || !stat_folder(disk->path, &named) ||
         !stat_folder(real, &led_to))
-        return refuse(ctx, disk, "the file cannot be found",
-                      "see where it has gone");
+        return xenfork__disk_refuse(ctx, disk, "the file cannot be found",
+                                    "see where it has gone");
     if (named.st_dev == led_to.st_dev && named.st_ino == led_to.st_ino)
         return 0;
-    refuse(
+    xenfork__disk_refuse(
         ctx, disk,
         "it is a link into another folder, and QEMU looks for the backing file "
         "in the folder of the link",
@@ -68,25 +61,28 @@ static int probe_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
     int rc;
 
     if (disk->path[0] != '/')
-        return refuse(ctx, disk, "its path is not absolute",
-                      "give the absolute path of the file");
+        return xenfork__disk_refuse(ctx, disk, "its path is not absolute",
+                                    "give the absolute path of the file");
     if (strlen(disk->vdev) > MAX_VDEV)
-        return refuse(ctx, disk, "its name is too long", "call it xvda");
+        return xenfork__disk_refuse(ctx, disk, "its name is too long",
+                                    "call it xvda");
     rc = check_link(ctx, disk);
     if (rc < 0)
         return rc;
     rc = xenfork__qcow2_read(ctx, disk->path, &qcow2);
     if (rc == XENFORK_E_NOTFOUND)
-        return refuse(ctx, disk, "the file cannot be found",
-                      "see where it has gone");
+        return xenfork__disk_refuse(ctx, disk, "the file cannot be found",
+                                    "see where it has gone");
     if (rc == XENFORK_E_DISK || rc == XENFORK_E_STATE)
-        return refuse(ctx, disk, "the file is not in the qcow2 format",
-                      "qemu-img info says what it is");
+        return xenfork__disk_refuse(ctx, disk,
+                                    "the file is not in the qcow2 format",
+                                    "qemu-img info says what it is");
     if (rc < 0)
         return rc;
     if (qcow2.trouble)
-        return refuse(ctx, disk, qcow2.trouble,
-                      "qemu-img convert makes a plain qcow2 file of it");
+        return xenfork__disk_refuse(
+            ctx, disk, qcow2.trouble,
+            "qemu-img convert makes a plain qcow2 file of it");
     return 0;
 }
 
@@ -99,32 +95,36 @@ static int qcow2_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 
     (void)is_frozen;
     if (!disk->path)
-        return refuse(ctx, disk, "the drive is empty", other);
+        return xenfork__disk_refuse(ctx, disk, "the drive is empty", other);
     if (disk->is_foreign)
-        return refuse(ctx, disk, "its backend is in another domain", other);
+        return xenfork__disk_refuse(ctx, disk,
+                                    "its backend is in another domain", other);
     if (disk->is_cdrom)
-        return refuse(ctx, disk, "it is a CD-ROM drive", other);
+        return xenfork__disk_refuse(ctx, disk, "it is a CD-ROM drive", other);
     if (!strcmp(disk->format, "vhd"))
-        return refuse(
+        return xenfork__disk_refuse(
             ctx, disk,
             "QEMU opens a differencing VHD without its parent, and so shows "
             "wrong data",
             "qemu-img convert -O qcow2 makes a qcow2 file of it");
     if (strcmp(disk->format, "qcow2"))
-        return refuse(ctx, disk, "its format is not qcow2", other);
+        return xenfork__disk_refuse(ctx, disk, "its format is not qcow2",
+                                    other);
     if (strcmp(disk->backend, "qdisk"))
-        return refuse(ctx, disk, "it is not served by QEMU", other);
+        return xenfork__disk_refuse(ctx, disk, "it is not served by QEMU",
+                                    other);
     rc = probe_file(ctx, disk);
     if (rc < 0)
         return rc;
     if (!xenfork__sys_has_qemu_img())
-        return refuse(ctx, disk,
-                      "qemu-img, which undoes a fork, is not installed",
-                      "install it (Debian package: qemu-utils)");
+        return xenfork__disk_refuse(
+            ctx, disk, "qemu-img, which undoes a fork, is not installed",
+            "install it (Debian package: qemu-utils)");
     if (!xenfork__sys_qemu_is_there(disk->domid))
-        return refuse(ctx, disk, "its QEMU cannot be reached",
-                      "start the domain again: its socket "
-                      "/var/run/xen/qmp-libxenstat-DOMID is missing");
+        return xenfork__disk_refuse(
+            ctx, disk, "its QEMU cannot be reached",
+            "start the domain again: its socket "
+            "/var/run/xen/qmp-libxenstat-DOMID is missing");
     return 0;
 }
 
@@ -190,7 +190,7 @@ static int begin_snapshot(xenfork_ctx *ctx,
         (rc = xenfork__sys_qemu_add(ctx, snapshot->domid, &top, node, new)) < 0)
         return need_qemu(ctx, snapshot, rc);
     /* Dirty data is written now, not in the stun. */
-    return xenfork__disk_sync(ctx, snapshot->from);
+    return xenfork__sys_disk_flush(ctx, snapshot->from);
 }
 
 static int qcow2_prepare(xenfork_ctx *ctx,
@@ -269,7 +269,7 @@ static int qcow2_snapshot(xenfork_ctx *ctx,
 /* Make an overlay; here, out of the stun, the base becomes durable, too. */
 static int qcow2_clone(xenfork_ctx *ctx, const char *from, const char *to)
 {
-    int rc = xenfork__disk_sync(ctx, from);
+    int rc = xenfork__sys_disk_flush(ctx, from);
 
     if (rc == 0)
         rc = xenfork__qcow2_create(ctx, from, xenfork__qcow2_base(from), to);

@@ -14,6 +14,7 @@
 
 #include "disk/detach.h"
 #include "disk/thin/pool.h"
+#include "host/host.h"
 #include "state/files.h"
 
 #define STEP_SECTORS   (32768U * 4) /* 64 MiB: each suspends the disk once */

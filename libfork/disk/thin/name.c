@@ -15,7 +15,7 @@
 
 #define MAX_NAME 100U
 
-static int no_disk(xenfork_ctx *ctx, const char *path, const char *why)
+int xenfork__thin_no_disk(xenfork_ctx *ctx, const char *path, const char *why)
 {
     return xenfork__fail(ctx, XENFORK_E_DISK, 0, "no disk %s: %s", path, why);
 }
@@ -83,7 +83,7 @@ int xenfork__thin_name_devices(xenfork_ctx *ctx, struct xenfork__thin *thin)
         return xenfork__nomem(ctx);
     *strrchr(above, '/') = '\0';
     if (stat(above[0] ? above : "/", &st))
-        return no_disk(ctx, thin->path, strerror(errno));
+        return xenfork__thin_no_disk(ctx, thin->path, strerror(errno));
     if (asprintf(&key, "%" PRIu64 " %s",
                  thin->is_on_device ? 0 : (uint64_t)st.st_dev,
                  thin->origin_is) < 0) {
@@ -181,12 +181,12 @@ int xenfork__thin_resolve(xenfork_ctx *ctx, const char *path,
     int rc;
 
     if (path[0] != '/')
-        return no_disk(ctx, path, "its path is not absolute");
+        return xenfork__thin_no_disk(ctx, path, "its path is not absolute");
     real = realpath(path, NULL);
     if (!real && errno == ENOENT && is_descriptor(path))
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no disk %s", path);
     if (!real)
-        return no_disk(ctx, path, strerror(errno));
+        return xenfork__thin_no_disk(ctx, path, strerror(errno));
     thin->is_descriptor = is_descriptor(real);
     if ((rc = xenfork__sys_disk_identity(ctx, real, &identity)) < 0 ||
         (rc = identity.is_device

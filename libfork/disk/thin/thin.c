@@ -12,11 +12,6 @@
 #define HEAD_PREFIX "disk-" /* a leading dot would hide it */
 #define MAX_NAME    100
 
-static int no_disk(xenfork_ctx *ctx, const char *path, const char *why)
-{
-    return xenfork__fail(ctx, XENFORK_E_DISK, 0, "no disk %s: %s", path, why);
-}
-
 /*
  * Lock a file of root's own, and not the folder, which others may be able to
  * open, and to lock.  It is named by the folder above: that of the records may
@@ -219,7 +214,9 @@ static int read_thin_record(xenfork_ctx *ctx, struct xenfork__thin *thin)
     if (rc < 0)
         return rc;
     thin->sectors = bytes / XENFORK__SECTOR_BYTES;
-    return thin->sectors ? 0 : no_disk(ctx, thin->path, "it is empty");
+    return thin->sectors
+               ? 0
+               : xenfork__thin_no_disk(ctx, thin->path, "it is empty");
 }
 
 static int find_thin(xenfork_ctx *ctx, const char *path, bool is_locking,

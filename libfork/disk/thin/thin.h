@@ -59,6 +59,8 @@ int xenfork__thin_open(xenfork_ctx *ctx, const char *path,
 int xenfork__thin_peek(xenfork_ctx *ctx, const char *path,
                        struct xenfork__thin **thin_out);
 void xenfork__thin_close(struct xenfork__thin *thin);
+/* Say that a path is no disk of the thin driver, and why. */
+int xenfork__thin_no_disk(xenfork_ctx *ctx, const char *path, const char *why);
 bool xenfork__thin_ends_in(const char *text, const char *end);
 /*
  * Call @look with the path of each file in a folder whose name ends so; a

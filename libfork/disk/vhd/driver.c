@@ -50,18 +50,10 @@ static bool has_script(const struct xenfork__disk *disk, const char *script)
     return disk->script && !strcmp(slash ? slash + 1 : disk->script, script);
 }
 
-static int refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                  const char *why, const char *remedy)
-{
-    xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
-                  disk->vdev, disk->path ? disk->path : "empty", why);
-    return xenfork__remedy(ctx, "%s", remedy);
-}
-
 static int check_tap_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     if (!strcmp(disk->format, "raw"))
-        return refuse(
+        return xenfork__disk_refuse(
             ctx, disk,
             "by backendtype=tap,format=raw its tapdisk cannot open "
             "a VHD",
@@ -69,19 +61,21 @@ static int check_tap_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
             "snapshot -m -n NEW -p FILE; format=vhd, target=NEW");
     if (disk->script && !has_script(disk, SCRIPT) &&
         !has_script(disk, TAP_SCRIPT))
-        return refuse(ctx, disk, "it is not served by " TAP_SCRIPT, REMEDY);
+        return xenfork__disk_refuse(ctx, disk,
+                                    "it is not served by " TAP_SCRIPT, REMEDY);
     return 0;
 }
 
 static int check_nbd_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     if (!strcmp(disk->format, "vhd"))
-        return refuse(ctx, disk,
-                      "QEMU cannot open a VHD that is backed by another",
-                      REMEDY);
+        return xenfork__disk_refuse(
+            ctx, disk, "QEMU cannot open a VHD that is backed by another",
+            REMEDY);
     if (strcmp(disk->format, "raw") || strcmp(disk->backend, "phy") ||
         !has_script(disk, SCRIPT))
-        return refuse(ctx, disk, "it is not served by " SCRIPT, REMEDY);
+        return xenfork__disk_refuse(ctx, disk, "it is not served by " SCRIPT,
+                                    REMEDY);
     return 0;
 }
 
@@ -91,15 +85,18 @@ static int check_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
     int rc;
 
     if (!vhd_owns(ctx, disk))
-        return refuse(ctx, disk, "it is not a VHD served by tapdisk", REMEDY);
+        return xenfork__disk_refuse(
+            ctx, disk, "it is not a VHD served by tapdisk", REMEDY);
     rc = strcmp(disk->backend, "tap") ? check_nbd_form(ctx, disk)
                                       : check_tap_form(ctx, disk);
     if (rc < 0)
         return rc;
     if (disk->is_foreign || disk->is_cdrom)
-        return refuse(ctx, disk, "it is a CD-ROM, or another domain's", REMEDY);
+        return xenfork__disk_refuse(
+            ctx, disk, "it is a CD-ROM, or another domain's", REMEDY);
     if (xenfork__vhd_file(disk->path)[0] != '/' || strpbrk(disk->path, "\n\r"))
-        return refuse(ctx, disk, "its path is not absolute and plain", REMEDY);
+        return xenfork__disk_refuse(
+            ctx, disk, "its path is not absolute and plain", REMEDY);
     return 0;
 }
 
@@ -133,18 +130,21 @@ static int check_vhd_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 
     free(vhd.parent);
     if (rc == XENFORK_E_NOTFOUND)
-        return refuse(ctx, disk, "the file cannot be found", REMEDY);
+        return xenfork__disk_refuse(ctx, disk, "the file cannot be found",
+                                    REMEDY);
     if (rc < 0 || (rc = check_depth(ctx, disk, vhd.depth)) < 0 ||
         (rc = xenfork__vhd_path(ctx, disk, uuid, &path)) < 0)
         return rc;
     if (strlen(path) + strlen(XENFORK__VHD_NEW) > MAX_PATH_CHARS)
-        return refuse(ctx, disk, "its path is too long for tapdisk",
-                      "keep it in a folder with a shorter path");
+        return xenfork__disk_refuse(ctx, disk,
+                                    "its path is too long for tapdisk",
+                                    "keep it in a folder with a shorter path");
     rc = xenfork__vhd_is_served(ctx, file);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND
-                   ? refuse(ctx, disk, "no tapdisk serves it any more",
-                            "destroy the domain, and create it again")
+                   ? xenfork__disk_refuse(
+                         ctx, disk, "no tapdisk serves it any more",
+                         "destroy the domain, and create it again")
                    : rc;
     return xenfork__vhd_check_served(ctx, file);
 }
