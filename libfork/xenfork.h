@@ -654,6 +654,15 @@ uint64_t xenfork_entry_created(const xenfork_entry *entry);
 uint64_t xenfork_entry_total_kib(const xenfork_entry *entry);
 uint64_t xenfork_entry_shared_kib(const xenfork_entry *entry);
 uint64_t xenfork_entry_private_kib(const xenfork_entry *entry);
+/*
+ * What the domain costs the host, in KiB: pages of its own, the memory that Xen
+ * has for its page tables, and Xen's records of what it shares.  The pages that
+ * are shared come on top, once for all: XENFORK_MEMORY_SHARED.  Not counted: a
+ * few pages that Xen has for any domain, and what serves it in dom0.
+ * Source: xc_get_paging_mempool_size(); struct gfn_info, struct
+ * page_sharing_info, xen/arch/x86/mm/mem_sharing.c, 4.17
+ */
+uint64_t xenfork_entry_host_kib(const xenfork_entry *entry);
 /* Clones: per cent hydrated.  At 100 the clone needs no image. */
 uint32_t xenfork_entry_hydrated(const xenfork_entry *entry);
 /* Clones: per cent detached.  At 100 all that the clone has is its own. */

@@ -128,10 +128,11 @@ static void print_entry(const xenfork_entry *entry)
                strcmp(xenfork_entry_ephemeral(entry), "crash") ? ""
                                                                : ", crashes");
     print_created(xenfork_entry_created(entry));
-    printf("  memory    %.1f MiB: %.1f shared, %.1f private\n",
+    printf("  memory    %.1f MiB: %.1f shared, %.1f private; costs %.1f\n",
            xenfork_entry_total_kib(entry) / 1024.0,
            xenfork_entry_shared_kib(entry) / 1024.0,
-           xenfork_entry_private_kib(entry) / 1024.0);
+           xenfork_entry_private_kib(entry) / 1024.0,
+           xenfork_entry_host_kib(entry) / 1024.0);
     print_needs(entry, kind);
     if (kind == XENFORK_KIND_CLONE)
         print_identity(entry);

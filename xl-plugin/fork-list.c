@@ -30,8 +30,8 @@ static bool print_journals(const xenfork_list *list)
 static bool print_entries_table(const xenfork_list *list)
 {
     static const char *const headings[] = {
-        "NAME",     ">ID",       "STATE",     ">MIB",      ">SHARED",
-        ">PRIVATE", ">HYDRATED", "EPHEMERAL", "MADE FROM", NULL};
+        "NAME",  ">ID",       "STATE",     ">MIB",      ">SHARED", ">PRIVATE",
+        ">HOST", ">HYDRATED", "EPHEMERAL", "MADE FROM", NULL};
     struct table *table = table_new(headings);
     uint32_t i;
 
@@ -52,6 +52,7 @@ static bool print_entries_table(const xenfork_list *list)
         table_mib(table, xenfork_entry_total_kib(entry));
         table_mib(table, xenfork_entry_shared_kib(entry));
         table_mib(table, xenfork_entry_private_kib(entry));
+        table_mib(table, xenfork_entry_host_kib(entry));
         if (is_clone)
             table_cell(table, "%u%%", xenfork_entry_hydrated(entry));
         else
@@ -103,7 +104,8 @@ const struct cmd cmd_fork_list = {
         "\n"
         "Each image is followed by its clones.  MIB is the memory that the\n"
         "guest was given.  SHARED is shared with others, PRIVATE is its\n"
-        "own; the rest has not been touched yet.  A clone that is HYDRATED\n"
+        "own; the rest has not been touched yet.  HOST is what it costs the\n"
+        "host beside the pages that are shared.  A clone that is HYDRATED\n"
         "to 100% no longer needs its image.  An EPHEMERAL clone is removed\n"
         "when it powers off, or also when it crashes.\n"
         "\n"

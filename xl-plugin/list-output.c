@@ -114,6 +114,7 @@ void json_entry(struct json *json, const xenfork_entry *entry)
     json_number(json, "total_kib", xenfork_entry_total_kib(entry));
     json_number(json, "shared_kib", xenfork_entry_shared_kib(entry));
     json_number(json, "private_kib", xenfork_entry_private_kib(entry));
+    json_number(json, "host_kib", xenfork_entry_host_kib(entry));
     if (kind == XENFORK_KIND_CLONE) {
         json_number(json, "hydrated_percent", xenfork_entry_hydrated(entry));
         json_number(json, "detached_percent", xenfork_entry_detached(entry));

@@ -92,6 +92,25 @@ XENFORK_API uint64_t xenfork_entry_private_kib(const xenfork_entry *entry)
     return entry ? entry->private_pages * XENFORK__PAGE_KIB : 0;
 }
 
+/*
+ * Return what Xen's records of shared pages take: one for each page of each
+ * domain, and one for each page that an image shares with them.  48 bytes, with
+ * what its allocator adds.
+ */
+static uint64_t records_kib(const xenfork_entry *entry)
+{
+    uint64_t each = entry->record->kind == XENFORK_KIND_IMAGE ? 96 : 48;
+
+    return entry->shared_pages * each / 1024;
+}
+
+XENFORK_API uint64_t xenfork_entry_host_kib(const xenfork_entry *entry)
+{
+    return entry ? entry->private_pages * XENFORK__PAGE_KIB +
+                       entry->pool_bytes / 1024 + records_kib(entry)
+                 : 0;
+}
+
 XENFORK_API uint32_t xenfork_entry_hydrated(const xenfork_entry *entry)
 {
     return entry ? entry->record->hydrated : 0;

@@ -98,8 +98,8 @@ static int look_at_record(xenfork_ctx *ctx,
     entry->state = entry_state(ctx, record, &info);
     entry->shared_pages = info.shared_pages;
     entry->private_pages = info.private_pages;
-    rc = xenfork__name_refresh(ctx, entry->record, &domid);
-    if (rc < 0)
+    if ((rc = xenfork__xen_pool_size(ctx, domid, &entry->pool_bytes)) < 0 ||
+        (rc = xenfork__name_refresh(ctx, entry->record, &domid)) < 0)
         return rc;
     if (!xenfork__record_has_domid(ctx, record, entry->domid))
         entry->record->hydrated = 100;

@@ -16,6 +16,7 @@ struct xenfork_entry {
     uint32_t parent_domid; /* an image's source's; NONE: it is gone */
     const char *state;
     uint64_t shared_pages, private_pages;
+    uint64_t pool_bytes; /* for page tables */
     uint32_t users;
     struct xenfork__answers answers; /* of a clone that lives */
     struct xenfork_disk *disks;      /* as many as the node has */

@@ -7,7 +7,8 @@
 #define PAGES_2M (UINT64_C(1) << 9)
 #define PAGES_1G (UINT64_C(1) << 18)
 
-static int get(xenfork_ctx *ctx, uint32_t domid, uint64_t *bytes_out)
+int xenfork__xen_pool_size(xenfork_ctx *ctx, uint32_t domid,
+                           uint64_t *bytes_out)
 {
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
     if (xc_get_paging_mempool_size(ctx->xen->xch, domid, bytes_out))
@@ -42,7 +43,7 @@ int xenfork__xen_pool(xenfork_ctx *ctx, uint32_t domid, uint64_t max_pages,
                       uint64_t *bytes_out)
 {
     uint64_t enough = (64 + max_pages / 256) * XENFORK__PAGE_SIZE;
-    int rc = get(ctx, domid, bytes_out);
+    int rc = xenfork__xen_pool_size(ctx, domid, bytes_out);
 
     if (rc == 0 && *bytes_out < enough)
         *bytes_out = enough;
@@ -63,7 +64,7 @@ int xenfork__pools_set(xenfork_ctx *ctx, uint32_t source, uint64_t max_pages,
 int xenfork__xen_pool_limit(xenfork_ctx *ctx, uint32_t domid, uint64_t bytes)
 {
     uint64_t now;
-    int rc = get(ctx, domid, &now);
+    int rc = xenfork__xen_pool_size(ctx, domid, &now);
 
     if (rc == 0 && now > bytes)
         (void)try_set(ctx, domid, bytes); /* more may be in use */
@@ -87,7 +88,7 @@ int xenfork__pool_add(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
                       uint32_t count, uint64_t *before_out)
 {
     uint64_t more = tables_for(gfns, count) * XENFORK__PAGE_SIZE;
-    int rc = get(ctx, domid, before_out);
+    int rc = xenfork__xen_pool_size(ctx, domid, before_out);
 
     if (rc < 0 || (rc = set(ctx, domid, *before_out + more)) == 0)
         return rc;
@@ -117,10 +118,10 @@ int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib)
     uint64_t bytes, used, wanted;
     int rc;
 
-    if ((rc = get(ctx, image, &bytes)) < 0)
+    if ((rc = xenfork__xen_pool_size(ctx, image, &bytes)) < 0)
         return rc;
     (void)try_set(ctx, image, 0);
-    if ((rc = get(ctx, image, &used)) < 0)
+    if ((rc = xenfork__xen_pool_size(ctx, image, &used)) < 0)
         return rc;
     wanted = size_for(used, max_kib);
     return set(ctx, image, wanted < bytes ? wanted : bytes);

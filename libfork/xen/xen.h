@@ -274,6 +274,8 @@ int xenfork__xen_image_load(xenfork_ctx *ctx, uint32_t image,
                             const struct xenfork__capture *capture);
 
 /* The paging pool, of which page tables are made: xen/pool.c */
+int xenfork__xen_pool_size(xenfork_ctx *ctx, uint32_t domid,
+                           uint64_t *bytes_out);
 /*
  * Return its size, or what the page tables of a guest of @max_pages need, if
  * that is more.

@@ -126,6 +126,12 @@ uint64_t xenfork_entry_private_kib(const xenfork_entry *entry)
     return 4096;
 }
 
+uint64_t xenfork_entry_host_kib(const xenfork_entry *entry)
+{
+    (void)entry;
+    return 6144;
+}
+
 uint32_t xenfork_entry_hydrated(const xenfork_entry *entry)
 {
     (void)entry;

@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 66
+plan 67
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -33,9 +33,9 @@ unset FAKE_FAIL
 run "$xl" fork-list
 check 'list: exit status' is "$status" 0
 check 'list: image' out_has \
-    '^web1-image   4  ready    128.0   124.0      4.0         -  -          web1$'
+    '^web1-image   4  ready    128.0   124.0      4.0   6.0         -  -          web1$'
 check 'list: clone' out_has \
-    '^  web1-1     -  stopped  128.0   124.0      4.0       50%  -          web1-image$'
+    '^  web1-1     -  stopped  128.0   124.0      4.0   6.0       50%  -          web1-image$'
 FAKE_EPHEMERAL=crash run "$xl" fork-list
 check 'list: ephemeral' out_has '  50%  crash      web1-image$'
 FAKE_EPHEMERAL=poweroff run "$xl" fork-list --json
@@ -47,6 +47,7 @@ run "$xl" fork-list --json
 check 'list: JSON, not ephemeral' out_has '"ephemeral": null'
 check 'list: JSON, stopped clone' out_has '"domid": null'
 check 'list: JSON, memory' out_has '"private_kib": 4096'
+check 'list: JSON, what it costs' out_has '"host_kib": 6144'
 check 'list: JSON, generation' out_has '"generation": "generation-1"'
 check 'list: JSON, NICs' is "$(grep '"link":' "$dir/out" | tr -d ' \n')" \
     '"link":"hold","link":"connect","link":"auto",'
@@ -104,7 +105,7 @@ check 'info: random numbers' out_has '^  rng       reseeded$'
 check 'info: a NIC' out_has \
     '^  nic       2 00:16:3e:00:00:01 held until it has acknowledged$'
 check 'info: a disk' out_has '^  disk      xvda reflink /disks/web1-1.img$'
-check 'info: memory' out_has '128.0 MiB: 124.0 shared, 4.0 private'
+check 'info: memory' out_has '128.0 MiB: 124.0 shared, 4.0 private; costs 6.0$'
 run "$xl" fork-info 4
 check 'info: image by domid' out_has '^web1-image: image of web1$'
 run "$xl" fork-info --json web1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A guest has used up what Xen has for its page tables; Xen would stop the host if it found none when pages are shared.
-# live: --source --timeout 300
+# live: --source --timeout 450
 # full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 

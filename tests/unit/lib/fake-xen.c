@@ -439,6 +439,12 @@ int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib)
     return fake_leave(0);
 }
 
+int xenfork__xen_pool_size(xenfork_ctx *ctx, uint32_t domid,
+                           uint64_t *bytes_out)
+{
+    return xenfork__xen_pool(ctx, domid, 1, bytes_out);
+}
+
 int xenfork__xen_pool(xenfork_ctx *ctx, uint32_t domid, uint64_t max_pages,
                       uint64_t *bytes_out)
 {

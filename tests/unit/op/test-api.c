@@ -102,6 +102,7 @@ static void test_numbers_of_nothing(void **state)
     assert_int_equal(xenfork_entry_total_kib(NULL), 0);
     assert_int_equal(xenfork_entry_shared_kib(NULL), 0);
     assert_int_equal(xenfork_entry_private_kib(NULL), 0);
+    assert_int_equal(xenfork_entry_host_kib(NULL), 0);
     assert_int_equal(xenfork_entry_hydrated(NULL), 0);
     assert_int_equal(xenfork_entry_detached(NULL), 0);
     assert_int_equal(xenfork_entry_users(NULL), 0);

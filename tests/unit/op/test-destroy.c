@@ -229,6 +229,11 @@ static void test_list(void **state)
     assert_int_equal(xenfork_entry_hydrated(xenfork_list_entry(list, 1)), 0);
     assert_int_equal(xenfork_entry_private_kib(xenfork_list_entry(list, 1)),
                      8 * 4);
+    /* Its pool, and records of what it shares. */
+    assert_int_equal(xenfork_entry_host_kib(xenfork_list_entry(list, 1)),
+                     8 * 4 + FAKE_POOL / 1024 +
+                         xenfork_entry_shared_kib(xenfork_list_entry(list, 1)) /
+                             4 * 48 / 1024);
     assert_string_equal(
         xenfork_disk_vdev(xenfork_entry_disk(xenfork_list_entry(list, 1), 0)),
         "xvda");
