@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # kill -9 of a fork at each stage that concerns the source: the source runs on, and nothing is left.
 # live: --source --timeout 480
-# full: 4.17 4.20
+# full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/kill.sh"
 
