@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # `make check` with each compiler and each Xen's headers, in the build roots. But with --full, the tests run under the
-# sanitizers alone: of the other builds the compilers' warnings are wanted. What waits for DHCP and the like runs beside
-# the builds, and so does one build beside another: each configure keeps one processor.
+# sanitizers alone: of the other builds the compilers' warnings are wanted, and what distcheck looks at. What waits for
+# DHCP and the like runs beside the builds, and so does one build beside another: each configure keeps one processor.
 # shellcheck disable=SC2154  # full: of check
 
 # make_check NAME XEN FLAVOUR TARGET [OPTION…]
@@ -76,7 +76,8 @@ run_unit() {
         make_check 'unit, Debian 12, Xen 4.17, gcc' 4.17 plain check XENFORK_TEST_ALL=1
         make_check 'unit, distcheck, Debian 13' 4.20 release distcheck
     else
-        aside make_builds 'Debian 13, Xen 4.20, clang, -Werror' 4.20 clang check
+        aside make_builds 'distcheck, Debian 13, Xen 4.20, clang, -Werror' 4.20 clang distcheck \
+            DISTCHECK_CONFIGURE_FLAGS='--enable-test-hooks --enable-werror CC=clang'
         make_builds 'Debian 12, Xen 4.17, gcc' 4.17 plain check
     fi
     gather
