@@ -159,7 +159,7 @@ static void look_for_domains(struct daemon *daemon, uint64_t now_ms)
     memory_expect(daemon, now_ms);
 }
 
-/* Note that a domain waits, or goes on; whoever monitors sees it. */
+/* Note that a domain waits, or goes on, for those who monitor it. */
 static void note_waiting(struct daemon *daemon, struct guest *guest,
                          bool is_waiting, uint64_t now_ms)
 {

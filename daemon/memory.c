@@ -14,7 +14,7 @@
 #define STEP_MS       1000U  /* while clones are paused, or memory is near it */
 #define AMPLE_MS      10000U /* with four times memory_low, or more */
 
-/* What a look at the host has found. */
+/* Findings of a look at the host. */
 struct found {
     uint64_t now_ms;
     uint64_t free, low, floor, ok; /* pages */

@@ -39,7 +39,7 @@ struct worker {
     bool is_killed;
 };
 
-/* Starts a process; negative: -errno. */
+/* Start a process; negative: -errno. */
 typedef pid_t worker_spawn_fn(void *opaque, int kind, const char *target);
 
 struct workers {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What all of the agent uses: one way to complain, and a clock. */
+/* Complaints, and a clock, for all of the agent. */
 #ifndef GUEST_UTIL_H
 #define GUEST_UTIL_H
 

@@ -19,7 +19,7 @@ const char *host_scripts(void)
     return XEN_SCRIPT_DIR;
 }
 
-/* The lock is ours if the file that we locked is the one of that name. */
+/* Tell whether the path still names the file that is locked. */
 static bool is_current(int fd, const char *path)
 {
     struct stat ours, theirs;

@@ -87,7 +87,7 @@ enum outcome vif_online(const struct device *device)
     return OUTCOME_DONE;
 }
 
-/* Like the script it goes on when the interface has gone. */
+/* Go on when the interface has gone, as the script does. */
 enum outcome vif_offline(const struct device *device)
 {
     cleanup_free char *name = device_read(device, "vifname");

@@ -237,8 +237,8 @@ int xenfork__disk_abort(xenfork_ctx *ctx, const char *driver,
                         const struct xenfork__snapshot *snapshot);
 
 /*
- * Add the bases-to-be to the image's record; journal and prepare them.  txn,
- * spec, config: of the fork; domid, is_frozen: of the source
+ * Add the bases-to-be to the image's record; journal and prepare them.
+ * @journal, spec, config: of the fork; domid, is_frozen: of the source
  */
 struct xenfork__disks_source {
     struct xenfork__journal *journal;

@@ -211,7 +211,8 @@ static bool has_filters(int ifindex)
     return true;
 }
 
-/* Another process of ours may hold it at the same moment: that is as good. */
+/* Make sure that there is a filter.  Another process of ours may make it at the
+ * same moment: that is as good. */
 static int ensure_filter(int ifindex, uint32_t way, uint32_t handle)
 {
     struct filters filters;

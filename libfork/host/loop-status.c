@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What loop devices tell: their file, and which part of it. */
+/* Ask loop devices for their file, and which part of it they serve. */
 #include "host/dm.h"
 
 #include <fcntl.h>

@@ -48,7 +48,7 @@ static int wait_begun(xenfork_ctx *ctx, uint32_t domid, const char *id)
     return rc;
 }
 
-/* @sync: how much of it, in QEMU's words. */
+/* Begin to mirror the disk; @sync: how much of it, in QEMU's words. */
 static int begin_mirror(xenfork_ctx *ctx, uint32_t domid,
                         const struct xenfork__qemu_top *top, const char *id,
                         const char *sync, uint64_t bytes_per_second)

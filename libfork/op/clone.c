@@ -227,7 +227,7 @@ static int complete(struct xenfork__job *job, uint32_t i)
 }
 
 /*
- * All domains come first: meanwhile the kernel makes the interfaces of their
+ * Make all domains first: meanwhile the kernel makes the interfaces of their
  * NICs.
  */
 int xenfork__clones_make(struct xenfork__job *job)

@@ -81,8 +81,8 @@ static int serve_disk(xenfork_ctx *ctx, const struct xenfork__record *record,
 }
 
 /*
- * A loop device goes with us until the domain's nodes name it, by which
- * whoever undoes the fork removes it.
+ * Make the domain.  A loop device goes with us until the domain's nodes name
+ * it, by which an undone fork removes it.
  */
 int xenfork__fast_create(struct xenfork__job *job, struct xenfork__plan *plan,
                          struct xenfork__record *record)

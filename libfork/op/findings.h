@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a check has found: filled by check.c. */
+/* Findings of a check, which check.c adds. */
 #ifndef LIBFORK_FINDINGS_H
 #define LIBFORK_FINDINGS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * List the NICs of clones: a live clone's as they are now, whoever attached or
- * detached them.
+ * List the NICs of clones: a live clone's as they are now, by whatever
+ * toolstack attached or detached them.
  */
 #include "op/list.h"
 

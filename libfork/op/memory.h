@@ -9,7 +9,7 @@
 #include "base/internal.h"
 #include "xen/xen.h"
 
-/* What decides when a clone is paused. */
+/* Facts that decide when a clone is paused. */
 struct xenfork__rank {
     bool is_hydrated;
     uint32_t priority;

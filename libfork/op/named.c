@@ -158,7 +158,7 @@ int xenfork__name_check(xenfork_ctx *ctx, const char *name, uint32_t domid)
     return 0;
 }
 
-/* Is there a domain that this is the number of, or the name, and of no other?
+/* Tell whether one domain has this number or name, and no other has.
  */
 static bool is_domain(xenfork_ctx *ctx, const char *name)
 {

@@ -22,7 +22,7 @@ struct xenfork__pages {
     bool is_unsettled; /* the guest took or gave memory while it was scanned */
 };
 
-/* What pages are shared between, and how. */
+/* Domains between which pages are shared, and how. */
 struct xenfork__sharing {
     uint32_t source, image;
     struct xenfork__pages *pages;

@@ -118,7 +118,8 @@ static int share_again(struct xenfork__job *job)
     }
 }
 
-/* The journal says it before it is so, and not if it is not ours. */
+/* Begin the log.  The journal says it before it is so, and not if it is not
+ * ours. */
 static int begin_log(struct xenfork__job *job)
 {
     int rc = xenfork__journal_logging(job->ctx, job->journal);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What rollback.c undoes of a source: rollback-source.c. */
+/* Undo what a fork did to its source, for rollback.c: rollback-source.c. */
 #ifndef LIBFORK_ROLLBACK_H
 #define LIBFORK_ROLLBACK_H
 

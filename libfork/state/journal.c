@@ -339,8 +339,9 @@ int xenfork__journal_start(xenfork_ctx *ctx, struct xenfork__journal *journal,
 }
 
 /*
- * Under another name it counts no more, and a name takes no space.  If that
- * cannot be made durable it is a journal again, to be undone by.
+ * End the journal: under another name it counts no more, and a name takes no
+ * space.  If that cannot be made durable it is a journal again, to be undone
+ * by.
  */
 int xenfork__journal_commit(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
@@ -360,7 +361,7 @@ int xenfork__journal_commit(xenfork_ctx *ctx, struct xenfork__journal *journal)
             unlink(done);
         return rc;
     }
-    unlink(done); /* if not, whoever sweeps half-written ones does it */
+    unlink(done); /* if not, the sweep of half-written ones does it */
     xenfork__journal_free(ctx, journal);
     return 0;
 }

@@ -41,7 +41,7 @@ int xenfork__keyfile_read(xenfork_ctx *ctx, const char *path,
 int xenfork__keyfile_write(xenfork_ctx *ctx, const char *path,
                            const struct xenfork__keyfile *keyfile);
 
-/* Cleanup attribute for records. */
+/* Free a keyfile: for cleanup_keyfile. */
 static inline void xenfork__keyfile_cleanup(struct xenfork__keyfile **keyfile)
 {
     int e = errno;

@@ -166,7 +166,7 @@ int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
     return 0;
 }
 
-/* As libxc does when it restores: xg_sr_restore_x86_hvm.c, 4.17. */
+/* Load it as libxc does when it restores: xg_sr_restore_x86_hvm.c, 4.17. */
 static int load_param(xenfork_ctx *ctx, uint32_t image,
                       const struct xenfork__param *param)
 {

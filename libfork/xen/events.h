@@ -70,7 +70,8 @@ int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
  */
 struct host_rings;
 int xenfork__host_rings_open(xenfork_ctx *ctx, struct host_rings **rings_out);
-/* Close what is ours; the rings stay, and whoever finds no memory waits. */
+/* Close what is ours; the rings stay, and a domain that finds no memory waits.
+ */
 void xenfork__host_rings_close(struct host_rings *rings);
 /* Return the descriptor to poll for input, which does not block; -1: none */
 int xenfork__host_rings_fd(const struct host_rings *rings);

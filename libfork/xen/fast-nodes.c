@@ -59,7 +59,7 @@ static void put_pairs(const struct at *at, char *const *pairs,
                             below, pairs[0]);
 }
 
-/* The folders of a domain, which only root writes. */
+/* Put the folders of a domain, which only root writes. */
 static void put_folders(const struct at *at, const char *uuid)
 {
     static const char *const own[] = {
@@ -188,7 +188,7 @@ static void put_backend(const struct device *d, const char *name,
     put_libxl(d, name, value);
 }
 
-/* What all devices have; @frontend: the path of the guest's side. */
+/* Put what all devices have; @frontend: the path of the guest's side. */
 static void put_device(const struct device *d, const char *frontend)
 {
     uint32_t domid = d->at->domid;
@@ -227,7 +227,7 @@ static void put_console(const struct at *at,
     put_number(at, "console/ring-ref", clone->console_gfn);
 }
 
-/* The guest's side of a device, which it owns. */
+/* Put the guest's side of a device, which it owns. */
 static void put_frontend(const struct device *d)
 {
     uint32_t domid = d->at->domid;
@@ -257,7 +257,7 @@ static void put_script(const struct device *d, const char *script,
     put_backend(d, "script", path);
 }
 
-/* What block says that it has done; and block-fork. */
+/* Put what the scripts block and block-fork say that they have done. */
 static void put_served(const struct device *d,
                        const struct xenfork__served *served)
 {

@@ -215,7 +215,7 @@ static int fill_in(xenfork_ctx *ctx, const struct xenfork__fast *fast,
     return 0;
 }
 
-/* What must be known before libxl is asked. */
+/* Object to what must be known before libxl is asked. */
 static const char *object_early(const struct xenfork__fast *fast,
                                 const struct xenfork__clone_config *clone)
 {

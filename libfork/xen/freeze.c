@@ -99,7 +99,7 @@ static int watch_node(xenfork_ctx *ctx, char *path)
     return 0;
 }
 
-/* libxl's request to suspend, and the end of being frozen. */
+/* Watch libxl's request to suspend, and the end of being frozen. */
 int xenfork__xen_watch_frozen(xenfork_ctx *ctx, uint32_t domid)
 {
     char *path;

@@ -94,9 +94,10 @@ static int equip_image(xenfork_ctx *ctx, uint32_t source,
 }
 
 /*
- * Xen counts how often its toolstack has paused a domain; it runs when all has
- * been taken back (domain_unpause_by_systemcontroller(), 4.17 to 4.22; 255 is
- * the limit).  One xl unpause, or some, of an image does nothing.
+ * Pause the image often: Xen counts how often its toolstack has paused a
+ * domain; it runs when all has been taken back
+ * (domain_unpause_by_systemcontroller(), 4.17 to 4.22; 255 is the limit).  One
+ * xl unpause, or some, of an image does nothing.
  */
 static int pause_firmly(xenfork_ctx *ctx, uint32_t image)
 {

@@ -69,7 +69,7 @@ static bool add_domain(xenfork_ctx *ctx, struct macs *macs, const char *domid)
     return true;
 }
 
-/* Every "00:16:3e:01:02:03" in a text, in quotes or not. */
+/* Add every "00:16:3e:01:02:03" in a text, in quotes or not. */
 static bool add_text(struct macs *macs, const char *text)
 {
     static const char hex[] = "0123456789abcdefABCDEF";

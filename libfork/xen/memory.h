@@ -67,7 +67,7 @@ int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
  */
 int xenfork__xen_fork_memory(xenfork_ctx *ctx, uint32_t image, uint32_t clone);
 
-/* What a running domain writes: xen/dirty.c */
+/* The log of what a running domain writes: xen/dirty.c */
 /* Begin to log it.  BUSY with remedy: somebody else does */
 int xenfork__xen_dirty_begin(xenfork_ctx *ctx, uint32_t domid);
 /* Count the pages written since they were last taken. */

@@ -56,7 +56,8 @@ static int open_xenbus(void)
     return fd < 0 ? open("/proc/xen/xenbus", flags) : fd;
 }
 
-/* A request that is lost must not end in a transaction that is done. */
+/* Note an error: a request that is lost must not end in a finished transaction.
+ */
 static void note_error(struct xenfork__pipe *pipe, int e)
 {
     if (!pipe->e)
@@ -79,7 +80,7 @@ static struct xenfork__pipe *use_pipe(xenfork_ctx *ctx)
     return pipe;
 }
 
-/* After this nothing that still comes can be trusted. */
+/* Close the connection, when nothing that still comes can be trusted. */
 static void hang_up(struct xenfork__pipe *pipe, int e)
 {
     note_error(pipe, e);

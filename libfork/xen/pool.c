@@ -36,7 +36,7 @@ static int set(xenfork_ctx *ctx, uint32_t domid, uint64_t bytes)
 
 /*
  * libxl has 256 pages for each vCPU and one a MiB; half of these are used.
- * Whoever leaves vcpus= out of a configuration has far too little: xl 4.17
+ * A configuration without vcpus= gives far too little: xl 4.17
  * takes the vCPUs for none when it works out the size.
  */
 int xenfork__xen_pool(xenfork_ctx *ctx, uint32_t domid, uint64_t max_pages,
@@ -112,7 +112,7 @@ static uint64_t size_for(uint64_t used_bytes, uint64_t max_kib)
     return (pages + pages / 8 + 64) * XENFORK__PAGE_SIZE;
 }
 
-/* What Xen has when all is freed that is not in use tells how much is. */
+/* Free what is not in use, and read how much Xen has left: so much is. */
 int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib)
 {
     uint64_t bytes, used, wanted;

@@ -6,7 +6,7 @@
 
 #include <stdarg.h>
 
-/* Room for one more, which is counted when it is whole. */
+/* Make room for one more, which is counted when it is whole. */
 static struct xenfork__refused *room(struct xenfork__config *to)
 {
     struct xenfork__refused *more = reallocarray(

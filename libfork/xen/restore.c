@@ -83,9 +83,10 @@ int xenfork__xl_clone(xenfork_ctx *ctx, libxl_domain_config *config,
 }
 
 /*
- * libxl destroys what it could not finish (domcreate_complete, 4.17), but
- * says the domid all the same, and goes on when that fails, too.  The UUID
- * tells whether it is our domain that is still there.
+ * Tell whether it is gone: libxl destroys what it could not finish
+ * (domcreate_complete, 4.17), but says the domid all the same, and goes on when
+ * that fails, too.  The UUID tells whether it is our domain that is still
+ * there.
  */
 static bool is_removed(xenfork_ctx *ctx, uint32_t domid, const uint8_t *uuid)
 {

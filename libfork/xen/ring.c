@@ -211,7 +211,7 @@ static int wait_empty(xenfork_ctx *ctx, const struct rings *rings,
 }
 
 #if ENABLE_TEST_HOOKS
-/* XENFORK_TEST_NO_DRAIN: to show what it is for. */
+/* Tell whether XENFORK_TEST_NO_DRAIN is set, to show what the drain is for. */
 static bool is_skipped(void)
 {
     return getenv("XENFORK_TEST_NO_DRAIN");

@@ -282,8 +282,8 @@ static int ended(xenfork_ctx *ctx, uint32_t domid, int rc)
     return rc;
 }
 
-/* libxl would put its request in the place of one that the guest has yet to
- * see. */
+/* Refuse: libxl would put its request in the place of one that the guest has
+ * yet to see. */
 static int refuse_pending(xenfork_ctx *ctx, uint32_t domid)
 {
     cleanup_free char *asked = xenfork__xs_read(ctx, XBT_NULL,

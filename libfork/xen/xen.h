@@ -359,7 +359,8 @@ int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
 void xenfork__plan_free(struct xenfork__plan *plan);
 /*
  * Make the paused domain, with its nodes in xenstore, but for memory.  On
- * failure it may be there: whoever has journaled its UUID destroys it.
+ * failure it may be there: its journal names its UUID, and undoing that
+ * destroys it.
  */
 int xenfork__xen_fast_create(xenfork_ctx *ctx, struct xenfork__plan *plan,
                              uint32_t image, uint32_t *domid_out);
