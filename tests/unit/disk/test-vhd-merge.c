@@ -21,34 +21,16 @@
 #include "host/host.h"
 #include "op/collapse.h"
 #include "../lib/scene.h"
+#include "../lib/vhd-scene.h"
 #include "state/lock.h"
 
 #define TURNS 20U
 
 static struct fork_scene *s;
 
-static struct fake_disk *disk(void)
-{
-    return &fake_domain(s->src)->disks[0];
-}
-
-static const char *user(void)
-{
-    return fake_file(disk()->path);
-}
-
 static const char *clone_file(const char *name)
 {
     return fake_file(fake_domain_named(name)->disks[0].path);
-}
-
-static void add_line(const char *file, const char *line)
-{
-    FILE *f = fopen(file, "a");
-
-    assert_non_null(f);
-    assert_true(fprintf(f, "%s\n", line) > 0);
-    assert_int_equal(fclose(f), 0);
 }
 
 /* All that is seen through a VHD, the oldest line first, each once. */
@@ -103,17 +85,17 @@ static void fork_and_write(const char *line)
             0);
     fake_copy_string(name, sizeof(name), xenfork_result_image_name(s->result));
     assert_int_equal(xenfork_image_destroy(s->ctx, name), 0);
-    add_line(user(), line);
+    vhd_add_line(vhd_user(), line);
 }
 
 static int setup(void **state)
 {
-    fork_setup(state);
+    vhd_setup(state);
     s = *state;
-    fake_make_vhd(s->src);
-    fork_and_write("a"); /* src-1, src-2 */
-    fork_and_write("b"); /* src-3, src-4 */
-    fork_and_write("c"); /* src-5, src-6 */
+    s->ctx->guard_fd = -1;
+    fork_and_write("a");             /* src-1, src-2 */
+    fork_and_write("b");             /* src-3, src-4 */
+    fork_and_write("c");             /* src-5, src-6 */
     s->ctx->guard_fd = STDIN_FILENO; /* stands for the keeper's lock */
     return 0;
 }
@@ -157,7 +139,7 @@ static size_t sealed_count(void)
 /* The source and four clones, whatever lies on what. */
 static void assert_all_seen(void)
 {
-    assert_seen(user(), "base of src a b c ");
+    assert_seen(vhd_user(), "base of src a b c ");
     assert_seen(clone_file("src-3"), "base of src a ");
     assert_seen(clone_file("src-4"), "base of src a ");
     assert_seen(clone_file("src-5"), "base of src a b ");
@@ -176,26 +158,26 @@ static void test_middle(void **state)
 {
     (void)state;
     collapse();
-    assert_depth(user(), 4);
+    assert_depth(vhd_user(), 4);
     assert_due(false);
     assert_int_equal(sealed_count(), 3);
     destroy("src-1", "src-2");
     assert_due(true);
     collapse();
     assert_due(false);
-    assert_depth(user(), 3);
+    assert_depth(vhd_user(), 3);
     assert_depth(clone_file("src-3"), 2);
     assert_depth(clone_file("src-5"), 3);
     assert_all_seen();
     assert_int_equal(sealed_count(), 2);
     destroy("src-3", "src-4");
     collapse();
-    assert_depth(user(), 2);
+    assert_depth(vhd_user(), 2);
     assert_seen(clone_file("src-5"), "base of src a b ");
     destroy("src-5", "src-6");
     collapse();
-    assert_depth(user(), 1);
-    assert_seen(user(), "base of src a b c ");
+    assert_depth(vhd_user(), 1);
+    assert_seen(vhd_user(), "base of src a b c ");
     assert_int_equal(sealed_count(), 0);
 }
 
@@ -206,12 +188,12 @@ static void test_much(void **state)
 
     (void)state;
     for (n = 0; n < 130; n++)
-        add_line(user(), "a block");
+        vhd_add_line(vhd_user(), "a block");
     destroy("src-1", "src-2");
     destroy("src-3", "src-4");
     destroy("src-5", "src-6");
     collapse();
-    assert_depth(user(), 2);
+    assert_depth(vhd_user(), 2);
 }
 
 /* Of a clone that is being forked nothing is changed now. */
@@ -234,14 +216,14 @@ static void test_busy(void **state)
     /* It has another file now, on the one that it had. */
     fake_copy_string(file, sizeof(file), clone_file("src-3"));
     assert_int_equal(unlink(file), 0);
-    add_line(file, "vhd -");
-    add_line(file, "of another");
+    vhd_add_line(file, "vhd -");
+    vhd_add_line(file, "of another");
     xenfork__lock_drop(lock);
     collapse();
-    assert_seen(user(), "base of src a b c ");
+    assert_seen(vhd_user(), "base of src a b c ");
     assert_seen(clone_file("src-4"), "base of src a ");
     assert_seen(file, "of another ");
-    assert_depth(user(), 3);
+    assert_depth(vhd_user(), 3);
 }
 
 /* The turn in which it is killed: that merges, or that relinks. */
@@ -274,7 +256,7 @@ static void test_killed(void **state)
                 fake_disarm();
                 assert_int_equal(xenfork_recover(s->ctx), 0);
                 collapse();
-                assert_depth(user(), 3);
+                assert_depth(vhd_user(), 3);
                 assert_all_seen();
                 assert_int_equal(sealed_count(), 2);
             }

@@ -22,48 +22,28 @@
 #include "../lib/fork-scene.h"
 #include "host/host.h"
 #include "../lib/scene.h"
+#include "../lib/vhd-scene.h"
 
 static struct fork_scene *s;
 static const struct xenfork__disk_driver *const vhd = &xenfork__disk_vhd;
 
 static int setup(void **state)
 {
-    fork_setup(state);
+    vhd_setup(state);
     s = *state;
-    fake_make_vhd(s->src);
-    s->ctx->guard_fd = STDIN_FILENO; /* stands for a journal's lock */
     return 0;
-}
-
-static struct fake_disk *disk(void)
-{
-    return &fake_domain(s->src)->disks[0];
-}
-
-static const char *user(void)
-{
-    return fake_file(disk()->path);
 }
 
 /* A cut of the source; to: freed by the caller. */
 static struct xenfork__snapshot make_cut(char **to)
 {
     static const uint8_t uuid[16] = {7};
-    struct xenfork__disk d = {.vdev = disk()->vdev, .path = disk()->path};
+    struct xenfork__disk d = {.vdev = vhd_disk()->vdev,
+                              .path = vhd_disk()->path};
 
     assert_int_equal(vhd->path(s->ctx, &d, uuid, to), 0);
     return (struct xenfork__snapshot){
         .domid = s->src, .vdev = d.vdev, .from = d.path, .to = *to};
-}
-
-/* What a guest writes. */
-static void add_line(const char *file, const char *line)
-{
-    FILE *f = fopen(file, "a");
-
-    assert_non_null(f);
-    assert_true(fprintf(f, "%s\n", line) > 0);
-    assert_int_equal(fclose(f), 0);
 }
 
 static void assert_text(const char *file, const char *text)
@@ -87,101 +67,20 @@ static void assert_gone(const char *file)
 }
 
 /* The text of the refusal has this; NULL: it is not refused. */
-static void assert_probe(const char *options, int code, const char *text)
-{
-    struct fake_disk *d = disk();
-    struct xenfork__disk probed = {.vdev = d->vdev,
-                                   .path = d->path,
-                                   .format = d->format,
-                                   .backend = d->backend,
-                                   .script = d->script[0] ? d->script : NULL,
-                                   .is_foreign = d->is_foreign,
-                                   .options = options,
-                                   .is_readwrite = true};
-
-    assert_int_equal(vhd->probe(s->ctx, &probed, false), code);
-    if (text)
-        assert_non_null(strstr(s->ctx->error.text, text));
-    if (text && code == XENFORK_E_DISK)
-        assert_true(s->ctx->error.remedy[0]);
-}
-
-static void test_probe(void **state)
-{
-    struct fake_disk good = *disk();
-
-    (void)state;
-    assert_probe(NULL, 0, NULL);
-    fake_copy_string(disk()->script, 64, "/etc/xen/scripts/block-fork");
-    assert_probe(NULL, 0, NULL);
-    fake_copy_string(disk()->script, 64, "block-iscsi");
-    assert_probe(NULL, XENFORK_E_DISK, "not served by block-fork");
-    *disk() = good;
-    disk()->is_foreign = true;
-    assert_probe(NULL, XENFORK_E_DISK, "another domain's");
-    *disk() = good;
-    fake_copy_string(disk()->format, 16, "vhd");
-    assert_probe(NULL, XENFORK_E_DISK, "QEMU");
-    *disk() = good;
-    disk()->is_tap_gone = true;
-    assert_probe(NULL, XENFORK_E_DISK, "no tapdisk");
-    *disk() = good;
-    fake_copy_string(disk()->path, FAKE_PATH, "vhd:web.vhd");
-    assert_probe(NULL, XENFORK_E_DISK, "not absolute");
-    fake_copy_string(disk()->path, FAKE_PATH, "vhd:/none");
-    assert_probe(NULL, XENFORK_E_DISK, "cannot be found");
-    fake_copy_string(disk()->path, FAKE_PATH, user());
-    assert_probe(NULL, XENFORK_E_DISK, "not a VHD");
-}
-
-/* Its disk is libxl's from here on: by tapback. */
-static void make_tap(void)
-{
-    fake_copy_string(disk()->backend, 16, "tap");
-    fake_copy_string(disk()->format, 16, "vhd");
-    disk()->script[0] = '\0';
-}
-
-static void test_probe_tap(void **state)
-{
-    struct fake_disk good;
-
-    (void)state;
-    make_tap();
-    good = *disk();
-    assert_probe(NULL, 0, NULL);
-    fake_copy_string(disk()->script, 64, "block-tap");
-    assert_probe(NULL, 0, NULL);
-    fake_copy_string(disk()->script, 64, "/etc/xen/scripts/block-fork");
-    assert_probe(NULL, 0, NULL);
-    fake_copy_string(disk()->script, 64, "block-nbd");
-    assert_probe(NULL, XENFORK_E_DISK, "not served by block-tap");
-    *disk() = good;
-    fake_copy_string(disk()->format, 16, "raw");
-    assert_probe(NULL, XENFORK_E_DISK, "format=raw");
-    *disk() = good;
-    disk()->is_tap_gone = true;
-    assert_probe(NULL, XENFORK_E_DISK, "no tapdisk");
-    *disk() = good;
-    fake_fail_function("xenfork__xen_tapdisk", XENFORK_E_XEN, 0);
-    assert_probe(NULL, XENFORK_E_XEN, NULL);
-}
-
-/* Paused, cut and resumed as by nbd; its clones' tapdisks are ours. */
 static void test_fork_tap(void **state)
 {
     const struct fake_domain *clone;
 
     (void)state;
-    make_tap();
+    vhd_make_tap();
     assert_int_equal(fork_it(s, s->src), 0);
     clone = fake_domain_named("src-1");
     assert_string_equal(clone->disks[0].backend, "tap");
     assert_string_equal(clone->disks[0].format, "vhd");
     assert_string_equal(clone->disks[0].script, "block-fork");
     assert_int_equal(strncmp(clone->disks[0].path, "vhd:/", 5), 0);
-    assert_false(disk()->is_tap_paused);
-    assert_string_equal(disk()->script, "");
+    assert_false(vhd_disk()->is_tap_paused);
+    assert_string_equal(vhd_disk()->script, "");
 }
 
 /* libxl runs no script for a disk whose tapback does not answer. */
@@ -213,42 +112,13 @@ static void test_release(void **state)
     assert_false(fake->tap_left[0]);
 }
 
-static void test_options(void **state)
-{
-    (void)state;
-    assert_probe("max-depth=2", 0, NULL);
-    assert_probe("max-depth=1", XENFORK_E_INVAL, "max-depth=1");
-    assert_probe("max-depth=", XENFORK_E_INVAL, "max-depth=");
-    assert_probe("max-depth=5x", XENFORK_E_INVAL, "max-depth=5x");
-    assert_probe("max-depth=1025", XENFORK_E_INVAL, "max-depth=1025");
-    assert_probe("depth=5", XENFORK_E_INVAL, "depth=5");
-    assert_int_equal(xenfork_spec_set_disk(s->spec, "xvda", "vhd:max-depth=9"),
-                     0);
-    assert_int_equal(fork_it(s, s->src), 0);
-    /* Two of them now. */
-    assert_probe("max-depth=3", 0, NULL);
-    assert_probe("max-depth=2", XENFORK_E_DISK, "2 VHDs");
-}
-
-/* What is final is said, though other drivers come after. */
-static void test_refused(void **state)
-{
-    (void)state;
-    disk()->is_tap_gone = true;
-    assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
-    assert_non_null(strstr(xenfork_error_text(s->ctx), "no tapdisk"));
-    disk()->is_tap_gone = false;
-    assert_int_equal(xenfork_spec_set_disk(s->spec, "xvda", "reflink:a=b"), 0);
-    assert_int_equal(fork_it(s, s->src), XENFORK_E_INVAL);
-}
-
 static void test_names(void **state)
 {
     char other[FAKE_PATH];
 
     (void)state;
-    snprintf(other, sizeof(other), "%.200s.other", user());
-    assert_int_equal(link(user(), other), 0);
+    snprintf(other, sizeof(other), "%.200s.other", vhd_user());
+    assert_int_equal(link(vhd_user(), other), 0);
     assert_int_equal(fork_it(s, s->src), XENFORK_E_DISK);
     assert_non_null(strstr(xenfork_error_text(s->ctx), "has 2 names"));
     assert_non_null(strstr(xenfork_error_remedy(s->ctx), "-samefile"));
@@ -283,9 +153,9 @@ static void test_fork(void **state)
     assert_int_equal(st.st_mode & 07777, 0400);
     assert_text(fake_file(sealed), "vhd -\nbase of src\n");
     snprintf(text, sizeof(text), "vhd %s\n", fake_file(sealed));
-    assert_text(user(), text);
+    assert_text(vhd_user(), text);
     assert_text(fake_file(clone->disks[0].path), text);
-    assert_false(disk()->is_tap_paused);
+    assert_false(vhd_disk()->is_tap_paused);
     free(sealed);
 }
 
@@ -298,10 +168,10 @@ static void test_abort_early(void **state)
     (void)state;
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
     assert_int_equal(vhd->prepare(s->ctx, &cut), 0);
-    add_line(user(), "written meanwhile");
+    vhd_add_line(vhd_user(), "written meanwhile");
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
-    assert_text(user(), "vhd -\nbase of src\nwritten meanwhile\n");
+    assert_text(vhd_user(), "vhd -\nbase of src\nwritten meanwhile\n");
     assert_gone(fake_file(to));
     free(to);
 }
@@ -310,18 +180,18 @@ static void cut_and_write(const struct xenfork__snapshot *cut)
 {
     assert_int_equal(vhd->prepare(s->ctx, cut), 0);
     assert_int_equal(vhd->snapshot(s->ctx, cut), 0);
-    add_line(user(), "written since");
+    vhd_add_line(vhd_user(), "written since");
 }
 
 static void assert_whole(const char *to)
 {
     struct stat st;
 
-    assert_text(user(), "vhd -\nbase of src\nwritten since\n");
-    assert_int_equal(stat(user(), &st), 0);
+    assert_text(vhd_user(), "vhd -\nbase of src\nwritten since\n");
+    assert_int_equal(stat(vhd_user(), &st), 0);
     assert_true(st.st_mode & S_IWUSR);
     assert_gone(fake_file(to));
-    assert_false(disk()->is_tap_paused);
+    assert_false(vhd_disk()->is_tap_paused);
 }
 
 static void test_abort_late(void **state)
@@ -346,8 +216,8 @@ static void test_abort_paused(void **state)
 
     (void)state;
     cut_and_write(&cut);
-    assert_int_equal(xenfork__vhd_pause(s->ctx, user()), 0);
-    assert_int_equal(xenfork__sys_vhd_coalesce(s->ctx, user()), 0);
+    assert_int_equal(xenfork__vhd_pause(s->ctx, vhd_user()), 0);
+    assert_int_equal(xenfork__sys_vhd_coalesce(s->ctx, vhd_user()), 0);
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
     assert_whole(to);
     free(to);
@@ -360,7 +230,7 @@ static void test_abort_offline(void **state)
 
     (void)state;
     cut_and_write(&cut);
-    disk()->is_tap_gone = true;
+    vhd_disk()->is_tap_gone = true;
     cut.domid = XENFORK_DOMID_NONE;
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
     assert_whole(to);
@@ -378,7 +248,7 @@ static void test_abort_fails(void **state)
     fake_fail_function("xenfork__sys_vhd_coalesce", XENFORK_E_DISK, 0);
     assert_int_equal(vhd->abort(s->ctx, &cut), XENFORK_E_DISK);
     assert_int_equal(access(fake_file(to), F_OK), 0);
-    assert_false(disk()->is_tap_paused);
+    assert_false(vhd_disk()->is_tap_paused);
     fake_disarm();
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
     assert_whole(to);
@@ -388,32 +258,32 @@ static void test_abort_fails(void **state)
 /* Another file has been moved over the one that its tapdisk has open. */
 static void test_elsewhere(void **state)
 {
-    struct xenfork__disk d = {.vdev = disk()->vdev,
-                              .path = disk()->path,
-                              .format = disk()->format,
-                              .backend = disk()->backend,
-                              .script = disk()->script,
+    struct xenfork__disk d = {.vdev = vhd_disk()->vdev,
+                              .path = vhd_disk()->path,
+                              .format = vhd_disk()->format,
+                              .backend = vhd_disk()->backend,
+                              .script = vhd_disk()->script,
                               .is_readwrite = true};
     cleanup_free char *to = NULL;
     struct xenfork__snapshot cut = make_cut(&to);
     struct stat before, after;
 
     (void)state;
-    disk()->in_use = 1;
+    vhd_disk()->in_use = 1;
     assert_int_equal(vhd->probe(s->ctx, &d, false), XENFORK_E_DISK);
     assert_true(s->ctx->error.remedy[0]);
-    disk()->in_use = 0;
+    vhd_disk()->in_use = 0;
     assert_int_equal(vhd->prepare(s->ctx, &cut), 0);
-    disk()->in_use = 1;
+    vhd_disk()->in_use = 1;
     assert_int_equal(vhd->snapshot(s->ctx, &cut), XENFORK_E_DISK);
-    disk()->in_use = 0;
+    vhd_disk()->in_use = 0;
     assert_int_equal(vhd->snapshot(s->ctx, &cut), 0);
-    disk()->in_use = 1;
-    assert_int_equal(stat(user(), &before), 0);
+    vhd_disk()->in_use = 1;
+    assert_int_equal(stat(vhd_user(), &before), 0);
     assert_int_equal(vhd->abort(s->ctx, &cut), XENFORK_E_DISK);
-    assert_int_equal(stat(user(), &after), 0);
+    assert_int_equal(stat(vhd_user(), &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
-    disk()->in_use = 0;
+    vhd_disk()->in_use = 0;
     assert_int_equal(vhd->abort(s->ctx, &cut), 0);
 }
 
@@ -490,9 +360,7 @@ static void test_unreadable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_probe),        TEST(test_options),
-        TEST(test_probe_tap),    TEST(test_fork_tap),
-        TEST(test_release),      TEST(test_refused),
+        TEST(test_fork_tap),     TEST(test_release),
         TEST(test_names),        TEST(test_fork),
         TEST(test_abort_early),  TEST(test_abort_late),
         TEST(test_abort_paused), TEST(test_abort_offline),

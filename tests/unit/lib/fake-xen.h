@@ -352,6 +352,7 @@ void fake_copy_devices(struct fake_domain *d,
                        const struct xenfork__clone_config *clone);
 /* libxl's record of it; caller frees. */
 char *fake_to_json(const struct fake_domain *d);
+struct xenfork__config *fake_from_json(uint32_t domid, const char *json);
 struct fake_dm *fake_dm_named(const char *name);
 /* A thin device's own, by its table; NULL: it is none, or there is none. */
 struct fake_thin *fake_thin_below(const struct fake_table *table);

@@ -11,6 +11,7 @@
 #include "fake-xen.h"
 #include "fork-scene.h"
 #include "scene.h"
+#include "state/record.h"
 
 int fork_setup(void **state)
 {
@@ -41,4 +42,19 @@ int fork_teardown(void **state)
 int fork_it(struct fork_scene *s, uint32_t domid)
 {
     return xenfork_fork(s->ctx, domid, s->spec, &s->result);
+}
+
+struct fake_domain *fork_clone(const struct fork_scene *s, uint32_t i)
+{
+    return fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, i)));
+}
+
+struct xenfork__record *fork_record(const struct fork_scene *s, uint32_t i)
+{
+    struct xenfork__record *record;
+
+    assert_int_equal(xenfork__record_load(s->ctx, XENFORK_KIND_CLONE,
+                                          fork_clone(s, i)->uuid, &record),
+                     0);
+    return record;
 }

@@ -18,5 +18,8 @@ struct fork_scene {
 int fork_setup(void **state);
 int fork_teardown(void **state);
 int fork_it(struct fork_scene *s, uint32_t domid);
+/* Return the domain, or the record, which the caller frees, of a clone. */
+struct fake_domain *fork_clone(const struct fork_scene *s, uint32_t i);
+struct xenfork__record *fork_record(const struct fork_scene *s, uint32_t i);
 
 #endif

@@ -32,7 +32,7 @@ static void fork_two(void)
 
 static struct fake_domain *clone(uint32_t i)
 {
-    return fake_domain(xenfork_clone_domid(xenfork_result_clone(s->result, i)));
+    return fork_clone(s, i);
 }
 
 static void test_clones_are_told(void **state)
