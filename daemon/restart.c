@@ -87,8 +87,8 @@ static int save_restart(xenfork_ctx *ctx, const struct restart *restart)
     return xenfork__keyfile_write(ctx, path, keyfile);
 }
 
-static bool get_uuid(const struct xenfork__keyfile *keyfile, const char *key,
-                     char uuid_out[XENFORK__UUID_CHARS])
+static bool get_uuid_text(const struct xenfork__keyfile *keyfile,
+                          const char *key, char uuid_out[XENFORK__UUID_CHARS])
 {
     const char *text = xenfork__keyfile_get(keyfile, key);
     uint8_t uuid[16];
@@ -105,8 +105,8 @@ static bool from_record(struct restart *restart,
     uint32_t mode, devid;
     char key[32];
 
-    if (!get_uuid(keyfile, "boot", restart->boot) ||
-        !get_uuid(keyfile, "mark", restart->mark) ||
+    if (!get_uuid_text(keyfile, "boot", restart->boot) ||
+        !get_uuid_text(keyfile, "mark", restart->mark) ||
         !xenfork__keyfile_get_u32(keyfile, "domid", &restart->domid) ||
         !xenfork__keyfile_get_u32(keyfile, "mode", &mode) ||
         mode > RESTART_PRESERVE ||

@@ -29,7 +29,7 @@
  * Return the same name for a file however it is called, even when it is gone.
  * NULL: none
  */
-static char *canonical(const char *path)
+static char *canonical_gone(const char *path)
 {
     cleanup_free char *dir = NULL;
     const char *slash = strrchr(path, '/');
@@ -63,7 +63,7 @@ static void put_name(FILE *f, const char *text)
 static int name_tap_record(xenfork_ctx *ctx, const char *path,
                            const char *reader, char **file_out)
 {
-    cleanup_free char *real = canonical(path);
+    cleanup_free char *real = canonical_gone(path);
     char *text = NULL;
     size_t bytes;
     FILE *f;

@@ -79,7 +79,7 @@ int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
 /*
  * Take owner and mode from the parent; a link that was put there is not ours.
  */
-static int take_after(const char *parent, const char *path)
+static int take_parents_owner(const char *parent, const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
@@ -100,7 +100,7 @@ int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,
 
     if (rc < 0)
         return rc;
-    if (take_after(parent, path))
+    if (take_parents_owner(parent, path))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
                              "cannot set owner and mode of %s", path);
     return xenfork__sys_vhd_sync(ctx, path);

@@ -157,7 +157,7 @@ static int refuse_taken(xenfork_ctx *ctx, const char *to)
  * Give the copy owner and mode of the old file; those of a device do not suit a
  * file.
  */
-static int take_after(int fd, const char *old)
+static int take_old_owner(int fd, const char *old)
 {
     const char *file = strchr(old, '/');
     struct stat st;
@@ -179,7 +179,7 @@ static int make_target(xenfork_ctx *ctx, const char *to, const char *old)
 
     if (fd < 0 && errno == EEXIST)
         return refuse_taken(ctx, to);
-    return fd < 0 || take_after(fd, old)
+    return fd < 0 || take_old_owner(fd, old)
                ? xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot make %s", to)
                : 0;
 }

@@ -183,8 +183,9 @@ static int multicall(xenfork_ctx *ctx, struct xenfork__batch *b, uint32_t count)
     return 0;
 }
 
-static int nominate(xenfork_ctx *ctx, struct xenfork__batch *b, uint32_t source,
-                    const uint64_t *gfns, uint32_t count, uint64_t *handles_out)
+static int nominate_batch(xenfork_ctx *ctx, struct xenfork__batch *b,
+                          uint32_t source, const uint64_t *gfns, uint32_t count,
+                          uint64_t *handles_out)
 {
     uint32_t i;
     int rc;
@@ -224,7 +225,7 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
         return XENFORK_E_NOMEM;
     if ((rc = xenfork__pool_add(ctx, source, gfns, count, &pool)) < 0)
         return rc;
-    rc = nominate(ctx, b, source, gfns, count, handles_out);
+    rc = nominate_batch(ctx, b, source, gfns, count, handles_out);
     r = xenfork__xen_pool_limit(ctx, source, pool);
     return rc < 0 ? rc : r;
 }

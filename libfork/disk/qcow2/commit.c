@@ -52,7 +52,7 @@ static int look_at_files(xenfork_ctx *ctx,
     return 0;
 }
 
-static bool is_same(const char *a, const char *b)
+static bool is_same_file(const char *a, const char *b)
 {
     struct stat x, y;
 
@@ -67,11 +67,11 @@ static int is_on_overlay(xenfork_ctx *ctx,
     cleanup_free char *parent = NULL;
     int rc = xenfork__qcow2_parent(ctx, snapshot->from, &parent);
 
-    *is_out = rc == 0 && parent && is_same(parent, snapshot->to);
+    *is_out = rc == 0 && parent && is_same_file(parent, snapshot->to);
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 
-static int move(xenfork_ctx *ctx, const char *from, const char *to)
+static int rename_durably(xenfork_ctx *ctx, const char *from, const char *to)
 {
     if (rename(from, to))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
@@ -89,7 +89,7 @@ static int pivot_back(xenfork_ctx *ctx,
     if (fd < 0 || stat(snapshot->from, &st) || fchmod(fd, st.st_mode & 07777))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
                              "cannot make %s writable", snapshot->to);
-    return move(ctx, snapshot->to, snapshot->from);
+    return rename_durably(ctx, snapshot->to, snapshot->from);
 }
 
 /*
@@ -290,7 +290,8 @@ static int commit_overlay(xenfork_ctx *ctx,
     if ((rc = check_commit_files(ctx, snapshot, files)) < 0 ||
         (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COMMIT, snapshot->to,
                                 snapshot->vdev, id)) < 0 ||
-        (files->has_new && (rc = move(ctx, files->new, snapshot->from)) < 0) ||
+        (files->has_new &&
+         (rc = rename_durably(ctx, files->new, snapshot->from)) < 0) ||
         (rc = wait_mirrored(ctx, snapshot, top, id)) < 0 ||
         (rc = pivot_to_base(ctx, snapshot, id)) < 0)
         return rc;
@@ -322,7 +323,7 @@ static int abort_with(xenfork_ctx *ctx,
     if (rc < 0) {
         /* Make the path lead to the file that QEMU writes. */
         if (files->has_new && files->is_before)
-            move(ctx, files->new, snapshot->from);
+            rename_durably(ctx, files->new, snapshot->from);
         return rc;
     }
     /* By its name, or opened anew since then. */

@@ -218,8 +218,8 @@ static int make_readonly(const char *path)
  * Check that the file that is about to be replaced is the one that has the
  * second name.
  */
-static int check_source(xenfork_ctx *ctx,
-                        const struct xenfork__snapshot *snapshot)
+static int check_second_name(xenfork_ctx *ctx,
+                             const struct xenfork__snapshot *snapshot)
 {
     struct stat from, to;
 
@@ -241,7 +241,7 @@ static int replace_source(xenfork_ctx *ctx,
     char node[XENFORK__QEMU_NAME];
     int rc;
 
-    if ((rc = check_source(ctx, snapshot)) < 0 ||
+    if ((rc = check_second_name(ctx, snapshot)) < 0 ||
         (rc = xenfork__qcow2_new(ctx, snapshot->to, &new)) < 0 ||
         (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_OVERLAY, snapshot->to,
                                 snapshot->vdev, node)) < 0 ||

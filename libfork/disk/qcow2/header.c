@@ -247,7 +247,7 @@ static bool write_layout(int fd, const struct xenfork__qcow2 *from,
            put_at(fd, head, bytes, 0);
 }
 
-static bool take_after(int fd, const char *from)
+static bool take_owner(int fd, const char *from)
 {
     struct stat st;
 
@@ -277,7 +277,7 @@ int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot create %s",
                              path);
     if (!write_layout(fd, &base, bits, &layout, backing) ||
-        !take_after(fd, from) || fsync(fd)) {
+        !take_owner(fd, from) || fsync(fd)) {
         rc = xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot write %s", path);
         unlink(path);
         return rc;

@@ -86,7 +86,7 @@ int xenfork__vhd_prepare(xenfork_ctx *ctx,
     return rc < 0 ? rc : xenfork__sys_vhd_sync(ctx, files.user);
 }
 
-static int move(xenfork_ctx *ctx, const char *from, const char *to)
+static int rename_synced(xenfork_ctx *ctx, const char *from, const char *to)
 {
     if (rename(from, to))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot rename %s",
@@ -94,7 +94,7 @@ static int move(xenfork_ctx *ctx, const char *from, const char *to)
     return xenfork__sys_vhd_sync(ctx, to);
 }
 
-static bool is_same(const struct stat *a, const struct stat *b)
+static bool is_same_inode(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
@@ -103,12 +103,12 @@ static bool is_same(const struct stat *a, const struct stat *b)
  * Check that the file that is about to be replaced is the one that has the
  * second name.
  */
-static int check_source(xenfork_ctx *ctx, const struct files *files)
+static int check_user_file(xenfork_ctx *ctx, const struct files *files)
 {
     struct stat user, base;
 
     if (!lstat(files->user, &user) && !lstat(files->base, &base) &&
-        is_same(&user, &base))
+        is_same_inode(&user, &base))
         return xenfork__vhd_check_served(ctx, files->user);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "another file has been put at %s meanwhile", files->user);
@@ -130,9 +130,9 @@ int xenfork__vhd_snapshot(xenfork_ctx *ctx,
     int rc;
 
     if ((rc = find_files(ctx, snapshot, &files)) < 0 ||
-        (rc = check_source(ctx, &files)) < 0 ||
+        (rc = check_user_file(ctx, &files)) < 0 ||
         (rc = xenfork__vhd_pause(ctx, files.user)) < 0 ||
-        (rc = move(ctx, files.next, files.user)) < 0)
+        (rc = rename_synced(ctx, files.next, files.user)) < 0)
         return rc;
     if (set_mode(files.base, 0400))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
@@ -183,7 +183,7 @@ static int coalesce(xenfork_ctx *ctx, const struct files *files,
         return xenfork__fail(ctx, XENFORK_E_DISK, errno,
                              "cannot make %s writable", files->base);
     rc = xenfork__sys_vhd_sync(ctx, files->base);
-    return rc < 0 ? rc : move(ctx, files->base, files->user);
+    return rc < 0 ? rc : rename_synced(ctx, files->base, files->user);
 }
 
 /* Go back to one file under the source's name alone. */
@@ -199,8 +199,8 @@ static int undo_snapshot(xenfork_ctx *ctx, const struct files *files)
     if (stat(files->user, &user))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
                              files->user);
-    return is_same(&user, &base) ? xenfork__file_remove(ctx, files->base)
-                                 : coalesce(ctx, files, &user);
+    return is_same_inode(&user, &base) ? xenfork__file_remove(ctx, files->base)
+                                       : coalesce(ctx, files, &user);
 }
 
 int xenfork__vhd_abort(xenfork_ctx *ctx,
