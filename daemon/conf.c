@@ -56,6 +56,7 @@ static const struct key keys[] = {
     NUMBER("memory_low", memory_low_mib, 0, 1048576),
     NUMBER("memory_floor", memory_floor_mib, 1, 1048576),
     NUMBER("memory_ok", memory_ok_mib, 0, 1048576),
+    NUMBER("source_reserve", source_reserve, 0, 100),
     {"ephemeral", KIND_END, offsetof(struct config, ephemeral), 0, 0},
 };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -90,6 +91,7 @@ void config_default(struct config *config)
         .memory_low_mib = 64,
         .memory_floor_mib = 32,
         .memory_ok_mib = 96,
+        .source_reserve = CONFIG_SOURCE_RESERVE,
     };
 }
 

@@ -20,8 +20,11 @@ struct config {
     bool has_hydration;
     uint32_t hydrate_mib_s; /* 0: as fast as it goes */
     uint32_t memory_low_mib, memory_floor_mib, memory_ok_mib;
-    uint32_t ephemeral;     /* CONFIG_EPHEMERAL_*: of xl fork */
+    uint32_t source_reserve; /* per cent, of a source that waits */
+    uint32_t ephemeral;      /* CONFIG_EPHEMERAL_*: of xl fork */
 };
+
+#define CONFIG_SOURCE_RESERVE 25U
 
 #define CONFIG_EPHEMERAL_OFF      0U
 #define CONFIG_EPHEMERAL_POWEROFF 1U

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "memory.h"
 #include "op/domain.h"
+#include "op/reserve.h"
 #include "xen/host-memory.h"
 
 #define PAGES_PER_MIB 256U
@@ -114,6 +115,27 @@ static bool listen_to_clones(struct daemon *daemon)
     return true;
 }
 
+/*
+ * A source that waits when it finds no memory need not have all in reserve.  A
+ * fork that is under way goes by what it has.
+ */
+static void lower_source(struct daemon *daemon, uint32_t domid)
+{
+    uint64_t pages;
+    int rc;
+
+    if (!daemon->listen.rings ||
+        !xenfork__host_ring_has(daemon->listen.rings, domid))
+        return;
+    rc = xenfork__source_lower(daemon->ctx, domid,
+                               daemon->config.source_reserve, &pages);
+    if (rc == XENFORK_E_BUSY)
+        at_latest(&daemon->listen.look_ms, daemon->listen.looked_ms + LAZY_MS);
+    if (rc == 0 && pages)
+        log_info("memory", "domid=%u result=lowered reserved_mib=%llu", domid,
+                 (unsigned long long)(pages / PAGES_PER_MIB));
+}
+
 static bool add_sources(struct daemon *daemon)
 {
     cleanup_records struct xenfork__records images = {0};
@@ -124,8 +146,10 @@ static bool add_sources(struct daemon *daemon)
         return false;
     for (i = 0; i < images.count; i++)
         if (xenfork__xen_by_uuid(daemon->ctx, images.records[i]->parent,
-                                 &domid) == 0)
+                                 &domid) == 0) {
             listen_to(daemon, domid);
+            lower_source(daemon, domid);
+        }
     return true;
 }
 
@@ -195,6 +219,8 @@ void listen_take(struct daemon *daemon, uint64_t now_ms)
         if (event == HOST_RING_NONE)
             return;
         memory_expect(daemon, now_ms);
+        if (event == HOST_RING_LOW)
+            log_debug("memory", "result=low");
         guest = guests_find(&daemon->guests, domid);
         if (event != HOST_RING_WAITS || !guest ||
             !xenfork__host_ring_waits(listen->rings, domid))

@@ -323,6 +323,18 @@ int xenfork_spec_set_reserve_percent(xenfork_spec *spec, uint32_t percent);
  */
 int xenfork_spec_set_reserve_kib(xenfork_spec *spec, uint64_t reserve_kib);
 /*
+ * Set how much is reserved of what a source shares with its image, per cent, 0
+ * to 100; by default 100.  A lower value counts only for a source that
+ * xenforkd listens to, which waits when it finds no memory, where it would
+ * crash otherwise; and not for a clone that is forked.
+ */
+int xenfork_spec_set_source_reserve(xenfork_spec *spec, uint32_t percent);
+/*
+ * Set how much of the host's memory is to be left free, beside what is
+ * reserved; otherwise the fork fails with HOSTMEM.  By default 0 KiB.
+ */
+int xenfork_spec_set_leave_kib(xenfork_spec *spec, uint64_t leave_kib);
+/*
  * Set the clones' priority, 0 to XENFORK_MAX_PRIORITY, by default 50: when the
  * host has little memory xenforkd pauses clones of lower priority first.
  */
@@ -470,6 +482,16 @@ const xenfork_clone *xenfork_result_clone(const xenfork_result *result,
 uint64_t xenfork_result_ns(const xenfork_result *result, int stage);
 /* XENFORK_COUNT_*. */
 uint64_t xenfork_result_counter(const xenfork_result *result, int counter);
+/*
+ * Memory in KiB: what is reserved for what the clones write; what they may
+ * write, which is all of their memory; what is reserved for the source, 0 where
+ * an image was forked.  A clone that is not hydrated has more in reserve.
+ */
+#define XENFORK_RESULT_RESERVED  0
+#define XENFORK_RESULT_MAY_WRITE 1
+#define XENFORK_RESULT_SOURCE    2
+#define XENFORK_RESULT_KINDS     3
+uint64_t xenfork_result_kib(const xenfork_result *result, int what);
 
 /* A clone that a fork made; all belongs to the result.  Since: 0.1 */
 uint32_t xenfork_clone_domid(const xenfork_clone *clone);

@@ -90,20 +90,32 @@ static bool print_check_json(const char *domain, uint32_t domid,
     return json_print(json);
 }
 
+/* Return the exit status: memory alone may come back by itself. */
+static int check_status(const xenfork_check *check)
+{
+    uint32_t i, count = xenfork_check_finding_count(check);
+
+    for (i = 0; i < count; i++)
+        if (xenfork_finding_code(xenfork_check_finding(check, i)) !=
+            XENFORK_E_HOSTMEM)
+            return EXIT_FAILED;
+    return count ? EXIT_MEMORY : EXIT_DONE;
+}
+
 int check_and_print(xenfork_ctx *ctx, const char *domain, uint32_t domid,
                     const xenfork_spec *spec, bool is_json)
 {
     xenfork_check *check = NULL;
-    bool can_fork;
+    int status;
     bool ok;
     int rc;
 
     rc = xenfork_check_open(ctx, domid, spec, &check);
     if (rc < 0)
         return session_failed(ctx, rc);
-    can_fork = xenfork_check_finding_count(check) == 0;
+    status = check_status(check);
     ok = is_json ? print_check_json(domain, domid, check)
                  : print_reasons(domain, check);
     xenfork_check_free(check);
-    return can_fork && ok ? EXIT_DONE : EXIT_FAILED;
+    return ok ? status : EXIT_FAILED;
 }

@@ -11,9 +11,14 @@
 
 const char *daemon_pid_file = XENFORK_PID_FILE;
 
+bool daemon_runs(void)
+{
+    return !daemon_pid_file || instance_is_running(daemon_pid_file);
+}
+
 void hint_daemon(bool is_ephemeral)
 {
-    if (!daemon_pid_file || instance_is_running(daemon_pid_file))
+    if (daemon_runs())
         return;
     fputs(
         "xl: xenforkd is not running: nobody applies on_poweroff, on_reboot "

@@ -6,6 +6,8 @@
 
 extern const char *daemon_pid_file; /* NULL: do not ask */
 
+/* Tell whether xenforkd runs. */
+bool daemon_runs(void);
 /* Print on stderr, if xenforkd does not run, what is missing without it. */
 void hint_daemon(bool is_ephemeral);
 

@@ -8,6 +8,8 @@
 #define EXIT_USAGE   2 /* not understood; nothing was begun */
 #define EXIT_RESIDUE 3 /* failed, and something is left */
 
+#define EXIT_MEMORY 4 /* of fork-check: only for lack of memory */
+
 #define EXIT_REFUSED 9 /* of fork-guard alone, to front.c */
 
 #endif

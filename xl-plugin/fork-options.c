@@ -90,22 +90,25 @@ static bool parse_ephemeral(struct fork_options *options)
     return true;
 }
 
-/*
- * Read the default from xenfork.conf; with a mistake in it clones are not
- * ephemeral.
- */
-static void set_defaults(struct fork_options *options)
+void fork_read_config(struct config *config_out)
 {
     char message[CONFIG_MESSAGE];
+
+    config_default(config_out);
+    if (fork_config_file && !access(fork_config_file, F_OK) &&
+        !config_load(fork_config_file, config_out, message))
+        fprintf(stderr, "xl: %s, ignoring the whole file\n", message);
+}
+
+static void set_defaults(struct fork_options *options)
+{
     struct config config;
 
-    if (options->has_ephemeral || !fork_config_file ||
-        access(fork_config_file, F_OK))
-        return;
-    if (config_load(fork_config_file, &config, message))
+    fork_read_config(&config);
+    if (!options->has_ephemeral)
         options->flags |= ephemeral_flags[config.ephemeral];
-    else
-        fprintf(stderr, "xl: %s, ignoring the whole file\n", message);
+    options->source_reserve = config.source_reserve;
+    options->memory_low_mib = config.memory_low_mib;
 }
 
 static bool parse_count(uint32_t *count_out)

@@ -39,12 +39,19 @@ struct fork_options {
     bool has_uuid;
     uint8_t uuid[16];
     bool has_ephemeral; /* flags say it; else xenfork.conf does */
+    uint32_t source_reserve, memory_low_mib; /* as xenfork.conf says */
     bool is_paused;
     bool is_pause; /* --quiesce=pause */
     bool is_json;
     bool has_timings;
 };
 
+/* Read xenfork.conf; with a mistake in it all is as by default. */
+struct config;
+void fork_read_config(struct config *config_out);
+/* Set what holds for every fork on this host.  XENFORK_E_* */
+int fork_set_host(xenfork_spec *spec, uint32_t source_reserve,
+                  uint32_t memory_low_mib);
 extern const char *fork_config_file; /* NULL: there is none */
 
 /*

@@ -2,6 +2,7 @@
 /* Print the result of xl fork. */
 #include "config.h"
 
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -110,6 +111,25 @@ static void print_rng(const xenfork_result *result, bool is_reseeded)
         printf("\n");
 }
 
+static uint64_t mib(const xenfork_result *result, int what)
+{
+    return xenfork_result_kib(result, what) / 1024;
+}
+
+static void print_memory(const char *source, const xenfork_result *result)
+{
+    uint32_t count = xenfork_result_clone_count(result);
+    uint64_t own = mib(result, XENFORK_RESULT_SOURCE);
+
+    printf("%" PRIu32 " clone%s: %" PRIu64 " MiB set aside of %" PRIu64
+           " they may write",
+           count, count == 1 ? "" : "s", mib(result, XENFORK_RESULT_RESERVED),
+           mib(result, XENFORK_RESULT_MAY_WRITE));
+    if (own)
+        printf("; %s: %" PRIu64 " MiB", source, own);
+    putchar('\n');
+}
+
 bool fork_print(const char *source, const xenfork_result *result,
                 bool has_waited)
 {
@@ -130,6 +150,7 @@ bool fork_print(const char *source, const xenfork_result *result,
         add_clone_rows(table, xenfork_result_clone(result, i), has_waited);
     if (!table_print(table))
         return false;
+    print_memory(source, result);
     if (has_waited) {
         print_rng(result, true);
         print_rng(result, false);
@@ -268,6 +289,12 @@ bool fork_print_json(const char *source, uint32_t domid,
     for (i = 0; i < xenfork_result_clone_count(result); i++)
         json_clone(json, result, xenfork_result_clone(result, i));
     json_close_list(json);
+    json_number(json, "reserved_kib",
+                xenfork_result_kib(result, XENFORK_RESULT_RESERVED));
+    json_number(json, "may_write_kib",
+                xenfork_result_kib(result, XENFORK_RESULT_MAY_WRITE));
+    json_number(json, "source_reserved_kib",
+                xenfork_result_kib(result, XENFORK_RESULT_SOURCE));
     json_timings(json, result, NULL);
     json_open_map(json, "counters");
     for (i = 0; i < XENFORK_COUNTS; i++)

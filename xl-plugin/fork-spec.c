@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "daemon-hint.h"
 #include "exitcodes.h"
 #include "fork-options.h"
 #include "params.h"
@@ -96,6 +97,41 @@ static int fill_guest(xenfork_spec *spec, const struct fork_options *options,
     return rc;
 }
 
+/*
+ * Below memory_low clones would be paused as soon as they are made, by the
+ * daemon.
+ */
+int fork_set_host(xenfork_spec *spec, uint32_t source_reserve,
+                  uint32_t memory_low_mib)
+{
+    int rc = xenfork_spec_set_source_reserve(spec, source_reserve);
+
+    if (rc < 0 || !daemon_runs())
+        return rc;
+    return xenfork_spec_set_leave_kib(spec, memory_low_mib * UINT64_C(1024));
+}
+
+/* Set how long it may take, and how long the domain may stand still. */
+static int set_times(xenfork_spec *spec, const struct fork_options *options,
+                     const char **option_out)
+{
+    int rc = 0;
+
+    if (rc == 0 && options->timeout_s) {
+        *option_out = "--timeout";
+        rc = xenfork_spec_set_timeout_ms(spec, options->timeout_s * 1000);
+    }
+    if (rc == 0 && options->max_stun_ms) {
+        *option_out = "--max-stun";
+        rc = xenfork_spec_set_max_stun_ms(spec, options->max_stun_ms);
+    }
+    if (rc == 0 && options->has_pace) {
+        *option_out = "--pace";
+        rc = xenfork_spec_set_pace(spec, options->pace);
+    }
+    return rc;
+}
+
 /* Fill in the spec; name the option that the library refuses. */
 static int fill_spec(xenfork_spec *spec, const struct fork_options *options,
                      const char **option_out)
@@ -126,6 +162,9 @@ static int fill_spec(xenfork_spec *spec, const struct fork_options *options,
         *option_out = "--reserve";
         rc = set_reserve(spec, &options->reserve);
     }
+    rc = rc ? rc
+            : fork_set_host(spec, options->source_reserve,
+                            options->memory_low_mib);
     if (rc == 0 && options->has_priority) {
         *option_out = "--priority";
         rc = xenfork_spec_set_priority(spec, options->priority);
@@ -134,18 +173,7 @@ static int fill_spec(xenfork_spec *spec, const struct fork_options *options,
         *option_out = "--quiesce";
         rc = xenfork_spec_set_quiesce(spec, XENFORK_QUIESCE_PAUSE);
     }
-    if (rc == 0 && options->timeout_s) {
-        *option_out = "--timeout";
-        rc = xenfork_spec_set_timeout_ms(spec, options->timeout_s * 1000);
-    }
-    if (rc == 0 && options->max_stun_ms) {
-        *option_out = "--max-stun";
-        rc = xenfork_spec_set_max_stun_ms(spec, options->max_stun_ms);
-    }
-    if (rc == 0 && options->has_pace) {
-        *option_out = "--pace";
-        rc = xenfork_spec_set_pace(spec, options->pace);
-    }
+    rc = rc ? rc : set_times(spec, options, option_out);
     if (rc == 0 && options->is_paused) {
         *option_out = "--paused";
         rc = xenfork_spec_set_paused(spec, XENFORK_ALL, 1);

@@ -35,6 +35,7 @@ XENFORK_API int xenfork_spec_new(uint32_t count, xenfork_spec **spec_out)
         spec->clones[i].link = XENFORK_LINK_AUTO;
     spec->is_reserve_percent = true;
     spec->reserve = DEFAULT_RESERVE_PERCENT;
+    spec->source_reserve = 100;
     spec->priority = DEFAULT_PRIORITY;
     spec->timeout_ms = DEFAULT_TIMEOUT_MS;
     spec->pace = DEFAULT_PACE;
@@ -379,26 +380,6 @@ XENFORK_API int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone,
     return 0;
 }
 
-XENFORK_API int xenfork_spec_set_reserve_percent(xenfork_spec *spec,
-                                                 uint32_t percent)
-{
-    if (!spec || percent > 100)
-        return XENFORK_E_INVAL;
-    spec->is_reserve_percent = true;
-    spec->reserve = percent;
-    return 0;
-}
-
-XENFORK_API int xenfork_spec_set_reserve_kib(xenfork_spec *spec,
-                                             uint64_t reserve_kib)
-{
-    if (!spec)
-        return XENFORK_E_INVAL;
-    spec->is_reserve_percent = false;
-    spec->reserve = reserve_kib;
-    return 0;
-}
-
 XENFORK_API int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority)
 {
     if (!spec || priority > XENFORK_MAX_PRIORITY)
@@ -472,14 +453,4 @@ int xenfork__nic_link(const struct xenfork__clone_spec *clone, uint32_t nic)
     const struct xenfork__nic_spec *entry = xenfork__nic_spec(clone, nic);
 
     return entry && entry->link >= 0 ? entry->link : clone->link;
-}
-
-uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages)
-{
-    uint64_t reserve = spec->is_reserve_percent
-                           ? (pages * spec->reserve + 99) / 100
-                           : spec->reserve / XENFORK__PAGE_KIB +
-                                 (spec->reserve % XENFORK__PAGE_KIB != 0);
-
-    return reserve < pages ? reserve : pages;
 }

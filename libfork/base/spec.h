@@ -46,7 +46,9 @@ struct xenfork_spec {
     uint32_t count;
     struct xenfork__clone_spec *clones;
     bool is_reserve_percent;
-    uint64_t reserve; /* per cent, or KiB */
+    uint64_t reserve;        /* per cent, or KiB */
+    uint32_t source_reserve; /* per cent, of a source that waits */
+    uint64_t leave_kib;      /* of the host's memory */
     uint32_t timeout_ms;
     uint32_t priority;
     int quiesce;           /* XENFORK_QUIESCE_* */
@@ -78,6 +80,8 @@ bool xenfork__params_share(const char *list, const char *other);
  */
 int xenfork__params_check(xenfork_ctx *ctx, const xenfork_spec *spec,
                           uint32_t clone, uint32_t nics);
+/* Return so much of the pages, rounded up. */
+uint64_t xenfork__percent_of(uint64_t pages, uint32_t percent);
 /* Return how many pages to reserve for a clone of a domain with this many. */
 uint64_t xenfork__reserve_pages(const xenfork_spec *spec, uint64_t pages);
 

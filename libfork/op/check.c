@@ -307,9 +307,12 @@ static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
                         const struct xenfork__dominfo *info)
 {
     struct xenfork__reservation reservation;
+    int rc = xenfork__reservation(ctx, spec, info, false,
+                                  info->private_pages + info->shared_pages,
+                                  &reservation);
 
-    xenfork__reservation(spec, info, info->private_pages + info->shared_pages,
-                         &reservation);
+    if (rc < 0)
+        return rc;
     return note_outcome(ctx, check,
                         xenfork__reservation_check(ctx, &reservation));
 }

@@ -92,6 +92,8 @@ static int create_clone(struct xenfork__job *job, uint32_t i,
     for (n = 0; n < job->ids[i].nic_count; n++)
         job->ids[i].nics[n].is_held = is_nic_held(job, i, n);
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i)) < 0 ||
+        (rc = xenfork__reservation_domain(ctx, job->image->domid,
+                                          &job->reservation)) < 0 ||
         (rc = xenfork__disks_clone(ctx, job->spec, job->config, job->image,
                                    record, &disks)) < 0)
         return rc;

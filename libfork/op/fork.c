@@ -63,8 +63,10 @@ static int check_image(struct xenfork__job *job)
     if ((rc = load_image_config(job)) < 0 ||
         (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0)
         return rc;
-    xenfork__reservation(job->spec, NULL, job->image->pages, &job->reservation);
-    return xenfork__reservation_check(job->ctx, &job->reservation);
+    rc = xenfork__reservation(job->ctx, job->spec, &job->info, true,
+                              job->image->pages, &job->reservation);
+    return rc < 0 ? rc
+                  : xenfork__reservation_check(job->ctx, &job->reservation);
 }
 
 static int check_running_source(struct xenfork__job *job)
@@ -79,10 +81,11 @@ static int check_running_source(struct xenfork__job *job)
         return rc;
     rc = xenfork__check_fail(job->ctx, check);
     xenfork_check_free(check);
-    xenfork__reservation(job->spec, &job->info,
-                         job->info.private_pages + job->info.shared_pages,
-                         &job->reservation);
-    return rc;
+    if (rc < 0)
+        return rc;
+    return xenfork__reservation(
+        job->ctx, job->spec, &job->info, false,
+        job->info.private_pages + job->info.shared_pages, &job->reservation);
 }
 
 /* Check a frozen source: its image, if there is one, is forked in its place. */
@@ -203,11 +206,24 @@ static void job_free(struct xenfork__job *job)
         close(job->keeper_fd);
 }
 
+static void fill_memory(const struct xenfork__job *job)
+{
+    const struct xenfork__reservation *reservation = &job->reservation;
+    uint64_t *kib = job->result->kib, count = job->spec->count;
+
+    kib[XENFORK_RESULT_RESERVED] = count * reservation->clone_pages *
+                                   XENFORK__PAGE_KIB;
+    kib[XENFORK_RESULT_MAY_WRITE] = count * job->image->pages *
+                                    XENFORK__PAGE_KIB;
+    kib[XENFORK_RESULT_SOURCE] = reservation->source_limit * XENFORK__PAGE_KIB;
+}
+
 static void fill_result(struct xenfork__job *job, uint64_t start_ns)
 {
     xenfork_result *result = job->result;
 
     xenfork__job_account(job);
+    fill_memory(job);
     result->image_domid = job->image->domid;
     result->image_name = steal_ptr(job->image->name);
     result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;

@@ -3,36 +3,75 @@
 
 #include <string.h>
 
+#include "base/ids.h"
 #include "state/lock.h"
 #include "state/record.h"
+#include "xen/host-memory.h"
 
-/* Domain and vCPU structures, grant table, special pages, HAP pool. */
-#define DOMAIN_PAGES 1024U
-/* Xen's record of a shared page: 128 bytes, page_sharing_info + gfn_info. */
+/* Domain, grant table, special pages; page tables, as libxl counts them. */
+#define DOMAIN_PAGES   512U
+#define PAGES_PER_VCPU 256U
+/* Xen's records of a shared page, of its nomination and of each domain's. */
 #define PAGES_PER_RECORD_PAGE 32U
+#define PAGES_PER_CLONE_PAGE  64U
 
-void xenfork__reservation(const xenfork_spec *spec,
-                          const struct xenfork__dominfo *source,
-                          uint64_t guest_pages,
-                          struct xenfork__reservation *out)
+/*
+ * Tell whether the source waits, rather than crashes, when it finds no memory:
+ * then it need not have all in reserve.  A clone has, for itself.
+ */
+static int is_heard(xenfork_ctx *ctx, const struct xenfork__dominfo *source,
+                    bool *is_heard_out)
 {
-    /* HAP: libxl gives 4 KiB a MiB and 1 MiB a vCPU, libxl_utils.c, 4.17 */
-    uint64_t domain = DOMAIN_PAGES + guest_pages / 256;
+    cleanup_record struct xenfork__record *clone = NULL;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, source->uuid,
+                                  &clone);
 
-    *out = (struct xenfork__reservation){0};
+    *is_heard_out = rc == XENFORK_E_NOTFOUND &&
+                    xenfork__xen_is_heard(ctx, source->domid);
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+/* Add what the source needs, which reserves @percent of its memory. */
+static void add_source_needs(struct xenfork__reservation *out,
+                             const struct xenfork__dominfo *source,
+                             uint32_t percent)
+{
+    uint64_t pages = source->private_pages + source->shared_pages;
+
+    out->source_pages = pages;
+    out->source_limit = xenfork__percent_of(pages, percent);
+    if (out->source_limit < source->claimed_pages)
+        out->source_limit = source->claimed_pages;
+    out->source_claimed = source->claimed_pages;
+    out->source_share = out->source_limit - source->claimed_pages;
+    out->pages += out->source_share;
+}
+
+int xenfork__reservation(xenfork_ctx *ctx, const xenfork_spec *spec,
+                         const struct xenfork__dominfo *forked, bool is_image,
+                         uint64_t guest_pages, struct xenfork__reservation *out)
+{
+    uint64_t domain = DOMAIN_PAGES + forked->max_vcpus * PAGES_PER_VCPU +
+                      guest_pages / 128;
+    bool heard;
+    int rc;
+
+    *out = (struct xenfork__reservation){.domain_pages = domain,
+                                         .leave_kib = spec->leave_kib};
     out->clone_pages = xenfork__reserve_pages(spec, guest_pages);
     /* It lacks pages for good, each of which it may touch. */
     if (spec->flags & XENFORK_FORK_NO_HYDRATE)
         out->clone_pages = guest_pages;
-    out->pages = out->clone_pages * spec->count;
-    out->overhead_pages = spec->count * domain;
-    if (!source)
-        return;
-    out->source_pages = source->private_pages + source->shared_pages;
-    if (out->source_pages > source->claimed_pages)
-        out->source_share = out->source_pages - source->claimed_pages;
-    out->pages += out->source_share;
+    out->pages = (out->clone_pages + domain) * spec->count;
+    out->overhead_pages = spec->count * (guest_pages / PAGES_PER_CLONE_PAGE);
+    if (is_image)
+        return 0;
+    rc = is_heard(ctx, forked, &heard);
+    if (rc < 0)
+        return rc;
+    add_source_needs(out, forked, heard ? spec->source_reserve : 100);
     out->overhead_pages += domain + guest_pages / PAGES_PER_RECORD_PAGE;
+    return 0;
 }
 
 static int too_little(xenfork_ctx *ctx, uint64_t need, uint64_t have)
@@ -51,7 +90,8 @@ static int too_little(xenfork_ctx *ctx, uint64_t need, uint64_t have)
 int xenfork__reservation_check(xenfork_ctx *ctx,
                                const struct xenfork__reservation *reservation)
 {
-    uint64_t have, need = reservation->pages + reservation->overhead_pages;
+    uint64_t have, need = reservation->pages + reservation->overhead_pages +
+                          reservation->leave_kib / XENFORK__PAGE_KIB;
     int rc = xenfork__xen_free_pages(ctx, &have);
 
     if (rc < 0)
@@ -59,38 +99,29 @@ int xenfork__reservation_check(xenfork_ctx *ctx,
     return have < need ? too_little(ctx, need, have) : 0;
 }
 
-/* Set the image's reservation to @pages. */
-static int set_claim(xenfork_ctx *ctx, uint32_t image, uint64_t pages)
+/*
+ * Set @claim to what gives the image a reservation of @pages.  Xen refuses a
+ * claim past what the domain may own.
+ */
+static int image_claim(xenfork_ctx *ctx, uint32_t image, uint64_t pages,
+                       struct xenfork__claim *claim)
 {
     struct xenfork__dominfo info;
     uint64_t limit;
     int rc;
 
-    if ((rc = xenfork__xen_claim(ctx, image, 0)) < 0 || !pages)
+    *claim = (struct xenfork__claim){.domid = image};
+    if ((rc = xenfork__xen_info(ctx, image, &info)) < 0 || !pages)
         return rc;
-    if ((rc = xenfork__xen_info(ctx, image, &info)) < 0)
-        return rc;
-    /* Xen refuses a claim past what the domain may own. */
-    limit = info.private_pages + pages;
-    if (limit > info.max_pages &&
-        (rc = xenfork__xen_set_max_pages(ctx, image, limit)) < 0)
-        return rc;
-    return xenfork__xen_claim(ctx, image, limit);
+    limit = claim->pages = info.private_pages + pages;
+    return limit > info.max_pages
+               ? xenfork__xen_set_max_pages(ctx, image, limit)
+               : 0;
 }
 
-int xenfork__reservation_claim(xenfork_ctx *ctx, uint32_t image,
-                               const struct xenfork__reservation *reservation)
-{
-    cleanup_lock struct xenfork__lock *lock = NULL;
-    int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
-
-    if (rc < 0 || (rc = set_claim(ctx, image, reservation->pages)) < 0)
-        return rc;
-    return 0;
-}
-
-/* Reserve @reserve pages for the domain, in addition to those that it owns. */
-static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
+/* Set @claim to what gives the domain a reservation of @reserve pages. */
+static int domain_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve,
+                        struct xenfork__claim *claim)
 {
     struct xenfork__dominfo info;
     uint64_t total;
@@ -110,8 +141,45 @@ static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
             (unsigned long long)reserve);
         total = info.max_pages;
     }
-    return xenfork__xen_claim(ctx, domid,
-                              total > info.private_pages ? total : 0);
+    *claim = (struct xenfork__claim){
+        .domid = domid, .pages = total > info.private_pages ? total : 0};
+    return 0;
+}
+
+/* Reserve @reserve pages for the domain, in addition to those that it owns. */
+static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
+{
+    struct xenfork__claim claim;
+    int rc = domain_claim(ctx, domid, reserve, &claim);
+
+    return rc < 0 ? rc : xenfork__xen_claim(ctx, domid, claim.pages);
+}
+
+/* Reduce the image's reservation by @pages: somebody takes them now. */
+static int release_claim(xenfork_ctx *ctx, uint32_t image, uint64_t pages,
+                         struct xenfork__reservation *reservation)
+{
+    uint64_t rest = reservation->pages > pages ? reservation->pages - pages : 0;
+    struct xenfork__claim claim;
+    int rc;
+
+    if ((rc = image_claim(ctx, image, rest, &claim)) < 0 ||
+        (rc = xenfork__xen_claim(ctx, image, claim.pages)) < 0)
+        return rc;
+    reservation->pages = rest;
+    return 0;
+}
+
+int xenfork__reservation_claim(xenfork_ctx *ctx, uint32_t image,
+                               struct xenfork__reservation *reservation)
+{
+    return release_claim(ctx, image, 0, reservation);
+}
+
+int xenfork__reservation_domain(xenfork_ctx *ctx, uint32_t image,
+                                struct xenfork__reservation *reservation)
+{
+    return release_claim(ctx, image, reservation->domain_pages, reservation);
 }
 
 /*
@@ -122,28 +190,21 @@ static int hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
                 uint64_t reserve, uint64_t share,
                 struct xenfork__reservation *reservation)
 {
-    cleanup_lock struct xenfork__lock *lock = NULL;
     uint64_t rest = reservation->pages > share ? reservation->pages - share : 0;
+    struct xenfork__claim claims[2];
     int rc;
 
-    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
-            0 ||
-        (rc = xenfork__xen_claim(ctx, image, 0)) < 0 ||
-        (rc = claim_for(ctx, domid, reserve)) < 0 ||
-        (rc = set_claim(ctx, image, rest)) < 0)
+    if ((rc = domain_claim(ctx, domid, reserve, &claims[0])) < 0 ||
+        (rc = image_claim(ctx, image, rest, &claims[1])) < 0 ||
+        (rc = xenfork__xen_claims(ctx, claims, 2)) < 0)
         return rc;
     reservation->pages = rest;
     return 0;
 }
 
-/* Return how much of its share the source needs, with @own pages of its own. */
-static uint64_t needed_share(const struct xenfork__reservation *reservation,
-                             uint64_t own)
+static uint64_t less(uint64_t a, uint64_t b)
 {
-    uint64_t shared = reservation->source_pages - own;
-    uint64_t claimed = reservation->source_pages - reservation->source_share;
-
-    return shared > claimed ? shared - claimed : 0;
+    return a < b ? a : b;
 }
 
 int xenfork__reservation_follow(xenfork_ctx *ctx, uint32_t image,
@@ -151,19 +212,22 @@ int xenfork__reservation_follow(xenfork_ctx *ctx, uint32_t image,
                                 struct xenfork__reservation *reservation)
 {
     struct xenfork__dominfo info;
-    uint64_t share, most = reservation->source_pages;
+    uint64_t reserve, share, most = reservation->source_pages;
     int rc = xenfork__xen_info(ctx, source, &info);
 
     /* xl mem-set may have lowered it: reservation_source() says so, once. */
-    if (rc == 0 && most > info.max_pages)
-        most = info.max_pages;
+    if (rc == 0)
+        most = less(most, info.max_pages);
     if (rc < 0 || most <= info.private_pages)
         return rc;
-    share = needed_share(reservation, info.private_pages);
+    reserve = less(most - info.private_pages, reservation->source_limit);
+    share = reserve > reservation->source_claimed
+                ? reserve - reservation->source_claimed
+                : 0;
     if (share < reservation->source_given)
         share = reservation->source_given;
-    rc = hand(ctx, image, source, most - info.private_pages,
-              share - reservation->source_given, reservation);
+    rc = hand(ctx, image, source, reserve, share - reservation->source_given,
+              reservation);
     if (rc == 0)
         reservation->source_given = share;
     return rc;
@@ -178,9 +242,11 @@ int xenfork__reservation_source(xenfork_ctx *ctx, uint32_t image,
 
     if (rc < 0 || reservation->source_pages <= info.private_pages)
         return rc;
-    return hand(
-        ctx, image, source, reservation->source_pages - info.private_pages,
-        reservation->source_share - reservation->source_given, reservation);
+    return hand(ctx, image, source,
+                less(reservation->source_pages - info.private_pages,
+                     reservation->source_limit),
+                reservation->source_share - reservation->source_given,
+                reservation);
 }
 
 int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
@@ -259,6 +325,22 @@ int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
     return rc < 0 ? rc : xenfork__xen_set_max_pages(ctx, image, max_pages);
 }
 
+/*
+ * Reserve all that a source shares.  One that waits when it finds no memory
+ * keeps what it has: xenforkd sees to that.
+ */
+static int adjust_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
+{
+    bool heard;
+    int rc = is_heard(ctx, info, &heard);
+
+    if (rc < 0)
+        return rc;
+    return claim_for(ctx, info->domid,
+                     heard ? less(info->claimed_pages, info->shared_pages)
+                           : info->shared_pages);
+}
+
 int xenfork__claim_adjust(xenfork_ctx *ctx, const uint8_t source[16],
                           const uint8_t *except)
 {
@@ -275,9 +357,48 @@ int xenfork__claim_adjust(xenfork_ctx *ctx, const uint8_t source[16],
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
         return rc;
     if (has_image(&images, source, except))
-        return claim_for(ctx, domid, info.shared_pages);
+        return adjust_source(ctx, &info);
     rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, source, &clone);
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
     return xenfork__xen_claim(ctx, domid, 0);
+}
+
+/* Return how much too much the source has in reserve; 0 for a clone. */
+static int find_excess(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
+                       struct xenfork__dominfo *info, uint64_t *keep_out)
+{
+    bool heard;
+    int rc = xenfork__xen_info(ctx, domid, info);
+
+    *keep_out = UINT64_MAX;
+    if (rc < 0 || (rc = is_heard(ctx, info, &heard)) < 0 || !heard)
+        return rc;
+    *keep_out = xenfork__percent_of(info->private_pages + info->shared_pages,
+                                    percent);
+    return 0;
+}
+
+int xenfork__source_lower(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
+                          uint64_t *lowered_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+    struct xenfork__dominfo info;
+    uint64_t keep;
+    int rc;
+
+    *lowered_out = 0;
+    if ((rc = find_excess(ctx, domid, percent, &info, &keep)) < 0 ||
+        info.claimed_pages <= keep)
+        return rc;
+    xenfork__uuid_print(info.uuid, uuid);
+    if ((rc = xenfork__lock_take(ctx, uuid, false, &lock)) < 0 ||
+        (rc = find_excess(ctx, domid, percent, &info, &keep)) < 0 ||
+        info.claimed_pages <= keep)
+        return rc;
+    rc = claim_for(ctx, domid, keep);
+    if (rc == 0)
+        *lowered_out = keep;
+    return rc;
 }

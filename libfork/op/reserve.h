@@ -3,7 +3,8 @@
  * Reserve memory: what a fork may need is claimed in Xen before anything is
  * touched, first for the image, then for the domains that are to use it.  A
  * source keeps the right to all the memory that it had: its shared pages are
- * reserved in full.  A clone gets what the spec reserves.
+ * reserved in full, or, where xenforkd has it wait when there is none, in part.
+ * A clone gets what the spec reserves.
  */
 #ifndef LIBFORK_ADMISSION_H
 #define LIBFORK_ADMISSION_H
@@ -15,27 +16,34 @@
 
 struct xenfork__reservation {
     uint64_t source_pages;   /* the source's memory in all */
-    uint64_t source_share;   /* of it: not yet claimed by the source */
-    uint64_t source_given;   /* of that: claimed by it by now */
+    uint64_t source_limit;   /* of it: what it reserves at most */
+    uint64_t source_claimed; /* of that: before the fork */
+    uint64_t source_share;   /* the rest of that */
+    uint64_t source_given;   /* of the rest: claimed by it by now */
     uint64_t clone_pages;    /* reserved for each clone */
+    uint64_t domain_pages;   /* that Xen takes for each clone */
     uint64_t pages;          /* to claim for all together */
     uint64_t overhead_pages; /* Xen's own structures, not claimable */
+    uint64_t leave_kib;      /* of the host's memory */
 };
 
 /*
- * Compute the memory that a fork needs.  @source NULL: for clones of an
- * existing image.
+ * Compute the memory that a fork needs of a source, or of an image, with as
+ * many pages.
  */
-void xenfork__reservation(const xenfork_spec *spec,
-                          const struct xenfork__dominfo *source,
-                          uint64_t guest_pages,
-                          struct xenfork__reservation *out);
+int xenfork__reservation(xenfork_ctx *ctx, const xenfork_spec *spec,
+                         const struct xenfork__dominfo *forked, bool is_image,
+                         uint64_t guest_pages,
+                         struct xenfork__reservation *out);
 /* Check the host's memory.  HOSTMEM (not logged): the host has less. */
 int xenfork__reservation_check(xenfork_ctx *ctx,
                                const struct xenfork__reservation *reservation);
 /* Claim it all in the name of the image. */
 int xenfork__reservation_claim(xenfork_ctx *ctx, uint32_t image,
-                               const struct xenfork__reservation *reservation);
+                               struct xenfork__reservation *reservation);
+/* Release what Xen takes for a clone's domain, which is made now. */
+int xenfork__reservation_domain(xenfork_ctx *ctx, uint32_t image,
+                                struct xenfork__reservation *reservation);
 /*
  * Give the source as much of its share as it needs now, for the pages that it
  * shares already.  It does not run.
@@ -65,6 +73,13 @@ int xenfork__uncover(xenfork_ctx *ctx, const struct xenfork__record *clone);
 int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
                              uint64_t max_pages);
 
+/*
+ * Give back what a source that waits when it finds no memory has in reserve
+ * beyond @percent of its memory; lowered_out: the pages that it keeps, 0:
+ * nothing was done.  BUSY (not logged): an operation is on it
+ */
+int xenfork__source_lower(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
+                          uint64_t *lowered_out);
 /*
  * Make a source's claim what it has to be: all its memory while an image of
  * it is there (but @except, NULL: none), else nothing: a write to a page with

@@ -67,6 +67,13 @@ XENFORK_API uint64_t xenfork_result_counter(const xenfork_result *result,
                : 0;
 }
 
+XENFORK_API uint64_t xenfork_result_kib(const xenfork_result *result, int what)
+{
+    return result && what >= 0 && what < XENFORK_RESULT_KINDS
+               ? result->kib[what]
+               : 0;
+}
+
 XENFORK_API uint32_t xenfork_clone_domid(const xenfork_clone *clone)
 {
     return clone ? clone->domid : XENFORK_DOMID_NONE;

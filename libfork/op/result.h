@@ -29,6 +29,7 @@ struct xenfork_result {
     struct xenfork_clone *clones;
     uint64_t ns[XENFORK_STAGES];
     uint64_t counters[XENFORK_COUNTS];
+    uint64_t kib[XENFORK_RESULT_KINDS];
 };
 
 int xenfork__result_new(xenfork_ctx *ctx, uint32_t count,

@@ -24,11 +24,10 @@
 /*
  * The ring's page is put where a guest of any size has a hole: after the local
  * APIC's range, before what hvmloader takes downwards from the pages for ioreq
- * servers at 0xfeff0 (xg_dom_x86.c, 4.17).  It is taken out of the guest's sight
- * at once: Xen believes what the ring says.
+ * servers at 0xfeff0 (xg_dom_x86.c, 4.17).  It is taken out of the guest's
+ * sight at once: Xen believes what the ring says.
  */
 #define RING_GFN  0xfef00U
-#define NOTE      "/libxl/%u/xenfork-ring"
 #define MAX_VCPUS 512U
 
 struct ring {
@@ -180,7 +179,16 @@ static void clear_indices(struct ring *ring)
     ring->has_waiting = true;
 }
 
-/* Put the page in, have Xen take it for a ring, and take it out again. */
+/* Note whether there is a ring: "0": perhaps. */
+static int note_ring(xenfork_ctx *ctx, uint32_t domid, const char *value)
+{
+    return xenfork__xs_write(ctx, XBT_NULL, value, XENFORK__RING_NOTE, domid)
+               ? 0
+               : errno;
+}
+
+/* Have Xen take the page, which the domain has, and take it out of its sight.
+ */
 static int set_up_ring(xenfork_ctx *ctx, struct host_rings *rings,
                        struct ring *ring)
 {
@@ -190,17 +198,14 @@ static int set_up_ring(xenfork_ctx *ctx, struct host_rings *rings,
     uint32_t remote = 0;
     int e;
 
-    disable_old(ctx, ring->domid);
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 3);
-    if (xc_domain_populate_physmap_exact(xch, ring->domid, 1, 0, 0, &gfn))
-        return errno ? errno : ENOMEM;
-    gfn = RING_GFN;
     ring->page = xenforeignmemory_map(rings->fmem, ring->domid,
                                       PROT_READ | PROT_WRITE, 1, &gfn, NULL);
     e = ring->page ? 0 : errno;
     /* It may hold anything, as an earlier ring, which Xen does not clear. */
     if (!e) {
         memset(ring->page, 0, XENFORK__PAGE_SIZE);
+        disable_old(ctx, ring->domid);
         e = enable(ctx, ring, &remote);
     }
     gfn = RING_GFN;
@@ -214,7 +219,18 @@ static int set_up_ring(xenfork_ctx *ctx, struct host_rings *rings,
     if (port < 0)
         return errno;
     ring->port = (evtchn_port_t)port;
-    return 0;
+    return note_ring(ctx, ring->domid, "1");
+}
+
+static int get_ring_page(xenfork_ctx *ctx, uint32_t domid)
+{
+    xen_pfn_t gfn = RING_GFN;
+
+    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
+    if (!xc_domain_populate_physmap_exact(ctx->xen->xch, domid, 1, 0, 0, &gfn))
+        return 0;
+    return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
+                         "domain %u: cannot get a page to listen to it", domid);
 }
 
 int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
@@ -227,16 +243,20 @@ int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
 
     if (rc < 0 || (rc = allow_page(ctx, &info)) < 0)
         return rc;
-    /* Before it is there: the next listener finds it by this. */
-    if (!xenfork__xs_write(ctx, XBT_NULL, "1", NOTE, domid))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "cannot note the ring of domain %u", domid);
     ring = calloc(1, sizeof(*ring));
     if (!ring)
         return xenfork__nomem(ctx);
     ring->domid = domid;
     ring->vcpus = info.max_vcpus < MAX_VCPUS ? info.max_vcpus : MAX_VCPUS;
-    e = set_up_ring(ctx, rings, ring);
+    /* As long as there is no page for another, an old ring stays. */
+    rc = get_ring_page(ctx, domid);
+    if (rc < 0) {
+        free_ring(rings, ring);
+        return rc;
+    }
+    /* Before it is there: the next listener finds it by this. */
+    e = note_ring(ctx, domid, "0");
+    e = e ? e : set_up_ring(ctx, rings, ring);
     if (e) {
         disable_old(ctx, domid);
         free_ring(rings, ring);
@@ -251,7 +271,8 @@ int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
 
 bool xenfork__host_ring_was(xenfork_ctx *ctx, uint32_t domid)
 {
-    cleanup_free char *note = xenfork__xs_read(ctx, XBT_NULL, NOTE, domid);
+    cleanup_free char *note = xenfork__xs_read(ctx, XBT_NULL,
+                                               XENFORK__RING_NOTE, domid);
 
     return note;
 }

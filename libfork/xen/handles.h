@@ -149,6 +149,9 @@ int xenfork__xl_config(xenfork_ctx *ctx, const char *json,
  */
 void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
                            const char *backend);
+/* Whether a domain has a sharing ring: xen/enomem.c. */
+#define XENFORK__RING_NOTE "/libxl/%u/xenfork-ring"
+
 struct xenfork__config;
 /*
  * List the devices that cannot be forked: xen/refused.c.  False: out of memory

@@ -4,6 +4,8 @@
 
 #include "xen/host-memory.h"
 
+#include <string.h>
+
 #define NODE "/libxl/%u/xenfork-memory"
 
 int xenfork__xen_short(xenfork_ctx *ctx, uint32_t domid, char short_out[16])
@@ -28,6 +30,14 @@ int xenfork__xen_set_short(xenfork_ctx *ctx, uint32_t domid, const char *is)
                              "cannot note whether domain %u lacks memory",
                              domid);
     return 0;
+}
+
+bool xenfork__xen_is_heard(xenfork_ctx *ctx, uint32_t domid)
+{
+    cleanup_free char *note = xenfork__xs_read(ctx, XBT_NULL,
+                                               XENFORK__RING_NOTE, domid);
+
+    return note && !strcmp(note, "1");
 }
 
 int xenfork__xen_host_memory(xenfork_ctx *ctx,

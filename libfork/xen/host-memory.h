@@ -15,6 +15,11 @@ struct xenfork__host_memory {
 int xenfork__xen_host_memory(xenfork_ctx *ctx,
                              struct xenfork__host_memory *memory_out);
 /*
+ * Tell whether the domain waits when it finds no memory, rather than crash:
+ * xenforkd has set up a ring for that, which outlives it.
+ */
+bool xenfork__xen_is_heard(xenfork_ctx *ctx, uint32_t domid);
+/*
  * /libxl/D/xenfork-memory: what xenforkd does to a clone because the host has
  * little memory.  It goes with the domain.  "": nothing
  */

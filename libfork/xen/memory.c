@@ -42,54 +42,6 @@ int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out)
     return 0;
 }
 
-static int try_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
-{
-    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
-    return xc_domain_claim_pages(ctx->xen->xch, domid, pages) ? errno : 0;
-}
-
-/*
- * Xen wants the old claim dropped before there is a new one: when that is
- * refused, the domain gets back what it had.
- */
-static int replace_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
-{
-    struct xenfork__dominfo before, now;
-    int e;
-
-    if (xenfork__xen_info(ctx, domid, &before) < 0)
-        return ESRCH;
-    e = before.claimed_pages ? try_claim(ctx, domid, 0) : 0;
-    if (!e)
-        e = try_claim(ctx, domid, pages);
-    if (e && before.claimed_pages &&
-        (xenfork__xen_info(ctx, domid, &now) < 0 ||
-         try_claim(ctx, domid, now.private_pages + before.claimed_pages)))
-        LOG_WARN(
-            ctx,
-            "domain %u has lost its reservation of %llu pages, too, ignoring",
-            domid, (unsigned long long)before.claimed_pages);
-    return e;
-}
-
-int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
-{
-    int e = pages ? replace_claim(ctx, domid, pages) : try_claim(ctx, domid, 0);
-
-    /* Xen drops the claim of a domain that dies; 4.19 says so, EINVAL. */
-    if (!e || (!pages && e == EINVAL))
-        return 0;
-    if (e != ENOMEM)
-        return xenfork__fail(ctx, XENFORK_E_XEN, e,
-                             "domain %u: cannot reserve memory for %llu pages",
-                             domid, (unsigned long long)pages);
-    xenfork__fail(ctx, XENFORK_E_HOSTMEM, 0,
-                  "domain %u: not enough free memory for %llu MiB", domid,
-                  (unsigned long long)(pages * XENFORK__PAGE_KIB / 1024));
-    return xenfork__remedy(ctx, "free memory, or reserve less for each clone "
-                                "(--reserve)");
-}
-
 int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
 {
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);

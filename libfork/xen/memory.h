@@ -18,6 +18,17 @@ int xenfork__xen_free_pages(xenfork_ctx *ctx, uint64_t *pages_out);
  * those that it owns; 0 removes the claim.  HOSTMEM: not enough
  */
 int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages);
+/*
+ * Set the claims of one or two domains at once: what one has less, the other
+ * can have more.  @pages: in all, 0: none.  They keep what they have when it
+ * fails.  HOSTMEM
+ */
+struct xenfork__claim {
+    uint32_t domid;
+    uint64_t pages;
+};
+int xenfork__xen_claims(xenfork_ctx *ctx, const struct xenfork__claim *claims,
+                        uint32_t count);
 int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid,
                                uint64_t pages);
 int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out);

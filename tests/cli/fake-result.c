@@ -222,6 +222,13 @@ uint64_t xenfork_clone_ns(const xenfork_clone *clone, int stage)
     return ns_of(stage);
 }
 
+uint64_t xenfork_result_kib(const xenfork_result *result, int what)
+{
+    (void)result;
+    return what == XENFORK_RESULT_SOURCE ? 131072
+                                         : 65536U << 2 * (uint32_t)what;
+}
+
 uint64_t xenfork_result_counter(const xenfork_result *result, int counter)
 {
     (void)result;

@@ -3,6 +3,7 @@
 
 #include "fake-xenfork.h"
 
+#include <stdlib.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -108,6 +109,27 @@ int xenfork_spec_set_reserve_kib(xenfork_spec *spec, uint64_t reserve_kib)
 {
     (void)spec;
     note("kib %" PRIu64, reserve_kib);
+    return 0;
+}
+
+/* Said where a test wants it, since every fork has it. */
+static void note_host(const char *what, uint64_t value)
+{
+    if (getenv("FAKE_HOST"))
+        note("%s %" PRIu64, what, value);
+}
+
+int xenfork_spec_set_source_reserve(xenfork_spec *spec, uint32_t percent)
+{
+    (void)spec;
+    note_host("source", percent);
+    return 0;
+}
+
+int xenfork_spec_set_leave_kib(xenfork_spec *spec, uint64_t leave_kib)
+{
+    (void)spec;
+    note_host("leave", leave_kib);
     return 0;
 }
 

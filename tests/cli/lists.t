@@ -12,13 +12,16 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 67
+plan 68
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
   xvda: reflink, it can'
 run "$xl" fork-check --json web1
 check 'check: JSON, a driver' out_has '"driver": "reflink"'
+export FAKE_FAIL=check:-15
+run "$xl" fork-check web1
+check 'check: only memory' is "$status" 4
 export FAKE_FAIL=check:-7
 run "$xl" fork-check web1
 check 'check: cannot' is "$status" 1

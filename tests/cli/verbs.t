@@ -39,12 +39,13 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 235
+plan 240
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
 check 'nothing on stderr' is "$(cat "$dir/err")" ''
 check 'the stun is told' out_has 'stood still for 210 ms'
+check 'what is set aside' out_has '^1 clone: 64 MiB set aside of 256 they may write; web1: 128 MiB$'
 check 'a held NIC' out_has '^web1-1   5  00:16:3e:00:00:01  vif5.0  held$'
 check 'how to connect it' out_has 'To connect it by hand: xl fork-net web1-1 connect$'
 FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork web1
@@ -56,6 +57,13 @@ FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork --ephemeral web1
 check 'without xenforkd: nobody removes ephemeral clones' grep -q 'ephemeral' "$dir/err"
 FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork-check web1
 check 'a check says nothing of it' is "$(cat "$dir/err")" ''
+export FAKE_HOST=1
+asks 'new 1; source 25; leave 65536; flags 0; fork 3' fork web1
+printf '%s\n' 'source_reserve = 40' 'memory_low = 50' >"$dir/host.conf"
+FAKE_CONFIG_FILE="$dir/host.conf" asks 'new 1; source 40; leave 51200; flags 0; fork 3' fork web1
+FAKE_CONFIG_FILE="$dir/host.conf" asks 'new 1; source 40; leave 51200; check 3 spec' fork-check web1
+FAKE_PID_FILE="$dir/no-daemon" asks 'new 1; source 25; check 3 spec' fork-check web1
+unset FAKE_HOST
 asks 'new 1; flags 0; fork 3' -v fork 3
 asks 'new 1; name 0 test; flags 0; fork 3' fork web1 test
 asks 'new 2; name 0 w-1; name 1 w-2; flags 0; fork 3' fork -n 2 web1 w

@@ -11,3 +11,14 @@ leave() {
     printf '%s\n' 'name = "hog"' 'type = "pvh"' "memory = $(($(free_mib) - $1))" >>/tmp/hog.cfg
     xl create -q -p /tmp/hog.cfg
 }
+
+# state_of CLONE: as xl fork-list says
+state_of() { xl fork-list --json | json ".[] | select(.name == \"$1\") | .state"; }
+
+# fill DOM MIB: with what nobody else has; /tmp/sum then says whether it reads what it wrote
+fill() {
+    ask "$1" "sh dd if=/dev/urandom of=/tmp/seed bs=1024k count=1 2>/dev/null
+        many() { i=0; while [ \$i -lt $2 ]; do cat /tmp/seed; i=\$((i+1)); done; }
+        (many >/tmp/big; [ \"\$(md5sum </tmp/big)\" = \"\$(many | md5sum)\" ] && echo right >/tmp/sum || echo wrong >/tmp/sum) &" >/dev/null
+}
+filled() { ask "$1" 'sh cat /tmp/sum' | grep -q '"status":0'; }

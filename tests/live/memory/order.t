@@ -7,7 +7,6 @@
 . "$LIVE/xenforkd.sh"
 . "$LIVE/memory.sh"
 
-state_of() { xl fork-list --json | json ".[] | select(.name == \"$1\") | .state"; }
 is_paused() { [ "$(state_of "$1")" = 'paused: memory' ]; }
 runs() { [ "$(state_of "$1")" = running ]; }
 # order RESULT: the domids of which the log says so, in its order

@@ -59,6 +59,17 @@ static void test_who(void **state)
     assert_false(fake_domain(scene_image())->has_ring);
 }
 
+/* A source that waits needs not all in reserve; a clone keeps what it has. */
+static void test_lowered(void **state)
+{
+    struct fake_domain *d = fake_domain(s.a);
+    uint64_t all = fake_private_pages(d) + d->page_count;
+
+    (void)state;
+    assert_true(d->claimed_pages > 0);
+    assert_true(d->claimed_pages <= all / 4 + 1);
+}
+
 static void test_wait(void **state)
 {
     uint64_t content;
@@ -201,9 +212,10 @@ int main(void)
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, setup, serving_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_who),     TEST(test_wait),   TEST(test_reserved),
-        TEST(test_restart), TEST(test_orphan), TEST(test_restart_late),
-        TEST(test_late),    TEST(test_deaf),   TEST(test_failures),
+        TEST(test_who),          TEST(test_lowered), TEST(test_wait),
+        TEST(test_reserved),     TEST(test_restart), TEST(test_orphan),
+        TEST(test_restart_late), TEST(test_late),    TEST(test_deaf),
+        TEST(test_failures),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

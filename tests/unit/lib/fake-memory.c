@@ -43,31 +43,70 @@ int xenfork__xen_host_memory(xenfork_ctx *ctx,
 }
 
 /* As domain_set_outstanding_pages(), xen/common/page_alloc.c */
+static int set_claim(xenfork_ctx *ctx, struct fake_domain *d, uint64_t pages)
+{
+    uint64_t owned = fake_private_pages(d);
+
+    if (!pages) {
+        d->claimed_pages = 0;
+        return 0;
+    }
+    if (pages <= owned || pages > d->max_pages)
+        return xenfork__fail(
+            ctx, XENFORK_E_XEN, EINVAL,
+            "cannot claim %llu pages for domain %u: owned %llu, at most %llu",
+            (unsigned long long)pages, d->domid, (unsigned long long)owned,
+            (unsigned long long)d->max_pages);
+    /* As the adapter does: what it had counts as free, and is kept. */
+    if (pages - owned > fake->free_pages - fake_claimed() + d->claimed_pages)
+        return xenfork__fail(ctx, XENFORK_E_HOSTMEM, ENOMEM,
+                             "cannot claim for domain %u", d->domid);
+    d->claimed_pages = pages - owned;
+    return 0;
+}
+
 int xenfork__xen_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
 {
     struct fake_domain *d = fake_domain(domid);
-    uint64_t owned;
 
     FAKE_ENTER(ctx);
     if (!d || d->is_dying)
         return no_domain(ctx, domid);
-    if (!pages) {
-        d->claimed_pages = 0;
-        return fake_leave(0);
+    return fake_leave(set_claim(ctx, d, pages));
+}
+
+/* As xen/claim.c: all of them, or none. */
+int xenfork__xen_claims(xenfork_ctx *ctx, const struct xenfork__claim *claims,
+                        uint32_t count)
+{
+    struct fake_domain *d[2];
+    uint64_t before[2];
+    uint32_t i;
+    int rc = 0;
+
+    FAKE_ENTER(ctx);
+    for (i = 0; i < count; i++) {
+        d[i] = fake_domain(claims[i].domid);
+        if (!d[i] || d[i]->is_dying)
+            return no_domain(ctx, claims[i].domid);
     }
-    owned = fake_private_pages(d);
-    if (pages <= owned || pages > d->max_pages)
-        return fake_leave(xenfork__fail(
-            ctx, XENFORK_E_XEN, EINVAL,
-            "cannot claim %llu pages for domain %u: owned %llu, at most %llu",
-            (unsigned long long)pages, domid, (unsigned long long)owned,
-            (unsigned long long)d->max_pages));
-    /* As the adapter does: what it had counts as free, and is kept. */
-    if (pages - owned > fake->free_pages - fake_claimed() + d->claimed_pages)
-        return fake_leave(xenfork__fail(ctx, XENFORK_E_HOSTMEM, ENOMEM,
-                                        "cannot claim for domain %u", domid));
-    d->claimed_pages = pages - owned;
-    return fake_leave(0);
+    for (i = 0; i < count; i++) {
+        before[i] = d[i]->claimed_pages;
+        d[i]->claimed_pages = 0;
+    }
+    for (i = 0; i < count && rc == 0; i++)
+        rc = set_claim(ctx, d[i], claims[i].pages);
+    for (i = 0; i < count && rc < 0; i++)
+        d[i]->claimed_pages = before[i];
+    return fake_leave(rc);
+}
+
+bool xenfork__xen_is_heard(xenfork_ctx *ctx, uint32_t domid)
+{
+    const struct fake_domain *d = fake_domain(domid);
+
+    (void)ctx;
+    return d && d->has_ring;
 }
 
 int xenfork__xen_set_max_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t pages)
@@ -235,7 +274,7 @@ int xenfork__xen_share(xenfork_ctx *ctx, uint32_t source, uint32_t image,
         fake_violation("pages shared while domain %u runs, and nothing tells "
                        "what it writes",
                        source);
-    if (!s->is_shutdown && !s->is_paused && !s->parent &&
+    if (!s->is_shutdown && !s->is_paused && !s->parent && !s->has_ring &&
         s->claimed_pages + fake_private_pages(s) < s->page_count)
         fake_violation("domain %u has no right to all of its memory", source);
     if (count > XENFORK__BATCH)

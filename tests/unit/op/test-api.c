@@ -89,6 +89,7 @@ static void test_numbers_of_nothing(void **state)
     assert_int_equal(xenfork_result_image_domid(NULL), XENFORK_DOMID_NONE);
     assert_int_equal(xenfork_result_ns(NULL, XENFORK_STAGE_TOTAL), 0);
     assert_int_equal(xenfork_result_counter(NULL, 0), 0);
+    assert_int_equal(xenfork_result_kib(NULL, XENFORK_RESULT_SOURCE), 0);
     assert_int_equal(xenfork_clone_domid(NULL), XENFORK_DOMID_NONE);
     assert_int_equal(xenfork_clone_is_ready(NULL), 0);
     assert_int_equal(xenfork_clone_is_reseeded(NULL), 0);
@@ -285,6 +286,9 @@ static void test_setters_without(void **state)
     REFUSED(xenfork_spec_set_reserve_percent(NULL, 1));
     REFUSED(xenfork_spec_set_reserve_percent(spec, 101));
     REFUSED(xenfork_spec_set_reserve_kib(NULL, 1));
+    REFUSED(xenfork_spec_set_source_reserve(NULL, 1));
+    REFUSED(xenfork_spec_set_source_reserve(spec, 101));
+    REFUSED(xenfork_spec_set_leave_kib(NULL, 1));
     REFUSED(xenfork_spec_set_priority(NULL, 1));
     REFUSED(xenfork_spec_set_priority(spec, XENFORK_MAX_PRIORITY + 1));
     REFUSED(xenfork_spec_set_quiesce(NULL, XENFORK_QUIESCE_AUTO));

@@ -11,8 +11,10 @@
 #include <cmocka.h>
 
 #include "../lib/fake-xen.h"
+#include "base/ids.h"
 #include "op/domain.h"
 #include "op/reserve.h"
+#include "state/lock.h"
 #include "../lib/scene.h"
 
 #define PAGES 69U /* of the guest */
@@ -169,12 +171,101 @@ static void test_source(void **state)
     assert_int_equal(clone_of()->claimed_pages, claimed);
 }
 
+static int fork_with(uint32_t percent, uint64_t leave_kib, uint64_t *kib_out)
+{
+    xenfork_result *result = NULL;
+    xenfork_spec *spec = NULL;
+    int rc;
+
+    assert_int_equal(xenfork_spec_new(1, &spec), 0);
+    assert_int_equal(xenfork_spec_set_reserve_percent(spec, 0), 0);
+    assert_int_equal(xenfork_spec_set_source_reserve(spec, percent), 0);
+    assert_int_equal(xenfork_spec_set_leave_kib(spec, leave_kib), 0);
+    rc = xenfork_fork(ctx, source, spec, &result);
+    *kib_out = xenfork_result_kib(result, XENFORK_RESULT_SOURCE);
+    xenfork_result_free(result);
+    xenfork_spec_free(spec);
+    return rc;
+}
+
+/* Only a source that waits when it finds no memory has less in reserve. */
+static void test_source_reserve(void **state)
+{
+    struct fake_domain *d = fake_domain(source);
+    uint64_t kib;
+
+    (void)state;
+    assert_int_equal(fork_with(25, 0, &kib), 0);
+    assert_int_equal(kib, PAGES * 4);
+    assert_int_equal(d->claimed_pages + fake_private_pages(d), PAGES);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-1", 0), 0);
+    d->has_ring = true;
+    assert_int_equal(fork_with(25, 0, &kib), 0);
+    assert_int_equal(kib, 18 * 4);
+    assert_int_equal(d->claimed_pages, 18);
+    /* What it has used up of that it gets again with the next fork. */
+    fake_write(source, 3, 4711);
+    assert_int_equal(d->claimed_pages, 17);
+    assert_int_equal(fork_with(25, 0, &kib), 0);
+    assert_int_equal(d->claimed_pages, 18);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-1", 0), 0);
+    assert_int_equal(d->claimed_pages, 18);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-2", 0), 0);
+    assert_int_equal(d->claimed_pages, 0);
+}
+
+static void test_lower(void **state)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct fake_domain *d = fake_domain(source);
+    char uuid[XENFORK__UUID_CHARS];
+    uint64_t kib, pages;
+
+    (void)state;
+    assert_int_equal(fork_with(100, 0, &kib), 0);
+    /* It would crash. */
+    assert_int_equal(xenfork__source_lower(ctx, source, 25, &pages), 0);
+    assert_int_equal(pages, 0);
+    assert_true(d->claimed_pages > 18);
+    d->has_ring = true;
+    xenfork__uuid_print(d->uuid, uuid);
+    assert_int_equal(xenfork__lock_take(ctx, uuid, false, &lock), 0);
+    assert_int_equal(xenfork__source_lower(ctx, source, 25, &pages),
+                     XENFORK_E_BUSY);
+    xenfork__lock_drop(lock);
+    lock = NULL;
+    assert_int_equal(xenfork__source_lower(ctx, source, 25, &pages), 0);
+    assert_int_equal(pages, 18);
+    assert_int_equal(d->claimed_pages, 18);
+    assert_int_equal(xenfork__source_lower(ctx, source, 25, &pages), 0);
+    assert_int_equal(pages, 0);
+    /* A clone keeps what it lacks. */
+    clone_of()->has_ring = true;
+    assert_int_equal(xenfork__source_lower(ctx, clone_of()->domid, 0, &pages),
+                     0);
+    assert_int_equal(pages, 0);
+    assert_int_equal(uncovered(clone_of()), 0);
+}
+
+/* What is to be left is asked for, and not taken. */
+static void test_leave(void **state)
+{
+    uint64_t kib, before = fake->free_pages;
+
+    (void)state;
+    assert_int_equal(fork_with(100, before * 4, &kib), XENFORK_E_HOSTMEM);
+    assert_non_null(fake_domain(source));
+    assert_int_equal(fake_claimed(), 0);
+    assert_int_equal(fork_with(100, before * 2, &kib), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_covered), TEST(test_used_up),        TEST(test_half),
-        TEST(test_refused), TEST(test_never_hydrated), TEST(test_source),
+        TEST(test_covered),        TEST(test_used_up),        TEST(test_half),
+        TEST(test_refused),        TEST(test_never_hydrated), TEST(test_source),
+        TEST(test_source_reserve), TEST(test_lower),          TEST(test_leave),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,31 @@ static int fork_one(void *opaque)
     return scene_fork(source(), 1, 0);
 }
 
+/* Reserve a quarter of what a source shares that waits for memory. */
+static int fork_heard(void *opaque)
+{
+    xenfork_ctx *ctx = scene_open();
+    xenfork_result *result = NULL;
+    xenfork_spec *spec;
+    int rc;
+
+    (void)opaque;
+    assert_int_equal(xenfork_spec_new(1, &spec), 0);
+    assert_int_equal(xenfork_spec_set_source_reserve(spec, 25), 0);
+    rc = xenfork_fork(ctx, source(), spec, &result);
+    xenfork_spec_free(spec);
+    xenfork_result_free(result);
+    xenfork_close(ctx);
+    return rc;
+}
+
+/* It has been forked before: its reservation stays as it is. */
+static void prepare_heard(void)
+{
+    fake_domain(fake_add_guest("src"))->has_ring = true;
+    assert_int_equal(fork_heard(NULL), 0);
+}
+
 static int fork_three(void *opaque)
 {
     (void)opaque;
@@ -181,6 +206,7 @@ static const struct sweep sweeps[] = {
     {"plain", SWEEP_UNDOES, prepare_plain, fork_one, is_one, 0},
     {"plain, paused", SWEEP_UNDOES, prepare_plain_paused, fork_one, is_one, 0},
     {"busy", SWEEP_UNDOES, prepare_busy, fork_one, is_one, 0},
+    {"heard", SWEEP_UNDOES, prepare_heard, fork_heard, is_two, 0},
 };
 
 int main(void)
@@ -201,7 +227,8 @@ int main(void)
         SWEEP(13, residues), SWEEP(13, crashes), SWEEP(14, failures),
         SWEEP(14, residues), SWEEP(14, crashes), SWEEP(15, failures),
         SWEEP(15, residues), SWEEP(15, crashes), SWEEP(16, failures),
-        SWEEP(16, residues), SWEEP(16, crashes),
+        SWEEP(16, residues), SWEEP(16, crashes), SWEEP(17, failures),
+        SWEEP(17, residues), SWEEP(17, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
