@@ -71,7 +71,7 @@ typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
 #define XENFORK_E_XEN         (-5)  /* a call to Xen or its tools failed */
 #define XENFORK_E_HYPERVISOR  (-6)  /* its memory cannot be shared by Xen */
 #define XENFORK_E_PV          (-7)  /* PV guests cannot be forked */
-#define XENFORK_E_HVM         (-8)  /* HVM guests cannot be forked yet */
+#define XENFORK_E_HVM         (-8)  /* such an HVM guest cannot be forked */
 #define XENFORK_E_PASSTHROUGH (-9)  /* the domain has a passthrough device */
 #define XENFORK_E_NOSUSPEND   (-10) /* the guest cannot be brought to rest */
 #define XENFORK_E_TIMEOUT     (-11) /* suspension not reached in time */

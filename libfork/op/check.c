@@ -132,12 +132,21 @@ static int check_type(xenfork_ctx *ctx, xenfork_check *check,
         return refuse(ctx, check, XENFORK_E_PV, "it is a PV guest",
                       "run it as type=\"pvh\"; Xen shares memory of PVH and "
                       "HVM guests only");
-    if (config->type == XENFORK__TYPE_HVM)
-        return refuse(ctx, check, XENFORK_E_HVM,
-                      "it is an HVM guest; forking those is not supported "
-                      "yet",
-                      "run it as type=\"pvh\"");
     return 0;
+}
+
+/* Refuse an HVM guest with PV drivers: nobody has forked one and looked. */
+static int check_hvm(xenfork_ctx *ctx, xenfork_check *check, uint32_t domid)
+{
+    cleanup_free char *use = NULL;
+    int rc = xenfork__xen_pv_use(ctx, domid, &use);
+
+    if (rc < 0 || !use)
+        return rc;
+    return refuse(ctx, check, XENFORK_E_HVM,
+                  "it is an HVM guest with Xen's PV drivers; forking those is "
+                  "not supported yet",
+                  "run it as type=\"pvh\"");
 }
 
 static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
@@ -150,8 +159,11 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
     int rc;
 
     rc = note_outcome(ctx, check, xenfork__xen_can_share(ctx, info->domid));
-    if (rc < 0 || config->type != XENFORK__TYPE_PVH || info->is_shutdown ||
+    if (rc < 0 || config->type == XENFORK__TYPE_PV || info->is_shutdown ||
         info->is_dying)
+        return rc;
+    if (config->type == XENFORK__TYPE_HVM &&
+        (rc = check_hvm(ctx, check, info->domid)) < 0)
         return rc;
     return note_outcome(
         ctx, check, xenfork__quiesce_choose(ctx, info->domid, how, &is_stop));
@@ -200,17 +212,36 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 /*
+ * Refuse a disk whose source moves on to another file, of a domain whose device
+ * model has the disk open, too, and would not follow.
+ */
+static int refuse_emulated(xenfork_ctx *ctx, const struct xenfork__disk *disk,
+                           const struct xenfork__disk_driver *driver)
+{
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "disk %s (%s) cannot be forked: an HVM domain's device model "
+                  "has it open, too, and does not follow the source to another "
+                  "file, as %s needs it",
+                  disk->vdev, disk->path ? disk->path : "", driver->name);
+    return xenfork__remedy(ctx, "put it on XFS or btrfs as a raw file, or on a "
+                                "thin volume of LVM");
+}
+
+/*
  * Check one disk.  A refused disk is left out of the plan; there is a finding
  * instead.
  */
 static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
                       const xenfork_spec *spec, uint32_t domid,
-                      const struct xenfork__disk *disk, bool is_frozen)
+                      const struct xenfork__disk *disk, bool is_hvm,
+                      bool is_frozen)
 {
     struct xenfork_disk *plan = &check->disks[check->disk_count];
     const struct xenfork__disk_driver *driver;
     int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &driver);
 
+    if (rc == 0 && is_hvm && driver && driver->parent)
+        rc = refuse_emulated(ctx, disk, driver);
     if (rc == 0 && driver && driver->clone)
         rc = check_file(ctx, disk, driver);
     if (rc == 0 && driver && disk->path && !disk->is_foreign)
@@ -242,7 +273,8 @@ static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
         return xenfork__nomem(ctx);
     rc = note_outcome(ctx, check, xenfork__disks_wishes(ctx, spec, config));
     for (i = 0; i < config->disk_count && rc >= 0; i++)
-        rc = check_disk(ctx, check, spec, domid, &config->disks[i], is_frozen);
+        rc = check_disk(ctx, check, spec, domid, &config->disks[i],
+                        config->type == XENFORK__TYPE_HVM, is_frozen);
     return rc;
 }
 

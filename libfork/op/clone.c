@@ -53,6 +53,48 @@ static bool is_nic_held(const struct xenfork__job *job, uint32_t i,
            XENFORK_LINK_CONNECT;
 }
 
+/* One clone, while all are made. */
+struct xenfork__making {
+    struct xenfork__record *record;
+    struct xenfork__plan *plan; /* NULL: libxl's restore has made it */
+    bool is_covered;            /* see xenfork__cover() */
+};
+
+static int fork_memory(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__making *making = &job->makings[i];
+    xenfork_ctx *ctx = job->ctx;
+    uint32_t domid = making->record->domid;
+    int rc;
+
+    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_FORK, i)) < 0 ||
+        (rc = xenfork__xen_fork_memory(ctx, job->image->domid, domid)) < 0 ||
+        /* The fork has copied the image's limit, which holds a claim. */
+        (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0 ||
+        (rc = xenfork__reservation_clone(ctx, job->image->domid, domid,
+                                         &job->reservation)) < 0)
+        return rc;
+    return xenfork__cover(ctx, making->record, &job->reservation,
+                          &making->is_covered);
+}
+
+struct populating {
+    struct xenfork__job *job;
+    uint32_t clone;
+};
+
+/* Give an HVM clone its memory: QEMU looks into it as soon as it runs. */
+static int populate(void *opaque, uint32_t domid)
+{
+    struct populating *p = opaque;
+    int rc;
+
+    p->job->makings[p->clone].record->domid = domid;
+    rc = fork_memory(p->job, p->clone);
+    return rc < 0 ? rc
+                  : xenfork__job_enter(p->job, XENFORK_STAGE_CREATE, p->clone);
+}
+
 /* Have libxl restore a domain from the image's stream, which has no pages. */
 static int restore_clone(struct xenfork__job *job,
                          const struct xenfork__clone_config *config,
@@ -84,8 +126,12 @@ static int create_clone(struct xenfork__job *job, uint32_t i,
 {
     xenfork_ctx *ctx = job->ctx;
     cleanup_free struct xenfork__clone_disk *disks = NULL;
-    struct xenfork__clone_config config = {
-        .name = record->name, .uuid = record->uuid, .nics = job->ids[i].nics};
+    struct populating populating = {.job = job, .clone = i};
+    struct xenfork__clone_config config = {.name = record->name,
+                                           .uuid = record->uuid,
+                                           .nics = job->ids[i].nics,
+                                           .populate = populate,
+                                           .opaque = &populating};
     uint32_t n;
     int rc;
 
@@ -102,31 +148,6 @@ static int create_clone(struct xenfork__job *job, uint32_t i,
         return rc;
     return *plan_out ? xenfork__fast_create(job, *plan_out, record)
                      : restore_clone(job, &config, record);
-}
-
-/* One clone, while all are made. */
-struct xenfork__making {
-    struct xenfork__record *record;
-    struct xenfork__plan *plan; /* NULL: libxl's restore has made it */
-    bool is_covered;            /* see xenfork__cover() */
-};
-
-static int fork_memory(struct xenfork__job *job, uint32_t i,
-                       struct xenfork__making *making)
-{
-    xenfork_ctx *ctx = job->ctx;
-    uint32_t domid = making->record->domid;
-    int rc;
-
-    if ((rc = xenfork__job_enter(job, XENFORK_STAGE_FORK, i)) < 0 ||
-        (rc = xenfork__xen_fork_memory(ctx, job->image->domid, domid)) < 0 ||
-        /* The fork has copied the image's limit, which holds a claim. */
-        (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0 ||
-        (rc = xenfork__reservation_clone(ctx, job->image->domid, domid,
-                                         &job->reservation)) < 0)
-        return rc;
-    return xenfork__cover(ctx, making->record, &job->reservation,
-                          &making->is_covered);
 }
 
 /*
@@ -200,7 +221,9 @@ static int make_clone(struct xenfork__job *job, uint32_t i)
 
     if ((rc = new_clone_record(job, i, &making->record)) < 0 ||
         (rc = create_clone(job, i, making->record, &making->plan)) < 0 ||
-        (rc = fork_memory(job, i, making)) < 0 || !making->plan)
+        (job->config->type != XENFORK__TYPE_HVM &&
+         (rc = fork_memory(job, i)) < 0) ||
+        !making->plan)
         return rc;
     return xenfork__fast_finish(job, making->plan, making->record);
 }

@@ -198,21 +198,27 @@ uint64_t xenfork__pages_due(const struct xenfork__pages *pages)
     return count(pages->due, pages->end);
 }
 
-int xenfork__pages_special(xenfork_ctx *ctx, const struct xenfork__pages *pages,
-                           uint64_t **gfns_out, uint32_t *count_out)
+static bool is_special(const struct xenfork__pages *pages, uint64_t gfn,
+                       uint64_t first, uint64_t high)
 {
-    uint64_t end = pages->end < XENFORK__SPECIAL_END ? pages->end
-                                                     : XENFORK__SPECIAL_END;
+    return has_bit(pages->known, gfn) &&
+           (gfn >= high || (gfn >= first && gfn < XENFORK__SPECIAL_END));
+}
+
+int xenfork__pages_special(xenfork_ctx *ctx, const struct xenfork__pages *pages,
+                           uint64_t first, uint64_t high, uint64_t **gfns_out,
+                           uint32_t *count_out)
+{
     uint64_t gfn, *gfns = NULL;
     uint32_t n = 0;
 
-    for (gfn = XENFORK__SPECIAL_FIRST; gfn < end; gfn++)
-        n += has_bit(pages->known, gfn);
+    for (gfn = first; gfn < pages->end; gfn++)
+        n += is_special(pages, gfn, first, high);
     gfns = calloc(n + 1, sizeof(*gfns));
     if (!gfns)
         return xenfork__nomem(ctx);
-    for (n = 0, gfn = XENFORK__SPECIAL_FIRST; gfn < end; gfn++)
-        if (has_bit(pages->known, gfn))
+    for (n = 0, gfn = first; gfn < pages->end; gfn++)
+        if (is_special(pages, gfn, first, high))
             gfns[n++] = gfn;
     *gfns_out = gfns;
     *count_out = n;

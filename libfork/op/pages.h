@@ -42,9 +42,13 @@ int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
 void xenfork__pages_written(struct xenfork__pages *pages,
                             const uint64_t *written);
 uint64_t xenfork__pages_due(const struct xenfork__pages *pages);
-/* List the special pages; caller frees. */
+/*
+ * List the special pages: from @first to 4 GiB, and from @high on; caller
+ * frees.
+ */
 int xenfork__pages_special(xenfork_ctx *ctx, const struct xenfork__pages *pages,
-                           uint64_t **gfns_out, uint32_t *count_out);
+                           uint64_t first, uint64_t high, uint64_t **gfns_out,
+                           uint32_t *count_out);
 /*
  * Share what is due; what cannot be shared now stays due.  A source that runs
  * is paused for each batch, a millisecond or less: for each page of a running

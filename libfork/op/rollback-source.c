@@ -66,7 +66,9 @@ static int undo_stop(xenfork_ctx *ctx, struct xenfork__journal *journal,
     /* One that has powered off or crashed before stays as it is. */
     if ((!info.is_shutdown ||
          info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND) &&
-        (rc = xenfork__xen_go_on(ctx, domid)) < 0)
+        ((xenfork__journal_flag(journal, "source.was_paused") &&
+          !info.is_paused && (rc = xenfork__xen_pause(ctx, domid)) < 0) ||
+         (rc = xenfork__xen_go_on(ctx, domid)) < 0))
         return rc;
     return xenfork__keyfile_set_u64(ctx, journal->keyfile,
                                     XENFORK__UNDO_STOPPED, false);

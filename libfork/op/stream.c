@@ -9,6 +9,9 @@
 #define LIBXL_VERSION       2U
 #define LIBXL_END           0U
 #define LIBXL_LIBXC_CONTEXT 1U
+#define LIBXL_EMU_XENSTORE  2U
+#define LIBXL_EMU_CONTEXT   3U
+#define QEMU_UPSTREAM       2U
 
 /* libxc-migration-stream.pandoc */
 #define XC_MARKER           0xffffffffffffffffULL
@@ -110,6 +113,18 @@ static void put_static_data(FILE *f, const struct xenfork__capture *capture)
     put_record(f, XC_STATIC_DATA_END, NULL, 0);
 }
 
+/* Put a record about QEMU, the first emulator of the domain. */
+static void put_emulator(FILE *f, uint32_t type, const void *data, size_t bytes)
+{
+    if (!bytes)
+        return;
+    put_record_header(f, type, 8 + bytes);
+    put32(f, QEMU_UPSTREAM);
+    put32(f, 0);
+    put(f, data, bytes);
+    put_padding(f, 8 + bytes);
+}
+
 static void put_pages(FILE *f, const struct xenfork__capture *capture)
 {
     size_t bytes = 8 + (size_t)capture->page_count * (8 + XENFORK__PAGE_SIZE);
@@ -169,6 +184,10 @@ int xenfork__stream_build(xenfork_ctx *ctx,
     put_record(f, XC_HVM_CONTEXT, capture->context, capture->context_bytes);
     put_params(f, capture);
     put_record(f, XC_END, NULL, 0);
+    put_emulator(f, LIBXL_EMU_XENSTORE, capture->emulator_nodes,
+                 capture->emulator_nodes_bytes);
+    put_emulator(f, LIBXL_EMU_CONTEXT, capture->emulator,
+                 capture->emulator_bytes);
     put_record(f, LIBXL_END, NULL, 0);
     is_short = ferror(f);
     if (fclose(f) || is_short) {

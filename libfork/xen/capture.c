@@ -42,6 +42,8 @@ void xenfork__capture_free(struct xenfork__capture *capture)
     free(capture->params);
     free(capture->page_gfns);
     free(capture->pages);
+    free(capture->emulator);
+    free(capture->emulator_nodes);
     free(capture);
 }
 
@@ -158,6 +160,8 @@ int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
         (rc = capture_context(ctx, domid, c)) < 0 ||
         (rc = capture_params(ctx, domid, c)) < 0 ||
         (rc = capture_tsc(ctx, domid, c)) < 0 ||
+        (xenfork__xen_has_emulator(ctx, domid) &&
+         (rc = xenfork__xen_emulator_capture(ctx, domid, c)) < 0) ||
         (rc = capture_pages(ctx, domid, gfns, count, c)) < 0) {
         xenfork__capture_free(c);
         return rc;

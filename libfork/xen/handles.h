@@ -151,6 +151,19 @@ void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
                            const char *backend);
 /* Whether a domain has a sharing ring: xen/enomem.c. */
 #define XENFORK__RING_NOTE "/libxl/%u/xenfork-ring"
+struct xenfork__capture;
+/* Tell whether a domain has a device model: it is HVM, and not PVH. */
+bool xenfork__xen_has_emulator(xenfork_ctx *ctx, uint32_t domid);
+/* QEMU's state, saved by libxl as it suspended the domain: xen/emulator.c */
+int xenfork__xen_emulator_capture(xenfork_ctx *ctx, uint32_t domid,
+                                  struct xenfork__capture *c);
+/* Remove the file that it was saved to. */
+void xenfork__xen_emulator_forget(uint32_t domid);
+/* Tell whether a QEMU that was started to wait has loaded its state. */
+int xenfork__xen_emulator_is_loaded(xenfork_ctx *ctx, uint32_t domid,
+                                    bool *is_out);
+/* Let it run, which libxl waits for. */
+int xenfork__xen_emulator_run(xenfork_ctx *ctx, uint32_t domid);
 
 struct xenfork__config;
 /*

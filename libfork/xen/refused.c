@@ -61,6 +61,11 @@ static bool add_removable(struct xenfork__config *to, int code,
     return add(to, code, remedy, "", "%s %s", what, id);
 }
 
+static bool is_set(libxl_defbool value)
+{
+    return !libxl_defbool_is_default(value) && libxl_defbool_val(value);
+}
+
 /*
  * A domain that has had a PCI device has an IOMMU context as long as it lives,
  * and Xen shares no memory then: it is not enough to detach the device.
@@ -204,9 +209,67 @@ static bool list_roles(struct xenfork__config *to,
         c->passthrough != LIBXL_PASSTHROUGH_DISABLED &&
         !ANEW(DEVICE, "passthrough=", "IOMMU context"))
         return false;
-    return libxl_defbool_is_default(c->driver_domain) ||
-           !libxl_defbool_val(c->driver_domain) ||
+    return !is_set(c->driver_domain) ||
            ANEW(DEVICE, "driver_domain=", "backend for other domains");
+}
+
+/* Tell whether a serial port is new in each clone: a file or socket is not. */
+static bool is_private_serial(const char *serial)
+{
+    return !serial || !strcmp(serial, "pty") || !strcmp(serial, "none") ||
+           !strcmp(serial, "null");
+}
+
+static bool list_serials(struct xenfork__config *to,
+                         const libxl_domain_build_info *b)
+{
+    char *const *ports = b->u.hvm.serial_list;
+
+    if (!is_private_serial(b->u.hvm.serial) &&
+        !ANEW(HVM, "serial=", "serial port %s", b->u.hvm.serial))
+        return false;
+    for (; ports && *ports; ports++)
+        if (!is_private_serial(*ports) &&
+            !ANEW(HVM, "serial=", "serial port %s", *ports))
+            return false;
+    return true;
+}
+
+/* List what of a device model cannot be forked, or has never been tried. */
+static bool list_emulated(struct xenfork__config *to,
+                          const libxl_domain_config *from)
+{
+    const libxl_domain_build_info *b = &from->b_info;
+    const struct {
+        bool is_there;
+        const char *what, *setting;
+    } kinds[] = {
+        {b->device_model_version ==
+             LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN_TRADITIONAL,
+         "device model of QEMU's old version", "device_model_version="},
+        {is_set(b->device_model_stubdomain), "device model in a stub domain",
+         "device_model_stubdomain_override="},
+        {is_set(b->nested_hvm) || is_set(b->u.hvm.nested_hvm),
+         "nested virtualisation", "nestedhvm="},
+        {is_set(b->u.hvm.spice.enable), "SPICE display", "spice="},
+        {b->u.hvm.usbdevice || b->u.hvm.usbdevice_list, "emulated USB device",
+         "usbdevice="},
+        {b->u.hvm.bios == LIBXL_BIOS_TYPE_OVMF, "UEFI firmware", "bios="},
+        {b->u.hvm.vga.kind == LIBXL_VGA_INTERFACE_TYPE_QXL, "QXL display",
+         "vga="},
+        {b->max_vcpus > 1, "several vCPUs", "vcpus="},
+        {b->extra || b->extra_hvm, "arguments for the device model",
+         "device_model_args="},
+    };
+    size_t i;
+
+    if (from->c_info.type != LIBXL_DOMAIN_TYPE_HVM)
+        return true;
+    for (i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].is_there &&
+            !ANEW(HVM, kinds[i].setting, "%s", kinds[i].what))
+            return false;
+    return list_serials(to, b);
 }
 
 bool xenfork__xl_refused(struct xenfork__config *to,
@@ -214,5 +277,6 @@ bool xenfork__xl_refused(struct xenfork__config *to,
 {
     return list_pci(to, from) && list_usb(to, from) && list_passed(to, from) &&
            list_detachable(to, from) && list_kinds(to, from) &&
-           list_virtio_disks(to, from) && list_roles(to, from);
+           list_virtio_disks(to, from) && list_roles(to, from) &&
+           list_emulated(to, from);
 }

@@ -2,6 +2,8 @@
 /* Clones: domains that libxl restores from a stream without pages. */
 #include "xen/hotplug.h"
 
+#include "host/host.h"
+
 #include <string.h>
 
 static bool apply_nic(libxl_device_nic *nic, const struct xenfork__nic *by)
@@ -77,6 +79,9 @@ int xenfork__xl_clone(xenfork_ctx *ctx, libxl_domain_config *config,
     memcpy(libxl_uuid_bytearray(&config->c_info.uuid), clone->uuid, 16);
     config->c_info.domid = (libxl_domid)INVALID_DOMID; /* any that is free */
     ok = ok && renew_genid(ctx->xen->xl, config);
+    /* Its display has the next port that is free. */
+    if (config->c_info.type == LIBXL_DOMAIN_TYPE_HVM)
+        libxl_defbool_set(&config->b_info.u.hvm.vnc.findunused, true);
     for (i = 0; ok && i < config->num_nics; i++)
         ok = apply_nic(&config->nics[i], &clone->nics[i]);
     return ok && apply_disks(config, clone->disks) ? 0 : xenfork__nomem(ctx);
@@ -106,6 +111,62 @@ static bool is_removed(xenfork_ctx *ctx, uint32_t domid, const uint8_t *uuid)
 }
 
 /*
+ * Have QEMU wait after it has loaded its state (-S): by then libxl works with
+ * our configuration, and its record is a copy without.
+ */
+static bool have_wait(libxl_domain_config *config)
+{
+    char **extra = config->b_info.extra, **more;
+    size_t n = 0;
+
+    while (extra && extra[n])
+        n++;
+    more = reallocarray(extra, n + 2, sizeof(*more));
+    if (!more)
+        return false;
+    config->b_info.extra = more;
+    more[n] = strdup("-S");
+    more[n + 1] = NULL;
+    return more[n];
+}
+
+/*
+ * Populate an HVM clone when its QEMU has loaded, then let QEMU run: libxl
+ * waits for that.
+ */
+static int serve_emulator(xenfork_ctx *ctx, struct xenfork__op *op,
+                          const struct xenfork__clone_config *clone)
+{
+    uint32_t domid = (uint32_t)INVALID_DOMID;
+    bool is_loaded = false;
+    int rc = 0;
+
+    while (!op->is_done && rc == 0 && !is_loaded) {
+        xenfork__op_turn(ctx);
+        if (domid == (uint32_t)INVALID_DOMID) {
+            rc = xenfork__xen_by_uuid(ctx, clone->uuid, &domid);
+            rc = rc == XENFORK_E_NOTFOUND ? 0 : rc;
+        } else {
+            rc = xenfork__xen_emulator_is_loaded(ctx, domid, &is_loaded);
+        }
+    }
+    if (rc == 0 && is_loaded &&
+        (rc = clone->populate(clone->opaque, domid)) == 0)
+        rc = xenfork__xen_emulator_run(ctx, domid);
+    xenfork__sys_qemu_close(ctx);
+    if (rc < 0 && !op->is_done)
+        libxl_ao_abort(ctx->xen->xl, &op->how);
+    return rc;
+}
+
+/* Make the error of before the one that counts. */
+static int not_served(struct xenfork__kept *kept)
+{
+    xenfork__put_back(kept);
+    return kept->error.code;
+}
+
+/*
  * The domain comes out paused: Xen creates it so, and only the caller of
  * libxl ever unpauses.  xl holds a lock of its own, /var/lock/xl, around a
  * creation; it guards the moment between ballooning memory free and using it.
@@ -118,7 +179,9 @@ static int libxl_restore(xenfork_ctx *ctx, libxl_domain_config *config,
     libxl_domain_restore_params params;
     uint32_t domid = (uint32_t)INVALID_DOMID;
     struct xenfork__op op;
-    int r, rc = 0;
+    bool is_hvm = config->c_info.type == LIBXL_DOMAIN_TYPE_HVM;
+    struct xenfork__kept kept;
+    int r, rc = 0, served = 0;
 
     libxl_domain_restore_params_init(&params);
     params.stream_version = 2;
@@ -128,12 +191,20 @@ static int libxl_restore(xenfork_ctx *ctx, libxl_domain_config *config,
                                     &params, &op.how, NULL);
     if (!r)
         xenfork__hotplug_use(ctx, config, clone->nics);
+    if (!r && is_hvm)
+        served = have_wait(config) ? serve_emulator(ctx, &op, clone)
+                                   : xenfork__nomem(ctx);
+    kept = xenfork__keep(ctx);
     r = xenfork__op_wait(ctx, &op, r);
     libxl_domain_restore_params_dispose(&params);
     if (r && !is_removed(ctx, domid, clone->uuid))
         rc = xenfork__fail(ctx, XENFORK_E_RESIDUE, 0,
                            "domain %u is left of the clone %s", domid,
                            config->c_info.name);
+    else if (served < 0 && (r || is_removed(ctx, domid, clone->uuid)))
+        rc = not_served(&kept);
+    else if (served < 0)
+        rc = XENFORK_E_RESIDUE;
     else if (r)
         rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
                            "cannot create the clone %s (libxl: %d)",

@@ -178,16 +178,71 @@ static int wait_stopped(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
                          timeout_ms);
 }
 
+/*
+ * libxl does not ask a guest that uses no callback of Xen's: it stops it as we
+ * do, then QEMU, and saves QEMU's state (domain_suspend_callback_common()).
+ */
+static int stop_with_emulator(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
+                              uint32_t timeout_ms)
+{
+    struct xenfork__op op;
+    bool is_late = false;
+    int r;
+
+    xenfork__op_init(&op);
+    r = libxl_domain_suspend_only(ctx->xen->xl, domid, &op.how);
+    while (!r && !op.is_done && !is_late) {
+        xenfork__op_turn(ctx);
+        is_late = xenfork__now_ns() >= end_ns ||
+                  xenfork__xen_has_ended(ctx, domid);
+    }
+    if (!r && !op.is_done)
+        libxl_ao_abort(ctx->xen->xl, &op.how);
+    r = xenfork__op_wait(ctx, &op, r);
+    if (r && !is_late)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "cannot stop domain %u (libxl: %d)", domid, r);
+    return wait_stopped(ctx, domid, end_ns, timeout_ms);
+}
+
+/*
+ * Let a paused vCPU complete the instruction that it is in, which has asked the
+ * device model for something: Xen stops it right after.  Its user's pause has
+ * caught it in the middle, and no copy could be made of that.
+ */
+static int complete_instruction(xenfork_ctx *ctx, uint32_t domid,
+                                uint64_t end_ns, uint32_t timeout_ms)
+{
+    xc_interface *xch = ctx->xen->xch;
+    struct xenfork__dominfo info;
+    int rc = xenfork__xen_info(ctx, domid, &info);
+
+    if (rc < 0 || !info.is_paused || info.is_shutdown)
+        return rc;
+    if (xc_domain_unpause(xch, domid))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot unpause domain %u", domid);
+    rc = wait_stopped(ctx, domid, end_ns, timeout_ms);
+    if (xc_domain_pause(xch, domid) && rc == 0)
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot pause domain %u", domid);
+    return rc;
+}
+
 int xenfork__xen_stop(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {
     uint64_t end_ns = xenfork__now_ns() + timeout_ms * 1000000ULL;
+    int rc;
 
     LOG_DEBUG(ctx, "stopping domain %u", domid);
     if (xc_domain_shutdown(ctx->xen->xch, (int)domid,
                            XENFORK__SHUTDOWN_SUSPEND))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno, "cannot stop domain %u",
                              domid);
-    return wait_stopped(ctx, domid, end_ns, timeout_ms);
+    if ((rc = complete_instruction(ctx, domid, end_ns, timeout_ms)) < 0 ||
+        !xenfork__xen_has_emulator(ctx, domid))
+        return rc < 0 ? rc : wait_stopped(ctx, domid, end_ns, timeout_ms);
+    return stop_with_emulator(ctx, domid, end_ns, timeout_ms);
 }
 
 int xenfork__xen_go_on(xenfork_ctx *ctx, uint32_t domid)
@@ -199,6 +254,7 @@ int xenfork__xen_go_on(xenfork_ctx *ctx, uint32_t domid)
     xenfork__op_init(&op);
     r = libxl_domain_resume(ctx->xen->xl, domid, 0, &op.how);
     r = xenfork__op_wait(ctx, &op, r);
+    xenfork__xen_emulator_forget(domid);
     if (r)
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,
                              "cannot let domain %u go on (libxl: %d)", domid,

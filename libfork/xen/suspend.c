@@ -191,6 +191,7 @@ int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid)
     xenfork__op_init(&op);
     r = libxl_domain_resume(ctx->xen->xl, domid, 1, &op.how);
     r = xenfork__op_wait(ctx, &op, r);
+    xenfork__xen_emulator_forget(domid);
     if (r)
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,
                              "cannot resume domain %u (libxl: %d)", domid, r);

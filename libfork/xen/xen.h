@@ -260,6 +260,11 @@ struct xenfork__capture {
     uint32_t page_count; /* special pages, gfn ascending */
     uint64_t *page_gfns;
     uint8_t *pages; /* page_count * 4096 bytes */
+
+    uint8_t *emulator; /* the state of an HVM domain's QEMU; NULL: none */
+    size_t emulator_bytes;
+    char *emulator_nodes; /* "KEY\0VALUE\0…" for the stream */
+    size_t emulator_nodes_bytes;
 };
 
 /*
@@ -291,6 +296,14 @@ int xenfork__xen_pool_limit(xenfork_ctx *ctx, uint32_t domid, uint64_t bytes);
  */
 int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib);
 
+/* The device model of HVM domains: xen/emulator.c */
+/*
+ * Tell where a domain's RAM ends, below 4 GiB and above: what lies behind is
+ * QEMU's, which maps it before the clone's memory is forked.
+ */
+int xenfork__xen_ram_ends(xenfork_ctx *ctx, uint32_t domid,
+                          uint64_t *low_end_out, uint64_t *high_end_out);
+
 /* Memory, and what is written to it: xen/memory.h */
 
 /* Clones: xen/restore.c */
@@ -304,6 +317,12 @@ struct xenfork__clone_config {
     const char *name;
     const uint8_t *uuid;
     const struct xenfork__nic *nics;         /* as many as the source has */
+    /*
+     * Give the domain its memory: called for an HVM domain alone, before its
+     * QEMU runs.
+     */
+    int (*populate)(void *opaque, uint32_t domid);
+    void *opaque;
     const struct xenfork__clone_disk *disks; /* likewise */
 };
 

@@ -35,9 +35,12 @@ created pv pv
 refused "PV domain" PV "PV guest" 'type="pvh"' pv k
 xl destroy pv
 
-if paused hvm hvm 'vga = "none"' 'vnc = 0' 'serial = "none"'; then
+if paused hvm hvm 'vga = "none"' 'vnc = 0' 'usb = 1' 'usbdevice = "tablet"' 'serial = "file:/tmp/serial"' \
+    'device_model_args = [ "-action", "reboot=reset" ]'; then
     remember hvm
-    refused "HVM domain" HVM "HVM guest" 'type="pvh"' hvm k
+    refused "what of HVM domains cannot be forked" HVM \
+        "emulated USB device; .*arguments for the device model; .*serial port file:/tmp/serial" \
+        "remove usbdevice= .*remove device_model_args= .*remove serial= " hvm k
     xl destroy hvm
 else
     ok "HVM domain # SKIP no device model for HVM domains here"

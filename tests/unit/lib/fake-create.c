@@ -71,6 +71,11 @@ int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
         c->page_gfns[i] = gfns[i];
         memcpy(c->pages + i * XENFORK__PAGE_SIZE, &content, sizeof(content));
     }
+    if (d->type == XENFORK__TYPE_HVM) {
+        c->emulator = bytes_of(c->emulator_bytes = 77, 4);
+        c->emulator_nodes = strdup("physmap/f0000000/size");
+        c->emulator_nodes_bytes = 22;
+    }
     *capture_out = c;
     return fake_leave(0);
 }
@@ -194,6 +199,7 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
 {
     struct fake_domain *d;
     const char *why;
+    int rc;
 
     FAKE_ENTER(ctx);
     if (fake_domain_named(clone->name))
@@ -217,6 +223,13 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
             ctx, XENFORK_E_XEN, 0, "cannot restore %s: %s", clone->name, why));
     }
     fake_copy_devices(d, source, clone);
+    if (d->type == XENFORK__TYPE_HVM &&
+        (rc = clone->populate(clone->opaque, d->domid)) < 0) {
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
+
+        xenfork__xen_destroy(ctx, d->domid);
+        return fake_leave(rc);
+    }
     if (fake->crash_at == fake->calls)
         d->name[0] = '\0'; /* killed in the middle: half-made */
     *json_out = fake_to_json(d);

@@ -67,6 +67,25 @@ static const uint8_t *record(struct cursor *c, uint32_t *type_out,
     return body;
 }
 
+/* A record of libxl's part about QEMU upstream, which is emulator 0. */
+static void emulator(struct cursor *c, uint32_t type, const uint8_t **body_out,
+                     size_t *bytes_out)
+{
+    uint32_t found;
+    const uint8_t *body;
+    size_t bytes;
+
+    if (c->left < 8 || le(c->at, 4) != type)
+        return;
+    body = record(c, &found, &bytes);
+    if (!body)
+        return;
+    if ((bytes <= 8 || memcmp(body, "\2\0\0\0\0\0\0\0", 8)) && !c->why)
+        c->why = "no header of an emulator";
+    *body_out = body + 8;
+    *bytes_out = bytes - 8;
+}
+
 static void headers(struct cursor *c, struct stream *s)
 {
     const uint8_t *p;
@@ -201,6 +220,8 @@ struct stream *stream_parse(const uint8_t *data, size_t bytes,
         check_sizes(&c, s);
     if (!c.why)
         check_order(&c, s);
+    emulator(&c, 2, &s->nodes, &s->nodes_bytes);
+    emulator(&c, 3, &s->emulator, &s->emulator_bytes);
     expect(&c, "\0\0\0\0\0\0\0\0", 8, "no END of libxl's part");
     if (!c.why && c.left)
         c.why = "bytes after the END";

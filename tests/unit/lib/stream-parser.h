@@ -23,6 +23,8 @@ struct stream {
     uint32_t page_count;
     uint64_t *gfns;
     const uint8_t *pages;
+    const uint8_t *nodes, *emulator; /* of libxl's part; NULL: none */
+    size_t nodes_bytes, emulator_bytes;
 };
 
 /* NULL: malformed, *why_out says where; else *why_out is NULL. */

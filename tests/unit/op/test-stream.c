@@ -243,6 +243,33 @@ static void test_parser_refuses(void **state)
     free(data);
 }
 
+/* QEMU's state comes after libxc's part, each record with its header. */
+static void test_emulator(void **state)
+{
+    static uint8_t pages[2 * 4096];
+    struct xenfork__capture hvm = small;
+    struct stream *parsed;
+    const char *why;
+    uint8_t *stream;
+    size_t bytes;
+
+    hvm.pages = pages;
+    hvm.emulator = (uint8_t *)(char[]){"QEVM-11-byt"};
+    hvm.emulator_bytes = 11;
+    hvm.emulator_nodes = (char[]){"physmap/f0/size\0001000"};
+    hvm.emulator_nodes_bytes = 21;
+    assert_int_equal(xenfork__stream_build(*state, &hvm, &stream, &bytes), 0);
+    parsed = stream_parse(stream, bytes, &why);
+    assert_null(why);
+    assert_non_null(parsed);
+    assert_int_equal(parsed->emulator_bytes, 11);
+    assert_memory_equal(parsed->emulator, hvm.emulator, 11);
+    assert_int_equal(parsed->nodes_bytes, 21);
+    assert_memory_equal(parsed->nodes, hvm.emulator_nodes, 21);
+    stream_free(parsed);
+    free(stream);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +277,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_parsed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_padding, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parser_refuses, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_emulator, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

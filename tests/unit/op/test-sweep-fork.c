@@ -47,6 +47,12 @@ static void prepare_busy(void)
     fake_add_guest("src");
 }
 
+static void prepare_hvm(void)
+{
+    prepare_plain();
+    fake_domain_named("src")->type = XENFORK__TYPE_HVM;
+}
+
 static void prepare_thin(void)
 {
     fake_make_thin(fake_add_guest("src"));
@@ -204,6 +210,7 @@ static const struct sweep sweeps[] = {
     {"fast", SWEEP_UNDOES, prepare_fast, fork_three, is_three, 0},
     {"fast, thin", SWEEP_UNDOES, prepare_fast_thin, fork_one, is_two, 0},
     {"plain", SWEEP_UNDOES, prepare_plain, fork_one, is_one, 0},
+    {"hvm", SWEEP_UNDOES, prepare_hvm, fork_three, is_three, 0},
     {"plain, paused", SWEEP_UNDOES, prepare_plain_paused, fork_one, is_one, 0},
     {"busy", SWEEP_UNDOES, prepare_busy, fork_one, is_one, 0},
     {"heard", SWEEP_UNDOES, prepare_heard, fork_heard, is_two, 0},
