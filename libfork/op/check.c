@@ -135,20 +135,6 @@ static int check_type(xenfork_ctx *ctx, xenfork_check *check,
     return 0;
 }
 
-/* Refuse an HVM guest with PV drivers: nobody has forked one and looked. */
-static int check_hvm(xenfork_ctx *ctx, xenfork_check *check, uint32_t domid)
-{
-    cleanup_free char *use = NULL;
-    int rc = xenfork__xen_pv_use(ctx, domid, &use);
-
-    if (rc < 0 || !use)
-        return rc;
-    return refuse(ctx, check, XENFORK_E_HVM,
-                  "it is an HVM guest with Xen's PV drivers; forking those is "
-                  "not supported yet",
-                  "run it as type=\"pvh\"");
-}
-
 static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
                        const xenfork_spec *spec,
                        const struct xenfork__dominfo *info,
@@ -161,9 +147,6 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
     rc = note_outcome(ctx, check, xenfork__xen_can_share(ctx, info->domid));
     if (rc < 0 || config->type == XENFORK__TYPE_PV || info->is_shutdown ||
         info->is_dying)
-        return rc;
-    if (config->type == XENFORK__TYPE_HVM &&
-        (rc = check_hvm(ctx, check, info->domid)) < 0)
         return rc;
     return note_outcome(
         ctx, check, xenfork__quiesce_choose(ctx, info->domid, how, &is_stop));

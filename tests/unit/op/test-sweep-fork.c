@@ -49,6 +49,11 @@ static void prepare_busy(void)
 
 static void prepare_hvm(void)
 {
+    fake_domain(fake_add_guest("src"))->type = XENFORK__TYPE_HVM;
+}
+
+static void prepare_hvm_plain(void)
+{
     prepare_plain();
     fake_domain_named("src")->type = XENFORK__TYPE_HVM;
 }
@@ -214,6 +219,7 @@ static const struct sweep sweeps[] = {
     {"plain, paused", SWEEP_UNDOES, prepare_plain_paused, fork_one, is_one, 0},
     {"busy", SWEEP_UNDOES, prepare_busy, fork_one, is_one, 0},
     {"heard", SWEEP_UNDOES, prepare_heard, fork_heard, is_two, 0},
+    {"hvm, plain", SWEEP_UNDOES, prepare_hvm_plain, fork_one, is_one, 0},
 };
 
 int main(void)
@@ -235,7 +241,9 @@ int main(void)
         SWEEP(14, residues), SWEEP(14, crashes), SWEEP(15, failures),
         SWEEP(15, residues), SWEEP(15, crashes), SWEEP(16, failures),
         SWEEP(16, residues), SWEEP(16, crashes), SWEEP(17, failures),
-        SWEEP(17, residues), SWEEP(17, crashes),
+        SWEEP(17, residues), SWEEP(17, crashes), SWEEP(18, failures),
+        SWEEP(18, residues), SWEEP(18, crashes),  SWEEP(19, failures),
+        SWEEP(19, residues), SWEEP(19, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
