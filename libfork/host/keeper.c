@@ -66,7 +66,7 @@ static int spawn_keeper(struct keeper *keeper, char *const argv[])
 {
     const int fds[] = {keeper->word[0], keeper->ready[1]};
 
-    return xenfork__spawn((const char *const *)argv, environ, fds,
+    return xenfork__spawn(KEEPER, (const char *const *)argv, environ, fds,
                           ARRAY_SIZE(fds), &keeper->pid);
 }
 

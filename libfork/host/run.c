@@ -100,8 +100,9 @@ static int set_apart(posix_spawnattr_t *attr)
     return e;
 }
 
-int xenfork__spawn(const char *const argv[], char *const env[], const int fds[],
-                   size_t count, pid_t *pid_out)
+int xenfork__spawn(const char *program, const char *const argv[],
+                   char *const env[], const int fds[], size_t count,
+                   pid_t *pid_out)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
@@ -121,7 +122,7 @@ int xenfork__spawn(const char *const argv[], char *const env[], const int fds[],
     if (!e)
         e = set_apart(&attr);
     if (!e)
-        e = posix_spawnp(pid_out, argv[0], &actions, &attr,
+        e = posix_spawnp(pid_out, program, &actions, &attr,
                          (char *const *)(uintptr_t)argv, env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
@@ -156,7 +157,8 @@ static int spawn_program(struct run *run)
     const int fds[] = {run->null, run->out, run->err, run->guard};
     cleanup_free char **env = make_environment();
 
-    return env ? xenfork__spawn(run->argv, env, fds, ARRAY_SIZE(fds), &run->pid)
+    return env ? xenfork__spawn(run->argv[0], run->argv, env, fds,
+                                ARRAY_SIZE(fds), &run->pid)
                : ENOMEM;
 }
 

@@ -9,12 +9,13 @@
 #include <sys/types.h>
 
 /*
- * Start a program, apart from our group and signals; argv[0] is looked for in
+ * Start a program, apart from our group and signals; @program is looked for in
  * PATH.  @fds: its descriptors from 0 on; -1: it has ours, if any.  Returns an
  * errno, or 0.
  */
-int xenfork__spawn(const char *const argv[], char *const env[], const int fds[],
-                   size_t count, pid_t *pid_out);
+int xenfork__spawn(const char *program, const char *const argv[],
+                   char *const env[], const int fds[], size_t count,
+                   pid_t *pid_out);
 
 /*
  * Run a program; argv[0] is looked for in PATH.  output_out: what it wrote to
