@@ -15,15 +15,16 @@
  * the name that they have today, their UUID, or their domid in decimal.
  *
  * Objects.  What a constructor (xenfork_open(), xenfork_*_new(),
- * xenfork_*_open(), xenfork_fork()) returns belongs to the caller, who frees
- * it. Everything else belongs to its parent and lives as long as it: a const
- * pointer that a getter returns, be it an object or a string, is valid until
- * the object that was asked, and what that is a part of, is freed.  Getters are
- * nouns and cannot fail.  Asked for an index that there is not, they return
- * NULL; every getter accepts NULL for the object, and then returns NULL, 0, or
- * XENFORK_DOMID_NONE.  So a chain of getters needs one check, at its end.  Any
- * other function answers NULL, where it needs an object, a name or a place for
- * its output, with INVAL; the context itself must be there.
+ * xenfork_*_open(), xenfork_fork(), xenfork_clone_reset()) returns belongs to
+ * the caller, who frees it. Everything else belongs to its parent and lives as
+ * long as it: a const pointer that a getter returns, be it an object or a
+ * string, is valid until the object that was asked, and what that is a part of,
+ * is freed.  Getters are nouns and cannot fail.  Asked for an index that there
+ * is not, they return NULL; every getter accepts NULL for the object, and then
+ * returns NULL, 0, or XENFORK_DOMID_NONE.  So a chain of getters needs one
+ * check, at its end.  Any other function answers NULL, where it needs an
+ * object, a name or a place for its output, with INVAL; the context itself must
+ * be there.
  *
  * A context may be used by one thread at a time, except for xenfork_cancel();
  * lists, checks and results are read only, and need no context but to be made.
@@ -835,6 +836,38 @@ int xenfork_clone_forget(xenfork_ctx *ctx, const char *name);
  */
 int xenfork_clone_start(xenfork_ctx *ctx, const char *name, uint32_t flags,
                         uint32_t *domid_out);
+
+#define XENFORK_RESET_PAUSED (1U << 0) /* do not let it run */
+
+/**
+ * Put a clone back to where it was forked: memory, vCPUs and disks as they were
+ * then, whatever it has done since.  It is made of its image again.
+ *
+ * @name        of the clone, which may run, or have ended.
+ * @flags       XENFORK_RESET_*, or 0.
+ * @result_out  of one clone, as of xenfork_fork(); xenfork_wait_ready() waits
+ *              for it.  Untouched on failure.
+ * Return:      0, or a negative XENFORK_E_*.
+ * Errors:      INVAL unknown flags; NOTFOUND no such clone, or its image is
+ *              gone; NOTOURS not a clone; NAMETAKEN; UUIDTAKEN; BUSY; INUSE it
+ *              is being saved or migrated, or was; it is stopped and somebody
+ *              writes to a disk of it; it is frozen, or was forked itself; DISK
+ *              it is detached, or its disks cannot be made; HOSTMEM; CANCELLED;
+ *              STATE its image is broken; RESIDUE.
+ * Ownership:   the caller frees the result, with xenfork_result_free().
+ * Effects:     all that it wrote to memory and disks is lost; devices that it
+ *              was given since are gone.  Name, UUID, MACs, bridges,
+ *              parameters and priority are kept.  The domain is another, the
+ *              generation new: a link is as at the fork, but a NIC that its
+ *              user holds stays held.  On failure, or killed: it is as before;
+ *              or, once its domain is destroyed, stopped, with its disks as
+ *              they were; or it is reset.
+ * Blocking:    yes: some hundred milliseconds.
+ * Source:      libxl_domain_destroy; then as xenfork_fork(), Xen 4.17.
+ * Since:       0.1
+ */
+int xenfork_clone_reset(xenfork_ctx *ctx, const char *name, uint32_t flags,
+                        xenfork_result **result_out);
 
 /**
  * Destroy an image that no clone depends on.

@@ -22,6 +22,7 @@ extern const struct cmd cmd_fork_thaw;
 extern const struct cmd cmd_fork_detach;
 extern const struct cmd cmd_fork_memory;
 extern const struct cmd cmd_fork_net;
+extern const struct cmd cmd_fork_reset;
 extern const struct cmd cmd_fork_start;
 extern const struct cmd cmd_fork_destroy;
 extern const struct cmd cmd_fork_forget;

@@ -12,9 +12,9 @@
 #include "cmd.h"
 #include "daemon/conf.h"
 #include "exitcodes.h"
+#include "wait.h"
 
 #define TIMEOUT_MAX 3600
-#define WAIT_S      60 /* --wait without a number */
 #define PACE_MAX    95
 #define ANYWAY      ",anyway"
 
@@ -171,9 +171,7 @@ static bool parse_guest_value(int opt, struct fork_options *options)
         options->params_file = optarg;
         return true;
     case OPT_WAIT:
-        options->wait_s = WAIT_S;
-        return !optarg ||
-               parse_number(optarg, 1, TIMEOUT_MAX, &options->wait_s);
+        return parse_wait(optarg, &options->wait_s);
     default:
         return parse_source_value(opt, options);
     }

@@ -15,6 +15,7 @@
 #include "fork-output.h"
 #include "progress.h"
 #include "session.h"
+#include "wait.h"
 
 static int print_result(const struct fork_options *options, uint32_t domid,
                         const xenfork_result *result)
@@ -27,32 +28,6 @@ static int print_result(const struct fork_options *options, uint32_t domid,
         ok = fork_print(options->domain, result, options->wait_s) &&
              (!options->has_timings || fork_print_timings(result));
     return ok ? EXIT_DONE : EXIT_RESIDUE;
-}
-
-/* Wait for the clones, and name those that are not ready; the clones stay. */
-static int wait_for_clones(xenfork_ctx *ctx, const struct fork_options *options,
-                           xenfork_result *result)
-{
-    uint32_t i;
-    int rc;
-
-    if (!options->wait_s)
-        return EXIT_DONE;
-    rc = xenfork_wait_ready(ctx, result, options->wait_s * 1000);
-    if (rc == 0)
-        return EXIT_DONE;
-    session_failed(ctx, rc);
-    for (i = 0; i < xenfork_result_clone_count(result); i++) {
-        const xenfork_clone *clone = xenfork_result_clone(result, i);
-        const char *name = xenfork_clone_name(clone);
-        const char *error = xenfork_clone_error(clone);
-
-        if (error)
-            fprintf(stderr, "xl: %s could not adapt: %s\n", name, error);
-        else if (!xenfork_clone_is_ready(clone))
-            fprintf(stderr, "xl: %s has not acknowledged\n", name);
-    }
-    return EXIT_FAILED;
 }
 
 static int fork_domain(xenfork_ctx *ctx, const struct fork_options *options,
@@ -77,7 +52,8 @@ static int fork_domain(xenfork_ctx *ctx, const struct fork_options *options,
     progress_end();
     if (rc < 0)
         return session_failed(ctx, rc);
-    waited = wait_for_clones(ctx, options, result);
+    waited = options->wait_s ? wait_for_clones(ctx, result, options->wait_s)
+                             : EXIT_DONE;
     status = print_result(options, domid, result);
     xenfork_result_free(result);
     hint_daemon(options->flags & XENFORK_FORK_EPHEMERAL);

@@ -25,6 +25,7 @@ static const struct cmd *const cmds[] = {
     &cmd_fork_freeze,
     &cmd_fork_thaw,
     &cmd_fork_detach,
+    &cmd_fork_reset,
     &cmd_fork_start,
     &cmd_fork_destroy,
     &cmd_fork_forget,

@@ -326,14 +326,15 @@ int xenfork__disks_snapshot(xenfork_ctx *ctx, uint32_t domid,
 
 static int clone_one(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                      const struct xenfork__record_disk *base,
-                     struct xenfork__record *clone, const char **script_out)
+                     struct xenfork__record *clone, const uint8_t uuid[16],
+                     const char **script_out)
 {
     const struct xenfork__disk_driver *driver = NULL;
     cleanup_free char *path = NULL;
     int rc;
 
     if ((rc = xenfork__disk_of_record(ctx, base->driver, &driver)) < 0 ||
-        (rc = driver->path(ctx, disk, clone->uuid, &path)) < 0 ||
+        (rc = driver->path(ctx, disk, uuid, &path)) < 0 ||
         (rc = driver->clone(ctx, base->path, path)) < 0)
         return path ? not_made(ctx, rc, path) : rc;
     *script_out = driver->script;
@@ -372,7 +373,7 @@ int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const xenfork_spec *spec,
                             const struct xenfork__config *config,
                             const struct xenfork__record *image,
-                            const uint8_t clone[16])
+                            const uint8_t uuid[16])
 {
     uint32_t i;
     int rc = 0;
@@ -386,7 +387,7 @@ int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
             !strcmp(xenfork__spec_disk(spec, base->vdev), XENFORK__DISK_NONE))
             continue;
         if ((rc = xenfork__disk_of_record(ctx, base->driver, &driver)) == 0 &&
-            (rc = driver->path(ctx, &config->disks[base->index], clone,
+            (rc = driver->path(ctx, &config->disks[base->index], uuid,
                                &path)) == 0)
             rc = xenfork__journal_overlay(ctx, journal, driver->name, path);
     }
@@ -396,7 +397,7 @@ int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
 static int clone_all(xenfork_ctx *ctx, const xenfork_spec *spec,
                      const struct xenfork__config *config,
                      const struct xenfork__record *image,
-                     struct xenfork__record *clone,
+                     struct xenfork__record *clone, const uint8_t uuid[16],
                      struct xenfork__clone_disk *disks)
 {
     uint32_t i;
@@ -419,7 +420,8 @@ static int clone_all(xenfork_ctx *ctx, const xenfork_spec *spec,
         if (!base)
             continue;
         if ((rc = check_wish(ctx, image, base, how)) < 0 ||
-            (rc = clone_one(ctx, disk, base, clone, &disks[i].script)) < 0)
+            (rc = clone_one(ctx, disk, base, clone, uuid, &disks[i].script)) <
+                0)
             return rc;
     }
     for (i = 0; i < clone->disk_count; i++)
@@ -430,7 +432,7 @@ static int clone_all(xenfork_ctx *ctx, const xenfork_spec *spec,
 int xenfork__disks_clone(xenfork_ctx *ctx, const xenfork_spec *spec,
                          const struct xenfork__config *config,
                          const struct xenfork__record *image,
-                         struct xenfork__record *clone,
+                         struct xenfork__record *clone, const uint8_t uuid[16],
                          struct xenfork__clone_disk **disks_out)
 {
     cleanup_free struct xenfork__clone_disk *disks = calloc(
@@ -439,7 +441,7 @@ int xenfork__disks_clone(xenfork_ctx *ctx, const xenfork_spec *spec,
 
     if (!disks)
         return xenfork__nomem(ctx);
-    rc = clone_all(ctx, spec, config, image, clone, disks);
+    rc = clone_all(ctx, spec, config, image, clone, uuid, disks);
     if (rc == 0)
         *disks_out = steal_ptr(disks);
     return rc;

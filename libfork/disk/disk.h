@@ -254,21 +254,21 @@ int xenfork__disks_snapshot(xenfork_ctx *ctx, uint32_t domid,
                             const struct xenfork__record *image);
 /* Check that a frozen source may write to its disks again.  INUSE */
 int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config);
-/* Journal the disks that a clone of this UUID is to get. */
+/* Journal the disks that a clone is to get, called by this UUID. */
 int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const xenfork_spec *spec,
                             const struct xenfork__config *config,
                             const struct xenfork__record *image,
-                            const uint8_t clone[16]);
+                            const uint8_t uuid[16]);
 /*
- * Make the disks of a clone, and add them to its record.  disks_out: one for
+ * Make those disks, and add them to the clone's record.  disks_out: one for
  * each of the configuration, its path owned by the node.  Caller frees the
  * array.
  */
 int xenfork__disks_clone(xenfork_ctx *ctx, const xenfork_spec *spec,
                          const struct xenfork__config *config,
                          const struct xenfork__record *image,
-                         struct xenfork__record *clone,
+                         struct xenfork__record *clone, const uint8_t uuid[16],
                          struct xenfork__clone_disk **disks_out);
 /* Release the disks of a clone whose domain is gone: see release. */
 int xenfork__disks_release(xenfork_ctx *ctx,

@@ -96,7 +96,6 @@ int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
     xenfork__record_set_domid(ctx, record, domid);
     free(record->left); /* it is here */
     record->left = NULL;
-    record->is_hydrating = false;
     record->hydrated = 100;
     memset(record->parent, 0, sizeof(record->parent));
     if (journal)

@@ -25,14 +25,17 @@ static int new_clone_record(struct xenfork__job *job, uint32_t i,
     record->kind = XENFORK_KIND_CLONE;
     memcpy(record->uuid, id->uuid, 16);
     memcpy(record->parent, job->image->uuid, 16);
+    memcpy(record->image, job->image->uuid, 16);
     xenfork__record_set_domid(job->ctx, record, XENFORK_DOMID_NONE);
     record->name = strdup(id->name);
     record->parent_name = strdup(job->image->name);
     strcpy(record->journal, xenfork__journal_id(job->journal));
-    record->created_s = (uint64_t)time(NULL);
+    record->created_s = job->before ? job->before->created_s
+                                    : (uint64_t)time(NULL);
     record->pages = job->image->pages;
     record->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
     record->priority = job->spec->priority;
+    record->reserved = job->reservation.clone_pages;
     if (job->spec->flags & XENFORK_FORK_EPHEMERAL)
         record->ephemeral = job->spec->flags & XENFORK_FORK_EPHEMERAL_CRASH
                                 ? XENFORK__EPHEMERAL_CRASH
@@ -141,10 +144,11 @@ static int create_clone(struct xenfork__job *job, uint32_t i,
         (rc = xenfork__reservation_domain(ctx, job->image->domid,
                                           &job->reservation)) < 0 ||
         (rc = xenfork__disks_clone(ctx, job->spec, job->config, job->image,
-                                   record, &disks)) < 0)
+                                   record, job->ids[i].disks, &disks)) < 0)
         return rc;
     config.disks = disks;
-    if ((rc = xenfork__fast_plan(job, i, record, &config, plan_out)) < 0)
+    if ((rc = xenfork__fast_plan(job, i, record, &config, plan_out)) < 0 ||
+        (job->retire && (rc = job->retire(job)) < 0))
         return rc;
     return *plan_out ? xenfork__fast_create(job, *plan_out, record)
                      : restore_clone(job, &config, record);
@@ -176,11 +180,29 @@ static int attach_nics(struct xenfork__job *job, uint32_t i,
         result->nic_count = n + 1;
         rc = xenfork__record_add_nic(job->ctx, record, id->nics[n].devid,
                                      id->nics[n].mac, link);
+        if (rc == 0 && job->before)
+            record->nics[n].first = job->before->nics[n].first;
         if (rc < 0 || (is_nic_held(job, i, n) &&
                        (rc = xenfork__sys_hold(job->ctx, nic->vif)) < 0))
             return rc;
     }
     return 0;
+}
+
+/* Tell the clone of itself, and keep that to tell it again. */
+static int tell(struct xenfork__job *job, uint32_t i,
+                const struct xenfork__record *record)
+{
+    int rc;
+
+    if (job->before)
+        return xenfork__guest_again(job->ctx, record->domid, record);
+    rc = xenfork__guest_keep(job->ctx, record->uuid, job->image, i,
+                             &job->spec->clones[i]);
+    return rc < 0 ? rc
+                  : xenfork__guest_clone(job->ctx, record->domid,
+                                         record->generation, job->image, i,
+                                         &job->spec->clones[i]);
 }
 
 /*
@@ -195,12 +217,9 @@ static int connect_clone(struct xenfork__job *job, uint32_t i,
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_ATTACH, i)) < 0 ||
         (plan && (rc = xenfork__fast_nics(job, i, plan, record->domid)) < 0) ||
-        (rc = attach_nics(job, i, record)) < 0 ||
-        (rc = xenfork__guest_keep(job->ctx, record->uuid, job->image, i,
-                                  &job->spec->clones[i])) < 0)
+        (rc = attach_nics(job, i, record)) < 0)
         return rc;
-    return xenfork__guest_clone(job->ctx, record->domid, record->generation,
-                                job->image, i, &job->spec->clones[i]);
+    return tell(job, i, record);
 }
 
 void xenfork__makings_free(struct xenfork__making *makings, uint32_t count)
@@ -278,7 +297,8 @@ int xenfork__clones_announce(struct xenfork__job *job)
 
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = xenfork__disks_announce(job->ctx, job->journal, job->spec,
-                                     job->config, job->image, job->ids[i].uuid);
+                                     job->config, job->image,
+                                     job->ids[i].disks);
     return rc < 0 ? rc : xenfork__journal_chosen(job->ctx, job->journal);
 }
 

@@ -2,69 +2,17 @@
 /* A fork from beginning to end: check, image, clones, commit; or undo. */
 #include "op/job.h"
 
-#include <string.h>
-
-#include "disk/disk.h"
 #include "host/host.h"
 #include "op/check.h"
 #include "op/domain.h"
 #include "op/frozen.h"
 #include "op/recover.h"
 #include "op/source.h"
-#include "state/files.h"
 
-#define MAX_CONFIG_BYTES (4U << 20)
-
-/*
- * Load the configuration of an image that is forked, which is in the state
- * directory.
- */
-static int load_image_config(struct xenfork__job *job)
-{
-    cleanup_free char *path = NULL;
-    cleanup_free char *json = NULL;
-    size_t bytes;
-    int rc;
-
-    path = xenfork__record_path(job->ctx, XENFORK_KIND_IMAGE, job->image->uuid,
-                                XENFORK__FILE_CONFIG);
-    if (!path)
-        return xenfork__nomem(job->ctx);
-    rc = xenfork__file_read(job->ctx, path, MAX_CONFIG_BYTES, &json, &bytes);
-    if (rc == XENFORK_E_NOTFOUND) {
-        xenfork__fail(job->ctx, XENFORK_E_STATE, 0,
-                      "image %s has lost its configuration", job->image->name);
-        return xenfork__remedy(job->ctx, "fork the source anew; xl "
-                                         "fork-image-destroy removes the "
-                                         "image");
-    }
-    if (rc < 0)
-        return rc;
-    return xenfork__xen_config_parse(job->ctx, json, &job->config);
-}
-
-/*
- * Check an image.  The clones' identities are checked when they are chosen,
- * right after this: nothing runs that would stand still in vain.
- */
 static int check_image(struct xenfork__job *job)
 {
-    int rc;
+    int rc = xenfork__image_load(job);
 
-    if (xenfork__image_is_broken(&job->info)) {
-        xenfork__fail(job->ctx, XENFORK_E_STATE, 0,
-                      "image %s is broken: somebody has let it run",
-                      job->image->name);
-        return xenfork__remedy(job->ctx,
-                               "xl fork-image-destroy %s, and fork "
-                               "%s once more",
-                               job->image->name, job->image->parent_name);
-    }
-    if ((rc = load_image_config(job)) < 0 ||
-        (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0)
-        return rc;
-    rc = xenfork__reservation(job->ctx, job->spec, &job->info, true,
-                              job->image->pages, &job->reservation);
     return rc < 0 ? rc
                   : xenfork__reservation_check(job->ctx, &job->reservation);
 }
@@ -153,24 +101,13 @@ static int begin_fork(struct xenfork__job *job)
                                &job->keeper_fd);
 }
 
-/* Reserve memory for clones of an existing image, in the image's name. */
-static int claim_image(struct xenfork__job *job)
-{
-    int rc = xenfork__journal_claim(job->ctx, job->journal, job->image->uuid,
-                                    job->max_pages);
-
-    return rc < 0 ? rc
-                  : xenfork__reservation_claim(job->ctx, job->image->domid,
-                                               &job->reservation);
-}
-
 static int make_all(struct xenfork__job *job)
 {
     int rc;
 
     if ((rc = begin_fork(job)) < 0)
         return rc;
-    rc = job->image ? claim_image(job) : xenfork__image_make(job);
+    rc = job->image ? xenfork__image_claim(job) : xenfork__image_make(job);
     if (rc < 0 || (rc = xenfork__clones_announce(job)) < 0 ||
         (rc = xenfork__clones_make(job)) < 0 ||
         (rc = xenfork__reservation_end(job->ctx, job->image->domid,
@@ -206,30 +143,6 @@ static void job_free(struct xenfork__job *job)
         close(job->keeper_fd);
 }
 
-static void fill_memory(const struct xenfork__job *job)
-{
-    const struct xenfork__reservation *reservation = &job->reservation;
-    uint64_t *kib = job->result->kib, count = job->spec->count;
-
-    kib[XENFORK_RESULT_RESERVED] = count * reservation->clone_pages *
-                                   XENFORK__PAGE_KIB;
-    kib[XENFORK_RESULT_MAY_WRITE] = count * job->image->pages *
-                                    XENFORK__PAGE_KIB;
-    kib[XENFORK_RESULT_SOURCE] = reservation->source_limit * XENFORK__PAGE_KIB;
-}
-
-static void fill_result(struct xenfork__job *job, uint64_t start_ns)
-{
-    xenfork_result *result = job->result;
-
-    xenfork__job_account(job);
-    fill_memory(job);
-    result->image_domid = job->image->domid;
-    result->image_name = steal_ptr(job->image->name);
-    result->ns[XENFORK_STAGE_TOTAL] = xenfork__now_ns() - start_ns;
-    memcpy(result->counters, job->ctx->counters, sizeof(result->counters));
-}
-
 XENFORK_API int xenfork_fork(xenfork_ctx *ctx, uint32_t domid,
                              const xenfork_spec *spec,
                              xenfork_result **result_out)
@@ -252,7 +165,7 @@ XENFORK_API int xenfork_fork(xenfork_ctx *ctx, uint32_t domid,
         if (job.journal)
             rc = xenfork__source_undo(ctx, job.journal, rc);
     } else {
-        fill_result(&job, start_ns);
+        xenfork__job_end(&job, start_ns);
         *result_out = steal_ptr(job.result);
     }
     job_free(&job);

@@ -39,7 +39,10 @@ static int pace_pages(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
     return rc;
 }
 
-/* Save the record, unless the clone was destroyed meanwhile: NOTFOUND. */
+/*
+ * Save the record, unless the clone was destroyed meanwhile, or is another
+ * domain by now: NOTFOUND.
+ */
 static int save_percent(xenfork_ctx *ctx, struct xenfork__record *clone,
                         uint32_t percent)
 {
@@ -52,6 +55,9 @@ static int save_percent(xenfork_ctx *ctx, struct xenfork__record *clone,
         (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, clone->uuid,
                                    &now)) < 0)
         return rc;
+    if (!xenfork__record_has_domid(ctx, now, clone->domid))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
+                             "%s is another domain by now", now->name);
     now->hydrated = clone->hydrated = percent;
     return xenfork__record_save(ctx, now);
 }

@@ -301,6 +301,7 @@ static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
     else if (!xenfork__uuid_random(id->uuid))
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
+    memcpy(id->disks, id->uuid, 16);
     rc = choose_nics(ctx, spec, c, config, taken, id);
     return rc < 0 ? rc : journal_identity(ctx, journal, id);
 }

@@ -11,6 +11,7 @@
 struct xenfork__identity {
     char *name;
     uint8_t uuid[16];
+    uint8_t disks[16]; /* that its overlays are called by: the same, at first */
     uint32_t nic_count;
     struct xenfork__nic *nics; /* as in the configuration, MACs our own */
 };

@@ -27,6 +27,12 @@ struct xenfork__job {
     struct xenfork__journal *journal;
     struct xenfork__record *image;
     struct xenfork__identity *ids; /* one for each clone */
+    /* A reset: the one clone as it was.  NULL: a fork */
+    const struct xenfork__record *before;
+    uint32_t retired; /* its old domain; NONE: it had none */
+    /* All is ready for its new domain: let the old one go. */
+    int (*retire)(struct xenfork__job *job);
+    bool is_firm; /* not to be cancelled any more */
     struct xenfork__reservation reservation;
     struct xenfork__pages pages;
     struct xenfork__mute mute;
@@ -45,16 +51,28 @@ struct xenfork__job {
 
 /* Account the time since the last mark to the stage that is left. */
 void xenfork__job_account(struct xenfork__job *job);
-/* Enter a stage, and account the time of the last one.  CANCELLED */
+/*
+ * Enter a stage, and account the time of the last one.  CANCELLED, unless the
+ * job is firm
+ */
 int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone);
 /*
  * Enter a stage in the stun's second half or later, where nothing is cancelled.
  */
 void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
                              uint32_t clone);
+/* Account all of it, which began at @start_ns, in the result. */
+void xenfork__job_end(struct xenfork__job *job, uint64_t start_ns);
 
 /* Make the image of a running source: reserve to seal.  image.c */
 int xenfork__image_make(struct xenfork__job *job);
+/*
+ * Check an image that exists, whose domain is job->info, and load what clones
+ * of it need; what to reserve, too.  image-load.c
+ */
+int xenfork__image_load(struct xenfork__job *job);
+/* Journal and make the reservation for its clones, in its name. */
+int xenfork__image_claim(struct xenfork__job *job);
 int xenfork__clones_announce(struct xenfork__job *job);
 /* Make all clones, paused: create to attach.  clone.c */
 int xenfork__clones_make(struct xenfork__job *job);

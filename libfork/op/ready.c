@@ -99,10 +99,11 @@ static int connect(xenfork_ctx *ctx, struct xenfork__record *clone)
 }
 
 /*
- * Accept an acknowledgement; another process may be faster, and what fails is
- * repeated by the next one.
+ * Accept an acknowledgement of the domain @domid; another process may be
+ * faster, and what fails is repeated by the next one.  NOTFOUND: the clone is
+ * gone, or is another domain by now
  */
-static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16],
+static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16], uint32_t domid,
                       bool is_reseeded)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
@@ -113,6 +114,9 @@ static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16],
             0 ||
         (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &record)) < 0)
         return rc;
+    if (!xenfork__record_has_domid(ctx, record, domid))
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
+                             "%s is another domain by now", record->name);
     if (record->is_ready)
         return 0;
     rc = xenfork__xen_guest_drop_entropy(ctx, record->domid);
@@ -150,7 +154,7 @@ static int look_at_clone(xenfork_ctx *ctx, struct xenfork__ready *ready,
     clone->is_reseeded |= answers.has_reseeded;
     memcpy(clone->fault, answers.fault, sizeof(clone->fault));
     if (answers.has_acked) {
-        rc = accept_ack(ctx, clone->uuid, answers.has_reseeded);
+        rc = accept_ack(ctx, clone->uuid, clone->domid, answers.has_reseeded);
         end_wait(ctx, ready, clone,
                  rc == XENFORK_E_NOTFOUND ? XENFORK__READY_LOST
                                           : XENFORK__READY_DONE);
@@ -269,7 +273,7 @@ int xenfork__ready_accept(xenfork_ctx *ctx, uint32_t domid)
 
     return rc < 0 || !answers.has_acked
                ? rc
-               : accept_ack(ctx, uuid, answers.has_reseeded);
+               : accept_ack(ctx, uuid, domid, answers.has_reseeded);
 }
 
 int xenfork__ready_sweep(xenfork_ctx *ctx, struct xenfork__ready *ready)

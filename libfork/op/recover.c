@@ -173,7 +173,7 @@ struct mention {
 static int look_for(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
                     void *opaque)
 {
-    static const char *const keys[] = {"source", "image", "start"};
+    static const char *const keys[] = {"source", "image", "start", "reset"};
     struct mention *mention = opaque;
     const char *text;
     uint32_t i;

@@ -45,6 +45,12 @@ static bool is_detach(const struct entry *entry)
     return !strcmp(entry->operation, XENFORK__JOURNAL_DETACH);
 }
 
+/* Tell whether it is a disk that a reset removes when it is done. */
+static bool is_replaced(const struct entry *entry)
+{
+    return !strcmp(entry->operation, XENFORK__JOURNAL_REPLACED);
+}
+
 /*
  * Undo a detach; a disk that was switched already stays so, and the records say
  * it.
@@ -81,7 +87,8 @@ static int undo_snapshots(xenfork_ctx *ctx, struct xenfork__journal *journal)
             r = undo_detach(ctx, &entry);
         else if (!strcmp(entry.operation, XENFORK__JOURNAL_SNAPSHOT))
             r = xenfork__disk_abort(ctx, entry.driver, &entry.snapshot);
-        else if (!strcmp(entry.operation, XENFORK__JOURNAL_OVERLAY))
+        else if (!strcmp(entry.operation, XENFORK__JOURNAL_OVERLAY) ||
+                 is_replaced(&entry))
             continue;
         else
             r = xenfork__fail(ctx, XENFORK_E_STATE, 0,
@@ -217,14 +224,14 @@ static int undo_start(xenfork_ctx *ctx, struct xenfork__journal *journal)
 
 /*
  * Tell whether a file that abort() has not put back, or of a detach that has
- * not ended, is still needed.
+ * not ended, is still needed; or is not ours to remove here.
  */
 static bool is_undone_by_driver(const struct entry *entry)
 {
     const struct xenfork__disk_driver *driver = xenfork__disk_driver(
         entry->driver);
 
-    return is_detach(entry) ||
+    return is_detach(entry) || is_replaced(entry) ||
            (!strcmp(entry->operation, XENFORK__JOURNAL_SNAPSHOT) && driver &&
             driver->abort);
 }
@@ -232,9 +239,12 @@ static bool is_undone_by_driver(const struct entry *entry)
 static int undo_disks(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
     struct entry entry;
+    bool is_done;
     uint32_t n;
-    int rc = 0, r;
+    int rc = xenfork__reset_is_done(ctx, journal, &is_done), r;
 
+    if (rc < 0 || is_done)
+        return rc;
     for (n = 0; entry_of(journal, n, &entry); n++) {
         if (is_undone_by_driver(&entry))
             continue;
@@ -333,6 +343,7 @@ int xenfork__journal_rollback(xenfork_ctx *ctx,
         undo_frozen,
         xenfork__undo_published,
         undo_start,
+        xenfork__undo_reset,
         undo_records,
         undo_disks,
         undo_image_claim,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Undo what a fork did to its source, for rollback.c: rollback-source.c. */
+/*
+ * Undo what a fork did to its source, for rollback.c: rollback-source.c; and
+ * what a reset did: rollback-reset.c.
+ */
 #ifndef LIBFORK_ROLLBACK_H
 #define LIBFORK_ROLLBACK_H
 
@@ -18,5 +21,24 @@ int xenfork__undo_logging(xenfork_ctx *ctx, struct xenfork__journal *journal);
 int xenfork__undo_pool(xenfork_ctx *ctx, struct xenfork__journal *journal);
 /* Undo that it was told that it is a source. */
 int xenfork__undo_published(xenfork_ctx *ctx, struct xenfork__journal *journal);
+
+/*
+ * Tell whether the clone's record is that of the new domain.  Then the reset is
+ * completed, else undone.
+ */
+int xenfork__reset_is_done(xenfork_ctx *ctx,
+                           const struct xenfork__journal *journal,
+                           bool *is_out);
+/*
+ * Complete it: let the new domain run, and remove the old disks.  It may be
+ * called twice.
+ */
+int xenfork__reset_complete(xenfork_ctx *ctx,
+                            const struct xenfork__journal *journal);
+/*
+ * Complete it, or undo it but for the disks: the clone is as before, or has no
+ * domain any more.
+ */
+int xenfork__undo_reset(xenfork_ctx *ctx, struct xenfork__journal *journal);
 
 #endif

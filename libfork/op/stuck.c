@@ -96,8 +96,8 @@ static bool has_uuid(const char *text, const uint8_t wanted[16])
 
 /*
  * Tell whether a journal is about this source, this image, or this clone that
- * is being started; is_clone_out: or about a clone that was being made, by a
- * process that may live, and is not waited for.
+ * is being started or reset; is_clone_out: or about a clone that was being
+ * made, by a process that may live, and is not waited for.
  */
 static bool is_journal_about(xenfork_ctx *ctx, const char *id,
                              const uint8_t uuid[16], bool *is_clone_out)
@@ -111,7 +111,8 @@ static bool is_journal_about(xenfork_ctx *ctx, const char *id,
         return false;
     if (has_uuid(xenfork__keyfile_get(keyfile, "source"), uuid) ||
         has_uuid(xenfork__keyfile_get(keyfile, "claim.image"), uuid) ||
-        has_uuid(xenfork__keyfile_get(keyfile, "start"), uuid))
+        has_uuid(xenfork__keyfile_get(keyfile, "start"), uuid) ||
+        has_uuid(xenfork__keyfile_get(keyfile, "reset"), uuid))
         return true;
     *is_clone_out = true;
     for (n = 0; (clone = xenfork__keyfile_get_nth(keyfile, "clone", n)); n++)

@@ -13,6 +13,7 @@
 #define XENFORK__JOURNAL_SNAPSHOT "snapshot"
 #define XENFORK__JOURNAL_OVERLAY  "overlay"
 #define XENFORK__JOURNAL_DETACH   "detach"
+#define XENFORK__JOURNAL_REPLACED "replaced"
 
 /* Why it could not be undone. */
 #define XENFORK__JOURNAL_REASON "reason"

@@ -290,6 +290,15 @@ int xenfork__journal_overlay(xenfork_ctx *ctx, struct xenfork__journal *journal,
         &(struct xenfork__journal_disk){.path = path, .vdev = "", .from = ""});
 }
 
+int xenfork__journal_replaced(xenfork_ctx *ctx,
+                              struct xenfork__journal *journal,
+                              const char *driver, const char *path)
+{
+    return put_disk_keys(
+        ctx, journal, XENFORK__JOURNAL_REPLACED, driver,
+        &(struct xenfork__journal_disk){.path = path, .vdev = "", .from = ""});
+}
+
 int xenfork__journal_detach(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const char *driver,
                             const struct xenfork__journal_disk *disk)
@@ -336,6 +345,33 @@ int xenfork__journal_start(xenfork_ctx *ctx, struct xenfork__journal *journal,
     int rc = put_uuid(ctx, journal, "start", uuid);
 
     return rc < 0 ? rc : write_journal(ctx, journal);
+}
+
+int xenfork__journal_reset(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                           const uint8_t uuid[16], uint32_t domid,
+                           bool is_paused)
+{
+    int rc;
+
+    if ((rc = put_uuid(ctx, journal, "reset", uuid)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "reset.domid",
+                                       domid)) < 0)
+        return rc;
+    return xenfork__keyfile_set_u64(ctx, journal->keyfile, "reset.paused",
+                                    is_paused);
+}
+
+int xenfork__journal_retiring(xenfork_ctx *ctx,
+                              struct xenfork__journal *journal)
+{
+    int rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "reset.retiring",
+                                      true);
+
+    if (rc < 0 || (rc = write_journal(ctx, journal)) == 0)
+        return rc;
+    /* It is not destroyed, and must not be when this is undone. */
+    xenfork__keyfile_set_u64(ctx, journal->keyfile, "reset.retiring", false);
+    return rc;
 }
 
 /*

@@ -112,6 +112,21 @@ int xenfork__journal_clone(xenfork_ctx *ctx, struct xenfork__journal *journal,
  */
 int xenfork__journal_start(xenfork_ctx *ctx, struct xenfork__journal *journal,
                            const uint8_t uuid[16]);
+/*
+ * Note that a clone, whose domain was @domid (NONE: it had none), gets another
+ * one, and new disks; it is let to run unless @is_paused.  Durable with the
+ * next entry
+ */
+int xenfork__journal_reset(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                           const uint8_t uuid[16], uint32_t domid,
+                           bool is_paused);
+/* Note a disk of it, which is removed once the new one is the clone's. */
+int xenfork__journal_replaced(xenfork_ctx *ctx,
+                              struct xenfork__journal *journal,
+                              const char *driver, const char *path);
+/* Note that its old domain is about to be destroyed: durable. */
+int xenfork__journal_retiring(xenfork_ctx *ctx,
+                              struct xenfork__journal *journal);
 int xenfork__journal_chosen(xenfork_ctx *ctx, struct xenfork__journal *journal);
 
 /* Commit: remove the journal, durably.  Frees @journal on success. */

@@ -65,7 +65,7 @@ static int shared_to_keyfile(xenfork_ctx *ctx,
     return rc;
 }
 
-/* Write "DEVID MAC LINK" */
+/* Write "DEVID MAC LINK FIRST" */
 static int nics_to_keyfile(xenfork_ctx *ctx,
                            const struct xenfork__record *record,
                            struct xenfork__keyfile *keyfile)
@@ -76,8 +76,9 @@ static int nics_to_keyfile(xenfork_ctx *ctx,
     for (i = 0; i < record->nic_count && rc >= 0; i++) {
         char text[48];
 
-        snprintf(text, sizeof(text), "%d %s %d", record->nics[i].devid,
-                 record->nics[i].mac_text, record->nics[i].link);
+        snprintf(text, sizeof(text), "%d %s %d %d", record->nics[i].devid,
+                 record->nics[i].mac_text, record->nics[i].link,
+                 record->nics[i].first);
         rc = xenfork__keyfile_set_nth(ctx, keyfile, "nic", i, text);
     }
     return rc;
@@ -111,6 +112,7 @@ int xenfork__record_to_keyfile(xenfork_ctx *ctx,
             0 ||
         (rc = xenfork__keyfile_set(ctx, keyfile, "boot", record->boot)) < 0 ||
         (rc = set_uuid(ctx, keyfile, "parent", record->parent)) < 0 ||
+        (rc = set_uuid(ctx, keyfile, "image", record->image)) < 0 ||
         (rc = xenfork__keyfile_set(ctx, keyfile, "parent.name",
                                    record->parent_name)) < 0 ||
         (rc = xenfork__keyfile_set(ctx, keyfile, "journal", record->journal)) <
@@ -129,6 +131,8 @@ int xenfork__record_to_keyfile(xenfork_ctx *ctx,
                                        record->priority)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "owned", record->owned)) <
             0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "reserved",
+                                       record->reserved)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrating",
                                        record->is_hydrating)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrated",
@@ -251,17 +255,26 @@ static bool get_id(const struct xenfork__keyfile *keyfile, const char *key,
     return true;
 }
 
+static bool is_link(int link)
+{
+    return link >= XENFORK_LINK_HOLD && link <= XENFORK_LINK_AUTO;
+}
+
 static bool nic_from_text(xenfork_ctx *ctx, struct xenfork__record *record,
                           const char *text)
 {
     char mac_text[XENFORK__MAC_CHARS];
     uint8_t mac[6];
-    int devid, link;
+    int devid, link, first;
+    int count = sscanf(text, "%d %17s %d %d", &devid, mac_text, &link, &first);
 
-    return sscanf(text, "%d %17s %d", &devid, mac_text, &link) == 3 &&
-           xenfork__mac_parse(mac_text, mac) && link >= XENFORK_LINK_HOLD &&
-           link <= XENFORK_LINK_AUTO &&
-           xenfork__record_add_nic(ctx, record, devid, mac, link) == 0;
+    if (count < 3 || !xenfork__mac_parse(mac_text, mac) || !is_link(link) ||
+        (count == 4 && !is_link(first)) ||
+        xenfork__record_add_nic(ctx, record, devid, mac, link) < 0)
+        return false;
+    if (count == 4)
+        record->nics[record->nic_count - 1].first = first;
+    return true;
 }
 
 /* Read the identity, which older records do not have. */
@@ -311,12 +324,15 @@ bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
            xenfork__keyfile_get_u32(keyfile, "domid", &record->domid) &&
            get_id(keyfile, "boot", record->boot) &&
            get_uuid(keyfile, "parent", record->parent) &&
+           (!xenfork__keyfile_get(keyfile, "image") ||
+            get_uuid(keyfile, "image", record->image)) &&
            get_string(keyfile, "parent.name", &record->parent_name) &&
            xenfork__keyfile_get_u64(keyfile, "created", &record->created_s) &&
            xenfork__keyfile_get_u64(keyfile, "pages", &record->pages) &&
            get_bool(keyfile, "kept", &record->is_kept) &&
            get_new_u32(keyfile, "ephemeral", &record->ephemeral) &&
            get_new_u64(keyfile, "owned", &record->owned) &&
+           get_new_u64(keyfile, "reserved", &record->reserved) &&
            get_new_u32(keyfile, "priority", &record->priority) &&
            record->priority <= XENFORK_MAX_PRIORITY &&
            record->ephemeral <= XENFORK__EPHEMERAL_CRASH &&

@@ -105,7 +105,8 @@ int xenfork__record_add_nic(xenfork_ctx *ctx, struct xenfork__record *record,
         return xenfork__nomem(ctx);
     record->nics = nics;
     nics += record->nic_count++;
-    *nics = (struct xenfork__record_nic){.devid = devid, .link = link};
+    *nics = (struct xenfork__record_nic){
+        .devid = devid, .link = link, .first = link};
     memcpy(nics->mac, mac, sizeof(nics->mac));
     xenfork__mac_print(mac, nics->mac_text);
     return 0;

@@ -35,6 +35,7 @@ struct xenfork__record_nic {
     uint8_t mac[6];
     char mac_text[XENFORK__MAC_CHARS];
     int link;     /* XENFORK_LINK_*; AUTO: to be connected at the ack */
+    int first;    /* at the fork */
     bool is_held; /* in lists: at this moment */
 };
 
@@ -47,6 +48,7 @@ struct xenfork__record {
     uint32_t domid;                 /* when it was made */
     char boot[XENFORK__UUID_CHARS]; /* of the host, that the domid is of */
     uint8_t parent[16];             /* an image's source, a clone's image */
+    uint8_t image[16]; /* clone: what it was forked from, for good */
     char *parent_name;
     char journal[XENFORK__UUID_CHARS]; /* that made it */
     char freeze[XENFORK__UUID_CHARS];  /* an image's: see frozen.h; or "" */
@@ -57,6 +59,7 @@ struct xenfork__record {
     uint32_t ephemeral;                   /* clone: XENFORK__EPHEMERAL_* */
     uint32_t priority;                    /* clone: see daemon/memory.h */
     uint64_t owned;                       /* clone: see op/reserve.h; or 0 */
+    uint64_t reserved;                    /* clone: pages, at the fork */
     uint32_t hydrated;                    /* clone: per cent */
     uint32_t detached;                    /* clone: per cent */
     char generation[XENFORK__UUID_CHARS]; /* clone */

@@ -93,6 +93,17 @@ int xenfork_fork(xenfork_ctx *ctx, uint32_t domid, const xenfork_spec *spec,
     return 0;
 }
 
+int xenfork_clone_reset(xenfork_ctx *ctx, const char *name, uint32_t flags,
+                        xenfork_result **result_out)
+{
+    (void)ctx;
+    note("reset %s%s", name, flags & XENFORK_RESET_PAUSED ? " paused" : "");
+    if (fails(name))
+        return fails(name);
+    *result_out = FAKE_OBJECT(xenfork_result);
+    return 0;
+}
+
 void xenfork_result_free(xenfork_result *result)
 {
     (void)result;

@@ -22,7 +22,7 @@ wrong() {
     : >"$FAKE_LOG"
     run "$xl" "$@"
     check "usage error: $*" is "$status $(wc -c <"$dir/out") \
-$(grep -c -e fork -e check -e destroy -e detach -e nic- -e freeze -e thaw -e stop "$FAKE_LOG")" '2 0 0'
+$(grep -c -e fork -e check -e destroy -e detach -e nic- -e freeze -e thaw -e stop -e reset "$FAKE_LOG")" '2 0 0'
 }
 
 # fails CODE STATUS ARGUMENT...
@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 240
+plan 251
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -272,6 +272,10 @@ wrong fork-check
 wrong fork-info
 wrong fork-destroy
 wrong fork-start
+wrong fork-reset
+wrong fork-reset --wait=0 a
+wrong fork-reset --wait --paused a
+wrong fork-reset --yes a
 wrong fork-destroy --yes
 wrong fork-forget
 wrong fork-image-destroy
@@ -296,6 +300,15 @@ asks 'forget a; forget b' fork-forget a b
 asks 'destroy a' fork-destroy a
 asks 'destroy a left' fork-destroy --yes a
 asks 'start a left; start b left' fork-start --yes a b
+: >"$FAKE_LOG"
+asks 'reset a; reset b' fork-reset a b
+check 'reset: what came of it' out_has '^web1-1 is where it was forked, as domain 5$'
+asks 'reset a paused' fork-reset --paused a
+asks 'reset a; reset b; wait 60000; wait 60000' fork-reset --wait a b
+asks 'reset a; wait 5000' fork-reset --wait=5 a
+: >"$FAKE_LOG"
+fails a:-16 1 fork-reset a b
+check 'reset: goes on' is "$(grep -c '^reset' "$FAKE_LOG")" 2
 : >"$FAKE_LOG"
 fails a:-16 1 fork-start a </dev/null
 check 'start: nobody is asked who cannot answer' is "$(cat "$FAKE_LOG")" 'start a'

@@ -134,7 +134,7 @@ static void test_all_of_it(void **state)
     assert_int_equal(
         xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &node), 0);
     assert_int_equal(node->domid, d->domid);
-    assert_false(node->is_hydrating);
+    assert_int_equal(node->hydrated, 100);
     xenfork__record_free(node);
 }
 

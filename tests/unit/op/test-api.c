@@ -210,6 +210,8 @@ static void test_calls_without(void **state)
     invalid(xenfork_clone_leaves(s->ctx, NULL, "", 0));
     invalid(xenfork_clone_leaves(s->ctx, "src-1", NULL, 0));
     invalid(xenfork_clone_forget(s->ctx, NULL));
+    invalid(xenfork_clone_reset(s->ctx, NULL, 0, &s->result));
+    invalid(xenfork_clone_reset(s->ctx, "src-1", 0, NULL));
     invalid(xenfork_clone_start(s->ctx, NULL, 0, &domid));
     invalid(xenfork_clone_start(s->ctx, "src-1", 0, NULL));
     invalid(xenfork_clone_set_nic_link(s->ctx, NULL, 0, XENFORK_LINK_HOLD));
@@ -240,6 +242,8 @@ static void test_unknown_flags(void **state)
     invalid(xenfork_list_open(s->ctx, 1U << 31, &list));
     assert_null(list);
     invalid(xenfork_clone_destroy(s->ctx, "src-1", 1U << 31));
+    invalid(xenfork_clone_reset(s->ctx, "src-1", 1U << 31,
+                                &s->result));
     invalid(xenfork_clone_start(s->ctx, "src-1", 1U << 31, &domid));
     assert_int_equal(domid, 4711);
 }
