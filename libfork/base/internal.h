@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 #include <xentoollog.h>
 
@@ -40,6 +41,7 @@ struct xenfork_ctx {
     char *state_dir;
     char boot[37]; /* of the host, a UUID: what domids are of */
     int guard_fd;  /* a lock for what we run: the journal's; -1: none */
+    ino_t keeper;  /* the last pipe to a keeper; 0: none */
     unsigned int lock_soon_ms; /* 0: as long as lock.c says; a test has less */
     unsigned int
         last_ns; /* of op/precopy.c; 0: what it says; a test has less */

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define KEEPER        XENFORK_LIBEXEC_DIR "/xenfork-keeper"
@@ -126,6 +127,7 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *journal_id,
     char name[] = "xenfork-keeper";
     char option[] = "--state-dir";
     char *argv[5] = {name, NULL, NULL, NULL, NULL};
+    struct stat st;
     int argc = 1, rc;
 
     if (strcmp(ctx->state_dir, XENFORK_STATE_DIR)) {
@@ -137,8 +139,10 @@ int xenfork__sys_keeper(xenfork_ctx *ctx, const char *journal_id,
     if (!journal || (argc > 1 && !dir))
         return xenfork__nomem(ctx);
     rc = start_keeper(ctx, &keeper, journal_id, argv);
-    if (rc == 0)
+    if (rc == 0) {
+        ctx->keeper = fstat(keeper.word[1], &st) ? 0 : st.st_ino;
         *keeper_fd_out = steal_fd(&keeper.word[1]);
+    }
     close_keeper(&keeper);
     return rc;
 }

@@ -5,8 +5,11 @@
 #include "xen/pipe.h"
 #include "xen/xen.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 
 #define TURN_MS   5  /* until an ended child of libxl's is noticed */
@@ -35,6 +38,60 @@ static void drop_destroy(struct xentoollog_logger *logger)
     (void)logger;
 }
 
+/* Tell whether a descriptor is one of our locks, or the pipe to the keeper. */
+static bool is_ours(const xenfork_ctx *ctx, const char *locks, int fd)
+{
+    char self[32], path[PATH_MAX];
+    struct stat st;
+    ssize_t n;
+
+    if (fstat(fd, &st))
+        return false;
+    if (S_ISFIFO(st.st_mode))
+        return st.st_ino == ctx->keeper;
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+    n = readlink(self, path, sizeof(path) - 1);
+    if (n < 0)
+        return false;
+    path[n] = '\0';
+    return !strncmp(path, locks, strlen(locks));
+}
+
+static void close_ours(const xenfork_ctx *ctx)
+{
+    char state[PATH_MAX], locks[PATH_MAX + 8];
+    DIR *dir = opendir("/proc/self/fd");
+    const struct dirent *entry;
+
+    if (dir && realpath(ctx->state_dir, state)) {
+        snprintf(locks, sizeof(locks), "%s/locks/", state);
+        while ((entry = readdir(dir))) {
+            int fd = atoi(entry->d_name);
+
+            if (fd > STDERR_FILENO && is_ours(ctx, locks, fd))
+                close(fd);
+        }
+    }
+    if (dir)
+        closedir(dir);
+}
+
+/*
+ * Fork for libxl.  Between it and a device model a child of its own stays,
+ * which executes nothing (libxl__spawn_spawn(), libxl_exec.c, 4.17).  If we are
+ * killed, it must not seem that we live: it would hold our locks, and the pipe
+ * whose end tells the keeper.
+ */
+static pid_t fork_without_ours(void *user)
+{
+    const xenfork_ctx *ctx = user;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        close_ours(ctx);
+    return pid;
+}
+
 /*
  * With the default mode libxl installs a SIGCHLD handler and reaps every
  * child of the process; with "selective reap" the handler stays installed,
@@ -44,6 +101,7 @@ static void drop_destroy(struct xentoollog_logger *logger)
  */
 static const libxl_childproc_hooks childproc_hooks = {
     .chldowner = libxl_sigchld_owner_mainloop,
+    .fork_replacement = fork_without_ours,
 };
 
 static void disaster(void *user, libxl_event_type type, const char *msg,
@@ -73,7 +131,7 @@ static int open_libxl(xenfork_ctx *ctx)
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,
                              "cannot open libxl (libxl: %d)", r);
     }
-    libxl_childproc_setmode(xen->xl, &childproc_hooks, NULL);
+    libxl_childproc_setmode(xen->xl, &childproc_hooks, ctx);
     libxl_event_register_callbacks(xen->xl, &event_hooks, ctx);
     return 0;
 }
