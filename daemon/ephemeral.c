@@ -20,6 +20,8 @@
  * up (libxl_dom_suspend.c, 4.17); one that has suspended is seen so.
  */
 #define LEAVING_MS 120000U
+/* A domain is made, runs, is asked to suspend and answers in no less. */
+#define KEY_MS 1000U
 /* xendomains ends a moment after the last domain. */
 #define HALT_MS 60000U
 
@@ -41,22 +43,24 @@ void ephemeral_met(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
 }
 
 /*
- * A watch speaks once at first, though nothing was asked.  A request that its
- * guest has acknowledged meanwhile has been written twice.
+ * A watch speaks once at first, though nothing was asked, and twice when the
+ * key is made: it is written, and permitted to the guest.
  */
 void ephemeral_asked(struct daemon *daemon, struct guest *guest,
                      uint64_t now_ms)
 {
-    bool is_first = !guest->has_spoken, is_new = !guest->has_key;
+    bool is_first = !guest->has_spoken;
     int asked = HOST_ASKED_SUSPEND;
 
     if (xenfork__host_asked(daemon->ctx, guest->domid, &asked) < 0)
         asked = HOST_ASKED_SUSPEND;
-    if (asked == HOST_ASKED_SUSPEND ||
-        (asked == HOST_ASKED && !is_first && !is_new))
-        guest->leaving_ms = now_ms + LEAVING_MS;
-    if (!is_first && asked != HOST_ASKED_NO_KEY)
+    if (!guest->has_key && asked != HOST_ASKED_NO_KEY) {
         guest->has_key = true;
+        guest->made_ms = now_ms + KEY_MS;
+    }
+    if (asked == HOST_ASKED_SUSPEND ||
+        (asked == HOST_ASKED && !is_first && now_ms >= guest->made_ms))
+        guest->leaving_ms = now_ms + LEAVING_MS;
     if (!guest->is_heard)
         at_latest(&daemon->domains_ms, now_ms);
     guest->has_spoken = true;
@@ -89,6 +93,21 @@ void ephemeral_seen(struct daemon *daemon, struct guest *guest,
 }
 
 /*
+ * Tell why a domain that is gone may have been saved, or migrated, rather than
+ * destroyed.  NULL: it was destroyed.
+ */
+static const char *why_in_doubt(const struct guest *guest, uint64_t now_ms)
+{
+    if (guest->is_suspended)
+        return "it was suspended";
+    if (guest->leaving_ms > now_ms)
+        return "it was asked to suspend";
+    if (guest->is_muted)
+        return "it writes to xenstore too often";
+    return guest->is_running ? NULL : "it was not seen to run";
+}
+
+/*
  * Return the least kind of ephemeral clone that is removed after such an end.
  */
 static uint32_t least_for(const struct guest *guest, uint64_t now_ms)
@@ -105,10 +124,8 @@ static uint32_t least_for(const struct guest *guest, uint64_t now_ms)
         }
     }
     /* Destroyed: nothing else ends a domain that ran on. */
-    return guest->is_suspended || guest->is_muted || !guest->is_running ||
-                   guest->leaving_ms > now_ms
-               ? XENFORK__EPHEMERAL_NEVER
-               : XENFORK__EPHEMERAL_POWEROFF;
+    return why_in_doubt(guest, now_ms) ? XENFORK__EPHEMERAL_NEVER
+                                       : XENFORK__EPHEMERAL_POWEROFF;
 }
 
 /* Find the clone of a domain.  NULL: it is not a clone, or is to stay. */
@@ -141,9 +158,9 @@ void ephemeral_gone(struct daemon *daemon, const struct guest *guest,
         return;
     if (!least) {
         log_info("ephemeral",
-                 "domid=%u result=kept reason=\"it may have been saved, or "
+                 "domid=%u result=kept reason=\"%s: it may have been saved, or "
                  "migrated\"",
-                 guest->domid);
+                 guest->domid, why_in_doubt(guest, now_ms));
         return;
     }
     note_halt(daemon, now_ms);

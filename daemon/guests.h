@@ -36,29 +36,30 @@ struct guest {
     bool is_connecting;    /* a worker is at it */
     bool is_holding;       /* its NICs may have to be held, at hold_ms */
     uint64_t hold_ms, hold_end_ms;
-    bool is_shutdown;      /* and not merely suspended, or paused */
+    bool is_shutdown; /* and not merely suspended, or paused */
     bool is_suspended;
-    int reason;            /* of that */
-    bool is_heard;         /* what it is asked is known from here on */
-    bool has_spoken;       /* the watch of its control/shutdown, at first */
-    bool has_key;          /* there was one; else one that comes is new */
-    bool is_running;       /* it was seen so since */
-    uint64_t leaving_ms;   /* it may be on its way to elsewhere, until then */
-    bool is_applied;  /* its policy was, since it shut down */
-    bool is_applying; /* a worker is at it */
-    bool is_repeating; /* it was tried, and is to be tried again */
-    uint32_t attempts; /* to apply it, that failed */
-    uint64_t retry_ms; /* not before */
-    bool is_clone;     /* and is described below */
+    int reason;          /* of that */
+    bool is_heard;       /* what it is asked is known from here on */
+    bool has_spoken;     /* the watch of its control/shutdown, at first */
+    bool has_key;        /* there is one */
+    uint64_t made_ms;    /* it has been made by then */
+    bool is_running;     /* it was seen so since */
+    uint64_t leaving_ms; /* it may be on its way to elsewhere, until then */
+    bool is_applied;     /* its policy was, since it shut down */
+    bool is_applying;    /* a worker is at it */
+    bool is_repeating;   /* it was tried, and is to be tried again */
+    uint32_t attempts;   /* to apply it, that failed */
+    uint64_t retry_ms;   /* not before */
+    bool is_clone;       /* and is described below */
     bool is_hydrated;
     uint32_t priority;
     uint64_t pages;
-    bool is_paused; /* by us, as the host has little memory */
-    bool is_spared; /* its user has unpaused it then */
+    bool is_paused;      /* by us, as the host has little memory */
+    bool is_spared;      /* its user has unpaused it then */
     const char *unnoted; /* XENFORK__SHORT_*, of that; NULL: it is noted */
-    bool is_known;     /* it was looked at for what the last daemon has done */
-    bool is_unheard;   /* it could not be given a ring, which was logged */
-    bool is_waiting;   /* it finds no memory, since ... */
+    bool is_known;   /* it was looked at for what the last daemon has done */
+    bool is_unheard; /* it could not be given a ring, which was logged */
+    bool is_waiting; /* it finds no memory, since ... */
     uint64_t waiting_ms;
 };
 

@@ -59,8 +59,9 @@ static void test_known_before_its_key(void **state)
     fake_asked(ephemeral.clone, HOST_ASKED_NO_KEY);
     serve_event(&s.daemon, HOST_EVENT_DOMAINS, XENFORK_DOMID_NONE, s.now_ms);
     serve_turn(&s.daemon, s.now_ms);
-    /* The watch's first word, and its key's. */
+    /* The watch's first word, and its key's two. */
     fake_asked(ephemeral.clone, HOST_ASKED);
+    serve_event(&s.daemon, HOST_EVENT_ASKED, ephemeral.clone, s.now_ms);
     serve_event(&s.daemon, HOST_EVENT_ASKED, ephemeral.clone, s.now_ms);
     turn();
     destroy_clone();
@@ -78,6 +79,7 @@ static void test_asked_after_its_key_keeps(void **state)
     turn();
     fake_asked(ephemeral.clone, HOST_ASKED);
     turn();
+    sleep_until(s.now_ms + 1000);
     fake_asked(ephemeral.clone, HOST_ASKED);
     turn();
     destroy_clone();
