@@ -679,9 +679,10 @@ uint64_t xenfork_entry_shared_kib(const xenfork_entry *entry);
 uint64_t xenfork_entry_private_kib(const xenfork_entry *entry);
 /*
  * What the domain costs the host, in KiB: pages of its own, the memory that Xen
- * has for its page tables, and Xen's records of what it shares.  The pages that
- * are shared come on top, once for all: XENFORK_MEMORY_SHARED.  Not counted: a
- * few pages that Xen has for any domain, and what serves it in dom0.
+ * has for its page tables, Xen's records of what it shares, and 132 KiB for
+ * whatever else Xen has for a domain, which is measured, not asked.  The pages
+ * that are shared come on top, once for all: XENFORK_MEMORY_SHARED.  What serves
+ * the domain in dom0 is not counted.  0 without a domain.
  * Source: xc_get_paging_mempool_size(); struct gfn_info, struct
  * page_sharing_info, xen/arch/x86/mm/mem_sharing.c, 4.17
  */

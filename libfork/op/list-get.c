@@ -106,9 +106,10 @@ static uint64_t records_kib(const xenfork_entry *entry)
 
 XENFORK_API uint64_t xenfork_entry_host_kib(const xenfork_entry *entry)
 {
-    return entry ? entry->private_pages * XENFORK__PAGE_KIB +
-                       entry->pool_bytes / 1024 + records_kib(entry)
-                 : 0;
+    if (!entry || entry->domid == XENFORK_DOMID_NONE)
+        return 0;
+    return XENFORK__DOMAIN_KIB + entry->private_pages * XENFORK__PAGE_KIB +
+           entry->pool_bytes / 1024 + records_kib(entry);
 }
 
 XENFORK_API uint32_t xenfork_entry_hydrated(const xenfork_entry *entry)
