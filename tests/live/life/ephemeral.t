@@ -15,6 +15,7 @@ removed() {
     local start=$SECONDS
     check "$1" wait_until 60 is_removed "$2" "$3"
     diag "after $((SECONDS - start)) s: $(daemon_noted ephemeral)"
+    # shellcheck disable=SC2154 # of xenforkd.sh
     is_removed "$2" "$3" || bail_out "it stays: $(tail -n 80 "$daemon_log")"
 }
 
