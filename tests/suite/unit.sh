@@ -23,7 +23,7 @@ make_check() {
         say "ok      $name: $1 passed, $3 skipped ($((SECONDS - start)) s)"
     else
         say "FAILED  $name: $log"
-        grep -aE '^(not ok|FAIL|ERROR)|error:' "$log" | head -n 30 || tail -n 30 "$log"
+        grep -aE '^(not ok|FAIL|ERROR)|^[^P].*error:' "$log" | head -n 30 || tail -n 30 "$log"
         [ "$2" -gt 0 ] || count 0 1 0
     fi
 }

@@ -8,9 +8,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+#include <xen/memory.h>
 
 static xenfork_ctx ctx;
 static uint32_t asked_domid, asked_flags;
@@ -66,6 +68,44 @@ int __wrap_xc_domain_claim_pages(xc_interface *xch, uint32_t domid,
     }
     errno = claim_errno;
     return claim_errno ? -1 : 0;
+}
+
+void *__wrap_xencall_alloc_buffer(xencall_handle *xcall, size_t bytes);
+void *__wrap_xencall_alloc_buffer(xencall_handle *xcall, size_t bytes)
+{
+    (void)xcall;
+    return calloc(1, bytes);
+}
+
+void __wrap_xencall_free_buffer(xencall_handle *xcall, void *buffer);
+void __wrap_xencall_free_buffer(xencall_handle *xcall, void *buffer)
+{
+    (void)xcall;
+    free(buffer);
+}
+
+/* A multicall of claims. */
+int __wrap_xencall2(xencall_handle *xcall, unsigned int op, uint64_t arg1,
+                    uint64_t arg2);
+int __wrap_xencall2(xencall_handle *xcall, unsigned int op, uint64_t arg1,
+                    uint64_t arg2)
+{
+    multicall_entry_t *calls = (multicall_entry_t *)(uintptr_t)arg1;
+    uint64_t i;
+
+    (void)xcall;
+    assert_int_equal(op, __HYPERVISOR_multicall);
+    for (i = 0; i < arg2; i++) {
+        const xen_memory_reservation_t *claim =
+            (const xen_memory_reservation_t *)(uintptr_t)calls[i].args[1];
+
+        assert_int_equal(calls[i].op, __HYPERVISOR_memory_op);
+        assert_int_equal(calls[i].args[0], XENMEM_claim_pages);
+        calls[i].result = 0;
+        if (__wrap_xc_domain_claim_pages(NULL, claim->domid, claim->nr_extents))
+            calls[i].result = (unsigned long)-errno;
+    }
+    return 0;
 }
 
 /* 4.22 takes 0 for dom0's id; DOMID_ANY is a reserved id to older ones. */
