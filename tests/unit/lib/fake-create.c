@@ -90,6 +90,8 @@ void xenfork__capture_free(struct xenfork__capture *capture)
     free(capture->params);
     free(capture->page_gfns);
     free(capture->pages);
+    free(capture->emulator);
+    free(capture->emulator_nodes);
     free(capture);
 }
 
