@@ -56,12 +56,13 @@ says() {
 
 # code TEXT CODE COMMAND…: the answer of a check as JSON carries it
 code() {
-    local text=$1 wanted=$2 status=0 output
+    local text=$1 wanted=$2 status=0 output exit=1
     shift 2
+    [ "$wanted" != HOSTMEM ] || exit=4
     output=$(timeout 60 "$@" 2>/dev/null) || status=$?
     is "$text: the check says so" "$status $(json '.can_fork == false' <<<"$output") $(
         json "first(.reasons[] | select(.code == \"$wanted\" and .text != \"\" and .remedy != \"\") | .code)" \
-            <<<"$output")" "1 true $wanted"
+            <<<"$output")" "$exit true $wanted"
 }
 
 # refused TEXT CODE WHAT REMEDY [OPTION…] DOMAIN [NAME]: by fork and by check, and nothing is touched
