@@ -94,6 +94,8 @@ check 'it is destroyed' timeout 60 xl fork-destroy work
 check 'a clone that is connected at once' timeout 60 xl fork --net=connect source load
 before=$(machine load)
 busy_net $SOURCE_IP
+seen() { ask load view | jq -r '"\(.token) \(.mac)"'; }
+is_itself() { [ "$(seen)" = "$token $(mac_of load)" ]; }
 wrong=
 for i in $(seq "$RESETS"); do
     busy_disk load
@@ -102,8 +104,8 @@ for i in $(seq "$RESETS"); do
     timeout 60 xl fork-reset --paused load >/dev/null || wrong+=" $i:status"
     [ "$(marks "$(disk_of load)")" = '["before"]' ] || wrong+=" $i:disk"
     xl unpause load
-    seen=$(ask load view | jq -r '"\(.token) \(.mac)"')
-    [ "$seen" = "$token $(mac_of load)" ] || wrong+=" $i:token '$seen' of $token $(mac_of load)"
+    # Its driver takes the MAC when it has connected again.
+    wait_until 30 is_itself || wrong+=" $i:$(seen) of $token $(mac_of load)"
 done
 is "$RESETS resets: token, MAC and disk are right each time" "$wrong" ''
 check 'the network is there' ping -q -c 1 -W 10 $SOURCE_IP
