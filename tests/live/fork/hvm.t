@@ -139,6 +139,7 @@ check 'the clones are destroyed' timeout 120 xl fork-destroy f-1 f-2
 check 'nothing of ours is left' wait_until 20 nothing_of_ours
 
 killed_when 'a fork has suspended it' is_suspended bios
+killed_when 'a fork has started the QEMU of its clone' has_qemu k
 xl destroy bios
 is "nor of QEMU's state" "$(find /var/lib/xen -name 'qemu-*')" ''
 done_testing
