@@ -65,6 +65,10 @@ check 'the source answers' wait_until 60 hears 10.0.0.2
 check 'fork' xl fork --wait=300 --param ip=10.0.0.41/16 source web
 mac=$(info web '.nics[0].mac')
 diag "$(ask web 'sh ip addr show >/tmp/ip' && ask web identity | json .agent_log)"
+theirs=$(ask source identity) own=$(ask web identity)
+for field in hostname machine_id ssh_key random; do
+    isnt "$field: not its source's" "$(json ".$field" <<<"$own")" "$(json ".$field" <<<"$theirs")"
+done
 has web 'ip addr show dev br0 | grep -q "inet 10.0.0.41/16 "' 'its address on the bridge'
 hasnt web 'ip addr show dev eth0 | grep -q "inet "' 'one on the card'
 hasnt web 'ip addr show | grep -q -e "10[.]0[.]0[.]2/" -e "10[.]5[.]0[.]2/" -e "2001:db8::2/"' "an address of the source's"
