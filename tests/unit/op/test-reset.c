@@ -2,7 +2,6 @@
 /* reset.c, reset-check.c, rollback-reset.c: a clone goes back to its fork. */
 #include "config.h"
 
-#include <dirent.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <stddef.h>
@@ -14,91 +13,30 @@
 #include <cmocka.h>
 
 #include "../lib/fake-xen.h"
+#include "../lib/reset-scene.h"
 #include "../lib/scene.h"
 #include "../lib/sweep.h"
 #include "host/host.h"
 #include "state/lock.h"
 #include "state/record.h"
 
-#define GFN   5U /* a page of the guest's */
-#define WROTE 0xd1d1U
-
-static struct {
-    xenfork_ctx *ctx;
-    uint32_t src;
-    uint64_t memory;           /* at the fork */
-    struct fake_domain before; /* the clone, as it was forked */
-    size_t files;              /* beside the overlay */
-} s;
-
-static struct fake_domain *clone(void)
-{
-    return fake_domain_named("src-1");
-}
-
-/* Count what lies beside a disk. */
-static size_t count_files(const char *path)
-{
-    char dir[FAKE_PATH];
-    struct dirent *entry;
-    size_t count = 0;
-    DIR *handle;
-
-    snprintf(dir, sizeof(dir), "%s", fake_file(path));
-    *strrchr(dir, '/') = '\0';
-    handle = opendir(dir);
-    assert_non_null(handle);
-    while ((entry = readdir(handle)))
-        count += strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
-    closedir(handle);
-    return count;
-}
-
-static void fork_two(uint32_t flags)
-{
-    xenfork_ctx *ctx = scene_open();
-    xenfork_result *result;
-    xenfork_spec *spec;
-
-    assert_int_equal(xenfork_spec_new(2, &spec), 0);
-    assert_int_equal(xenfork_spec_set_flags(spec, flags), 0);
-    assert_int_equal(xenfork_spec_set_param(spec, 1, "ip", "10.0.0.9/24"), 0);
-    assert_int_equal(xenfork_spec_set_priority(spec, 7), 0);
-    assert_int_equal(xenfork_spec_set_reserve_kib(spec, 64), 0);
-    assert_int_equal(xenfork_fork(ctx, s.src, spec, &result), 0);
-    xenfork_result_free(result);
-    xenfork_spec_free(spec);
-    xenfork_close(ctx);
-}
-
-/* The first clone of two has run, has acknowledged, and has written. */
-static void prepare(void)
-{
-    struct fake_domain *d;
-
-    s.src = fake_domain_named("src")->domid;
-    s.memory = fake_memory_hash(s.src);
-    fork_two(0);
-    d = clone();
-    s.before = *d;
-    s.files = count_files(d->disks[0].path);
-    fake_write(d->domid, GFN, WROTE);
-    d->cpu_ns = 12345;
-}
+#define RESET_GFN   5U /* a page of the guest's */
+#define RESET_WROTE 0xd1d1U
+static xenfork_ctx *ctx;
 
 static int setup(void **state)
 {
     (void)state;
     scene_source();
-    prepare();
-    s.ctx = scene_open();
+    reset_prepare();
+    ctx = scene_open();
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    xenfork_close(s.ctx);
+    xenfork_close(ctx);
     if (fake->violation[0])
         print_error("%s\n", fake->violation);
     assert_string_equal(fake->violation, "");
@@ -130,27 +68,31 @@ static bool is_dirty(const char *path)
 static void assert_forked(const struct fake_domain *d)
 {
     assert_non_null(d);
-    assert_int_not_equal(d->domid, s.before.domid);
-    assert_memory_equal(d->uuid, s.before.uuid, 16);
-    assert_memory_equal(d->nics[0].mac, s.before.nics[0].mac, 6);
-    assert_string_equal(d->nics[0].bridge, s.before.nics[0].bridge);
+    assert_int_not_equal(d->domid, reset_scene.before.domid);
+    assert_memory_equal(d->uuid, reset_scene.before.uuid, 16);
+    assert_memory_equal(d->nics[0].mac, reset_scene.before.nics[0].mac, 6);
+    assert_string_equal(d->nics[0].bridge, reset_scene.before.nics[0].bridge);
     assert_false(d->nics[0].is_up);
     assert_false(d->nics[0].was_up);
-    assert_true(fake_memory_hash(d->domid) == s.memory);
-    assert_int_equal(d->max_vcpus, s.before.max_vcpus);
-    assert_int_equal(d->max_pages, s.before.max_pages);
-    assert_int_equal(d->claimed_pages, s.before.claimed_pages);
-    assert_string_not_equal(d->disks[0].path, s.before.disks[0].path);
-    assert_int_equal(access(fake_file(s.before.disks[0].path), F_OK), -1);
+    assert_true(fake_memory_hash(d->domid) == reset_scene.memory);
+    assert_int_equal(d->max_vcpus, reset_scene.before.max_vcpus);
+    assert_int_equal(d->max_pages, reset_scene.before.max_pages);
+    assert_int_equal(d->claimed_pages, reset_scene.before.claimed_pages);
+    assert_string_not_equal(d->disks[0].path, reset_scene.before.disks[0].path);
+    assert_int_equal(access(fake_file(reset_scene.before.disks[0].path), F_OK),
+                     -1);
     assert_int_equal(access(fake_file(d->disks[0].path), F_OK), 0);
-    assert_int_equal(count_files(d->disks[0].path), s.files);
-    assert_string_equal(d->guest.role, s.before.guest.role);
-    assert_string_not_equal(d->guest.generation, s.before.guest.generation);
-    assert_string_equal(d->guest.source, s.before.guest.source);
-    assert_string_equal(d->guest.source_macs, s.before.guest.source_macs);
-    assert_int_equal(d->guest.index, s.before.guest.index);
-    assert_int_equal(d->guest.param_count, s.before.guest.param_count);
-    assert_string_not_equal(d->guest.entropy, s.before.guest.entropy);
+    assert_int_equal(reset_count_files(d->disks[0].path), reset_scene.files);
+    assert_string_equal(d->guest.role, reset_scene.before.guest.role);
+    assert_string_not_equal(d->guest.generation,
+                            reset_scene.before.guest.generation);
+    assert_string_equal(d->guest.source, reset_scene.before.guest.source);
+    assert_string_equal(d->guest.source_macs,
+                        reset_scene.before.guest.source_macs);
+    assert_int_equal(d->guest.index, reset_scene.before.guest.index);
+    assert_int_equal(d->guest.param_count,
+                     reset_scene.before.guest.param_count);
+    assert_string_not_equal(d->guest.entropy, reset_scene.before.guest.entropy);
     assert_int_equal(fake_domain(scene_image())->claimed_pages, 0);
 }
 
@@ -159,7 +101,7 @@ static void resets(const char *name, uint32_t flags)
     xenfork_result *result = NULL;
     const xenfork_clone *c;
 
-    assert_int_equal(xenfork_clone_reset(s.ctx, name, flags, &result), 0);
+    assert_int_equal(xenfork_clone_reset(ctx, name, flags, &result), 0);
     c = xenfork_result_clone(result, 0);
     assert_int_equal(xenfork_result_clone_count(result), 1);
     assert_non_null(fake_domain(xenfork_clone_domid(c)));
@@ -174,10 +116,10 @@ static void assert_refused(int code, const char *text)
     char *before = fake_snapshot();
     xenfork_result *result = NULL;
 
-    assert_int_equal(xenfork_clone_reset(s.ctx, "src-1", 0, &result), code);
+    assert_int_equal(xenfork_clone_reset(ctx, "src-1", 0, &result), code);
     assert_null(result);
-    assert_non_null(strstr(xenfork_error_text(s.ctx), text));
-    assert_non_null(xenfork_error_remedy(s.ctx));
+    assert_non_null(strstr(xenfork_error_text(ctx), text));
+    assert_non_null(xenfork_error_remedy(ctx));
     assert_true(fake_is_same(before, text));
     free(before);
 }
@@ -185,14 +127,14 @@ static void assert_refused(int code, const char *text)
 static void test_back(void **state)
 {
     (void)state;
-    put(s.before.disks[0].path, "dirty");
+    put(reset_scene.before.disks[0].path, "dirty");
     resets("src-1", 0);
-    assert_forked(clone());
-    assert_false(clone()->is_paused);
-    assert_false(is_dirty(clone()->disks[0].path));
+    assert_forked(reset_clone());
+    assert_false(reset_clone()->is_paused);
+    assert_false(is_dirty(reset_clone()->disks[0].path));
     /* The other clone is none of its business. */
     assert_true(fake_memory_hash(fake_domain_named("src-2")->domid) ==
-                s.memory);
+                reset_scene.memory);
 }
 
 /* By domid, with its parameters, and not let to run. */
@@ -201,8 +143,8 @@ static void test_params(void **state)
     char domid[16];
 
     (void)state;
-    s.before = *fake_domain_named("src-2");
-    snprintf(domid, sizeof(domid), "%u", s.before.domid);
+    reset_scene.before = *fake_domain_named("src-2");
+    snprintf(domid, sizeof(domid), "%u", reset_scene.before.domid);
     resets(domid, XENFORK_RESET_PAUSED);
     assert_forked(fake_domain_named("src-2"));
     assert_true(fake_domain_named("src-2")->is_paused);
@@ -215,9 +157,9 @@ static struct xenfork__record *load(void)
 {
     struct xenfork__record *record;
 
-    assert_int_equal(
-        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.before.uuid, &record),
-        0);
+    assert_int_equal(xenfork__record_load(ctx, XENFORK_KIND_CLONE,
+                                          reset_scene.before.uuid, &record),
+                     0);
     return record;
 }
 
@@ -227,17 +169,17 @@ static void test_record(void **state)
     cleanup_record struct xenfork__record *was = NULL, *is = NULL;
 
     (void)state;
-    fake_ack(clone()->domid, NULL);
-    assert_int_equal(xenfork_clone_set_nic_link(s.ctx, "src-1", XENFORK_ALL,
+    fake_ack(reset_clone()->domid, NULL);
+    assert_int_equal(xenfork_clone_set_nic_link(ctx, "src-1", XENFORK_ALL,
                                                 XENFORK_LINK_CONNECT),
                      0);
-    assert_int_equal(xenfork_clone_set_nic_bridge(s.ctx, "src-1", 0, "xenbr1"),
+    assert_int_equal(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "xenbr1"),
                      0);
-    fake_copy_string(s.before.nics[0].bridge, 16, "xenbr1");
+    fake_copy_string(reset_scene.before.nics[0].bridge, 16, "xenbr1");
     was = load();
     assert_int_equal(was->nics[0].link, XENFORK_LINK_CONNECT);
     resets("src-1", 0);
-    assert_forked(clone());
+    assert_forked(reset_clone());
     is = load();
     assert_false(is->is_ready);
     assert_int_equal(is->nics[0].link, XENFORK_LINK_AUTO);
@@ -256,7 +198,7 @@ static void test_held(void **state)
     cleanup_record struct xenfork__record *is = NULL;
 
     (void)state;
-    assert_int_equal(xenfork_clone_set_nic_link(s.ctx, "src-1", XENFORK_ALL,
+    assert_int_equal(xenfork_clone_set_nic_link(ctx, "src-1", XENFORK_ALL,
                                                 XENFORK_LINK_HOLD),
                      0);
     resets("src-1", 0);
@@ -270,13 +212,13 @@ static void test_options(void **state)
     cleanup_record struct xenfork__record *is = NULL;
 
     (void)state;
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
-    fork_two(XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_EPHEMERAL |
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-2", 0), 0);
+    reset_fork(XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_EPHEMERAL |
              XENFORK_FORK_EPHEMERAL_CRASH);
-    s.before = *clone();
+    reset_scene.before = *reset_clone();
     resets("src-1", 0);
-    assert_forked(clone());
+    assert_forked(reset_clone());
     is = load();
     assert_false(is->is_hydrating);
     assert_int_equal(is->ephemeral, XENFORK__EPHEMERAL_CRASH);
@@ -285,16 +227,16 @@ static void test_options(void **state)
 static void test_renamed(void **state)
 {
     (void)state;
-    fake_copy_string(clone()->name, FAKE_NAME, "other");
+    fake_copy_string(reset_clone()->name, FAKE_NAME, "other");
     resets("other", 0);
     assert_forked(fake_domain_named("other"));
-    assert_null(clone());
+    assert_null(reset_clone());
 }
 
 static void end(void)
 {
-    assert_int_equal(xenfork__xen_destroy(s.ctx, clone()->domid), 0);
-    assert_int_equal(xenfork_recover(s.ctx), 0);
+    assert_int_equal(xenfork__xen_destroy(ctx, reset_clone()->domid), 0);
+    assert_int_equal(xenfork_recover(ctx), 0);
 }
 
 static void test_stopped(void **state)
@@ -302,17 +244,17 @@ static void test_stopped(void **state)
     (void)state;
     end();
     resets("src-1", 0);
-    assert_forked(clone());
+    assert_forked(reset_clone());
 }
 
 static void test_crashed(void **state)
 {
     (void)state;
-    clone()->is_shutdown = true;
-    clone()->shutdown_reason = FAKE_SHUTDOWN_CRASH;
+    reset_clone()->is_shutdown = true;
+    reset_clone()->shutdown_reason = FAKE_SHUTDOWN_CRASH;
     resets("src-1", 0);
-    assert_forked(clone());
-    assert_false(clone()->is_shutdown);
+    assert_forked(reset_clone());
+    assert_false(reset_clone()->is_shutdown);
 }
 
 /* It was rebooted since: all of its memory was its own. */
@@ -322,9 +264,9 @@ static void test_restarted(void **state)
 
     (void)state;
     end();
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), 0);
+    assert_int_equal(xenfork_clone_start(ctx, "src-1", 0, &domid), 0);
     resets("src-1", 0);
-    assert_forked(clone());
+    assert_forked(reset_clone());
 }
 
 /* Without a disk that the source has. */
@@ -337,7 +279,7 @@ static void test_fewer_disks(void **state)
     assert_int_equal(xenfork_spec_new(1, &spec), 0);
     assert_int_equal(xenfork_spec_set_disk(spec, "xvda", "none"), 0);
     assert_int_equal(xenfork_spec_set_name(spec, 0, "bare"), 0);
-    assert_int_equal(xenfork_fork(s.ctx, scene_image(), spec, &result), 0);
+    assert_int_equal(xenfork_fork(ctx, scene_image(), spec, &result), 0);
     xenfork_result_free(result);
     xenfork_spec_free(spec);
     assert_int_equal(fake_domain_named("bare")->disk_count, 0);
@@ -355,10 +297,10 @@ static void test_again(void **state)
     free_pages = fake->free_pages;
     for (i = 0; i < 10; i++)
         resets("src-1", 0);
-    assert_forked(clone());
+    assert_forked(reset_clone());
     assert_int_equal(fake->free_pages, free_pages);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-2", 0), 0);
     assert_int_equal(scene_image(), XENFORK_DOMID_NONE);
 }
 
@@ -368,16 +310,16 @@ static void test_no_image(void **state)
 
     (void)state;
     end();
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-2", 0), 0);
     assert_refused(XENFORK_E_NOTFOUND, "is gone");
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), 0);
+    assert_int_equal(xenfork_clone_start(ctx, "src-1", 0, &domid), 0);
     assert_refused(XENFORK_E_NOTFOUND, "is gone");
 }
 
 static void test_detached(void **state)
 {
     (void)state;
-    assert_int_equal(xenfork_detach(s.ctx, "src-1", NULL, NULL, 0), 0);
+    assert_int_equal(xenfork_detach(ctx, "src-1", NULL, NULL, 0), 0);
     assert_refused(XENFORK_E_DISK, "is detached");
 }
 
@@ -387,22 +329,22 @@ static void test_being_detached(void **state)
     char name[64] = "detach-";
 
     (void)state;
-    xenfork__uuid_print(s.before.uuid, name + strlen(name));
-    assert_int_equal(xenfork__lock_take(s.ctx, name, false, &lock), 0);
+    xenfork__uuid_print(reset_scene.before.uuid, name + strlen(name));
+    assert_int_equal(xenfork__lock_take(ctx, name, false, &lock), 0);
     assert_refused(XENFORK_E_BUSY, "is being detached");
 }
 
 static void test_forked_itself(void **state)
 {
     (void)state;
-    assert_int_equal(scene_fork(clone()->domid, 1, 0), 0);
+    assert_int_equal(scene_fork(reset_clone()->domid, 1, 0), 0);
     assert_refused(XENFORK_E_INUSE, "was forked");
 }
 
 static void test_frozen(void **state)
 {
     (void)state;
-    assert_int_equal(xenfork_freeze(s.ctx, clone()->domid, 1000), 0);
+    assert_int_equal(xenfork_freeze(ctx, reset_clone()->domid, 1000), 0);
     assert_refused(XENFORK_E_INUSE, "is frozen");
 }
 
@@ -411,7 +353,7 @@ static void test_left(void **state)
     (void)state;
     fake->process = 4711;
     assert_int_equal(
-        xenfork_clone_leaves(s.ctx, "src-1", "migrated to far", 4711), 0);
+        xenfork_clone_leaves(ctx, "src-1", "migrated to far", 4711), 0);
     assert_refused(XENFORK_E_INUSE, "is being migrated to far");
     fake->process = 0;
     end();
@@ -427,8 +369,8 @@ static void test_name_taken(void **state)
     end();
     fake_add_guest("src-1");
     assert_refused(XENFORK_E_NOTOURS, "src-1");
-    xenfork__uuid_print(s.before.uuid, uuid);
-    assert_int_equal(xenfork_clone_reset(s.ctx, uuid, 0, &result),
+    xenfork__uuid_print(reset_scene.before.uuid, uuid);
+    assert_int_equal(xenfork_clone_reset(ctx, uuid, 0, &result),
                      XENFORK_E_NAMETAKEN);
     assert_null(result);
 }
@@ -448,17 +390,6 @@ static void test_broken(void **state)
     assert_refused(XENFORK_E_STATE, "is broken");
 }
 
-static int reset_it(void *opaque)
-{
-    xenfork_ctx *ctx = scene_open();
-    xenfork_result *result = NULL;
-    int rc = xenfork_clone_reset(ctx, "src-1", 0, &result);
-
-    (void)opaque;
-    xenfork_result_free(result);
-    return sweep_end(ctx, rc);
-}
-
 /*
  * The image's only clone is stopped, and the image goes: the disks are as they
  * were, and the clone can be started.
@@ -467,19 +398,21 @@ static void fail_alone(const char *function)
 {
     uint32_t domid;
 
-    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
-    put(s.before.disks[0].path, "dirty");
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-2", 0), 0);
+    put(reset_scene.before.disks[0].path, "dirty");
     fake_disarm();
     fake_fail_function(function, XENFORK_E_XEN, 0);
-    assert_int_equal(reset_it(NULL), XENFORK_E_XEN);
+    assert_int_equal(reset_run(NULL), XENFORK_E_XEN);
     fake->fail_name = NULL;
-    assert_int_equal(xenfork_recover(s.ctx), 0);
-    assert_null(clone());
+    assert_int_equal(xenfork_recover(ctx), 0);
+    assert_null(reset_clone());
     assert_int_equal(scene_image(), XENFORK_DOMID_NONE);
-    assert_true(is_dirty(s.before.disks[0].path));
-    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), 0);
-    assert_string_equal(clone()->disks[0].path, s.before.disks[0].path);
-    assert_string_equal(clone()->guest.generation, s.before.guest.generation);
+    assert_true(is_dirty(reset_scene.before.disks[0].path));
+    assert_int_equal(xenfork_clone_start(ctx, "src-1", 0, &domid), 0);
+    assert_string_equal(reset_clone()->disks[0].path,
+                        reset_scene.before.disks[0].path);
+    assert_string_equal(reset_clone()->guest.generation,
+                        reset_scene.before.guest.generation);
 }
 
 static void test_failed_alone(void **state)
@@ -495,142 +428,22 @@ static void test_failed_late(void **state)
     fail_alone("xenfork__sys_hold");
 }
 
-/* The sweeps. */
-
-/* The clone as it was before the reset. */
-static bool is_untouched(const struct fake_domain *d)
-{
-    uint64_t content;
-
-    return d->domid == s.before.domid && !d->is_paused &&
-           !strcmp(d->guest.generation, s.before.guest.generation) &&
-           !strcmp(d->disks[0].path, s.before.disks[0].path) &&
-           !access(fake_file(d->disks[0].path), F_OK) &&
-           fake_read(d->domid, GFN, &content) && content == WROTE;
-}
-
-static bool is_reset(void)
-{
-    const struct fake_domain *d = clone();
-
-    return d && d->domid != s.before.domid && !d->is_paused &&
-           !d->is_unfinished && d->guest.role[0] &&
-           strcmp(d->guest.generation, s.before.guest.generation) &&
-           !d->nics[0].is_up && fake_memory_hash(d->domid) == s.memory &&
-           access(fake_file(s.before.disks[0].path), F_OK) &&
-           !access(fake_file(d->disks[0].path), F_OK) &&
-           count_files(d->disks[0].path) == s.files &&
-           !fake_domain(scene_image())->claimed_pages;
-}
-
-/* It has no domain, and its disk is what it was. */
-static bool is_stopped(void)
-{
-    return !clone() && !access(fake_file(s.before.disks[0].path), F_OK) &&
-           count_files(s.before.disks[0].path) == s.files &&
-           !fake_domain(scene_image())->claimed_pages;
-}
-
-/* Wherever it was interrupted, it is one of these. */
-static int run(void *opaque)
-{
-    if (!is_stopped() && !is_reset() && !(clone() && is_untouched(clone())))
-        fake_violation("src-1 is neither as before, nor stopped, nor reset");
-    return reset_it(opaque);
-}
-
-static void prepare_libxl(void)
-{
-    fake_add_guest("src");
-    prepare();
-}
-
-static void prepare_fast(void)
-{
-    fake->is_fast = true;
-    prepare_libxl();
-}
-
-static void prepare_stopped(void)
-{
-    xenfork_ctx *ctx;
-
-    prepare_libxl();
-    ctx = scene_open();
-    assert_int_equal(xenfork__xen_destroy(ctx, clone()->domid), 0);
-    assert_int_equal(xenfork_recover(ctx), 0);
-    xenfork_close(ctx);
-}
-
-/* It must be hydrated before it may run. */
-static void prepare_uncovered(void)
-{
-    prepare_fast();
-    fake->free_pages = 1400;
-}
-
-static void prepare_thin(void)
-{
-    fake_make_thin(fake_add_guest("src"));
-    prepare();
-}
-
-static void prepare_qcow2(void)
-{
-    fake_make_qcow2(fake_add_guest("src"));
-    prepare();
-}
-
-static void prepare_vhd(void)
-{
-    fake_make_vhd(fake_add_guest("src"));
-    prepare();
-}
-
-static const struct sweep sweeps[] = {
-    {"reset", SWEEP_REPEATS, prepare_libxl, run, is_reset, 0},
-    {"reset fast", SWEEP_REPEATS, prepare_fast, run, is_reset, 0},
-    {"reset stopped", SWEEP_REPEATS, prepare_stopped, run, is_reset, 0},
-    {"reset uncovered", SWEEP_REPEATS, prepare_uncovered, run, is_reset, 0},
-    {"reset thin", SWEEP_REPEATS, prepare_thin, run, is_reset, 0},
-    {"reset qcow2", SWEEP_REPEATS, prepare_qcow2, run, is_reset, 0},
-    {"reset vhd", SWEEP_REPEATS, prepare_vhd, run, is_reset, 0},
-};
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_back),
-        TEST(test_params),
-        TEST(test_record),
-        TEST(test_held),
-        TEST(test_options),
-        TEST(test_renamed),
-        TEST(test_stopped),
-        TEST(test_crashed),
-        TEST(test_restarted),
-        TEST(test_fewer_disks),
-        TEST(test_again),
-        TEST(test_no_image),
-        TEST(test_detached),
-        TEST(test_being_detached),
-        TEST(test_forked_itself),
-        TEST(test_frozen),
-        TEST(test_left),
-        TEST(test_name_taken),
-        TEST(test_memory),
-        TEST(test_broken),
-        TEST(test_failed_alone),
-        TEST(test_failed_late),
-        SWEEPS(0),
-        SWEEPS(1),
-        SWEEPS(2),
-        SWEEPS(3),
-        SWEEPS(4),
-        SWEEPS(5),
-        SWEEPS(6),
+        TEST(test_back),          TEST(test_params),
+        TEST(test_record),        TEST(test_held),
+        TEST(test_options),       TEST(test_renamed),
+        TEST(test_stopped),       TEST(test_crashed),
+        TEST(test_restarted),     TEST(test_fewer_disks),
+        TEST(test_again),         TEST(test_no_image),
+        TEST(test_detached),      TEST(test_being_detached),
+        TEST(test_forked_itself), TEST(test_frozen),
+        TEST(test_left),          TEST(test_name_taken),
+        TEST(test_memory),        TEST(test_broken),
+        TEST(test_failed_alone),  TEST(test_failed_late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
