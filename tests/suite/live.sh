@@ -5,7 +5,7 @@
 # which find the same on all, "# full: VERSIONS" that it runs on these only with --full (or where it would run on none), "# needs: blktap" that dom0
 # must have what tests/testbed/build was given with --blktap, and "# alone: yes" that it has the machine for itself:
 # it measures time, or has many guests run at once, which takes several times as long beside another emulator.
-# shellcheck disable=SC2154  # full, missing, tests, versions: of check
+# shellcheck disable=SC2154  # full, missing, part_at, part_of, tests, versions: of check
 
 EMULATOR_FAULT=75
 
@@ -88,9 +88,10 @@ live_xens() {
     printf '%s\n' "${there[@]}"
 }
 
-# live_list ALONE: script, hypervisor and flavour, one a line; those that may take longest first
+# live_list ALONE: script, hypervisor and flavour, one a line; those that may take longest first. They are dealt out
+# in this order to the parts of --part.
 live_list() {
-    live_choose "$1" | sort -s -k 1,1nr | cut -d ' ' -f 2-
+    live_choose "$1" | sort -s -k 1,1nr | cut -d ' ' -f 2- | awk -v at="$part_at" -v of="$part_of" 'NR % of == at % of'
 }
 
 # live_choose ALONE: the same, each after its timeout
