@@ -9,6 +9,7 @@
 #include "log.h"
 #include "op/destroy.h"
 #include "op/leave.h"
+#include "op/recover.h"
 #include "restart.h"
 #include "state/journal.h"
 #include "state/lock.h"

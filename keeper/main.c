@@ -35,6 +35,7 @@
 #include "op/hydrate.h"
 #include "op/ready.h"
 #include "op/recover.h"
+#include "state/files.h"
 #include "state/journal.h"
 #include "state/lock.h"
 #include "state/record.h"

@@ -98,8 +98,6 @@ void xenfork__log(xenfork_ctx *ctx, xentoollog_level level, const char *fmt,
 
 /* Begin an operation of the public interface, on this domain. */
 void xenfork__begin(xenfork_ctx *ctx, uint32_t domid);
-/* Use another state directory than the configured one. */
-int xenfork__set_state_dir(xenfork_ctx *ctx, const char *dir);
 
 #if ENABLE_TEST_HOOKS
 void xenfork__test_hook(xenfork_ctx *ctx, int stage);

@@ -45,17 +45,6 @@ XENFORK_API void xenfork_close(xenfork_ctx *ctx)
     free(ctx);
 }
 
-int xenfork__set_state_dir(xenfork_ctx *ctx, const char *dir)
-{
-    char *copy = strdup(dir);
-
-    if (!copy)
-        return xenfork__nomem(ctx);
-    free(ctx->state_dir);
-    ctx->state_dir = copy;
-    return 0;
-}
-
 XENFORK_API void xenfork_cancel(xenfork_ctx *ctx)
 {
     ctx->is_cancelled = 1;

@@ -21,20 +21,13 @@ static int lock_record(xenfork_ctx *ctx, int kind, const char *name,
                        struct xenfork__lock **lock_out)
 {
     cleanup_record struct xenfork__record *record = NULL;
-    char uuid[XENFORK__UUID_CHARS];
     int rc = xenfork__named(ctx, kind, name, &record);
 
     if (rc < 0)
         return rc;
     ctx->domid = record->domid;
-    xenfork__uuid_print(record->uuid, uuid);
-    rc = xenfork__lock_take_soon(ctx, uuid, lock_out);
-    if (rc == XENFORK_E_BUSY) {
-        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
-                      name);
-        return xenfork__remedy(ctx, "try again when it has ended");
-    }
-    if (rc < 0 || (rc = xenfork__journals_recover_about(ctx, record->uuid)) < 0)
+    rc = xenfork__lock_domain(ctx, record->uuid, name, lock_out);
+    if (rc < 0)
         return rc;
     return xenfork__record_load(ctx, kind, record->uuid, record_out);
 }

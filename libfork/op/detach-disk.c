@@ -15,6 +15,7 @@
 #include "disk/disk.h"
 #include "host/host.h"
 #include "op/again.h"
+#include "op/recover.h"
 
 #define MAX_NAME 64
 
@@ -101,19 +102,10 @@ static int lock_out_forks(xenfork_ctx *ctx, struct xenfork__detaching *job,
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_lock struct xenfork__lock *registry = NULL;
     cleanup_record struct xenfork__record *now = NULL;
-    char uuid[XENFORK__UUID_CHARS];
-    int rc;
+    int rc = xenfork__lock_domain(ctx, job->clone->uuid, job->clone->name,
+                                  &lock);
 
-    xenfork__uuid_print(job->clone->uuid, uuid);
-    rc = xenfork__lock_take_soon(ctx, uuid, &lock);
-    if (rc == XENFORK_E_BUSY) {
-        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
-                      job->clone->name);
-        return xenfork__remedy(ctx, "try again when it has ended");
-    }
-    if (rc < 0 ||
-        (rc = xenfork__journals_recover_about(ctx, job->clone->uuid)) < 0 ||
-        (rc = xenfork__detach_load(ctx, job, &registry, &now)) < 0)
+    if (rc < 0 || (rc = xenfork__detach_load(ctx, job, &registry, &now)) < 0)
         return rc;
     if (strcmp(now->disks[disk].path, job->clone->disks[disk].path) != 0)
         xenfork__record_disk_swap(job->clone, disk);

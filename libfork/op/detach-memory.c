@@ -3,6 +3,7 @@
 #include "op/detach.h"
 
 #include "op/hydrate.h"
+#include "op/rollback.h"
 #include "op/walk.h"
 #include "xen/xen.h"
 

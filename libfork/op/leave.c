@@ -144,19 +144,10 @@ static int forget_clone(xenfork_ctx *ctx, const struct xenfork__record *found)
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_lock struct xenfork__lock *registry = NULL;
     cleanup_record struct xenfork__record *clone = NULL;
-    char uuid[XENFORK__UUID_CHARS];
     uint32_t domid;
-    int rc;
+    int rc = xenfork__lock_domain(ctx, found->uuid, found->name, &lock);
 
-    xenfork__uuid_print(found->uuid, uuid);
-    rc = xenfork__lock_take_soon(ctx, uuid, &lock);
-    if (rc == XENFORK_E_BUSY) {
-        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
-                      found->name);
-        return xenfork__remedy(ctx, "try again when it has ended");
-    }
     if (rc < 0 ||
-        (rc = xenfork__journals_recover_about(ctx, found->uuid)) < 0 ||
         (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
                                  &registry)) < 0 ||
         (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, found->uuid,

@@ -9,6 +9,7 @@
 #include "op/frozen.h"
 #include "op/leave.h"
 #include "op/named.h"
+#include "op/recover.h"
 #include "state/journal.h"
 #include "xen/host-memory.h"
 

@@ -30,16 +30,9 @@ static int lock_clone(struct xenfork__reset *reset,
                                clone->name);
     }
     if (rc == 0)
-        rc = xenfork__lock_take_soon(ctx, uuid, &reset->lock);
-    if (rc == 0)
-        rc = xenfork__journals_recover_about(ctx, clone->uuid);
+        rc = xenfork__lock_domain(ctx, clone->uuid, clone->name, &reset->lock);
     if (rc == 0 && xenfork__journal_exists(ctx, clone->journal))
-        rc = XENFORK_E_BUSY;
-    if (rc == XENFORK_E_BUSY) {
-        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
-                      clone->name);
-        return xenfork__remedy(ctx, "try again when it has ended");
-    }
+        return xenfork__busy(ctx, clone->name);
     return rc;
 }
 
@@ -88,8 +81,8 @@ static int check_domain_name(const struct xenfork__reset *reset)
     if (rc < 0 || domid == reset->job.retired)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     xenfork__fail(ctx, XENFORK_E_NAMETAKEN, 0,
-                  "domain %u, which is not clone %s, is called so", domid,
-                  name);
+                  "domain %u has the name of clone %s, and is not this clone",
+                  domid, name);
     return xenfork__remedy(ctx, "xl rename that domain, or end it");
 }
 
@@ -111,9 +104,10 @@ static int check_leaf(xenfork_ctx *ctx, const struct xenfork__record *clone)
         return rc;
     for (i = 0; i < images.count; i++)
         if (!memcmp(images.records[i]->parent, clone->uuid, 16)) {
-            xenfork__fail(ctx, XENFORK_E_INUSE, 0,
-                          "clone %s was forked: image %s is of it", clone->name,
-                          images.records[i]->name);
+            xenfork__fail(
+                ctx, XENFORK_E_INUSE, 0,
+                "clone %s was forked itself, and image %s is still there",
+                clone->name, images.records[i]->name);
             return xenfork__remedy(ctx,
                                    "destroy its clones, and the image: xl "
                                    "fork-image-destroy %s",
@@ -188,10 +182,11 @@ static int check_attached(xenfork_ctx *ctx, const struct xenfork__record *clone,
     }
     if (!is_detached)
         return 0;
-    xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                  "clone %s is detached, or half-way: it has no fork point "
-                  "any more",
-                  clone->name);
+    xenfork__fail(
+        ctx, XENFORK_E_DISK, 0,
+        "clone %s is detached, wholly or in part: it has no fork point any "
+        "more",
+        clone->name);
     return xenfork__remedy(ctx,
                            "fork its image, and destroy the clone: xl "
                            "fork %s",

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Undo what a fork did to its source, for rollback.c: rollback-source.c; and
- * what a reset did: rollback-reset.c.
- */
+/* Undoing an operation by its journal. */
 #ifndef LIBFORK_ROLLBACK_H
 #define LIBFORK_ROLLBACK_H
 
 #include "state/journal-private.h"
+
+/* Undo an operation, source first.  Frees @journal.  RESIDUE: it stays */
+int xenfork__journal_rollback(xenfork_ctx *ctx,
+                              struct xenfork__journal *journal);
+
+/* Of rollback-source.c and rollback-reset.c, for rollback.c. */
 
 #define XENFORK__UNDO_SUSPENDED "source.suspended"
 #define XENFORK__UNDO_STOPPED   "source.stopped"

@@ -5,23 +5,18 @@
 #include <time.h>
 
 #include "op/quiesce.h"
+#include "op/recover.h"
+#include "op/rollback.h"
 
 int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                          struct xenfork__lock **lock_out)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    char uuid[XENFORK__UUID_CHARS];
+    char name[24];
     int rc;
 
-    xenfork__uuid_print(info->uuid, uuid);
-    rc = xenfork__lock_take_soon(ctx, uuid, &lock);
-    if (rc == XENFORK_E_BUSY) {
-        xenfork__fail(ctx, rc, 0,
-                      "domain %u: another xenfork operation is on it",
-                      info->domid);
-        return xenfork__remedy(ctx, "try again when it has ended");
-    }
-    if (rc < 0 || (rc = xenfork__journals_recover_about(ctx, info->uuid)) < 0 ||
+    snprintf(name, sizeof(name), "domain %u", info->domid);
+    if ((rc = xenfork__lock_domain(ctx, info->uuid, name, &lock)) < 0 ||
         (rc = xenfork__xen_info(ctx, info->domid, info)) < 0)
         return rc;
     *lock_out = steal_ptr(lock);

@@ -30,25 +30,15 @@ static int lock_stopped(struct start *start, const char *name)
 {
     cleanup_record struct xenfork__record *record = NULL;
     xenfork_ctx *ctx = start->ctx;
-    char uuid[XENFORK__UUID_CHARS];
     int rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &record);
 
-    if (rc < 0)
+    if (rc < 0 ||
+        (rc = xenfork__lock_domain(ctx, record->uuid, name, &start->lock)) < 0)
         return rc;
-    xenfork__uuid_print(record->uuid, uuid);
-    rc = xenfork__lock_take_soon(ctx, uuid, &start->lock);
-    if (rc == 0)
-        rc = xenfork__journals_recover_about(ctx, record->uuid);
-    if (rc == 0 && xenfork__journal_exists(ctx, record->journal))
-        rc = XENFORK_E_BUSY;
-    if (rc == XENFORK_E_BUSY) {
-        xenfork__fail(ctx, rc, 0, "%s: another xenfork operation is on it",
-                      name);
-        return xenfork__remedy(ctx, "try again when it has ended");
-    }
-    return rc < 0 ? rc
-                  : xenfork__record_load(ctx, XENFORK_KIND_CLONE, record->uuid,
-                                         &start->clone);
+    if (xenfork__journal_exists(ctx, record->journal))
+        return xenfork__busy(ctx, name);
+    return xenfork__record_load(ctx, XENFORK_KIND_CLONE, record->uuid,
+                                &start->clone);
 }
 
 static int refuse_domain(xenfork_ctx *ctx, const struct xenfork__record *clone,
@@ -104,10 +94,11 @@ static int check_name_free(xenfork_ctx *ctx,
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    xenfork__fail(ctx, XENFORK_E_NAMETAKEN, 0,
-                  "clone %s cannot start: domain %u, which is no clone of "
-                  "that name, is called %s",
-                  clone->name, domid, clone->name);
+    xenfork__fail(
+        ctx, XENFORK_E_NAMETAKEN, 0,
+        "clone %s cannot start: domain %u, which is not this clone, has the "
+        "name %s",
+        clone->name, domid, clone->name);
     return xenfork__remedy(ctx, "xl rename that domain, or end it");
 }
 
@@ -214,8 +205,9 @@ static int check_start(struct start *start, const char *name, uint32_t flags)
         return rc;
     rc = xenfork__xen_check_memory(ctx, start->json, XENFORK_DOMID_NONE);
     return rc == XENFORK_E_HOSTMEM
-               ? xenfork__remedy(ctx, "all of its memory is its own now; end "
-                                      "other domains, or xl mem-set them")
+               ? xenfork__remedy(
+                     ctx, "a clone that is started shares no memory; shut down "
+                          "other domains, or make them smaller (xl mem-set)")
                : rc;
 }
 

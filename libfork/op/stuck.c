@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "op/recover.h"
+#include "op/rollback.h"
 #include "state/files.h"
 #include "state/record.h"
 
@@ -135,6 +137,30 @@ int xenfork__journals_recover_about(xenfork_ctx *ctx, const uint8_t uuid[16])
             rc = xenfork__journal_recover(ctx, ids[i], !is_clone);
     xenfork__names_free(ids, count);
     return rc;
+}
+
+int xenfork__busy(xenfork_ctx *ctx, const char *name)
+{
+    xenfork__fail(ctx, XENFORK_E_BUSY, 0,
+                  "%s: another xenfork operation is on it", name);
+    return xenfork__remedy(ctx, "try again when it has ended");
+}
+
+int xenfork__lock_domain(xenfork_ctx *ctx, const uint8_t uuid[16],
+                         const char *name, struct xenfork__lock **lock_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char text[XENFORK__UUID_CHARS];
+    int rc;
+
+    xenfork__uuid_print(uuid, text);
+    rc = xenfork__lock_take_soon(ctx, text, &lock);
+    if (rc == XENFORK_E_BUSY)
+        return xenfork__busy(ctx, name);
+    if (rc < 0 || (rc = xenfork__journals_recover_about(ctx, uuid)) < 0)
+        return rc;
+    *lock_out = steal_ptr(lock);
+    return 0;
 }
 
 /* Add the clones and disks that the journal names. */

@@ -5,6 +5,17 @@
 #include <string.h>
 #include <sys/stat.h>
 
+int xenfork__set_state_dir(xenfork_ctx *ctx, const char *dir)
+{
+    char *copy = strdup(dir);
+
+    if (!copy)
+        return xenfork__nomem(ctx);
+    free(ctx->state_dir);
+    ctx->state_dir = copy;
+    return 0;
+}
+
 char *xenfork__state_path(const xenfork_ctx *ctx, const char *part, ...)
 {
     char *path = strdup(ctx->state_dir);
@@ -86,7 +97,7 @@ int xenfork__dir_check(xenfork_ctx *ctx, const char *path)
     if (!why)
         return 0;
     xenfork__miss(ctx, XENFORK_E_DISK, "%s is not root's alone: %s", path, why);
-    return xenfork__remedy(ctx, "look into it, and remove it");
+    return xenfork__remedy(ctx, "look at what is in it, and remove it");
 }
 
 int xenfork__file_read(xenfork_ctx *ctx, const char *path, size_t max_bytes,

@@ -5,6 +5,8 @@
 
 #include "base/internal.h"
 
+/* Use another state directory than the configured one. */
+int xenfork__set_state_dir(xenfork_ctx *ctx, const char *dir);
 /*
  * Return "a/b/c" below the state directory; NULL ends the parts.  Caller frees.
  */

@@ -131,32 +131,7 @@ int xenfork__journal_chosen(xenfork_ctx *ctx, struct xenfork__journal *journal);
 
 /* Commit: remove the journal, durably.  Frees @journal on success. */
 int xenfork__journal_commit(xenfork_ctx *ctx, struct xenfork__journal *journal);
-/* Undo, source first.  Frees @journal.  RESIDUE: the journal stays */
-int xenfork__journal_rollback(xenfork_ctx *ctx,
-                              struct xenfork__journal *journal);
 
-/* Roll back all whose owner is gone, each that can be.  RESIDUE */
-int xenfork__journals_recover(xenfork_ctx *ctx);
-/*
- * Roll back one journal; already gone: success.  A caller that knows that the
- * owner is gone waits for the lock: the kernel drops a killed process' pipes
- * before its locks.
- */
-int xenfork__journal_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
-/*
- * Roll back the journals about a source, image or clone, under its lock, which
- * their owner would hold: they have no owner, and are rolled back now, or are
- * being rolled back by another process; wait.  A journal that cannot be rolled
- * back holds up this one, and no other: RESIDUE
- */
-int xenfork__journals_recover_about(xenfork_ctx *ctx, const uint8_t uuid[16]);
-struct xenfork__records;
-/*
- * List journals without an owner, as records; the reason is in the parent's
- * name.
- */
-int xenfork__journals_load(xenfork_ctx *ctx,
-                           struct xenfork__records *records_out);
 /* Tell whether the journal is still to be committed or rolled back. */
 bool xenfork__journal_exists(xenfork_ctx *ctx, const char *id);
 

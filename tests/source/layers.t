@@ -8,7 +8,7 @@ cd "${srcdir:?}/libfork" || exit 1
 
 layers='base state host xen disk op'
 
-echo 1..6
+echo 1..7
 
 # includes: FILE HEADER, a line each, of headers in folders
 includes() {
@@ -48,11 +48,34 @@ nested() {
         grep -v 'XENFORK_API'
 }
 
+# foreign: HEADER FUNCTION FILE, of functions that another folder defines than the header's
+foreign() {
+    # shellcheck disable=SC2086 # several folders
+    find $layers -name '*.c' | sort | xargs awk '
+        FNR == 1 { where = FILENAME; sub("/[^/]*$", "", where) }
+        /^[a-z].*xenfork__[a-z0-9_]+\(/ && !/;$/ {
+            match($0, /xenfork__[a-z0-9_]+\(/)
+            print substr($0, RSTART, RLENGTH - 1), where
+        }' | sort -u >"$defined"
+    # shellcheck disable=SC2086 # several folders
+    find $layers -name '*.h' | sort | xargs awk -v defined="$defined" '
+        BEGIN { while ((getline line <defined) > 0) { split(line, part, " "); home[part[1]] = part[2] } }
+        /^[a-z].*xenfork__[a-z0-9_]+\(/ && !/^(static|typedef)/ {
+            match($0, /xenfork__[a-z0-9_]+\(/)
+            name = substr($0, RSTART, RLENGTH - 1)
+            folder = FILENAME; sub("/[^/]*$", "", folder)
+            if (name in home && home[name] != folder) print FILENAME, name, home[name]
+        }'
+}
+
 result 'each file lies in the folder of a layer' "$(strays)"
 result 'no include goes up' "$(upward)"
 result 'no disk driver knows another' "$(between_drivers)"
 result 'only xen/ includes headers of Xen' "$(of_xen)"
 result 'the library does not call its own interface' "$(nested)"
+defined=$(mktemp)
+result 'a header declares what its own folder defines' "$(foreign)"
+rm -f "$defined"
 
 # calls: FILE FILE, a line each, by the symbols that the compiled files define and need
 calls() {
@@ -82,5 +105,5 @@ circles() {
 if [ -n "$built" ] && [ -d "$built/libfork/op/.libs" ]; then
     result 'no files call each other in a circle' "$(circles)"
 else
-    echo 'ok 6 - no files call each other in a circle # SKIP nothing is compiled'
+    echo 'ok 7 - no files call each other in a circle # SKIP nothing is compiled'
 fi

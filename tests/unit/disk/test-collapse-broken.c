@@ -16,6 +16,7 @@
 #include "../lib/fake-xen.h"
 #include "host/host.h"
 #include "op/collapse.h"
+#include "op/rollback.h"
 #include "state/journal.h"
 
 static int collapse_once(void *opaque)

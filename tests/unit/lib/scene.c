@@ -15,6 +15,7 @@
 #include "base/digest.h"
 #include "base/internal.h"
 #include "fake-xen.h"
+#include "state/files.h"
 
 xenfork_ctx *scene_open(void)
 {

@@ -19,6 +19,7 @@
 #include "base/internal.h"
 #include "../lib/fake-xen.h"
 #include "../lib/fork-scene.h"
+#include "state/files.h"
 
 /* It fails, with this code, and nothing has happened. */
 static void refused(struct fork_scene *s, uint32_t domid, int code)
