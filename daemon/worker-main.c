@@ -131,7 +131,7 @@ static int work_answer(xenfork_ctx *ctx, const char *journal)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
-                             "cannot end with the daemon");
+                             "cannot make this process end with the daemon");
     return xenfork__attend(ctx, journal, true);
 }
 

@@ -50,7 +50,7 @@ bool watch_turn(xenfork_ctx *ctx, const char *dir, struct watch *watch)
         syslog(LOG_WARNING, "%s%s%s; going on", ctx->error.text,
                ctx->error.remedy[0] ? "; " : "", ctx->error.remedy);
     else if (!watch->is_troubled && was_troubled)
-        syslog(LOG_INFO, "%s: all is well again", dir);
+        syslog(LOG_INFO, "%s: the pool can grow again", dir);
     return true;
 }
 

@@ -101,7 +101,7 @@ static const char *interface_fault(char *item)
     if (!parse_address(item, &address))
         return "not an IP address; ADDRESS/PREFIX, dhcp or keep";
     if (!is_unicast(&address) || is_link_local(&address))
-        return "no address that a clone can be given";
+        return "not an address that a clone can be given";
     if (!slash)
         return "an address needs its prefix, as in 10.0.0.7/24";
     if (!is_prefix(slash + 1, address.is_v6 ? 128 : 32))

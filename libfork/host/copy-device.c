@@ -99,9 +99,8 @@ int xenfork__sys_copy_device(xenfork_ctx *ctx,
     if (to < 0)
         return ctx->error.code;
     if (from_bytes != to_bytes)
-        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "%s and %s are not of one size", job->src,
-                             job->dst);
+        return xenfork__fail(ctx, XENFORK_E_DISK, 0, "%s and %s differ in size",
+                             job->src, job->dst);
     buffer = aligned_alloc(ALIGN, 2UL * CHUNK);
     if (!buffer)
         return xenfork__nomem(ctx);

@@ -283,7 +283,7 @@ int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s: nothing to \"%s\"",
                              name, message);
     return e ? xenfork__fail(ctx, XENFORK_E_DISK, e,
-                             "device-mapper: %s does not \"%s\"", name, message)
+                             "device-mapper: %s refuses \"%s", name, message)
              : 0;
 }
 

@@ -32,7 +32,7 @@ int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
         return file_failed(ctx, "find", path);
     if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "%s is no file and no block device", path);
+                             "%s is neither a file nor a block device", path);
     *identity_out = xenfork__disk_identity_of(&st);
     return 0;
 }

@@ -68,5 +68,5 @@ int xenfork__sys_keep_loop(xenfork_ctx *ctx, int fd)
             return 0;
     }
     return xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                         "cannot keep a loop device");
+                         "cannot keep a loop device for after this process");
 }

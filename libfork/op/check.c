@@ -161,10 +161,11 @@ static int check_names(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 {
     if (st->st_nlink < 2)
         return 0;
-    xenfork__miss(ctx, XENFORK_E_DISK,
-                  "disk %s (%s) cannot be forked: the file has %ju names, and "
-                  "by another one it could be written below its clones",
-                  disk->vdev, disk->path, (uintmax_t)st->st_nlink);
+    xenfork__miss(
+        ctx, XENFORK_E_DISK,
+        "disk %s (%s) cannot be forked: the file has %ju names (hard links), "
+        "and by another one it could be written while clones are backed by it",
+        disk->vdev, disk->path, (uintmax_t)st->st_nlink);
     return xenfork__remedy(ctx,
                            "remove the others (find -samefile %s); or shut the "
                            "domain down, and give it a copy of the file",
@@ -201,11 +202,11 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 static int refuse_emulated(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                            const struct xenfork__disk_driver *driver)
 {
-    xenfork__miss(ctx, XENFORK_E_DISK,
-                  "disk %s (%s) cannot be forked: an HVM domain's device model "
-                  "has it open, too, and does not follow the source to another "
-                  "file, as %s needs it",
-                  disk->vdev, disk->path ? disk->path : "", driver->name);
+    xenfork__miss(
+        ctx, XENFORK_E_DISK,
+        "disk %s (%s) cannot be forked: the HVM domain's device model has it "
+        "open, too, and cannot switch to another file, as the driver %s needs",
+        disk->vdev, disk->path ? disk->path : "", driver->name);
     return xenfork__remedy(ctx, "put it on XFS or btrfs as a raw file, or on a "
                                 "thin volume of LVM");
 }

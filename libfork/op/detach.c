@@ -103,7 +103,7 @@ static int check_place(xenfork_ctx *ctx, const char *dir, const char *format)
                              "the format %s is neither raw nor qcow2", format);
     if (dir[0] != '/' || stat(dir, &st) || !S_ISDIR(st.st_mode))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
-                             "%s is no absolute path of a directory", dir);
+                             "%s is not the absolute path of a directory", dir);
     return xenfork__folder_check(ctx, dir);
 }
 

@@ -15,7 +15,8 @@ static int uuid_of_domid(xenfork_ctx *ctx, const char *name,
     int rc;
 
     if (!xenfork__domid_parse(name, &domid))
-        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is no number", name);
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "%s is not a number",
+                             name);
     rc = xenfork__xen_info(ctx, domid, &info);
     if (rc == 0)
         xenfork__uuid_print(info.uuid, uuid_out);
@@ -53,9 +54,9 @@ int xenfork__record_info(xenfork_ctx *ctx, const struct xenfork__record *record,
 
     /* Numbers begin anew with each boot, and UUIDs of sources recur. */
     if (!xenfork__record_has_domid(ctx, record, record->domid))
-        return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
-                             "%s was of another boot of this host",
-                             record->name);
+        return xenfork__miss(
+            ctx, XENFORK_E_NOTFOUND,
+            "%s had its domain in an earlier boot of this host", record->name);
     rc = xenfork__xen_info(ctx, record->domid, &info);
     if (rc < 0)
         return rc;
@@ -141,12 +142,15 @@ int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__record *clone,
         *domid_out = domid;
         return 0;
     }
-    xenfork__miss(ctx, XENFORK_E_UUIDTAKEN,
-                  "domain %u has the UUID of clone %s, and none of its %s: "
-                  "nothing was done to either",
-                  domid, clone->name, clone->disk_count ? "disks" : "MACs");
-    return xenfork__remedy(ctx, "if it is being restored, try again; else give "
-                                "that domain a UUID of its own");
+    xenfork__miss(
+        ctx, XENFORK_E_UUIDTAKEN,
+        "domain %u has the UUID of clone %s, and none of its %s: neither was "
+        "touched",
+        domid, clone->name, clone->disk_count ? "disks" : "MACs");
+    return xenfork__remedy(
+        ctx,
+        "if the clone is being restored, try again; else give that domain a "
+        "UUID of its own");
 }
 
 bool xenfork__image_is_broken(const struct xenfork__dominfo *info)

@@ -113,10 +113,10 @@ static int look_up(xenfork_ctx *ctx, const struct xenfork__records *records,
 static int say_ambiguous(xenfork_ctx *ctx, int kind, const char *name)
 {
     xenfork__fail(ctx, XENFORK_E_NAMETAKEN, 0,
-                  "more than one %s is called %s: nothing was done",
+                  "more than one %s has the name %s: none was touched",
                   kind_name(kind), name);
-    return xenfork__remedy(ctx, "name it by its UUID, which xl fork-list "
-                                "--json shows");
+    return xenfork__remedy(ctx,
+                           "give its UUID, which xl fork-list --json shows");
 }
 
 /* Report that another domain has the name now; neither is touched. */
@@ -128,12 +128,13 @@ static int say_stranger(xenfork_ctx *ctx, const struct namesakes *found,
     char uuid[XENFORK__UUID_CHARS];
 
     xenfork__uuid_print(record->uuid, uuid);
-    xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
-                  "%s is domain %u now, and not the %s that had this name, "
-                  "which %s %s: nothing was done to either",
-                  name, domid, kind_name(record->kind),
-                  found->stopped ? "is stopped and has the UUID" : "is called",
-                  found->stopped ? uuid : record->name);
+    xenfork__fail(
+        ctx, XENFORK_E_NOTOURS, 0,
+        "%s is domain %u now, and not the %s that had this name, which %s %s: "
+        "neither was touched",
+        name, domid, kind_name(record->kind),
+        found->stopped ? "is stopped and has the UUID" : "is called",
+        found->stopped ? uuid : record->name);
     return xenfork__remedy(ctx, "for domain %u say %u; for the %s say %s",
                            domid, domid, kind_name(record->kind),
                            found->stopped ? uuid : record->name);
@@ -177,7 +178,7 @@ static int not_ours(xenfork_ctx *ctx, int kind, const char *name)
 
     if (is_domain(ctx, name)) {
         xenfork__fail(ctx, XENFORK_E_NOTOURS, 0,
-                      "domain %s is not %s %s of xenfork's", name, article,
+                      "domain %s is not %s %s of xenfork", name, article,
                       kind_name(kind));
         return xenfork__remedy(ctx, "xl fork-list shows images and clones; "
                                     "xl destroy is for other domains");

@@ -138,11 +138,12 @@ static int scan(xenfork_ctx *ctx, uint32_t domid, struct xenfork__pages *pages)
     if (!xenfork__walk_is_short(&walk))
         return 0;
     xenfork__fail(ctx, XENFORK_E_HYPERVISOR, 0,
-                  "domain %u has mapped its memory too far apart, as far as "
-                  "page %llx",
-                  domid, (unsigned long long)max_gfn);
-    return xenfork__remedy(ctx, "start it again before the fork; a guest has "
-                                "no need of such a layout");
+                  "domain %u has mapped memory too far up, at page %llx", domid,
+                  (unsigned long long)max_gfn);
+    return xenfork__remedy(
+        ctx,
+        "fork it right after it has been started again; if it does the same "
+        "then, it cannot be forked");
 }
 
 /* Return how many pages Xen counts now. */

@@ -87,10 +87,10 @@ static int too_long(struct xenfork__job *job, uint64_t ns)
 {
     uint64_t ms = ns / 1000000;
 
-    xenfork__fail(job->ctx, XENFORK_E_BUSY, 0,
-                  "domain %u would stand still for %llu ms or more, not %u",
-                  job->info.domid, (unsigned long long)ms,
-                  job->spec->max_stun_ms);
+    xenfork__fail(
+        job->ctx, XENFORK_E_BUSY, 0,
+        "domain %u would stand still for %llu ms or more, and %u are allowed",
+        job->info.domid, (unsigned long long)ms, job->spec->max_stun_ms);
     return xenfork__remedy(job->ctx, "fork it while it writes less, or allow "
                                      "it more time (--max-stun)");
 }

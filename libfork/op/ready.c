@@ -28,10 +28,11 @@ static void note_event(xenfork_ctx *ctx, struct xenfork__ready *ready,
 {
     if (clone->is_noisy || ++clone->events <= MAX_EVENTS)
         return;
-    LOG_WARN(ctx,
-             "domain %u acknowledges another generation than its own again and "
-             "again: it is looked at once a second",
-             clone->domid);
+    LOG_WARN(
+        ctx,
+        "domain %u keeps acknowledging a generation that is not its own: from "
+        "now on it is looked at once a second",
+        clone->domid);
     xenfork__xen_guest_unwatch(ctx, clone->domid);
     clone->is_noisy = true;
     ready->is_noisy = true;

@@ -136,9 +136,10 @@ int xenfork__clone_release(xenfork_ctx *ctx,
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
     if (xenfork__disks_release(ctx, clone) < 0)
-        LOG_WARN(ctx,
-                 "the processes that served the disks of %s are left, ignoring",
-                 clone->name);
+        LOG_WARN(
+            ctx,
+            "cannot end the processes that served the disks of %s, ignoring",
+            clone->name);
     return 0;
 }
 

@@ -21,8 +21,8 @@ static int load_reset(xenfork_ctx *ctx, const struct xenfork__journal *journal,
     uint8_t uuid[16];
 
     if (!xenfork__journal_uuid(journal, "reset", UINT32_MAX, uuid))
-        return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "journal %s is no reset",
-                             journal->id);
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
+                             "journal %s is not of a reset", journal->id);
     return xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, record_out);
 }
 

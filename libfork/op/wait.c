@@ -89,7 +89,8 @@ static int wait_all(xenfork_ctx *ctx, xenfork_result *result,
             rc = xenfork__ready_sweep(ctx, ready);
         }
         if (rc == 0 && !clone && !ms)
-            return xenfork__miss(ctx, XENFORK_E_TIMEOUT, "the time is over");
+            return xenfork__miss(ctx, XENFORK_E_TIMEOUT,
+                                 "the time limit has passed");
     }
     return rc;
 }

@@ -109,7 +109,8 @@ int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
     if (libxl_userdata_retrieve(ctx->xen->xl, domid, "libvirt-xml", &data,
                                 &bytes))
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "cannot tell whose domain %u is", domid);
+                             "cannot tell which toolstack has made domain %u",
+                             domid);
     *is_out = data && bytes > 0;
     free(data);
     return 0;

@@ -45,10 +45,10 @@ static const char *object_to_host(xenfork_ctx *ctx)
     const char *test = getenv("XENFORK_TEST_CLONES");
 
     if (test && !strcmp(test, "libxl"))
-        return "a test wants it so";
+        return "a test asks for it";
 #endif
     if (!is_compared(ctx))
-        return "this release of libxl was not compared";
+        return "the two ways were not compared on this release of Xen";
     if (xenfork__own_domid(ctx) || is_elsewhere(ctx, "xenstored") ||
         is_elsewhere(ctx, "xenconsoled"))
         return "xenstored or xenconsoled is in another domain";
@@ -362,10 +362,12 @@ static int equip_clone(xenfork_ctx *ctx, libxl_domain_build_info *b,
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 7);
     if (xc_domain_max_vcpus(xch, domid, (uint32_t)b->max_vcpus))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "domain %u: cannot have its vCPUs", domid);
+                             "domain %u: cannot set its number of vCPUs",
+                             domid);
     if (xc_set_paging_mempool_size(xch, domid, b->shadow_memkb << 10))
         return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
-                             "domain %u: cannot get its page tables", domid);
+                             "domain %u: cannot get memory for its page tables",
+                             domid);
     if ((rc = place_clone(ctx, b, domid)) < 0)
         return rc;
     store = xc_evtchn_alloc_unbound(xch, domid, 0);

@@ -12,9 +12,10 @@ int xenfork__xen_pool_size(xenfork_ctx *ctx, uint32_t domid,
 {
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
     if (xc_get_paging_mempool_size(ctx->xen->xch, domid, bytes_out))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "domain %u: cannot look at its page tables",
-                             domid);
+        return xenfork__fail(
+            ctx, XENFORK_E_XEN, errno,
+            "domain %u: cannot read how much memory its page tables have",
+            domid);
     return 0;
 }
 
@@ -30,7 +31,8 @@ static int set(xenfork_ctx *ctx, uint32_t domid, uint64_t bytes)
     int e = try_set(ctx, domid, bytes);
 
     return e ? xenfork__fail(ctx, XENFORK_E_HOSTMEM, e,
-                             "domain %u: cannot get page tables", domid)
+                             "domain %u: cannot get memory for its page tables",
+                             domid)
              : 0;
 }
 

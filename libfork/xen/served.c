@@ -54,7 +54,7 @@ static int refuse_other(xenfork_ctx *ctx, const struct disk *disk,
 static int refuse_unknown(xenfork_ctx *ctx, const struct disk *disk)
 {
     refuse_backend(ctx, disk,
-                   "which file or device it is served from cannot be told");
+                   "cannot find out which file or device it is served from");
     return xenfork__remedy(ctx, "xl block-list shows whether it is connected");
 }
 

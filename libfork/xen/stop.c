@@ -21,7 +21,8 @@
 static int cannot_look(xenfork_ctx *ctx, uint32_t domid, int e)
 {
     return xenfork__fail(ctx, XENFORK_E_XEN, e,
-                         "domain %u: cannot read what it uses of Xen", domid);
+                         "domain %u: cannot find out what it uses of Xen",
+                         domid);
 }
 
 /* Return a text for the caller to free; on failure the error is made. */

@@ -129,9 +129,7 @@ static int withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
         e = try_withdraw(ctx, domid, is_done_out);
     while (e == EAGAIN && ++tries < XENFORK__XS_TRIES);
     if (e == EAGAIN) {
-        LOG_WARN(ctx,
-                 "domain %u does not leave its control/shutdown alone, "
-                 "ignoring",
+        LOG_WARN(ctx, "domain %u keeps writing its control/shutdown, ignoring",
                  domid);
         *is_done_out = false;
         return 0;

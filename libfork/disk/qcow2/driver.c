@@ -44,7 +44,7 @@ static int check_link(xenfork_ctx *ctx, const struct xenfork__disk *disk)
     if (!real || !stat_folder(disk->path, &named) ||
         !stat_folder(real, &led_to))
         return xenfork__disk_refuse(ctx, disk, "the file cannot be found",
-                                    "see where it has gone");
+                                    "find it, and move it back");
     if (named.st_dev == led_to.st_dev && named.st_ino == led_to.st_ino)
         return 0;
     xenfork__disk_refuse(
@@ -64,15 +64,16 @@ static int probe_file(xenfork_ctx *ctx, const struct xenfork__disk *disk)
         return xenfork__disk_refuse(ctx, disk, "its path is not absolute",
                                     "give the absolute path of the file");
     if (strlen(disk->vdev) > MAX_VDEV)
-        return xenfork__disk_refuse(ctx, disk, "its name is too long",
-                                    "call it xvda");
+        return xenfork__disk_refuse(
+            ctx, disk, "its name is too long",
+            "give the disk a short name, such as vdev=xvda");
     rc = check_link(ctx, disk);
     if (rc < 0)
         return rc;
     rc = xenfork__qcow2_read(ctx, disk->path, &qcow2);
     if (rc == XENFORK_E_NOTFOUND)
         return xenfork__disk_refuse(ctx, disk, "the file cannot be found",
-                                    "see where it has gone");
+                                    "find it, and move it back");
     if (rc == XENFORK_E_DISK || rc == XENFORK_E_STATE)
         return xenfork__disk_refuse(ctx, disk,
                                     "the file is not in the qcow2 format",

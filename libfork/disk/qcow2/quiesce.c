@@ -60,6 +60,7 @@ int xenfork__qcow2_copy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
             return rc;
     }
     xenfork__fail(ctx, XENFORK_E_BUSY, 0,
-                  "domain %u: somebody pauses and unpauses it", domid);
+                  "domain %u: another program keeps pausing and unpausing it",
+                  domid);
     return xenfork__remedy(ctx, "try again when that has ended");
 }

@@ -177,9 +177,10 @@ int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
     if (rc < 0)
         return rc;
     if (sscanf(status, "%" SCNu64, &sectors) != 1)
-        return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "the thin device %s is out of order: %s",
-                             thin->device, status);
+        return xenfork__fail(
+            ctx, XENFORK_E_DISK, 0,
+            "the thin device %s does not work: its status is %s", thin->device,
+            status);
     *sectors_out = sectors;
     return 0;
 }

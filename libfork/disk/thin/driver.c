@@ -51,11 +51,12 @@ static int check_protected(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 
     if (rc < 0 || can_seal)
         return rc;
-    xenfork__raw_refuse(ctx, disk,
-                        is_file ? "its file system cannot make it immutable, "
-                                  "so it could be written below its clones"
-                                : "a block device could be written below its "
-                                  "clones");
+    xenfork__raw_refuse(
+        ctx, disk,
+        is_file ? "its file system cannot make it immutable, so it could be "
+                  "written while clones are backed by it"
+                : "a block device cannot be made immutable, so it could be "
+                  "written while clones are backed by it");
     return xenfork__remedy(ctx, "start the domain with script=block-fork "
                                 "before target= in its disk line");
 }

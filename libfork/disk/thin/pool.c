@@ -127,7 +127,8 @@ static int make_pool_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
         return rc == XENFORK_E_BUSY ? no_space(ctx, pool) : rc;
     xenfork__pool_name(dir, pool->name);
     if (!xenfork__uuid_random(uuid))
-        return xenfork__fail(ctx, XENFORK_E_IO, errno, "no random numbers");
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
+                             "cannot draw a random UUID");
     xenfork__uuid_print(uuid, text);
     if ((rc = xenfork__keyfile_new(ctx, &pool->keyfile)) < 0 ||
         (rc = xenfork__keyfile_set(ctx, pool->keyfile, "uuid", text)) < 0 ||
@@ -250,8 +251,8 @@ static int ask_usage(xenfork_ctx *ctx, const struct pool *pool,
                &usage_out->meta_used, &usage_out->meta_total,
                &usage_out->data_used, &usage_out->data_total) != 4)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,
-                             "the pool %s is out of order: %s", pool->name,
-                             status);
+                             "the pool %s does not work: its status is %s",
+                             pool->name, status);
     return 0;
 }
 
@@ -341,7 +342,8 @@ int xenfork__pool_new_id(xenfork_ctx *ctx, const char *dir, uint64_t *id_out)
         return rc;
     xenfork__keyfile_get_u64(pool.keyfile, "next_id", &id);
     if (id > MAX_ID) {
-        xenfork__fail(ctx, XENFORK_E_DISK, 0, "the pool %s has had %u devices",
+        xenfork__fail(ctx, XENFORK_E_DISK, 0,
+                      "the pool %s has used up all %u numbers of devices",
                       pool.name, MAX_ID);
         return xenfork__remedy(
             ctx, "destroy the clones whose disks are in it: then a new pool is "

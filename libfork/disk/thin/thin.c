@@ -90,10 +90,13 @@ static int set_origin(xenfork_ctx *ctx, struct xenfork__thin *thin,
     if (thin->is_on_device)
         return set_text(ctx, &thin->origin, origin);
     if (strchr(origin, '/') || !strcmp(origin, "..") || !strcmp(origin, ".")) {
-        xenfork__miss(ctx, XENFORK_E_DISK, "%s names a file elsewhere: %s",
+        xenfork__miss(ctx, XENFORK_E_DISK,
+                      "the record %s names a file in another folder: %s",
                       thin->record, origin);
-        return xenfork__remedy(ctx, "it is not one that xl fork has made: see "
-                                    "who can write to its folder");
+        return xenfork__remedy(
+            ctx,
+            "xl fork does not make such records: find out who can write to "
+            "its folder");
     }
     if (asprintf(&path, "%.*s/%s", (int)above, thin->dir, origin) < 0) {
         path = NULL;
@@ -155,8 +158,8 @@ static int replaced(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                     const char *is)
 {
     xenfork__miss(ctx, XENFORK_E_DISK,
-                  "%s is %s, not %s, which backs the disks in %s", thin->origin,
-                  thin->origin_is, is, thin->dir);
+                  "%s is now %s, and not %s, which backs the disks in %s",
+                  thin->origin, thin->origin_is, is, thin->dir);
     return xenfork__remedy(ctx, "put that file back; give this one another "
                                 "name");
 }

@@ -55,8 +55,7 @@ static int check_tap_form(xenfork_ctx *ctx, const struct xenfork__disk *disk)
     if (!strcmp(disk->format, "raw"))
         return xenfork__disk_refuse(
             ctx, disk,
-            "by backendtype=tap,format=raw its tapdisk cannot open "
-            "a VHD",
+            "with backendtype=tap,format=raw its tapdisk cannot open a VHD",
             "give the domain a VHD that is backed by the file: vhd-util "
             "snapshot -m -n NEW -p FILE; format=vhd, target=NEW");
     if (disk->script && !has_script(disk, SCRIPT) &&

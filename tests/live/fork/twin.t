@@ -75,7 +75,7 @@ host() { snapshot_of_host /data /var/lib/xen /run/xen-hotplug | grep -vE '^[0-9]
 before=$(host)
 clone libxl slow || bail_out 'no clone by libxl'
 is 'libxl has made it' "$(json '.clones[0].made_by' <<<"$said")" libxl
-is 'because' "$(json '.clones[0].because' <<<"$said")" 'a test wants it so'
+is 'because' "$(json '.clones[0].because' <<<"$said")" 'a test asks for it'
 clone '' quick || bail_out 'no clone by us'
 is 'we have made it' "$(json '.clones[0].made_by' <<<"$said")" xenfork
 wait_until 10 test -n "$(xenstore-read "/local/domain/$(domid_of quick)/console/tty")"

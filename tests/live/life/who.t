@@ -83,7 +83,7 @@ exec 7>&-
 # The source takes its name.
 check 'xl rename of the source' xl rename source cc
 says 'neither is destroyed' 1 "and has the UUID $uuid" "say $uuid" xl fork-destroy cc
-says 'nor forked' 1 'nothing was done to either' '' xl fork cc z
+says 'nor forked' 1 'neither was touched' '' xl fork cc z
 check 'back' xl rename cc source
 is 'it is forgotten, and its disk is named' "$(xl fork-forget cc)" "left: xvda $disk"
 check 'the disk is there' test -e "$disk"

@@ -281,7 +281,7 @@ static void test_errors(void **state)
     fails(xenfork_clone_set_nic_link(ctx, NULL, 0, XENFORK_LINK_HOLD),
           XENFORK_E_INVAL, "");
     fails(xenfork_clone_set_nic_link(ctx, "src", 0, XENFORK_LINK_HOLD),
-          XENFORK_E_NOTOURS, "src is not a clone of xenfork's");
+          XENFORK_E_NOTOURS, "src is not a clone of xenfork");
     fails(xenfork_clone_set_nic_link(ctx, "nobody", 0, XENFORK_LINK_HOLD),
           XENFORK_E_NOTFOUND, "nobody");
     fails(xenfork_clone_set_nic_bridge(ctx, "src-1", XENFORK_ALL, "xenbr1"),

@@ -49,7 +49,7 @@ start_source plain 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/dev/vg0
 xl fork-freeze plain >/dev/null 2>&1
 text=$(xl fork plain k 2>&1)
 is 'a volume by Xen'\''s own script is not forked' "$?" 1
-check 'and told why' grep -q 'could be written below its clones\|script=block-fork' <<<"$text"
+check 'and told why' grep -q 'could be written while clones\|script=block-fork' <<<"$text"
 check 'no clone' test -z "$(domid_of k)"
 xl destroy plain
 vgchange -an vg0 >/dev/null 2>&1
