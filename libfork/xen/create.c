@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Domains out of a configuration that was kept, and changes to that. */
 #include "xen/hotplug.h"
+#include "xen/memory.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -27,7 +28,7 @@ int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
 {
     struct xenfork__dominfo info = {0};
     libxl_domain_config config;
-    uint64_t need_kib = 0, free_kib = 0;
+    uint64_t need_kib = 0, free_kib = 0, pages = 0;
     int r = 0, rc = xenfork__xl_config(ctx, json, &config);
 
     if (rc == 0) {
@@ -38,20 +39,22 @@ int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
         libxl_bitmap_dispose(&config.b_info.cpumap);
         r = libxl_domain_need_memory(ctx->xen->xl, &config,
                                      (uint32_t)INVALID_DOMID, &need_kib);
-        if (!r)
-            r = libxl_get_free_memory(ctx->xen->xl, &free_kib);
     }
     if (r)
         rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
                            "cannot tell how much memory there is (libxl: %d)",
                            r);
+    /* libxl_get_free_memory() has what is reserved for other domains, too. */
+    if (rc == 0)
+        rc = xenfork__xen_free_pages(ctx, &pages);
     if (rc == 0 && replaced != XENFORK_DOMID_NONE &&
         xenfork__xen_info(ctx, replaced, &info) == 0)
-        free_kib += info.private_pages * XENFORK__PAGE_KIB;
+        pages += info.private_pages + info.claimed_pages;
+    free_kib = pages * XENFORK__PAGE_KIB;
     if (rc == 0 && free_kib < need_kib)
         rc = xenfork__fail(ctx, XENFORK_E_HOSTMEM, 0,
                            "%s cannot start: it needs %" PRIu64 " KiB, %" PRIu64
-                           " KiB are free",
+                           " KiB are free and not reserved",
                            config.c_info.name, need_kib, free_kib);
     libxl_domain_config_dispose(&config);
     return rc;

@@ -201,8 +201,8 @@ int xenfork__xen_config_change(xenfork_ctx *ctx, const char *json,
                                const struct xenfork__config_change *change,
                                char **json_out);
 /*
- * Check that there is enough memory for a configuration once domain @replaced
- * is gone.  HOSTMEM
+ * Check that enough memory is free, and not reserved for others, for a
+ * configuration once domain @replaced is gone.  HOSTMEM
  */
 int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
                               uint32_t replaced);

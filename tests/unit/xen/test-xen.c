@@ -19,6 +19,7 @@ static uint32_t asked_domid, asked_flags;
 static int claim_errno;
 /* As domain_set_outstanding_pages(), xen/common/page_alloc.c, has it. */
 static uint64_t own_pages, claimed_pages, free_pages;
+static uint64_t all_claimed_pages, needed_pages;
 static bool has_memory;
 
 int __wrap_xc_domain_getinfolist(xc_interface *xch, uint32_t first,
@@ -33,6 +34,41 @@ int __wrap_xc_domain_getinfolist(xc_interface *xch, uint32_t first,
     info->tot_pages = own_pages;
     info->outstanding_pages = claimed_pages;
     return 1;
+}
+
+int __wrap_xc_physinfo(xc_interface *xch, xc_physinfo_t *info);
+int __wrap_xc_physinfo(xc_interface *xch, xc_physinfo_t *info)
+{
+    (void)xch;
+    memset(info, 0, sizeof(*info));
+    info->free_pages = free_pages;
+    info->outstanding_pages = all_claimed_pages;
+    return 0;
+}
+
+int __wrap_libxl_domain_config_from_json(libxl_ctx *xl,
+                                         libxl_domain_config *config,
+                                         const char *json);
+int __wrap_libxl_domain_config_from_json(libxl_ctx *xl,
+                                         libxl_domain_config *config,
+                                         const char *json)
+{
+    (void)xl;
+    (void)json;
+    config->c_info.name = strdup("web-1");
+    return config->c_info.name ? 0 : ERROR_NOMEM;
+}
+
+int __wrap_libxl_domain_need_memory(libxl_ctx *xl, libxl_domain_config *config,
+                                    uint32_t domid, uint64_t *need_kib);
+int __wrap_libxl_domain_need_memory(libxl_ctx *xl, libxl_domain_config *config,
+                                    uint32_t domid, uint64_t *need_kib)
+{
+    (void)xl;
+    (void)config;
+    (void)domid;
+    *need_kib = needed_pages * XENFORK__PAGE_KIB;
+    return 0;
 }
 
 int __wrap_xc_domain_create(xc_interface *xch, uint32_t *domid,
@@ -174,12 +210,41 @@ static void test_claim_is_kept(void **state)
     own_pages = claimed_pages = 0;
 }
 
+/* Memory that is reserved for others is not free for a domain that starts. */
+static void test_reserved_is_not_free(void **state)
+{
+    (void)state;
+    free_pages = 200;
+    all_claimed_pages = 150;
+    needed_pages = 50;
+    assert_int_equal(xenfork__xen_check_memory(&ctx, "", XENFORK_DOMID_NONE),
+                     0);
+    needed_pages = 51;
+    assert_int_equal(xenfork__xen_check_memory(&ctx, "", XENFORK_DOMID_NONE),
+                     XENFORK_E_HOSTMEM);
+    assert_string_equal(xenfork_error_text(&ctx),
+                        "web-1 cannot start: it needs 204 KiB, 200 KiB are "
+                        "free and not reserved");
+    /* The domain that it replaces gives back its own, and what it claims. */
+    own_pages = 10;
+    claimed_pages = 20;
+    needed_pages = 80;
+    assert_int_equal(xenfork__xen_check_memory(&ctx, "", 5), 0);
+    needed_pages = 81;
+    assert_int_equal(xenfork__xen_check_memory(&ctx, "", 5), XENFORK_E_HOSTMEM);
+    all_claimed_pages = 201; /* Xen counts them apart */
+    needed_pages = 31;
+    assert_int_equal(xenfork__xen_check_memory(&ctx, "", 5), XENFORK_E_HOSTMEM);
+    own_pages = claimed_pages = all_claimed_pages = 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_domid),
         cmocka_unit_test(test_claim_of_the_dying),
         cmocka_unit_test(test_claim_is_kept),
+        cmocka_unit_test(test_reserved_is_not_free),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
