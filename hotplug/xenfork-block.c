@@ -6,7 +6,7 @@
  * xenfork-block merge TARGET          into its file, however long it takes
  * xenfork-block watch FOLDER          for pools of thin devices
  *
- * What went wrong is one line on standard error.
+ * An error is one line on standard error.
  */
 #include "config.h"
 

@@ -4,14 +4,14 @@
  * touched.  When the forking process goes without a word, it undoes the
  * fork; after commit it hydrates the clones and connects those that have
  * acknowledged.  Then xenforkd goes on, if it runs; else the keeper stays until
- * the clones are gone, to remove what nobody needs any more.  Of a freeze the
- * same, but that it stays until the thaw, and answers for the guest, which
- * cannot.  With --collapse in place of a fork it makes the disks of sources
- * shorter that clones no longer need, and ends.
+ * the clones are gone, to remove what nobody needs any more.  The keeper of a
+ * freeze stays until the thaw, and answers for the guest, which cannot.  With
+ * --collapse in place of a fork it shortens the disk chains of sources that
+ * clones no longer need, and ends.
  *
  * stdin: a pipe; "c" means committed, end of file without it means undo.
  * stdout: a pipe; "r" is written when it is ready.
- * What goes wrong is said in syslog.
+ * Errors go to syslog.
  */
 #include "config.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the caller asks for with regard to memory. */
+/* The caller's wishes with regard to memory. */
 #include "base/spec.h"
 
 XENFORK_API int xenfork_spec_set_reserve_percent(xenfork_spec *spec,

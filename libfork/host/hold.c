@@ -8,9 +8,9 @@
  * ours that drops it (clsact: sch_handle_ingress() comes before the bridge,
  * Open vSwitch and the routes, sch_handle_egress() before the queue).
  *
- * It is up, too: Linux' netback would else leave what the guest says in the
- * ring (the address announcements of a clone that has just resumed, first of
- * all), and say it when the interface comes up.
+ * The interface is up, too: else Linux' netback would leave frames of the guest
+ * in the ring (the address announcements of a clone that has just resumed,
+ * first of all), and send them when the interface comes up.
  */
 #include "base/internal.h"
 #include "host/host.h"

@@ -41,7 +41,7 @@ static unsigned int wait_for_interface(const char *ifname)
 }
 
 /*
- * One request does it all, in this order (do_setlink(), Linux 6.12); @mtu 0: it
+ * Set all by one request, in this order (do_setlink(), Linux 6.12); @mtu 0: it
  * is left as it is.
  */
 static int set_link(unsigned int index, unsigned int master, uint32_t mtu,

@@ -56,7 +56,7 @@ static bool is_nic_held(const struct xenfork__job *job, uint32_t i,
            XENFORK_LINK_CONNECT;
 }
 
-/* One clone, while all are made. */
+/* A clone, while all are made. */
 struct xenfork__making {
     struct xenfork__record *record;
     struct xenfork__plan *plan; /* NULL: libxl's restore has made it */
@@ -255,7 +255,7 @@ static int complete(struct xenfork__job *job, uint32_t i)
 
     if ((rc = connect_clone(job, i, record, job->makings[i].plan)) < 0 ||
         (rc = xenfork__record_save(job->ctx, record)) < 0 ||
-        /* It lacks what the host may not have. */
+        /* The clone lacks pages for which the host may have no memory. */
         (!job->makings[i].is_covered &&
          (rc = xenfork__hydrate(job->ctx, record, 0)) < 0))
         return rc;

@@ -94,7 +94,7 @@ static int choose_place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
 
 /*
  * Lock out forks: a disk that is being copied cannot have a snapshot meanwhile.
- * What a killed process has left is undone first, which may change the record.
+ * To undo what a killed process has left may change the record.
  */
 static int lock_out_forks(xenfork_ctx *ctx, struct xenfork__detaching *job,
                           uint32_t disk, struct xenfork__lock **lock_out)

@@ -33,7 +33,7 @@ bool xenfork__taken_has_name(const struct xenfork__taken *taken,
                              const char *name);
 bool xenfork__taken_has_uuid(const struct xenfork__taken *taken,
                              const uint8_t uuid[16]);
-/* One more that is in use from now on. */
+/* Add a MAC that is in use from now on. */
 int xenfork__taken_add_mac(xenfork_ctx *ctx, struct xenfork__taken *taken,
                            const uint8_t mac[6]);
 

@@ -9,7 +9,7 @@
 #include "state/record.h"
 #include "xen/xen.h"
 
-/* What Xen has for a domain of one vCPU: measured, 4.17, cost.t. */
+/* The memory that Xen has for a domain of one vCPU: measured, 4.17, cost.t. */
 #define XENFORK__DOMAIN_KIB 132U
 
 struct xenfork_entry {

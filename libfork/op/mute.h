@@ -19,8 +19,7 @@ struct xenfork__mute {
 void xenfork__mute_free(struct xenfork__mute *mute);
 /*
  * Find the NICs, and note them in the journal; durable with its next entry.
- * Those that another domain serves, that are held, or cannot be held, are
- * passed over.
+ * Pass over NICs that another domain serves, that are held, or cannot be held.
  */
 int xenfork__mute_prepare(xenfork_ctx *ctx, struct xenfork__journal *journal,
                           uint32_t domid, struct xenfork__mute *mute);

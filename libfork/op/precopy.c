@@ -142,7 +142,7 @@ int xenfork__precopy(struct xenfork__job *job)
         (rc = share_round(job)) < 0)
         return rc;
     xenfork__test_hook(job->ctx, XENFORK_STAGE_PAUSES);
-    /* One that is paused writes nothing until it goes to suspension. */
+    /* A paused source writes nothing until it goes to suspension. */
     if (job->info.is_paused)
         return xenfork__reservation_follow(job->ctx, job->image->domid,
                                            job->info.domid, &job->reservation);

@@ -59,7 +59,7 @@ int xenfork__reservation(xenfork_ctx *ctx, const xenfork_spec *spec,
     *out = (struct xenfork__reservation){.domain_pages = domain,
                                          .leave_kib = spec->leave_kib};
     out->clone_pages = xenfork__reserve_pages(spec, guest_pages);
-    /* It lacks pages for good, each of which it may touch. */
+    /* The clone lacks pages for good, and may touch each of them. */
     if (spec->flags & XENFORK_FORK_NO_HYDRATE)
         out->clone_pages = guest_pages;
     out->pages = (out->clone_pages + domain) * spec->count;

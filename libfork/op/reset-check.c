@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Whether a clone can go back to where it was forked, and as what. */
+/* Check whether a clone can go back to where it was forked, and as what. */
 #include "op/reset.h"
 
 #include <string.h>

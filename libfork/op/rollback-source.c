@@ -63,7 +63,7 @@ static int undo_stop(xenfork_ctx *ctx, struct xenfork__journal *journal,
 
     if (rc < 0)
         return rc;
-    /* One that has powered off or crashed before stays as it is. */
+    /* A source that has powered off or crashed before stays as it is. */
     if ((!info.is_shutdown ||
          info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND) &&
         ((xenfork__journal_flag(journal, "source.was_paused") &&

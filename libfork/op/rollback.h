@@ -9,7 +9,7 @@
 int xenfork__journal_rollback(xenfork_ctx *ctx,
                               struct xenfork__journal *journal);
 
-/* Of rollback-source.c and rollback-reset.c, for rollback.c. */
+/* Steps for rollback.c, in rollback-source.c and rollback-reset.c. */
 
 #define XENFORK__UNDO_SUSPENDED "source.suspended"
 #define XENFORK__UNDO_STOPPED   "source.stopped"

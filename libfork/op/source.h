@@ -10,7 +10,7 @@
 
 /*
  * Lock a source: nobody else forks, freezes or thaws the domain meanwhile.
- * What a killed process left of it is undone first: @info is its state then.
+ * Undoes first what a killed process has left of it; @info is its state then.
  * BUSY
  */
 int xenfork__source_lock(xenfork_ctx *ctx, struct xenfork__dominfo *info,

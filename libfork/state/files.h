@@ -55,7 +55,7 @@ int xenfork__dir_remove(xenfork_ctx *ctx, const char *path);
  */
 int xenfork__dir_names(xenfork_ctx *ctx, const char *path, char ***names_out,
                        size_t *count_out);
-/* The same of a folder of the state directory. */
+/* List the names in a folder of the state directory. */
 int xenfork__state_names(xenfork_ctx *ctx, const char *folder,
                          char ***names_out, size_t *count_out);
 void xenfork__names_free(char **names, size_t count);

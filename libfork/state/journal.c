@@ -369,7 +369,7 @@ int xenfork__journal_retiring(xenfork_ctx *ctx,
 
     if (rc < 0 || (rc = write_journal(ctx, journal)) == 0)
         return rc;
-    /* It is not destroyed, and must not be when this is undone. */
+    /* The old domain is not destroyed, and must not be when this is undone. */
     xenfork__keyfile_set_u64(ctx, journal->keyfile, "reset.retiring", false);
     return rc;
 }

@@ -33,8 +33,9 @@ int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
 
     if (rc == 0) {
         /*
-         * Of CPUs that are given in the old way libxl would leave pointers to
-         * what it frees (libxl__domain_config_setdefault(), 4.17 to 4.22).
+         * If CPUs were given in the old way, libxl would leave pointers to
+         * memory that it frees (libxl__domain_config_setdefault(), 4.17 to
+         * 4.22).
          */
         libxl_bitmap_dispose(&config.b_info.cpumap);
         r = libxl_domain_need_memory(ctx->xen->xl, &config,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which clones can be made without libxl's restore: those that we know. */
+/* Check whether a clone can be made without libxl's restore. */
 #include "xen/fast.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What libxl writes into xenstore for a new PVH domain, 4.17 and 4.20:
+ * The nodes that libxl writes for a new PVH domain, 4.17 and 4.20:
  * libxl__domain_make(), libxl__build_post(), libxl__device_generic_add() and
  * the functions that call it, and then Xen's scripts.  A new node has the
  * permissions of its parent (xenstored: construct_node()): only others are
@@ -150,7 +150,7 @@ static void put_domain(const struct at *at,
         LIBXL "/dm-version", at->domid);
 }
 
-/* One device: its kind is that of its backend, too. */
+/* A device: its kind is that of its backend, too. */
 struct device {
     const struct at *at;
     const char *kind;

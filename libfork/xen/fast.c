@@ -175,8 +175,8 @@ static int list_nics(xenfork_ctx *ctx, struct xenfork__plan *plan)
 }
 
 /*
- * What libxl__update_domain_configuration() changes in the record of a domain
- * that it has made, libxl_internal.c, 4.17 and 4.20.
+ * Change the record of a new domain as libxl__update_domain_configuration()
+ * does, libxl_internal.c, 4.17 and 4.20.
  */
 static void update_record(libxl_domain_config *record,
                           const libxl_domain_config *full)

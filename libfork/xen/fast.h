@@ -19,7 +19,7 @@ struct xenfork__fast {
     bool is_on_one_node;            /* the host has no NUMA */
 };
 
-/* One clone, while it is made. */
+/* A clone, while it is made. */
 struct xenfork__fast_clone {
     const libxl_domain_config *config; /* with all that libxl fills in */
     const struct xenfork__served *disks;

@@ -149,7 +149,7 @@ int xenfork__xl_config(xenfork_ctx *ctx, const char *json,
  */
 void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
                            const char *backend);
-/* Whether a domain has a sharing ring: xen/enomem.c. */
+/* The node that tells whether a domain has a sharing ring: xen/enomem.c. */
 #define XENFORK__RING_NOTE "/libxl/%u/xenfork-ring"
 struct xenfork__capture;
 /* Tell whether a domain has a device model: it is HVM, and not PVH. */

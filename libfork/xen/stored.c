@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * libxl's own record of a domain, for which it has no call to change a part.
- * What goes back is what the same libxl has read, with the NUL at its end, as
- * libxl__set_domain_configuration() writes it (4.17).
+ * The text goes back as the same libxl has read it, with the NUL at its end,
+ * as libxl__set_domain_configuration() writes it (4.17).
  */
 #include "xen/handles.h"
 

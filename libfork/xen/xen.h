@@ -337,8 +337,7 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
 
 /*
  * Clones without libxl's restore, where that makes no difference: xen/fast.c.
- * What is refused says why, in a text that lives for ever; @why_out is
- * untouched otherwise.
+ * @why_out: why a clone is refused, a constant; untouched otherwise.
  */
 struct xenfork__fast; /* for all clones of one image */
 

@@ -257,7 +257,7 @@ uint32_t xenfork_disk_users(const xenfork_disk *disk)
     return 0;
 }
 
-/* What it takes is known; what of it is its own is not. */
+/* All that it takes is known; how much is its own is not. */
 int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_disk *disk,
                        uint64_t *allocated_kib_out, uint64_t *own_kib_out)
 {

@@ -21,7 +21,7 @@ uint32_t clones;
 xenfork_progress_fn *draw;
 static void *draw_opaque;
 
-/* What the host has is asked only where these are set. */
+/* The host is asked only where these are set. */
 static void __attribute__((constructor)) set_pid_file(void)
 {
     daemon_pid_file = getenv("FAKE_PID_FILE");

@@ -20,7 +20,7 @@ extern xenfork_progress_fn *draw;
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The code that the call is to fail with, or 0. */
 int fails(const char *call);
-/* Of an index: 4294967295 is hard to read.  Good for four calls. */
+/* Return an index as text: 4294967295 is hard to read.  Good for four calls. */
 const char *show(uint32_t index);
 
 /* Parts of lists, checks and results. */
@@ -32,7 +32,7 @@ struct xenfork_disk {
     const char *vdev, *path;
 };
 
-/* What no test looks into. */
+/* An object that no test looks into. */
 #define FAKE_OBJECT(type) ((type *)&clones)
 
 #endif

@@ -18,7 +18,7 @@
 
 #define INPUT_MAX 32768 /* fits into a socket without anybody reading */
 
-/* Of main.c, which is not linked. */
+/* Stands in for main.c, which is not linked. */
 void complain(const char *format, ...)
 {
     (void)format;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What libFuzzer calls, and replay.c where there is none. */
+/* Called by libFuzzer, and by replay.c where there is none. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 #endif

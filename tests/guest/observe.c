@@ -89,7 +89,7 @@ static void *tick_forever(void *unused)
     return NULL;
 }
 
-/* What stays the same in one domain is written once. */
+/* Write once what stays the same in one domain. */
 static void publish(void)
 {
     static uint32_t published = DOMID_UNKNOWN;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What one tick leaves on the disk; tests/live/lib/test-disk.c reads the same layout from outside. */
+/* The layout of a tick on the disk; tests/live/lib/test-disk.c reads it from
+ * outside. */
 #ifndef RECORD_H
 #define RECORD_H
 

@@ -147,7 +147,7 @@ bool host_loop_bind(const char *file, bool is_readonly,
     return act("bind %s %s", is_readonly ? "ro" : "rw", file);
 }
 
-/* What is attached is /dev/mapper/xenfork-1; failed, xenfork-block says so. */
+/* Attach as /dev/mapper/xenfork-1; failed, xenfork-block says so. */
 bool host_block(const char *verb, const char *target, const char *mode,
                 char text[TEXT_BYTES])
 {
@@ -175,7 +175,7 @@ bool host_is_used(const char *node)
     return !act("claim %s", node);
 }
 
-/* Of folders: at most 16 names. */
+/* List a folder: at most 16 names. */
 char **store_list(const char *path, unsigned int *count_out)
 {
     cleanup_free char *name = path_of("store", path);

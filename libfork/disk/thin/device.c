@@ -142,7 +142,7 @@ int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     if (info.is_suspended &&
         (rc = xenfork__sys_dm_resume(ctx, thin->device)) < 0)
         return rc;
-    /* There is one below where a move was killed half-way. */
+    /* A move that was killed half-way has left a device below. */
     xenfork__thin_name_under(thin, under);
     rc = xenfork__sys_dm_remove(ctx, thin->device);
     if (rc == 0)

@@ -111,7 +111,7 @@ static void count_chunk(struct census *census, const uint8_t *chunk,
             count_record(census, &records[i]);
 }
 
-/* What backends write to a device passes its cache by. */
+/* Backends' writes to a device pass its cache by. */
 static int open_disk(const char *path)
 {
     struct stat st;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What live scripts ask of xenstore, in one process each: in the emulator xl
- * takes half a second to name a domain, and a shell's loop keeps dom0 busy.
+ * Questions of live scripts to xenstore, in one process each: in the emulator
+ * xl takes half a second to name a domain, and a shell's loop keeps dom0 busy.
  *
  *   test-store domid NAME
  *   test-store read DOM NODE

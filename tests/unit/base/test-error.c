@@ -42,7 +42,7 @@ static void test_code_names(void **state)
     assert_string_equal(xenfork_code_name(INT32_MIN), "UNKNOWN");
 }
 
-/* What a guest has written does not move the cursor of a terminal. */
+/* A guest's text does not move the cursor of a terminal. */
 static void test_clean(void **state)
 {
     static const struct {

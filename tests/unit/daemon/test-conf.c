@@ -229,7 +229,7 @@ static char *uncommented(uint32_t *count_out)
     return text;
 }
 
-/* What the shipped file says of each key is so, and no key is left out. */
+/* The shipped file is right about each key, and leaves no key out. */
 static void test_shipped_file(void **state)
 {
     struct config config, defaults;

@@ -68,7 +68,7 @@ static void test_known_before_its_key(void **state)
     assert_clone_removed();
 }
 
-/* The same, and it is asked to suspend, and answers, before we look. */
+/* As above; it is asked to suspend, and answers, before we look. */
 static void test_asked_after_its_key_keeps(void **state)
 {
     (void)state;

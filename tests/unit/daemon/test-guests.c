@@ -74,10 +74,10 @@ static void test_in_turn(void **state)
     assert_int_equal(next(T0), 2);
     guests_find(&guests, 1)->is_requesting = true;
     assert_int_equal(next(T0), 3);
-    /* Those that were looked at wait, all alike. */
+    /* Guests that were looked at wait, all alike. */
     assert_int_equal(next(T0 + LOOK_MS - 1), 0);
     assert_int_equal(next(T0 + LOOK_MS), 1);
-    /* Who goes takes nobody's turn with him. */
+    /* A guest that goes takes nobody's turn with it. */
     guests_remove(&guests, 1);
     assert_int_equal(next(T0 + LOOK_MS), 2);
     assert_int_equal(next(T0 + LOOK_MS), 3);

@@ -88,7 +88,7 @@ static void test_wait(void **state)
     sleep_until(s.now_ms + 1000);
     assert_false(clone_of()->is_waiting);
     assert_string_equal(clone_of()->is_short, "");
-    /* The same access again. */
+    /* Repeat the access. */
     fake_write(clone_of()->domid, 3, 4711);
     assert_true(fake_read(clone_of()->domid, 3, &content));
     assert_int_equal(content, 4711);
@@ -97,7 +97,7 @@ static void test_wait(void **state)
     assert_true(serve_wake_ms(&s.daemon, s.now_ms) == SERVE_NEVER);
 }
 
-/* What is reserved for it is its own. */
+/* Its reservation is its own. */
 static void test_reserved(void **state)
 {
     (void)state;
@@ -181,7 +181,7 @@ static void test_deaf(void **state)
     assert_true(fake_host_domain(s.a)->is_watched);
 }
 
-/* Whatever fails, once, is tried again. */
+/* Every call that fails once is tried again. */
 static void test_failures(void **state)
 {
     static const char *const names[] = {

@@ -26,7 +26,7 @@ static void start_catching(void)
     close(pipe_fds[1]);
 }
 
-/* What went there, without "xenforkd[PID]: " at its beginning. */
+/* Return the text sent there, without "xenforkd[PID]: " at its beginning. */
 static const char *caught(char text[8192])
 {
     char prefix[64];

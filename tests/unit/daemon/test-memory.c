@@ -139,7 +139,7 @@ static void test_reserved(void **state)
     assert_true(low->is_paused);
 }
 
-/* Whoever the user has paused stays so, and is not noted as ours. */
+/* A clone that the user has paused stays so, and is not noted as ours. */
 static void test_user_pauses(void **state)
 {
     (void)state;
@@ -154,7 +154,7 @@ static void test_user_pauses(void **state)
     assert_true(middle->is_paused);
 }
 
-/* Whoever the user unpauses runs, until there was enough again. */
+/* A clone that the user unpauses runs, until there was enough again. */
 static void test_user_unpauses(void **state)
 {
     (void)state;
@@ -286,7 +286,7 @@ static void test_failures(void **state)
         }
 }
 
-/* Those that depend on their image go first, all of them that could lack. */
+/* Clones that depend on their image go first, all that could lack memory. */
 static void test_lazy(void **state)
 {
     struct fake_domain *lazy;

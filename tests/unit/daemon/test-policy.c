@@ -23,7 +23,7 @@ static struct {
     uint32_t src, clone;
 } s;
 
-/* Of processes the fake knows nothing: -Wl,--wrap. */
+/* The fake knows nothing of processes: -Wl,--wrap. */
 bool __wrap_watcher_lives(const char *proc, const char *name, uint32_t domid);
 bool __wrap_watcher_lives(const char *proc, const char *name, uint32_t domid)
 {
@@ -124,7 +124,7 @@ static const struct {
     {{.mark = "", .is_recorded = true, .has_watcher = true}, POLICY_OTHERS},
     {{.mark = "", .is_recorded = true}, POLICY_OTHERS},
     {{.mark = "", .is_recorded = true, .was_suspended = true}, POLICY_CLONE},
-    /* What we restarted, and what we kept. */
+    /* Domains that we restarted, or kept. */
     {{.mark = HOST_MARK_WATCH, .watcher_survives = true}, POLICY_SOURCE},
     {{.mark = HOST_MARK_WATCH, .is_recorded = true}, POLICY_CLONE},
     {{.mark = HOST_MARK_WATCH, .has_watcher = true}, POLICY_OTHERS},

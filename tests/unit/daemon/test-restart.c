@@ -248,7 +248,7 @@ static void test_has_run(void **state)
     assert_true(d->is_paused);
 }
 
-/* What had shut down runs: nobody destroys it. */
+/* The domain that had shut down runs: nobody destroys it. */
 static void test_runs_again(void **state)
 {
     (void)state;
@@ -322,7 +322,7 @@ static void test_user_destroyed_it(void **state)
     assert_int_equal(pending(), 0);
 }
 
-/* What is kept must not go on needing the image. */
+/* A clone that is kept must not go on needing the image. */
 static void test_preserve(void **state)
 {
     uint32_t image = scene_image();

@@ -47,7 +47,7 @@ static void test_ack(void **state)
     assert_int_equal(acks(), 0);
     sleep_until(s.now_ms + 1);
     assert_int_equal(acks(), 1);
-    /* What the worker does. */
+    /* Do as the worker does. */
     assert_int_equal(xenfork__ready_accept(s.ctx, clone_domid()), 0);
     end(WORKER_ACK, 0);
     fake_host_ack(clone_domid(), NULL);
@@ -101,7 +101,7 @@ static void test_garbage(void **state)
     turn();
     sleep_until(s.now_ms + 10000);
     assert_int_equal(acks(), 0);
-    /* Whether there are events was asked for, and nothing else. */
+    /* Nothing was asked for but whether there are events. */
     assert_in_range(fake_calls() - calls, 1, 6);
 }
 

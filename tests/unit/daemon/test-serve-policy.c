@@ -85,7 +85,7 @@ static void test_policy_busy(void **state)
     }
 }
 
-/* Those that failed before leave half of the places to others. */
+/* Domains that failed before leave half of the places to others. */
 static void test_policy_places(void **state)
 {
     uint32_t domids[4], i;
@@ -194,7 +194,7 @@ static void begin_restart(const char *uuid)
 
 #define UUID "00000000-0000-4000-8000-00000000000"
 
-/* What another daemon began, and did not finish. */
+/* Finish what another daemon has begun. */
 static void test_restarts(void **state)
 {
     (void)state;
@@ -276,7 +276,7 @@ static void test_restart_fails_alone(void **state)
     assert_int_equal(started(WORKER_RESTART, UUID "2"), 2);
 }
 
-/* Those that fail, and take their time for it, have half of the places. */
+/* Restarts that fail slowly have half of the places. */
 static void test_restarts_fail_slowly(void **state)
 {
     static const char *const uuids[] = {UUID "1", UUID "2", UUID "3", UUID "4"};

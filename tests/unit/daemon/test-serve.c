@@ -104,7 +104,7 @@ static void flood(const char *text)
     assert_int_equal(freezes(s.b), 1);
     /* A burst, and one every 10 s. */
     assert_in_range(fake_host_domain(s.a)->reads - reads, 1, 10);
-    /* Of 60000 that it wrote. */
+    /* It wrote 60000. */
     assert_in_range(fake_host_domain(s.a)->told, 32, 2000);
     assert_in_range(freezes(s.a), 0, 9);
     assert_in_range(s.count, 1, 12);
@@ -125,7 +125,7 @@ static void test_flood_of_garbage(void **state)
     assert_int_equal(freezes(s.a), 0);
 }
 
-/* What it writes while it is not listened to is seen when it is again. */
+/* A guest's writes while it is ignored are seen afterwards. */
 static void test_muted(void **state)
 {
     uint32_t i;
@@ -279,7 +279,7 @@ static void test_ending(void **state)
     s.now_ms += 100;
     turn();
     assert_int_equal(s.count, 2);
-    /* What runs still is not forgotten. */
+    /* Workers that still run are not forgotten. */
     assert_int_equal(serve_wake_ms(&s.daemon, s.now_ms), s.now_ms + 59900);
 }
 

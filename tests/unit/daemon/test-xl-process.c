@@ -80,7 +80,7 @@ static void add(const char *pid, const char *exe, const char *out,
     put_text(pid, "status", ROOT);
 }
 
-/* The same process has its output in a file of ours, named as xl would. */
+/* Put the output of the process into a file of ours, named as xl would. */
 static void say(const char *pid, const char *log, const char *text)
 {
     char path[128], target[128];
@@ -158,7 +158,7 @@ static void test_users(void **state)
         "Name:\txl\nUid:\t1000\t0\t0\t0\n",
         "Name:\txl\nUid:\t0\t0\t1000\t0\n",
         "Name:\txl\n",
-        /* What he calls it must not count. */
+        /* The name that another user gave it must not count. */
         "Name:\tUid:\t0\t0\t0\t0\nUid:\t65534\t65534\t65534\t65534\n",
         "",
     };
@@ -196,7 +196,7 @@ static void test_by_its_word(void **state)
     assert_false(watcher_lives(proc, "renamed", 4));
 }
 
-/* Of which domain cannot be told: so it may be this. */
+/* Its domain cannot be told: so it may be this one. */
 static void test_in_foreground(void **state)
 {
     (void)state;

@@ -84,7 +84,7 @@ static void test_names(void **state)
     assert_refused("has 2 names");
     unlink(other);
     chain_fork();
-    /* Of what the source has now there is one name again. */
+    /* The source's file has one name again. */
     xenfork_result_free(chain->result);
     chain->result = NULL;
     chain_fork();
@@ -170,7 +170,7 @@ static void test_fork(void **state)
     chain_destroy_clones();
     assert_int_equal(chain_sealed(), 1);
     assert_int_equal(access(path, F_OK), 0);
-    /* That is begun by who destroys the last of them. */
+    /* The process that destroys the last of them begins that. */
     assert_int_equal(fake->keeper_count, 2);
     assert_string_equal(fake->keepers[1].journal_id, XENFORK__KEEPER_COLLAPSE);
     assert_int_equal(chain_collapse(), 3);

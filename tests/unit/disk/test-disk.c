@@ -146,7 +146,7 @@ static void test_none(void **state)
     assert_int_equal(clone(1)->disk_count, 0);
 }
 
-/* What an image has been made without, its later clones have not either. */
+/* Later clones of an image lack the disks that the image was made without. */
 static void test_none_of_frozen(void **state)
 {
     (void)state;

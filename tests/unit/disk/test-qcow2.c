@@ -99,7 +99,7 @@ static void test_troubles(void **state)
     assert_trouble("it has features that are unknown");
     patch_u32(base, 76, 1);
     assert_trouble(NULL);
-    /* What version 2 has there are extensions. */
+    /* In version 2 extensions are there. */
     patch_u32(base, 4, 2);
     patch_u32(base, 76, 1U << 2);
     assert_trouble(NULL);

@@ -97,7 +97,7 @@ static void assert_refused(const char *path, char mode, const char *part)
     assert_text(part);
 }
 
-/* What it was put behind when it was attached last. */
+/* Return the kind of device that it was put behind when attached last. */
 static const char *type_of(const char *path)
 {
     struct xenfork__thin *thin = NULL;
@@ -190,7 +190,7 @@ static void test_partition(void **state)
     assert_int_equal(attach(at("dev/sdb1"), 'w'), 0);
 }
 
-/* What was written since is recorded in the other folder. */
+/* The writes since are recorded in the other folder. */
 static void test_hard_link_elsewhere(void **state)
 {
     (void)state;

@@ -257,7 +257,7 @@ static void test_frozen(void **state)
     free(before);
 }
 
-/* Whoever attaches the file anew gets a head: the clones' disks lie on it. */
+/* A file that is attached anew gets a head: it backs the clones' disks. */
 static void test_frozen_and_gone(void **state)
 {
     (void)state;
@@ -444,7 +444,7 @@ static void test_detach_elsewhere(void **state)
     free(before);
 }
 
-/* Of a clone that has shut down. */
+/* The clone has shut down. */
 static void test_detach_gone(void **state)
 {
     char path[FAKE_PATH + 32];

@@ -196,7 +196,7 @@ static void test_much(void **state)
     assert_depth(vhd_user(), 2);
 }
 
-/* Of a clone that is being forked nothing is changed now. */
+/* Nothing is changed about a clone that is being forked. */
 static void test_busy(void **state)
 {
     char uuid[XENFORK__UUID_CHARS], file[FAKE_PATH];
@@ -237,7 +237,7 @@ static void prepare_turn(void **state, uint32_t turn)
     fake_disarm();
 }
 
-/* Whoever comes next does the rest. */
+/* The next process does the rest. */
 static void test_killed(void **state)
 {
     uint32_t turn, n, calls;

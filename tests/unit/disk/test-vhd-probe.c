@@ -125,7 +125,7 @@ static void test_options(void **state)
     assert_probe("max-depth=2", XENFORK_E_DISK, "2 VHDs");
 }
 
-/* What is final is said, though other drivers come after. */
+/* A refusal that is final is reported, though other drivers come after. */
 static void test_refused(void **state)
 {
     (void)state;

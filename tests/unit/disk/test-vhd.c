@@ -237,7 +237,7 @@ static void test_abort_offline(void **state)
     free(to);
 }
 
-/* What was sealed stays when it cannot be put back. */
+/* A base stays when it cannot be put back. */
 static void test_abort_fails(void **state)
 {
     char *to;
@@ -328,7 +328,7 @@ static void test_removed(void **state)
     assert_int_equal(vhd->parent(s->ctx, path, &parent), XENFORK_E_NOTFOUND);
 }
 
-/* What a clone needs whose record cannot be read is not known: all stays. */
+/* A clone with an unreadable record may need any base: all stay. */
 static void test_unreadable(void **state)
 {
     char path[3 * FAKE_PATH], sealed[FAKE_PATH];

@@ -36,7 +36,7 @@ enum {
     ERROR = 16
 };
 
-/* Of main.c, which is not linked. */
+/* Stands in for main.c, which is not linked. */
 void complain(const char *format, ...)
 {
     (void)format;

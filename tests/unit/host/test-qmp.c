@@ -114,7 +114,7 @@ static int ask(void)
     return xenfork__qmp(&ctx, DOMID, "query-block", NULL, NULL);
 }
 
-/* What it answers to query-block; NULL: it goes. */
+/* Check the reply to query-block; NULL: QEMU goes. */
 static void assert_answer(const char *answer, int code, const char *text)
 {
     const char *const texts[] = {GREETING, DONE, answer, NULL};

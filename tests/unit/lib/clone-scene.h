@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the tests of one clone start from: "src-1", whose source runs. */
+/* Where the tests of one clone start: "src-1", whose source runs. */
 #ifndef CLONE_SCENE_H
 #define CLONE_SCENE_H
 

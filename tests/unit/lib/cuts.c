@@ -28,7 +28,7 @@
 #define MAX_KNOWN 64U
 #define PATH      (2 * FAKE_PATH)
 
-/* What of the source's disk must be there again. */
+/* The state in which the source's disk must be again. */
 static char source_path[FAKE_PATH], source_driver[16];
 
 uint32_t cuts_source(void)
@@ -73,7 +73,7 @@ static bool is_thin_whole(xenfork_ctx *ctx, const char *path)
     ok = !thin->has_id;
     for (i = 0; i < FAKE_THINS && !ok; i++)
         ok = fake->thins[i].id == thin->id;
-    /* Whoever starts the source without its head must not write there. */
+    /* A source that is started without its head must not write there. */
     ok = ok && access(thin->origin, F_OK) == 0 &&
          fake_is_protected(thin->origin);
     xenfork__thin_close(thin);
@@ -235,7 +235,7 @@ static bool verify(const struct cut *cut, const char *what, bool is_done)
     know_sealed(ctx, known);
     if (is_stuck(known))
         ok = bad(what, "nobody can write any more to", source_path);
-    /* What it has written since its first cut goes back when it is used. */
+    /* Its writes since the first snapshot go back when it is used. */
     known->has_thin |= cut->clones_before && !source_driver[0];
     if (!cut->leaves_files)
         ok = has_no_stranger(what, known, fake->dir) && ok;

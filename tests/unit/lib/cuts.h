@@ -28,7 +28,7 @@ struct cut {
 
 /* The domain "src". */
 uint32_t cuts_source(void);
-/* What its disk, of this driver, or "", must be again. */
+/* Note the state in which its disk, of this driver or "", must be again. */
 void cuts_note_source(const char *driver);
 /* All of them; with an argument the one of that name.  As main(). */
 int cuts_main(const struct cut *cuts, size_t count, int argc, char **argv);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the tests of ephemeral clones start from: one, and a daemon. */
+/* Where the tests of ephemeral clones start: one, and a daemon. */
 #ifndef EPHEMERAL_SCENE_H
 #define EPHEMERAL_SCENE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What disks of the fake's lie in: loop devices, which are numbers of files,
- * and files; and what block-fork does for a domain's.
+ * Loop devices and files of the fake's disks; a loop device is the number of
+ * a file.  And what block-fork does for a domain's disk.
  */
 #include "config.h"
 
@@ -126,7 +126,7 @@ int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
     FAKE_ENTER(ctx);
     if (stat(path, &st))
         return fake_dm_refuse(ctx, errno, path);
-    /* Those of the tests are small. */
+    /* Disks of the tests are small. */
     *bytes_out = (uint64_t)st.st_size + 512;
     if (is_file_out)
         *is_file_out = !is_device(path);
@@ -163,7 +163,7 @@ int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)
     return fake_leave(0);
 }
 
-/* Whatever it is called: a file, not a name. */
+/* Compare the files, whatever they are called. */
 static bool is_same_file(const char *one, const char *other)
 {
     struct stat a, b;

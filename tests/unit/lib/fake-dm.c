@@ -37,7 +37,7 @@ static bool is_below(const struct fake_table *table, const char *name)
     return at && strchr(" ", at[strlen(name)]);
 }
 
-/* Who has it open: other devices, and domains. */
+/* Count those that have it open: other devices, and domains. */
 static uint32_t openers(const struct fake_dm *dm)
 {
     uint32_t i, n = dm->is_used;
@@ -407,7 +407,7 @@ int xenfork__sys_dm_status(xenfork_ctx *ctx, const char *name,
     return fake_leave(n < 0 ? xenfork__nomem(ctx) : 0);
 }
 
-/* What is mirrored is in both at once. */
+/* A mirrored write is in both at once. */
 int xenfork__sys_dm_status_at(xenfork_ctx *ctx, const char *name,
                               uint64_t start, char **status_out)
 {

@@ -199,7 +199,7 @@ int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
 
     FAKE_ENTER(ctx);
     d->reads++;
-    /* What the library has answered stands in place of what was asked. */
+    /* The library's answer stands in place of the request. */
     if (alive(domid) && !strcmp(alive(domid)->asks, "0"))
         text = "0";
     snprintf(value_out, value_bytes, "%s", text);

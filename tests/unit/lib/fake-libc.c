@@ -59,13 +59,13 @@ int __wrap_mkdir(const char *path, mode_t mode)
 
 int __wrap_unlink(const char *path)
 {
-    /* Of locks a failure is passed over, rightly: killed, never failed. */
+    /* A failure of a lock is passed over, rightly: killed, never failed. */
     if (fake)
         fake_step("unlink");
     return done(__real_unlink(path));
 }
 
-/* What is in a directory is removed in no order that can be relied upon. */
+/* Files in a directory are removed in no order that can be relied upon. */
 int __wrap_unlinkat(int fd, const char *path, int flags)
 {
     if (fake_keeps)

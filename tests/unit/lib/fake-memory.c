@@ -247,7 +247,7 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
     struct fake_domain *d = fake_domain(source);
     uint32_t i;
 
-    /* Whoever is killed here, or fails, leaves it so. */
+    /* A caller that is killed here, or fails, leaves it so. */
     if (d)
         d->pool += XENFORK__PAGE_SIZE;
     FAKE_ENTER(ctx);

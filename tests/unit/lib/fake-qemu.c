@@ -57,7 +57,7 @@ static struct fake_disk *served(xenfork_ctx *ctx, uint32_t domid,
     return NULL;
 }
 
-/* Of the disk that a name ends in: "oUUID-xvda". */
+/* Return the node of the disk that a name ends in: "oUUID-xvda". */
 static struct fake_disk *served_node(xenfork_ctx *ctx, uint32_t domid,
                                      const char *node)
 {
@@ -186,7 +186,7 @@ int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
         return refused(ctx, "a stream");
     if (inode(disk->path) != disk->top.inode)
         fake_violation("%s leads elsewhere", disk->path);
-    /* The same, lying on another file: of the fake's a new one will do. */
+    /* The file is backed by another one now: a new one of the fake will do. */
     snprintf(from, sizeof(from), "%.*s/%s",
              (int)(strrchr(disk->path, '/') - disk->path), disk->path, backing);
     unlink(disk->path);

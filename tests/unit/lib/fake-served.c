@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Who serves the disks of the fake's domains, and their rings. */
+/* The programs that serve the disks of the fake's domains, and the rings. */
 #include "config.h"
 
 #include "fake-xen.h"

@@ -31,7 +31,7 @@
 #define FAKE_HOST_PAGES     100000U
 #define FAKE_SHUTDOWN_CRASH 3 /* SHUTDOWN_crash, public/sched.h */
 
-/* What a guest does when asked to suspend. */
+/* How a guest behaves when it is asked to suspend. */
 #define FAKE_OBEYS   0
 #define FAKE_IGNORES 1 /* never answers: TIMEOUT */
 #define FAKE_CANCELS 2 /* CANCELLED, as if the user had pressed ^C */
@@ -49,7 +49,7 @@ struct fake_page {
     bool is_unsharable; /* nominating it fails: only a copy will do */
 };
 
-/* What QEMU has open, however it is called by now. */
+/* A file that QEMU has open, however it is called by now. */
 struct fake_file {
     char node[48]; /* "": nothing */
     char backing[FAKE_NAME];
@@ -83,7 +83,7 @@ struct fake_nic {
     bool cannot_hold;
 };
 
-/* What a domain has below fork/, and whether we wait for its answer. */
+/* The nodes of a domain below fork/, and whether we wait for its answer. */
 struct fake_guest {
     char role[16]; /* "": nothing there */
     char generation[40], source[FAKE_NAME], entropy[136], source_macs[256];
@@ -253,7 +253,7 @@ void fake_make_shimmed(uint32_t domid);
 bool fake_write_disk(uint32_t domid);
 /* It is a VHD, served by a tapdisk. */
 void fake_make_vhd(uint32_t domid);
-/* That of a disk's path. */
+/* Return the file of a disk's path. */
 const char *fake_file(const char *path);
 /* Its disk is a qcow2 file, served by its QEMU. */
 /* A plain file, in place of what is there. */
@@ -297,7 +297,7 @@ void fake_crash_at(uint32_t n, int when);
  * killed, otherwise *rc_out is what the function returned.
  */
 bool fake_crash(int (*run)(void *opaque), void *opaque, int *rc_out);
-/* The same; returns the process' status as of waitpid(2). */
+/* As fake_crash(); return the status as of waitpid(2). */
 int fake_run(int (*run)(void *opaque), void *opaque, int *rc_out);
 
 /*
@@ -318,7 +318,7 @@ bool fake_is_same(const char *before, const char *what);
 int fake_enter(xenfork_ctx *ctx, const char *name);
 /* Count a call, die if it is time to; true: it shall fail. */
 bool fake_step(const char *name);
-/* What unlinkat(2) must not be called for, or NULL. */
+/* The name that unlinkat(2) must not be called for, or NULL. */
 extern const char *fake_keeps;
 int fake_leave(int rc);
 #define FAKE_ENTER(ctx)                          \
@@ -343,7 +343,7 @@ void fake_remove_page(struct fake_domain *d, uint64_t gfn);
 /* Put in the page that a fork has not touched yet. */
 bool fake_populate(struct fake_domain *d, uint64_t gfn);
 void fake_poll_keepers(void);
-/* What block-fork does for a disk of a clone's. */
+/* Attach a disk of a clone, as block-fork does. */
 void fake_attach(const char *path);
 void fake_detach(const char *path);
 bool fake_is_protected(const char *path);

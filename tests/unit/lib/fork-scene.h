@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the tests of forks start from: a source, and what is asked for. */
+/* Where the tests of forks start: a source, and what is asked for. */
 #ifndef FORK_SCENE_H
 #define FORK_SCENE_H
 

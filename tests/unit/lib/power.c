@@ -68,7 +68,7 @@ static void copy(const char *from, const char *to)
     out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (in < 0 || out < 0 || fstat(in, &st))
         abort();
-    /* That of a pool, which is fake-dm.c's, and has nothing in it. */
+    /* The file of a pool, which is fake-dm.c's, and has nothing in it. */
     if (st.st_size > LARGE && ftruncate(out, st.st_size))
         abort();
     while (st.st_size <= LARGE && (n = read(in, buffer, sizeof(buffer))) > 0)
@@ -146,7 +146,7 @@ static int note_one(const char *path, const struct stat *st, int type,
     return 0;
 }
 
-/* What is immutable, as far as this is known of one file. */
+/* Note whether a file is immutable, as far as this is known. */
 static void note_protected(const char *path)
 {
     bool is_now = fake_is_protected(path);
@@ -276,7 +276,7 @@ static void make_file(const char *path, const char *key, const char *made_dir)
         abort();
 }
 
-/* What a list has, each with what is durable of it. */
+/* Make the files of a list, each with what is durable of it. */
 static void make(const char *dir, const char *key, const char *made_dir)
 {
     char path[PATH], line[PATH], item[KEY], name[PATH / 2], type;

@@ -33,11 +33,11 @@ int serving_teardown(void **state);
 
 /* As loop.c does it, until there are no events. */
 void turn(void);
-/* What has happened is seen at once; then nothing does, until then. */
+/* See what has happened; then let nothing happen until then. */
 void sleep_until(uint64_t ms);
 /* How many workers were started; target NULL: any. */
 uint32_t started(int kind, const char *target);
-/* Of a domid; static. */
+/* Return a domid as text; static. */
 const char *text_of(uint32_t domid);
 /* The last worker of this kind ends; and the next turn. */
 void end(int kind, int status);

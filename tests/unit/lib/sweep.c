@@ -36,7 +36,7 @@ static int recover(void *opaque)
     return sweep_end(ctx, xenfork_recover(ctx));
 }
 
-/* What an injected failure of a function turns into. */
+/* Tell whether an injected failure may turn into this code. */
 static bool is_expected(const struct sweep *sweep, const char *name, int rc)
 {
     if (sweep->code)
@@ -160,7 +160,7 @@ static bool fail_on(const struct sweep *sweep, const char *name, uint32_t n,
     /* All was made before; what failed after it was passed over. */
     if (rc == 0 && recover(NULL) == 0)
         return is_done(sweep, wanted, what);
-    /* What fails of recovery is passed over: then a call to Xen fails. */
+    /* Recovery passes its own failures over: then a call to Xen fails. */
     if (rc != XENFORK_E_RESIDUE && rc != XENFORK_E_XEN &&
         !is_expected(sweep, name, rc))
         return complain(what, "returned", rc);

@@ -8,7 +8,7 @@
 
 #include "xenfork.h"
 
-/* What an operation that was interrupted owes us. */
+/* The promise of an operation that was interrupted. */
 #define SWEEP_UNDOES  0 /* the state from before, at once */
 #define SWEEP_REPEATS 1 /* called again, it gets to where it would have got */
 
@@ -24,7 +24,7 @@ struct sweep {
      * SWEEP_REPEATS: is it where it should be?  NULL: as fake_mark()ed.
      */
     bool (*is_done)(void);
-    /* What every injected failure turns into; 0: what was injected. */
+    /* The code that every injected failure turns into; 0: as injected. */
     int code;
 };
 
@@ -38,7 +38,7 @@ void sweep_residues(const struct sweep *sweep);
 /* Kill at call 1, 2, 3, …, before and after its effect; then recover. */
 void sweep_crashes(const struct sweep *sweep);
 
-/* The same as tests of cmocka, whose state is the sweep. */
+/* Run a sweep as a test of cmocka, whose state it is. */
 void sweep_test_failures(void **state);
 void sweep_test_residues(void **state);
 void sweep_test_crashes(void **state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the tests of VHDs start from: a source whose disk is one. */
+/* Where the tests of VHDs start: a source whose disk is one. */
 #ifndef VHD_SCENE_H
 #define VHD_SCENE_H
 

@@ -153,7 +153,7 @@ static void test_out_of_range(void **state)
     xenfork_list_free(list);
 }
 
-/* What was made is read, and freed, when its context is closed. */
+/* Objects are read and freed after their context is closed. */
 static void test_closed(void **state)
 {
     const xenfork_entry *entry;

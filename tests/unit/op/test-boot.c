@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What was recorded before the host was booted is not believed after it, and
- * what somebody else's domain has in common with it does not matter.
+ * Domids that were recorded before a boot of the host are not believed after
+ * it, whatever another domain has in common with the recorded one.
  */
 #include "config.h"
 

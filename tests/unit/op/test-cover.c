@@ -67,7 +67,7 @@ static uint32_t hydrated(const struct fake_domain *d)
     return record->hydrated;
 }
 
-/* What it lacks, and has not in reserve. */
+/* Return how many pages it lacks, and has not in reserve. */
 static uint64_t uncovered(const struct fake_domain *d)
 {
     uint64_t have = fake_private_pages(d) + d->claimed_pages;
@@ -84,7 +84,7 @@ static void test_covered(void **state)
     owned = fake_private_pages(clone_of());
     assert_int_equal(hydrated(clone_of()), 0);
     assert_int_equal(owned + clone_of()->claimed_pages, PAGES);
-    /* Of the ten that are its own it has used one, when it is hydrated. */
+    /* It has used one of its ten pages when it is hydrated. */
     fake_write(clone_of()->domid, 3, 4711);
     assert_int_equal(scene_hydrate(ctx, clone_of()->domid), 0);
     assert_int_equal(fake_private_pages(clone_of()), owned + 1);
@@ -203,7 +203,7 @@ static void test_source_reserve(void **state)
     assert_int_equal(fork_with(25, 0, &kib), 0);
     assert_int_equal(kib, 18 * 4);
     assert_int_equal(d->claimed_pages, 18);
-    /* What it has used up of that it gets again with the next fork. */
+    /* The next fork replaces what it has used up. */
     fake_write(source, 3, 4711);
     assert_int_equal(d->claimed_pages, 17);
     assert_int_equal(fork_with(25, 0, &kib), 0);
@@ -247,7 +247,7 @@ static void test_lower(void **state)
     assert_int_equal(uncovered(clone_of()), 0);
 }
 
-/* What is to be left is asked for, and not taken. */
+/* Memory that is to be left free is asked for, and not taken. */
 static void test_leave(void **state)
 {
     uint64_t kib, before = fake->free_pages;

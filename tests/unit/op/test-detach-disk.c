@@ -177,7 +177,7 @@ static void test_progress(void **state)
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
 }
 
-/* What has been there is nobody's to write over. */
+/* An existing file is not written over. */
 static void test_in_the_way(void **state)
 {
     struct clone_scene *s = *state;
@@ -234,7 +234,7 @@ static void fork_it(void *opaque, int stage, uint32_t index, uint64_t done,
     s->is_asked = true;
 }
 
-/* What is copied is not cut meanwhile. */
+/* A disk that is being copied has no snapshot meanwhile. */
 static void test_qcow2_forked(void **state)
 {
     struct clone_scene *s = *state;

@@ -104,7 +104,7 @@ static void test_slow(void **state)
     assert_true(xenfork__now_ns() - start < 4000000000U);
 }
 
-/* What is its own already does not count for the limit of speed. */
+/* Pages of its own do not count for the limit of speed. */
 static void test_speed(void **state)
 {
     struct clone_scene *s = *state;
@@ -177,7 +177,7 @@ static void test_killed(void **state)
             most = fake_domain(s->clone)->claimed_pages;
         if (is_killed)
             assert_int_equal(xenfork_recover(s->ctx), 0);
-        /* Of it some may have been used. */
+        /* Some of it may have been used. */
         assert_in_range(fake_domain(s->clone)->claimed_pages, 0, claimed);
         clone_teardown(state);
         clone_setup(state);
@@ -261,7 +261,7 @@ static void test_names(void **state)
                      XENFORK_E_NOTOURS);
     assert_int_equal(xenfork_detach_stop(s->ctx, "src"), XENFORK_E_NOTOURS);
     assert_int_equal(xenfork_detach_stop(s->ctx, "src-1"), 0);
-    /* Of before it began: it goes on. */
+    /* The request is older than the detach: it goes on. */
     assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
 }
 

@@ -119,7 +119,7 @@ static void test_good(void **state)
     assert_false(fake_domain(source)->is_shutdown);
 }
 
-/* Whatever fails, it is said, and the clone does not stay. */
+/* Every call fails once: it is reported, and the clone does not stay. */
 static void test_failures(void **state)
 {
     (void)state;

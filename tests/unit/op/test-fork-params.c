@@ -71,7 +71,7 @@ static void test_same_address_elsewhere(void **state)
     assert_int_equal(xenfork_fork(s->ctx, s->src, s->spec, &s->result), 0);
 }
 
-/* What a NIC's script would fail at, in the cut. */
+/* Values at which a NIC's script would fail, in the stun. */
 static void test_nic_ip_values(void **state)
 {
     static const char *const bad[] = {

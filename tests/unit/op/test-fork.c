@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a fork makes. */
+/* A fork, and all that it makes. */
 #include "config.h"
 
 #include <stdarg.h>

@@ -45,7 +45,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* Of the clone; disk_out: where its disk is. */
+/* Check the clone's entry; disk_out: where its disk is. */
 static void assert_listed(const char *state, const char *left, char *disk_out)
 {
     xenfork_list *list;
@@ -241,7 +241,7 @@ static void test_forget(void **state)
     assert_int_equal(xenfork_clone_forget(s.ctx, "src"), XENFORK_E_NOTOURS);
 }
 
-/* What its disk lies on would go. */
+/* The base of its disk would go. */
 static void test_forget_delta(void **state)
 {
     (void)state;

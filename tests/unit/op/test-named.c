@@ -223,7 +223,7 @@ static void test_stems(void **state)
     assert_stem("abc", 2, "ab");
 }
 
-/* What we make up keeps our own rule, whatever the source is called. */
+/* Names that we make up keep our own rule, whatever the source is called. */
 static void test_names_made(void **state)
 {
     char name[XENFORK__NAME_MAX + 1] = "../";

@@ -308,7 +308,7 @@ static void test_gone(void **state)
           XENFORK_E_NOTRUNNING, "src-1");
 }
 
-/* Whatever fails, the record says what is. */
+/* Every call fails once: the record says what is. */
 static void test_failures(void **state)
 {
     char *before;

@@ -61,7 +61,7 @@ static void test_quiet(void **state)
     assert_runs_on(s);
 }
 
-/* What is written between the rounds is in the image as it was in the end. */
+/* The image has the last state of pages written between the rounds. */
 static void test_busy(void **state)
 {
     struct fork_scene *s = *state;

@@ -227,7 +227,7 @@ static void test_mended(void **state)
     xenfork__ready_free(s->ctx, &ready);
 }
 
-/* Whoever acknowledges without having reseeded has not reseeded. */
+/* A clone that acknowledges without having reseeded has not reseeded. */
 static void test_not_reseeded(void **state)
 {
     xenfork_list *list;

@@ -169,7 +169,7 @@ static void ack_rightly_at_last(void)
         ack_all();
 }
 
-/* What they say then is heard all the same, a second later. */
+/* They are still heard, a second later. */
 static void test_wrong_acks_then_right(void **state)
 {
     (void)state;
@@ -227,7 +227,7 @@ static void test_inval(void **state)
                      XENFORK_E_INVAL);
 }
 
-/* What the user has said counts. */
+/* The user's wishes count. */
 static void test_links(void **state)
 {
     (void)state;

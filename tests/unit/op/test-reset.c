@@ -163,7 +163,7 @@ static struct xenfork__record *load(void)
     return record;
 }
 
-/* What it acknowledged before counts no more; what its user asked for does. */
+/* Its acknowledgement counts no more; its user's wishes do. */
 static void test_record(void **state)
 {
     cleanup_record struct xenfork__record *was = NULL, *is = NULL;

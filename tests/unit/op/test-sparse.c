@@ -28,7 +28,7 @@ static void has_made(uint32_t most)
     fake_disarm();
 }
 
-/* What Xen does not count, as the page that it shares with the guest. */
+/* A page that Xen does not count, as the one that it shares with the guest. */
 static void test_far_and_uncounted(void **state)
 {
     struct fork_scene *s = *state;

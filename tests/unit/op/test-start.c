@@ -264,7 +264,7 @@ static void test_no_config(void **state)
     assert_refused(XENFORK_E_STATE, "is lost");
 }
 
-/* What our verbs have changed since is the clone's. */
+/* The clone keeps what our verbs have changed since. */
 static void test_changed(void **state)
 {
     const struct fake_domain *d = starts();

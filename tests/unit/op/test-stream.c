@@ -145,7 +145,7 @@ static struct stream *build(xenfork_ctx *ctx,
     return s;
 }
 
-/* What goes in comes out of the second reader. */
+/* The second reader returns all that went in. */
 static void test_parsed(void **state)
 {
     uint64_t gfns[] = {0xfeff8, 0xfeff9, 0xfefff};

@@ -56,7 +56,7 @@ static bool has(const char *folder, const char *id)
     return access(path, F_OK) == 0;
 }
 
-/* Of a domain whose disk is on something that is not there now. */
+/* Put a journal of a domain whose disk is on a device that is away. */
 static void put_stuck_of(const char *key, uint32_t domid)
 {
     char uuid[XENFORK__UUID_CHARS], text[1024], path[PATH];
@@ -147,7 +147,7 @@ static void test_own_is_held_up(void **state)
     assert_int_equal(xenfork_recover(s->ctx), 0);
 }
 
-/* Of one clone that was being started, or made: that one, and no other. */
+/* A journal of a clone that was being started, or made, holds up no other. */
 static void clone_is_held_up(struct fork_scene *s, const char *key)
 {
     uint32_t domid;

@@ -198,7 +198,7 @@ static void test_huge(void **state)
                      XENFORK_E_STATE);
 }
 
-/* What can be written can be read: a journal of 1024 clones with disks. */
+/* The largest file can be read: a journal of 1024 clones with disks. */
 static void test_large(void **state)
 {
     struct xenfork__keyfile *keyfile, *read;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Which of a host's hotplug scripts xenfork-hotplug may stand in for. */
+/* The hotplug scripts of a host that xenfork-hotplug may stand in for. */
 #include "config.h"
 
 #include "xen/hotplug-scripts.h"
@@ -49,7 +49,7 @@ static void remove_file(const char *name)
     assert_int_equal(unlink(path), 0);
 }
 
-/* Of each file two versions: its name, and "other". */
+/* Two versions of each file: its name, and "other". */
 static struct xenfork__script scripts[] = {
     {"common.sh", BLOCK | BRIDGE, false, 0},
     {"common.sh", BLOCK | BRIDGE, false, 0},

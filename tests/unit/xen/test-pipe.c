@@ -25,7 +25,7 @@ static char dir[] = "/tmp/xenfork-test-pipe-XXXXXX", path[64];
 static int listener;
 static pthread_t thread;
 
-/* What the server does, and has seen. */
+/* The server's behaviour, and what it has seen. */
 static uint32_t disputes;              /* transactions that others get into */
 static uint32_t fail_at, silent_at;    /* a request by its number; 0: none */
 static uint32_t hang_up_at, mix_up_at; /* likewise */
@@ -239,7 +239,7 @@ static void test_dispute(void **state)
     assert_int_equal(done, 1);
 }
 
-/* Of a broken connection nothing more is believed; the next is a new one. */
+/* Nothing more of a broken connection is believed; the next is a new one. */
 static void test_broken(void **state)
 {
     static const struct {

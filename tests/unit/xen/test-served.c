@@ -275,7 +275,7 @@ static bool writes(const char *name)
     return xenfork__sys_writes(&ctx, pid, &areas);
 }
 
-/* Who writes is told from who reads. */
+/* Writers are told from readers. */
 static void test_writes(void **state)
 {
     struct xenfork__disk_identity what;
@@ -292,7 +292,7 @@ static void test_writes(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-/* Who has it open for writing; who reads it does no harm. */
+/* A program that has it open for writing is found; a reader does no harm. */
 static void test_writer(void **state)
 {
     char name[XENFORK__WRITER] = "", wanted[32];

@@ -267,7 +267,7 @@ FILE *__wrap_fopen(const char *name, const char *how)
     return NULL;
 }
 
-/* Of md: its members by their names; of others nothing. */
+/* The members of md by their names; nothing of other devices. */
 DIR *__real_opendir(const char *name);
 DIR *__wrap_opendir(const char *name);
 

@@ -188,7 +188,7 @@ static int setup(void **state)
     return 0;
 }
 
-/* What cannot be claimed leaves what was. */
+/* A claim that fails leaves the old one. */
 static void test_claim_is_kept(void **state)
 {
     (void)state;
