@@ -5,8 +5,6 @@
 # full: 4.17
 . "$(dirname "$0")/../lib/lib.sh"
 
-# Seconds of CPU that a domain has had.
-cpu_time() { xl list "$1" | awk 'NR == 2 { print $6 }'; }
 kinds() { xl fork-list --json | jq -r --arg kind "$1" '[.[] | select(.kind == $kind)] | length'; }
 # Before 4.20 the watcher of `xl create` ends when its domain is suspended.
 host() { snapshot_of_host /data/.xenfork | grep -vE '^file /data/.xenfork$|^[0-9]+ process xl$'; }

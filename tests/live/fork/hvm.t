@@ -6,6 +6,7 @@
 # full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/refuse.sh"
+. "$LIVE/counting.sh"
 
 "$LIVE/boot-counter" /data/bios.img
 cat >/data/bios.cfg <<END
@@ -22,19 +23,6 @@ disk = [ "format=raw,vdev=xvda,access=rw,target=/data/bios.img" ]
 vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:09" ]
 END
 
-# lines DOM: all that its guest has said: the last key and a count
-lines() { xl dmesg | sed -n "s/.*(d$(domid_of "$1")) \(.[a-p]\{8\}\)$/\1/p"; }
-# said DOM: its counts, in decimal
-said() {
-    lines "$1" | cut -c2- | tr a-p 0-9a-f | while read -r count; do echo "$((16#$count))"; done
-}
-last() { said "$1" | tail -n 1; }
-is_past() { [ "$(last "$1")" -gt "$2" ]; }
-counts_on() {
-    local before
-    before=$(last "$1")
-    wait_until "${2:-60}" is_past "$1" "${before:-0}"
-}
 key_of() { lines "$1" | tail -n 1 | cut -c1; }
 has_key() { [ "$(key_of "$1")" = "$2" ]; }
 node() { xenstore-read "/local/domain/$(domid_of "$1")/$2"; }
@@ -48,7 +36,6 @@ files_of() {
         esac
     done
 }
-cpu_time() { xl list "$1" | awk 'NR == 2 { print $6 }'; }
 greets() { timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && head -c 3 <&3' "$1"; }
 speaks() { timeout 20 head -n 2 "$(node "$1" serial/0/tty)" | grep -q '[a-p]\{8\}'; }
 has_overlay() { files_of "$1" | grep -qxF "$(info "$1" '.disks[0].path')"; }

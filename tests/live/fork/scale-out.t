@@ -11,8 +11,6 @@
 FIRST=12 SECOND=8
 SOURCE_IP=10.0.0.2
 
-# Seconds of CPU that a domain has had.
-cpu_time() { xl list "$1" | awk 'NR == 2 { print $6 }'; }
 # parameters NAME FROM TO: what the clones NAME-1… are given, as a file
 parameters() {
     seq "$2" "$3" | jq -s --arg name "$1" --argjson from "$2" \

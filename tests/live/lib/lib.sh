@@ -92,6 +92,8 @@ wait_until() {
 STORE=/usr/libexec/xenfork/test-store
 
 domid_of() { "$STORE" domid "$1"; }
+# Seconds of CPU that a domain has had
+cpu_time() { xl list "$1" | awk 'NR == 2 { print $6 }'; }
 
 # domain DOM: its domid, whether DOM is a name or already a domid
 domain() {
