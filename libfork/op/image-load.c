@@ -9,7 +9,7 @@
 #define MAX_CONFIG_BYTES (4U << 20)
 
 /* Load its configuration, which is in the state directory. */
-static int load_config(struct xenfork__job *job)
+static int load_image_config(struct xenfork__job *job)
 {
     cleanup_free char *path = NULL;
     cleanup_free char *json = NULL;
@@ -50,7 +50,7 @@ int xenfork__image_load(struct xenfork__job *job)
                                "%s once more",
                                job->image->name, job->image->parent_name);
     }
-    if ((rc = load_config(job)) < 0 ||
+    if ((rc = load_image_config(job)) < 0 ||
         (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0)
         return rc;
     return xenfork__reservation(job->ctx, job->spec, &job->info, true,

@@ -98,8 +98,9 @@ int xenfork__reset_complete(xenfork_ctx *ctx,
  * Tell whether a domain is one that the reset leaves behind: the new one, which
  * has never run; or the old one, which it had begun to destroy.
  */
-static bool is_left(const struct xenfork__journal *journal, uint32_t domid,
-                    const struct xenfork__dominfo *info)
+static bool is_left_by_reset(const struct xenfork__journal *journal,
+                             uint32_t domid,
+                             const struct xenfork__dominfo *info)
 {
     uint64_t old;
 
@@ -123,8 +124,9 @@ static int undo_reset_domain(xenfork_ctx *ctx,
     if ((rc = xenfork__xen_by_uuid(ctx, uuid, &domid)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    return is_left(journal, domid, &info) ? xenfork__xen_destroy(ctx, domid)
-                                          : 0;
+    return is_left_by_reset(journal, domid, &info)
+               ? xenfork__xen_destroy(ctx, domid)
+               : 0;
 }
 
 int xenfork__undo_reset(xenfork_ctx *ctx, struct xenfork__journal *journal)

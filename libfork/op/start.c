@@ -151,7 +151,7 @@ static int correct_path(struct start *start,
 /*
  * Load the configuration that was kept, with the name and the disks of today.
  */
-static int load_config(struct start *start, uint32_t flags)
+static int load_start_config(struct start *start, uint32_t flags)
 {
     cleanup_free char *kept = NULL;
     struct xenfork__config *config = NULL;
@@ -201,7 +201,7 @@ static int check_start(struct start *start, const char *name, uint32_t flags)
         return rc;
     for (i = 0; i < clone->disk_count && rc >= 0; i++)
         rc = check_clone_disk(ctx, clone, &clone->disks[i]);
-    if (rc < 0 || (rc = load_config(start, flags)) < 0)
+    if (rc < 0 || (rc = load_start_config(start, flags)) < 0)
         return rc;
     rc = xenfork__xen_check_memory(ctx, start->json, XENFORK_DOMID_NONE);
     return rc == XENFORK_E_HOSTMEM

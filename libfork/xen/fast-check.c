@@ -24,11 +24,6 @@ bool xenfork__fast_vdev(const char *vdev, uint32_t *devid_out)
     return true;
 }
 
-static bool is_set(libxl_defbool value)
-{
-    return !libxl_defbool_is_default(value) && libxl_defbool_val(value);
-}
-
 static const char *object_to_settings(const libxl_domain_config *config)
 {
     const libxl_domain_create_info *c = &config->c_info;
@@ -37,19 +32,21 @@ static const char *object_to_settings(const libxl_domain_config *config)
         bool is_there;
         const char *what;
     } kinds[] = {
-        {is_set(c->driver_domain), "it is a driver domain"},
-        {is_set(c->xend_suspend_evtchn_compat), "it has xend's event channel"},
+        {xenfork__xl_is_true(c->driver_domain), "it is a driver domain"},
+        {xenfork__xl_is_true(c->xend_suspend_evtchn_compat),
+         "it has xend's event channel"},
         {c->passthrough != LIBXL_PASSTHROUGH_DISABLED, "it uses the IOMMU"},
         {c->ssid_label || b->exec_ssid_label || b->exec_ssidref,
          "it has a security label"},
-        {is_set(b->nested_hvm), "it may run guests"},
+        {xenfork__xl_is_true(b->nested_hvm), "it may run guests"},
         {b->altp2m != LIBXL_ALTP2M_MODE_DISABLED, "it has altp2m"},
-        {is_set(b->vpmu), "it has performance counters"},
+        {xenfork__xl_is_true(b->vpmu), "it has performance counters"},
         {b->vmtrace_buf_kb, "it is traced"},
-        {is_set(b->localtime) || b->rtc_timeoffset, "its clock has an offset"},
+        {xenfork__xl_is_true(b->localtime) || b->rtc_timeoffset,
+         "its clock has an offset"},
         {b->num_vnuma_nodes, "it has virtual NUMA nodes"},
         {b->video_memkb, "it has video memory"},
-        {is_set(b->u.pvh.pvshim), "it runs in a shim"},
+        {xenfork__xl_is_true(b->u.pvh.pvshim), "it runs in a shim"},
     };
     size_t i;
 
@@ -71,7 +68,8 @@ static const char *object_to_disk(const libxl_device_disk *disk,
         return "a disk is not served by the kernel";
     if ((disk->specification != LIBXL_DISK_SPECIFICATION_UNKNOWN &&
          disk->specification != LIBXL_DISK_SPECIFICATION_XEN) ||
-        is_set(disk->colo_enable) || !xenfork__fast_vdev(disk->vdev, &devid))
+        xenfork__xl_is_true(disk->colo_enable) ||
+        !xenfork__fast_vdev(disk->vdev, &devid))
         return "a disk is of another kind";
     if (xenfork__hotplug_of_disk(disk) & scripts)
         return NULL;

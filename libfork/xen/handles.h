@@ -188,6 +188,12 @@ int xenfork__xl_disk_moved(xenfork_ctx *ctx, libxl_domain_config *config,
                            const char *vdev, const char *path,
                            const char *format);
 
+/* Tell whether a setting is given, and true. */
+static inline bool xenfork__xl_is_true(libxl_defbool value)
+{
+    return !libxl_defbool_is_default(value) && libxl_defbool_val(value);
+}
+
 /* Put a copy of @by in the place of a text.  False: out of memory. */
 static inline bool xenfork__replace_text(char **text, const char *by)
 {

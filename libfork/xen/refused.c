@@ -61,11 +61,6 @@ static bool add_removable(struct xenfork__config *to, int code,
     return add(to, code, remedy, "", "%s %s", what, id);
 }
 
-static bool is_set(libxl_defbool value)
-{
-    return !libxl_defbool_is_default(value) && libxl_defbool_val(value);
-}
-
 /*
  * A domain that has had a PCI device has an IOMMU context as long as it lives,
  * and Xen shares no memory then: it is not enough to detach the device.
@@ -209,7 +204,7 @@ static bool list_roles(struct xenfork__config *to,
         c->passthrough != LIBXL_PASSTHROUGH_DISABLED &&
         !ANEW(DEVICE, "passthrough=", "IOMMU context"))
         return false;
-    return !is_set(c->driver_domain) ||
+    return !xenfork__xl_is_true(c->driver_domain) ||
            ANEW(DEVICE, "driver_domain=", "backend for other domains");
 }
 
@@ -247,11 +242,12 @@ static bool list_emulated(struct xenfork__config *to,
         {b->device_model_version ==
              LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN_TRADITIONAL,
          "device model of QEMU's old version", "device_model_version="},
-        {is_set(b->device_model_stubdomain), "device model in a stub domain",
-         "device_model_stubdomain_override="},
-        {is_set(b->nested_hvm) || is_set(b->u.hvm.nested_hvm),
+        {xenfork__xl_is_true(b->device_model_stubdomain),
+         "device model in a stub domain", "device_model_stubdomain_override="},
+        {xenfork__xl_is_true(b->nested_hvm) ||
+             xenfork__xl_is_true(b->u.hvm.nested_hvm),
          "nested virtualisation", "nestedhvm="},
-        {is_set(b->u.hvm.spice.enable), "SPICE display", "spice="},
+        {xenfork__xl_is_true(b->u.hvm.spice.enable), "SPICE display", "spice="},
         {b->u.hvm.usbdevice || b->u.hvm.usbdevice_list, "emulated USB device",
          "usbdevice="},
         {b->u.hvm.bios == LIBXL_BIOS_TYPE_OVMF, "UEFI firmware", "bios="},

@@ -116,8 +116,8 @@ static int relink(xenfork_ctx *ctx, const char *path, const char *upper,
 }
 
 /* Lock the clone that has the file.  BUSY: it is being forked, or moved */
-static int lock_clone(xenfork_ctx *ctx, const char *clone,
-                      struct xenfork__lock **lock_out)
+static int lock_clone_of_file(xenfork_ctx *ctx, const char *clone,
+                              struct xenfork__lock **lock_out)
 {
     static const uint8_t none[16];
     uint8_t uuid[16];
@@ -141,8 +141,8 @@ static int relink_all(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
         cleanup_lock struct xenfork__lock *lock = NULL;
 
         if (is_locking)
-            rc = lock_clone(ctx, xenfork__keyfile_get_nth(keyfile, "clone", i),
-                            &lock);
+            rc = lock_clone_of_file(
+                ctx, xenfork__keyfile_get_nth(keyfile, "clone", i), &lock);
         if (rc == 0)
             rc = relink(ctx, path, upper, lower);
     }

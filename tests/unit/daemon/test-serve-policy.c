@@ -66,23 +66,28 @@ static void test_policy_fails(void **state)
     assert_in_range(started(WORKER_POLICY, NULL), 24, 60);
 }
 
-/* Something goes on on it: soon again, however long that lasts. */
-static void test_policy_busy(void **state)
+/* A domain is busy for long: the job is tried again every two seconds. */
+static void assert_retries(int kind)
 {
     uint32_t i;
 
+    for (i = 1; i < 20; i++) {
+        assert_int_equal(started(kind, NULL), i);
+        end(kind, BUSY);
+        sleep_until(s.now_ms + 1999);
+        assert_int_equal(started(kind, NULL), i);
+        sleep_until(s.now_ms + 1);
+    }
+}
+
+static void test_policy_busy(void **state)
+{
     (void)state;
     start_up();
     fake_shut_down(s.a, HOST_REASON_REBOOT);
     s.now_ms += 100;
     turn();
-    for (i = 1; i < 20; i++) {
-        assert_int_equal(started(WORKER_POLICY, NULL), i);
-        end(WORKER_POLICY, BUSY);
-        sleep_until(s.now_ms + 1999);
-        assert_int_equal(started(WORKER_POLICY, NULL), i);
-        sleep_until(s.now_ms + 1);
-    }
+    assert_retries(WORKER_POLICY);
 }
 
 /* Domains that failed before leave half of the places to others. */
@@ -232,23 +237,14 @@ static void test_restart_fails(void **state)
     assert_int_equal(started(WORKER_RESTART, NULL), 2);
 }
 
-/* Something goes on on its domain: soon again. */
 static void test_restart_busy(void **state)
 {
-    uint32_t i;
-
     (void)state;
     begin_restart(UUID "1");
     turn();
     end(WORKER_RECOVER, 0);
     sleep_until(s.now_ms + 2000);
-    for (i = 1; i < 20; i++) {
-        assert_int_equal(started(WORKER_RESTART, NULL), i);
-        end(WORKER_RESTART, BUSY);
-        sleep_until(s.now_ms + 1999);
-        assert_int_equal(started(WORKER_RESTART, NULL), i);
-        sleep_until(s.now_ms + 1);
-    }
+    assert_retries(WORKER_RESTART);
 }
 
 /* The others are begun at once, each again in its own time. */

@@ -13,35 +13,46 @@
 #include "scene.h"
 #include "state/record.h"
 
+static struct fork_scene scene;
+
 int fork_setup(void **state)
 {
-    static struct fork_scene s;
-
-    s.src = scene_source();
-    s.ctx = scene_open();
-    s.result = NULL;
-    assert_int_equal(xenfork_spec_new(2, &s.spec), 0);
-    *state = &s;
+    scene.src = scene_source();
+    scene.ctx = scene_open();
+    scene.result = NULL;
+    assert_int_equal(xenfork_spec_new(2, &scene.spec), 0);
+    *state = &scene;
     return 0;
 }
 
 int fork_teardown(void **state)
 {
-    struct fork_scene *s = *state;
-
-    xenfork_result_free(s->result);
-    xenfork_spec_free(s->spec);
-    xenfork_close(s->ctx);
-    if (fake->violation[0])
-        print_error("%s\n", fake->violation);
-    assert_string_equal(fake->violation, "");
-    fake_teardown();
+    (void)state;
+    xenfork_result_free(scene.result);
+    xenfork_spec_free(scene.spec);
+    scene_close(scene.ctx);
     return 0;
 }
 
 int fork_it(struct fork_scene *s, uint32_t domid)
 {
     return xenfork_fork(s->ctx, domid, s->spec, &s->result);
+}
+
+void fork_two(struct fork_scene *s)
+{
+    assert_int_equal(fork_it(s, s->src), 0);
+}
+
+void fork_acknowledge(void)
+{
+    fake_ack(fork_clone(&scene, 0)->domid, NULL);
+    fork_acknowledge_second();
+}
+
+void fork_acknowledge_second(void)
+{
+    fake_ack(fork_clone(&scene, 1)->domid, NULL);
 }
 
 struct fake_domain *fork_clone(const struct fork_scene *s, uint32_t i)

@@ -18,6 +18,11 @@ struct fork_scene {
 int fork_setup(void **state);
 int fork_teardown(void **state);
 int fork_it(struct fork_scene *s, uint32_t domid);
+/* Make the two clones of the source. */
+void fork_two(struct fork_scene *s);
+/* Have both clones, or the second, acknowledge. */
+void fork_acknowledge(void);
+void fork_acknowledge_second(void);
 /* Return the domain, or the record, which the caller frees, of a clone. */
 struct fake_domain *fork_clone(const struct fork_scene *s, uint32_t i);
 struct xenfork__record *fork_record(const struct fork_scene *s, uint32_t i);

@@ -28,6 +28,15 @@ xenfork_ctx *scene_open(void)
     return ctx;
 }
 
+void scene_close(xenfork_ctx *ctx)
+{
+    xenfork_close(ctx);
+    if (fake->violation[0])
+        print_error("%s\n", fake->violation);
+    assert_string_equal(fake->violation, "");
+    fake_teardown();
+}
+
 int scene_fork(uint32_t domid, uint32_t count, uint32_t flags)
 {
     xenfork_ctx *ctx = scene_open();

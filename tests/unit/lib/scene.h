@@ -10,6 +10,8 @@
 
 /* A context whose state directory is below the fake's directory. */
 xenfork_ctx *scene_open(void);
+/* Close a context; check that the fake was used rightly, and end it. */
+void scene_close(xenfork_ctx *ctx);
 /* Fork in a context of its own, all by default but these. */
 int scene_fork(uint32_t domid, uint32_t count, uint32_t flags);
 /* Hydrate the clone of this domid, as fast as it goes. */

@@ -17,6 +17,7 @@
 #include "op/domain.h"
 #include "op/frozen.h"
 #include "op/recover.h"
+#include "op/rollback.h"
 #include "op/again.h"
 #include "op/nic.h"
 #include "../lib/scene.h"
@@ -41,9 +42,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    xenfork_close(s.ctx);
-    assert_string_equal(fake->violation, "");
-    fake_teardown();
+    scene_close(s.ctx);
     return 0;
 }
 

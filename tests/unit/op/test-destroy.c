@@ -40,11 +40,7 @@ static int teardown(void **state)
 {
     struct scene *s = *state;
 
-    xenfork_close(s->ctx);
-    if (fake->violation[0])
-        print_error("%s\n", fake->violation);
-    assert_string_equal(fake->violation, "");
-    fake_teardown();
+    scene_close(s->ctx);
     return 0;
 }
 

@@ -25,16 +25,6 @@ static int setup(void **state)
     return 0;
 }
 
-static void fork_two(void)
-{
-    assert_int_equal(fork_it(s, s->src), 0);
-}
-
-static struct fake_domain *clone(uint32_t i)
-{
-    return fork_clone(s, i);
-}
-
 static void test_clones_are_told(void **state)
 {
     char first[40], mac[XENFORK__MAC_CHARS];
@@ -44,9 +34,9 @@ static void test_clones_are_told(void **state)
     assert_int_equal(xenfork_spec_set_param(s->spec, XENFORK_ALL, "a", "1 \"2"),
                      0);
     assert_int_equal(xenfork_spec_set_param(s->spec, 1, "b", ""), 0);
-    fork_two();
+    fork_two(s);
     for (i = 0; i < 2; i++) {
-        const struct fake_guest *g = &clone(i)->guest;
+        const struct fake_guest *g = &fork_clone(s, i)->guest;
 
         assert_string_equal(g->role, "clone");
         assert_string_equal(g->source, "src");
@@ -63,10 +53,11 @@ static void test_clones_are_told(void **state)
         assert_int_equal(g->param_count, 1 + i);
         assert_string_equal(g->params[0], "a=1 \"2");
     }
-    assert_string_equal(clone(1)->guest.params[1], "b=");
-    assert_string_not_equal(clone(0)->guest.entropy, clone(1)->guest.entropy);
-    fake_copy_string(first, sizeof(first), clone(0)->guest.generation);
-    assert_string_not_equal(first, clone(1)->guest.generation);
+    assert_string_equal(fork_clone(s, 1)->guest.params[1], "b=");
+    assert_string_not_equal(fork_clone(s, 0)->guest.entropy,
+                            fork_clone(s, 1)->guest.entropy);
+    fake_copy_string(first, sizeof(first), fork_clone(s, 0)->guest.generation);
+    assert_string_not_equal(first, fork_clone(s, 1)->guest.generation);
     assert_null(xenfork_clone_generation(xenfork_result_clone(s->result, 2)));
 }
 
@@ -76,7 +67,7 @@ static void test_source_is_told_once(void **state)
     char generation[40];
 
     (void)state;
-    fork_two();
+    fork_two(s);
     assert_string_equal(g->role, "source");
     assert_int_equal(strlen(g->generation), 36);
     assert_string_equal(g->entropy, "");
@@ -92,12 +83,12 @@ static void test_clone_as_source(void **state)
     char generation[40];
 
     (void)state;
-    fork_two();
+    fork_two(s);
     fake_copy_string(generation, sizeof(generation),
-                     clone(0)->guest.generation);
-    assert_int_equal(scene_fork(clone(0)->domid, 1, 0), 0);
-    assert_string_equal(clone(0)->guest.role, "clone");
-    assert_string_equal(clone(0)->guest.generation, generation);
+                     fork_clone(s, 0)->guest.generation);
+    assert_int_equal(scene_fork(fork_clone(s, 0)->domid, 1, 0), 0);
+    assert_string_equal(fork_clone(s, 0)->guest.role, "clone");
+    assert_string_equal(fork_clone(s, 0)->guest.generation, generation);
 }
 
 /* One that fails takes nothing from a source that had it before. */
@@ -112,7 +103,7 @@ static void test_failed_fork_retracts_its_own(void **state)
     assert_true(fake_is_same(before, "first fork"));
     free(before);
     fake_disarm();
-    fork_two();
+    fork_two(s);
     fake_fail_function("xenfork__xen_fork_memory", XENFORK_E_XEN, 0);
     before = fake_snapshot();
     assert_int_equal(scene_fork(s->src, 1, 0), XENFORK_E_XEN);

@@ -33,32 +33,6 @@ static int setup(void **state)
     return 0;
 }
 
-static void fork_two(void)
-{
-    assert_int_equal(fork_it(s, s->src), 0);
-}
-
-static struct fake_domain *clone(uint32_t i)
-{
-    return fork_clone(s, i);
-}
-
-static struct xenfork__record *node(uint32_t i)
-{
-    return fork_record(s, i);
-}
-
-static void ack_all(void)
-{
-    fake_ack(clone(0)->domid, NULL);
-    fake_ack(clone(1)->domid, NULL);
-}
-
-static void ack_one(void)
-{
-    fake_ack(clone(1)->domid, NULL);
-}
-
 /* The record of a clone as it was written before there were generations. */
 static void age_record(const char *path)
 {
@@ -86,12 +60,12 @@ static void test_old_record(void **state)
     char *path;
 
     (void)state;
-    fork_two();
-    path = xenfork__record_path(s->ctx, XENFORK_KIND_CLONE, clone(0)->uuid,
-                                XENFORK__FILE_RECORD);
+    fork_two(s);
+    path = xenfork__record_path(s->ctx, XENFORK_KIND_CLONE,
+                                fork_clone(s, 0)->uuid, XENFORK__FILE_RECORD);
     age_record(path);
     free(path);
-    n = node(0);
+    n = fork_record(s, 0);
     assert_string_equal(n->generation, "");
     assert_int_equal(n->nic_count, 0);
     assert_int_equal(xenfork__ready_add(s->ctx, &ready, n), 0);
@@ -101,7 +75,7 @@ static void test_old_record(void **state)
     assert_int_equal(
         xenfork_clone_set_nic_link(s->ctx, "src-1", 0, XENFORK_LINK_CONNECT),
         0);
-    assert_true(clone(0)->nics[0].is_up);
+    assert_true(fork_clone(s, 0)->nics[0].is_up);
 }
 
 static void test_list(void **state)
@@ -110,19 +84,19 @@ static void test_list(void **state)
     char mac[XENFORK__MAC_CHARS];
 
     (void)state;
-    fork_two();
-    fake->on_wait = ack_one;
+    fork_two(s);
+    fake->on_wait = fork_acknowledge_second;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, SOON_MS),
                      XENFORK_E_TIMEOUT);
     assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
     assert_int_equal(xenfork_list_entry_count(list), 3);
     assert_null(xenfork_entry_generation(xenfork_list_entry(list, 0)));
     assert_string_equal(xenfork_entry_generation(xenfork_list_entry(list, 1)),
-                        clone(0)->guest.generation);
+                        fork_clone(s, 0)->guest.generation);
     assert_false(xenfork_entry_is_ready(xenfork_list_entry(list, 1)));
     assert_true(xenfork_entry_is_ready(xenfork_list_entry(list, 2)));
     assert_int_equal(xenfork_entry_nic_count(xenfork_list_entry(list, 1)), 1);
-    xenfork__mac_print(clone(0)->nics[0].mac, mac);
+    xenfork__mac_print(fork_clone(s, 0)->nics[0].mac, mac);
     assert_string_equal(
         xenfork_nic_mac(xenfork_entry_nic(xenfork_list_entry(list, 1), 0)),
         mac);
@@ -142,17 +116,17 @@ static void fail_first(void)
 {
     if (turns++)
         return;
-    fake_reseeded(clone(0)->domid);
-    fake_fault(clone(0)->domid, "40-network: \033[2J no\xc3\xa4");
-    fake_reseeded(clone(1)->domid);
-    fake_ack(clone(1)->domid, NULL);
+    fake_reseeded(fork_clone(s, 0)->domid);
+    fake_fault(fork_clone(s, 0)->domid, "40-network: \033[2J no\xc3\xa4");
+    fake_reseeded(fork_clone(s, 1)->domid);
+    fake_ack(fork_clone(s, 1)->domid, NULL);
 }
 
 static void fail_and_mend(void)
 {
     fail_first();
     if (turns > 8)
-        fake_ack(clone(0)->domid, NULL);
+        fake_ack(fork_clone(s, 0)->domid, NULL);
 }
 
 /* At once, by name, with its own words; and it stays as it is. */
@@ -163,7 +137,7 @@ static void test_not_adapted(void **state)
 
     (void)state;
     turns = 0;
-    fork_two();
+    fork_two(s);
     fake->on_wait = fail_first;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 3600000),
                      XENFORK_E_NOTADAPTED);
@@ -179,7 +153,7 @@ static void test_not_adapted(void **state)
     assert_true(xenfork_nic_link(
                     xenfork_clone_nic(xenfork_result_clone(s->result, 0), 0)) !=
                 XENFORK_LINK_CONNECT);
-    assert_false(clone(0)->nics[0].is_up);
+    assert_false(fork_clone(s, 0)->nics[0].is_up);
     assert_true(xenfork_clone_is_ready(xenfork_result_clone(s->result, 1)));
     assert_null(xenfork_clone_error(xenfork_result_clone(s->result, 1)));
     assert_null(xenfork_clone_error(xenfork_result_clone(s->result, 2)));
@@ -197,8 +171,8 @@ static void test_not_adapted(void **state)
     assert_int_equal(xenfork_clone_set_nic_link(s->ctx, "src-1", XENFORK_ALL,
                                                 XENFORK_LINK_CONNECT),
                      0);
-    assert_true(clone(0)->nics[0].is_up);
-    fake->on_wait = ack_all;
+    assert_true(fork_clone(s, 0)->nics[0].is_up);
+    fake->on_wait = fork_acknowledge;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
     assert_null(xenfork_clone_error(xenfork_result_clone(s->result, 0)));
 }
@@ -212,16 +186,16 @@ static void test_mended(void **state)
 
     (void)state;
     turns = 0;
-    fork_two();
-    n = node(0);
+    fork_two(s);
+    n = fork_record(s, 0);
     assert_int_equal(xenfork__ready_add(s->ctx, &ready, n), 0);
     xenfork__record_free(n);
     fake->on_wait = fail_and_mend;
     while (ready.waiting)
         assert_int_equal(xenfork__ready_turn(s->ctx, &ready, -1, 0, &one), 0);
     assert_true(turns > 8);
-    assert_true(clone(0)->nics[0].is_up);
-    n = node(0);
+    assert_true(fork_clone(s, 0)->nics[0].is_up);
+    n = fork_record(s, 0);
     assert_true(n->is_ready && n->is_reseeded);
     xenfork__record_free(n);
     xenfork__ready_free(s->ctx, &ready);
@@ -233,9 +207,9 @@ static void test_not_reseeded(void **state)
     xenfork_list *list;
 
     (void)state;
-    fork_two();
-    fake_reseeded(clone(0)->domid);
-    ack_all();
+    fork_two(s);
+    fake_reseeded(fork_clone(s, 0)->domid);
+    fork_acknowledge();
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
     assert_true(xenfork_clone_is_reseeded(xenfork_result_clone(s->result, 0)));
     assert_false(xenfork_clone_is_reseeded(xenfork_result_clone(s->result, 1)));

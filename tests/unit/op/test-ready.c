@@ -32,49 +32,28 @@ static int setup(void **state)
     return 0;
 }
 
-static void fork_two(void)
-{
-    assert_int_equal(fork_it(s, s->src), 0);
-}
-
-static struct fake_domain *clone(uint32_t i)
-{
-    return fork_clone(s, i);
-}
-
-static struct xenfork__record *node(uint32_t i)
-{
-    return fork_record(s, i);
-}
-
-static void ack_all(void)
-{
-    fake_ack(clone(0)->domid, NULL);
-    fake_ack(clone(1)->domid, NULL);
-}
-
 static void test_wait(void **state)
 {
     struct xenfork__record *n;
     uint32_t i;
 
     (void)state;
-    fork_two();
+    fork_two(s);
     assert_false(xenfork_clone_is_ready(xenfork_result_clone(s->result, 0)));
-    fake->on_wait = ack_all;
+    fake->on_wait = fork_acknowledge;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
     for (i = 0; i < 2; i++) {
         assert_true(xenfork_clone_is_ready(xenfork_result_clone(s->result, i)));
         assert_true(xenfork_clone_ns(xenfork_result_clone(s->result, i),
                                      XENFORK_STAGE_READY) > 0);
-        assert_string_equal(clone(i)->guest.entropy, "");
-        assert_true(clone(i)->nics[0].is_up);
-        assert_string_equal(clone(i)->nics[0].on, "xenbr0");
+        assert_string_equal(fork_clone(s, i)->guest.entropy, "");
+        assert_true(fork_clone(s, i)->nics[0].is_up);
+        assert_string_equal(fork_clone(s, i)->nics[0].on, "xenbr0");
         assert_false(xenfork_nic_link(xenfork_clone_nic(
                          xenfork_result_clone(s->result, i), 0)) !=
                      XENFORK_LINK_CONNECT);
-        assert_false(clone(i)->guest.is_watched);
-        n = node(i);
+        assert_false(fork_clone(s, i)->guest.is_watched);
+        n = fork_record(s, i);
         assert_true(n->is_ready);
         assert_int_equal(n->nics[0].link, XENFORK_LINK_CONNECT);
         xenfork__record_free(n);
@@ -88,21 +67,16 @@ static void test_wait(void **state)
 static void test_ack_before_wait(void **state)
 {
     (void)state;
-    fork_two();
-    ack_all();
+    fork_two(s);
+    fork_acknowledge();
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
-}
-
-static void ack_one(void)
-{
-    fake_ack(clone(1)->domid, NULL);
 }
 
 static void test_wait_in_vain(void **state)
 {
     (void)state;
-    fork_two();
-    fake->on_wait = ack_one;
+    fork_two(s);
+    fake->on_wait = fork_acknowledge_second;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, SOON_MS),
                      XENFORK_E_TIMEOUT);
     assert_non_null(strstr(xenfork_error_text(s->ctx), "src-1"));
@@ -113,9 +87,9 @@ static void test_wait_in_vain(void **state)
     assert_true(xenfork_nic_link(
                     xenfork_clone_nic(xenfork_result_clone(s->result, 0), 0)) !=
                 XENFORK_LINK_CONNECT);
-    assert_false(clone(0)->nics[0].is_up);
-    assert_int_equal(strlen(clone(0)->guest.entropy), 128);
-    assert_false(clone(0)->guest.is_watched);
+    assert_false(fork_clone(s, 0)->nics[0].is_up);
+    assert_int_equal(strlen(fork_clone(s, 0)->guest.entropy), 128);
+    assert_false(fork_clone(s, 0)->guest.is_watched);
 }
 
 static uint32_t turns;
@@ -127,20 +101,21 @@ static void ack_wrongly(void)
 
     switch (turns++ % 4) {
     case 0:
-        fake_ack(clone(0)->domid, clone(1)->guest.generation);
+        fake_ack(fork_clone(s, 0)->domid, fork_clone(s, 1)->guest.generation);
         break;
     case 1:
-        snprintf(text, sizeof(text), "%.35s", clone(0)->guest.generation);
-        fake_ack(clone(0)->domid, text);
+        snprintf(text, sizeof(text), "%.35s",
+                 fork_clone(s, 0)->guest.generation);
+        fake_ack(fork_clone(s, 0)->domid, text);
         break;
     case 2:
-        snprintf(text, sizeof(text), "%s ", clone(0)->guest.generation);
-        fake_ack(clone(0)->domid, text);
+        snprintf(text, sizeof(text), "%s ", fork_clone(s, 0)->guest.generation);
+        fake_ack(fork_clone(s, 0)->domid, text);
         break;
     default:
-        fake_ack(clone(0)->domid, "1");
+        fake_ack(fork_clone(s, 0)->domid, "1");
     }
-    fake_ack(clone(1)->domid, clone(0)->guest.generation);
+    fake_ack(fork_clone(s, 1)->domid, fork_clone(s, 0)->guest.generation);
 }
 
 /* Such guests are not listened to for ever. */
@@ -150,23 +125,24 @@ static void test_wrong_acks(void **state)
 
     (void)state;
     turns = 0;
-    fork_two();
+    fork_two(s);
     fake->on_wait = ack_wrongly;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 1500),
                      XENFORK_E_TIMEOUT);
     assert_in_range(xenfork__now_ns() - start_ns, 1500000000, UINT64_MAX);
     assert_in_range(turns, 128, 600);
-    assert_false(clone(0)->guest.is_watched);
-    assert_false(clone(0)->nics[0].is_up);
-    assert_false(clone(1)->nics[0].is_up);
+    assert_false(fork_clone(s, 0)->guest.is_watched);
+    assert_false(fork_clone(s, 0)->nics[0].is_up);
+    assert_false(fork_clone(s, 1)->nics[0].is_up);
 }
 
 static void ack_rightly_at_last(void)
 {
-    if (clone(0)->guest.is_watched || clone(1)->guest.is_watched)
+    if (fork_clone(s, 0)->guest.is_watched ||
+        fork_clone(s, 1)->guest.is_watched)
         ack_wrongly();
     else
-        ack_all();
+        fork_acknowledge();
 }
 
 /* They are still heard, a second later. */
@@ -174,18 +150,18 @@ static void test_wrong_acks_then_right(void **state)
 {
     (void)state;
     turns = 0;
-    fork_two();
+    fork_two(s);
     fake->on_wait = ack_rightly_at_last;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
-    assert_true(clone(0)->nics[0].is_up);
-    assert_true(clone(1)->nics[0].is_up);
+    assert_true(fork_clone(s, 0)->nics[0].is_up);
+    assert_true(fork_clone(s, 1)->nics[0].is_up);
 }
 
 static void destroy_first(void)
 {
     xenfork_ctx *ctx = scene_open();
 
-    fake->on_wait = ack_one;
+    fake->on_wait = fork_acknowledge_second;
     assert_int_equal(xenfork_clone_destroy(ctx, "src-1", 0), 0);
     xenfork_close(ctx);
 }
@@ -193,7 +169,7 @@ static void destroy_first(void)
 static void test_clone_goes_meanwhile(void **state)
 {
     (void)state;
-    fork_two();
+    fork_two(s);
     fake->on_wait = destroy_first;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 60000),
                      XENFORK_E_TIMEOUT);
@@ -209,18 +185,18 @@ static void cancel(void)
 static void test_cancel(void **state)
 {
     (void)state;
-    fork_two();
+    fork_two(s);
     fake->on_wait = cancel;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 60000),
                      XENFORK_E_CANCELLED);
-    assert_false(clone(0)->is_dying);
-    assert_false(clone(0)->guest.is_watched);
+    assert_false(fork_clone(s, 0)->is_dying);
+    assert_false(fork_clone(s, 0)->guest.is_watched);
 }
 
 static void test_inval(void **state)
 {
     (void)state;
-    fork_two();
+    fork_two(s);
     assert_int_equal(xenfork_wait_ready(s->ctx, NULL, 1), XENFORK_E_INVAL);
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 0), XENFORK_E_INVAL);
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 3600001),
@@ -234,17 +210,17 @@ static void test_links(void **state)
     assert_int_equal(
         xenfork_spec_set_nic_link(s->spec, 0, XENFORK_ALL, XENFORK_LINK_HOLD),
         0);
-    fork_two();
+    fork_two(s);
     assert_int_equal(xenfork_clone_set_nic_link(s->ctx, "src-2", XENFORK_ALL,
                                                 XENFORK_LINK_HOLD),
                      0);
-    fake->on_wait = ack_all;
+    fake->on_wait = fork_acknowledge;
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
-    assert_false(clone(0)->nics[0].is_up);
+    assert_false(fork_clone(s, 0)->nics[0].is_up);
     assert_true(xenfork_nic_link(
                     xenfork_clone_nic(xenfork_result_clone(s->result, 0), 0)) !=
                 XENFORK_LINK_CONNECT);
-    assert_false(clone(1)->nics[0].is_up);
+    assert_false(fork_clone(s, 1)->nics[0].is_up);
     assert_true(xenfork_clone_is_ready(xenfork_result_clone(s->result, 1)));
 }
 
@@ -256,8 +232,8 @@ static void test_turns(void **state)
     struct xenfork__record *n;
 
     (void)state;
-    fork_two();
-    n = node(0);
+    fork_two(s);
+    n = fork_record(s, 0);
     assert_int_equal(xenfork__ready_add_all(s->ctx, &ready, n->journal), 0);
     xenfork__record_free(n);
     assert_int_equal(ready.waiting, 2);
@@ -266,12 +242,12 @@ static void test_turns(void **state)
     assert_null(one);
     assert_int_equal(xenfork__ready_turn(s->ctx, &ready, -1, 0, &one), 0);
     assert_false(ready.is_released);
-    fake_ack(clone(1)->domid, NULL);
+    fake_ack(fork_clone(s, 1)->domid, NULL);
     assert_int_equal(xenfork__ready_turn(s->ctx, &ready, -1, 0, &one), 0);
-    assert_int_equal(one->domid, clone(1)->domid);
+    assert_int_equal(one->domid, fork_clone(s, 1)->domid);
     assert_int_equal(ready.waiting, 1);
-    assert_true(clone(1)->nics[0].is_up);
-    assert_false(clone(0)->nics[0].is_up);
+    assert_true(fork_clone(s, 1)->nics[0].is_up);
+    assert_false(fork_clone(s, 0)->nics[0].is_up);
     assert_int_equal(xenfork__ready_turn(s->ctx, &ready, -1, 0, &one), 0);
     assert_true(ready.is_released);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
@@ -286,13 +262,13 @@ static void test_cannot_connect(void **state)
     struct xenfork__record *n;
 
     (void)state;
-    fork_two();
-    ack_all();
+    fork_two(s);
+    fork_acknowledge();
     fake_fail_function("xenfork__sys_connect", XENFORK_E_XEN, 0);
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000),
                      XENFORK_E_XEN);
     fake_disarm();
-    n = node(0);
+    n = fork_record(s, 0);
     assert_int_equal(n->nics[0].link, XENFORK_LINK_AUTO);
     xenfork__record_free(n);
     assert_true(xenfork_nic_link(
@@ -301,7 +277,7 @@ static void test_cannot_connect(void **state)
     assert_int_equal(
         xenfork_clone_set_nic_link(s->ctx, "src-1", 0, XENFORK_LINK_CONNECT),
         0);
-    assert_true(clone(0)->nics[0].is_up);
+    assert_true(fork_clone(s, 0)->nics[0].is_up);
 }
 
 /* As xenforkd does it, when the keeper was killed. */
@@ -312,28 +288,32 @@ static void test_due(void **state)
     bool due;
 
     (void)state;
-    fork_two();
-    assert_int_equal(xenfork__ready_is_due(s->ctx, clone(0)->domid, &due), 0);
+    fork_two(s);
+    assert_int_equal(
+        xenfork__ready_is_due(s->ctx, fork_clone(s, 0)->domid, &due), 0);
     assert_false(due);
-    ack_all();
-    assert_int_equal(xenfork__ready_is_due(s->ctx, clone(0)->domid, &due), 0);
+    fork_acknowledge();
+    assert_int_equal(
+        xenfork__ready_is_due(s->ctx, fork_clone(s, 0)->domid, &due), 0);
     assert_true(due);
     /* Not while the fork may yet be undone. */
-    n = node(0);
+    n = fork_record(s, 0);
     journal = xenfork__state_path(s->ctx, "journals", n->journal, NULL);
     assert_int_equal(xenfork__make_dir(s->ctx, journal), 0);
-    assert_int_equal(xenfork__ready_is_due(s->ctx, clone(0)->domid, &due),
+    assert_int_equal(
+        xenfork__ready_is_due(s->ctx, fork_clone(s, 0)->domid, &due),
+        XENFORK_E_BUSY);
+    assert_int_equal(xenfork__ready_accept(s->ctx, fork_clone(s, 0)->domid),
                      XENFORK_E_BUSY);
-    assert_int_equal(xenfork__ready_accept(s->ctx, clone(0)->domid),
-                     XENFORK_E_BUSY);
-    assert_false(clone(0)->nics[0].is_up);
+    assert_false(fork_clone(s, 0)->nics[0].is_up);
     assert_int_equal(xenfork__dir_remove(s->ctx, journal), 0);
     free(journal);
     xenfork__record_free(n);
-    assert_int_equal(xenfork__ready_accept(s->ctx, clone(0)->domid), 0);
-    assert_true(clone(0)->nics[0].is_up);
-    assert_false(clone(1)->nics[0].is_up);
-    assert_int_equal(xenfork__ready_is_due(s->ctx, clone(0)->domid, &due), 0);
+    assert_int_equal(xenfork__ready_accept(s->ctx, fork_clone(s, 0)->domid), 0);
+    assert_true(fork_clone(s, 0)->nics[0].is_up);
+    assert_false(fork_clone(s, 1)->nics[0].is_up);
+    assert_int_equal(
+        xenfork__ready_is_due(s->ctx, fork_clone(s, 0)->domid, &due), 0);
     assert_false(due);
     /* No clone; no domain. */
     assert_int_equal(xenfork__ready_is_due(s->ctx, s->src, &due), 0);

@@ -36,11 +36,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    xenfork_close(ctx);
-    if (fake->violation[0])
-        print_error("%s\n", fake->violation);
-    assert_string_equal(fake->violation, "");
-    fake_teardown();
+    scene_close(ctx);
     return 0;
 }
 
