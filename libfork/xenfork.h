@@ -191,6 +191,23 @@ const char *xenfork_error_text(const xenfork_ctx *ctx);
 /* Return what the user can do about it; "" when there is nothing to say. */
 const char *xenfork_error_remedy(const xenfork_ctx *ctx);
 
+/**
+ * Agree to what the last call has asked about: xenfork_clone_start() and
+ * xenfork_clone_destroy() refuse with INUSE and one reason at a time.
+ *
+ * @ctx      the context that it failed on.
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   INVAL the last call failed with no question, or not at all; NOMEM.
+ *           The last error stays.
+ * Effects:  the same call, made next, goes past a reason that has this very
+ *           text, and asks the next question, if there is one.  What was agreed
+ *           to before counts, too, until a call is made without agreeing first.
+ * Blocking: no.
+ * Source:   the error's text.
+ * Since:    0.1
+ */
+int xenfork_agree(xenfork_ctx *ctx);
+
 /** Stable name of a code, "NOTFOUND"; "UNKNOWN" for others.  Since: 0.1 */
 const char *xenfork_code_name(int code);
 /** Stable name of a stage, "suspend"; "unknown" for others.  Since: 0.1 */
@@ -771,8 +788,8 @@ int xenfork_disk_usage(xenfork_ctx *ctx, const xenfork_disk *disk,
  * Errors:   INVAL unknown flags; NOTFOUND; NOTOURS not a clone, or the name of
  *           a stopped one is another domain's; NAMETAKEN two clones have the
  *           name; INUSE it was migrated or saved, or is stopped and somebody
- *           writes to a disk of it (not with XENFORK_DESTROY_LEFT); BUSY;
- *           RESIDUE.
+ *           writes to a disk of it (not with XENFORK_DESTROY_LEFT; see
+ *           xenfork_agree()); BUSY; RESIDUE.
  * Effects:  all data of the clone is lost.  The image goes with its last clone
  *           unless it was asked to stay.
  * Blocking: yes: seconds.
@@ -825,9 +842,10 @@ int xenfork_clone_forget(xenfork_ctx *ctx, const char *name);
  * Return:     0, or a negative XENFORK_E_*.
  * Errors:     INVAL unknown flags; NOTFOUND; NOTOURS not a clone; BUSY it has
  *             a domain, or another operation is on it; NAMETAKEN; UUIDTAKEN;
- *             INUSE it was migrated or saved, or somebody writes to a disk of
- *             it (not with XENFORK_START_LEFT); DISK one is missing; HOSTMEM;
- *             RESIDUE.
+ *             INUSE it was migrated or saved, somebody writes to a disk of it,
+ *             or a read-only one is another, or was written to (not with
+ *             XENFORK_START_LEFT; see xenfork_agree()); DISK one is missing;
+ *             HOSTMEM; RESIDUE.
  * Effects:    a NIC that was held is held; a clone that had not acknowledged
  *             is to acknowledge; it has not left any more.  On failure, or
  *             killed: the clone is stopped.

@@ -39,8 +39,9 @@ static int run_all(xenfork_ctx *ctx, char **names, bool has_consent,
 
     for (; *names; names++) {
         rc = operate(ctx, *names, has_consent);
-        if (rc == XENFORK_E_INUSE && !has_consent && ask_user(ctx, question))
-            rc = operate(ctx, *names, true);
+        while (rc == XENFORK_E_INUSE && !has_consent &&
+               ask_user(ctx, question) && xenfork_agree(ctx) == 0)
+            rc = operate(ctx, *names, false);
         status = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
         if (status > worst)
             worst = status;

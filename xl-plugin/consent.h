@@ -11,8 +11,8 @@
 
 /*
  * Operate on each of the names.  @operate fails with INUSE where @question is
- * to be asked, but not when it is called with consent, which --yes gives at
- * once.
+ * to be asked, again for each reason; but not when it is called with consent,
+ * which --yes gives at once.
  */
 int run_asking(int argc, char **argv, const struct cmd *cmd,
                const char *question,

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/digest.h"
+
 /*
  * Return the bytes of the character at @p; 0: it is none, or would move a
  * cursor.
@@ -79,6 +81,7 @@ vstore(xenfork_ctx *ctx, int code, int errnoval, const char *fmt, va_list ap)
     ctx->error.stage = ctx->stage;
     ctx->error.domid = ctx->domid;
     ctx->error.errnoval = errnoval;
+    ctx->error.is_question = false;
     ctx->error.remedy[0] = '\0';
     vsnprintf(ctx->error.text, sizeof(ctx->error.text), fmt, ap);
     used = strlen(ctx->error.text);
@@ -127,6 +130,47 @@ int xenfork__remedy(xenfork_ctx *ctx, const char *fmt, ...)
 int xenfork__nomem(xenfork_ctx *ctx)
 {
     return xenfork__fail(ctx, XENFORK_E_NOMEM, 0, "out of memory");
+}
+
+void xenfork__clear_error(xenfork_ctx *ctx)
+{
+    memset(&ctx->error, 0, sizeof(ctx->error));
+    ctx->error.domid = XENFORK_DOMID_NONE;
+}
+
+static uint64_t digest_error(const xenfork_ctx *ctx)
+{
+    return xenfork__digest(ctx->error.text, strlen(ctx->error.text));
+}
+
+int xenfork__question(xenfork_ctx *ctx)
+{
+    uint64_t digest = digest_error(ctx);
+    uint32_t i;
+
+    for (i = 0; i < ctx->agreed_count; i++)
+        if (ctx->agreed[i] == digest) {
+            LOG_INFO(ctx, "%s, ignoring: agreed to", ctx->error.text);
+            xenfork__clear_error(ctx);
+            return 0;
+        }
+    ctx->error.is_question = true;
+    return ctx->error.code;
+}
+
+XENFORK_API int xenfork_agree(xenfork_ctx *ctx)
+{
+    uint64_t *agreed;
+
+    if (!ctx->error.is_question)
+        return XENFORK_E_INVAL;
+    agreed = realloc(ctx->agreed, (ctx->agreed_count + 1) * sizeof(*agreed));
+    if (!agreed)
+        return XENFORK_E_NOMEM;
+    agreed[ctx->agreed_count++] = digest_error(ctx);
+    ctx->agreed = agreed;
+    ctx->has_agreed = true;
+    return 0;
 }
 
 void xenfork__log(xenfork_ctx *ctx, xentoollog_level level, const char *fmt,

@@ -30,6 +30,7 @@
 struct xenfork__error {
     int code, stage, errnoval;
     uint32_t domid;
+    bool is_question; /* see xenfork__question() */
     char text[XENFORK__TEXT_BYTES];
     char remedy[XENFORK__TEXT_BYTES];
 };
@@ -51,6 +52,9 @@ struct xenfork_ctx {
     int stage;      /* where we are, for errors */
     uint32_t domid; /* what we are about, for errors */
     struct xenfork__error error;
+    uint64_t *agreed; /* digests of questions: xenfork_agree() */
+    uint32_t agreed_count;
+    bool has_agreed; /* since the last call */
     uint64_t counters[XENFORK_COUNTS];
     bool has_said_scripts; /* of hotplug scripts that hotplug.c does not know */
 };
@@ -69,6 +73,13 @@ int xenfork__miss(xenfork_ctx *ctx, int code, const char *fmt, ...)
 int xenfork__remedy(xenfork_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 int xenfork__nomem(xenfork_ctx *ctx);
+/* Forget the error. */
+void xenfork__clear_error(xenfork_ctx *ctx);
+/*
+ * Make the error just made a question, and return its code; 0, without an
+ * error, when the caller has agreed to this very text.
+ */
+int xenfork__question(xenfork_ctx *ctx);
 
 /*
  * The error that is kept while something else is tried: at the end of the block

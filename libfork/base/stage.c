@@ -12,8 +12,10 @@ void xenfork__begin(xenfork_ctx *ctx, uint32_t domid)
     ctx->is_cancelled = 0;
     ctx->domid = domid;
     ctx->stage = XENFORK_STAGE_NONE;
-    memset(&ctx->error, 0, sizeof(ctx->error));
-    ctx->error.domid = XENFORK_DOMID_NONE;
+    xenfork__clear_error(ctx);
+    if (!ctx->has_agreed)
+        ctx->agreed_count = 0;
+    ctx->has_agreed = false;
     memset(ctx->counters, 0, sizeof(ctx->counters));
 }
 

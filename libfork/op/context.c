@@ -42,6 +42,7 @@ XENFORK_API void xenfork_close(xenfork_ctx *ctx)
     xenfork__disks_hang_up(ctx);
     xenfork__xen_close(ctx);
     free(ctx->state_dir);
+    free(ctx->agreed);
     free(ctx);
 }
 

@@ -67,6 +67,7 @@ static int check_open(xenfork_ctx *ctx, const struct xenfork__record *clone,
 {
     char writer[XENFORK__WRITER];
     uint32_t i;
+    int rc;
 
     for (i = 0; i < clone->disk_count; i++) {
         const struct xenfork__record_disk *disk = &clone->disks[i];
@@ -78,7 +79,8 @@ static int check_open(xenfork_ctx *ctx, const struct xenfork__record *clone,
                       "clone %s is stopped, but its disk %s (%s) is open for "
                       "writing by %s",
                       clone->name, disk->vdev, file, writer);
-        return remedy(ctx, clone->name);
+        if ((rc = remedy(ctx, clone->name)) < 0)
+            return rc;
     }
     return 0;
 }
@@ -91,12 +93,14 @@ int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__record *clone,
 
     if (rc != XENFORK_E_NOTFOUND)
         return rc;
-    if (!xenfork__has_left(clone, domid))
-        return check_open(ctx, clone, remedy);
-    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
-                  "clone %s was %s: its disks may be in use there", clone->name,
-                  clone->left);
-    return remedy(ctx, clone->name);
+    if (xenfork__has_left(clone, domid)) {
+        xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                      "clone %s was %s: its disks may be in use there",
+                      clone->name, clone->left);
+        if ((rc = remedy(ctx, clone->name)) < 0)
+            return rc;
+    }
+    return check_open(ctx, clone, remedy);
 }
 
 XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,

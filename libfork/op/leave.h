@@ -14,7 +14,8 @@ bool xenfork__is_leaving(const xenfork_ctx *ctx,
                          const struct xenfork__record *clone);
 /*
  * Check a clone without a domain here.  INUSE, with @remedy, which names the
- * clone: it may be in use elsewhere, or a disk is open for writing.
+ * clone: it may be in use elsewhere, or a disk is open for writing.  Where
+ * @remedy returns 0, the next reason is looked for.
  */
 int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          int (*remedy)(xenfork_ctx *ctx, const char *name));

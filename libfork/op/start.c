@@ -168,19 +168,23 @@ static int load_start_config(struct start *start, uint32_t flags)
     for (i = 0; i < start->clone->disk_count && rc >= 0; i++)
         rc = correct_path(start, config, &start->clone->disks[i]);
     for (i = 0; i < config->disk_count && rc >= 0; i++)
-        if (!(flags & XENFORK_START_LEFT))
+        if (!(flags & XENFORK_START_LEFT)) {
             rc = xenfork__shared_check_start(start->ctx, start->clone,
                                              &config->disks[i]);
+            if (rc == XENFORK_E_INUSE)
+                rc = xenfork__question(start->ctx);
+        }
     xenfork__config_free(config);
     return rc;
 }
 
 static int advise_start(xenfork_ctx *ctx, const char *name)
 {
-    return xenfork__remedy(ctx,
-                           "make sure that nothing else uses its disks; then "
-                           "xl fork-start --yes %s",
-                           name);
+    xenfork__remedy(ctx,
+                    "make sure that nothing else uses its disks; then xl "
+                    "fork-start --yes %s",
+                    name);
+    return xenfork__question(ctx);
 }
 
 static int check_start(struct start *start, const char *name, uint32_t flags)

@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 251
+plan 255
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -351,10 +351,25 @@ check 'a signal ends a wait for a lock' [ "$status $((took < 10))" = '1 1' ]
 
 # A terminal on stderr: the bar is drawn, and wiped before the result
 if command -v script >/dev/null; then
+    # Each question has an answer of its own.
+    for verb in start destroy; do
+        : >"$FAKE_LOG"
+        printf 'y\nn\n' | FAKE_FAIL=a:-16 script -qec "'$xl' fork-$verb a" \
+            /dev/null >"$dir/out"
+        check "$verb: one yes is one answer" \
+            is "$(paste -sd' ' "$FAKE_LOG")" "$verb a agree $verb a"
+        : >"$FAKE_LOG"
+        printf 'y\ny\n' | FAKE_FAIL=a:-16 script -qec "'$xl' fork-$verb a" \
+            /dev/null >"$dir/out"
+        check "$verb: a yes to each" is "$(paste -sd' ' "$FAKE_LOG")" \
+            "$verb a agree $verb a agree $verb a"
+    done
     script -qec "'$xl' fork web1" /dev/null >"$dir/out" </dev/null
     check 'progress bar' out_has \
         "sharing memory \\[####################  *\\]  50%$(printf '\r\033')"
 else
-    count=$((count + 1))
-    echo "ok $count # SKIP no script(1) (Debian package: bsdutils)"
+    for _ in 1 2 3 4 5; do
+        count=$((count + 1))
+        echo "ok $count # SKIP no script(1) (Debian package: bsdutils)"
+    done
 fi

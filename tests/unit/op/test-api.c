@@ -195,6 +195,7 @@ static void test_calls_without(void **state)
 
     (void)state;
     invalid(xenfork_find(s->ctx, NULL, &domid));
+    assert_int_equal(xenfork_agree(s->ctx), XENFORK_E_INVAL);
     invalid(xenfork_find(s->ctx, "src", NULL));
     invalid(xenfork_image_find(s->ctx, NULL, &domid));
     invalid(xenfork_image_find(s->ctx, "src", NULL));

@@ -121,6 +121,70 @@ static void test_in_use(void **state)
     assert_int_not_equal(access(fake->written, F_OK), 0);
 }
 
+/* A clone that has left, and whose disk is open here, too. */
+static void leaves_and_is_open(void)
+{
+    assert_listed("running", NULL, fake->written);
+    leave();
+}
+
+static void assert_asked(int rc, const char *text)
+{
+    assert_int_equal(rc, XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), text));
+    assert_int_equal(access(fake->written, F_OK), 0);
+    assert_int_equal(xenfork_agree(s.ctx), 0);
+}
+
+/* Who agrees to one reason has not been asked about the next. */
+static void test_each_is_asked(void **state)
+{
+    (void)state;
+    leaves_and_is_open();
+    assert_asked(xenfork_clone_destroy(s.ctx, "src-1", 0), "migrated to host7");
+    assert_asked(xenfork_clone_destroy(s.ctx, "src-1", 0), "by qemu-nbd");
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
+    assert_int_not_equal(access(fake->written, F_OK), 0);
+}
+
+static void test_each_is_asked_at_start(void **state)
+{
+    uint32_t domid;
+
+    (void)state;
+    leaves_and_is_open();
+    assert_asked(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
+                 "migrated to host7");
+    assert_asked(xenfork_clone_start(s.ctx, "src-1", 0, &domid), "by qemu-nbd");
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), 0);
+    assert_int_equal(xenfork_error_code(s.ctx), 0);
+    assert_string_equal(fake_domain(domid)->name, "src-1");
+}
+
+/* It is for the next call alone, and for what was asked. */
+static void test_agreement_ends(void **state)
+{
+    uint32_t domid;
+
+    (void)state;
+    leave();
+    assert_int_equal(xenfork_agree(s.ctx), XENFORK_E_INVAL);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
+                     XENFORK_E_INUSE);
+    assert_int_equal(xenfork_agree(s.ctx), 0);
+    assert_listed("left", "migrated to host7", NULL);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
+                     XENFORK_E_INUSE);
+    assert_int_equal(xenfork_agree(s.ctx), 0);
+    assert_int_equal(
+        xenfork_clone_leaves(s.ctx, "src-1", "migrated to host8", 0), 0);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid),
+                     XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), "host8"));
+    assert_int_equal(xenfork_find(s.ctx, "nobody", &domid), XENFORK_E_NOTFOUND);
+    assert_int_equal(xenfork_agree(s.ctx), XENFORK_E_INVAL);
+}
+
 /* Its own domain has it open. */
 static void test_in_use_by_itself(void **state)
 {
@@ -305,6 +369,9 @@ int main(void)
         TEST(test_destroy),
         TEST(test_in_use),
         TEST(test_in_use_by_itself),
+        TEST(test_each_is_asked),
+        TEST(test_each_is_asked_at_start),
+        TEST(test_agreement_ends),
         TEST(test_start),
         TEST(test_detach),
         TEST(test_is_back_unseen),

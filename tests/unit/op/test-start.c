@@ -241,6 +241,10 @@ static void test_readonly_disk(void **state)
     assert_int_equal(rename(disk->path, first), 0);
     write_at(disk->path, "another");
     assert_asks("is another one");
+    assert_int_equal(xenfork_agree(s.ctx), 0);
+    starts();
+    end();
+    assert_asks("is another one");
     assert_int_equal(
         xenfork_clone_start(s.ctx, "src-1", XENFORK_START_LEFT, &domid), 0);
 }
