@@ -70,7 +70,12 @@ static char *find_in_lib(const struct stat *self)
     return found;
 }
 
-char *real_xl_find(void)
+/*
+ * Find Xen's own xl: never this program, by whatever name.  Return a path that
+ * the caller frees, or NULL after a message.  The path is as found, not
+ * resolved: Debian's xl is a link to a script that asks what it was called.
+ */
+static char *find_real_xl(void)
 {
     struct stat self;
     char *found;
@@ -117,7 +122,7 @@ static int set_guard(void)
 
 int real_xl_exec(char **argv)
 {
-    char *path = real_xl_find();
+    char *path = find_real_xl();
 
     if (!path)
         return EXIT_FAILED;

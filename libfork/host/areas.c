@@ -14,12 +14,11 @@
 
 #include "base/digest.h"
 
-#define SYS_BLOCK  "/sys/dev/block"
-#define SYS_BYTES  4096 /* a line of sysfs, a page */
-#define SECTOR     512U
-#define ALL        UINT64_MAX
-#define MAX_AREAS  4096U /* no graph of devices is so large */
-#define MAX_TOKENS 256U
+#define SYS_BLOCK "/sys/dev/block"
+#define SYS_BYTES 4096 /* a line of sysfs, a page */
+#define SECTOR    512U
+#define ALL       UINT64_MAX
+#define MAX_AREAS 4096U /* no graph of devices is so large */
 
 struct walk {
     xenfork_ctx *ctx;

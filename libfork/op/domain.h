@@ -8,8 +8,6 @@
 #include "state/record.h"
 #include "xen/xen.h"
 
-/* Find any domain, as xenfork_find() does, within an operation. */
-int xenfork__find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 /*
  * Find a record by UUID, or by the domid that it has now.  NOTFOUND, not logged
  */

@@ -39,7 +39,7 @@ XENFORK_API int xenfork_image_find(xenfork_ctx *ctx, const char *name,
     return rc;
 }
 
-int xenfork__find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out)
+static int find_domain(xenfork_ctx *ctx, const char *name, uint32_t *domid_out)
 {
     struct xenfork__dominfo info;
     uint32_t domid;
@@ -68,5 +68,5 @@ XENFORK_API int xenfork_find(xenfork_ctx *ctx, const char *name,
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name || !domid_out)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
-    return xenfork__find(ctx, name, domid_out);
+    return find_domain(ctx, name, domid_out);
 }
