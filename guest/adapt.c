@@ -188,7 +188,7 @@ static void take_steps(struct store *store, const struct options *options,
     }
 }
 
-/* Give up: the host leaves this clone unplugged. */
+/* Give up: the host keeps this clone's NICs held. */
 static int give_up(struct store *store, const struct options *options,
                    const char *generation, const struct fault *fault)
 {

@@ -254,9 +254,8 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
  * destroyed; with _CRASH when they crash, too.
  */
 #define XENFORK_FORK_EPHEMERAL (1U << 2)
-#define XENFORK_FORK_EPHEMERAL_CRASH         \
-    (1U << 3) /* with XENFORK_FORK_EPHEMERAL \
-               */
+/* Only with XENFORK_FORK_EPHEMERAL. */
+#define XENFORK_FORK_EPHEMERAL_CRASH (1U << 3)
 /* A stun longer than xenfork_spec_set_max_stun_ms() is no reason to fail. */
 #define XENFORK_FORK_STUN_ANYWAY (1U << 4)
 
@@ -309,9 +308,9 @@ int xenfork_spec_set_nic_ip(xenfork_spec *spec, uint32_t clone, uint32_t nic,
 int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                               int link);
 /*
- * A parameter that this clone alone reads, in fork/params/KEY of its part of
- * xenstore.  @key: 1 to 64 out of [A-Za-z0-9._-], no '.' first; @value: at most
- * 1024 bytes.  At most 64 keys; the same key again replaces its value.
+ * Set a parameter that this clone alone reads, in fork/params/KEY of its part
+ * of xenstore.  @key: 1 to 64 out of [A-Za-z0-9._-], no '.' first; @value: at
+ * most 1024 bytes.  At most 64 keys; the same key again replaces its value.
  */
 int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
                            const char *value);
@@ -323,11 +322,10 @@ int xenfork_spec_set_param(xenfork_spec *spec, uint32_t clone, const char *key,
  */
 const char *xenfork_param_fault(const char *key, const char *value);
 /*
- * How a disk of all clones is to come about: "auto", the default: whatever
- * fits it; "none": the clones are without it; "share": as the source has it,
- * read-only disks only; otherwise the name of a disk driver, "reflink",
- * "thin", "lvthin" or "qcow2", or with options, "vhd:max-depth=32", or it is
- * refused.  @vdev: "xvda".
+ * Set how a disk of all clones is made: "auto", the default: by the driver that
+ * fits it; "none": the clones do not have it; "share": as the source has it,
+ * read-only disks only; or by this driver, with its options: "reflink", "thin",
+ * "lvthin", "qcow2", "vhd:max-depth=32".  @vdev: "xvda".
  */
 int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
                           const char *how);
@@ -359,8 +357,8 @@ int xenfork_spec_set_leave_kib(xenfork_spec *spec, uint64_t leave_kib);
 #define XENFORK_MAX_PRIORITY 99
 int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority);
 /*
- * How the guest is brought to rest: XENFORK_QUIESCE_AUTO, the default: it is
- * asked to suspend; or, where it uses nothing of Xen's, stopped where it is.
+ * Set how the guest is brought to rest.  XENFORK_QUIESCE_AUTO, the default: it
+ * is asked to suspend; or, where it uses nothing of Xen's, stopped where it is.
  * XENFORK_QUIESCE_PAUSE: it is stopped, and never made to run, or the fork is
  * refused.
  */
@@ -604,9 +602,9 @@ int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name, uint32_t nic,
 int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *name,
                                  uint32_t nic, const char *bridge);
 
-#define XENFORK_LIST_BASES (1U << 0) /* bases that outlive their image, too */
-#define XENFORK_LIST_JOURNALS \
-    (1U << 1) /* journals that wait for undoing, too */
+/* Also bases that outlive their image; also journals that are not undone. */
+#define XENFORK_LIST_BASES    (1U << 0)
+#define XENFORK_LIST_JOURNALS (1U << 1)
 
 /**
  * List frozen sources, images and clones, with their memory, disks and NICs.
@@ -698,8 +696,9 @@ uint64_t xenfork_entry_private_kib(const xenfork_entry *entry);
  * What the domain costs the host, in KiB: pages of its own, the memory that Xen
  * has for its page tables, Xen's records of what it shares, and 132 KiB for
  * whatever else Xen has for a domain, which is measured, not asked.  The pages
- * that are shared come on top, once for all: XENFORK_MEMORY_SHARED.  What serves
- * the domain in dom0 is not counted.  0 without a domain.
+ * that are shared come on top, once for all: XENFORK_MEMORY_SHARED.  What
+ * serves the domain in dom0 is not counted.  0 without a domain.
+ *
  * Source: xc_get_paging_mempool_size(); struct gfn_info, struct
  * page_sharing_info, xen/arch/x86/mm/mem_sharing.c, 4.17
  */
@@ -936,8 +935,8 @@ int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
 /**
  * Make all that a clone shares its own: its memory, its disks.
  *
- * Afterwards neither image nor source nor what disks were made of is needed
- * by it.  It stays a clone by name, until xenfork_clone_destroy().
+ * Afterwards it needs neither its image, nor its source, nor the bases of its
+ * disks.  It stays a clone by name, until xenfork_clone_destroy().
  *
  * @name            of the clone; may run meanwhile, or be gone: then
  *                  it is about its disks.
@@ -958,7 +957,7 @@ int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
  *                  RESIDUE.
  * Effects:         guest memory comes to be in full use on the host.  Stopped
  *                  or killed half-way, the clone is as good as before; another
- *                  call goes on from there.  What disks were is removed.
+ *                  call goes on from there.  The old files are removed.
  * Blocking:        yes: size over speed.
  * Source:          get_page_from_gfn(P2M_UNSHARE) for a writable mapping,
  *                  xen/arch/x86/mm.c, Xen 4.17.
@@ -1035,8 +1034,8 @@ uint32_t xenfork_memory_turn(const xenfork_memory *memory, uint32_t index);
 
 /**
  * Roll back what killed processes left half-made, and remove images that
- * nothing needs any more.  Forks and clone destructions begin with it; what
- * cannot be undone keeps them only from its own source.
+ * nothing needs any more.  Forks and clone destructions begin with it.  A
+ * journal that cannot be undone holds up only its own source.
  *
  * Return:   0, or a negative XENFORK_E_*.
  * Errors:   RESIDUE something could not be undone.

@@ -211,7 +211,7 @@ static int main_fork_info(int argc, char **argv)
 const struct cmd cmd_fork_info = {
     .name = "fork-info",
     .run = main_fork_info,
-    .usage = "[--json] DOMAIN|IMAGE",
+    .usage = "[--json] DOMAIN|IMAGE|CLONE",
     .help =
         "Show all about a clone, an image, a frozen source, or a domain's images\n"
         "\n"

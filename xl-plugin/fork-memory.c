@@ -108,7 +108,7 @@ static bool print_memory_table(const xenfork_memory *memory)
         return false;
     if (config.memory_low_mib)
         printf("\nBelow %" PRIu32 " MiB free xenforkd pauses clones in the "
-               "order of PAUSED, from %" PRIu32 " MiB on they go on.\n",
+               "order of PAUSED; they go on at %" PRIu32 " MiB.\n",
                config.memory_low_mib, config.memory_ok_mib);
     else
         puts("\nxenforkd pauses no clone: memory_low in xenfork.conf is 0.");

@@ -90,7 +90,7 @@ check 'memory: exit status' is "$status" 0
 check 'memory: the host' out_has '^free  *2.0$'
 check 'memory: a source' out_has '^web1  *3  running  *6.0  *4.0  *3.0  *7.0  *-  *-$'
 check 'memory: a clone' out_has '^  web1-1  *5  paused: memory  *26.0  *24.0  *23.0  *27.0  *50  *1\.$'
-check 'memory: what comes next' out_has '^Below 64 MiB free xenforkd pauses clones .* from 96 MiB on'
+check 'memory: what comes next' out_has '^Below 64 MiB free xenforkd pauses clones .*; they go on at 96 MiB'
 run "$xl" fork-memory --json
 check 'memory: JSON' out_has '"paused_turn": 1'
 check 'memory: JSON, limits' out_has '"low_kib": 65536'
