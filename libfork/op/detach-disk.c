@@ -13,8 +13,10 @@
 #include <sys/stat.h>
 
 #include "disk/disk.h"
+#include "host/dm.h"
 #include "host/host.h"
 #include "op/again.h"
+#include "op/domain.h"
 #include "op/recover.h"
 
 #define MAX_NAME 64
@@ -93,11 +95,12 @@ static int choose_place(xenfork_ctx *ctx, const struct xenfork__detaching *job,
 }
 
 /*
- * Lock out forks: a disk that is being copied cannot have a snapshot meanwhile.
- * To undo what a killed process has left may change the record.
+ * Lock out forks and starts: a disk that is being copied cannot have a snapshot
+ * meanwhile, nor a domain that we do not know.  To undo what a killed process
+ * has left may change the record.
  */
-static int lock_out_forks(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                          uint32_t disk, struct xenfork__lock **lock_out)
+static int lock_out_others(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                           uint32_t disk, struct xenfork__lock **lock_out)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_lock struct xenfork__lock *registry = NULL;
@@ -187,24 +190,48 @@ static int have_target(xenfork_ctx *ctx, const char *to, const char *old)
 }
 
 /*
+ * Check that nobody writes to the file that is to be removed: somebody may have
+ * begun so after the last look.
+ */
+static int check_unused(xenfork_ctx *ctx, const struct xenfork__record *clone,
+                        const struct xenfork__record_disk *disk)
+{
+    const char *file = strchr(disk->other, '/');
+    char writer[XENFORK__WRITER];
+
+    if (!file || !xenfork__sys_writer(ctx, file, writer))
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "disk %s of %s: %s is open for writing by %s, and stays",
+                  disk->vdev, clone->name, file, writer);
+    return xenfork__remedy(ctx, "end that, and then xl fork-detach %s again",
+                           clone->name);
+}
+
+/*
  * Begin, or resume, a copy.  A file that exists already must be ours, from an
  * earlier attempt.  A copy that was begun at another place is removed.
  */
 static int begin_copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                      uint32_t disk, const char *to, const char *format)
+                      uint32_t disk,
+                      const struct xenfork__detach_request *request)
 {
     const struct xenfork__record_disk *d = &job->clone->disks[disk];
+    const char *to = request->to;
     struct stat st;
     int rc;
 
     if (!strcmp(d->other, to))
         return have_target(ctx, to, d->path);
     if (d->other[0] &&
-        (rc = xenfork__disk_remove(ctx, d->other_driver, d->other)) < 0)
+        ((request->domid == XENFORK_DOMID_NONE &&
+          (rc = check_unused(ctx, job->clone, d)) < 0) ||
+         (rc = xenfork__disk_remove(ctx, d->other_driver, d->other)) < 0))
         return rc;
     if (lstat(to, &st) == 0)
         return refuse_taken(ctx, to);
-    if ((rc = save_disk(ctx, job, disk, format_driver(format), to)) < 0)
+    if ((rc = save_disk(ctx, job, disk, format_driver(request->format), to)) <
+        0)
         return rc;
     rc = make_target(ctx, to, d->path);
     if (rc < 0) {
@@ -238,17 +265,49 @@ static int finish_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
 }
 
 /*
+ * Resume where the copy is the clone's disk already: a domain that neither the
+ * detach nor fork-start knows may use the old file.
+ */
+static int resume_moved(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                        uint32_t domid, uint32_t disk)
+{
+    return xenfork__record_has_domid(ctx, job->clone, domid)
+               ? 0
+               : check_unused(ctx, job->clone, &job->clone->disks[disk]);
+}
+
+/*
+ * Make the copy of a disk that nobody used the clone's disk.  If it has been
+ * used meanwhile, the copy is torn, and the old file stays the clone's disk.
+ */
+static int pivot_stopped(xenfork_ctx *ctx, struct xenfork__detaching *job,
+                         uint32_t disk, const char *to)
+{
+    cleanup_free char *from = strdup(job->clone->disks[disk].path);
+    int rc = from ? xenfork__detach_stays(ctx, job, XENFORK_DOMID_NONE)
+                  : xenfork__nomem(ctx);
+
+    if (rc < 0 || (rc = use_copy(ctx, job, disk, to)) < 0)
+        return rc;
+    rc = check_unused(ctx, job->clone, &job->clone->disks[disk]);
+    if (rc < 0) {
+        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
+
+        if (use_copy(ctx, job, disk, from) < 0)
+            rc = kept.error.code = XENFORK_E_RESIDUE;
+    }
+    return rc;
+}
+
+/*
  * Make the copy the clone's disk.  While the clone runs, its driver has done so
  * already.
  */
 static int pivot_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
                       uint32_t domid, uint32_t disk, const char *to)
 {
-    int rc = domid == XENFORK_DOMID_NONE
-                 ? xenfork__detach_stays(ctx, job, domid)
-                 : 0;
-
-    return rc < 0 ? rc : use_copy(ctx, job, disk, to);
+    return domid == XENFORK_DOMID_NONE ? pivot_stopped(ctx, job, disk, to)
+                                       : use_copy(ctx, job, disk, to);
 }
 
 /* Forget an empty copy: the driver refused before anything was copied. */
@@ -333,10 +392,12 @@ static int detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
     if (rc < 0 || !to)
         return rc < 0 ? rc : in_place(ctx, driver, &request);
     request.to = to;
-    if (!strcmp(disk->path, to))
-        rc = in_place(ctx, driver, &request);
-    else if ((rc = begin_copy(ctx, job, i, to, request.format)) == 0 &&
-             (rc = copy_overlay(ctx, job, driver, &request)) == 0)
+    if (!strcmp(disk->path, to)) {
+        rc = resume_moved(ctx, job, domid, i);
+        if (rc == 0)
+            rc = in_place(ctx, driver, &request);
+    } else if ((rc = begin_copy(ctx, job, i, &request)) == 0 &&
+               (rc = copy_overlay(ctx, job, driver, &request)) == 0)
         rc = pivot_disk(ctx, job, domid, i, to);
     else
         forget_empty(ctx, job, i);
@@ -344,18 +405,25 @@ static int detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
 }
 
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                         uint32_t domid, uint32_t i)
+                         uint32_t i)
 {
     const struct xenfork__record_disk *disk = &job->clone->disks[i];
     const struct xenfork__disk_driver *driver = NULL;
     cleanup_lock struct xenfork__lock *lock = NULL;
+    uint32_t domid = XENFORK_DOMID_NONE;
     int rc = xenfork__disk_of_record(ctx, disk->driver, &driver);
 
     if (rc < 0)
         return rc;
-    if (driver->detach &&
-        ((rc = lock_out_forks(ctx, job, i, &lock)) < 0 ||
-         (rc = xenfork__disk_of_record(ctx, disk->driver, &driver)) < 0))
+    if (!driver->detach && !job->dir)
+        return 0; /* it has no base */
+    if ((rc = lock_out_others(ctx, job, i, &lock)) < 0 ||
+        (rc = xenfork__disk_of_record(ctx, disk->driver, &driver)) < 0)
+        return rc;
+    /* It may have ended, or started, since the last disk. */
+    rc = xenfork__clone_domid(ctx, job->clone, &domid);
+    if ((rc < 0 && rc != XENFORK_E_NOTFOUND) ||
+        (rc = xenfork__detach_stays(ctx, job, domid)) < 0)
         return rc;
     return detach_disk(ctx, job, domid, i, driver);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "op/domain.h"
 #include "op/leave.h"
 #include "state/lock.h"
 #include "xen/xen.h"
@@ -76,12 +77,12 @@ static int leaves(xenfork_ctx *ctx, const struct xenfork__record *clone)
 }
 
 /*
- * Check that the clone stays here: a clone that leaves has that recorded
+ * Check that the clone is not leaving: a clone that leaves has that recorded
  * before.  A note that was there when we began is old, as of xl save -c, if its
  * process has ended, and the domain is still there and runs.
  */
-int xenfork__detach_stays(xenfork_ctx *ctx,
-                          const struct xenfork__detaching *job, uint32_t domid)
+static int check_note(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                      uint32_t domid)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     cleanup_record struct xenfork__record *now = NULL;
@@ -101,6 +102,43 @@ int xenfork__detach_stays(xenfork_ctx *ctx,
                    strcmp(now->left_by, job->clone->left_by)
                ? leaves(ctx, now)
                : 0;
+}
+
+static int say_again(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "its disk stays where it is; end that, and then xl "
+                           "fork-detach %s again",
+                           name);
+}
+
+/*
+ * Check that a clone that did not run has not started.  We hold its lock, but
+ * xl create and xl restore take none.
+ */
+static int check_ended(xenfork_ctx *ctx, const struct xenfork__record *clone)
+{
+    uint32_t domid;
+    int rc = xenfork__clone_domid(ctx, clone, &domid);
+
+    if (rc == XENFORK_E_NOTFOUND)
+        return xenfork__leave_check_open(ctx, clone, say_again);
+    if (rc < 0)
+        return rc;
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "clone %s has started meanwhile, as domain %u: its disk "
+                  "stays where it is",
+                  clone->name, domid);
+    return xenfork__remedy(ctx, "xl fork-detach %s again", clone->name);
+}
+
+int xenfork__detach_stays(xenfork_ctx *ctx,
+                          const struct xenfork__detaching *job, uint32_t domid)
+{
+    int rc = check_note(ctx, job, domid);
+
+    return rc < 0 || domid != XENFORK_DOMID_NONE ? rc
+                                                 : check_ended(ctx, job->clone);
 }
 
 /* Return the share in per cent. */

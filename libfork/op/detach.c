@@ -33,15 +33,15 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
     for (i = 0; i < job->clone->disk_count; i++) {
         job->part++;
         if ((rc = xenfork__enter(ctx, XENFORK_STAGE_DETACH, 0, 0)) < 0 ||
-            (rc = xenfork__detach_disk(ctx, job, domid, i)) < 0)
+            (rc = xenfork__detach_disk(ctx, job, i)) < 0)
             return rc;
     }
     return xenfork__detach_save(ctx, job, 100);
 }
 
 /*
- * Allow one detach of a clone at a time; the clone may be forked and destroyed
- * meanwhile.
+ * Allow one detach of a clone at a time; while its memory is detached the clone
+ * may be forked and destroyed.
  */
 static int lock(xenfork_ctx *ctx, const struct xenfork__record *clone,
                 struct xenfork__lock **lock_out)

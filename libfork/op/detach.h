@@ -38,15 +38,16 @@ int xenfork__detach_load(xenfork_ctx *ctx, const struct xenfork__detaching *job,
                          struct xenfork__record **now_out);
 /*
  * Check that the clone is not being saved or migrated with the old paths of its
- * disks.  INUSE
+ * disks; domid NONE: and that it has not started, and nobody writes to them.
+ * INUSE
  */
 int xenfork__detach_stays(xenfork_ctx *ctx,
                           const struct xenfork__detaching *job, uint32_t domid);
-/* Detach the parts.  domid NONE, for a disk: the clone does not run */
+/* Detach the parts, a disk with the domain that the clone has by then. */
 int xenfork__detach_memory(xenfork_ctx *ctx, struct xenfork__detaching *job,
                            uint32_t domid);
 int xenfork__detach_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
-                         uint32_t domid, uint32_t disk);
+                         uint32_t disk);
 /* See struct xenfork__detach_ops; opaque is the job. */
 int xenfork__detach_journal(xenfork_ctx *ctx,
                             const struct xenfork__detach_request *request,

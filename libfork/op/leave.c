@@ -61,9 +61,9 @@ bool xenfork__has_left(const struct xenfork__record *clone, uint32_t domid)
     return domid == XENFORK_DOMID_NONE && clone->left && clone->left[0];
 }
 
-/* Check that nobody has one of its disks open for writing. */
-static int check_open(xenfork_ctx *ctx, const struct xenfork__record *clone,
-                      int (*remedy)(xenfork_ctx *ctx, const char *name))
+int xenfork__leave_check_open(xenfork_ctx *ctx,
+                              const struct xenfork__record *clone,
+                              int (*remedy)(xenfork_ctx *ctx, const char *name))
 {
     char writer[XENFORK__WRITER];
     uint32_t i;
@@ -100,7 +100,7 @@ int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__record *clone,
         if ((rc = remedy(ctx, clone->name)) < 0)
             return rc;
     }
-    return check_open(ctx, clone, remedy);
+    return xenfork__leave_check_open(ctx, clone, remedy);
 }
 
 XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,

@@ -19,5 +19,13 @@ bool xenfork__is_leaving(const xenfork_ctx *ctx,
  */
 int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          int (*remedy)(xenfork_ctx *ctx, const char *name));
+/*
+ * Check that nobody has a disk of a clone without a domain open for writing.
+ * INUSE, with @remedy
+ */
+int xenfork__leave_check_open(xenfork_ctx *ctx,
+                              const struct xenfork__record *clone,
+                              int (*remedy)(xenfork_ctx *ctx,
+                                            const char *name));
 
 #endif

@@ -311,6 +311,140 @@ static void test_saved_again_meanwhile(void **state)
     assert_int_equal(access(old, F_OK), 0);
 }
 
+/* What others do to a clone in the middle of the copy of its disk. */
+struct meddler {
+    void (*meddle)(struct meddler *meddler);
+    bool is_early; /* before the disk is looked at */
+    bool is_done;
+    int rc;
+    char disk[FAKE_PATH];
+    struct fake_domain was;
+};
+
+static void meddle(void *opaque, int stage, uint32_t index, uint64_t done,
+                   uint64_t total)
+{
+    struct meddler *meddler = opaque;
+
+    (void)index;
+    if (stage != XENFORK_STAGE_DETACH || meddler->is_done ||
+        (!meddler->is_early && (!total || !done)))
+        return;
+    meddler->is_done = true;
+    meddler->meddle(meddler);
+}
+
+/* Detach a stopped clone's disk, which stays as it was. */
+static void detach_meddled(struct clone_scene *s, struct meddler *meddler,
+                           int rc)
+{
+    char to[FAKE_PATH + 32];
+    xenfork_list *list;
+
+    meddler->was = *fake_domain(s->clone);
+    snprintf(meddler->disk, sizeof(meddler->disk), "%s",
+             meddler->was.disks[0].path);
+    snprintf(to, sizeof(to), "%s/src-1-xvda.raw", fake->dir);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    xenfork_set_progress(s->ctx, meddle, meddler);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0), rc);
+    xenfork_set_progress(s->ctx, NULL, NULL);
+    assert_true(meddler->is_done);
+    if (rc == 0)
+        return;
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_string_equal(disk_path(s, &list), meddler->disk);
+    xenfork_list_free(list);
+    assert_int_equal(access(meddler->disk, F_OK), 0);
+}
+
+static void start_it(struct meddler *meddler)
+{
+    xenfork_ctx *ctx = scene_open();
+    uint32_t domid;
+
+    meddler->rc = xenfork_clone_start(ctx, "src-1", 0, &domid);
+    xenfork_close(ctx);
+}
+
+/* What is copied does not run meanwhile. */
+static void test_started_meanwhile(void **state)
+{
+    struct meddler meddler = {.meddle = start_it};
+
+    detach_meddled(*state, &meddler, 0);
+    assert_int_equal(meddler.rc, XENFORK_E_BUSY);
+}
+
+/* It runs by the time that its disk is looked at. */
+static void test_started_before(void **state)
+{
+    struct meddler meddler = {.meddle = start_it, .is_early = true};
+
+    detach_meddled(*state, &meddler, XENFORK_E_DISK);
+    assert_int_equal(meddler.rc, 0);
+}
+
+/* xl restore, which knows no locks. */
+static void restore_it(struct meddler *meddler)
+{
+    struct fake_domain *d = fake_new_domain();
+
+    memcpy(d->uuid, meddler->was.uuid, 16);
+    strcpy(d->name, "src-1");
+    memcpy(d->disks, meddler->was.disks, sizeof(d->disks));
+    d->disk_count = 1;
+}
+
+static void test_restored_meanwhile(void **state)
+{
+    struct meddler meddler = {.meddle = restore_it};
+
+    detach_meddled(*state, &meddler, XENFORK_E_INUSE);
+}
+
+static void write_it(struct meddler *meddler)
+{
+    strcpy(fake->written, meddler->disk);
+}
+
+static void test_written_meanwhile(void **state)
+{
+    struct clone_scene *s = *state;
+    struct meddler meddler = {.meddle = write_it};
+
+    detach_meddled(s, &meddler, XENFORK_E_INUSE);
+    /* Once more, from the beginning. */
+    fake->written[0] = '\0';
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0), 0);
+    assert_int_equal(access(meddler.disk, F_OK), -1);
+}
+
+/*
+ * Killed when the copy was the clone's disk: somebody uses the old file by now.
+ */
+static void test_written_after_kill(void **state)
+{
+    struct clone_scene *s = *state;
+    char old[FAKE_PATH];
+
+    snprintf(old, sizeof(old), "%s", fake_domain(s->clone)->disks[0].path);
+    assert_int_equal(xenfork__xen_destroy(s->ctx, s->clone), 0);
+    fake_fail_function("xenfork__xen_config_change", XENFORK_E_XEN, 0);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0),
+                     XENFORK_E_XEN);
+    fake_disarm();
+    strcpy(fake->written, old);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0),
+                     XENFORK_E_INUSE);
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "qcow2", 0),
+                     XENFORK_E_INUSE);
+    assert_int_equal(access(old, F_OK), 0);
+    fake->written[0] = '\0';
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0), 0);
+    assert_int_equal(access(old, F_OK), -1);
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, clone_setup, clone_teardown)
 #define QCOW2(name) \
@@ -319,12 +453,23 @@ static void test_saved_again_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_moved),           TEST(test_progress),
-        TEST(test_in_the_way),      TEST(test_mode),
-        TEST(test_odd_name),        TEST(test_folder),
-        TEST(test_link_in_the_way), QCOW2(test_saved_again_meanwhile),
-        QCOW2(test_qcow2_flat),     QCOW2(test_qcow2_forked),
-        QCOW2(test_qcow2_gone),     QCOW2(test_qcow2_moved),
+        TEST(test_moved),
+        TEST(test_progress),
+        TEST(test_in_the_way),
+        TEST(test_mode),
+        TEST(test_odd_name),
+        TEST(test_folder),
+        TEST(test_link_in_the_way),
+        QCOW2(test_saved_again_meanwhile),
+        QCOW2(test_qcow2_flat),
+        QCOW2(test_qcow2_forked),
+        QCOW2(test_qcow2_gone),
+        QCOW2(test_qcow2_moved),
+        TEST(test_started_meanwhile),
+        TEST(test_started_before),
+        TEST(test_restored_meanwhile),
+        TEST(test_written_meanwhile),
+        TEST(test_written_after_kill),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
