@@ -17,13 +17,14 @@
 #include "base/cleanup.h"
 #include "log.h"
 
-#define BLANKS      " \t\r"
-#define WORD_BYTES  64U
-#define NUMBER_MAX  4000000000U
-#define KIND_NUMBER 0
-#define KIND_BOOL   1
-#define KIND_LEVEL  2
-#define KIND_END    3
+#define BLANKS       " \t\r"
+#define WORD_BYTES   64U
+#define NUMBER_MAX   4000000000U
+#define KIND_NUMBER  0
+#define KIND_BOOL    1
+#define KIND_LEVEL   2
+#define KIND_END     3
+#define KIND_HYDRATE 4
 
 struct key {
     const char *name;
@@ -51,7 +52,7 @@ static const struct key keys[] = {
     BOOL("policies", has_policies),
     NUMBER("policy_timeout", policy_timeout_s, 10, 86400),
     NUMBER("policy_workers", policy_workers, 1, 64),
-    BOOL("hydrate", has_hydration),
+    {"hydrate", KIND_HYDRATE, offsetof(struct config, hydrate), 0, 0},
     NUMBER("hydrate_rate", hydrate_mib_s, 0, 65536),
     NUMBER("memory_low", memory_low_mib, 0, 1048576),
     NUMBER("memory_floor", memory_floor_mib, 1, 1048576),
@@ -86,7 +87,6 @@ void config_default(struct config *config)
         .has_policies = true,
         .policy_timeout_s = 600,
         .policy_workers = 4,
-        .has_hydration = true,
         .hydrate_mib_s = 256,
         .memory_low_mib = 64,
         .memory_floor_mib = 32,
@@ -147,6 +147,20 @@ static bool set_number(struct parser *parser, const struct key *key,
     return true;
 }
 
+static bool parse_word(const char *text, const char *const *words, uint32_t n,
+                       uint32_t *word_out)
+{
+    uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        if (strcmp(words[i], text))
+            continue;
+        *word_out = i;
+        return true;
+    }
+    return false;
+}
+
 bool config_end_parse(const char *text, uint32_t *end_out)
 {
     static const char *const words[] = {
@@ -154,39 +168,51 @@ bool config_end_parse(const char *text, uint32_t *end_out)
         [CONFIG_EPHEMERAL_POWEROFF] = "poweroff",
         [CONFIG_EPHEMERAL_CRASH] = "crash",
     };
-    uint32_t i;
 
-    for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strcmp(words[i], text))
-            continue;
-        *end_out = i;
-        return true;
-    }
-    return false;
+    return parse_word(text, words, sizeof(words) / sizeof(words[0]), end_out);
 }
+
+bool config_hydrate_parse(const char *text, uint32_t *hydrate_out)
+{
+    static const char *const words[] = {
+        [CONFIG_HYDRATE_NOW] = "now",
+        [CONFIG_HYDRATE_AUTO] = "auto",
+        [CONFIG_HYDRATE_NEVER] = "never",
+    };
+
+    return parse_word(text, words, sizeof(words) / sizeof(words[0]),
+                      hydrate_out);
+}
+
+/* What a key takes that has words for values. */
+static const struct {
+    bool (*parse)(const char *text, uint32_t *value_out);
+    const char *wrong;
+} word_kinds[] = {
+    [KIND_LEVEL] = {log_level_parse,
+                    "log_level must be \"error\", \"warning\", \"info\" or "
+                    "\"debug\""},
+    [KIND_END] = {config_end_parse,
+                  "ephemeral must be \"off\", \"poweroff\" or \"crash\""},
+    [KIND_HYDRATE] = {config_hydrate_parse,
+                      "hydrate must be \"now\", \"auto\" or \"never\""},
+};
 
 /* Set a word in double quotes, which are removed. */
 static bool set_word(struct parser *parser, const struct key *key, char *text)
 {
-    bool is_level = key->kind == KIND_LEVEL;
     size_t n = strlen(text);
     uint32_t value;
 
     if (n >= 2 && text[0] == '"' && text[n - 1] == '"') {
         text[n - 1] = '\0';
-        if (is_level ? log_level_parse(text + 1, &value)
-                     : config_end_parse(text + 1, &value)) {
+        if (word_kinds[key->kind].parse(text + 1, &value)) {
             *(uint32_t *)((char *)&parser->config + key->offset) = value;
             return true;
         }
         text[n - 1] = '"';
     }
-    return report_line(parser,
-                       is_level ? "log_level must be \"error\", \"warning\", "
-                                  "\"info\" or \"debug\""
-                                : "ephemeral must be \"off\", \"poweroff\" or "
-                                  "\"crash\"",
-                       text);
+    return report_line(parser, word_kinds[key->kind].wrong, text);
 }
 
 static bool set_option(struct parser *parser, const char *name, char *text)
@@ -200,9 +226,8 @@ static bool set_option(struct parser *parser, const char *name, char *text)
     if (parser->is_seen[i])
         return report_line(parser, "key given twice", name);
     parser->is_seen[i] = true;
-    return keys[i].kind == KIND_LEVEL || keys[i].kind == KIND_END
-               ? set_word(parser, &keys[i], text)
-               : set_number(parser, &keys[i], text);
+    return keys[i].kind >= KIND_LEVEL ? set_word(parser, &keys[i], text)
+                                      : set_number(parser, &keys[i], text);
 }
 
 /* Remove blanks at both ends; changes the text. */

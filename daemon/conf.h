@@ -17,11 +17,11 @@ struct config {
     bool has_policies;
     uint32_t policy_timeout_s;
     uint32_t policy_workers;
-    bool has_hydration;
     uint32_t hydrate_mib_s; /* 0: as fast as it goes */
     uint32_t memory_low_mib, memory_floor_mib, memory_ok_mib;
     uint32_t source_reserve; /* per cent, of a source that waits */
     uint32_t ephemeral;      /* CONFIG_EPHEMERAL_*: of xl fork */
+    uint32_t hydrate;        /* CONFIG_HYDRATE_*: of xl fork */
 };
 
 #define CONFIG_SOURCE_RESERVE 25U
@@ -31,6 +31,12 @@ struct config {
 #define CONFIG_EPHEMERAL_CRASH    2U
 /* Parse "off", "poweroff" or "crash" */
 bool config_end_parse(const char *text, uint32_t *end_out);
+
+#define CONFIG_HYDRATE_NOW   0U
+#define CONFIG_HYDRATE_AUTO  1U
+#define CONFIG_HYDRATE_NEVER 2U
+/* Parse "now", "auto" or "never" */
+bool config_hydrate_parse(const char *text, uint32_t *hydrate_out);
 
 #define CONFIG_MAX_BYTES 65536U
 #define CONFIG_MESSAGE   256U

@@ -12,9 +12,10 @@
 #include "xen/host-memory.h"
 
 #define PAGES_PER_MIB 256U
-#define LOOK_MS       1000U /* between two looks at the records */
-#define LAZY_MS       5000U /* while one is being hydrated */
-#define AGAIN_MS      100U  /* and twice as long, up to ... */
+#define LOOK_MS       1000U  /* between two looks at the records */
+#define LAZY_MS       5000U  /* while one is being hydrated */
+#define LAZIER_MS     60000U /* while one may be */
+#define AGAIN_MS      100U   /* and twice as long, up to ... */
 #define MAX_AGAIN_MS  1000U
 #define EVENTS_MAX    64U
 
@@ -95,8 +96,10 @@ static void describe_clone(struct daemon *daemon, uint32_t domid,
     guest->priority = clone->priority;
     guest->pages = clone->pages;
     /* Nothing tells when it is. */
-    if (!guest->is_hydrated && clone->is_hydrating)
-        at_latest(&daemon->listen.look_ms, daemon->listen.looked_ms + LAZY_MS);
+    if (!guest->is_hydrated)
+        at_latest(&daemon->listen.look_ms,
+                  daemon->listen.looked_ms +
+                      (xenfork__wants_hydration(clone) ? LAZY_MS : LAZIER_MS));
 }
 
 static bool listen_to_clones(struct daemon *daemon)

@@ -40,8 +40,7 @@ void serve_configure(struct daemon *daemon, const struct config *config)
     workers_limit(workers, WORKER_RESTART,
                   config->has_policies ? config->policy_workers : 0,
                   config->policy_timeout_s * 1000ULL);
-    workers_limit(workers, WORKER_HYDRATE,
-                  config->has_hydration ? HYDRATE_FORKS : 0, WORKER_NO_END);
+    workers_limit(workers, WORKER_HYDRATE, HYDRATE_FORKS, WORKER_NO_END);
     workers_limit(workers, WORKER_ANSWER, ANSWERED_FREEZES, WORKER_NO_END);
     /* Recovery has no time limit: its undoing would begin anew each time. */
     workers_limit(workers, WORKER_RECOVER, 1, WORKER_NO_END);

@@ -30,11 +30,6 @@ int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
     return 0;
 }
 
-static bool wants_hydration(const struct xenfork__record *clone)
-{
-    return clone->is_hydrating && clone->hydrated < 100;
-}
-
 /* Tell whether an earlier clone in the list names the same fork. */
 static bool is_named(const struct xenfork__records *clones, size_t before,
                      const char *journal)
@@ -42,7 +37,7 @@ static bool is_named(const struct xenfork__records *clones, size_t before,
     size_t i;
 
     for (i = 0; i < before; i++)
-        if (wants_hydration(clones->records[i]) &&
+        if (xenfork__wants_hydration(clones->records[i]) &&
             !strcmp(clones->records[i]->journal, journal))
             return true;
     return false;
@@ -61,7 +56,8 @@ int state_hydrations(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
         struct xenfork__dominfo info;
 
         /* Only the record of one that is gone: nothing to hydrate. */
-        if (wants_hydration(clone) && !is_named(&clones, i, clone->journal) &&
+        if (xenfork__wants_hydration(clone) &&
+            !is_named(&clones, i, clone->journal) &&
             xenfork__record_info(ctx, clone, &info) != XENFORK_E_NOTFOUND)
             found(opaque, clone->journal);
     }

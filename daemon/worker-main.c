@@ -114,8 +114,7 @@ static int work_hydrate(xenfork_ctx *ctx, const char *journal,
     for (i = 0; i < clones.count; i++) {
         struct xenfork__record *clone = clones.records[i];
 
-        if (strcmp(clone->journal, journal) || !clone->is_hydrating ||
-            clone->hydrated == 100)
+        if (strcmp(clone->journal, journal) || !xenfork__wants_hydration(clone))
             continue;
         r = hydrate_one(ctx, clone, pages_per_second);
         rc = rc < 0 ? rc : r;

@@ -129,7 +129,7 @@ static bool keep_one(xenfork_ctx *ctx, struct xenfork__record *clone)
     xenfork__clone_release(ctx, clone);
     if (!is_live(ctx, clone))
         return false;
-    if (clone->is_hydrating && clone->hydrated < 100)
+    if (xenfork__wants_hydration(clone))
         xenfork__hydrate(ctx, clone, PAGES_PER_SECOND);
     return is_live(ctx, clone);
 }

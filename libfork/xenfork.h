@@ -247,8 +247,14 @@ int xenfork_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
 #define XENFORK_MAX_PARAM_KEY   64U   /* bytes */
 #define XENFORK_MAX_PARAM_VALUE 1024U /* bytes */
 
-#define XENFORK_FORK_NO_HYDRATE (1U << 0) /* clones go on needing the image */
-#define XENFORK_FORK_KEEP_IMAGE (1U << 1) /* the image outlives its clones */
+/*
+ * Clones are hydrated in the background, at once.  With _NO_HYDRATE they go on
+ * needing the image until xenfork_hydrate(); with _AUTO_HYDRATE until then, or
+ * until the image is to be destroyed, or the clone detached.
+ */
+#define XENFORK_FORK_NO_HYDRATE   (1U << 0)
+#define XENFORK_FORK_AUTO_HYDRATE (1U << 5) /* without _NO_HYDRATE */
+#define XENFORK_FORK_KEEP_IMAGE   (1U << 1) /* the image outlives its clones */
 /*
  * xenforkd removes the clones, disks and all, when they power off or are
  * destroyed; with _CRASH when they crash, too.
@@ -705,6 +711,8 @@ uint64_t xenfork_entry_private_kib(const xenfork_entry *entry);
 uint64_t xenfork_entry_host_kib(const xenfork_entry *entry);
 /* Clones: per cent hydrated.  At 100 the clone needs no image. */
 uint32_t xenfork_entry_hydrated(const xenfork_entry *entry);
+/* Clones: when it is hydrated: "now", "auto" or "never"; NULL for others. */
+const char *xenfork_entry_hydrate(const xenfork_entry *entry);
 /* Clones: per cent detached.  At 100 all that the clone has is its own. */
 uint32_t xenfork_entry_detached(const xenfork_entry *entry);
 /* Images: number of clones that need it. */
@@ -888,14 +896,15 @@ int xenfork_clone_reset(xenfork_ctx *ctx, const char *name, uint32_t flags,
                         xenfork_result **result_out);
 
 /**
- * Destroy an image that no clone depends on.
+ * Destroy an image; clones that still depend on it are hydrated first.
  *
  * @name    of the image.
  * Return:  0, or a negative XENFORK_E_*.
- * Errors:  NOTFOUND; NOTOURS not an image; INUSE; BUSY; RESIDUE.
+ * Errors:  NOTFOUND; NOTOURS not an image; INUSE a clone of it was made with
+ *          XENFORK_FORK_NO_HYDRATE, or it is lost; BUSY; CANCELLED; RESIDUE.
  * Effects: Xen keeps the domain's number (as "(null)", state d) until the
  *          last clone of it, hydrated or not, is gone.
- * Blocking: yes: up to seconds.
+ * Blocking: yes: up to seconds, and as long as xenfork_hydrate().
  * Source:  d->parent holds a reference, xen/arch/x86/mm/mem_sharing.c, 4.17.
  * Since:   0.1
  */
@@ -948,8 +957,9 @@ int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
  *                  of a qcow2 file flattened in place that no domain uses.
  * Return:          0, or a negative XENFORK_E_*.
  * Errors:          INVAL no such directory or format; NOTFOUND; NOTOURS not a
- *                  clone; INUSE it was, or is being, saved or migrated, or is
- *                  stopped and somebody writes to a disk of it; HOSTMEM no
+ *                  clone; INUSE it was made with XENFORK_FORK_NO_HYDRATE, and
+ *                  is not hydrated; or was, or is being, saved or migrated; or
+ *                  is stopped and somebody writes to a disk of it; HOSTMEM no
  *                  memory for all its pages; NOSPC no space for its disks;
  *                  EXISTS a file is in the way; DISK a disk cannot be moved
  *                  while the clone runs; BUSY it is being detached, or forked;

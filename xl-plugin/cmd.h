@@ -27,6 +27,7 @@ extern const struct cmd cmd_fork_start;
 extern const struct cmd cmd_fork_destroy;
 extern const struct cmd cmd_fork_forget;
 extern const struct cmd cmd_fork_guard; /* not for users, and not listed */
+extern const struct cmd cmd_fork_hydrate;
 extern const struct cmd cmd_fork_image_destroy;
 extern const struct cmd cmd_fork_recover;
 

@@ -15,12 +15,16 @@
 static int make_spec(xenfork_spec **spec_out)
 {
     struct config config;
+    uint32_t flags;
     int rc = xenfork_spec_new(1, spec_out);
 
     fork_read_config(&config);
-    return rc < 0 ? rc
-                  : fork_set_host(*spec_out, config.source_reserve,
-                                  config.memory_low_mib);
+    flags = fork_hydrate_flags(&config);
+    if (rc < 0 ||
+        (flags && (rc = xenfork_spec_set_flags(*spec_out, flags)) < 0))
+        return rc;
+    return fork_set_host(*spec_out, config.source_reserve,
+                         config.memory_low_mib);
 }
 
 static int main_fork_check(int argc, char **argv)

@@ -15,7 +15,10 @@ const struct cmd cmd_fork_image_destroy = {
     .name = "fork-image-destroy",
     .run = main_fork_image_destroy,
     .usage = "IMAGE",
-    .help = "Destroy an image that no clone depends on\n"
+    .help = "Destroy an image\n"
+            "\n"
+            "Clones that still depend on it are hydrated first.  It is refused\n"
+            "if one of them was made to need it for good.\n"
             "\n"
             "Never use xl destroy on an image: it kills the clones that still\n"
             "depend on the image.\n"

@@ -72,8 +72,11 @@ static void print_needs(const xenfork_entry *entry, int kind)
     uint32_t detached = xenfork_entry_detached(entry);
 
     if (kind == XENFORK_KIND_CLONE) {
-        printf("  hydrated  %u%%%s\n", hydrated,
-               hydrated < 100 ? ", needs its image" : "");
+        printf("  hydrated  %u%%", hydrated);
+        if (hydrated < 100)
+            printf(", needs its image; --hydrate=%s",
+                   xenfork_entry_hydrate(entry));
+        printf("\n");
         if (detached)
             printf("  detached  %u%%%s\n", detached,
                    detached < 100 ? "" : ", shares nothing");

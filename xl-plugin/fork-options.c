@@ -34,6 +34,7 @@ enum {
     OPT_PARAMS_FILE,
     OPT_PRIORITY,
     OPT_WAIT,
+    OPT_HYDRATE,
     OPT_NO_HYDRATE,
     OPT_KEEP_IMAGE,
     OPT_EPHEMERAL,
@@ -58,6 +59,7 @@ static const struct option long_options[] = {
     {"param", required_argument, NULL, OPT_PARAM},
     {"params-file", required_argument, NULL, OPT_PARAMS_FILE},
     {"wait", optional_argument, NULL, OPT_WAIT},
+    {"hydrate", required_argument, NULL, OPT_HYDRATE},
     {"no-hydrate", no_argument, NULL, OPT_NO_HYDRATE},
     {"keep-image", no_argument, NULL, OPT_KEEP_IMAGE},
     {"ephemeral", optional_argument, NULL, OPT_EPHEMERAL},
@@ -76,6 +78,30 @@ static const uint32_t ephemeral_flags[] = {
     [CONFIG_EPHEMERAL_CRASH] = XENFORK_FORK_EPHEMERAL |
                                XENFORK_FORK_EPHEMERAL_CRASH,
 };
+
+static const uint32_t hydrate_flags[] = {
+    [CONFIG_HYDRATE_NOW] = 0,
+    [CONFIG_HYDRATE_AUTO] = XENFORK_FORK_AUTO_HYDRATE,
+    [CONFIG_HYDRATE_NEVER] = XENFORK_FORK_NO_HYDRATE,
+};
+
+uint32_t fork_hydrate_flags(const struct config *config)
+{
+    return hydrate_flags[config->hydrate];
+}
+
+/* Parse when the clones are hydrated; the last option counts. */
+static bool parse_hydrate(const char *text, struct fork_options *options)
+{
+    uint32_t hydrate;
+
+    if (!config_hydrate_parse(text, &hydrate))
+        return false;
+    options->flags &= ~(XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_AUTO_HYDRATE);
+    options->flags |= hydrate_flags[hydrate];
+    options->has_hydrate = true;
+    return true;
+}
 
 /* Parse the end of a clone; the last option counts. */
 static bool parse_ephemeral(struct fork_options *options)
@@ -107,6 +133,8 @@ static void set_defaults(struct fork_options *options)
     fork_read_config(&config);
     if (!options->has_ephemeral)
         options->flags |= ephemeral_flags[config.ephemeral];
+    if (!options->has_hydrate)
+        options->flags |= fork_hydrate_flags(&config);
     options->source_reserve = config.source_reserve;
     options->memory_low_mib = config.memory_low_mib;
 }
@@ -206,9 +234,10 @@ static bool parse_value(int opt, struct fork_options *options)
     case OPT_PAUSED:
         options->is_paused = true;
         return true;
+    case OPT_HYDRATE:
+        return parse_hydrate(optarg, options);
     case OPT_NO_HYDRATE:
-        options->flags |= XENFORK_FORK_NO_HYDRATE;
-        return true;
+        return parse_hydrate("never", options);
     case OPT_KEEP_IMAGE:
         options->flags |= XENFORK_FORK_KEEP_IMAGE;
         return true;

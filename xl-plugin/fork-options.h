@@ -38,6 +38,7 @@ struct fork_options {
     uint64_t wait_s; /* 0: do not */
     bool has_uuid;
     uint8_t uuid[16];
+    bool has_hydrate;   /* likewise */
     bool has_ephemeral; /* flags say it; else xenfork.conf does */
     uint32_t source_reserve, memory_low_mib; /* as xenfork.conf says */
     bool is_paused;
@@ -49,6 +50,8 @@ struct fork_options {
 /* Read xenfork.conf; with a mistake in it all is as by default. */
 struct config;
 void fork_read_config(struct config *config_out);
+/* Return the flags of a spec for when clones are hydrated by default. */
+uint32_t fork_hydrate_flags(const struct config *config);
 /* Set what holds for every fork on this host.  XENFORK_E_* */
 int fork_set_host(xenfork_spec *spec, uint32_t source_reserve,
                   uint32_t memory_low_mib);

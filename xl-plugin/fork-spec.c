@@ -179,7 +179,7 @@ static int fill_spec(xenfork_spec *spec, const struct fork_options *options,
         rc = xenfork_spec_set_paused(spec, XENFORK_ALL, 1);
     }
     if (rc == 0) {
-        *option_out = "--no-hydrate, --keep-image, --ephemeral, --max-stun";
+        *option_out = "--hydrate, --keep-image, --ephemeral, --max-stun";
         rc = xenfork_spec_set_flags(spec, options->flags);
     }
     return rc ? rc : fill_guest(spec, options, option_out);

@@ -116,6 +116,7 @@ void json_entry(struct json *json, const xenfork_entry *entry)
     json_number(json, "private_kib", xenfork_entry_private_kib(entry));
     json_number(json, "host_kib", xenfork_entry_host_kib(entry));
     if (kind == XENFORK_KIND_CLONE) {
+        json_string(json, "hydrate", xenfork_entry_hydrate(entry));
         json_number(json, "hydrated_percent", xenfork_entry_hydrated(entry));
         json_number(json, "detached_percent", xenfork_entry_detached(entry));
         json_identity(json, entry);

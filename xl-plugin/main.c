@@ -24,6 +24,7 @@ static const struct cmd *const cmds[] = {
     &cmd_fork_net,
     &cmd_fork_freeze,
     &cmd_fork_thaw,
+    &cmd_fork_hydrate,
     &cmd_fork_detach,
     &cmd_fork_reset,
     &cmd_fork_start,

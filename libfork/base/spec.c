@@ -427,9 +427,10 @@ XENFORK_API int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags)
     const uint32_t known = XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_KEEP_IMAGE |
                            XENFORK_FORK_EPHEMERAL |
                            XENFORK_FORK_EPHEMERAL_CRASH |
-                           XENFORK_FORK_STUN_ANYWAY;
+                           XENFORK_FORK_STUN_ANYWAY | XENFORK_FORK_AUTO_HYDRATE;
+    const uint32_t unlike = XENFORK_FORK_NO_HYDRATE | XENFORK_FORK_AUTO_HYDRATE;
 
-    if (!spec || flags & ~known ||
+    if (!spec || flags & ~known || (flags & unlike) == unlike ||
         ((flags & XENFORK_FORK_EPHEMERAL_CRASH) &&
          !(flags & XENFORK_FORK_EPHEMERAL)))
         return XENFORK_E_INVAL;

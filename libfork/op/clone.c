@@ -33,7 +33,10 @@ static int new_clone_record(struct xenfork__job *job, uint32_t i,
     record->created_s = job->before ? job->before->created_s
                                     : (uint64_t)time(NULL);
     record->pages = job->image->pages;
-    record->is_hydrating = !(job->spec->flags & XENFORK_FORK_NO_HYDRATE);
+    if (job->spec->flags & XENFORK_FORK_NO_HYDRATE)
+        record->hydrate = XENFORK__HYDRATE_NEVER;
+    else if (job->spec->flags & XENFORK_FORK_AUTO_HYDRATE)
+        record->hydrate = XENFORK__HYDRATE_AUTO;
     record->priority = job->spec->priority;
     record->reserved = job->reservation.clone_pages;
     if (job->spec->flags & XENFORK_FORK_EPHEMERAL)

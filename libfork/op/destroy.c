@@ -8,6 +8,7 @@
 #include "disk/disk.h"
 #include "op/collapse.h"
 #include "op/domain.h"
+#include "op/hydrate.h"
 #include "op/leave.h"
 #include "op/named.h"
 #include "op/recover.h"
@@ -120,8 +121,17 @@ static int check_users(xenfork_ctx *ctx, const struct xenfork__record *image)
     xenfork__fail(ctx, XENFORK_E_INUSE, 0,
                   "image %s is in use: clones that depend on it: %u",
                   image->name, dependent);
-    return xenfork__remedy(ctx, "wait until they are hydrated (xl fork-info), "
-                                "or destroy them");
+    return xenfork__remedy(ctx, "hydrate them (xl fork-hydrate), or destroy "
+                                "them");
+}
+
+/* Hydrate the clones of an image, while it can be forked. */
+static int hydrate_users(xenfork_ctx *ctx, const char *name)
+{
+    cleanup_record struct xenfork__record *image = NULL;
+    int rc = xenfork__named(ctx, XENFORK_KIND_IMAGE, name, &image);
+
+    return rc < 0 ? rc : xenfork__hydrate_users(ctx, image);
 }
 
 XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
@@ -134,6 +144,7 @@ XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
     if (!name)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name");
     if ((rc = xenfork__recover_others(ctx)) < 0 ||
+        (rc = hydrate_users(ctx, name)) < 0 ||
         (rc = lock_record(ctx, XENFORK_KIND_IMAGE, name, &image, &lock)) < 0 ||
         (rc = check_users(ctx, image)) < 0)
         return rc;

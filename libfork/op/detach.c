@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "op/domain.h"
+#include "op/hydrate.h"
 #include "op/leave.h"
 #include "op/named.h"
 #include "op/recover.h"
@@ -28,7 +29,8 @@ static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
     job->parts = 1 + job->clone->disk_count;
     /* Restored since: another domain, that never had an image. */
     if (xenfork__record_has_domid(ctx, job->clone, domid) &&
-        (rc = xenfork__detach_memory(ctx, job, domid)) < 0)
+        ((rc = xenfork__hydrate_check(ctx, job->clone)) < 0 ||
+         (rc = xenfork__detach_memory(ctx, job, domid)) < 0))
         return rc;
     for (i = 0; i < job->clone->disk_count; i++) {
         job->part++;

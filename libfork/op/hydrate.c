@@ -58,7 +58,11 @@ static int save_percent(xenfork_ctx *ctx, struct xenfork__record *clone,
     if (!xenfork__record_has_domid(ctx, now, clone->domid))
         return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
                              "%s is another domain by now", now->name);
-    now->hydrated = clone->hydrated = percent;
+    clone->hydrated = percent;
+    /* Two may be at it. */
+    if (now->hydrated >= percent)
+        return 0;
+    now->hydrated = percent;
     return xenfork__record_save(ctx, now);
 }
 
@@ -131,6 +135,70 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                              (unsigned long long)clone->pages);
     rc = xenfork__uncover(ctx, clone);
     return rc < 0 ? rc : save_percent(ctx, clone, 100);
+}
+
+int xenfork__hydrate_check(xenfork_ctx *ctx,
+                           const struct xenfork__record *clone)
+{
+    if (clone->hydrate != XENFORK__HYDRATE_NEVER || clone->hydrated == 100)
+        return 0;
+    xenfork__fail(ctx, XENFORK_E_INUSE, 0,
+                  "clone %s needs its image %s, and was made with "
+                  "--hydrate=never",
+                  clone->name, clone->parent_name);
+    return xenfork__remedy(
+        ctx, "hydrate it (xl fork-hydrate %s), or destroy it", clone->name);
+}
+
+/* Do it for each clone that lives, and needs the image. */
+static int each_user(xenfork_ctx *ctx, const struct xenfork__record *image,
+                     const struct xenfork__records *clones,
+                     int (*operate)(xenfork_ctx *ctx,
+                                    struct xenfork__record *clone))
+{
+    struct xenfork__dominfo info;
+    size_t i;
+    int rc = 0;
+
+    for (i = 0; i < clones->count && rc >= 0; i++) {
+        struct xenfork__record *clone = clones->records[i];
+
+        if (memcmp(clone->parent, image->uuid, 16) || clone->hydrated == 100)
+            continue;
+        rc = xenfork__record_info(ctx, clone, &info);
+        if (rc == 0)
+            rc = operate(ctx, clone);
+        /* It has ended, or is another domain by now. */
+        if (rc == XENFORK_E_NOTFOUND)
+            rc = 0;
+    }
+    return rc;
+}
+
+static int check_user(xenfork_ctx *ctx, struct xenfork__record *clone)
+{
+    return xenfork__hydrate_check(ctx, clone);
+}
+
+static int hydrate_user(xenfork_ctx *ctx, struct xenfork__record *clone)
+{
+    return xenfork__hydrate(ctx, clone, 0);
+}
+
+int xenfork__hydrate_users(xenfork_ctx *ctx,
+                           const struct xenfork__record *image)
+{
+    cleanup_records struct xenfork__records clones = {0};
+    struct xenfork__dominfo info;
+    int rc = xenfork__record_info(ctx, image, &info);
+
+    /* Without it there is nothing to be had. */
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0 ||
+        (rc = each_user(ctx, image, &clones, check_user)) < 0)
+        return rc;
+    return each_user(ctx, image, &clones, hydrate_user);
 }
 
 /*

@@ -11,6 +11,17 @@ int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                      uint32_t pages_per_second);
 
 /*
+ * Put all that is missing into the clones of an image that is to go.  INUSE:
+ * one was made with XENFORK_FORK_NO_HYDRATE.
+ */
+int xenfork__hydrate_users(xenfork_ctx *ctx,
+                           const struct xenfork__record *image);
+/* Refuse what would end a clone's need of its image: INUSE if it is for good.
+ */
+int xenfork__hydrate_check(xenfork_ctx *ctx,
+                           const struct xenfork__record *clone);
+
+/*
  * Take the lock of the process that hydrates the clones of a fork: first its
  * keeper, then xenforkd, if the keeper was killed.  BUSY (not logged)
  */

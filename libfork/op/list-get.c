@@ -117,6 +117,19 @@ XENFORK_API uint32_t xenfork_entry_hydrated(const xenfork_entry *entry)
     return entry ? entry->record->hydrated : 0;
 }
 
+XENFORK_API const char *xenfork_entry_hydrate(const xenfork_entry *entry)
+{
+    static const char *const words[] = {
+        [XENFORK__HYDRATE_NOW] = "now",
+        [XENFORK__HYDRATE_AUTO] = "auto",
+        [XENFORK__HYDRATE_NEVER] = "never",
+    };
+
+    return entry && entry->record->kind == XENFORK_KIND_CLONE
+               ? words[entry->record->hydrate]
+               : NULL;
+}
+
 XENFORK_API uint32_t xenfork_entry_detached(const xenfork_entry *entry)
 {
     return entry ? entry->record->detached : 0;

@@ -83,8 +83,9 @@ static int too_little(xenfork_ctx *ctx, uint64_t need, uint64_t have)
                   "not enough free memory: %llu MiB needed, %llu MiB free",
                   (unsigned long long)need_mib, (unsigned long long)have_mib);
     return xenfork__remedy(ctx, "free memory, reserve less for each clone "
-                                "(--reserve), or leave --no-hydrate out, which "
-                                "reserves all");
+                                "(--reserve), leave --hydrate=never out, which "
+                                "reserves all, or hydrate clones that reserve "
+                                "all (xl fork-hydrate)");
 }
 
 int xenfork__reservation_check(xenfork_ctx *ctx,

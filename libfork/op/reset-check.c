@@ -250,8 +250,10 @@ static int make_spec(struct xenfork__reset *reset, uint32_t flags)
     spec->clones->is_paused = flags & XENFORK_RESET_PAUSED;
     spec->reserve = clone->reserved * XENFORK__PAGE_KIB;
     spec->priority = clone->priority;
-    if (!clone->is_hydrating)
+    if (clone->hydrate == XENFORK__HYDRATE_NEVER)
         spec->flags |= XENFORK_FORK_NO_HYDRATE;
+    else if (clone->hydrate == XENFORK__HYDRATE_AUTO)
+        spec->flags |= XENFORK_FORK_AUTO_HYDRATE;
     if (clone->ephemeral >= XENFORK__EPHEMERAL_POWEROFF)
         spec->flags |= XENFORK_FORK_EPHEMERAL;
     if (clone->ephemeral == XENFORK__EPHEMERAL_CRASH)

@@ -133,8 +133,8 @@ int xenfork__record_to_keyfile(xenfork_ctx *ctx,
             0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "reserved",
                                        record->reserved)) < 0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrating",
-                                       record->is_hydrating)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrate",
+                                       record->hydrate)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrated",
                                        record->hydrated)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "detached",
@@ -336,7 +336,8 @@ bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
            get_new_u32(keyfile, "priority", &record->priority) &&
            record->priority <= XENFORK_MAX_PRIORITY &&
            record->ephemeral <= XENFORK__EPHEMERAL_CRASH &&
-           get_bool(keyfile, "hydrating", &record->is_hydrating) &&
+           xenfork__keyfile_get_u32(keyfile, "hydrate", &record->hydrate) &&
+           record->hydrate <= XENFORK__HYDRATE_NEVER &&
            xenfork__keyfile_get_u32(keyfile, "hydrated", &record->hydrated) &&
            get_new_u32(keyfile, "detached", &record->detached) &&
            (!xenfork__keyfile_get(keyfile, "left") ||

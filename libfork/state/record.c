@@ -26,6 +26,11 @@ void xenfork__record_free(struct xenfork__record *record)
     free(record);
 }
 
+bool xenfork__wants_hydration(const struct xenfork__record *clone)
+{
+    return clone->hydrate == XENFORK__HYDRATE_NOW && clone->hydrated < 100;
+}
+
 int xenfork__record_add_disk(xenfork_ctx *ctx, struct xenfork__record *record,
                              uint32_t index, const char *vdev,
                              const char *driver, const char *path,

@@ -55,7 +55,7 @@ struct xenfork__record {
     uint64_t created_s;
     uint64_t pages;                       /* guest memory */
     bool is_kept;                         /* image: outlives its clones */
-    bool is_hydrating;                    /* clone: wants hydration */
+    uint32_t hydrate;                     /* clone: XENFORK__HYDRATE_* */
     uint32_t ephemeral;                   /* clone: XENFORK__EPHEMERAL_* */
     uint32_t priority;                    /* clone: see daemon/memory.h */
     uint64_t owned;                       /* clone: see op/reserve.h; or 0 */
@@ -75,6 +75,10 @@ struct xenfork__record {
     struct xenfork__record_nic *nics;
 };
 
+/* When a clone is hydrated: see XENFORK_FORK_NO_HYDRATE. */
+#define XENFORK__HYDRATE_NOW   0U
+#define XENFORK__HYDRATE_AUTO  1U
+#define XENFORK__HYDRATE_NEVER 2U
 /* When xenforkd removes a clone: see daemon/ephemeral.h. */
 #define XENFORK__EPHEMERAL_NEVER    0U
 #define XENFORK__EPHEMERAL_POWEROFF 1U
@@ -84,6 +88,8 @@ struct xenfork__record {
 #define XENFORK__FILE_STREAM "stream"
 
 void xenfork__record_free(struct xenfork__record *record);
+/* Tell whether a clone is to be hydrated in the background, and is not yet. */
+bool xenfork__wants_hydration(const struct xenfork__record *clone);
 int xenfork__record_add_disk(xenfork_ctx *ctx, struct xenfork__record *record,
                              uint32_t index, const char *vdev,
                              const char *driver, const char *path,

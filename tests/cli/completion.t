@@ -56,13 +56,14 @@ daemon_completed() {
         paste -sd' '
 }
 
-plan 17
+plan 18
 
 check 'verbs' is "$(completed xl fork-i)" 'fork-image-destroy fork-info'
 check 'options' is "$(completed xl fork --n)" '--net --nic --no-hydrate'
 check 'options of a verb without many' is "$(completed xl fork-list --)" \
     '--help --json --verbose'
 check 'value' is "$(completed xl fork --net h)" 'hold'
+check 'value of hydrate' is "$(completed xl fork --hydrate = n)" 'never now'
 check 'value of ephemeral' is "$(completed xl fork --ephemeral = c)" 'crash'
 check 'value after =' is "$(completed xl fork --net = c)" 'connect'
 check 'no value' is "$(completed xl fork --timeout '')" ''

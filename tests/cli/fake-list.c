@@ -132,6 +132,11 @@ uint64_t xenfork_entry_host_kib(const xenfork_entry *entry)
     return 6144;
 }
 
+const char *xenfork_entry_hydrate(const xenfork_entry *entry)
+{
+    return entry->kind != XENFORK_KIND_IMAGE ? "auto" : NULL;
+}
+
 uint32_t xenfork_entry_hydrated(const xenfork_entry *entry)
 {
     (void)entry;

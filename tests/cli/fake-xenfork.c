@@ -232,6 +232,14 @@ int xenfork_image_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out)
     return 0;
 }
 
+int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
+                    uint32_t pages_per_second)
+{
+    (void)ctx;
+    note("hydrate %s %u", name, (unsigned)pages_per_second);
+    return fails(name);
+}
+
 int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
 {
     (void)ctx;

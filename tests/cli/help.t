@@ -6,7 +6,7 @@
 . "${srcdir:?}/tests/cli/lib.sh"
 
 verbs='fork fork-check fork-list fork-info fork-disk-list fork-memory fork-net fork-freeze
-    fork-thaw fork-detach fork-reset fork-start fork-destroy fork-forget fork-image-destroy
+    fork-thaw fork-hydrate fork-detach fork-reset fork-start fork-destroy fork-forget fork-image-destroy
     fork-recover'
 
 has() {
@@ -51,7 +51,7 @@ in_manual() {
     done
 }
 
-plan $((6 + 16 * 4))
+plan $((6 + 17 * 4))
 
 stub_xl "$dir/real"
 use_fake

@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 68
+plan 71
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -46,7 +46,9 @@ check 'list: JSON, ephemeral' out_has '"ephemeral": "poweroff"'
 FAKE_EPHEMERAL=crash run "$xl" fork-info web1-1
 check 'info: ephemeral' out_has \
     '^  ephemeral removed when it powers off, crashes or is destroyed$'
+check 'info: hydration' out_has '^  hydrated  50%, needs its image; --hydrate=auto$'
 run "$xl" fork-list --json
+check 'list: JSON, hydration' out_has '"hydrate": "auto"'
 check 'list: JSON, not ephemeral' out_has '"ephemeral": null'
 check 'list: JSON, stopped clone' out_has '"domid": null'
 check 'list: JSON, memory' out_has '"private_kib": 4096'
@@ -127,6 +129,9 @@ FAKE_FAIL=b:-24 run "$xl" fork-destroy a b c
 check 'destroy: goes on' is "$(paste -sd' ' "$FAKE_LOG")" \
     'destroy a destroy b destroy c'
 check 'destroy: exit status is the worst' is "$status" 3
+: >"$FAKE_LOG"
+FAKE_FAIL=a:-16 run "$xl" fork-hydrate a b
+check 'hydrate: goes on' is "$status $(paste -sd' ' "$FAKE_LOG")" '1 hydrate a 0 hydrate b 0'
 : >"$FAKE_LOG"
 run "$xl" fork-image-destroy i
 check 'image-destroy' is "$status $(cat "$FAKE_LOG")" '0 image-destroy i'

@@ -22,7 +22,7 @@ wrong() {
     : >"$FAKE_LOG"
     run "$xl" "$@"
     check "usage error: $*" is "$status $(wc -c <"$dir/out") \
-$(grep -c -e fork -e check -e destroy -e detach -e nic- -e freeze -e thaw -e stop -e reset "$FAKE_LOG")" '2 0 0'
+$(grep -c -e fork -e check -e destroy -e detach -e nic- -e freeze -e thaw -e stop -e reset -e hydrate "$FAKE_LOG")" '2 0 0'
 }
 
 # fails CODE STATUS ARGUMENT...
@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 255
+plan 263
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -128,6 +128,9 @@ asks 'new 1; timeout 90000; flags 0; fork 3' fork --timeout 90 web1
 asks 'new 1; quiesce 1; flags 0; fork 3' fork --quiesce=pause web1
 asks 'new 1; flags 0; fork 3' fork --quiesce pause --quiesce auto web1
 asks 'new 1; flags 1; fork 3' fork --no-hydrate web1
+asks 'new 1; flags 1; fork 3' fork --hydrate=never web1
+asks 'new 1; flags 32; fork 3' fork --hydrate auto web1
+asks 'new 1; flags 0; fork 3' fork --no-hydrate --hydrate=auto --hydrate=now web1
 asks 'new 1; flags 2; fork 3' fork --keep-image web1
 asks 'new 1; flags 3; fork 3' fork --keep-image --no-hydrate --verbose web1
 asks 'new 1; flags 4; fork 3' fork --ephemeral web1
@@ -138,6 +141,9 @@ export FAKE_CONFIG_FILE="$dir/conf"
 asks 'new 1; flags 12; fork 3' fork web1
 asks 'new 1; flags 4; fork 3' fork --ephemeral web1
 asks 'new 1; flags 0; fork 3' fork --ephemeral=off web1
+printf 'hydrate = "auto"\n' >"$dir/conf"
+asks 'new 1; flags 32; fork 3' fork web1
+asks 'new 1; flags 0; fork 3' fork --hydrate=now web1
 printf 'ephemeral = "crash"\nfreese = 1\n' >"$dir/conf"
 asks 'new 1; flags 0; fork 3' fork web1
 check 'a configuration that is wrong' grep -q '^xl: .*/conf:2: unknown key: freese, ignoring' "$dir/err"
@@ -278,6 +284,9 @@ wrong fork-reset --wait --paused a
 wrong fork-reset --yes a
 wrong fork-destroy --yes
 wrong fork-forget
+wrong fork-hydrate
+wrong fork --hydrate web1
+wrong fork --hydrate=later web1
 wrong fork-image-destroy
 wrong fork-image-destroy a b
 wrong fork-freeze

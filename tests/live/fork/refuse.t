@@ -71,7 +71,7 @@ is "the fork meanwhile succeeds" $? 0
 
 remember
 image=$(xl fork-list --json | json '.[] | select(.kind == "image") | .name')
-says "image in use" 1 "image $image is in use: .*: 1" "destroy" xl fork-image-destroy "$image"
+says "image in use" 1 "clone k needs its image $image, and was made with --hydrate=never" "destroy" xl fork-image-destroy "$image"
 says "clone's name taken" 1 "name k is taken" "fork-destroy k" xl fork source k
 untouched "image in use"
 check "the clone is destroyed" timeout 60 xl fork-destroy k

@@ -337,8 +337,13 @@ static void test_flags(void **state)
     assert_int_equal(xenfork_spec_set_flags(spec, XENFORK_FORK_EPHEMERAL_CRASH),
                      XENFORK_E_INVAL);
     assert_int_equal(xenfork_spec_set_flags(spec, 31), 0);
+    assert_int_equal(xenfork_spec_set_flags(spec, 62), 0);
+    assert_int_equal(
+        xenfork_spec_set_flags(spec, XENFORK_FORK_NO_HYDRATE |
+                                         XENFORK_FORK_AUTO_HYDRATE),
+        XENFORK_E_INVAL);
     assert_int_equal(xenfork_spec_set_flags(spec, 3), 0);
-    for (bit = 5; bit < 32; bit++)
+    for (bit = 6; bit < 32; bit++)
         assert_int_equal(xenfork_spec_set_flags(spec, 1U << bit),
                          XENFORK_E_INVAL);
     assert_int_equal(spec->flags, 3);

@@ -35,7 +35,7 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_int_equal(a->has_policies, b->has_policies);
     assert_int_equal(a->policy_timeout_s, b->policy_timeout_s);
     assert_int_equal(a->policy_workers, b->policy_workers);
-    assert_int_equal(a->has_hydration, b->has_hydration);
+    assert_int_equal(a->hydrate, b->hydrate);
     assert_int_equal(a->hydrate_mib_s, b->hydrate_mib_s);
     assert_int_equal(a->memory_low_mib, b->memory_low_mib);
     assert_int_equal(a->memory_floor_mib, b->memory_floor_mib);
@@ -70,7 +70,8 @@ static void test_every_key(void **state)
                                   .memory_floor_mib = 33,
                                   .memory_ok_mib = 97,
                                   .source_reserve = 26,
-                                  .ephemeral = CONFIG_EPHEMERAL_CRASH};
+                                  .ephemeral = CONFIG_EPHEMERAL_CRASH,
+                                  .hydrate = CONFIG_HYDRATE_NEVER};
     struct config config;
 
     (void)state;
@@ -83,7 +84,7 @@ static void test_every_key(void **state)
                       "policies = 0\n"
                       "policy_timeout = 601\n"
                       "policy_workers = 5\n"
-                      "hydrate = 0\n"
+                      "hydrate = \"never\"\n"
                       "hydrate_rate = 257\n"
                       "memory_low = 65\n"
                       "memory_floor = 33\n"
@@ -126,6 +127,7 @@ static const struct {
      "f:1: policy_workers must be a number from 1 to 64: 65"},
     {"hydrate_rate = 65537",
      "f:1: hydrate_rate must be a number from 0 to 65536: 65537"},
+    {"hydrate = 0", "f:1: hydrate must be \"now\", \"auto\" or \"never\": 0"},
     {"memory_low = 31", "f: memory_floor is above memory_low"},
     {"memory_low = 97", "f: memory_low is above memory_ok"},
     {"ephemeral = \"on\"", "f:1: ephemeral must be \"off\", \"poweroff\" or "

@@ -105,6 +105,7 @@ static void test_numbers_of_nothing(void **state)
     assert_int_equal(xenfork_entry_private_kib(NULL), 0);
     assert_int_equal(xenfork_entry_host_kib(NULL), 0);
     assert_int_equal(xenfork_entry_hydrated(NULL), 0);
+    assert_null(xenfork_entry_hydrate(NULL));
     assert_int_equal(xenfork_entry_detached(NULL), 0);
     assert_int_equal(xenfork_entry_users(NULL), 0);
     assert_int_equal(xenfork_entry_is_kept(NULL), 0);

@@ -49,20 +49,61 @@ static const char *image_name(const struct scene *s)
     return fake_domain(s->image)->name;
 }
 
+/* Fork the source once more, as src-2, or whatever is free. */
+static uint32_t fork_image(const struct scene *s, uint32_t flags)
+{
+    assert_int_equal(scene_fork(s->image, 1, flags), 0);
+    return fake_domain_named("src-2")->domid;
+}
+
 static void test_image_in_use(void **state)
 {
     struct scene *s = *state;
+    uint32_t never = fork_image(s, XENFORK_FORK_NO_HYDRATE);
 
     assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)),
                      XENFORK_E_INUSE);
-    assert_true(xenfork_error_remedy(s->ctx)[0]);
-    assert_int_equal(scene_hydrate(s->ctx, s->clone), 0);
+    /* In vain nothing is hydrated. */
+    assert_true(fake_domain(s->clone)->page_count <
+                fake_domain(s->image)->page_count);
+    assert_string_equal(xenfork_error_remedy(s->ctx),
+                        "hydrate it (xl fork-hydrate src-2), or destroy it");
+    assert_int_equal(xenfork_detach(s->ctx, "src-2", NULL, NULL, 0),
+                     XENFORK_E_INUSE);
+    assert_false(fake_domain(s->image)->is_dying);
+    assert_int_equal(scene_hydrate(s->ctx, never), 0);
     assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)), 0);
+    assert_true(fake_same_memory(never, s->src));
+    assert_true(fake_same_memory(s->clone, s->src));
+    assert_int_equal(xenfork_detach(s->ctx, "src-2", NULL, NULL, 0), 0);
+}
+
+/* Its clones are hydrated when it is to go, and not before. */
+static void test_hydrated_for_it(void **state)
+{
+    struct scene *s = *state;
+    uint32_t lazy = fork_image(s, XENFORK_FORK_AUTO_HYDRATE);
+    uint32_t count = fake_domain(lazy)->page_count;
+    xenfork_list *list;
+
+    assert_true(count < fake_domain(s->image)->page_count);
+    assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
+    assert_null(xenfork_entry_hydrate(xenfork_list_entry(list, 0)));
+    assert_string_equal(xenfork_entry_hydrate(xenfork_list_entry(list, 1)),
+                        "now");
+    assert_string_equal(xenfork_entry_hydrate(xenfork_list_entry(list, 2)),
+                        "auto");
+    xenfork_list_free(list);
+    assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)), 0);
+    assert_false(fake_domain(s->clone)->is_shutdown);
+    assert_true(fake_same_memory(s->clone, s->src));
+    assert_true(fake_same_memory(lazy, s->src));
     assert_false(fake_domain(s->clone)->is_shutdown);
     assert_true(fake_same_memory(s->clone, s->src));
     /* Xen keeps its number until the clone is gone. */
     assert_true(fake_domain(s->image)->is_dying);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
     assert_null(fake_domain(s->image));
 }
 
@@ -318,7 +359,8 @@ static void test_hydrate_cancelled(void **state)
     xenfork_set_progress(s->ctx, cancel, s->ctx);
     assert_int_equal(scene_hydrate(s->ctx, s->clone), XENFORK_E_CANCELLED);
     assert_int_equal(xenfork_image_destroy(s->ctx, image_name(s)),
-                     XENFORK_E_INUSE);
+                     XENFORK_E_CANCELLED);
+    assert_false(fake_domain(s->image)->is_dying);
 }
 
 static bool has_code(const xenfork_check *check, int code)
@@ -382,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_image_in_use),
+        TEST(test_hydrated_for_it),
         TEST(test_unknown_is_not_dead),
         TEST(test_unknown_is_in_use),
         TEST(test_names),

@@ -184,7 +184,7 @@ static void test_record(void **state)
     assert_int_equal(is->reserved, 16);
     assert_int_equal(is->priority, 7);
     assert_int_equal(is->hydrated, 0);
-    assert_true(is->is_hydrating);
+    assert_int_equal(is->hydrate, XENFORK__HYDRATE_NOW);
     assert_string_not_equal(is->journal, was->journal);
 }
 
@@ -216,8 +216,22 @@ static void test_options(void **state)
     resets("src-1", 0);
     assert_forked(reset_clone());
     is = load();
-    assert_false(is->is_hydrating);
+    assert_int_equal(is->hydrate, XENFORK__HYDRATE_NEVER);
     assert_int_equal(is->ephemeral, XENFORK__EPHEMERAL_CRASH);
+}
+
+static void test_auto_hydrate(void **state)
+{
+    cleanup_record struct xenfork__record *is = NULL;
+
+    (void)state;
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-2", 0), 0);
+    reset_fork(XENFORK_FORK_AUTO_HYDRATE);
+    reset_scene.before = *reset_clone();
+    resets("src-1", 0);
+    is = load();
+    assert_int_equal(is->hydrate, XENFORK__HYDRATE_AUTO);
 }
 
 static void test_renamed(void **state)
@@ -431,7 +445,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_back),          TEST(test_params),
         TEST(test_record),        TEST(test_held),
-        TEST(test_options),       TEST(test_renamed),
+        TEST(test_options),       TEST(test_auto_hydrate),
+        TEST(test_renamed),
         TEST(test_stopped),       TEST(test_crashed),
         TEST(test_restarted),     TEST(test_fewer_disks),
         TEST(test_again),         TEST(test_no_image),

@@ -163,6 +163,15 @@ static void prepare_hydrated(void)
     assert_int_equal(hydrate(NULL), 0);
 }
 
+static void prepare_lazy(void)
+{
+    fake_add_guest("src");
+    assert_int_equal(
+        scene_fork(source(), 1,
+                   XENFORK_FORK_KEEP_IMAGE | XENFORK_FORK_AUTO_HYDRATE),
+        0);
+}
+
 static int destroy_image(void *opaque)
 {
     xenfork_ctx *ctx = scene_open();
@@ -304,6 +313,8 @@ static const struct sweep sweeps[] = {
     {"hydrate", SWEEP_REPEATS, prepare_clone, hydrate, is_hydrated, 0},
     {"destroy image", SWEEP_REPEATS, prepare_kept, destroy_image, NULL, 0},
     {"destroy hydrated", SWEEP_REPEATS, prepare_hydrated, destroy_image,
+     is_orphan_alive, 0},
+    {"destroy needed", SWEEP_REPEATS, prepare_lazy, destroy_image,
      is_orphan_alive, 0},
     {"recover in use", SWEEP_REPEATS, prepare_use, recover, NULL, 0},
     {"recover lost clone", SWEEP_REPEATS, prepare_lost_clone, recover,
