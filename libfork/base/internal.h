@@ -56,6 +56,7 @@ struct xenfork_ctx {
     uint32_t agreed_count;
     bool has_agreed; /* since the last call */
     uint64_t counters[XENFORK_COUNTS];
+    struct xenfork__later *later; /* of state/later.c; NULL: sync at once */
     bool has_said_scripts; /* of hotplug scripts that hotplug.c does not know */
 };
 

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "state/later.h"
+
 #ifndef XFS_SUPER_MAGIC
 #define XFS_SUPER_MAGIC 0x58465342
 #endif
@@ -76,8 +78,16 @@ static int fill_copy(int src, int dst, bool is_base, const char **step_out)
     *step_out = "set the mode of a reflink of";
     if (is_base && fchmod(dst, 0400) < 0)
         return -1;
-    *step_out = "write out a reflink of";
-    return fsync(dst);
+    return 0;
+}
+
+/* Make a copy durable; one of a clone that is made, with the others. */
+static int sync_copy(xenfork_ctx *ctx, int fd, const char *path,
+                     const char *dir, bool is_base)
+{
+    if (ctx->later && !is_base)
+        return xenfork__later_file(ctx, path);
+    return fsync(fd) || sync_directory(dir) ? -1 : 0;
 }
 
 static int cannot_reflink(xenfork_ctx *ctx, int errnoval, const char *step,
@@ -110,7 +120,9 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
     out = open(dst, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (out < 0)
         return cannot_reflink(ctx, errno, "create a reflink of", src, dst);
-    if (fill_copy(in, out, is_base, &step) < 0 || sync_directory(dir) < 0) {
+    if (fill_copy(in, out, is_base, &step) < 0 ||
+        ((step = "write out a reflink of"),
+         sync_copy(ctx, out, dst, dir, is_base) < 0)) {
         e = errno;
         unlink(dst);
         return cannot_reflink(ctx, e, step, src, dst);

@@ -12,6 +12,7 @@
 #include "op/fast.h"
 #include "op/guest.h"
 #include "op/hydrate.h"
+#include "state/later.h"
 
 static int new_clone_record(struct xenfork__job *job, uint32_t i,
                             struct xenfork__record **record_out)
@@ -285,10 +286,16 @@ int xenfork__clones_make(struct xenfork__job *job)
     job->makings = calloc(job->spec->count, sizeof(*job->makings));
     if (!job->makings)
         return xenfork__nomem(job->ctx);
+    /* Of a reset the record is the switch, not the journal's end. */
+    if (!job->before)
+        xenfork__sync_later(job->ctx);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = make_clone(job, i);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = complete(job, i);
+    if (rc >= 0)
+        rc = xenfork__sync_all(job->ctx);
+    xenfork__sync_forget(job->ctx);
     return rc;
 }
 

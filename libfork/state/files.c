@@ -5,6 +5,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "state/later.h"
+
+#define CLONES "/clones/"
+
 int xenfork__set_state_dir(xenfork_ctx *ctx, const char *dir)
 {
     char *copy = strdup(dir);
@@ -53,12 +57,25 @@ static int sync_parent(const char *path)
     return fd < 0 ? -1 : fsync(fd);
 }
 
+/* Tell whether it is of a clone that is made: see state/later.h. */
+static bool is_for_later(const xenfork_ctx *ctx, const char *path)
+{
+    size_t bytes = strlen(ctx->state_dir);
+
+    return ctx->later && !strncmp(path, ctx->state_dir, bytes) &&
+           !strncmp(path + bytes, CLONES, strlen(CLONES));
+}
+
 /* Make one directory, durably: what is written in it is not lost with it. */
 static int make_one(xenfork_ctx *ctx, const char *path, mode_t mode)
 {
+    int r;
+
     if (mkdir(path, mode))
         return errno == EEXIST ? 0 : fail_on(ctx, "make directory", path);
-    return sync_parent(path) ? fail_on(ctx, "write out directory", path) : 0;
+    r = is_for_later(ctx, path) ? xenfork__later_names(ctx, path)
+                                : sync_parent(path);
+    return r ? fail_on(ctx, "write out directory", path) : 0;
 }
 
 int xenfork__make_dir(xenfork_ctx *ctx, const char *path)
@@ -158,6 +175,7 @@ int xenfork__names_sync(xenfork_ctx *ctx, const char *path)
 int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
                         size_t bytes)
 {
+    bool is_later = is_for_later(ctx, path);
     cleanup_free char *temp = NULL;
     cleanup_close int fd = -1;
 
@@ -168,8 +186,9 @@ int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
     fd = open(temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail_on(ctx, "write", temp);
-    if (write_all(fd, data, bytes) || fsync(fd) || rename(temp, path) ||
-        sync_parent(path)) {
+    if (write_all(fd, data, bytes) || (!is_later && fsync(fd)) ||
+        rename(temp, path) ||
+        (is_later ? xenfork__later_file(ctx, path) : sync_parent(path))) {
         int e = errno;
 
         unlink(temp);
