@@ -808,11 +808,13 @@ int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name, uint32_t flags);
 /**
  * Record that a clone is about to leave this host, or to be put into a file.
  *
- * @name     of the clone.
+ * @name     of the clone, or the number of its domain.  Where it has a domain,
+ *           it is the one that xl would take by that name.
  * @text     where to: "migrated to HOST", "saved in FILE"; "": it stays.
  * @pid      the process that takes it there; 0: unknown.
  * Return:   0, or a negative XENFORK_E_*.
- * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN.
+ * Errors:   NOTFOUND; NOTOURS not a clone; NAMETAKEN; NOSPC or STATE the record
+ *           cannot be read or written: the clone should stay.
  * Effects:  it counts when the clone has no domain here any more.
  * Blocking: no.
  * Source:   the clone's record.

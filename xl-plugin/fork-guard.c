@@ -2,8 +2,10 @@
 /*
  * "xl-fork fork-guard VERB DOMAIN [WHERE]", which front.c runs before a verb of
  * Xen's own xl, where there are images or clones: is it one that would spoil
- * an image?  A clone that is about to leave has that recorded.  Nobody calls
- * this by hand; whatever fails here is left to the real xl to say.
+ * an image?  A clone that is about to leave has that recorded, or else stays:
+ * without the note its disks could be deleted while it uses them elsewhere.
+ * Nobody calls this by hand; that there is no such domain is left to the real
+ * xl to say.
  */
 #include "config.h"
 
@@ -30,15 +32,32 @@ static int refuse_verb(const char *verb, const char *name)
     return EXIT_REFUSED;
 }
 
-static void note_leave(xenfork_ctx *ctx, const char *verb, const char *name,
-                       const char *where)
+/* The reason has been printed. */
+static int refuse_leave(const char *verb, const char *name)
 {
-    char text[256];
+    fprintf(stderr,
+            "xl: xl %s was not begun: without a note that clone %s leaves, xl "
+            "fork-destroy would delete disks that are in use elsewhere\n",
+            verb, name);
+    return EXIT_REFUSED;
+}
 
-    snprintf(text, sizeof(text), "%s %s",
-             strcmp(verb, "migrate") == 0 ? "migrated to" : "saved in", where);
+static int note_leave(xenfork_ctx *ctx, const char *verb, const char *name,
+                      const char *where)
+{
+    const char *how = strcmp(verb, "migrate") == 0 ? "migrated to"
+                      : strcmp(verb, "remus") == 0 ? "replicated to"
+                                                   : "saved in";
+    char text[256];
+    int rc;
+
+    snprintf(text, sizeof(text), "%s %s", how, where);
     /* front.c, which becomes the real xl */
-    xenfork_clone_leaves(ctx, name, text, (uint32_t)getppid());
+    rc = xenfork_clone_leaves(ctx, name, text, (uint32_t)getppid());
+    if (rc == 0 || rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_NOTOURS)
+        return EXIT_DONE;
+    session_failed(ctx, rc);
+    return refuse_leave(verb, name);
 }
 
 /*
@@ -53,20 +72,43 @@ static const char *read_as_xl(const char *name, char number_out[16])
     return number_out;
 }
 
+static int guard_domain(xenfork_ctx *ctx, const char *verb, const char *name,
+                        const char *where)
+{
+    uint32_t domid;
+    int rc = xenfork_image_find(ctx, name, &domid);
+
+    if (rc == 0)
+        return refuse_verb(verb, name);
+    if (rc == XENFORK_E_NOTFOUND)
+        return where ? note_leave(ctx, verb, name, where) : EXIT_DONE;
+    session_failed(ctx, rc);
+    fprintf(stderr,
+            "xl: cannot tell whether %s is an image of xenfork, which "
+            "xl %s would spoil\n",
+            name, verb);
+    return EXIT_REFUSED;
+}
+
 static int main_fork_guard(int argc, char **argv)
 {
     xenfork_ctx *ctx = NULL;
-    int status = EXIT_DONE;
+    int status, rc;
     char number[16];
     const char *name = argc < 3 ? "" : read_as_xl(argv[2], number);
-    uint32_t domid;
 
-    if (argc < 3 || xenfork_open(&ctx, NULL, 0) < 0)
+    if (argc < 3)
         return EXIT_DONE;
-    if (xenfork_image_find(ctx, name, &domid) == 0)
-        status = refuse_verb(argv[1], name);
-    else if (argc > 3)
-        note_leave(ctx, argv[1], name, argv[3]);
+    rc = xenfork_open(&ctx, NULL, 0);
+    if (rc < 0) {
+        /* The real xl cannot open them, either. */
+        if (argc == 3)
+            return EXIT_DONE;
+        fprintf(stderr, "xl: cannot open Xen's interfaces (%s)\n",
+                xenfork_code_name(rc));
+        return refuse_leave(argv[1], name);
+    }
+    status = guard_domain(ctx, argv[1], name, argv[3]);
     xenfork_close(ctx);
     return status;
 }

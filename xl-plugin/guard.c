@@ -20,7 +20,8 @@
 #ifndef GUARD_STATE_DIR /* the tests' */
 #define GUARD_STATE_DIR XENFORK_STATE_DIR
 #endif
-#define MAX_NAMES 256
+#define MAX_NAMES    256
+#define EXIT_NOT_RUN 127
 
 #define LEAVES 1 /* the domain goes where its second argument says */
 #define MANY   2 /* each argument is a domain */
@@ -34,7 +35,7 @@ static const struct guarded {
     {"destroy", "", 0},         {"shutdown", "", MANY},
     {"reboot", "", MANY},       {"rename", "", 0},
     {"save", "", LEAVES},       {"migrate", "Cs", LEAVES},
-    {"remus", "isNe", 0},       {"suspend", "", 0},
+    {"remus", "isN", LEAVES},   {"suspend", "", 0},
     {"resume", "", 0},          {"trigger", "", 0},
     {"sysrq", "", 0},           {"button-press", "", 0},
     {"mem-set", "", 0},         {"mem-max", "", 0},
@@ -114,11 +115,18 @@ static bool is_refused(const char *program, const char *verb, char *name,
 
     if (pid == 0) {
         execv(program, argv);
-        _exit(EXIT_DONE);
+        _exit(EXIT_NOT_RUN);
     }
     while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
         ;
-    return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED;
+    if (pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) != EXIT_NOT_RUN)
+        return WEXITSTATUS(status) == EXIT_REFUSED;
+    if (where)
+        fprintf(stderr,
+                "xl: %s, which notes that a clone leaves, could not be run: "
+                "xl %s was not begun\n",
+                program, verb);
+    return where;
 }
 
 /* Count the verbs that begin so; an exact match counts alone. */

@@ -26,7 +26,8 @@ XENFORK_API int xenfork_image_find(xenfork_ctx *ctx, const char *name,
     } else {
         for (i = 0; i < images.count && rc == 0; i++) {
             rc = xenfork__name_refresh(ctx, images.records[i], &domid);
-            if (!strcmp(images.records[i]->name, name))
+            if (domid != XENFORK_DOMID_NONE &&
+                !strcmp(images.records[i]->name, name))
                 break;
             domid = XENFORK_DOMID_NONE;
         }

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/ids.h"
 #include "disk/disk.h"
 #include "host/dm.h"
 #include "host/host.h"
@@ -103,6 +104,47 @@ int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__record *clone,
     return xenfork__leave_check_open(ctx, clone, remedy);
 }
 
+/*
+ * Find the clone whose domain xl would take by this name or number.  NOTOURS,
+ * not logged: it is no clone's
+ */
+static int find_by_domain(xenfork_ctx *ctx, const char *name, uint32_t domid,
+                          struct xenfork__record **clone_out)
+{
+    cleanup_record struct xenfork__record *clone = NULL;
+    struct xenfork__dominfo info;
+    uint32_t own = XENFORK_DOMID_NONE;
+    int rc;
+
+    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0)
+        return rc;
+    rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
+    if (rc == 0)
+        rc = xenfork__clone_domid(ctx, clone, &own);
+    if (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_UUIDTAKEN ||
+        (rc == 0 && own != domid))
+        return xenfork__miss(ctx, XENFORK_E_NOTOURS, "%s is not a clone", name);
+    if (rc == 0)
+        *clone_out = steal_ptr(clone);
+    return rc;
+}
+
+/* Another clone, which has no domain, may have the name, too. */
+static int find_leaving(xenfork_ctx *ctx, const char *name,
+                        struct xenfork__record **clone_out)
+{
+    uint32_t domid;
+    int rc = 0;
+
+    if (!xenfork__domid_parse(name, &domid))
+        rc = xenfork__xen_by_name(ctx, name, &domid);
+    if (rc == 0)
+        rc = find_by_domain(ctx, name, domid, clone_out);
+    return rc == XENFORK_E_NOTFOUND
+               ? xenfork__named(ctx, XENFORK_KIND_CLONE, name, clone_out)
+               : rc;
+}
+
 XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
                                      const char *text, uint32_t pid)
 {
@@ -112,7 +154,7 @@ XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name || !text)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name or text");
-    rc = xenfork__named(ctx, XENFORK_KIND_CLONE, name, &clone);
+    rc = find_leaving(ctx, name, &clone);
     return rc < 0 ? rc : set_left(ctx, clone->uuid, text, pid);
 }
 

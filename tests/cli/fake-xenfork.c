@@ -226,6 +226,8 @@ int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name, const char *text,
 int xenfork_image_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out)
 {
     (void)ctx;
+    if (strcmp(name, "web1-image") == 0 && fails(name))
+        return fails(name);
     if (strcmp(name, "web1-image") != 0 && strcmp(name, "4") != 0)
         return XENFORK_E_NOTFOUND;
     *domid_out = 4;

@@ -5,7 +5,7 @@
 # shellcheck source=tests/cli/lib.sh
 . "${srcdir:?}/tests/cli/lib.sh"
 
-plan 46
+plan 62
 
 xl="$builddir/tests/cli/xl-front"
 stub_xl "$dir/real"
@@ -47,6 +47,7 @@ refused rename web1-image other
 refused save -c web1-image file
 refused migrate -s ssh -C file web1-image host
 refused migrate --max_iters 4 --live web1-image host
+refused remus -F -i 100 -s ssh -N script -e web1-image host
 refused shutdown -w web1 web1-image
 refused mem-set -- 4 512
 # xl's own ways to spell a verb and a number.
@@ -81,3 +82,31 @@ mkdir "$FAKE_STATE/clones/00000000-0000-0000-0000-000000000001"
 passed save -p web1-1 /data/file
 check 'a clone that is saved: noted, where there are clones' \
     is "$(cat "$FAKE_LOG")" 'leaves web1-1: saved in /data/file'
+
+: >"$FAKE_LOG"
+passed remus -e -i 100 web1-1 host7
+check 'a clone that is replicated: noted' is "$(cat "$FAKE_LOG")" \
+    'leaves web1-1: replicated to host7'
+
+# What cannot be noted does not begin; what is no clone is not our business.
+for code in -27 -22 -12; do
+    export FAKE_FAIL=web1-1:$code
+    refused migrate web1-1 host7
+done
+check 'says why' grep -q 'the fake fails' "$dir/err"
+check 'says what for' grep -q 'xl migrate was not begun' "$dir/err"
+refused save web1-1 /data/file
+for code in -4 -23; do
+    export FAKE_FAIL=web1-1:$code
+    passed migrate web1-1 host7
+done
+export FAKE_FAIL=open:-3
+refused migrate web1-1 host7
+FAKE_FAIL=web1-image:-22
+refused save web1-image /data/file
+check 'cannot tell whether it is an image: says so' \
+    grep -q 'cannot tell whether web1-image is an image' "$dir/err"
+unset FAKE_FAIL
+chmod -x "$dir/fake/xl-fork"
+refused migrate web1-1 host7
+passed destroy web1-1

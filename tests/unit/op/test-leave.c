@@ -272,6 +272,35 @@ static void test_failed(void **state)
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
 }
 
+/* xl takes a domain, so a stopped clone of the same name is not meant. */
+static void test_namesake_leaves(void **state)
+{
+    struct xenfork__record *record;
+    struct fake_domain *other;
+    char number[16];
+
+    (void)state;
+    assert_int_equal(scene_fork(s.src, 1, XENFORK_FORK_KEEP_IMAGE), 0);
+    assert_int_equal(xenfork__xen_destroy(s.ctx, s.clone), 0);
+    other = fake_domain_named("src-2");
+    strcpy(other->name, "src-1");
+    assert_int_equal(
+        xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7", 0), 0);
+    assert_int_equal(
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, other->uuid, &record),
+        0);
+    assert_string_equal(record->left, "migrated to host7");
+    xenfork__record_free(record);
+    snprintf(number, sizeof(number), "%u", other->domid);
+    assert_int_equal(xenfork_clone_leaves(s.ctx, number, "saved in a", 0), 0);
+    assert_int_equal(xenfork_clone_leaves(s.ctx, "src", "saved in a", 0),
+                     XENFORK_E_NOTOURS);
+    assert_int_equal(
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &record), 0);
+    assert_true(!record->left || !record->left[0]);
+    xenfork__record_free(record);
+}
+
 static void test_came_back(void **state)
 {
     struct fake_domain *d;
@@ -377,6 +406,7 @@ int main(void)
         TEST(test_is_back_unseen),
         TEST(test_came_back_and_went),
         TEST(test_failed),
+        TEST(test_namesake_leaves),
         TEST(test_came_back),
         TEST(test_forget),
         TEST(test_forget_delta),
