@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Identify block devices by sysfs, whatever their nodes are called. */
+/* Find block devices by what they are, whatever their nodes are called. */
 #include "host/dm.h"
 
 #include <dirent.h>
@@ -11,96 +11,11 @@
 #include <sys/sysmacros.h>
 
 #include "base/digest.h"
+#include "base/ids.h"
+#include "host/host.h"
 
 #define BLOCK_DIR "/sys/dev/block"
-#define MAX_TEXT  4096U
-
-/* Return the first line of DIR/NAME; NULL: it has none.  Caller frees */
-static char *read_attribute(const char *dir, const char *name)
-{
-    cleanup_free char *path = NULL;
-    cleanup_close int fd = -1;
-    char text[MAX_TEXT + 1];
-    ssize_t n;
-
-    if (asprintf(&path, "%s/%s", dir, name) < 0) {
-        path = NULL;
-        return NULL;
-    }
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    n = fd < 0 ? -1 : read(fd, text, MAX_TEXT);
-    if (n <= 0)
-        return NULL;
-    text[n] = '\0';
-    text[strcspn(text, "\n")] = '\0';
-    return text[0] ? strdup(text) : NULL;
-}
-
-/* Return "dm LVM-…" from DIR/dm/uuid; NULL: there is no such file. */
-static char *by_file(const char *dir, const char *name, const char *kind)
-{
-    cleanup_free char *value = read_attribute(dir, name);
-    char *text;
-
-    return value && asprintf(&text, "%s %s", kind, value) >= 0 ? text : NULL;
-}
-
-/* Identify a loop device: by its part of a file. */
-static char *by_backing_file(const char *dir)
-{
-    cleanup_free char *file = read_attribute(dir, "loop/backing_file");
-    cleanup_free char *offset = read_attribute(dir, "loop/offset");
-    char *text;
-
-    return file && asprintf(&text, "loop %s %s", offset ? offset : "0", file) >=
-                       0
-               ? text
-               : NULL;
-}
-
-static char *sysfs_path(const char *dir);
-
-static char *by_partition(const char *dir)
-{
-    cleanup_free char *number = read_attribute(dir, "partition");
-    cleanup_free char *real = number ? realpath(dir, NULL) : NULL;
-    cleanup_free char *whole = NULL;
-    char *text;
-
-    if (!real)
-        return NULL;
-    *strrchr(real, '/') = '\0';
-    whole = sysfs_path(real);
-    return whole && asprintf(&text, "partition %s of %s", number, whole) >= 0
-               ? text
-               : NULL;
-}
-
-/* Return the path of a folder in /sys/dev/block; NULL: out of memory. */
-static char *sysfs_path(const char *dir)
-{
-    static const char *const files[][2] = {
-        {"dm/uuid", "dm"},           {"dm/name", "dm-name"},
-        {"md/uuid", "md"},           {"wwid", "wwid"},
-        {"device/wwid", "wwid"},     {"serial", "serial"},
-        {"device/serial", "serial"},
-    };
-    char *text = by_partition(dir);
-    char *real;
-    size_t i;
-
-    for (i = 0; !text && i < ARRAY_SIZE(files); i++)
-        text = by_file(dir, files[i][0], files[i][1]);
-    if (!text)
-        text = by_backing_file(dir);
-    if (text)
-        return text;
-    real = realpath(dir, NULL);
-    if (!real || asprintf(&text, "name %s", strrchr(real, '/') + 1) < 0)
-        text = NULL;
-    free(real);
-    return text;
-}
+#define UDEV_DIR  "/run/udev/data"
 
 static bool is_node(const char *path, uint64_t number)
 {
@@ -112,7 +27,7 @@ static bool is_node(const char *path, uint64_t number)
 /* Return "/dev/mapper/vg0-web", "/dev/sda1"; NULL: there is no such node. */
 static char *find_device_node(const char *dir, uint64_t number)
 {
-    cleanup_free char *name = read_attribute(dir, "dm/name");
+    cleanup_free char *name = xenfork__device_attribute(dir, "dm/name");
     cleanup_free char *real = name ? NULL : realpath(dir, NULL);
     char *node, *p;
 
@@ -145,7 +60,7 @@ static bool is_that(const char *name, const char *is, uint64_t *number_out)
         return false;
     }
     *number_out = makedev(major, minor);
-    text = sysfs_path(dir);
+    text = xenfork__device_text(dir, UDEV_DIR);
     return text && !strcmp(text, is);
 }
 
@@ -189,6 +104,22 @@ static int check_unique(xenfork_ctx *ctx, const char *path, uint64_t number,
                                 "volume of LVM or into a file");
 }
 
+/*
+ * Refuse a device that Linux only counts: after a boot, or once another is
+ * taken away, the same name is another device.
+ */
+static int check_lasts(xenfork_ctx *ctx, const char *path, const char *is)
+{
+    if (xenfork__device_text_lasts(is))
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DISK,
+                  "%s is known by its kernel's name alone (\"%s\"), which may "
+                  "be another device's after the next boot",
+                  path, is);
+    return xenfork__remedy(ctx, "put the disk on a volume of LVM or into a "
+                                "file");
+}
+
 int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
                              uint64_t number, char **node_out, char **is_out)
 {
@@ -201,14 +132,14 @@ int xenfork__sys_device_name(xenfork_ctx *ctx, const char *path,
     if (access(dir, F_OK))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
                              path);
-    is = sysfs_path(dir);
+    is = xenfork__device_text(dir, UDEV_DIR);
     node = find_device_node(dir, number);
     if (!node)
         node = strdup(path);
     if (!is || !node)
         return xenfork__nomem(ctx);
-    rc = check_unique(ctx, path, number, is);
-    if (rc < 0)
+    if ((rc = check_lasts(ctx, path, is)) < 0 ||
+        (rc = check_unique(ctx, path, number, is)) < 0)
         return rc;
     *node_out = steal_ptr(node);
     *is_out = steal_ptr(is);
@@ -246,6 +177,25 @@ static int print_file(const struct statx *st, char is_out[XENFORK__DISK_IS])
         (long long)written->tv_sec, written->tv_nsec);
 }
 
+/* A name that does not last is one of this boot. */
+static int print_device(xenfork_ctx *ctx, const char *is,
+                        char is_out[XENFORK__DISK_IS])
+{
+    char boot[XENFORK__UUID_CHARS] = "";
+    cleanup_free char *text = NULL;
+    int rc = xenfork__device_text_lasts(is) ? 0 : xenfork__sys_boot(ctx, boot);
+
+    if (rc < 0)
+        return rc;
+    if (asprintf(&text, "%s%s", is, boot) < 0) {
+        text = NULL;
+        return xenfork__nomem(ctx);
+    }
+    snprintf(is_out, XENFORK__DISK_IS, "device %016" PRIx64,
+             xenfork__digest(text, strlen(text)));
+    return 0;
+}
+
 int xenfork__sys_disk_is(xenfork_ctx *ctx, const char *path,
                          char is_out[XENFORK__DISK_IS])
 {
@@ -264,10 +214,8 @@ int xenfork__sys_disk_is(xenfork_ctx *ctx, const char *path,
     if (!S_ISBLK(st.stx_mode))
         return 0;
     put_sysfs_dir(makedev(st.stx_rdev_major, st.stx_rdev_minor), dir);
-    is = sysfs_path(dir);
+    is = xenfork__device_text(dir, UDEV_DIR);
     if (!is)
         return xenfork__nomem(ctx);
-    snprintf(is_out, XENFORK__DISK_IS, "device %016" PRIx64,
-             xenfork__digest(is, strlen(is)));
-    return 0;
+    return print_device(ctx, is, is_out);
 }

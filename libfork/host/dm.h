@@ -157,6 +157,17 @@ struct xenfork__loop {
     char name[XENFORK__LOOP_NAME]; /* when it was made */
 };
 /*
+ * Return the first line of DIR/NAME of sysfs; caller frees.  NULL: it has none
+ */
+char *xenfork__device_attribute(const char *dir, const char *name);
+/*
+ * Say what the device of a folder of sysfs is: "dm LVM-…", "wwid …".  udev:
+ * the folder of udev's records.  Caller frees; NULL: out of memory
+ */
+char *xenfork__device_text(const char *dir, const char *udev);
+/* Tell whether that is still the same device after a boot. */
+bool xenfork__device_text_lasts(const char *text);
+/*
  * Return the file of a loop device.  False: it is not one, or cannot be asked
  */
 bool xenfork__sys_loop_file(uint64_t device, struct xenfork__loop *loop_out);
