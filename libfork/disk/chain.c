@@ -25,6 +25,7 @@ struct graph {
 
 static void graph_free(struct graph *graph)
 {
+    const char *skip = graph->skip;
     int e = errno;
     size_t i;
 
@@ -33,7 +34,7 @@ static void graph_free(struct graph *graph)
         free(graph->files[i].parent);
     }
     free(graph->files);
-    *graph = (struct graph){0};
+    *graph = (struct graph){.skip = skip};
     errno = e;
 }
 #define cleanup_graph __attribute__((cleanup(graph_free)))
@@ -58,7 +59,7 @@ static struct file *find_file(const struct graph *graph, const char *path)
 
 /*
  * Read the backing file of a file.  An absent file has none; one that cannot be
- * read is an error, and its backing file stays.
+ * read, or whose file system is away, is an error, and its backing file stays.
  */
 static int add_file(xenfork_ctx *ctx, struct graph *graph,
                     const struct xenfork__disk_driver *driver, const char *path)
@@ -73,7 +74,9 @@ static int add_file(xenfork_ctx *ctx, struct graph *graph,
         return xenfork__nomem(ctx);
     graph->files = files;
     rc = driver->parent(ctx, path, &parent);
-    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
+    if (rc == XENFORK_E_NOTFOUND)
+        rc = xenfork__disk_check_place(ctx, path);
+    if (rc < 0)
         return rc;
     file.path = strdup(path);
     file.parent = parent ? canonical(parent) : NULL;
@@ -158,19 +161,45 @@ static int add_all(xenfork_ctx *ctx, const struct xenfork__base_list *list,
     return rc;
 }
 
+/* Read the bases, and what is backed by what. */
+static int read_graph(xenfork_ctx *ctx, struct xenfork__base_list *list,
+                      struct graph *graph)
+{
+    int rc = xenfork__base_load(ctx, list);
+
+    return rc < 0 ? rc : add_all(ctx, list, graph);
+}
+
+static int mark(xenfork_ctx *ctx, uint64_t *mark_out)
+{
+    static const char *const folders[] = {"images", "clones", "bases"};
+
+    return xenfork__state_mark(ctx, folders, ARRAY_SIZE(folders), mark_out);
+}
+
 /*
  * Read the graph and the bases; registry_out: locked until the caller unlocks
- * it.
+ * it.  Files are read before: storage that hangs must not hold up everybody.
+ * Only if a record was written meanwhile are they read again.
  */
 static int build(xenfork_ctx *ctx, struct xenfork__base_list *list,
                  struct graph *graph, struct xenfork__lock **registry_out)
 {
-    int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
-                                registry_out);
+    uint64_t before, now;
+    int rc = mark(ctx, &before), read;
 
-    if (rc < 0 || (rc = xenfork__base_load(ctx, list)) < 0)
+    if (rc < 0)
         return rc;
-    return add_all(ctx, list, graph);
+    read = read_graph(ctx, list, graph);
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true,
+                                 registry_out)) < 0 ||
+        (rc = mark(ctx, &now)) < 0)
+        return rc;
+    if (now == before)
+        return read;
+    graph_free(graph);
+    xenfork__base_free(list);
+    return read_graph(ctx, list, graph);
 }
 
 static const struct file *find_real(const struct graph *graph, const char *path)
@@ -308,16 +337,18 @@ static int remove_base(xenfork_ctx *ctx, const struct xenfork__base_list *list,
     return rc < 0 ? rc : xenfork__base_forget(ctx, list->names[i]);
 }
 
-static int sweep_locked(xenfork_ctx *ctx)
+int xenfork__base_sweep(xenfork_ctx *ctx)
 {
+    cleanup_lock struct xenfork__lock *registry = NULL;
     cleanup_base struct xenfork__base_list list = {0};
     cleanup_graph struct graph graph = {0};
     size_t i;
     int rc = xenfork__base_load(ctx, &list);
 
-    if (rc < 0)
+    if (rc < 0 || !list.count)
         return rc;
-    rc = add_all(ctx, &list, &graph);
+    xenfork__base_free(&list);
+    rc = build(ctx, &list, &graph, &registry);
     if (rc < 0) {
         LOG_WARN(
             ctx,
@@ -331,16 +362,4 @@ static int sweep_locked(xenfork_ctx *ctx)
             rc = rc < 0 ? rc : r;
         }
     return rc;
-}
-
-int xenfork__base_sweep(xenfork_ctx *ctx)
-{
-    cleanup_lock struct xenfork__lock *lock = NULL;
-    cleanup_base struct xenfork__base_list list = {0};
-    int rc = xenfork__base_load(ctx, &list);
-
-    if (rc < 0 || !list.count)
-        return rc;
-    rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
-    return rc < 0 ? rc : sweep_locked(ctx);
 }

@@ -160,7 +160,9 @@ int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver, const char *path)
     const struct xenfork__disk_driver *d = NULL;
     int rc = xenfork__disk_of_record(ctx, driver, &d);
 
-    return rc < 0 ? rc : d->remove(ctx, path);
+    if (rc < 0 || (rc = xenfork__disk_check_place(ctx, path)) < 0)
+        return rc;
+    return d->remove(ctx, path);
 }
 
 int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
@@ -245,7 +247,8 @@ static int prepare_one(xenfork_ctx *ctx,
         return rc;
     if (!path)
         return xenfork__shared_note(ctx, image, disk);
-    if ((rc = xenfork__journal_snapshot(
+    if ((rc = xenfork__disk_note_place(ctx, path)) < 0 ||
+        (rc = xenfork__journal_snapshot(
              ctx, source->journal, driver->name,
              &(struct xenfork__journal_disk){
                  .path = path, .vdev = disk->vdev, .from = disk->path})) < 0 ||
@@ -388,7 +391,8 @@ int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
             continue;
         if ((rc = xenfork__disk_of_record(ctx, base->driver, &driver)) == 0 &&
             (rc = driver->path(ctx, &config->disks[base->index], uuid,
-                               &path)) == 0)
+                               &path)) == 0 &&
+            (rc = xenfork__disk_note_place(ctx, path)) == 0)
             rc = xenfork__journal_overlay(ctx, journal, driver->name, path);
     }
     return rc;
@@ -478,7 +482,7 @@ static int remove_one(xenfork_ctx *ctx, const struct xenfork__record *record,
     if (disk->other[0] &&
         (rc = xenfork__disk_remove(ctx, disk->other_driver, disk->other)) < 0)
         return rc;
-    return driver->remove(ctx, disk->path);
+    return xenfork__disk_remove(ctx, disk->driver, disk->path);
 }
 
 int xenfork__disks_remove(xenfork_ctx *ctx,

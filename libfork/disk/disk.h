@@ -221,6 +221,17 @@ int xenfork__disks_wishes(xenfork_ctx *ctx, const xenfork_spec *spec,
 /* Return the driver that a record or a journal names.  STATE: no such driver */
 int xenfork__disk_of_record(xenfork_ctx *ctx, const char *name,
                             const struct xenfork__disk_driver **driver_out);
+/* Note on which file system a disk is to be made, before it is journaled. */
+int xenfork__disk_note_place(xenfork_ctx *ctx, const char *path);
+/* Refuse a path that is absent because its file system is.  DISK */
+int xenfork__disk_check_place(xenfork_ctx *ctx, const char *path);
+/* The same for all disks of a record. */
+int xenfork__disks_check_places(xenfork_ctx *ctx,
+                                const struct xenfork__record *record);
+/*
+ * Remove a disk, by its driver.  Absent: success, unless its file system is
+ * away, which is DISK.
+ */
 int xenfork__disk_remove(xenfork_ctx *ctx, const char *driver,
                          const char *path);
 /* Return the driver that can shorten the disk's chain; NULL: none can. */

@@ -17,6 +17,7 @@
 #define POOL_BEGIN "xenfork-" /* of the names of pools */
 #define POOL_END   "-pool"
 #define BUSY_TRIES 500U
+#define SOON_TRIES 50U
 #define BUSY_MS    10U /* between them */
 #define UDEV_FLAGS                                                            \
     (DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG | DM_UDEV_DISABLE_DISK_RULES_FLAG | \
@@ -253,19 +254,30 @@ static int try_remove(xenfork_ctx *ctx, const char *name)
     return e;
 }
 
-int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name)
+/* Remove a device; blkback closes it a moment after libxl takes it for closed.
+ */
+static int remove_within(xenfork_ctx *ctx, const char *name, uint32_t most)
 {
     struct timespec pause = {.tv_nsec = BUSY_MS * 1000000L};
     uint32_t tries = 0;
     int e;
 
     LOG_DEBUG(ctx, "device-mapper: removing %s", name);
-    /* blkback closes a device a moment after libxl takes it for closed. */
-    while ((e = try_remove(ctx, name)) == EBUSY && tries++ < BUSY_TRIES)
+    while ((e = try_remove(ctx, name)) == EBUSY && tries++ < most)
         nanosleep(&pause, NULL);
     if (e == EBUSY)
         return xenfork__miss(ctx, XENFORK_E_BUSY, "%s is in use", name);
     return !e || e == ENXIO ? 0 : dm_failed(ctx, e, "remove", name);
+}
+
+int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name)
+{
+    return remove_within(ctx, name, BUSY_TRIES);
+}
+
+int xenfork__sys_dm_remove_soon(xenfork_ctx *ctx, const char *name)
+{
+    return remove_within(ctx, name, SOON_TRIES);
 }
 
 int xenfork__sys_dm_message(xenfork_ctx *ctx, const char *name,

@@ -49,6 +49,8 @@ int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name);
  * Absent: success.  BUSY, not logged: it is still open
  */
 int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name);
+/* Remove it likewise, but wait for half a second at most. */
+int xenfork__sys_dm_remove_soon(xenfork_ctx *ctx, const char *name);
 /*
  * Send a message to a device.  NOTFOUND, not logged: it is about a thing that
  * does not exist
@@ -205,6 +207,13 @@ void xenfork__areas_free(struct xenfork__areas *areas);
 /* Tell whether a block belongs to both. */
 bool xenfork__areas_meet(const struct xenfork__areas *a,
                          const struct xenfork__areas *b);
+/* Tell whether a file system is mounted there: "/srv".  False: or unknown */
+bool xenfork__sys_is_mounted(const char *path);
+/*
+ * Return where the file system of a file or folder is mounted; caller frees.
+ * NULL: it is that of "/", or unknown
+ */
+char *xenfork__sys_mount_of(const char *path);
 /* Tell whether two paths lead to disks with a block in common.  DISK */
 int xenfork__sys_overlaps(xenfork_ctx *ctx, const char *a, const char *b,
                           bool *is_out);

@@ -56,8 +56,9 @@ static int set_link_up(const char *ifname)
 
 /* The filters of one direction. */
 struct filters {
-    uint32_t ours;  /* handle; 0: none */
-    bool has_first; /* another of the first priority */
+    uint32_t ours;   /* handle; 0: none */
+    bool has_first;  /* another of the first priority */
+    bool has_others; /* any that is not ours */
 };
 
 static bool see_filter(const struct nlmsghdr *object, void *opaque)
@@ -66,13 +67,18 @@ static bool see_filter(const struct nlmsghdr *object, void *opaque)
     struct filters *filters = opaque;
 
     if (object->nlmsg_type != RTM_NEWTFILTER ||
-        object->nlmsg_len < NLMSG_LENGTH(sizeof(*tc)) ||
-        TC_H_MAJ(tc->tcm_info) != FIRST || !tc->tcm_handle)
+        object->nlmsg_len < NLMSG_LENGTH(sizeof(*tc)))
+        return true;
+    if (TC_H_MAJ(tc->tcm_info) != FIRST) {
+        filters->has_others = true;
+        return true;
+    }
+    if (!tc->tcm_handle) /* that there are some, of this priority */
         return true;
     if (tc->tcm_handle == WE_MADE || tc->tcm_handle == WE_FOUND)
         filters->ours = tc->tcm_handle;
     else
-        filters->has_first = true;
+        filters->has_first = filters->has_others = true;
     return true;
 }
 
@@ -170,34 +176,36 @@ static int add_filter(int ifindex, uint32_t way, uint32_t handle)
     return xenfork__netlink_ask(&request, NULL, NULL);
 }
 
-static int remove_filter(int ifindex, uint32_t way, uint32_t *handle_out)
+static int remove_filter(int ifindex, uint32_t way, struct filters *filters)
 {
     struct xenfork__netlink request;
-    struct filters filters;
 
-    if (list_filters(ifindex, way, &filters) < 0)
+    if (list_filters(ifindex, way, filters) < 0)
         return -1;
-    if (!filters.ours)
+    if (!filters->ours)
         return 0;
-    *handle_out = filters.ours;
-    name_filter(&request, RTM_DELTFILTER, ifindex, way, filters.ours);
+    name_filter(&request, RTM_DELTFILTER, ifindex, way, filters->ours);
     return xenfork__netlink_ask(&request, NULL, NULL);
 }
 
-/* Remove our filters, and nothing else. */
+/*
+ * Remove our filters, and nothing else: a filter that somebody has put beside
+ * them keeps the qdisc.
+ */
 static int release(int ifindex)
 {
-    bool have_made = false;
+    bool have_made = false, has_others = false;
     size_t i;
 
     for (i = 0; i < ARRAY_SIZE(ways); i++) {
-        uint32_t handle = 0;
+        struct filters filters;
 
-        if (remove_filter(ifindex, ways[i], &handle) < 0)
+        if (remove_filter(ifindex, ways[i], &filters) < 0)
             return -1;
-        have_made |= handle == WE_MADE;
+        have_made |= filters.ours == WE_MADE;
+        has_others |= filters.has_others;
     }
-    return have_made ? remove_clsact(ifindex) : 0;
+    return have_made && !has_others ? remove_clsact(ifindex) : 0;
 }
 
 static bool has_filters(int ifindex)

@@ -101,6 +101,7 @@ XENFORK_API int xenfork_clone_destroy(xenfork_ctx *ctx, const char *name,
                 0 ||
             (!(flags & XENFORK_DESTROY_LEFT) &&
              (rc = xenfork__leave_check(ctx, record, advise_destroy)) < 0) ||
+            (rc = xenfork__disks_check_places(ctx, record)) < 0 ||
             (rc = destroy_clone(ctx, record)) < 0)
             return rc;
     }

@@ -44,6 +44,7 @@ static int begin_session(xenfork_ctx *ctx,
                                   &session->keeper_fd)) < 0 ||
         (rc = xenfork__journal_source(ctx, session->journal, job->clone->uuid,
                                       info.domid, info.is_paused)) < 0 ||
+        (rc = xenfork__disk_note_place(ctx, to)) < 0 ||
         (rc = xenfork__journal_detach(
              ctx, session->journal, request->driver,
              &(struct xenfork__journal_disk){

@@ -23,17 +23,22 @@ struct target {
     uint32_t first, end; /* of its NICs, those that are meant */
 };
 
+void xenfork__nic_flush(xenfork_ctx *ctx, uint32_t domid, int devid)
+{
+    cleanup_free char *ifname = NULL;
+
+    /* A rate= makes frames wait: those are of before. */
+    if (xenfork__xen_nic_ifname(ctx, domid, devid, &ifname) == 0 &&
+        xenfork__sys_is_held(ifname))
+        xenfork__xen_nic_flush(ctx, domid, devid, FLUSH_MS);
+}
+
 int xenfork__nic_connect(xenfork_ctx *ctx, uint32_t domid, int devid)
 {
     cleanup_free char *ifname = NULL;
     int rc = xenfork__xen_nic_ifname(ctx, domid, devid, &ifname);
 
-    if (rc < 0)
-        return rc;
-    /* A rate= makes frames wait: those are of before. */
-    if (xenfork__sys_is_held(ifname))
-        xenfork__xen_nic_flush(ctx, domid, devid, FLUSH_MS);
-    return xenfork__sys_connect(ctx, ifname);
+    return rc < 0 ? rc : xenfork__sys_connect(ctx, ifname);
 }
 
 int xenfork__nic_hold(xenfork_ctx *ctx, uint32_t domid, int devid)
@@ -180,6 +185,21 @@ static int set_links(xenfork_ctx *ctx, const struct target *target, int link)
     return rc;
 }
 
+/* Let held NICs drop what they were given, while nobody is kept waiting. */
+static int flush_nics(xenfork_ctx *ctx, const char *name, uint32_t nic)
+{
+    struct target target = {0};
+    uint32_t i;
+    int rc = find_nic(ctx, name, nic, &target);
+
+    xenfork__lock_drop(target.lock);
+    target.lock = NULL;
+    for (i = target.first; i < target.end && rc == 0; i++)
+        xenfork__nic_flush(ctx, target.domid, target.config->nics[i].devid);
+    free_target(&target);
+    return rc;
+}
+
 XENFORK_API int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name,
                                            uint32_t nic, int link)
 {
@@ -189,7 +209,9 @@ XENFORK_API int xenfork_clone_set_nic_link(xenfork_ctx *ctx, const char *name,
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     if (!name || (link != XENFORK_LINK_HOLD && link != XENFORK_LINK_CONNECT))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no clone or no link");
-    rc = find_nic(ctx, name, nic, &target);
+    rc = link == XENFORK_LINK_CONNECT ? flush_nics(ctx, name, nic) : 0;
+    if (rc == 0)
+        rc = find_nic(ctx, name, nic, &target);
     if (rc == 0)
         rc = set_links(ctx, &target, link);
     free_target(&target);

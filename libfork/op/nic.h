@@ -7,6 +7,11 @@
 #include "base/spec.h"
 #include "xen/xen.h"
 
+/*
+ * Let a held NIC drop what it was given; the guest can make that last seconds,
+ * so no lock of others' is held.
+ */
+void xenfork__nic_flush(xenfork_ctx *ctx, uint32_t domid, int devid);
 int xenfork__nic_connect(xenfork_ctx *ctx, uint32_t domid, int devid);
 int xenfork__nic_hold(xenfork_ctx *ctx, uint32_t domid, int devid);
 /* Check a NIC of a source for its clones.  DEVICE with remedy, not logged */

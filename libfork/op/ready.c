@@ -100,6 +100,24 @@ static int connect(xenfork_ctx *ctx, struct xenfork__record *clone)
 }
 
 /*
+ * Let a clone's held NICs drop what they were given before.  That takes as long
+ * as the guest likes, up to seconds, so nobody is kept waiting by a lock.
+ */
+static int flush(xenfork_ctx *ctx, const uint8_t uuid[16], uint32_t domid)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &record);
+    uint32_t i;
+
+    if (rc < 0 || record->is_ready)
+        return rc;
+    for (i = 0; i < record->nic_count; i++)
+        if (record->nics[i].link == XENFORK_LINK_AUTO)
+            xenfork__nic_flush(ctx, domid, record->nics[i].devid);
+    return 0;
+}
+
+/*
  * Accept an acknowledgement of the domain @domid; another process may be
  * faster, and what fails is repeated by the next one.  NOTFOUND: the clone is
  * gone, or is another domain by now
@@ -111,7 +129,8 @@ static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16], uint32_t domid,
     cleanup_record struct xenfork__record *record = NULL;
     int rc, r;
 
-    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+    if ((rc = flush(ctx, uuid, domid)) < 0 ||
+        (rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
             0 ||
         (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, uuid, &record)) < 0)
         return rc;

@@ -269,7 +269,7 @@ int xenfork__dir_names(xenfork_ctx *ctx, const char *path, char ***names_out,
 
     if (!dir && errno != ENOENT)
         return fail_on(ctx, "read", path);
-    while (dir && (entry = readdir(dir))) {
+    while (dir && (errno = 0, entry = readdir(dir))) {
         char **more;
 
         if (entry->d_name[0] == '.')
@@ -282,6 +282,11 @@ int xenfork__dir_names(xenfork_ctx *ctx, const char *path, char ***names_out,
             return xenfork__nomem(ctx);
         }
         count++;
+    }
+    /* A list that has an end too soon must not be taken for all. */
+    if (dir && errno) {
+        xenfork__names_free(names, count);
+        return fail_on(ctx, "read", path);
     }
     if (count)
         qsort(names, count, sizeof(*names), by_name);

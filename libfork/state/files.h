@@ -58,6 +58,12 @@ int xenfork__dir_names(xenfork_ctx *ctx, const char *path, char ***names_out,
 /* List the names in a folder of the state directory. */
 int xenfork__state_names(xenfork_ctx *ctx, const char *folder,
                          char ***names_out, size_t *count_out);
+/*
+ * Mark the state of the records in folders of the state directory: another mark
+ * tells that one was written, or is gone.
+ */
+int xenfork__state_mark(xenfork_ctx *ctx, const char *const folders[],
+                        size_t count, uint64_t *mark_out);
 void xenfork__names_free(char **names, size_t count);
 
 #endif

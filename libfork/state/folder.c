@@ -3,6 +3,9 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
+
+#define ACL "system.posix_acl_access"
 
 static bool is_owner_ours(uid_t uid)
 {
@@ -14,11 +17,13 @@ static bool is_owner_ours(uid_t uid)
  * sticky bit others make files of their own, but touch none of ours: that is
  * enough for folders above.
  */
-static bool is_safe(const struct stat *st, bool is_above)
+static bool is_safe(const char *dir, const struct stat *st, bool is_above)
 {
     mode_t others = S_IWOTH;
 
-    if (st->st_gid != 0 && st->st_gid != getegid())
+    /* With an access control list the group's bits are those of all in it. */
+    if ((st->st_gid != 0 && st->st_gid != getegid()) ||
+        getxattr(dir, ACL, NULL, 0) > 0)
         others |= S_IWGRP;
     return is_owner_ours(st->st_uid) &&
            (!(st->st_mode & others) || (is_above && st->st_mode & S_ISVTX));
@@ -52,7 +57,7 @@ int xenfork__folder_check(xenfork_ctx *ctx, const char *dir)
         if (stat(real[0] ? real : "/", &st))
             return xenfork__miss(ctx, XENFORK_E_DISK, "cannot examine %s: %s",
                                  real, strerror(errno));
-        if (!is_safe(&st, is_above))
+        if (!is_safe(real[0] ? real : "/", &st, is_above))
             return refuse_folder(ctx, real[0] ? real : "/", &st);
         is_above = true;
         slash = strrchr(real, '/');

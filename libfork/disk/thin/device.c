@@ -144,7 +144,13 @@ int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
         return rc;
     /* A move that was killed half-way has left a device below. */
     xenfork__thin_name_under(thin, under);
-    rc = xenfork__sys_dm_remove(ctx, thin->device);
+    /* Others may use it, who keep it: the folder is locked meanwhile. */
+    if (info.is_readonly)
+        rc = info.open_count > 1
+                 ? XENFORK_E_BUSY
+                 : xenfork__sys_dm_remove_soon(ctx, thin->device);
+    else
+        rc = xenfork__sys_dm_remove(ctx, thin->device);
     if (rc == 0)
         rc = xenfork__sys_dm_remove(ctx, under);
     if (rc != XENFORK_E_BUSY)

@@ -151,7 +151,9 @@ is 'xl fork-info shows it' "$(info held '.nics | length')" 5
 check 'hold' xl fork-net held hold
 for dev in "$(vif_of held 0)" "$(vif_of held 1)" hot0; do check "$dev is held" held "$dev"; done
 is 'and says so' "$(info held '.nics[4].link')" hold
+tc filter add dev hot0 ingress prio 9 protocol ip matchall action pass
 check 'connect' xl fork-net held connect
+check 'a filter of somebody else is left' eval 'tc filter show dev hot0 ingress | grep -q "pref 9"'
 ip link set hot0 down
 ip link set hot0 name gone0
 check 'one has gone: refused' eval '! xl fork-net held hold'

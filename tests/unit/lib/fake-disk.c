@@ -72,6 +72,19 @@ int xenfork__sys_disk_identity(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
+bool xenfork__sys_is_mounted(const char *path)
+{
+    return !fake->is_unmounted && !strcmp(path, fake->mount);
+}
+
+char *xenfork__sys_mount_of(const char *path)
+{
+    size_t length = strlen(fake->mount);
+
+    return length && !strncmp(path, fake->mount, length) ? strdup(fake->mount)
+                                                         : NULL;
+}
+
 int xenfork__sys_overlaps(xenfork_ctx *ctx, const char *a, const char *b,
                           bool *is_out)
 {

@@ -192,16 +192,31 @@ int xenfork__sys_dm_resume(xenfork_ctx *ctx, const char *name)
     return fake_leave(0);
 }
 
-int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name)
+static int remove_device(xenfork_ctx *ctx, const char *name)
 {
     struct fake_dm *dm = fake_dm_named(name);
 
-    FAKE_ENTER(ctx);
     if (dm && openers(dm))
         return fake_leave(xenfork__miss(ctx, XENFORK_E_BUSY, "%s", name));
     if (dm)
         memset(dm, 0, sizeof(*dm));
     return fake_leave(0);
+}
+
+int xenfork__sys_dm_remove(xenfork_ctx *ctx, const char *name)
+{
+    struct fake_dm *dm = fake_dm_named(name);
+
+    FAKE_ENTER(ctx);
+    if (dm && dm->live.is_readonly && openers(dm))
+        fake_violation("%s is shared, and is waited for", name);
+    return remove_device(ctx, name);
+}
+
+int xenfork__sys_dm_remove_soon(xenfork_ctx *ctx, const char *name)
+{
+    FAKE_ENTER(ctx);
+    return remove_device(ctx, name);
 }
 
 static int make_thin(const char *pool, uint64_t id, uint64_t mapped)

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/internal.h"
 #include "base/spec.h"
+#include "state/lock.h"
 
 static struct fake_guest *guest_of(uint32_t domid)
 {
@@ -229,8 +230,12 @@ int xenfork__xen_nic_ifname(xenfork_ctx *ctx, uint32_t domid, int devid,
 void xenfork__xen_nic_flush(xenfork_ctx *ctx, uint32_t domid, int devid,
                             uint32_t timeout_ms)
 {
-    (void)ctx;
+    cleanup_lock struct xenfork__lock *lock = NULL;
+
     (void)timeout_ms;
+    if (xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, false, &lock) ==
+        XENFORK_E_BUSY)
+        fake_violation("NIC %d is flushed while others wait", devid);
     if (nic_of(domid, devid) && nic_of(domid, devid)->is_up)
         fake_violation("NIC %d of domain %u is flushed too late", devid, domid);
 }

@@ -181,6 +181,8 @@ struct fake {
     char dir[FAKE_PATH];            /* everything that tests write is in here */
     char written[FAKE_PATH];        /* a file that somebody writes to */
     char overlapping[2][FAKE_PATH]; /* two disks with a block in common */
+    char mount[FAKE_PATH];          /* a mount point; "": none */
+    bool is_unmounted;              /* and nothing is there now */
     uint32_t boots;                 /* of the host: see fake_reboot() */
     bool is_fast;                   /* libxl's restore is not needed */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
