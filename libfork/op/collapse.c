@@ -5,6 +5,7 @@
 #include "disk/collapse.h"
 #include "disk/disk.h"
 #include "host/host.h"
+#include "op/leave.h"
 #include "op/source.h"
 #include "state/journal.h"
 #include "state/lock.h"
@@ -163,10 +164,24 @@ static int turn(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return rc;
 }
 
+/* Tell whether another host may write to the disks of this domain. */
+static int is_away(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                   bool *is_away_out)
+{
+    cleanup_record struct xenfork__record *clone = NULL;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, info->uuid, &clone);
+
+    *is_away_out = false;
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return xenfork__may_be_away(ctx, clone, info->domid, is_away_out);
+}
+
 static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
 {
     struct xenfork__lock *lock = NULL;
     struct xenfork__dominfo info;
+    bool is_elsewhere = false;
     int rc;
 
     xenfork__begin(ctx, domid);
@@ -174,9 +189,11 @@ static int collapse_domain(xenfork_ctx *ctx, uint32_t domid, bool *again_out)
     if (rc == 0)
         rc = xenfork__source_lock(ctx, &info, &lock);
     if (rc == 0)
+        rc = is_away(ctx, &info, &is_elsewhere);
+    if (rc == 0 && !is_elsewhere)
         rc = turn(ctx, &info, collapse_with, again_out);
     xenfork__lock_drop(lock);
-    if (rc == 0)
+    if (rc == 0 && !is_elsewhere)
         rc = turn(ctx, &info, coalesce_with, again_out);
     /* The source is being forked, or a record is about to be written. */
     if (rc == XENFORK_E_BUSY)

@@ -17,13 +17,23 @@
 
 #define STOP_FILE "stop-detach"
 
+static int say_where(xenfork_ctx *ctx, const char *name)
+{
+    return xenfork__remedy(ctx,
+                           "make sure that nothing else uses its disks; then "
+                           "start it here (xl fork-start --yes %s), and detach "
+                           "it as it runs",
+                           name);
+}
+
 static int detach_all(xenfork_ctx *ctx, struct xenfork__detaching *job)
 {
     uint32_t i, domid = XENFORK_DOMID_NONE;
     int rc = xenfork__clone_domid(ctx, job->clone, &domid);
 
-    if ((rc < 0 && rc != XENFORK_E_NOTFOUND) ||
-        (rc = xenfork__detach_stays(ctx, job, domid)) < 0)
+    if (rc == XENFORK_E_NOTFOUND)
+        rc = xenfork__leave_check(ctx, job->clone, say_where);
+    if (rc < 0 || (rc = xenfork__detach_stays(ctx, job, domid)) < 0)
         return rc;
     job->start_ns = xenfork__now_ns();
     job->parts = 1 + job->clone->disk_count;
@@ -80,15 +90,6 @@ static int find_detaching(xenfork_ctx *ctx, const char *name,
     return *stop_path_out ? 0 : xenfork__nomem(ctx);
 }
 
-static int say_where(xenfork_ctx *ctx, const char *name)
-{
-    return xenfork__remedy(ctx,
-                           "make sure that nothing else uses its disks; then "
-                           "start it here (xl fork-start --yes %s), and detach "
-                           "it as it runs",
-                           name);
-}
-
 /*
  * Check that the path is absolute, and plain in every file that will have it.
  */
@@ -125,7 +126,6 @@ XENFORK_API int xenfork_detach(xenfork_ctx *ctx, const char *name,
         cleanup_lock struct xenfork__lock *held = NULL;
 
         if ((rc = lock(ctx, clone, &held)) < 0 ||
-            (rc = xenfork__leave_check(ctx, clone, say_where)) < 0 ||
             (rc = xenfork__file_remove(ctx, stop_path)) < 0)
             return rc;
         rc = detach_all(ctx, &(struct xenfork__detaching){

@@ -86,22 +86,61 @@ int xenfork__leave_check_open(xenfork_ctx *ctx,
     return 0;
 }
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), end_length = strlen(end);
+
+    return length >= end_length && !strcmp(text + length - end_length, end);
+}
+
+/*
+ * When a migration fails after the other host was told to start the domain, xl
+ * leaves the one that is here suspended, and renamed: migrate_domain() in
+ * xl_migrate.c, 4.17 to 4.22.
+ */
+int xenfork__may_be_away(xenfork_ctx *ctx, const struct xenfork__record *clone,
+                         uint32_t domid, bool *may_be_out)
+{
+    cleanup_free char *name = NULL;
+    struct xenfork__dominfo info;
+    int rc;
+
+    *may_be_out = clone->left && clone->left[0];
+    if (!*may_be_out || domid == XENFORK_DOMID_NONE ||
+        xenfork__is_leaving(ctx, clone))
+        return 0;
+    rc = xenfork__xen_info(ctx, domid, &info);
+    if (rc == 0)
+        rc = xenfork__xen_name(ctx, domid, &name);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    *may_be_out = (info.is_shutdown &&
+                   info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND) ||
+                  ends_with(name, "--migratedaway");
+    return 0;
+}
+
 int xenfork__leave_check(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          int (*remedy)(xenfork_ctx *ctx, const char *name))
 {
     uint32_t domid = XENFORK_DOMID_NONE;
+    bool may_be_away;
     int rc = xenfork__clone_domid(ctx, clone, &domid);
 
-    if (rc != XENFORK_E_NOTFOUND)
+    if ((rc < 0 && rc != XENFORK_E_NOTFOUND) ||
+        (rc = xenfork__may_be_away(ctx, clone, domid, &may_be_away)) < 0)
         return rc;
-    if (xenfork__has_left(clone, domid)) {
-        xenfork__fail(ctx, XENFORK_E_INUSE, 0,
-                      "clone %s was %s: its disks may be in use there",
-                      clone->name, clone->left);
+    if (may_be_away) {
+        xenfork__fail(
+            ctx, XENFORK_E_INUSE, 0,
+            "clone %s %s %s: its disks may be in use there", clone->name,
+            xenfork__is_leaving(ctx, clone) ? "is being" : "was", clone->left);
         if ((rc = remedy(ctx, clone->name)) < 0)
             return rc;
     }
-    return xenfork__leave_check_open(ctx, clone, remedy);
+    return domid == XENFORK_DOMID_NONE
+               ? xenfork__leave_check_open(ctx, clone, remedy)
+               : 0;
 }
 
 /*

@@ -347,6 +347,30 @@ static void test_busy(void **state)
     assert_int_equal(chain_depth(), 1);
 }
 
+/* A source is a clone, which another host runs on the same files. */
+static void test_away(void **state)
+{
+    char name[] = "src", none[] = "", left[] = "migrated to host7";
+    struct xenfork__record clone = {.kind = XENFORK_KIND_CLONE,
+                                    .name = name,
+                                    .parent_name = none,
+                                    .left = left};
+
+    (void)state;
+    chain_fork();
+    chain_destroy_clones();
+    memcpy(clone.uuid, chain_src()->uuid, 16);
+    xenfork__record_set_domid(chain->ctx, &clone, chain->src);
+    assert_int_equal(xenfork__record_save(chain->ctx, &clone), 0);
+    chain_src()->is_shutdown = true;
+    chain_src()->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
+    chain_collapse();
+    assert_int_equal(chain_depth(), 2);
+    chain_src()->is_shutdown = false;
+    chain_collapse();
+    assert_int_equal(chain_depth(), 1);
+}
+
 /* A source that is gone, or has no QEMU any more. */
 static void test_gone(void **state)
 {
@@ -460,7 +484,7 @@ int main(void)
         TEST(test_busy),           TEST(test_gone),
         TEST(test_started_anew),   TEST(test_abort_anew),
         TEST(test_outlives_image), TEST(test_elsewhere),
-        TEST(test_elsewhere_late),
+        TEST(test_elsewhere_late), TEST(test_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -301,6 +301,55 @@ static void test_namesake_leaves(void **state)
     xenfork__record_free(record);
 }
 
+static void assert_maybe_away(const char *name, const char *how)
+{
+    xenfork_result *result = NULL;
+
+    assert_int_equal(xenfork_clone_destroy(s.ctx, name, 0), XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), how));
+    assert_non_null(strstr(xenfork_error_remedy(s.ctx), "--yes"));
+    assert_int_equal(xenfork_clone_reset(s.ctx, name, 0, &result),
+                     XENFORK_E_INUSE);
+    assert_non_null(strstr(xenfork_error_text(s.ctx), how));
+    assert_non_null(fake_domain(s.clone));
+    assert_int_equal(access(s.disks[0].path, F_OK), 0);
+}
+
+/*
+ * The connection broke after the other host was told to start it: xl has ended,
+ * and the domain is here.
+ */
+static void test_failed_late(void **state)
+{
+    struct fake_domain *d = fake_domain(s.clone);
+
+    (void)state;
+    assert_int_equal(
+        xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7", 0), 0);
+    d->is_shutdown = true;
+    d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
+    assert_maybe_away("src-1", "was migrated to host7");
+    d->is_shutdown = false;
+    strcpy(d->name, "src-1--migratedaway");
+    assert_maybe_away("src-1--migratedaway", "was migrated to host7");
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1--migratedaway",
+                                           XENFORK_DESTROY_LEFT),
+                     0);
+    assert_int_not_equal(access(s.disks[0].path, F_OK), 0);
+}
+
+/* A migration is in its last phase. */
+static void test_leaving(void **state)
+{
+    (void)state;
+    fake->process = 4711;
+    assert_int_equal(
+        xenfork_clone_leaves(s.ctx, "src-1", "migrated to host7", 4711), 0);
+    assert_maybe_away("src-1", "is being migrated to host7");
+    fake->process = 0;
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
+}
+
 static void test_came_back(void **state)
 {
     struct fake_domain *d;
@@ -405,6 +454,8 @@ int main(void)
         TEST(test_detach),
         TEST(test_is_back_unseen),
         TEST(test_came_back_and_went),
+        TEST(test_failed_late),
+        TEST(test_leaving),
         TEST(test_failed),
         TEST(test_namesake_leaves),
         TEST(test_came_back),
