@@ -9,6 +9,7 @@
 #include "log.h"
 #include "op/domain.h"
 #include "restart.h"
+#include "state/journal.h"
 #include "state/lock.h"
 #include "state/record.h"
 #include "xl-process.h"
@@ -83,6 +84,9 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
+    /* Made or started by a process that may undo it still. */
+    if (record && xenfork__journal_exists(ctx, record->journal))
+        return XENFORK_E_BUSY;
     rc = record ? xenfork__clone_domid(ctx, record, &domid) : 0;
     if (rc < 0 && rc != XENFORK_E_UUIDTAKEN)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;

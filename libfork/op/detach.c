@@ -65,6 +65,8 @@ static int lock(xenfork_ctx *ctx, const struct xenfork__record *clone,
     xenfork__uuid_print(clone->uuid, uuid);
     snprintf(name, sizeof(name), "detach-%s", uuid);
     rc = xenfork__lock_take(ctx, name, false, lock_out);
+    if (rc == 0 && xenfork__journal_exists(ctx, clone->journal))
+        return xenfork__busy(ctx, clone->name);
     if (rc != XENFORK_E_BUSY)
         return rc;
     xenfork__fail(ctx, rc, 0, "%s is being detached already", clone->name);

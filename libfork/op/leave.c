@@ -194,7 +194,12 @@ XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
     if (!name || !text)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0, "no name or text");
     rc = find_leaving(ctx, name, &clone);
-    return rc < 0 ? rc : set_left(ctx, clone->uuid, text, pid);
+    if (rc < 0)
+        return rc;
+    /* Undone, its fork would remove the disks that it takes along. */
+    return xenfork__journal_exists(ctx, clone->journal)
+               ? xenfork__busy(ctx, name)
+               : set_left(ctx, clone->uuid, text, pid);
 }
 
 /*

@@ -35,7 +35,8 @@ int xenfork__journal_recover(xenfork_ctx *ctx, const char *id, bool is_waiting);
  * Roll back the journals about a source, image or clone, under its lock, which
  * their owner would hold: they have no owner, and are rolled back now, or are
  * being rolled back by another process; wait.  A journal that cannot be rolled
- * back holds up this one, and no other: RESIDUE
+ * back holds up this one, and no other: RESIDUE.  The owner of a fork holds no
+ * lock of the image and the clones that it makes.  BUSY, not logged: it lives
  */
 int xenfork__journals_recover_about(xenfork_ctx *ctx, const uint8_t uuid[16]);
 /*
@@ -47,7 +48,8 @@ int xenfork__journals_load(xenfork_ctx *ctx,
 
 /*
  * Lock a source, an image or a clone, and undo what a killed process has left
- * of it.  @name: for the message.  BUSY
+ * of it.  @name: for the message.  BUSY: another operation is on it, or the
+ * fork that makes it is under way
  */
 int xenfork__lock_domain(xenfork_ctx *ctx, const uint8_t uuid[16],
                          const char *name, struct xenfork__lock **lock_out);

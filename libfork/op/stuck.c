@@ -98,17 +98,17 @@ static bool has_uuid(const char *text, const uint8_t wanted[16])
 
 /*
  * Tell whether a journal is about this source, this image, or this clone that
- * is being started or reset; is_clone_out: or about a clone that was being
- * made, by a process that may live, and is not waited for.
+ * is being started or reset; is_made_out: or about an image or a clone that was
+ * being made, by a process that may live, and is not waited for.
  */
 static bool is_journal_about(xenfork_ctx *ctx, const char *id,
-                             const uint8_t uuid[16], bool *is_clone_out)
+                             const uint8_t uuid[16], bool *is_made_out)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
     const char *clone;
     uint32_t n;
 
-    *is_clone_out = false;
+    *is_made_out = false;
     if (read_journal(ctx, id, &keyfile) < 0)
         return false;
     if (has_uuid(xenfork__keyfile_get(keyfile, "source"), uuid) ||
@@ -116,7 +116,9 @@ static bool is_journal_about(xenfork_ctx *ctx, const char *id,
         has_uuid(xenfork__keyfile_get(keyfile, "start"), uuid) ||
         has_uuid(xenfork__keyfile_get(keyfile, "reset"), uuid))
         return true;
-    *is_clone_out = true;
+    *is_made_out = true;
+    if (has_uuid(xenfork__keyfile_get(keyfile, "image"), uuid))
+        return true;
     for (n = 0; (clone = xenfork__keyfile_get_nth(keyfile, "clone", n)); n++)
         if (has_uuid(clone, uuid))
             return true;
@@ -127,14 +129,19 @@ int xenfork__journals_recover_about(xenfork_ctx *ctx, const uint8_t uuid[16])
 {
     char **ids;
     size_t count, i;
-    bool is_clone;
+    bool is_made;
     int rc = xenfork__journal_ids(ctx, &ids, &count);
 
     if (rc < 0)
         return rc;
-    for (i = 0; i < count && rc >= 0; i++)
-        if (is_journal_about(ctx, ids[i], uuid, &is_clone))
-            rc = xenfork__journal_recover(ctx, ids[i], !is_clone);
+    for (i = 0; i < count && rc >= 0; i++) {
+        if (!is_journal_about(ctx, ids[i], uuid, &is_made))
+            continue;
+        rc = xenfork__journal_recover(ctx, ids[i], !is_made);
+        if (rc == 0 && is_made && xenfork__journal_exists(ctx, ids[i]))
+            rc = xenfork__miss(ctx, XENFORK_E_BUSY, "journal %s goes on",
+                               ids[i]);
+    }
     xenfork__names_free(ids, count);
     return rc;
 }
@@ -155,9 +162,11 @@ int xenfork__lock_domain(xenfork_ctx *ctx, const uint8_t uuid[16],
 
     xenfork__uuid_print(uuid, text);
     rc = xenfork__lock_take_soon(ctx, text, &lock);
+    if (rc == 0)
+        rc = xenfork__journals_recover_about(ctx, uuid);
     if (rc == XENFORK_E_BUSY)
         return xenfork__busy(ctx, name);
-    if (rc < 0 || (rc = xenfork__journals_recover_about(ctx, uuid)) < 0)
+    if (rc < 0)
         return rc;
     *lock_out = steal_ptr(lock);
     return 0;

@@ -20,6 +20,7 @@
 struct scene {
     uint32_t src, image, clone;
     xenfork_ctx *ctx;
+    bool is_asked;
 };
 
 /* A source, a kept image, and a clone "src-1" that depends on it. */
@@ -418,11 +419,67 @@ static void test_check_finds_nothing(void **state)
     assert_null(check);
 }
 
+/* Verbs on what a fork makes, in the middle of it. */
+static void meddle(void *opaque, int stage, uint32_t clone, uint64_t done,
+                   uint64_t total)
+{
+    struct scene *s = opaque;
+    xenfork_result *result = NULL;
+    xenfork_ctx *ctx;
+    const char *image;
+
+    (void)done;
+    (void)total;
+    if ((stage != XENFORK_STAGE_CREATE && stage != XENFORK_STAGE_UNPAUSE) ||
+        clone)
+        return;
+    ctx = scene_open();
+    image = fake_domain(scene_image())->name;
+    assert_int_equal(xenfork_image_destroy(ctx, image), XENFORK_E_BUSY);
+    assert_true(xenfork_error_remedy(ctx)[0]);
+    assert_int_equal(scene_fork(scene_image(), 1, 0), XENFORK_E_BUSY);
+    s->is_asked = true;
+    if (stage == XENFORK_STAGE_UNPAUSE) {
+        uint32_t made = fake_domain_named("src-2")->domid;
+
+        assert_int_equal(xenfork_clone_destroy(ctx, "src-2", 0),
+                         XENFORK_E_BUSY);
+        assert_int_equal(xenfork_clone_forget(ctx, "src-2"), XENFORK_E_BUSY);
+        assert_int_equal(xenfork_clone_reset(ctx, "src-2", 0, &result),
+                         XENFORK_E_BUSY);
+        assert_int_equal(xenfork_detach(ctx, "src-2", NULL, NULL, 0),
+                         XENFORK_E_BUSY);
+        assert_int_equal(xenfork_clone_leaves(ctx, "src-2", "saved in f", 0),
+                         XENFORK_E_BUSY);
+        assert_int_equal(xenfork_freeze(ctx, made, 1000), XENFORK_E_BUSY);
+        assert_int_equal(scene_fork(made, 1, 0), XENFORK_E_BUSY);
+    }
+    xenfork_close(ctx);
+}
+
+static void test_fork_under_way(void **state)
+{
+    struct scene *s = *state;
+    xenfork_result *result = NULL;
+    xenfork_spec *spec;
+
+    assert_int_equal(xenfork_spec_new(2, &spec), 0);
+    xenfork_set_progress(s->ctx, meddle, s);
+    assert_int_equal(xenfork_fork(s->ctx, s->src, spec, &result), 0);
+    xenfork_set_progress(s->ctx, NULL, NULL);
+    assert_true(s->is_asked);
+    xenfork_result_free(result);
+    xenfork_spec_free(spec);
+    assert_non_null(fake_domain_named("src-2"));
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_fork_under_way),
         TEST(test_image_in_use),
         TEST(test_hydrated_for_it),
         TEST(test_unknown_is_not_dead),
