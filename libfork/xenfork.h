@@ -438,6 +438,7 @@ const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
  *              PASSTHROUGH, NOSUSPEND, DEVICE, DISK the source cannot be
  *              forked, as xenfork_check_open() tells in full; NOTRUNNING;
  *              NAMETAKEN, MACTAKEN, UUIDTAKEN what the spec asks for is taken;
+ *              EXISTS a forgotten clone with that UUID has left a disk;
  *              HOSTMEM ask for fewer clones or less reserve; NOSPC make room
  *              for disks and records; BUSY try again; TIMEOUT the guest has
  *              not reached suspension; CANCELLED; RESIDUE undoing left

@@ -372,32 +372,6 @@ static int check_wish(xenfork_ctx *ctx, const struct xenfork__record *image,
     return xenfork__remedy(ctx, "leave out the driver");
 }
 
-int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
-                            const xenfork_spec *spec,
-                            const struct xenfork__config *config,
-                            const struct xenfork__record *image,
-                            const uint8_t uuid[16])
-{
-    uint32_t i;
-    int rc = 0;
-
-    for (i = 0; i < image->disk_count && rc >= 0; i++) {
-        const struct xenfork__record_disk *base = &image->disks[i];
-        const struct xenfork__disk_driver *driver = NULL;
-        cleanup_free char *path = NULL;
-
-        if (base->index >= config->disk_count ||
-            !strcmp(xenfork__spec_disk(spec, base->vdev), XENFORK__DISK_NONE))
-            continue;
-        if ((rc = xenfork__disk_of_record(ctx, base->driver, &driver)) == 0 &&
-            (rc = driver->path(ctx, &config->disks[base->index], uuid,
-                               &path)) == 0 &&
-            (rc = xenfork__disk_note_place(ctx, path)) == 0)
-            rc = xenfork__journal_overlay(ctx, journal, driver->name, path);
-    }
-    return rc;
-}
-
 static int clone_all(xenfork_ctx *ctx, const xenfork_spec *spec,
                      const struct xenfork__config *config,
                      const struct xenfork__record *image,

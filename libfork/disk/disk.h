@@ -85,6 +85,10 @@ struct xenfork__disk_driver {
     /* Remove a base or overlay, finished or not.  Absent already: success */
     int (*remove)(xenfork_ctx *ctx, const char *path);
     /*
+     * Tell whether a base or overlay exists, in use or not.  NULL: it is a file
+     */
+    int (*exists)(xenfork_ctx *ctx, const char *path, bool *exists_out);
+    /*
      * Put an overlay behind its device, as its script does.  NULL: that takes
      * a process
      */
@@ -265,6 +269,14 @@ int xenfork__disks_snapshot(xenfork_ctx *ctx, uint32_t domid,
                             const struct xenfork__record *image);
 /* Check that a frozen source may write to its disks again.  INUSE */
 int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config);
+/*
+ * Check that nothing is where the disks of a clone with a UUID that its user
+ * has chosen are to be: to undo the fork would remove them.  EXISTS
+ */
+int xenfork__disks_check_new(xenfork_ctx *ctx, const xenfork_spec *spec,
+                             const struct xenfork__config *config,
+                             const struct xenfork__record *image,
+                             const uint8_t uuid[16]);
 /* Journal the disks that a clone is to get, called by this UUID. */
 int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const xenfork_spec *spec,

@@ -115,5 +115,6 @@ const struct xenfork__disk_driver xenfork__disk_lvthin = {
     .snapshot = lvthin_snapshot,
     .clone = lvthin_clone,
     .remove = xenfork__sys_lv_remove,
+    .exists = xenfork__sys_lv_exists,
     .usage = lvthin_usage,
 };

@@ -85,6 +85,9 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
 /* Return the space that the volume has in its pool, shared or not.  DISK */
 int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
                           uint64_t *allocated_kib_out);
+/* Tell whether there is a volume of that name, in use or not.  DISK */
+int xenfork__sys_lv_exists(xenfork_ctx *ctx, const char *path,
+                           bool *exists_out);
 /* Remove a volume.  Absent already: success.  DISK */
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path);
 /* VHDs, by blktap: host/vhd.c.  Paths are absolute.  DISK */

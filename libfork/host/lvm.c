@@ -204,6 +204,14 @@ static int exists(xenfork_ctx *ctx, const char *vg, const char *lv,
     return rc;
 }
 
+int xenfork__sys_lv_exists(xenfork_ctx *ctx, const char *path, bool *exists_out)
+{
+    const char *vg, *lv;
+    cleanup_free char *names = split_name(path, &vg, &lv);
+
+    return names ? exists(ctx, vg, lv, exists_out) : xenfork__nomem(ctx);
+}
+
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
 {
     const char *vg, *lv;

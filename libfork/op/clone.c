@@ -305,6 +305,11 @@ int xenfork__clones_announce(struct xenfork__job *job)
     uint32_t i;
     int rc = 0;
 
+    /* One that was drawn is nobody's yet. */
+    for (i = 0; i < job->spec->count && rc >= 0; i++)
+        if (job->spec->clones[i].has_uuid)
+            rc = xenfork__disks_check_new(job->ctx, job->spec, job->config,
+                                          job->image, job->ids[i].disks);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = xenfork__disks_announce(job->ctx, job->journal, job->spec,
                                      job->config, job->image,

@@ -202,6 +202,18 @@ XENFORK_API int xenfork_clone_leaves(xenfork_ctx *ctx, const char *name,
                : set_left(ctx, clone->uuid, text, pid);
 }
 
+/* Tell whether a base is needed; where that is not known, it is. */
+static bool has_base(xenfork_ctx *ctx, const struct xenfork__record_disk *disk)
+{
+    const struct xenfork__disk_driver *driver = xenfork__disk_driver(
+        disk->driver);
+    cleanup_free char *parent = NULL;
+
+    if (driver && driver->parent)
+        return driver->parent(ctx, disk->path, &parent) < 0 || parent;
+    return !driver || driver->detach;
+}
+
 /*
  * Refuse a clone with overlays: without the record their bases would be
  * removed.
@@ -211,10 +223,7 @@ static int check_overlays(xenfork_ctx *ctx, const struct xenfork__record *clone)
     uint32_t i;
 
     for (i = 0; i < clone->disk_count; i++) {
-        const struct xenfork__disk_driver *driver = xenfork__disk_driver(
-            clone->disks[i].driver);
-
-        if (driver && !driver->parent)
+        if (!has_base(ctx, &clone->disks[i]))
             continue;
         xenfork__fail(
             ctx, XENFORK_E_DISK, 0,

@@ -132,6 +132,9 @@ static int write_record(xenfork_ctx *ctx, const struct xenfork__thin *of,
         return xenfork__nomem(ctx);
     if (rc < 0)
         return rc;
+    if (access(path, F_OK) == 0)
+        return xenfork__fail(ctx, XENFORK_E_EXISTS, 0, "%s exists already",
+                             path);
     thin.record = record;
     thin.pool = pool;
     return xenfork__thin_save(ctx, &thin);

@@ -269,14 +269,63 @@ static void test_lvthin(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
+static void make_shimmed(uint32_t domid)
+{
+    fake->cannot_reflink = true;
+    fake_make_shimmed(domid);
+}
+
+/* A clone was forgotten, or its record cannot be read: its disk is there. */
+static void assert_kept(void (*prepare)(uint32_t domid))
+{
+    static const uint8_t uuid[16] = {9};
+    char path[FAKE_PATH], name[16];
+    uint32_t i;
+
+    if (prepare)
+        prepare(s->src);
+    assert_int_equal(xenfork_spec_set_uuid(s->spec, 1, uuid), 0);
+    assert_int_equal(fork_it(s, s->src), 0);
+    fake_copy_string(path, sizeof(path), clone(1)->disks[0].path);
+    for (i = 1; i <= 2; i++) {
+        snprintf(name, sizeof(name), "src-%u", i);
+        assert_int_equal(
+            xenfork__xen_destroy(s->ctx, fake_domain_named(name)->domid), 0);
+    }
+    assert_int_equal(xenfork__record_remove(s->ctx, XENFORK_KIND_CLONE, uuid),
+                     0);
+    xenfork_result_free(s->result);
+    s->result = NULL;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_EXISTS);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), strchr(path, '/')));
+    assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_int_equal(access(strchr(path, '/'), F_OK), 0);
+    assert_int_equal(unlink(strchr(path, '/')), 0);
+}
+
+static void test_kept(void **state)
+{
+    static void (*const prepare[])(uint32_t) = {
+        NULL, fake_make_thin, fake_make_qcow2, fake_make_vhd, make_shimmed};
+    size_t i;
+
+    for (i = 0; i < sizeof(prepare) / sizeof(prepare[0]); i++) {
+        assert_kept(prepare[i]);
+        assert_int_equal(fork_teardown(state), 0);
+        setup(state);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fork_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_auto),   TEST(test_wishes),         TEST(test_malformed),
-        TEST(test_none),   TEST(test_none_of_frozen), TEST(test_other_driver),
-        TEST(test_usage),  TEST(test_lvthin),         TEST(test_lvthin_full),
+        TEST(test_auto),           TEST(test_wishes),
+        TEST(test_malformed),      TEST(test_none),
+        TEST(test_none_of_frozen), TEST(test_other_driver),
+        TEST(test_kept),           TEST(test_usage),
+        TEST(test_lvthin),         TEST(test_lvthin_full),
         TEST(test_yields),
     };
 

@@ -151,6 +151,15 @@ int xenfork__sys_lv_usage(xenfork_ctx *ctx, const char *path,
     return fake_leave(0);
 }
 
+int xenfork__sys_lv_exists(xenfork_ctx *ctx, const char *path, bool *exists_out)
+{
+    FAKE_ENTER(ctx);
+    if (!strstr(path, VG))
+        fake_violation("%s is no thin volume", path);
+    *exists_out = access(path, F_OK) == 0;
+    return fake_leave(0);
+}
+
 int xenfork__sys_lv_remove(xenfork_ctx *ctx, const char *path)
 {
     FAKE_ENTER(ctx);

@@ -393,6 +393,32 @@ static void test_forget_delta(void **state)
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
 }
 
+/* Flattened, it is its own: it can be taken along. */
+static void test_forget_flat(void **state)
+{
+    (void)state;
+    fake_make_qcow2(s.src);
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    assert_int_equal(xenfork_detach(s.ctx, "src-2", NULL, NULL, 0), 0);
+    assert_int_equal(
+        xenfork__xen_destroy(s.ctx, fake_domain_named("src-2")->domid), 0);
+    assert_int_equal(xenfork_clone_forget(s.ctx, "src-2"), 0);
+}
+
+/* A thin device is backed by its source's file, and is in a pool of ours. */
+static void test_forget_thin(void **state)
+{
+    (void)state;
+    fake->cannot_reflink = true;
+    fake_make_shimmed(s.src);
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    assert_int_equal(
+        xenfork__xen_destroy(s.ctx, fake_domain_named("src-2")->domid), 0);
+    assert_int_equal(xenfork_clone_forget(s.ctx, "src-2"), XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_remedy(s.ctx), "fork-detach"));
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
+}
+
 static void test_image_find(void **state)
 {
     char number[16];
@@ -461,6 +487,8 @@ int main(void)
         TEST(test_came_back),
         TEST(test_forget),
         TEST(test_forget_delta),
+        TEST(test_forget_flat),
+        TEST(test_forget_thin),
         TEST(test_image_find),
         TEST(test_broken),
     };
