@@ -10,11 +10,12 @@
 #include "op/destroy.h"
 #include "op/leave.h"
 #include "op/recover.h"
-#include "restart.h"
 #include "state/journal.h"
 #include "state/lock.h"
 #include "state/record.h"
+#include "state/restart.h"
 #include "worker-main.h"
+#include "xen/xen.h"
 
 /*
  * libxl waits 60 s for a guest that it has asked to suspend, and then gives
@@ -220,9 +221,9 @@ void ephemeral_ended(struct daemon *daemon, const char *target, int status,
         retries_ended(&daemon->removals, target);
 }
 
-static bool is_restarting(xenfork_ctx *ctx, const char *uuid)
+static bool is_restarting(const xenfork_ctx *ctx, const uint8_t clone[16])
 {
-    cleanup_free char *path = xenfork__state_path(ctx, RESTART_DIR, uuid, NULL);
+    cleanup_free char *path = xenfork__restart_path(ctx, clone, NULL);
 
     return !path || access(path, F_OK) == 0;
 }
@@ -231,14 +232,12 @@ static bool is_restarting(xenfork_ctx *ctx, const char *uuid)
 static int check_end(xenfork_ctx *ctx, const struct xenfork__record *clone,
                      uint32_t domid, bool *may_go_out)
 {
-    char uuid[XENFORK__UUID_CHARS];
     uint32_t other;
     int rc;
 
     *may_go_out = false;
-    xenfork__uuid_print(clone->uuid, uuid);
     if (!xenfork__record_has_domid(ctx, clone, domid) || !clone->ephemeral ||
-        (clone->left && clone->left[0]) || is_restarting(ctx, uuid))
+        (clone->left && clone->left[0]) || is_restarting(ctx, clone->uuid))
         return 0;
     if (xenfork__journal_exists(ctx, clone->journal))
         return XENFORK_E_BUSY;

@@ -140,9 +140,11 @@ static int carry_out(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
         /* Disks and records go by the verbs that say so, never by an end. */
         return xenfork__xen_destroy(ctx, info->domid);
     case HOST_ACTION_RESTART:
-        return restart_begin(ctx, info, config, RESTART_DESTROY);
+        return restart_begin(ctx, info, config, RESTART_DESTROY,
+                             owner == POLICY_CLONE);
     case HOST_ACTION_RENAME:
-        return restart_begin(ctx, info, config, RESTART_PRESERVE);
+        return restart_begin(ctx, info, config, RESTART_PRESERVE,
+                             owner == POLICY_CLONE);
     case HOST_ACTION_SOFT_RESET:
         rc = xenfork__host_soft_reset(ctx, config->json, info->domid);
         return rc < 0 ? rc : xenfork__xen_unpause(ctx, info->domid);

@@ -15,6 +15,7 @@
 #include "state/keyfile.h"
 #include "state/lock.h"
 #include "state/record.h"
+#include "state/restart.h"
 
 #define MAX_CONFIG_BYTES (4U << 20)
 #define MAX_NICS         256U
@@ -29,6 +30,7 @@ struct restart {
     uint32_t domid;                 /* what has shut down */
     int mode;                       /* RESTART_* */
     uint32_t made; /* what comes in its place; DOMID_NONE: not yet */
+    bool is_clone;
     uint32_t held_count;
     int held[MAX_NICS]; /* devids of NICs */
     char *json;
@@ -39,13 +41,6 @@ static void restart_cleanup(struct restart *restart)
     free(restart->json);
 }
 #define cleanup_restart __attribute__((cleanup(restart_cleanup)))
-
-static char *restart_path(const xenfork_ctx *ctx, const struct restart *restart,
-                          const char *file)
-{
-    return xenfork__state_path(ctx, RESTART_DIR, restart->uuid_text, file,
-                               NULL);
-}
 
 static int to_record(xenfork_ctx *ctx, const struct restart *restart,
                      struct xenfork__keyfile *keyfile)
@@ -59,6 +54,8 @@ static int to_record(xenfork_ctx *ctx, const struct restart *restart,
             0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "mode",
                                        (uint64_t)restart->mode)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "clone",
+                                       restart->is_clone)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, keyfile, "made", restart->made)) <
             0)
         return rc;
@@ -76,7 +73,8 @@ static int to_record(xenfork_ctx *ctx, const struct restart *restart,
 static int save_restart(xenfork_ctx *ctx, const struct restart *restart)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
-    cleanup_free char *path = restart_path(ctx, restart, XENFORK__FILE_RECORD);
+    cleanup_free char *path = xenfork__restart_path(ctx, restart->uuid,
+                                                    XENFORK__FILE_RECORD);
     int rc;
 
     if (!path)
@@ -102,7 +100,7 @@ static bool get_uuid_text(const struct xenfork__keyfile *keyfile,
 static bool from_record(struct restart *restart,
                         const struct xenfork__keyfile *keyfile)
 {
-    uint32_t mode, devid;
+    uint32_t mode, is_clone, devid;
     char key[32];
 
     if (!get_uuid_text(keyfile, "boot", restart->boot) ||
@@ -110,9 +108,11 @@ static bool from_record(struct restart *restart,
         !xenfork__keyfile_get_u32(keyfile, "domid", &restart->domid) ||
         !xenfork__keyfile_get_u32(keyfile, "mode", &mode) ||
         mode > RESTART_PRESERVE ||
+        !xenfork__keyfile_get_u32(keyfile, "clone", &is_clone) ||
         !xenfork__keyfile_get_u32(keyfile, "made", &restart->made))
         return false;
     restart->mode = (int)mode;
+    restart->is_clone = is_clone;
     for (;;) {
         snprintf(key, sizeof(key), "held.%u", restart->held_count);
         if (!xenfork__keyfile_get(keyfile, key))
@@ -128,8 +128,10 @@ static bool from_record(struct restart *restart,
 static int load_restart(xenfork_ctx *ctx, struct restart *restart)
 {
     cleanup_keyfile struct xenfork__keyfile *keyfile = NULL;
-    cleanup_free char *path = restart_path(ctx, restart, XENFORK__FILE_RECORD);
-    cleanup_free char *json = restart_path(ctx, restart, XENFORK__FILE_CONFIG);
+    cleanup_free char *path = xenfork__restart_path(ctx, restart->uuid,
+                                                    XENFORK__FILE_RECORD);
+    cleanup_free char *json = xenfork__restart_path(ctx, restart->uuid,
+                                                    XENFORK__FILE_CONFIG);
     size_t bytes;
     int rc;
 
@@ -147,28 +149,15 @@ static int load_restart(xenfork_ctx *ctx, struct restart *restart)
     return rc;
 }
 
-/* Drop a restart, its record first: without it there is nothing to do. */
-static int drop_restart(xenfork_ctx *ctx, const struct restart *restart)
-{
-    cleanup_free char *dir = restart_path(ctx, restart, NULL);
-    cleanup_free char *keyfile = restart_path(ctx, restart,
-                                              XENFORK__FILE_RECORD);
-    int rc;
-
-    if (!dir || !keyfile)
-        return xenfork__nomem(ctx);
-    rc = xenfork__file_remove_durably(ctx, keyfile);
-    return rc < 0 ? rc : xenfork__dir_remove(ctx, dir);
-}
-
 /*
  * Begin a restart, with the configuration first: a record says that everything
  * is there.
  */
 static int begin_restart(xenfork_ctx *ctx, const struct restart *restart)
 {
-    cleanup_free char *dir = restart_path(ctx, restart, NULL);
-    cleanup_free char *json = restart_path(ctx, restart, XENFORK__FILE_CONFIG);
+    cleanup_free char *dir = xenfork__restart_path(ctx, restart->uuid, NULL);
+    cleanup_free char *json = xenfork__restart_path(ctx, restart->uuid,
+                                                    XENFORK__FILE_CONFIG);
     int rc;
 
     if (!dir || !json)
@@ -299,7 +288,7 @@ static int start_domain(xenfork_ctx *ctx, const struct restart *restart)
     /* Destroyed by its user meanwhile. */
     if (rc == XENFORK_E_NOTFOUND ||
         (rc == 0 && (info.is_dying || memcmp(info.uuid, restart->uuid, 16))))
-        return drop_restart(ctx, restart);
+        return xenfork__restart_drop(ctx, restart->uuid);
     if (rc < 0 ||
         (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0)
         return rc;
@@ -311,7 +300,7 @@ static int start_domain(xenfork_ctx *ctx, const struct restart *restart)
         return rc;
     log_info("restart", "uuid=%s domid=%u result=ok", restart->uuid_text,
              restart->made);
-    return drop_restart(ctx, restart);
+    return xenfork__restart_drop(ctx, restart->uuid);
 }
 
 static int run_restart(xenfork_ctx *ctx, struct restart *restart)
@@ -328,7 +317,7 @@ static int run_restart(xenfork_ctx *ctx, struct restart *restart)
                         "uuid=%s result=dropped reason=\"a domain "
                         "has the UUID already\"",
                         restart->uuid_text);
-            return drop_restart(ctx, restart);
+            return xenfork__restart_drop(ctx, restart->uuid);
         }
         if ((rc = create_domain(ctx, restart)) < 0)
             return rc;
@@ -336,11 +325,41 @@ static int run_restart(xenfork_ctx *ctx, struct restart *restart)
     return start_domain(ctx, restart);
 }
 
-int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                  const struct host_config *config, int mode)
+/* Tell whether it is a clone that has no record any more. */
+static int is_orphaned(xenfork_ctx *ctx, const struct restart *restart,
+                       bool *is_out)
 {
-    cleanup_restart struct restart restart = {
-        .domid = info->domid, .mode = mode, .made = XENFORK_DOMID_NONE};
+    cleanup_record struct xenfork__record *record = NULL;
+    int rc = 0;
+
+    if (restart->is_clone)
+        rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, restart->uuid,
+                                  &record);
+    *is_out = rc == XENFORK_E_NOTFOUND;
+    return *is_out ? 0 : rc;
+}
+
+/* Drop the restart of a clone that was destroyed, or forgotten. */
+static int drop_orphan(xenfork_ctx *ctx, const struct restart *restart)
+{
+    bool is_free;
+    int rc = clear_place(ctx, restart, &is_free);
+
+    if (rc < 0)
+        return rc;
+    log_warning("restart",
+                "uuid=%s result=dropped reason=\"the clone's record is gone\"",
+                restart->uuid_text);
+    return xenfork__restart_drop(ctx, restart->uuid);
+}
+
+int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                  const struct host_config *config, int mode, bool is_clone)
+{
+    cleanup_restart struct restart restart = {.domid = info->domid,
+                                              .mode = mode,
+                                              .made = XENFORK_DOMID_NONE,
+                                              .is_clone = is_clone};
     uint8_t mark[16];
     uint32_t i;
     int rc;
@@ -378,6 +397,7 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
 {
     cleanup_restart struct restart restart = {0};
     cleanup_lock struct xenfork__lock *lock = NULL;
+    bool is_orphan;
     int rc;
 
     if (!xenfork__uuid_parse(uuid, restart.uuid))
@@ -390,7 +410,7 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
     rc = load_restart(ctx, &restart);
     /* Killed before it was journaled: nothing was done. */
     if (rc == XENFORK_E_NOTFOUND)
-        return drop_restart(ctx, &restart);
+        return xenfork__restart_drop(ctx, restart.uuid);
     if (rc < 0)
         return rc;
     if (strcmp(restart.boot, ctx->boot)) {
@@ -398,7 +418,9 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
                     "uuid=%s result=dropped reason=\"the host was "
                     "booted since\"",
                     restart.uuid_text);
-        return drop_restart(ctx, &restart);
+        return xenfork__restart_drop(ctx, restart.uuid);
     }
-    return run_restart(ctx, &restart);
+    if ((rc = is_orphaned(ctx, &restart, &is_orphan)) < 0)
+        return rc;
+    return is_orphan ? drop_orphan(ctx, &restart) : run_restart(ctx, &restart);
 }

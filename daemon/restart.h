@@ -10,15 +10,19 @@
 #include "xen/events.h"
 #include "xen/xen.h"
 
-#define RESTART_DIR "restarts"
-
 #define RESTART_DESTROY  0 /* what has shut down goes */
 #define RESTART_PRESERVE 1 /* it stays, under another name and UUID */
 
-/* Journal a restart, and do it, under the domain's lock. */
+/*
+ * Journal a restart, and do it, under the domain's lock.  is_clone: the domain
+ * is a clone
+ */
 int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                  const struct host_config *config, int mode);
-/* Do the worker's job: finish a restart that was begun; takes the lock. */
+                  const struct host_config *config, int mode, bool is_clone);
+/*
+ * Do the worker's job: finish a restart that was begun; takes the lock.  A
+ * clone whose record is gone is not started: it was destroyed, or forgotten
+ */
 int restart_resume(xenfork_ctx *ctx, const char *uuid);
 
 #endif

@@ -8,15 +8,15 @@
 
 #include "op/domain.h"
 #include "op/frozen.h"
-#include "restart.h"
 #include "state/files.h"
 #include "state/record.h"
+#include "state/restart.h"
 
 int state_restarts(xenfork_ctx *ctx, state_found_fn *found, void *opaque)
 {
     char **names;
     size_t count, i;
-    int rc = xenfork__state_names(ctx, RESTART_DIR, &names, &count);
+    int rc = xenfork__state_names(ctx, XENFORK__RESTART_DIR, &names, &count);
 
     if (rc < 0)
         return rc;

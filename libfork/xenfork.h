@@ -669,8 +669,8 @@ uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry);
 /*
  * Return the state.  Clones: "running"; "paused"; "paused: memory" (it waits
  * for memory of the host, see xenforkd(8)); "shutdown" (the guest has shut
- * down, the domain is still there); "stopped" (the domain is gone, disks and
- * record stay); "left" (migrated or saved, see xenfork_entry_left()).  Images:
+ * down, the domain is still there); "restarting" (the domain is gone, xenforkd
+ * is to start it again); "stopped" (the domain is gone, disks and record stay); "left" (migrated or saved, see xenfork_entry_left()).  Images:
  * "ready"; "lost" (the domain was destroyed behind our back); "broken"
  * (somebody let the domain run: it cannot be forked).  Frozen sources:
  * "frozen".  Bases: "base".  Journals: "stuck" (undoing failed); "unreadable"

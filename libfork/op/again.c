@@ -7,6 +7,7 @@
 #include "op/guest.h"
 #include "state/files.h"
 #include "state/lock.h"
+#include "state/restart.h"
 
 #define MAX_CONFIG_BYTES (4U << 20)
 
@@ -65,6 +66,14 @@ int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__record *clone,
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     rc = xenfork__xen_config_change(ctx, json, change, &changed);
     return rc < 0 ? rc : xenfork__again_keep(ctx, clone->uuid, changed);
+}
+
+void xenfork__again_done(xenfork_ctx *ctx, const uint8_t clone[16])
+{
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
+
+    if (xenfork__restart_drop(ctx, clone) < 0)
+        LOG_WARN(ctx, "a restart of the clone stays with xenforkd, ignoring");
 }
 
 int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],

@@ -19,6 +19,11 @@ int xenfork__again_config(xenfork_ctx *ctx, const struct xenfork__record *clone,
 int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__record *clone,
                           const struct xenfork__config_change *change);
 /*
+ * Drop what xenforkd has pending for a clone that runs again, under its lock;
+ * if that fails it finds the domain, and drops it.
+ */
+void xenfork__again_done(xenfork_ctx *ctx, const uint8_t clone[16]);
+/*
  * Take over a clone's new domain, which is paused and has all of its memory:
  * tell it what the clone was told, and note it in the record.  @json: its
  * configuration, to be kept; NULL: it is kept already.  @journal: its journal;

@@ -15,6 +15,7 @@
 #include "state/journal.h"
 #include "state/lock.h"
 #include "state/record.h"
+#include "state/restart.h"
 
 /* Find a node and take its lock. */
 static int lock_record(xenfork_ctx *ctx, int kind, const char *name,
@@ -49,14 +50,16 @@ int xenfork__clone_remove(xenfork_ctx *ctx,
 }
 
 /*
- * Destroy first the domain, then its disks, and last the record that names
- * them.
+ * Destroy first the domain, which is not to come back, then its disks, and last
+ * the record that names them.
  */
 static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__record *record)
 {
     uint32_t domid;
-    int rc = xenfork__clone_domid(ctx, record, &domid);
+    int rc = xenfork__restart_drop(ctx, record->uuid);
 
+    if (rc == 0)
+        rc = xenfork__clone_domid(ctx, record, &domid);
     if (rc == 0)
         rc = xenfork__xen_destroy(ctx, domid);
     else if (rc == XENFORK_E_NOTFOUND)

@@ -8,6 +8,7 @@
 #include "op/domain.h"
 #include "op/leave.h"
 #include "state/lock.h"
+#include "state/restart.h"
 #include "xen/xen.h"
 
 int xenfork__detach_save(xenfork_ctx *ctx, struct xenfork__detaching *job,
@@ -121,6 +122,14 @@ static int check_ended(xenfork_ctx *ctx, const struct xenfork__record *clone)
     uint32_t domid;
     int rc = xenfork__clone_domid(ctx, clone, &domid);
 
+    if (rc == XENFORK_E_NOTFOUND &&
+        xenfork__restart_is_pending(ctx, clone->uuid)) {
+        xenfork__fail(ctx, XENFORK_E_BUSY, 0,
+                      "xenforkd is about to start clone %s again, with the "
+                      "disks that it had",
+                      clone->name);
+        return xenfork__remedy(ctx, "xl fork-start %s, or wait", clone->name);
+    }
     if (rc == XENFORK_E_NOTFOUND)
         return xenfork__leave_check_open(ctx, clone, say_again);
     if (rc < 0)

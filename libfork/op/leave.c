@@ -17,6 +17,7 @@
 #include "op/recover.h"
 #include "state/journal.h"
 #include "state/lock.h"
+#include "state/restart.h"
 
 /* Note it in the record, which others change, too; text "": it is here. */
 static int set_left(xenfork_ctx *ctx, const uint8_t uuid[16], const char *text,
@@ -261,7 +262,8 @@ static int forget_clone(xenfork_ctx *ctx, const struct xenfork__record *found)
                       found->name, domid);
         return xenfork__remedy(ctx, "shut it down first");
     }
-    if (rc != XENFORK_E_NOTFOUND || (rc = check_overlays(ctx, clone)) < 0)
+    if (rc != XENFORK_E_NOTFOUND || (rc = check_overlays(ctx, clone)) < 0 ||
+        (rc = xenfork__restart_drop(ctx, clone->uuid)) < 0)
         return rc;
     return xenfork__record_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);
 }

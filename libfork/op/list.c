@@ -11,6 +11,7 @@
 #include "op/named.h"
 #include "op/recover.h"
 #include "state/journal.h"
+#include "state/restart.h"
 #include "xen/host-memory.h"
 
 XENFORK_API void xenfork_list_free(xenfork_list *list)
@@ -61,11 +62,17 @@ static const char *entry_state(xenfork_ctx *ctx,
 }
 
 /* Return the state of a record without a domain. */
-static const char *ended_state(int kind)
+static const char *ended_state(xenfork_ctx *ctx,
+                               const struct xenfork__record *record)
 {
-    if (kind == XENFORK_KIND_IMAGE)
+    if (record->kind == XENFORK_KIND_IMAGE)
         return "lost";
-    return kind == XENFORK_KIND_CLONE ? "stopped" : "gone";
+    if (record->kind != XENFORK_KIND_CLONE)
+        return "gone";
+    if (xenfork__has_left(record, XENFORK_DOMID_NONE))
+        return "left";
+    return xenfork__restart_is_pending(ctx, record->uuid) ? "restarting"
+                                                          : "stopped";
 }
 
 /*
@@ -88,9 +95,7 @@ static int look_at_record(xenfork_ctx *ctx,
     }
     if (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_UUIDTAKEN) {
         entry->domid = XENFORK_DOMID_NONE;
-        entry->state = xenfork__has_left(record, entry->domid)
-                           ? "left"
-                           : ended_state(record->kind);
+        entry->state = ended_state(ctx, record);
         return 0;
     }
     if (rc < 0)

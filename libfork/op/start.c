@@ -259,8 +259,10 @@ static int make_domain(struct start *start)
         (rc = xenfork__xen_unpause(ctx, start->domid)) < 0)
         return rc;
     rc = xenfork__source_commit(ctx, start->journal, start->keeper_fd);
-    if (rc == 0)
+    if (rc == 0) {
         start->journal = NULL;
+        xenfork__again_done(ctx, start->clone->uuid);
+    }
     return rc;
 }
 

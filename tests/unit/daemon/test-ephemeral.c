@@ -24,6 +24,7 @@
 #include "state/files.h"
 #include "state/lock.h"
 #include "state/record.h"
+#include "state/restart.h"
 
 #define BUSY (3 << 8)
 
@@ -287,7 +288,7 @@ static void test_restart_keeps(void **state)
     sleep_until(s.now_ms + 1);
     assert_int_equal(started(WORKER_REMOVE, NULL), 2);
     xenfork__lock_drop(lock);
-    dir = xenfork__state_path(s.ctx, RESTART_DIR, uuid, NULL);
+    dir = xenfork__state_path(s.ctx, XENFORK__RESTART_DIR, uuid, NULL);
     assert_int_equal(xenfork__make_dir(s.ctx, dir), 0);
     free(dir);
     assert_int_equal(run_remove(), 0);

@@ -20,6 +20,7 @@
 #include "state/files.h"
 #include "state/keyfile.h"
 #include "state/record.h"
+#include "state/restart.h"
 
 static struct {
     xenfork_ctx *ctx;
@@ -78,7 +79,7 @@ static int begin(int mode)
     fake_shut_down(s.clone, HOST_REASON_REBOOT);
     assert_int_equal(xenfork__xen_info(s.ctx, s.clone, &info), 0);
     assert_int_equal(xenfork__host_config_get(s.ctx, s.clone, &config), 0);
-    rc = restart_begin(s.ctx, &info, config, mode);
+    rc = restart_begin(s.ctx, &info, config, mode, true);
     xenfork__host_config_free(config);
     return rc;
 }
@@ -108,9 +109,10 @@ static uint32_t pending(void)
 
 static void write_file(const char *file, const char *text)
 {
-    char *dir = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text, NULL);
-    char *path = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text, file,
-                                     NULL);
+    char *dir = xenfork__state_path(s.ctx, XENFORK__RESTART_DIR, s.uuid_text,
+                                    NULL);
+    char *path = xenfork__state_path(s.ctx, XENFORK__RESTART_DIR, s.uuid_text,
+                                     file, NULL);
 
     assert_int_equal(xenfork__make_dir(s.ctx, dir), 0);
     assert_int_equal(xenfork__file_write(s.ctx, path, text, strlen(text)), 0);
@@ -194,7 +196,7 @@ static void test_user_was_faster(void **state)
 /* A paused domain that has the UUID: made for this restart, or not. */
 static struct fake_domain *paused_one(bool is_made_for_it)
 {
-    char *path = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text,
+    char *path = xenfork__state_path(s.ctx, XENFORK__RESTART_DIR, s.uuid_text,
                                      XENFORK__FILE_RECORD, NULL);
     struct fake_domain *d = fake_new_domain();
     struct xenfork__keyfile *keyfile;
@@ -351,7 +353,7 @@ static void test_no_record(void **state)
 /* With a boot, and a mark. */
 static void write_record(const char *boot, const char *rest)
 {
-    char *path = xenfork__state_path(s.ctx, RESTART_DIR, s.uuid_text,
+    char *path = xenfork__state_path(s.ctx, XENFORK__RESTART_DIR, s.uuid_text,
                                      XENFORK__FILE_RECORD, NULL);
     char text[512];
     int bytes = snprintf(text, sizeof(text), "xenfork 1\nboot %s\nmark %s\n%s",
@@ -363,11 +365,12 @@ static void write_record(const char *boot, const char *rest)
 
 static const char *const malformed[] = {
     "",
-    "domid 3\nmode 0\n",
-    "domid 3\nmode 2\nmade 4294967295\n",
-    "domid 4294967296\nmode 0\nmade 4294967295\n",
-    "domid 3\nmode 0\nmade nobody\n",
-    "domid 3\nmode 0\nmade 4294967295\nheld.0 x\n",
+    "domid 3\nmode 0\nclone 0\n",
+    "domid 3\nmode 0\nmade 4294967295\n",
+    "domid 3\nmode 2\nclone 0\nmade 4294967295\n",
+    "domid 4294967296\nmode 0\nclone 0\nmade 4294967295\n",
+    "domid 3\nmode 0\nclone 0\nmade nobody\n",
+    "domid 3\nmode 0\nclone 0\nmade 4294967295\nheld.0 x\n",
 };
 
 /* Said, and nothing is touched. */
@@ -389,8 +392,75 @@ static void test_malformed(void **state)
     assert_int_equal(fake_domain_named("src-1")->domid, s.clone);
     assert_int_equal(restart_resume(s.ctx, "../clones"), XENFORK_E_INVAL);
     /* The last of these, had it been good, is one. */
-    write_record(s.ctx->boot, "domid 12345\nmode 0\nmade 4294967295\n");
+    write_record(s.ctx->boot,
+                 "domid 12345\nmode 0\nclone 0\nmade 4294967295\n");
     assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+}
+
+static void assert_state(const char *state)
+{
+    const xenfork_entry *clone;
+    xenfork_list *list;
+
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
+    clone = xenfork_list_entry(list, xenfork_list_entry_count(list) - 1);
+    assert_int_equal(xenfork_entry_kind(clone), XENFORK_KIND_CLONE);
+    assert_string_equal(xenfork_entry_state(clone), state);
+    xenfork_list_free(list);
+}
+
+/* Nothing comes back from the dead. */
+static void test_destroyed(void **state)
+{
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    assert_state("restarting");
+    assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
+    assert_int_equal(pending(), 0);
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_null(fake_domain_named("src-1"));
+}
+
+/* Its disk may be in use elsewhere. */
+static void test_forgotten(void **state)
+{
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    assert_int_equal(xenfork_clone_forget(s.ctx, "src-1"), 0);
+    assert_int_equal(pending(), 0);
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_null(fake_domain_named("src-1"));
+}
+
+/* Its record has gone by another way; what was half made goes, too. */
+static void test_orphaned(void **state)
+{
+    (void)state;
+    fake_fail_function("xenfork__xen_unpause", XENFORK_E_XEN, 0);
+    assert_int_equal(begin(RESTART_DESTROY), XENFORK_E_XEN);
+    fake_disarm();
+    assert_true(fake_domain_named("src-1")->is_paused);
+    assert_int_equal(xenfork__record_remove(s.ctx, XENFORK_KIND_CLONE, s.uuid),
+                     0);
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_int_equal(pending(), 0);
+    assert_null(fake_domain_named("src-1"));
+}
+
+/* Its user was faster; when it ends again, that is another end. */
+static void test_started(void **state)
+{
+    uint32_t domid;
+
+    (void)state;
+    begin_half(RESTART_DESTROY);
+    assert_int_equal(xenfork_detach(s.ctx, "src-1", fake->dir, NULL, 0),
+                     XENFORK_E_BUSY);
+    assert_true(xenfork_error_remedy(s.ctx)[0]);
+    assert_int_equal(xenfork_clone_start(s.ctx, "src-1", 0, &domid), 0);
+    assert_int_equal(pending(), 0);
+    assert_int_equal(xenfork__xen_destroy(s.ctx, domid), 0);
+    assert_state("stopped");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -405,7 +475,9 @@ int main(void)
         TEST(test_no_record),         TEST(test_malformed),
         TEST(test_paused_by_user),    TEST(test_has_run),
         TEST(test_runs_again),        TEST(test_other_boot),
-        TEST(test_other_boot_alone),
+        TEST(test_other_boot_alone),  TEST(test_destroyed),
+        TEST(test_forgotten),         TEST(test_orphaned),
+        TEST(test_started),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "../lib/serving.h"
 #include "state/files.h"
 #include "state/record.h"
+#include "state/restart.h"
 
 #define BUSY (3 << 8) /* exit status 3 */
 
@@ -190,7 +191,7 @@ static void test_recover_once(void **state)
 
 static void begin_restart(const char *uuid)
 {
-    char *dir = xenfork__state_path(s.ctx, RESTART_DIR, uuid, NULL);
+    char *dir = xenfork__state_path(s.ctx, XENFORK__RESTART_DIR, uuid, NULL);
 
     assert_non_null(dir);
     assert_int_equal(xenfork__make_dir(s.ctx, dir), 0);
