@@ -242,6 +242,16 @@ static int begin_copy(xenfork_ctx *ctx, struct xenfork__detaching *job,
     return rc;
 }
 
+/* Change what the clone is started from; others change that, too. */
+static int note_config(xenfork_ctx *ctx, const struct xenfork__detaching *job,
+                       const struct xenfork__config_change *change)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
+
+    return rc < 0 ? rc : xenfork__again_change(ctx, job->clone, change);
+}
+
 /* Make the domain's record lead to the new disk, and remove the old one. */
 static int finish_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
                        uint32_t domid, uint32_t i, const char *format)
@@ -252,10 +262,10 @@ static int finish_disk(xenfork_ctx *ctx, struct xenfork__detaching *job,
     if ((domid != XENFORK_DOMID_NONE &&
          (rc = xenfork__xen_disk_moved(ctx, domid, disk->vdev, disk->path,
                                        format)) < 0) ||
-        (rc = xenfork__again_change(
-             ctx, job->clone,
-             &(struct xenfork__config_change){
-                 .vdev = disk->vdev, .path = disk->path, .format = format})) <
+        (rc = note_config(ctx, job,
+                          &(struct xenfork__config_change){.vdev = disk->vdev,
+                                                           .path = disk->path,
+                                                           .format = format})) <
             0)
         return rc;
     if (!disk->other[0])

@@ -341,6 +341,8 @@ int xenfork__xen_config_change(xenfork_ctx *ctx, const char *json,
     uint32_t i;
 
     FAKE_ENTER(ctx);
+    if (fake->on_change)
+        fake->on_change();
     config = fake_from_json(XENFORK_DOMID_NONE, json);
     memcpy(d.uuid, config->uuid, 16);
     fake_copy_string(d.name, sizeof(d.name),

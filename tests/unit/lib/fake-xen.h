@@ -227,6 +227,7 @@ struct fake {
     char marked[65536];
     void (*on_wait)(void); /* what happens while somebody waits */
     void (*on_unpause)(void);
+    void (*on_change)(void); /* a configuration that is kept is changed */
     uint32_t nominate_ms; /* that nominating takes */
     uint64_t race_gfn;    /* the guest writes here as it goes to suspension */
     uint32_t busy_pages;  /* from gfn 1 on: written now and then */

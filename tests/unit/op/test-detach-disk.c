@@ -445,6 +445,34 @@ static void test_written_after_kill(void **state)
     assert_int_equal(access(old, F_OK), -1);
 }
 
+static uint32_t changes;
+
+/* Others change it, too: xl fork-net. */
+static void count_locked(void)
+{
+    struct xenfork__lock *lock = NULL;
+    xenfork_ctx *ctx = scene_open();
+
+    assert_int_equal(
+        xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, false, &lock),
+        XENFORK_E_BUSY);
+    xenfork_close(ctx);
+    changes++;
+}
+
+static void test_change_is_locked(void **state)
+{
+    struct clone_scene *s = *state;
+
+    changes = 0;
+    fake->on_change = count_locked;
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0), 0);
+    assert_int_equal(xenfork_clone_set_nic_bridge(s->ctx, "src-1", 0, "xenbr1"),
+                     0);
+    fake->on_change = NULL;
+    assert_int_equal(changes, 2);
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, clone_setup, clone_teardown)
 #define QCOW2(name) \
@@ -470,6 +498,7 @@ int main(void)
         TEST(test_restored_meanwhile),
         TEST(test_written_meanwhile),
         TEST(test_written_after_kill),
+        QCOW2(test_change_is_locked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
