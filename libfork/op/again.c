@@ -68,6 +68,31 @@ int xenfork__again_change(xenfork_ctx *ctx, const struct xenfork__record *clone,
     return rc < 0 ? rc : xenfork__again_keep(ctx, clone->uuid, changed);
 }
 
+static int note_here(xenfork_ctx *ctx, const uint8_t clone[16])
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
+    int rc;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock)) <
+            0 ||
+        (rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, clone, &record)) <
+            0 ||
+        !record->left || !record->left[0])
+        return rc;
+    free(record->left);
+    record->left = NULL;
+    return xenfork__record_save(ctx, record);
+}
+
+void xenfork__again_here(xenfork_ctx *ctx, const uint8_t clone[16])
+{
+    keep_error struct xenfork__kept kept = xenfork__keep(ctx);
+
+    if (note_here(ctx, clone) < 0)
+        LOG_WARN(ctx, "the clone still counts as one that has left, ignoring");
+}
+
 void xenfork__again_done(xenfork_ctx *ctx, const uint8_t clone[16])
 {
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
@@ -103,8 +128,10 @@ int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
     xenfork__record_set_domid(ctx, record, domid);
-    free(record->left); /* it is here */
-    record->left = NULL;
+    if (!journal) {
+        free(record->left); /* it is here */
+        record->left = NULL;
+    }
     record->hydrated = 100;
     memset(record->parent, 0, sizeof(record->parent));
     if (journal)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "disk/disk.h"
+#include "op/again.h"
 #include "op/detach.h"
 #include "op/reserve.h"
 #include "op/rollback.h"
@@ -217,9 +218,12 @@ static int undo_start(xenfork_ctx *ctx, struct xenfork__journal *journal)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if ((rc = xenfork__xen_made_for(ctx, domid, mark)) < 0)
         return rc;
-    return !strcmp(mark, journal->id) && info.is_paused && !info.cpu_ns
-               ? xenfork__xen_destroy(ctx, domid)
-               : 0;
+    if (strcmp(mark, journal->id) != 0)
+        return 0;
+    if (info.is_paused && !info.cpu_ns)
+        return xenfork__xen_destroy(ctx, domid);
+    xenfork__again_here(ctx, uuid);
+    return 0;
 }
 
 /*

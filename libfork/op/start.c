@@ -258,6 +258,7 @@ static int make_domain(struct start *start)
                                    xenfork__journal_id(start->journal))) < 0 ||
         (rc = xenfork__xen_unpause(ctx, start->domid)) < 0)
         return rc;
+    xenfork__again_here(ctx, start->clone->uuid);
     rc = xenfork__source_commit(ctx, start->journal, start->keeper_fd);
     if (rc == 0) {
         start->journal = NULL;

@@ -321,8 +321,52 @@ static int run(void *opaque)
     return sweep_end(ctx, xenfork_clone_start(ctx, "src-1", 0, &domid));
 }
 
+static void prepare_left(void)
+{
+    xenfork_ctx *ctx;
+
+    prepare();
+    ctx = scene_open();
+    assert_int_equal(xenfork_clone_leaves(ctx, "src-1", "saved in f", 0), 0);
+    xenfork_close(ctx);
+}
+
+static bool is_here(void)
+{
+    cleanup_record struct xenfork__record *record = NULL;
+    xenfork_ctx *ctx = scene_open();
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, s.before.uuid,
+                                  &record);
+
+    xenfork_close(ctx);
+    return rc == 0 && is_started() && (!record->left || !record->left[0]);
+}
+
+/* As long as it is not started, it has left: it is asked about. */
+static int run_left(void *opaque)
+{
+    xenfork_ctx *ctx;
+    uint32_t domid;
+    int rc;
+
+    if (is_started()) {
+        rc = run(opaque);
+        if (!is_here())
+            fake_violation("it runs here, and counts as one that has left");
+        return rc;
+    }
+    ctx = scene_open();
+    rc = xenfork_clone_start(ctx, "src-1", 0, &domid);
+    if (rc == XENFORK_E_INUSE)
+        rc = xenfork_clone_start(ctx, "src-1", XENFORK_START_LEFT, &domid);
+    else if (rc == 0)
+        fake_violation("started without a question");
+    return sweep_end(ctx, rc);
+}
+
 static const struct sweep sweeps[] = {
     {"start", SWEEP_REPEATS, prepare, run, is_started, 0},
+    {"start left", SWEEP_REPEATS, prepare_left, run_left, is_started, 0},
 };
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -341,6 +385,7 @@ int main(void)
         TEST(test_changed),
         TEST(test_readonly_disk),
         SWEEPS(0),
+        SWEEPS(1),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
