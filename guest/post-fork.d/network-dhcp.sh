@@ -4,49 +4,6 @@
 # A lease, client id or DUID of the source's would bring its address.
 # shellcheck disable=SC2034,SC2154 # variables of 40-network
 
-# udhcpc's, by the file of its number.  Its client id is made when it starts; and
-# it would give the source's lease back, if it were asked to end.
-renew_udhcpc() {
-    pid=$(find_udhcpc) || return 1
-    tr '\0' '\n' <"/proc/$pid/cmdline" >"$plan_file.udhcpc" || return 1
-    kill -KILL "$pid"
-    drop_addresses
-    was_told=yes
-    set --
-    while IFS= read -r word; do
-        set -- "$@" "$word"
-    done <"$plan_file.udhcpc"
-    rm -f "$plan_file.udhcpc"
-    "$@" </dev/null >/dev/null 2>&1 &
-}
-
-find_udhcpc() {
-    for file in "$ROOT/run/udhcpc.$interface.pid" \
-        "$ROOT/var/run/udhcpc.$interface.pid"; do
-        if [ -s "$file" ] && pid=$(cat "$file") && kill -0 "$pid" 2>/dev/null; then
-            printf '%s\n' "$pid"
-            return 0
-        fi
-    done
-    has pgrep && pgrep -o -f "udhcpc .*$interface( |\$)" 2>/dev/null
-}
-
-# Not released: the lease is the source's.  The file of leases has the DUID.
-end_dhclient() {
-    has dhclient || return 1
-    pgrep -f "dhclient.* $interface( |\$)" >/dev/null 2>&1 || return 1
-    dhclient -x "$interface" >/dev/null 2>&1
-    rm -f "$ROOT"/var/lib/dhcp/dhclient*.leases \
-        "$ROOT"/var/lib/dhclient/dhclient*.lease*
-}
-
-renew_dhclient() {
-    end_dhclient || return 1
-    drop_addresses
-    was_told=yes
-    dhclient -nw "$interface" >/dev/null 2>&1
-}
-
 # restart NAME…: a service that runs, by whatever has started it; it has several
 # names
 restart() {
@@ -232,15 +189,33 @@ is_dhcpcd_for_all() {
     return 1
 }
 
-# Its DUID, its secret and its leases go, and the process that knows them.
-end_dhcpcd() {
+# Tell whether one serves this device.  One that was started for one family is
+# found by the same option.
+find_dhcpcd() {
     has dhcpcd || return 1
-    dhcpcd -U "$interface" >/dev/null 2>&1 || return 1
-    whose=$interface
-    ! is_dhcpcd_for_all || whose=
-    # shellcheck disable=SC2086 # none, or one
-    dhcpcd -x $whose >/dev/null 2>&1
-    await 20 dhcpcd_has_ended
+    for option in '' -4 -6; do
+        # shellcheck disable=SC2086 # none, or one
+        ! dhcpcd $option -U "$interface" >/dev/null 2>&1 || return 0
+    done
+    return 1
+}
+
+# Its DUID, its secret and its leases go, and the process that knows them.  "whose"
+# is their options; nothing, if it is one for all cards.
+end_dhcpcd() {
+    find_dhcpcd || return 1
+    whose=
+    if is_dhcpcd_for_all; then
+        dhcpcd -x >/dev/null 2>&1
+    else
+        for option in '' -4 -6; do
+            # shellcheck disable=SC2086 # none, or one
+            dhcpcd $option -U "$interface" >/dev/null 2>&1 || continue
+            dhcpcd $option -x "$interface" >/dev/null 2>&1
+            whose="$whose ${option:---}"
+        done
+    fi
+    await 20 dhcpcd_has_ended || fail 'dhcpcd does not end'
     rm -f "$ROOT"/var/lib/dhcpcd/*.lease* "$ROOT"/var/lib/dhcpcd/duid \
         "$ROOT"/var/lib/dhcpcd/secret "$ROOT"/etc/dhcpcd.duid \
         "$ROOT"/etc/dhcpcd.secret
@@ -250,18 +225,22 @@ dhcpcd_has_ended() {
     if [ -z "$whose" ]; then
         ! is_dhcpcd_for_all
     else
-        ! dhcpcd -U "$interface" >/dev/null 2>&1
+        ! find_dhcpcd
     fi
 }
 
 start_dhcpcd() {
-    if [ -z "$whose" ] && [ -d "$ROOT/run/systemd/system" ] &&
+    if [ -n "$whose" ]; then
+        for option in $whose; do
+            # shellcheck disable=SC2086 # none, or one
+            dhcpcd -b ${option%--} "$interface" >/dev/null 2>&1 || return 1
+        done
+    elif [ -d "$ROOT/run/systemd/system" ] &&
         systemctl is-enabled -q dhcpcd.service 2>/dev/null; then
         systemctl restart dhcpcd.service
-        return
+    else
+        dhcpcd -b >/dev/null 2>&1
     fi
-    # shellcheck disable=SC2086 # none, or one
-    dhcpcd -b $whose >/dev/null 2>&1
 }
 
 renew_dhcpcd() {
@@ -296,23 +275,8 @@ give_dhcpcd() {
 
 # Whether a DHCP client took it on.
 renew_dhcp() {
-    renew_networkd || renew_nmcli || renew_dhcpcd || renew_dhclient ||
-        renew_udhcpc
-}
-
-# There is no client yet: start the first one that is installed.
-start_dhcp() {
-    drop_addresses
-    if has dhclient; then
-        dhclient -nw "$interface"
-    elif has dhcpcd; then
-        dhcpcd -b "$interface"
-    elif has udhcpc; then
-        udhcpc -b -i "$interface" -p "$ROOT/run/udhcpc.$interface.pid" \
-            >/dev/null 2>&1 &
-    else
-        return 1
-    fi
+    renew_networkd || renew_nmcli || renew_dhcpcd || renew_client dhclient ||
+        renew_client udhcpc
 }
 
 # tell_manager [ADDRESSES].  Have what manages this device read its files again: with those of before it
@@ -325,11 +289,12 @@ tell_manager() {
     elif is_networkmanagers; then
         give_networkmanager "${1:-}" ||
             fail 'NetworkManager does not read its files again'
-    elif has dhcpcd && dhcpcd -U "$interface" >/dev/null 2>&1; then
+    elif find_dhcpcd; then
         was_told=yes
         give_dhcpcd "${1:-}" || fail 'dhcpcd does not read its files again'
-    elif ! end_dhclient && pid=$(find_udhcpc); then
-        kill -KILL "$pid"
+    else
+        change_client dhclient "$interface"
+        change_client udhcpc "$interface"
     fi
 }
 

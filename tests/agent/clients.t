@@ -12,9 +12,9 @@ if [ "${1:-}" != --inside ]; then
         echo '1..0 # SKIP dnsmasq, or each of dhclient, dhcpcd, udhcpc, is not installed'
         exit 0
     fi
-    in_networks dhclient:11 dhcpcd:11 udhcpc:11
+    in_networks dhclient:11 dhcpcd:11 dhcpcd-4:11 udhcpc:11
 fi
-program=$2 count=$3
+program=${2%-4} count=$3
 if ! has dnsmasq || ! has "$program" || ! has pgrep; then
     skip "$4" "$program, dnsmasq or pgrep is not installed"
     exit 0
@@ -79,9 +79,10 @@ end_clients() {
     sleep 0.2
 }
 
-case $program in
+case $2 in
 dhclient) set -- dhclient -nw eth0 ;;
 dhcpcd) set -- dhcpcd -b eth0 ;;
+dhcpcd-4) set -- dhcpcd -b -4 eth0 ;;
 udhcpc) set -- udhcpc -b -i eth0 -p /run/udhcpc.eth0.pid ;;
 esac
 client "$@"

@@ -62,7 +62,7 @@ for command in sh cat head tail tr sed cut awk od rm mv chmod uname grep sleep \
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 69
+plan 78
 
 # Host name.
 reset
@@ -309,13 +309,14 @@ check 'link-local: of its own MAC' is "$status:$(cat "$dir/reason")" 0:
 # Parameters that nothing can be done with.
 reset
 ip_stub
-stub pgrep '[ "$*" = "-x connmand" ]'
+mkdir -p "$root/proc/77"
+echo connmand >"$root/proc/77/comm"
 hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
 check 'network: a manager that it does not know' is "$status:$(cat "$dir/reason")" \
     "1:network: connmand runs, and may bring the source's address back"
 hook 40-network XENFORK_PARAM_IP=keep
 check 'network: which may keep the addresses' is "$status" 0
-rm "$dir/bin/pgrep"
+rm -r "$root/proc/77"
 for bad in IP_ETH9=10.0.0.7/24 IP_BR0=10.0.0.7/24 GATEWAY=10.0.0.9; do
     hook 40-network "XENFORK_PARAM_$bad"
     check "network: $bad is of nothing here" is "$status:$(grep -c \
@@ -351,26 +352,66 @@ check 'a file that cannot be put right: the reason' is \
     "$status:$(cat "$dir/reason")" \
     "1:network: /etc/network/interfaces has an address of the source's still"
 
-# A DHCP client that runs: its client id is the source's, so it starts again.
+# A DHCP client that runs: its client id is the source's, so it starts again, by
+# its own command line, and goes on asking.
 reset
 ip_stub
-# shellcheck disable=SC2016 # of the stub
-stub udhcpc 'echo $$ >"'"$root"'/run/udhcpc.eth0.pid"; exec sleep 60'
-PATH="$dir/bin:$PATH" udhcpc -i eth0 -R &
-before=$!
-until [ -s "$root/run/udhcpc.eth0.pid" ]; do sleep 0.1; done
-hook 40-network
-after=$before tries=0
-while [ "$after" = "$before" ] && [ "$tries" -lt 50 ]; do
-    sleep 0.1
-    after=$(cat "$root/run/udhcpc.eth0.pid")
-    tries=$((tries + 1))
+for client in udhcpc dhclient; do
+    # By its own command line it would be called sh.
+    stub $client "printf $client >/proc/\$\$/comm; echo \$\$ >$dir/$client.pid
+while :; do sleep 1; done"
 done
-check 'udhcpc: another process' is "$status:$(kill -0 "$before" 2>/dev/null &&
-    echo runs)" 0:
+# client NAME WORDS…: start it, as "before"
+client() {
+    rm -f "$dir/$1.pid"
+    PATH="$dir/bin:$PATH" "$@" &
+    until [ -s "$dir/$1.pid" ]; do sleep 0.1; done
+    before=$(cat "$dir/$1.pid")
+    : >"$dir/calls"
+}
+# Tell whether the client NAME is another process now; end it.
+is_another() {
+    after=$(cat "$dir/$1.pid")
+    kill -KILL "$after"
+    ! kill -0 "$before" 2>/dev/null && [ "$before" != "$after" ]
+}
+sleep 60 &
+stranger=$!
+mkdir -p "$root/run"
+echo $stranger >"$root/run/udhcpc.eth0.pid"
+client udhcpc -i eth0 -R -n -x hostname:db
+hook 40-network PROC=/proc
+check 'udhcpc: another process' is "$status:$(is_another udhcpc || echo the same)" 0:
 check 'udhcpc: the lease of the source is not used on' is "$(has_addresses eth0)" ''
-kill "$after" 2>/dev/null
-
+check 'udhcpc: it does not give up, and names no source' called \
+    "udhcpc -i eth0 -R -b -x hostname:$(uname -n)"
+hook 40-network PROC=/proc XENFORK_PARAM_IP=10.0.0.7/24
+check 'udhcpc: one that has its number now is not ended' is \
+    "$status:$(kill -0 $stranger && echo runs)" 0:runs
+kill $stranger
+mkdir -p "$root/var/lib/dhcp"
+echo lease >"$root/var/lib/dhcp/eth0"
+client dhclient -1 -pf "$dir/any.pid" -lf /var/lib/dhcp/eth0 eth0
+hook 40-network PROC=/proc
+check 'dhclient: another process' is "$status:$(is_another dhclient || echo the same)" 0:
+check 'dhclient: with its own pid file' called \
+    "dhclient -pf $dir/any.pid -lf /var/lib/dhcp/eth0 eth0"
+check 'dhclient: without its lease' not test -e "$root/var/lib/dhcp/eth0"
+client dhclient -v
+hook 40-network PROC=/proc XENFORK_PARAM_IP=10.0.0.7/24
+check 'dhclient of all cards: it goes on for others' is \
+    "$status:$(is_another dhclient || echo the same)" 0:
+check 'dhclient of all cards: for those alone' called 'dhclient -v eth1'
+client dhclient eth0
+hook 40-network PROC=/proc XENFORK_PARAM_IP=10.0.0.7/24
+check 'dhclient: it ends where an address is given' is \
+    "$status:$(kill -0 "$before" 2>/dev/null && echo runs)$(grep '^dhclient' "$dir/calls")" 0:
+# One that cannot start again: the clone would have no address.
+client dhclient eth0
+printf '#!/bin/sh\nexit 1\n' >"$dir/bin/dhclient"
+hook 40-network PROC=/proc
+check 'dhclient: it does not start again' is "$status:$(cat "$dir/reason")" \
+    '1:eth0: dhclient does not start again'
 # ARP.
 reset
 ip_stub

@@ -11,7 +11,7 @@ if [ "${1:-}" != --inside ]; then
         echo '1..0 # SKIP dnsmasq, or both of NetworkManager and systemd-networkd, are not installed'
         exit 0
     fi
-    in_networks networkd:21 nm:21 netplan:8 ifupdown:8 dhcpcd:30
+    in_networks networkd:21 nm:21 netplan:8 ifupdown:21 dhcpcd:30
 fi
 manager=$2 count=$3
 networkd=/lib/systemd/systemd-networkd
@@ -138,6 +138,8 @@ leased() {
     now=$(address eth0)
     lose_carrier
     check "$how: the same after the carrier was gone" wait_for is_again
+    # A client of the source's that goes on would ask by now.
+    [ "$manager" != ifupdown ] || sleep 8
     boot
     check "$how: and after a boot" wait_for is_again
     check "$how: nobody asked for the source's, or gave it back" not is_asked_for
@@ -160,6 +162,7 @@ overridden() {
     check "$how: it has it, and no lease" is "$(addresses)" $range.201/24
     check "$how: its gateway" is "$(gateway)" $range.1
     boot
+    adapt XENFORK_AGAIN=yes XENFORK_PARAM_IP=$range.201/24 XENFORK_PARAM_GATEWAY=$range.1
     check "$how: and after a boot" wait_for has_only $range.201/24
     check "$how: nobody asked for the source's, or gave it back" not is_asked_for
 }
@@ -220,6 +223,10 @@ ifupdown)
         "    address $range.2" '    netmask 255.255.255.0' 'iface eth0 inet6 static' \
         '    address 2001:db8::2/64' >/etc/network/interfaces
     fixed static /etc/network
+    stop
+    printf '%s\n' 'auto eth0' 'iface eth0 inet dhcp' >/etc/network/interfaces
+    leased DHCP
+    overridden 'DHCP, and an address'
     ;;
 dhcpcd)
     printf '%s\n' 'interface eth0' "static ip_address=$range.2/24" "static routers=$range.1" \
