@@ -722,7 +722,10 @@ uint32_t xenfork_entry_users(const xenfork_entry *entry);
 int xenfork_entry_is_kept(const xenfork_entry *entry);
 /* Clones: the generation, NULL for others. */
 const char *xenfork_entry_generation(const xenfork_entry *entry);
-/* Clones: nonzero when its agent has acknowledged the generation. */
+/*
+ * Clones: nonzero when its agent has acknowledged the generation; of one that
+ * was started again: when it has done so since.
+ */
 int xenfork_entry_is_ready(const xenfork_entry *entry);
 /* Clones: nonzero when it has reseeded its random numbers. */
 int xenfork_entry_is_reseeded(const xenfork_entry *entry);

@@ -11,11 +11,19 @@
 #include "output.h"
 #include "run.h"
 
-/* Print journals apart from the table: they have a reason, and nothing else. */
-static bool print_journals(const xenfork_list *list)
+/* Print errors and journals apart from the table, with their reasons. */
+static bool print_reasons(const xenfork_list *list)
 {
     uint32_t i;
 
+    for (i = 0; i < xenfork_list_entry_count(list); i++) {
+        const xenfork_entry *entry = xenfork_list_entry(list, i);
+
+        if (xenfork_entry_error(entry) &&
+            printf("clone %s could not adapt: %s\n", xenfork_entry_name(entry),
+                   xenfork_entry_error(entry)) < 0)
+            return false;
+    }
     for (i = 0; i < xenfork_list_entry_count(list); i++) {
         const xenfork_entry *entry = xenfork_list_entry(list, i);
 
@@ -62,7 +70,7 @@ static bool print_entries_table(const xenfork_list *list)
                    kind == XENFORK_KIND_FROZEN ? "-"
                                                : xenfork_entry_parent(entry));
     }
-    return table_print(table) && print_journals(list);
+    return table_print(table) && print_reasons(list);
 }
 
 static bool print_entries_json(const xenfork_list *list)

@@ -124,9 +124,12 @@ int xenfork__again_begin(xenfork_ctx *ctx, const uint8_t clone[16],
         return rc;
     if (json && (rc = xenfork__again_keep(ctx, clone, json)) < 0)
         return rc;
-    rc = record->generation[0] ? xenfork__guest_again(ctx, domid, record) : 0;
+    rc = record->generation[0] ? xenfork__guest_again(ctx, domid, record)
+                               : XENFORK_E_NOTFOUND;
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
+    if (rc == 0)
+        record->is_ready = record->is_reseeded = false; /* of this start */
     xenfork__record_set_domid(ctx, record, domid);
     if (!journal) {
         free(record->left); /* it is here */

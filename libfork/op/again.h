@@ -33,7 +33,8 @@ void xenfork__again_here(xenfork_ctx *ctx, const uint8_t clone[16]);
 void xenfork__again_done(xenfork_ctx *ctx, const uint8_t clone[16]);
 /*
  * Take over a clone's new domain, which is paused and has all of its memory:
- * tell it what the clone was told, and note it in the record.  @json: its
+ * tell it what the clone was told, and note it in the record.  It is ready when
+ * it has adapted once more; its links stay as they are.  @json: its
  * configuration, to be kept; NULL: it is kept already.  @journal: its journal,
  * which may undo it: then a note that the clone has left stays for now; NULL:
  * it has none.  With the UUID of no clone nothing is done

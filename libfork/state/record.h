@@ -63,7 +63,7 @@ struct xenfork__record {
     uint32_t hydrated;                    /* clone: per cent */
     uint32_t detached;                    /* clone: per cent */
     char generation[XENFORK__UUID_CHARS]; /* clone */
-    bool is_ready;    /* clone: has acknowledged its generation */
+    bool is_ready;    /* clone: has adapted, at this start */
     bool is_reseeded; /* clone: its random numbers are its own */
     char *left;       /* clone: "saved in FILE", as its user began to; or "" */
     char left_by[XENFORK__LEFT_BY]; /* "BOOT PID START": who takes it there */

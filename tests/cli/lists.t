@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 71
+plan 72
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -39,6 +39,8 @@ check 'list: image' out_has \
     '^web1-image   4  ready    128.0   124.0      4.0   6.0         -  -          web1$'
 check 'list: clone' out_has \
     '^  web1-1     -  stopped  128.0   124.0      4.0   6.0       50%  -          web1-image$'
+check 'list: why a clone could not adapt' out_has \
+    '^clone web1-1 could not adapt: 40-network: no "way"$'
 FAKE_EPHEMERAL=crash run "$xl" fork-list
 check 'list: ephemeral' out_has '  50%  crash      web1-image$'
 FAKE_EPHEMERAL=poweroff run "$xl" fork-list --json

@@ -41,7 +41,9 @@ wait_until 60 settled
 is 'it is the same machine' "$(machine clone)" "$before"
 is 'with the same MAC' "$(field clone mac)" "$mac"
 is 'which its NIC has' "$(info clone '.nics[0].mac') $(info clone '.nics[0].link')" "$mac connect"
-is 'it is ready still' "$(info clone .ready)" true
+ready() { [ "$(info clone .ready)" = true ]; }
+check 'it is ready again' wait_until 60 ready
+is 'without an error' "$(info clone .error)" ''
 check 'it answers' wait_until 60 hears 10.0.0.40
 check 'so does its source' wait_until 30 hears 10.0.0.2
 check 'by its own MAC' eval "ip neigh show 10.0.0.2 | grep -q $source_mac"

@@ -16,6 +16,7 @@
 
 #include "../lib/fake-xen.h"
 #include "../lib/scene.h"
+#include "op/ready.h"
 #include "state/record.h"
 #include "../lib/sweep.h"
 
@@ -116,7 +117,27 @@ static void test_same_machine(void **state)
     assert_string_not_equal(d->guest.entropy, s.before.guest.entropy);
 }
 
-/* Its link is as the user left it; it had acknowledged. */
+/* Tell whether the clone is ready, and has reseeded; its error, or "". */
+static void look(bool is_ready, bool is_reseeded, const char *error)
+{
+    xenfork_list *list;
+    const xenfork_entry *entry;
+
+    assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
+    entry = xenfork_list_entry(list, 0);
+    assert_int_equal(xenfork_entry_is_ready(entry), is_ready);
+    assert_int_equal(xenfork_entry_is_reseeded(entry), is_reseeded);
+    if (*error)
+        assert_string_equal(xenfork_entry_error(entry), error);
+    else
+        assert_null(xenfork_entry_error(entry));
+    xenfork_list_free(list);
+}
+
+/*
+ * Its link is as the user left it; it had acknowledged, and is ready again when
+ * it has adapted to this start.
+ */
 static void test_connected(void **state)
 {
     cleanup_record struct xenfork__record *node = NULL;
@@ -127,12 +148,22 @@ static void test_connected(void **state)
         xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.before.uuid, &node),
         0);
     node->nics[0].link = XENFORK_LINK_CONNECT;
-    node->is_ready = true;
+    node->is_ready = node->is_reseeded = true;
     assert_int_equal(xenfork__record_save(s.ctx, node), 0);
     d = starts();
     assert_true(d->nics[0].is_up);
     assert_string_not_equal(d->guest.entropy, "");
     assert_string_equal(d->guest.generation, s.before.guest.generation);
+    look(false, false, "");
+    fake_fault(d->domid, "40-network: no way");
+    look(false, false, "40-network: no way");
+    assert_true(d->nics[0].is_up);
+    fake_reseeded(d->domid);
+    fake_ack(d->domid, NULL);
+    assert_int_equal(xenfork__ready_accept(s.ctx, d->domid), 0);
+    look(true, true, "");
+    assert_true(d->nics[0].is_up);
+    assert_string_equal(d->guest.entropy, "");
 }
 
 /* And ended, and started, by its UUID, without its image. */
