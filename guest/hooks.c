@@ -34,7 +34,8 @@ static int is_hook(const struct dirent *entry)
     return hook_name_is_valid(entry->d_name);
 }
 
-static void set_environment(const char *role, const struct instance *instance)
+static void set_environment(const struct options *options, const char *role,
+                            const struct instance *instance)
 {
     size_t i;
 
@@ -45,6 +46,7 @@ static void set_environment(const char *role, const struct instance *instance)
     setenv("XENFORK_SOURCE_MACS", instance->source_macs, 1);
     setenv("XENFORK_NAME", instance->name, 1);
     setenv("XENFORK_AGAIN", instance->is_again ? "yes" : "no", 1);
+    setenv("XENFORK_STATE", options->state_dir, 1);
     setenv("PATH",
            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
            "/bin",
@@ -71,7 +73,8 @@ static void set_streams(void)
 }
 
 __attribute__((noreturn)) static void become_hook(
-    const char *path, const char *role, const struct instance *instance)
+    const struct options *options, const char *path, const char *role,
+    const struct instance *instance)
 {
     sigset_t none;
 
@@ -82,7 +85,7 @@ __attribute__((noreturn)) static void become_hook(
     signal(SIGTERM, SIG_DFL);
     signal(SIGHUP, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
-    set_environment(role, instance);
+    set_environment(options, role, instance);
     set_streams();
     execl(path, path, (char *)NULL);
     complain("%s: %s", path, strerror(errno));
@@ -145,7 +148,7 @@ static bool run_program(const struct options *options, const char *path,
         return false;
     }
     if (pid == 0)
-        become_hook(path, role, instance);
+        become_hook(options, path, role, instance);
     setpgid(pid, pid); /* whichever of the two comes first */
     if (!wait_child(pid, &status, now_ms() + limit_ms)) {
         end_hook(pid);

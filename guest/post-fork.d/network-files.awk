@@ -212,6 +212,10 @@ END {
                 continue
             if (what[p] == "mac") {
                 permanent = ""
+                # It was done before.
+                if (card[p] != "" && line[i] ~ /^[ \t]*PermanentMACAddress[ \t]*=/ &&
+                    find(line[i], new[p], in_mac))
+                    continue
                 keep_found(i, old[p], card[p])
                 line[i] = replace(line[i], old[p], new[p], in_mac) permanent
                 dashed = old[p]

@@ -140,6 +140,8 @@ plan_macs() {
     old=$(mac_of "$interface")
     [ "$interface" != "$card" ] || old=$(source_mac "$card")
     [ -n "$old" ] && [ "$old" != "$new" ] || return 0
+    # By now it may have another one of its own.
+    [ "$interface" = "$card" ] || [ -n "$(of_source mac "$old")" ] || return 0
     case $(kind_of "$interface") in
     bridge | bond | vlan | team | ipvlan) ;;
     # Linux has no word for a macvlan, which has an address of its own.
@@ -153,7 +155,7 @@ plan_macs() {
         esac
     fi
     named=
-    [ "$interface" != "$card" ] || named=$card
+    [ "$interface" != "$card" ] || [ "$again" = yes ] || named=$card
     printf 'mac %s %s %s\n' "$old" "$new" "$named"
 }
 
@@ -167,19 +169,25 @@ ports_of_all() {
     done
 }
 
-routes_of() {
-    ip route show dev "$1" 2>/dev/null | sed 's/ linkdown//'
-}
-
-# Devices that take it only while they are down lose their routes: put back.
+# Devices that take it only while they are down lose their routes, and all of IPv6:
+# put back.
 change_down() {
-    routes=$(routes_of "$1")
+    routes=$(ip route show dev "$1" 2>/dev/null | sed 's/ linkdown//')
+    kept=$(addresses6 "$1" static)
+    routes6=$(routes inet6 "$1")
     ip link set dev "$1" down && ip link set dev "$2" address "$3"
     changed=$?
     ip link set dev "$1" up || changed=1
     printf '%s\n' "$routes" | while read -r route; do
         # shellcheck disable=SC2086 # words
         [ -z "$route" ] || ip route replace $route dev "$1" 2>/dev/null
+    done
+    for address in $kept; do
+        ip addr add "$address" dev "$1" 2>/dev/null
+    done
+    printf '%s\n' "$routes6" | while read -r route; do
+        # shellcheck disable=SC2086 # words
+        [ -z "$route" ] || ip -f inet6 route replace $route dev "$1" 2>/dev/null
     done
     return "$changed"
 }
@@ -194,8 +202,8 @@ set_mac() {
 renew_mac() {
     mac=$(mac_of "$interface")
     if [ "$interface" = "$card" ]; then
-        # Alone: nobody has to be told.
-        [ "$(printf '%s\n' "$devices" | grep -c "^$card:")" -gt 1 ] || return 0
+        # Alone, or as it has booted: nobody has to be told.
+        [ "$again" = no ] && [ "$(printf '%s\n' "$devices" | grep -c "^$card:")" -gt 1 ] || return 0
         set_mac "$card" "$mac" || fail 'cannot tell what lies over it'
         return
     fi
@@ -231,8 +239,8 @@ renew_secret() {
         fail 'cannot renew the secret of its IPv6 addresses'
 }
 
-# Off and on again: all IPv6 addresses go, and the kernel makes the link-local one
-# anew.  "keep": those that were set by hand come back.
+# Off and on again: all IPv6 addresses and routes go, and the kernel makes the
+# link-local one anew.  "keep": those that were set by hand come back.
 renew6() {
     conf=$PROC/sys/net/ipv6/conf/$1
     [ -e "$conf/disable_ipv6" ] || return 0
@@ -247,11 +255,13 @@ renew6() {
     for address in $kept; do
         ip addr add "$address" dev "$1" || fail "cannot keep $address"
     done
+    [ "$2" != keep ] || { gateways='' && put_routes inet6 keep; }
 }
 
 # "DEVICE ADDRESS", before anything was changed.
 addresses6_link() {
-    for address in $(addresses6 "$interface" link); do
+    # shellcheck disable=SC2046 # words
+    for address in $(of_source address $(addresses6 "$interface" link)); do
         printf '%s %s\n' "$interface" "${address%%/*}"
     done
 }

@@ -91,7 +91,7 @@ in_manual() {
     done
 }
 
-plan 68
+plan 69
 
 # Usage.
 run "$agent" --help
@@ -170,12 +170,13 @@ starts_again() {
     scene 'run_agent adapt'
 }
 reset
-hook post-fork.d/10-again 'echo "$XENFORK_AGAIN" >>"$dir/log"'
+hook post-fork.d/10-again 'echo "$XENFORK_AGAIN" >>"$dir/log"; echo "$XENFORK_STATE" >"$dir/state-told"'
 scene 'become_clone "$one"; run_agent adapt'
 starts_again
 check 'again: hooks are told, and it acknowledges' \
     is "$(paste -sd' ' "$dir/log") $(cat "$store/data/fork/ack")" "no yes $one"
 scene 'become_clone "$two"; run_agent adapt'
+check 'again: hooks have a folder that outlives it' is "$(cat "$dir/state-told")" "$dir/state/a/b"
 check 'again: not a clone of the clone' is "$(paste -sd' ' "$dir/log")" 'no yes no'
 starts_again
 check 'again: that one, too' is "$(paste -sd' ' "$dir/log")" 'no yes no yes'

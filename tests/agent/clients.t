@@ -12,7 +12,7 @@ if [ "${1:-}" != --inside ]; then
         echo '1..0 # SKIP dnsmasq, or each of dhclient, dhcpcd, udhcpc, is not installed'
         exit 0
     fi
-    in_networks dhclient:11 dhcpcd:11 dhcpcd-4:11 udhcpc:11
+    in_networks dhclient:11 dhcpcd:11 dhcpcd-4:11 udhcpc:11 busybox:1
 fi
 program=${2%-4} count=$3
 if ! has dnsmasq || ! has "$program" || ! has pgrep; then
@@ -27,7 +27,7 @@ client() {
     "$@" >/dev/null 2>&1 &
     check "$program: the source has a lease" wait_for got
     old=$(address eth0) old_lease=$(lease "$old_mac")
-    ip link set eth0 address "$new_mac"
+    become_another
     : >"$dir/server.log"
     adapt XENFORK_PARAM_IP=dhcp
     check "$program: the hook succeeds" is "$status:$(cat "$dir/reason")" 0:
@@ -58,7 +58,7 @@ fixed() {
     "$@" >/dev/null 2>&1 &
     wait_for got
     old=$(address eth0)
-    ip link set eth0 address "$new_mac"
+    become_another
     adapt XENFORK_PARAM_IP=$range.200/24
     check "$program: an address of the clone's own" is "$status:$(address eth0)" \
         "0:$range.200"
@@ -79,11 +79,30 @@ end_clients() {
     sleep 0.2
 }
 
+# Nothing but the kernel's name can be changed.
+read_only() {
+    use_busybox
+    mkdir -p "$dir/etc"
+    echo db >"$dir/etc/hostname"
+    echo 127.0.0.1 db >"$dir/etc/hosts"
+    mount -o remount,bind,ro /etc
+    run env PATH="$hook_path" XENFORK_REASON="$dir/reason" XENFORK_PARAM_HOSTNAME=alpha \
+        sh "${hook%/*}/10-hostname"
+    check 'busybox: a read-only system has its host name' is \
+        "$status:$(cat "$dir/reason" 2>/dev/null):$(hostname)" 0::alpha
+}
+
 case $2 in
+busybox)
+    read_only
+    exit
+    ;;
 dhclient) set -- dhclient -nw eth0 ;;
 dhcpcd) set -- dhcpcd -b eth0 ;;
 dhcpcd-4) set -- dhcpcd -b -4 eth0 ;;
-udhcpc) set -- udhcpc -b -i eth0 -p /run/udhcpc.eth0.pid ;;
+udhcpc)
+    use_busybox
+    set -- udhcpc -b -i eth0 -p /run/udhcpc.eth0.pid ;;
 esac
 client "$@"
 fixed "$@"

@@ -57,12 +57,12 @@ is_like() {
 
 # No DHCP client of this machine may be found.
 mkdir "$dir/base"
-for command in sh cat head tail tr sed cut awk od rm mv chmod uname grep sleep \
+for command in sh cat mkdir head tail tr sed cut awk od rm mv chmod uname grep sleep \
     kill env wc readlink mktemp cmp; do
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 78
+plan 85
 
 # Host name.
 reset
@@ -82,6 +82,23 @@ hook 10-hostname XENFORK_PARAM_HOSTNAME=keep
 check 'hostname: keep' is "$status:$(cat "$root/etc/hostname")" 0:db-3
 hook 10-hostname "XENFORK_PARAM_HOSTNAME=a b"
 check 'hostname: bad' is "$status:$(cat "$root/etc/hostname")" 1:db-3
+
+# A clone that starts again: its own name, unless it is its source's.
+state=$dir/state
+hook 10-hostname XENFORK_PARAM_HOSTNAME=alpha XENFORK_GENERATION=one XENFORK_STATE="$state"
+echo mine >"$root/etc/hostname"
+hook 10-hostname XENFORK_PARAM_HOSTNAME=alpha XENFORK_GENERATION=one \
+    XENFORK_STATE="$state" XENFORK_AGAIN=yes
+check 'hostname: that of the user stays' is "$status:$(cat "$root/etc/hostname")" 0:mine
+echo db-3 >"$root/etc/hostname"
+hook 10-hostname XENFORK_PARAM_HOSTNAME=alpha XENFORK_GENERATION=one \
+    XENFORK_STATE="$state" XENFORK_AGAIN=yes
+check "hostname: the source's does not" is "$status:$(cat "$root/etc/hostname")" 0:alpha
+echo mine >"$root/etc/hostname"
+hook 10-hostname XENFORK_PARAM_HOSTNAME=beta XENFORK_GENERATION=two XENFORK_STATE="$state"
+hook 10-hostname XENFORK_PARAM_HOSTNAME=gamma XENFORK_GENERATION=two XENFORK_STATE="$state"
+check 'hostname: of two attempts the first has seen the source' is \
+    "$(cat "$state/source-hostname")" 'two mine'
 
 # machine-id.
 reset
@@ -124,6 +141,27 @@ check 'ssh: a new key of the same kind' is \
 check 'ssh: its public half' is \
     "$(cat "$root/etc/ssh/ssh_host_ed25519_key.pub")" public
 check 'ssh: nothing is left' is "$(find "$root/etc/ssh" | wc -l)" 3
+# Kinds that are not known any more; a name is not always a kind.
+echo old >"$root/etc/ssh/ssh_host_dsa_key"
+echo 'ssh-dss old' >"$root/etc/ssh/ssh_host_dsa_key.pub"
+echo old >"$root/etc/ssh/ssh_host_mine_key"
+echo 'ssh-rsa old' >"$root/etc/ssh/ssh_host_mine_key.pub"
+mkdir "$root/etc/dropbear"
+echo old >"$root/etc/dropbear/dropbear_dss_host_key"
+# shellcheck disable=SC2016 # of the stubs
+stub ssh-keygen '[ "$3" != dsa ] || { echo unknown key type dsa >&2; exit 255; }
+for file; do :; done; echo "new $3" >"$file"; echo public >"$file.pub"'
+stub dropbearkey "echo \"Unknown key type 'dss'\" >&2; exit 1"
+hook 30-ssh-host-keys
+check 'ssh: kinds that are not known are moved aside' is "$status:$(cat "$dir/reason" \
+    "$root/etc/ssh/ssh_host_dsa_key.source" "$root/etc/dropbear/dropbear_dss_host_key.source")" '0:old
+old'
+check 'ssh: with nothing left' is "$(find "$root/etc" -name '*ds*' | wc -l)" 2
+check 'ssh: a key by another name' is "$(cat "$root/etc/ssh/ssh_host_mine_key")" 'new rsa'
+stub ssh-keygen 'echo no space >&2; exit 1'
+hook 30-ssh-host-keys
+check 'ssh: a key that cannot be made is kept, and held' is \
+    "$status:$(cat "$root/etc/ssh/ssh_host_mine_key")" '1:new rsa'
 echo mine >"$root/etc/ssh/ssh_host_ed25519_key"
 hook 30-ssh-host-keys XENFORK_AGAIN=yes
 check 'ssh: the key stays at later starts' is \
@@ -139,7 +177,7 @@ change() { awk "$@" "$list" >"$list.new" && cat "$list.new" >"$list"; }
 case $* in
 "-f inet addr show dev"* | "-f inet6 addr show dev"*)
     awk -v d="$6" -v f="$2" '$1 == d && $2 == f { $1 = "   "; print }' "$list" ;;
-"route show default dev eth0") cat DIR/default 2>/dev/null ;;
+"-f inet route show default dev eth0") cat DIR/default 2>/dev/null ;;
 "addr flush dev"*) change -v d="$4" -v s="$6" '$1 != d || $5 != s' ;;
 "-f inet addr flush dev"*)
     change -v d="$6" -v s="$8" '$1 != d || $2 != "inet" || $5 != s' ;;

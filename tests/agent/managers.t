@@ -11,7 +11,7 @@ if [ "${1:-}" != --inside ]; then
         echo '1..0 # SKIP dnsmasq, or both of NetworkManager and systemd-networkd, are not installed'
         exit 0
     fi
-    in_networks networkd:21 nm:21 netplan:8 ifupdown:21 dhcpcd:30
+    in_networks networkd:26 nm:26 netplan:10 ifupdown:33 dhcpcd:34
 fi
 manager=$2 count=$3
 networkd=/lib/systemd/systemd-networkd
@@ -76,12 +76,13 @@ addresses() { ip -4 -o addr show dev eth0 | awk '{ print $4 }' | xargs; }
 has_only() { [ "$(addresses)" = "$1" ]; }
 # Of a client id: after its type and IAID.
 duid_of() { printf '%s\n' "$1" | sed 's/^\(..:\)\{5\}//'; }
+gateway6() { ip -6 route show default dev eth0 | awk '{ print $3; exit }'; }
 gateway() { ip route show default dev eth0 | awk '{ print $3; exit }'; }
 has6() { ip -6 -o addr show dev eth0 | grep -q " $1/"; }
 
-# The clone, all at once; its hook 20-machine-id has been there before.
+# The clone; its hook 20-machine-id has been there before.
 become_clone() {
-    ip link set eth0 address "$new_mac"
+    become_another
     echo 22222222222242228222222222222222 >/etc/machine-id
     [ ! -e "$dir/server.log" ] || : >"$dir/server.log"
 }
@@ -113,6 +114,9 @@ fixed() {
     sleep 3
     check "$how: and nothing else when the carrier was gone" has_only $range.200/24
     boot
+    adapt XENFORK_AGAIN=yes XENFORK_PARAM_IP=$range.200/24,2001:db8::200/64
+    check "$how: it adapts to the boot" is "$status:$(cat "$dir/reason")" 0:
+    check "$how: with both addresses" wait_for has6 2001:db8::200
     check "$how: and after a boot" wait_for has_only $range.200/24
     sleep 2
     check "$how: with its MAC" is "$(addresses) $(cat /sys/class/net/eth0/address)" \
@@ -141,6 +145,7 @@ leased() {
     # A client of the source's that goes on would ask by now.
     [ "$manager" != ifupdown ] || sleep 8
     boot
+    adapt XENFORK_AGAIN=yes
     check "$how: and after a boot" wait_for is_again
     check "$how: nobody asked for the source's, or gave it back" not is_asked_for
 }
@@ -167,6 +172,40 @@ overridden() {
     check "$how: nobody asked for the source's, or gave it back" not is_asked_for
 }
 
+# changed HOW FILE [VARIABLE=VALUE…]: the user has given the clone an address of its own by
+# that file, which has it as the source's, and it starts again
+changed() {
+    how="$manager: $1, changed by the user" file=$2
+    shift 2
+    cp "$file" "$dir/file"
+    boot "$old_mac"
+    wait_for has_only $range.2/24
+    become_clone
+    adapt "$@"
+    sed "s/$range\.2\b/$range.150/; s/2001:db8::2\b/2001:db8::150/" "$dir/file" >"$file"
+    cp "$file" "$dir/file"
+    boot
+    adapt XENFORK_AGAIN=yes "$@"
+    check "$how: it is left" is "$status:$(cat "$dir/reason")" 0:
+    check "$how: its address" wait_for has_only $range.150/24
+    check "$how: its file" cmp "$file" "$dir/file"
+}
+
+# routed VARIABLE=VALUE: an IPv6 source with a gateway
+routed() {
+    cp /etc/network/interfaces "$dir/file"
+    boot "$old_mac"
+    wait_for has6 2001:db8::2
+    become_clone
+    adapt "$1"
+    check "$manager: IPv6, $1: the gateway of before" is \
+        "$status:$(cat "$dir/reason"):$(gateway6)" 0::2001:db8::1
+    check "$manager: IPv6, $1: and the other route" is \
+        "$(ip -6 route show 2001:db8:9::/48 dev eth0 | awk '{ print $3 }')" 2001:db8::9
+    stop
+    cp "$dir/file" /etc/network/interfaces
+}
+
 case $manager in
 networkd)
     mkdir -p /etc/systemd/network/10-card.network.d
@@ -174,7 +213,11 @@ networkd)
         'IPv6AcceptRA=no' >/etc/systemd/network/10-card.network
     printf '%s\n' '[Network]' "Address=$range.2/24" 'Address=2001:db8::2/64' "Gateway=$range.1" \
         '[Link]' "MACAddress=$old_mac" >/etc/systemd/network/10-card.network.d/address.conf
+    cp /etc/systemd/network/10-card.network.d/address.conf "$dir/before"
     fixed static /etc/systemd
+    sed '/Link/,$d' "$dir/before" >/etc/systemd/network/10-card.network.d/address.conf
+    printf '%s\n' '[Match]' Name=eth0 >/etc/systemd/network/10-card.network
+    changed static /etc/systemd/network/10-card.network.d/address.conf
     rm -r /etc/systemd/network/10-card.network.d
     printf '%s\n' '[Match]' "MACAddress=$old_mac" '[Network]' 'DHCP=ipv4' \
         'IPv6AcceptRA=no' >/etc/systemd/network/10-card.network
@@ -188,7 +231,11 @@ nm)
         '[ethernet]' "mac-address=$old_mac" "cloned-mac-address=$old_mac" '[ipv4]' 'method=manual' \
         "address1=$range.2/24,$range.1" '[ipv6]' 'method=manual' 'address1=2001:db8::2/64' >$profile
     chmod 600 $profile
+    sed '/mac-address/d' $profile >"$dir/before"
     fixed static /etc/NetworkManager
+    stop
+    cat "$dir/before" >$profile
+    changed static $profile XENFORK_PARAM_IP=$range.200/24
     printf '%s\n' '[connection]' 'id=card' 'uuid=5b0c7b1e-6d4c-4f0c-9d59-0c1a5ac5ac55' 'type=ethernet' \
         '[ethernet]' "mac-address=$old_mac" '[ipv4]' 'method=auto' 'dhcp-client-id=stable' '[ipv6]' \
         'method=link-local' >$profile
@@ -222,7 +269,20 @@ ifupdown)
     printf '%s\n' 'auto eth0' 'iface eth0 inet static' "    hwaddress ether $old_mac" \
         "    address $range.2" '    netmask 255.255.255.0' 'iface eth0 inet6 static' \
         '    address 2001:db8::2/64' >/etc/network/interfaces
+    sed /hwaddress/d /etc/network/interfaces >"$dir/before"
     fixed static /etc/network
+    stop
+    cp "$dir/before" /etc/network/interfaces
+    changed static /etc/network/interfaces
+    stop
+    # IPv6 alone, with a route beside the default one.
+    printf '%s\n' 'auto eth0' 'iface eth0 inet6 static' '    address 2001:db8::2/64' \
+        '    gateway 2001:db8::1' '    up ip route add 2001:db8:9::/48 via 2001:db8::9 dev eth0' \
+        >/etc/network/interfaces
+    routed XENFORK_PARAM_IP=2001:db8::40/64
+    routed XENFORK_PARAM_IP=keep
+    printf '%s\n' 'auto eth0' 'iface eth0 inet static' "    address $range.2/24" >/etc/network/interfaces
+    changed 'static, ip=' /etc/network/interfaces XENFORK_PARAM_IP=$range.200/24
     stop
     printf '%s\n' 'auto eth0' 'iface eth0 inet dhcp' >/etc/network/interfaces
     leased DHCP

@@ -96,16 +96,34 @@ see_card() {
     done
 }
 
+# The clone, all at once: another fork, and another MAC address.
+generation=0
+become_another() {
+    generation=$((generation + 1))
+    ip link set eth0 address "$new_mac"
+}
+
 # adapt [VARIABLE=VALUE…]
 adapt() {
     see_card
     : >"$dir/reason"
-    run env NET="$dir/net" XENFORK_ROLE=clone XENFORK_REASON="$dir/reason" \
-        XENFORK_SOURCE_MACS="0=$old_mac" "$@" sh "$hook"
+    run env NET="$dir/net" XENFORK_ROLE=clone XENFORK_GENERATION=$generation \
+        XENFORK_STATE="$dir/state" XENFORK_REASON="$dir/reason" \
+        XENFORK_SOURCE_MACS="0=$old_mac" "$@" ${hook_path:+PATH="$hook_path"} sh "$hook"
 }
 
 address() {
     ip -4 -o addr show dev "$1" | awk '{ sub("/.*", "", $4); print $4; exit }'
+}
+
+# Hooks run by busybox from here on, as in a small system.
+use_busybox() {
+    mkdir "$dir/busybox"
+    for applet in sh ip awk sed grep tr head tail cut od readlink cat rm mv mkdir cmp mktemp \
+        sleep env uname hostname; do
+        ln -s "$(command -v busybox)" "$dir/busybox/$applet"
+    done
+    hook_path=$dir/busybox:$PATH
 }
 
 # Up to 15 seconds: wait_for COMMAND…
