@@ -114,6 +114,9 @@ has_address() {
 # A clone that starts again is who it was, by its files: what it still has of its
 # source goes, and what no file has comes back.
 configure_again() {
+    if is_beside && [ "$(beside_kind "$interface")" = tunnel ]; then
+        return
+    fi
     value=$(value_of)
     # Of a secret that something has set again.
     # shellcheck disable=SC2046 # words

@@ -17,6 +17,7 @@ reset() {
         echo 1 >"$dir/net/$interface/type"
         echo "00:16:3e:aa:00:0${interface#???}" >"$dir/net/$interface/address"
     done
+    echo DEVTYPE=bridge >"$dir/net/br0/uevent"
     rm -rf "$dir/addresses" "$root/proc"
     : >"$dir/calls"
 }
@@ -57,12 +58,12 @@ is_like() {
 
 # No DHCP client of this machine may be found.
 mkdir "$dir/base"
-for command in sh cat mkdir head tail tr sed cut awk od rm mv chmod uname grep sleep \
+for command in sh cat ls mkdir head tail tr sed cut awk od rm mv chmod uname grep sleep \
     kill env wc readlink mktemp cmp; do
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 85
+plan 96
 
 # Host name.
 reset
@@ -309,6 +310,58 @@ check 'an address that comes back: the reason' is \
     "$status:$(cat "$dir/reason")" \
     "1:eth0: has the source's address 10.0.0.2 still"
 
+# Devices beside the cards: the kernel answers for their addresses, too.
+# beside NAME TYPE FLAGS [DEVTYPE]
+beside() {
+    mkdir -p "$dir/net/$1"
+    echo "$2" >"$dir/net/$1/type"
+    echo "$3" >"$dir/net/$1/flags"
+    [ -z "${4:-}" ] || echo "DEVTYPE=$4" >"$dir/net/$1/uevent"
+}
+reset
+ip_stub
+beside lo 772 0x9
+beside dummy0 1 0xc3
+beside wg1 65534 0x90
+printf '%s\n' 'lo inet 127.0.0.1/8 scope host lo' 'lo inet 10.0.0.100/32 scope global lo' \
+    'dummy0 inet 10.0.0.101/32 scope global' 'br0 inet 172.17.0.1/16 scope global' >>"$dir/addresses"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'lo: not the address of the source' is "$status:$(cat "$dir/reason"):$(has_addresses lo)" \
+    0::127.0.0.1/8
+check 'dummy: neither' is "$(has_addresses dummy0)" ''
+check 'bridge without a card: it stays' is "$(has_addresses br0)" 172.17.0.1/16
+echo 'lo inet 10.0.0.100/32 scope global lo' >>"$dir/addresses"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24 XENFORK_PARAM_IP_LO=10.0.0.102/32
+check 'lo: an address of its own' is "$status:$(has_addresses lo)" '0:127.0.0.1/8 10.0.0.102/32'
+hook 40-network XENFORK_PARAM_IP=keep
+check 'lo: keep' is "$status:$(has_addresses lo)" '0:127.0.0.1/8 10.0.0.102/32'
+echo 0x91 >"$dir/net/wg1/flags"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'a tunnel: the reason' is "$status:$(cat "$dir/reason")" \
+    "1:wg1: is a tunnel of the source's; the parameter ip.wg1=keep leaves it"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24 XENFORK_PARAM_IP_WG1=keep
+check 'a tunnel: keep' is "$status:$(cat "$dir/reason")" 0:
+rm -r "$dir/net/wg1"
+mkdir -p "$dir/net/bus/xen/devices/vif-0/net/eth0" "$dir/net/bus/xen/devices/vif-1/driver" \
+    "$root/proc/1/ns" "$root/proc/8/ns" "$root/proc/self/ns"
+for of in 1:1 8:2 self:1; do ln -s "net:[${of#*:}]" "$root/proc/${of%:*}/ns/net"; done
+hook 40-network XENFORK_PARAM_IP=keep
+check 'a card of a container: the reason' is "$status:$(cat "$dir/reason")" \
+    '1:network: another network namespace has vif-1, with its addresses of before'
+rm -r "$dir/net/bus"
+stub nsenter 'cat <<LINKS
+1: lo: <LOOPBACK> mtu 65536 qdisc noop state DOWN\    link/loopback 00:00:00:00:00:00 promiscuity 0
+2: eth0@if9: <UP> mtu 1500\    link/ether 02:42:ac:11:00:02 brd ff:ff:ff:ff:ff:ff link-netnsid 0 promiscuity 0 \    veth
+3: mv0@mv1: <UP> mtu 1500\    link/ether 02:42:ac:11:00:02 brd ff:ff:ff:ff:ff:ff promiscuity 0 \    macvlan mode bridge
+LINKS'
+hook 40-network XENFORK_PARAM_IP=keep
+check 'an ordinary container' is "$status:$(cat "$dir/reason")" 0:
+check 'looked at by its process' called 'nsenter -t 8 -n ip -d -o link show'
+stub nsenter 'echo "5: mv0@if2: <UP> mtu 1500\    link/ether 52:7c:9c:00:00:01 brd ff:ff:ff:ff:ff:ff link-netnsid 0 promiscuity 0 \    macvlan mode bridge bcqueuelen 1000"'
+hook 40-network XENFORK_PARAM_IP=keep
+check 'a macvlan of a container: the reason' is "$status:$(cat "$dir/reason")" \
+    '1:network: another network namespace has the macvlan or ipvlan mv0, with its addresses of before'
+
 # Systems behind a bridge of the source are not the clone's to change.
 reset
 ip_stub
@@ -355,7 +408,7 @@ check 'network: a manager that it does not know' is "$status:$(cat "$dir/reason"
 hook 40-network XENFORK_PARAM_IP=keep
 check 'network: which may keep the addresses' is "$status" 0
 rm -r "$root/proc/77"
-for bad in IP_ETH9=10.0.0.7/24 IP_BR0=10.0.0.7/24 GATEWAY=10.0.0.9; do
+for bad in IP_ETH9=10.0.0.7/24 IP_BR9=10.0.0.7/24 GATEWAY=10.0.0.9; do
     hook 40-network "XENFORK_PARAM_$bad"
     check "network: $bad is of nothing here" is "$status:$(grep -c \
         'of no network card here\|was given no address' "$dir/reason")" 1:1

@@ -17,7 +17,7 @@ verified() {
     ! grep "${1##*/}" "$dir/err"
 }
 
-plan 9
+plan 11
 
 for unit in $units; do
     file=${unit##*/}
@@ -33,6 +33,9 @@ for unit in $units; do
 done
 check 'device models outlive the daemon' \
     is "$(grep -c '^KillMode=process$' "$builddir/daemon/xenforkd.service")" 1
+check 'the agent: after the network of the system' grep -q '^After=.* network.target' \
+    "$builddir/guest/xenfork-agent.service"
+check 'the agent: so on sysvinit' grep -q '^# Should-Start: *\$network$' "$builddir/guest/xenfork-agent.init"
 for script in $scripts; do
     check "${script##*/}: a script without place-holders" \
         eval "sh -n '$script' && grep -q '^DAEMON=/[^@]*\$' '$script'"

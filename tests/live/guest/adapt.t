@@ -55,7 +55,7 @@ is 'and has destroyed it' "$(xl fork-list --json | jq '[.[] | select(.kind == "c
 is 'a bridge in the source' "$(guest source "for m in bridge 8021q macvlan; do modprobe \$m; done
     ip link add br0 type bridge && ip link set br0 address $source_mac && ip addr flush dev eth0 &&
     ip link set eth0 master br0 && ip link set br0 up && ip addr add 10.0.0.2/24 dev br0 &&
-    ip addr add 2001:db8::2/64 dev br0")" 0
+    ip addr add 2001:db8::2/64 dev br0 && ip addr add 10.0.0.100/32 dev lo")" 0
 is 'a VLAN and a macvlan' "$(guest source "ip link add link br0 name br0.5 type vlan id 5 && ip link set br0.5 up &&
     ip addr add 10.5.0.2/24 dev br0.5 && ip link add link br0 name mv0 type macvlan && ip link set mv0 up &&
     cat /sys/class/net/mv0/address >/etc/old-mac")" 0
@@ -71,7 +71,7 @@ for field in hostname machine_id ssh_key random; do
 done
 has web 'ip addr show dev br0 | grep -q "inet 10.0.0.41/16 "' 'its address on the bridge'
 hasnt web 'ip addr show dev eth0 | grep -q "inet "' 'one on the card'
-hasnt web 'ip addr show | grep -q -e "10[.]0[.]0[.]2/" -e "10[.]5[.]0[.]2/" -e "2001:db8::2/"' "an address of the source's"
+hasnt web 'ip addr show | grep -q -e "10[.]0[.]0[.]2/" -e "10[.]5[.]0[.]2/" -e "10[.]0[.]0[.]100/" -e "2001:db8::2/"' "an address of the source's"
 hasnt web "ip addr show | grep -i -q $source_mac" "the source's MAC"
 for device in eth0 br0 br0.5; do
     has web "[ \$(cat /sys/class/net/$device/address) = $mac ]" "its own MAC on $device"
