@@ -37,7 +37,7 @@ static int run_all(xenfork_ctx *ctx, char **names, bool has_consent,
 {
     int status, worst = EXIT_DONE, rc;
 
-    for (; *names; names++) {
+    for (; *names && !session_is_cancelled(); names++) {
         rc = operate(ctx, *names, has_consent);
         while (rc == XENFORK_E_INUSE && !has_consent &&
                ask_user(ctx, question) && xenfork_agree(ctx) == 0)
@@ -45,8 +45,11 @@ static int run_all(xenfork_ctx *ctx, char **names, bool has_consent,
         status = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
         if (status > worst)
             worst = status;
-        if (rc == XENFORK_E_CANCELLED)
-            break;
+    }
+    if (*names) {
+        status = session_interrupted(names);
+        if (status > worst)
+            worst = status;
     }
     return worst;
 }

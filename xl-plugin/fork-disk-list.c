@@ -23,9 +23,13 @@ static struct usage usage_of(xenfork_ctx *ctx, const xenfork_disk *disk,
                              int *status_out)
 {
     struct usage usage = {XENFORK_NOT_KNOWN, XENFORK_NOT_KNOWN};
-    int rc = xenfork_disk_usage(ctx, disk, &usage.allocated_kib,
-                                &usage.own_kib);
+    int rc;
 
+    if (session_is_cancelled()) {
+        *status_out = EXIT_FAILED;
+        return usage;
+    }
+    rc = xenfork_disk_usage(ctx, disk, &usage.allocated_kib, &usage.own_kib);
     if (rc < 0)
         *status_out = session_failed(ctx, rc);
     return usage;

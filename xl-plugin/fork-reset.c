@@ -99,17 +99,22 @@ static int reset_all(xenfork_ctx *ctx, const struct options *options,
                      xenfork_result **results)
 {
     int i, rc, status, worst = EXIT_DONE;
+    uint64_t end_ms = 0;
 
-    for (i = 0; i < options->count; i++) {
+    for (i = 0; i < options->count && !session_is_cancelled(); i++) {
         rc = reset_one(ctx, options->names[i], options->flags, &results[i]);
         status = rc < 0 ? session_failed(ctx, rc) : print_reset(results[i]);
         if (status > worst)
             worst = status;
-        if (rc == XENFORK_E_CANCELLED)
-            return worst;
+    }
+    if (i < options->count) {
+        status = session_interrupted(options->names + i);
+        if (status > worst)
+            worst = status;
     }
     for (i = 0; i < options->count && options->wait_s; i++) {
-        status = results[i] ? wait_for_clones(ctx, results[i], options->wait_s)
+        status = results[i] ? wait_for_clones(ctx, results[i], options->wait_s,
+                                              &end_ms)
                             : EXIT_DONE;
         if (status > worst)
             worst = status;
@@ -160,7 +165,7 @@ const struct cmd cmd_fork_reset = {
         "\n"
         "      --paused   do not let them run\n"
         "      --wait[=S] wait until every clone's agent has acknowledged, or\n"
-        "                 reported an error, at most S seconds (default 60)\n"
+        "                 reported an error: S seconds (default 60) in all\n"
         "  -v, --verbose  show each stage; twice: every call to Xen\n"
         "  -h, --help     this text\n"
         "\n"

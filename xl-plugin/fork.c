@@ -34,6 +34,7 @@ static int fork_domain(xenfork_ctx *ctx, const struct fork_options *options,
                        const xenfork_spec *spec)
 {
     xenfork_result *result = NULL;
+    uint64_t end_ms = 0;
     uint32_t domid;
     int waited;
     int status;
@@ -52,8 +53,9 @@ static int fork_domain(xenfork_ctx *ctx, const struct fork_options *options,
     progress_end();
     if (rc < 0)
         return session_failed(ctx, rc);
-    waited = options->wait_s ? wait_for_clones(ctx, result, options->wait_s)
-                             : EXIT_DONE;
+    waited = options->wait_s
+                 ? wait_for_clones(ctx, result, options->wait_s, &end_ms)
+                 : EXIT_DONE;
     status = print_result(options, domid, result);
     xenfork_result_free(result);
     hint_daemon(options->flags & XENFORK_FORK_EPHEMERAL);

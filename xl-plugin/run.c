@@ -22,13 +22,16 @@ int run_named(int argc, char **argv, const struct cmd *cmd, int max,
     worst = session_open(&ctx);
     if (worst != EXIT_DONE)
         return worst;
-    for (i = 0; i < options.count; i++) {
+    for (i = 0; i < options.count && !session_is_cancelled(); i++) {
         rc = operate(ctx, options.names[i]);
         status = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
         if (status > worst)
             worst = status;
-        if (rc == XENFORK_E_CANCELLED)
-            break;
+    }
+    if (i < options.count) {
+        status = session_interrupted(options.names + i);
+        if (status > worst)
+            worst = status;
     }
     session_close(ctx);
     return worst;

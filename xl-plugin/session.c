@@ -14,6 +14,7 @@
 #include "session.h"
 
 static xenfork_ctx *volatile current; /* for the signal handler alone */
+static volatile sig_atomic_t is_cancelled;
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -28,6 +29,7 @@ static void cancel(int signal)
     xenfork_ctx *ctx = current;
 
     (void)signal;
+    is_cancelled = 1;
     if (ctx)
         xenfork_cancel(ctx);
     catch_signals(SA_RESTART);
@@ -115,6 +117,20 @@ void session_close(xenfork_ctx *ctx)
 {
     current = NULL;
     xenfork_close(ctx);
+}
+
+bool session_is_cancelled(void)
+{
+    return is_cancelled;
+}
+
+int session_interrupted(char *const *names)
+{
+    fprintf(stderr, "xl: interrupted; not begun: %s", names[0]);
+    for (names++; *names; names++)
+        fprintf(stderr, ", %s", *names);
+    fputc('\n', stderr);
+    return EXIT_FAILED;
 }
 
 int session_failed(const xenfork_ctx *ctx, int rc)

@@ -3,6 +3,8 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include <stdbool.h>
+
 #include <xenfork.h>
 
 /*
@@ -11,6 +13,14 @@
  */
 int session_open(xenfork_ctx **ctx_out);
 void session_close(xenfork_ctx *ctx);
+
+/*
+ * Tell whether such a signal has come: the next call on the context forgets
+ * that it was cancelled.
+ */
+bool session_is_cancelled(void);
+/* Say on stderr which names were left alone for that; returns the EXIT_*. */
+int session_interrupted(char *const *names);
 
 /* Say on stderr why the last call on CTX failed; returns the EXIT_* for it. */
 int session_failed(const xenfork_ctx *ctx, int rc);

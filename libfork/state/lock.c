@@ -87,6 +87,9 @@ int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                XENFORK_E_BUSY &&
            xenfork__now_ns() < end_ns && !ctx->is_cancelled)
         nanosleep(&pause, NULL);
+    if (rc == XENFORK_E_BUSY && ctx->is_cancelled)
+        return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
+                             "cancelled while waiting for lock %s", name);
     return rc;
 }
 

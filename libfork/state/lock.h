@@ -21,7 +21,7 @@ int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
 /*
  * Take a lock within 20 seconds, else BUSY: the keeper of an earlier fork holds
- * a domain's now and then, while its disks become shorter.
+ * a domain's now and then, while its disks become shorter.  CANCELLED
  */
 int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                             struct xenfork__lock **lock_out);

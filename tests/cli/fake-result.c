@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 static bool has_waited;
 
@@ -169,6 +170,8 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
     (void)ctx;
     (void)result;
     note("wait %" PRIu32, timeout_ms);
+    if (fails("wait"))
+        sleep(1);
     has_waited = true;
     return clones > 1 ? XENFORK_E_TIMEOUT : 0;
 }

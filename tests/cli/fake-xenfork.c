@@ -46,8 +46,11 @@ void note(const char *format, ...)
 int fails(const char *call)
 {
     const char *fail = getenv("FAKE_FAIL");
+    const char *signalled = getenv("FAKE_SIGNAL");
     size_t len = strlen(call);
 
+    if (signalled && !strcmp(signalled, call))
+        raise(SIGINT);
     if (!fail || strncmp(fail, call, len) != 0 || fail[len] != ':')
         return 0;
     return atoi(fail + len + 1);

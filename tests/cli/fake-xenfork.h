@@ -3,7 +3,8 @@
  * libxenfork's interface for the tests of the verbs: no Xen, no state.  What
  * is asked of it goes to the file named by $FAKE_LOG, a line a call.  One
  * source, "web1" (domid 3), and a list of one image and one clone.
- * $FAKE_FAIL=CALL:CODE makes a call fail.
+ * $FAKE_FAIL=CALL:CODE makes a call fail; in the call $FAKE_SIGNAL a Ctrl-C
+ * comes.
  */
 #ifndef FAKE_XENFORK_H
 #define FAKE_XENFORK_H

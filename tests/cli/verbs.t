@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 263
+plan 273
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -313,7 +313,32 @@ asks 'start a left; start b left' fork-start --yes a b
 asks 'reset a; reset b' fork-reset a b
 check 'reset: what came of it' out_has '^web1-1 is where it was forked, as domain 5$'
 asks 'reset a paused' fork-reset --paused a
-asks 'reset a; reset b; wait 60000; wait 60000' fork-reset --wait a b
+# One time limit for all of them.
+: >"$FAKE_LOG"
+export FAKE_FAIL=wait:-11
+run "$xl" fork-reset --wait=5 a b c
+unset FAKE_FAIL
+check 'reset: one time limit for all' is \
+    "$(awk '{ print $1, $1 == "wait" ? int(($2 + 999) / 1000) : $2 }' "$FAKE_LOG" | paste -sd' ')" \
+    'reset a reset b reset c wait 5 wait 4 wait 3'
+# A Ctrl-C ends the command, not only what is under way.
+export FAKE_SIGNAL=b
+for verb in destroy start forget reset; do
+    : >"$FAKE_LOG"
+    run "$xl" "fork-$verb" a b c d
+    check "$verb: a Ctrl-C is for all" is "$status $(paste -sd' ' "$FAKE_LOG")" \
+        "1 $verb a $verb b"
+    check "$verb: says what is not begun" \
+        grep -qx 'xl: interrupted; not begun: c, d' "$dir/err"
+done
+: >"$FAKE_LOG"
+run "$xl" fork-reset --wait a b
+check 'reset: nobody waits after a Ctrl-C' is \
+    "$status $(paste -sd' ' "$FAKE_LOG")" '1 reset a reset b'
+: >"$FAKE_LOG"
+run "$xl" fork-destroy a b
+check 'a Ctrl-C that comes too late' is "$status" 0
+unset FAKE_SIGNAL
 asks 'reset a; wait 5000' fork-reset --wait=5 a
 : >"$FAKE_LOG"
 fails a:-16 1 fork-reset a b

@@ -20,6 +20,7 @@
 #include "../lib/fake-xen.h"
 #include "../lib/fork-scene.h"
 #include "state/files.h"
+#include "state/lock.h"
 
 /* It fails, with this code, and nothing has happened. */
 static void refused(struct fork_scene *s, uint32_t domid, int code)
@@ -379,6 +380,7 @@ static void test_busy(void **state)
 {
     struct fork_scene *s = *state;
     char path[FAKE_PATH + 128], uuid[XENFORK__UUID_CHARS];
+    struct xenfork__lock *lock = NULL;
     int fd;
 
     assert_int_equal(xenfork_recover(s->ctx), 0);
@@ -392,6 +394,9 @@ static void test_busy(void **state)
     assert_true(fd >= 0);
     assert_int_equal(flock(fd, LOCK_EX), 0);
     refused(s, s->src, XENFORK_E_BUSY);
+    s->ctx->is_cancelled = 1;
+    assert_int_equal(xenfork__lock_take_soon(s->ctx, uuid, &lock),
+                     XENFORK_E_CANCELLED);
     close(fd);
     assert_int_equal(fork_it(s, s->src), 0);
 }
