@@ -80,6 +80,27 @@ int xenfork__ready_add_all(xenfork_ctx *ctx, struct xenfork__ready *ready,
     return rc;
 }
 
+/* Connect a NIC; one that was detached by hand is nobody's concern any more. */
+static int connect_nic(xenfork_ctx *ctx, uint32_t domid,
+                       struct xenfork__record_nic *nic)
+{
+    cleanup_free int *devids = NULL;
+    uint32_t count, i;
+    int r, rc = xenfork__nic_connect(ctx, domid, nic->devid);
+
+    if (rc == 0)
+        nic->link = XENFORK_LINK_CONNECT;
+    if (rc != XENFORK_E_DEVICE)
+        return rc;
+    r = xenfork__xen_nic_ids(ctx, domid, &devids, &count);
+    if (r < 0)
+        return r;
+    for (i = 0; i < count; i++)
+        if (devids[i] == nic->devid)
+            return rc;
+    return 0;
+}
+
 /* Connect the NICs that the user has neither held nor connected meanwhile. */
 static int connect(xenfork_ctx *ctx, struct xenfork__record *clone)
 {
@@ -91,9 +112,7 @@ static int connect(xenfork_ctx *ctx, struct xenfork__record *clone)
 
         if (nic->link != XENFORK_LINK_AUTO)
             continue;
-        r = xenfork__nic_connect(ctx, clone->domid, nic->devid);
-        if (r == 0)
-            nic->link = XENFORK_LINK_CONNECT;
+        r = connect_nic(ctx, clone->domid, nic);
         rc = rc < 0 ? rc : r;
     }
     return rc;

@@ -228,17 +228,34 @@ static int begin_start(struct start *start)
                                &start->keeper_fd);
 }
 
+/* One that the clone was given by hand (xl network-attach) does not come back.
+ */
+static bool has_nic(const struct xenfork__config *config,
+                    const struct xenfork__record_nic *nic)
+{
+    uint32_t i;
+
+    for (i = 0; i < config->nic_count; i++)
+        if (config->nics[i].devid == nic->devid ||
+            !memcmp(config->nics[i].mac, nic->mac, 6))
+            return true;
+    return false;
+}
+
 /* Hold the NICs; the domain is still paused: no frame has passed. */
 static int hold_nics(const struct start *start)
 {
     const struct xenfork__record *clone = start->clone;
+    struct xenfork__config *config = NULL;
     uint32_t i;
-    int rc = 0;
+    int rc = xenfork__xen_config_parse(start->ctx, start->json, &config);
 
     for (i = 0; i < clone->nic_count && rc >= 0; i++)
-        if (clone->nics[i].link != XENFORK_LINK_CONNECT)
+        if (clone->nics[i].link != XENFORK_LINK_CONNECT &&
+            has_nic(config, &clone->nics[i]))
             rc = xenfork__nic_hold(start->ctx, start->domid,
                                    clone->nics[i].devid);
+    xenfork__config_free(config);
     return rc;
 }
 

@@ -72,6 +72,17 @@ static void test_ack_before_wait(void **state)
     assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
 }
 
+/* A NIC that was taken away before holds nobody up. */
+static void test_nic_detached(void **state)
+{
+    (void)state;
+    fork_two(s);
+    fork_clone(s, 0)->nic_count = 0;
+    fork_acknowledge();
+    assert_int_equal(xenfork_wait_ready(s->ctx, s->result, 5000), 0);
+    assert_true(fork_clone(s, 1)->nics[0].is_up);
+}
+
 static void test_wait_in_vain(void **state)
 {
     (void)state;
@@ -328,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_wait),
         TEST(test_ack_before_wait),
+        TEST(test_nic_detached),
         TEST(test_wait_in_vain),
         TEST(test_wrong_acks),
         TEST(test_wrong_acks_then_right),

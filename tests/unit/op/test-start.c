@@ -134,6 +134,29 @@ static void look(bool is_ready, bool is_reseeded, const char *error)
     xenfork_list_free(list);
 }
 
+/* It was given a NIC by hand, which is not in its configuration, and held it.
+ */
+static void test_nic_attached(void **state)
+{
+    struct fake_domain *d;
+    struct fake_nic *nic;
+
+    (void)state;
+    d = fake_domain(starts()->domid);
+    nic = &d->nics[d->nic_count++];
+    *nic = d->nics[0];
+    nic->devid = 7;
+    nic->mac[5] ^= 0x40;
+    fake_copy_string(nic->ifname, sizeof(nic->ifname), "hot0");
+    assert_int_equal(xenfork_clone_set_nic_link(s.ctx, "src-1", XENFORK_ALL,
+                                                XENFORK_LINK_HOLD),
+                     0);
+    end();
+    d = fake_domain(starts()->domid);
+    assert_int_equal(d->nic_count, 1);
+    assert_false(d->nics[0].is_up);
+}
+
 /*
  * Its link is as the user left it; it had acknowledged, and is ready again when
  * it has adapted to this start.
@@ -406,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_same_machine),
+        TEST(test_nic_attached),
         TEST(test_connected),
         TEST(test_again),
         TEST(test_runs),
