@@ -228,6 +228,7 @@ static int move_nic(xenfork_ctx *ctx, const struct target *target,
     int devid = target->config->nics[target->first].devid;
     cleanup_free char *old = NULL;
     cleanup_free char *ifname = NULL;
+    bool is_moved = false;
     int rc;
 
     if ((rc = xenfork__xen_nic_ifname(ctx, target->domid, devid, &ifname)) <
@@ -243,6 +244,7 @@ static int move_nic(xenfork_ctx *ctx, const struct target *target,
     rc = xenfork__xen_nic_set_bridge(ctx, target->domid, devid, bridge);
     if (rc == 0)
         rc = xenfork__sys_move(ctx, ifname, bridge);
+    is_moved = rc == 0;
     if (rc == 0)
         rc = xenfork__again_change(
             ctx, target->record,
@@ -250,7 +252,8 @@ static int move_nic(xenfork_ctx *ctx, const struct target *target,
     if (rc < 0) {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
-        if (xenfork__xen_nic_set_bridge(ctx, target->domid, devid, old) < 0)
+        if ((is_moved && xenfork__sys_move(ctx, ifname, old) < 0) ||
+            xenfork__xen_nic_set_bridge(ctx, target->domid, devid, old) < 0)
             rc = kept.error.code = XENFORK_E_RESIDUE;
     }
     return rc;

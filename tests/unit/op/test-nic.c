@@ -325,6 +325,12 @@ static void test_failures(void **state)
                      XENFORK_E_RESIDUE);
     fake_disarm();
     assert_true(fake_is_same(before, "record"));
+    fake_fail_function("xenfork__xen_config_change", XENFORK_E_NOSPC, 0);
+    assert_int_equal(xenfork_clone_set_nic_bridge(ctx, "src-1", 0, "xenbr1"),
+                     XENFORK_E_NOSPC);
+    fake_disarm();
+    assert_string_equal(clone()->nics[0].on, "xenbr0");
+    assert_true(fake_is_same(before, "configuration"));
     free(before);
 }
 
