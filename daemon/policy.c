@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "base/ids.h"
+#include "host/host.h"
 #include "log.h"
 #include "op/domain.h"
 #include "restart.h"
 #include "state/journal.h"
 #include "state/lock.h"
 #include "state/record.h"
-#include "xl-process.h"
 
 static const char *const action_names[] = {
     [HOST_ACTION_DESTROY] = "destroy",
@@ -65,8 +65,8 @@ int policy_owner(const struct policy_facts *facts)
         return facts->is_recorded ? POLICY_CLONE : POLICY_SOURCE;
     /*
      * The watcher of `xl create` and `xl restore` is gone because we
-     * suspended the domain; where it survives, it is gone because its user
-     * wanted it so (xl create -e).
+     * suspended the domain.  Where there was none before, or it survives that,
+     * its user wanted it so (xl create -e).
      */
     if (facts->watcher_survives || !facts->was_suspended)
         return POLICY_OTHERS;
@@ -106,7 +106,7 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
      * recur.
      */
     facts.has_watcher = !facts.is_as_recorded &&
-                        watcher_lives("/proc", name, info->domid);
+                        xenfork__sys_xl_watches("/proc", name, info->domid);
     *owner_out = policy_owner(&facts);
     return 0;
 }

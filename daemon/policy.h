@@ -25,7 +25,7 @@ struct policy_facts {
     bool is_recorded;      /* a record of a clone has its UUID */
     bool is_as_recorded;   /* and its domid: xl has not restored it since */
     const char *mark;      /* HOST_MARK_*, or "" */
-    bool was_suspended;    /* by us, once */
+    bool was_suspended;    /* by us, once, when a watcher was there */
     bool is_foreign;       /* another toolstack's */
     bool watcher_survives; /* a suspension, with this Xen */
     bool has_watcher;      /* one lives */

@@ -350,6 +350,13 @@ bool xenfork__sys_netback_wait(const struct xenfork__netback *netback,
                                uint32_t timeout_ms);
 /* Move an interface to another bridge, held or not. */
 int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge);
+/*
+ * Tell whether a process of xl watches the domain, to restart or remove it.
+ * Only root's processes count.  In doubt: true, for example for an xl create -F
+ * whose domain cannot be read.  proc: "/proc".  host/xl-process.c
+ */
+bool xenfork__sys_xl_watches(const char *proc, const char *name,
+                             uint32_t domid);
 /* Tell whether a domain is being saved or migrated. */
 bool xenfork__sys_is_saved(uint32_t domid);
 /* Check that it is a bridge.  NOTFOUND: no bridge of this host, with remedy */

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "host/host.h"
 #include "op/quiesce.h"
 #include "op/recover.h"
 #include "op/rollback.h"
@@ -59,6 +60,20 @@ static int stop_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return rc < 0 ? rc : xenfork__quiesce_verify(ctx, info->domid);
 }
 
+/* Note whether xl watches the domain, whose watcher may end now. */
+static int note_watcher(xenfork_ctx *ctx, uint32_t domid)
+{
+    cleanup_free char *name = NULL;
+    bool must;
+    int rc;
+
+    if ((rc = xenfork__xen_must_mark(ctx, domid, &must)) < 0 || !must ||
+        (rc = xenfork__xen_name(ctx, domid, &name)) < 0)
+        return rc;
+    return xenfork__xen_mark_suspended(
+        ctx, domid, xenfork__sys_xl_watches("/proc", name, domid));
+}
+
 int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const struct xenfork__dominfo *info, int how,
                             uint32_t timeout_ms, uint64_t *asked_ns_out)
@@ -68,7 +83,7 @@ int xenfork__source_suspend(xenfork_ctx *ctx, struct xenfork__journal *journal,
 
     if ((rc = xenfork__quiesce_choose(ctx, info->domid, how, &is_stop)) < 0 ||
         (rc = xenfork__journal_suspending(ctx, journal, is_stop)) < 0 ||
-        (rc = xenfork__xen_mark_suspended(ctx, info->domid)) < 0)
+        (rc = note_watcher(ctx, info->domid)) < 0)
         return rc;
     *asked_ns_out = xenfork__now_ns();
     return is_stop ? stop_source(ctx, info, timeout_ms)

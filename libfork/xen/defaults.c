@@ -87,20 +87,6 @@ int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
     return rc;
 }
 
-/* DOMAIN_RESTART_SUSPENDED in xl: from 4.20 on. */
-int xenfork__host_watcher_survives(xenfork_ctx *ctx, bool *survives_out)
-{
-    const libxl_version_info *info = libxl_get_version_info(ctx->xen->xl);
-
-    if (!info)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "cannot tell Xen's version");
-    *survives_out = info->xen_version_major > 4 ||
-                    (info->xen_version_major == 4 &&
-                     info->xen_version_minor >= 20);
-    return 0;
-}
-
 int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
 {
     uint8_t *data = NULL;

@@ -131,7 +131,10 @@ void xenfork__host_config_free(struct host_config *config);
 int xenfork__host_watcher_survives(xenfork_ctx *ctx, bool *survives_out);
 /* Tell whether another toolstack (libvirt) owns the domain. */
 int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out);
-/* Tell whether the library has ever suspended the domain. */
+/*
+ * Tell whether the library has ever suspended the domain, and xl watched it
+ * before.
+ */
 int xenfork__host_was_suspended(xenfork_ctx *ctx, uint32_t domid,
                                 bool *was_out);
 /*

@@ -2,6 +2,7 @@
 /* Tell a guest that asks to be frozen, or is frozen, by xenstore. */
 #include "xen/handles.h"
 
+#include "xen/events.h"
 #include "xen/xen.h"
 
 #include <string.h>
@@ -78,12 +79,50 @@ int xenfork__xen_frozen_request(xenfork_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid)
+/* DOMAIN_RESTART_SUSPENDED in xl: from 4.20 on. */
+int xenfork__host_watcher_survives(xenfork_ctx *ctx, bool *survives_out)
+{
+    const libxl_version_info *info = libxl_get_version_info(ctx->xen->xl);
+
+    if (!info)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "cannot tell Xen's version");
+    *survives_out = info->xen_version_major > 4 ||
+                    (info->xen_version_major == 4 &&
+                     info->xen_version_minor >= 20);
+    return 0;
+}
+
+int xenfork__xen_must_mark(xenfork_ctx *ctx, uint32_t domid, bool *must_out)
+{
+    cleanup_free char *mark = NULL;
+    bool survives;
+    int rc = xenfork__host_watcher_survives(ctx, &survives);
+
+    if (rc < 0)
+        return rc;
+    if (!survives) {
+        mark = xenfork__xs_read(ctx, XBT_NULL, "/libxl/%u/" XENFORK__MARK,
+                                domid);
+        if (!mark && errno != ENOENT)
+            return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                                 "cannot tell whether domain %u was suspended "
+                                 "before",
+                                 domid);
+    }
+    *must_out = !survives && !mark;
+    return 0;
+}
+
+int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid,
+                                bool is_watched)
 {
     char path[48];
 
     snprintf(path, sizeof(path), "/libxl/%u/" XENFORK__MARK, domid);
-    return put_home_node(ctx, path, XENFORK__MARK_SUSPENDED);
+    return put_home_node(ctx, path,
+                         is_watched ? XENFORK__MARK_SUSPENDED
+                                    : XENFORK__MARK_UNWATCHED);
 }
 
 static int watch_node(xenfork_ctx *ctx, char *path)

@@ -98,6 +98,8 @@ int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
 /* Below libxl's own directory of a domain, which goes with the domain. */
 #define XENFORK__MARK           "xenfork"
 #define XENFORK__MARK_SUSPENDED "suspended"
+#define XENFORK__MARK_UNWATCHED \
+    "unwatched" /* it was, and xl did not watch it */
 
 /* Parse a text that is a decimal number below 2^32 and nothing else. */
 bool xenfork__parse_u32(const char *text, uint32_t *value_out);

@@ -37,11 +37,13 @@ int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid);
  */
 int xenfork__xen_withdraw_suspend(xenfork_ctx *ctx, uint32_t domid);
 /*
- * Note in xenstore that we suspend the domain, before we do so: on Xen before
- * 4.20 the watcher of `xl create` ends then.  The note is removed with the
- * domain.
+ * Note in xenstore that we suspend the domain, before we do so for the first
+ * time, and whether xl watches it: on Xen before 4.20 the watcher of `xl
+ * create` ends then.  The note is removed with the domain.
  */
-int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__xen_must_mark(xenfork_ctx *ctx, uint32_t domid, bool *must_out);
+int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid,
+                                bool is_watched);
 /* Acknowledge a request, whatever it was, as a guest does that obeys. */
 int xenfork__xen_acknowledge_suspend(xenfork_ctx *ctx, uint32_t domid);
 

@@ -13,7 +13,6 @@
 
 #include "daemon/log.h"
 #include "daemon/policy.h"
-#include "daemon/xl-process.h"
 #include "../lib/fake-host.h"
 #include "../lib/scene.h"
 #include "state/record.h"
@@ -22,16 +21,6 @@ static struct {
     xenfork_ctx *ctx;
     uint32_t src, clone;
 } s;
-
-/* The fake knows nothing of processes: -Wl,--wrap. */
-bool __wrap_watcher_lives(const char *proc, const char *name, uint32_t domid);
-bool __wrap_watcher_lives(const char *proc, const char *name, uint32_t domid)
-{
-    assert_string_equal(proc, "/proc");
-    assert_non_null(name);
-    assert_non_null(fake_domain(domid));
-    return fake_host->has_watcher;
-}
 
 static int setup(void **state)
 {
@@ -267,9 +256,9 @@ static void test_others(void **state)
                      0);
     assert_int_equal(now("src"), s.src);
     fake_host->watcher_survives = false;
-    fake_host->has_watcher = true;
+    fake->has_watcher = true;
     assert_int_equal(policy_apply(s.ctx, s.src), 0);
-    fake_host->has_watcher = false;
+    fake->has_watcher = false;
     fake_host_domain(s.src)->is_foreign = true;
     assert_int_equal(policy_apply(s.ctx, s.src), 0);
     assert_int_equal(now("src"), s.src);
@@ -278,11 +267,30 @@ static void test_others(void **state)
     assert_int_not_equal(now("src"), s.src);
 }
 
+/* xl create -e: nobody watched it before it was forked. */
+static void test_never_watched(void **state)
+{
+    uint32_t src = fake_add_guest("other");
+
+    (void)state;
+    fake_domain(src)->is_watched = false;
+    assert_int_equal(scene_fork(src, 1, 0), 0);
+    assert_int_equal(scene_fork(src, 1, 0), 0);
+    assert_int_equal(shut_down(src, HOST_REASON_REBOOT, HOST_ACTION_RESTART),
+                     0);
+    assert_int_equal(now("other"), src);
+    assert_int_equal(fake->created, 0);
+    assert_int_equal(shut_down(fake_domain_named("other-1")->domid,
+                               HOST_REASON_REBOOT, HOST_ACTION_RESTART),
+                     0);
+    assert_int_equal(fake->created, 1);
+}
+
 /* A watcher of a domain that once had the clone's name. */
 static void test_clone_has_no_watcher(void **state)
 {
     (void)state;
-    fake_host->has_watcher = true;
+    fake->has_watcher = true;
     assert_int_equal(
         shut_down(s.clone, HOST_REASON_REBOOT, HOST_ACTION_RESTART), 0);
     assert_int_equal(fake->created, 1);
@@ -341,7 +349,7 @@ static void test_other_boot(void **state)
     d = fake_new_domain();
     memcpy(d->uuid, uuid, 16);
     strcpy(d->name, "src-1");
-    fake_host->has_watcher = true;
+    fake->has_watcher = true;
     assert_int_equal(
         shut_down(s.clone, HOST_REASON_POWEROFF, HOST_ACTION_RESTART), 0);
     assert_ptr_equal(fake_domain(s.clone), d);
@@ -362,8 +370,9 @@ int main(void)
         TEST(test_rename_restart), TEST(test_core_dumps),
         TEST(test_no_dump),        TEST(test_soft_reset),
         TEST(test_others),         TEST(test_clone_has_no_watcher),
-        TEST(test_suspended),      TEST(test_nothing_there),
-        TEST(test_no_memory),      TEST(test_other_boot),
+        TEST(test_never_watched),  TEST(test_suspended),
+        TEST(test_nothing_there),  TEST(test_no_memory),
+        TEST(test_other_boot),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

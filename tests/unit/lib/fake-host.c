@@ -289,7 +289,8 @@ int xenfork__host_is_foreign(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
 int xenfork__host_was_suspended(xenfork_ctx *ctx, uint32_t domid, bool *was_out)
 {
     FAKE_ENTER(ctx);
-    *was_out = alive(domid) && alive(domid)->is_marked;
+    *was_out = alive(domid) && alive(domid)->is_marked &&
+               alive(domid)->was_watched;
     return fake_leave(0);
 }
 

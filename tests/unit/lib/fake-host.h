@@ -31,7 +31,7 @@ struct fake_host_domain {
 
 struct fake_host {
     bool has_domain_event;
-    bool watcher_survives, has_watcher;
+    bool watcher_survives;
     char system_state[32]; /* what systemctl says; "": it fails */
     uint32_t listings; /* of all domains */
     uint32_t listeners;    /* to rings, that there have been */

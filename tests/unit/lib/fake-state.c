@@ -317,7 +317,7 @@ uint32_t fake_add_guest(const char *name)
     fake_copy_string(d->name, sizeof(d->name), name);
     memset(d->uuid, 0xa0 + (int)d->domid, sizeof(d->uuid));
     d->type = XENFORK__TYPE_PVH;
-    d->has_run = d->can_suspend = true;
+    d->has_run = d->can_suspend = d->is_watched = true;
     fake_copy_string(d->uses, sizeof(d->uses), "device vbd 51712");
     d->max_vcpus = 2;
     d->max_pages = 256;

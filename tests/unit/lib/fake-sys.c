@@ -369,6 +369,15 @@ uint64_t xenfork__sys_process_started(unsigned int pid)
     return pid && pid == fake->process ? 77 : 0;
 }
 
+bool xenfork__sys_xl_watches(const char *proc, const char *name, uint32_t domid)
+{
+    const struct fake_domain *d = fake_domain(domid);
+
+    if (strcmp(proc, "/proc") || !name || !d)
+        fake_violation("domain %u, which is no domain, is watched", domid);
+    return fake->has_watcher || (d && d->is_watched && !d->is_marked);
+}
+
 int xenfork__sys_keeper(xenfork_ctx *ctx, const char *journal_id,
                         int *keeper_fd_out)
 {

@@ -363,13 +363,27 @@ int xenfork__xen_guest_role(xenfork_ctx *ctx, uint32_t domid, const char *role)
     return fake_leave(0);
 }
 
-int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__xen_must_mark(xenfork_ctx *ctx, uint32_t domid, bool *must_out)
+{
+    const struct fake_domain *d = alive(domid);
+
+    FAKE_ENTER(ctx);
+    if (!d)
+        return refuse(ctx, "tell the mark of", domid);
+    *must_out = !d->is_marked;
+    return fake_leave(0);
+}
+
+int xenfork__xen_mark_suspended(xenfork_ctx *ctx, uint32_t domid,
+                                bool is_watched)
 {
     struct fake_domain *d = alive(domid);
 
     FAKE_ENTER(ctx);
     if (!d)
         return refuse(ctx, "mark", domid);
+    if (!d->is_marked)
+        d->was_watched = is_watched;
     d->is_marked = true;
     return fake_leave(0);
 }

@@ -119,6 +119,8 @@ struct fake_domain {
     uint32_t unpausings; /* by its user, while QEMU begins to copy its disk */
     uint64_t cpu_ns;
     bool is_marked;       /* as once suspended by us: harmless for ever */
+    bool is_watched;      /* by xl create, until it suspends */
+    bool was_watched;     /* as is_marked says */
     char asks[16];        /* data/fork/freeze */
     bool wants_to_run;    /* control/shutdown, of a frozen one */
     char told[FAKE_PATH]; /* fork/error */
@@ -180,6 +182,7 @@ struct fake_thin {
 struct fake {
     char dir[FAKE_PATH];            /* everything that tests write is in here */
     char written[FAKE_PATH];        /* a file that somebody writes to */
+    bool has_watcher;               /* of xl's, any domain */
     char overlapping[2][FAKE_PATH]; /* two disks with a block in common */
     char mount[FAKE_PATH];          /* a mount point; "": none */
     bool is_unmounted;              /* and nothing is there now */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* watcher.c: xl is found among processes, and nobody is taken for it. */
+/* xl-process.c: xl is found among processes, and nobody is taken for it. */
 #include "config.h"
 
 #include <errno.h>
@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/xl-process.h"
+#include "host/host.h"
 
 static char proc[] = "/tmp/xenfork-unit-XXXXXX";
 
@@ -108,7 +108,7 @@ static void show(const char *pid, const char *folder, const char *file,
 /* A domain is asked about by its name of today, and its number. */
 static bool lives(const char *name)
 {
-    return watcher_lives(proc, name, 5);
+    return xenfork__sys_xl_watches(proc, name, 5);
 }
 
 #define ADD(pid, exe, out, cmdline) add(pid, exe, out, cmdline, sizeof(cmdline))
@@ -186,14 +186,14 @@ static void test_by_its_word(void **state)
         "Waiting for domain web (domid 3) to die [pid 12]\n"
         "Domain 3 has shut down, reason code 1 0x1\n"
         "Waiting for domain web (domid 4) to die [pid 12]\n");
-    assert_false(watcher_lives(proc, "web", 5));
-    assert_false(watcher_lives(proc, "web", 3));
-    assert_true(watcher_lives(proc, "web", 4));
-    assert_true(watcher_lives(proc, "renamed", 4));
+    assert_false(xenfork__sys_xl_watches(proc, "web", 5));
+    assert_false(xenfork__sys_xl_watches(proc, "web", 3));
+    assert_true(xenfork__sys_xl_watches(proc, "web", 4));
+    assert_true(xenfork__sys_xl_watches(proc, "renamed", 4));
     /* Only the file's name is left to go by. */
     say("12", "xl-web.log", "Waiting for domain web (domid 4) to die [pid 1]");
-    assert_true(watcher_lives(proc, "web", 5));
-    assert_false(watcher_lives(proc, "renamed", 4));
+    assert_true(xenfork__sys_xl_watches(proc, "web", 5));
+    assert_false(xenfork__sys_xl_watches(proc, "renamed", 4));
 }
 
 /* Its domain cannot be told: so it may be this one. */
@@ -252,7 +252,7 @@ static void test_restored_in_foreground(void **state)
 static void test_no_proc(void **state)
 {
     (void)state;
-    assert_true(watcher_lives("/nonexistent", "web", 5));
+    assert_true(xenfork__sys_xl_watches("/nonexistent", "web", 5));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
+ * The watcher: the process that `xl create` leaves behind for a domain.
+ *
  * The watcher has its output in a log, where it says which domain it watches:
  * "Waiting for domain web (domid 5) to die [pid 264]", anew after each reboot
  * (do_daemonize(), tools/xl/xl_utils.c; create_domain(), xl_vmcontrol.c; 4.17
  * to 4.20).  xl create -F says it to its terminal instead: it is known by the
  * name in what it was started with.
  */
-#include "config.h"
+#include "base/internal.h"
 
-#include "xl-process.h"
+#include "host/host.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
-
-#include "base/cleanup.h"
 
 #define TEXT_BYTES 65536U /* of a file; of a log its last */
 #define PATH_BYTES 512U
@@ -237,7 +237,7 @@ static bool is_in_foreground(const struct watched *w, const char *pid)
     return !name[0] || !strcmp(name, w->name);
 }
 
-bool watcher_lives(const char *proc, const char *name, uint32_t domid)
+bool xenfork__sys_xl_watches(const char *proc, const char *name, uint32_t domid)
 {
     cleanup_free struct text *text = malloc(sizeof(*text));
     cleanup_dir DIR *dir = opendir(proc);
