@@ -5,7 +5,7 @@
  * an image?  A clone that is about to leave has that recorded, or else stays:
  * without the note its disks could be deleted while it uses them elsewhere.
  * Nobody calls this by hand; that there is no such domain is left to the real
- * xl to say.
+ * xl to say.  "xl-fork fork-guard images" prints the domids of images.
  */
 #include "config.h"
 
@@ -90,6 +90,28 @@ static int guard_domain(xenfork_ctx *ctx, const char *verb, const char *name,
     return EXIT_REFUSED;
 }
 
+static int print_images(void)
+{
+    xenfork_ctx *ctx = NULL;
+    xenfork_list *list = NULL;
+    uint32_t i, domid;
+    int rc = xenfork_open(&ctx, NULL, 0);
+
+    if (rc == 0)
+        rc = xenfork_list_open(ctx, 0, &list);
+    for (i = 0; rc == 0 && i < xenfork_list_entry_count(list); i++) {
+        const xenfork_entry *entry = xenfork_list_entry(list, i);
+
+        domid = xenfork_entry_domid(entry);
+        if (xenfork_entry_kind(entry) == XENFORK_KIND_IMAGE &&
+            domid != XENFORK_DOMID_NONE)
+            printf("%u\n", domid);
+    }
+    xenfork_list_free(list);
+    xenfork_close(ctx);
+    return rc == 0 && fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
 static int main_fork_guard(int argc, char **argv)
 {
     xenfork_ctx *ctx = NULL;
@@ -97,6 +119,8 @@ static int main_fork_guard(int argc, char **argv)
     char number[16];
     const char *name = argc < 3 ? "" : read_as_xl(argv[2], number);
 
+    if (argc == 2 && strcmp(argv[1], "images") == 0)
+        return print_images();
     if (argc < 3)
         return EXIT_DONE;
     rc = xenfork_open(&ctx, NULL, 0);
@@ -116,6 +140,6 @@ static int main_fork_guard(int argc, char **argv)
 const struct cmd cmd_fork_guard = {
     .name = "fork-guard",
     .run = main_fork_guard,
-    .usage = "VERB DOMAIN [WHERE]",
+    .usage = "VERB DOMAIN [WHERE] | images",
     .help = "Of xl's own\n",
 };

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "all.h"
 #include "exitcodes.h"
 #include "guard.h"
 #include "real-xl.h"
@@ -87,6 +88,7 @@ int main(int argc, char **argv)
 {
     int command = find_command(argc, argv);
     char path[PATH_MAX + sizeof("-fork")];
+    int status = ALL_NOT_OURS;
 
     if (command < argc) {
         if (is_fork_verb(argv[command]))
@@ -97,8 +99,11 @@ int main(int argc, char **argv)
             if (is_fork_verb(argv[command + 1]))
                 return exec_verbs(argv);
         }
-        if (find_verbs(path) && guard_refuses(path, argv + command))
-            return EXIT_FAILED;
+        if (find_verbs(path)) {
+            if (guard_refuses(path, argv + command))
+                return EXIT_FAILED;
+            status = all_run(path, argv, command);
+        }
     }
-    return real_xl_exec(argv);
+    return status == ALL_NOT_OURS ? real_xl_exec(argv) : status;
 }

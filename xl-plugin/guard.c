@@ -168,3 +168,11 @@ bool guard_refuses(const char *program, char **argv)
                                                                 : NULL);
     return refused;
 }
+
+bool guard_takes_all(const char *verb)
+{
+    const struct guarded *found;
+
+    return count_verbs(verb, &found) == 1 && found->flags & MANY &&
+           has_entry("images");
+}

@@ -10,5 +10,7 @@
  * message has been printed.  @program: xl-fork, which knows
  */
 bool guard_refuses(const char *program, char **argv);
+/* Tell whether the verb may have -a, and there are images. */
+bool guard_takes_all(const char *verb);
 
 #endif

@@ -12,7 +12,8 @@
  * and `xl reboot -a` pass it over.  The flag grants privileges to a domain that
  * makes hypercalls, which an image never does.  xenstored 4.22 takes the last
  * domain that has it for its own when it is updated live (init_domains() in
- * tools/xenstored/domain.c): there an image must not have it.
+ * tools/xenstored/domain.c): there an image must not have it, and
+ * xl-plugin/all.c alone sees to -a.
  */
 #ifdef XEN_DOMCTL_GETDOMSTATE_CAP_XENSTORE
 #define NEVER_STOP 0U

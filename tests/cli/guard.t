@@ -5,7 +5,7 @@
 # shellcheck source=tests/cli/lib.sh
 . "${srcdir:?}/tests/cli/lib.sh"
 
-plan 62
+plan 71
 
 xl="$builddir/tests/cli/xl-front"
 stub_xl "$dir/real"
@@ -107,6 +107,63 @@ refused save web1-image /data/file
 check 'cannot tell whether it is an image: says so' \
     grep -q 'cannot tell whether web1-image is an image' "$dir/err"
 unset FAKE_FAIL
+
+# -a is for all domains but images, whichever Xen it is.
+mkdir "$dir/all"
+cat >"$dir/all/xl" <<'STUB'
+#!/bin/sh
+said=$*
+while [ "${1#-}" != "$1" ]; do shift; done
+verb=$1
+for last; do :; done
+case $verb in
+list)
+    echo 'Name                 ID   Mem VCPUs      State   Time(s)'
+    while read -r id state name; do
+        [ -e "$FAKE_STATE/gone-$id" ] ||
+            echo "$name  $id  128  1  $state  1.5"
+    done <<'END'
+0 r----- Domain-0
+3 -b---- my web
+4 --p--- web1-image
+5 --ps-d (null)
+6 -b---- db
+7 ---s-- done
+END
+    ;;
+*)
+    echo "$said" >>"$FAKE_LOG"
+    [ "$last" != "${FAKE_STUCK:-}" ] || exit 1
+    [ "$last" != 6 ] || (sleep 2 && touch "$FAKE_STATE/gone-6") >/dev/null 2>&1 &
+    [ "$last" != 3 ] || touch "$FAKE_STATE/gone-3"
+    ;;
+esac
+STUB
+chmod +x "$dir/all/xl"
+# all WHAT STATUS LOG ARGUMENT...
+all() {
+    what=$1 want="$2 $3"
+    shift 3
+    : >"$FAKE_LOG"
+    rm -f "$FAKE_STATE"/gone-*
+    PATH="$dir/all:$PATH" run "$xl" "$@"
+    check "$what: xl $*" is "$status $(paste -sd';' "$FAKE_LOG")" "$want"
+}
+all 'no image: by the real xl' 0 'shutdown -a' shutdown -a
+mkdir -p "$FAKE_STATE/images/00000000-0000-0000-0000-000000000000"
+all 'each, but the image' 0 '-v reboot -F 3;-v reboot -F 6;-v reboot -F 7' -v reboot -aF
+all 'waits' 0 'shutdown 3;shutdown 6;shutdown 7' shutdown --all -w
+check 'until all have ended' test -e "$FAKE_STATE/gone-6"
+export FAKE_STUCK=3
+all 'one that fails' 1 'shut 3;shut 6;shut 7' shut --al --wait
+unset FAKE_STUCK
+all 'help' 0 'shutdown -ah' shutdown -ah
+all 'a domain of that name' 0 'shutdown -- -a' shutdown -- -a
+export FAKE_FAIL=list:-22
+all 'cannot tell' 0 'shutdown -a' shutdown -a
+check 'says so' grep -q 'cannot tell which domains are images' "$dir/err"
+unset FAKE_FAIL
+
 chmod -x "$dir/fake/xl-fork"
 refused migrate web1-1 host7
 passed destroy web1-1
