@@ -9,6 +9,7 @@
 #include "op/guest.h"
 #include "op/precopy.h"
 #include "op/source.h"
+#include "op/special.h"
 #include "op/stream.h"
 #include "state/files.h"
 
@@ -155,30 +156,17 @@ static int suspend(struct xenfork__job *job)
                                    &job->asked_ns);
 }
 
-/*
- * Capture the state.  QEMU's pages go along, wherever they lie by now: they are
- * those behind the RAM.
- */
 static int capture(struct xenfork__job *job)
 {
-    uint64_t first = XENFORK__SPECIAL_FIRST, high = UINT64_MAX;
-    cleanup_pages struct xenfork__pages pages = {0};
     cleanup_free uint64_t *gfns = NULL;
-    bool is_hvm = job->config->type == XENFORK__TYPE_HVM;
-    xenfork_ctx *ctx = job->ctx;
     uint32_t count;
     int rc;
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_CAPTURE, XENFORK_ALL)) <
             0 ||
-        (is_hvm &&
-         ((rc = xenfork__xen_ram_ends(ctx, job->info.domid, &first, &high)) <
-              0 ||
-          (rc = xenfork__pages_scan(ctx, job->info.domid, &pages)) < 0)) ||
-        (rc = xenfork__pages_special(ctx, is_hvm ? &pages : &job->pages, first,
-                                     high, &gfns, &count)) < 0)
+        (rc = xenfork__special(job, &gfns, &count)) < 0)
         return rc;
-    return xenfork__xen_capture(ctx, job->info.domid, gfns, count,
+    return xenfork__xen_capture(job->ctx, job->info.domid, gfns, count,
                                 &job->capture);
 }
 

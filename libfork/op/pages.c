@@ -131,6 +131,7 @@ static int scan(xenfork_ctx *ctx, uint32_t domid, struct xenfork__pages *pages)
         (rc = count_pages(ctx, domid, &walk.counted)) < 0 ||
         (rc = make_gfn_room(ctx, pages, walk.counted)) < 0)
         return rc;
+    pages->max_gfn = max_gfn;
     walk.end = max_gfn + 1;
     while ((n = xenfork__walk_next(&walk, SCAN_BATCH)))
         if ((rc = scan_batch(ctx, domid, &walk, n, pages)) < 0)
@@ -194,36 +195,23 @@ void xenfork__pages_written(struct xenfork__pages *pages,
     }
 }
 
+int xenfork__pages_are_all(xenfork_ctx *ctx, uint32_t domid,
+                           const struct xenfork__pages *pages, bool *are_out)
+{
+    uint64_t now = 0, max_gfn = 0;
+    int rc;
+
+    if ((rc = counted(ctx, domid, &now)) < 0 ||
+        (rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn)) < 0)
+        return rc;
+    *are_out = !pages->is_unsettled && max_gfn <= pages->max_gfn &&
+               count(pages->known, pages->end) == now + pages->extra;
+    return 0;
+}
+
 uint64_t xenfork__pages_due(const struct xenfork__pages *pages)
 {
     return count(pages->due, pages->end);
-}
-
-static bool is_special(const struct xenfork__pages *pages, uint64_t gfn,
-                       uint64_t first, uint64_t high)
-{
-    return has_bit(pages->known, gfn) &&
-           (gfn >= high || (gfn >= first && gfn < XENFORK__SPECIAL_END));
-}
-
-int xenfork__pages_special(xenfork_ctx *ctx, const struct xenfork__pages *pages,
-                           uint64_t first, uint64_t high, uint64_t **gfns_out,
-                           uint32_t *count_out)
-{
-    uint64_t gfn, *gfns = NULL;
-    uint32_t n = 0;
-
-    for (gfn = first; gfn < pages->end; gfn++)
-        n += is_special(pages, gfn, first, high);
-    gfns = calloc(n + 1, sizeof(*gfns));
-    if (!gfns)
-        return xenfork__nomem(ctx);
-    for (n = 0, gfn = first; gfn < pages->end; gfn++)
-        if (is_special(pages, gfn, first, high))
-            gfns[n++] = gfn;
-    *gfns_out = gfns;
-    *count_out = n;
-    return 0;
 }
 
 /* Some pages, in the order of gfns. */
@@ -447,23 +435,17 @@ static int look_again(xenfork_ctx *ctx, uint32_t source,
     return 0;
 }
 
-/*
- * A page that comes counts as written, one that goes does not: the numbers
- * tell.
- */
 int xenfork__pages_complete(xenfork_ctx *ctx, struct xenfork__sharing *sharing)
 {
     struct xenfork__pages *pages = sharing->pages;
-    uint64_t now = 0;
+    bool is_all = false;
     int rc;
 
     if ((rc = share_and_copy(ctx, sharing)) < 0 ||
-        (rc = counted(ctx, sharing->source, &now)) < 0)
+        (rc = xenfork__pages_are_all(ctx, sharing->source, pages, &is_all)) < 0)
         return rc;
-    if ((pages->is_unsettled ||
-         count(pages->known, pages->end) != now + pages->extra) &&
-        ((rc = look_again(ctx, sharing->source, pages)) < 0 ||
-         (rc = share_and_copy(ctx, sharing)) < 0))
+    if (!is_all && ((rc = look_again(ctx, sharing->source, pages)) < 0 ||
+                    (rc = share_and_copy(ctx, sharing)) < 0))
         return rc;
     xenfork__count(ctx, XENFORK_COUNT_PAGES_SHARED,
                    count(pages->held, pages->end) -

@@ -7,10 +7,6 @@
 #include "op/reserve.h"
 #include "xen/xen.h"
 
-/* Special pages of an HVM container lie here: xc_dom.h, 4.17. */
-#define XENFORK__SPECIAL_FIRST 0xf0000U
-#define XENFORK__SPECIAL_END   0x100000U
-
 /* Bitmaps with a bit for each gfn. */
 struct xenfork__pages {
     uint64_t end;      /* of the gfns, a multiple of 64 */
@@ -18,6 +14,7 @@ struct xenfork__pages {
     uint64_t *known;   /* the source has memory here */
     uint64_t *held;    /* the image has a page here */
     uint64_t *due;     /* the image's page is missing, or not as the source's */
+    uint64_t max_gfn;  /* that Xen had mapped */
     uint64_t extra;    /* known ones that Xen does not count as memory */
     bool is_unsettled; /* the guest took or gave memory while it was scanned */
 };
@@ -43,12 +40,12 @@ void xenfork__pages_written(struct xenfork__pages *pages,
                             const uint64_t *written);
 uint64_t xenfork__pages_due(const struct xenfork__pages *pages);
 /*
- * List the special pages: from @first to 4 GiB, and from @high on; caller
- * frees.
+ * Tell whether the list is that of now, with all that has been written since: a
+ * page that comes counts as written, one that goes does not, so the numbers
+ * tell.
  */
-int xenfork__pages_special(xenfork_ctx *ctx, const struct xenfork__pages *pages,
-                           uint64_t first, uint64_t high, uint64_t **gfns_out,
-                           uint32_t *count_out);
+int xenfork__pages_are_all(xenfork_ctx *ctx, uint32_t domid,
+                           const struct xenfork__pages *pages, bool *are_out);
 /*
  * Share what is due; what cannot be shared now stays due.  A source that runs
  * is paused for each batch, a millisecond or less: for each page of a running

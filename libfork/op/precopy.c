@@ -40,8 +40,7 @@ static int share_round(struct xenfork__job *job)
     return rc;
 }
 
-/* Add what has been written since this was last asked to what is due. */
-static int take_written(struct xenfork__job *job)
+int xenfork__precopy_written(struct xenfork__job *job)
 {
     uint64_t words = job->pages.end / 64;
     cleanup_free uint64_t *written = calloc(words + 1, sizeof(*written));
@@ -113,7 +112,8 @@ static int share_again(struct xenfork__job *job)
         if (round == ROUNDS || written >= before / 4 * 3)
             return must_reach(job) ? too_long(job, ns) : 0;
         before = written;
-        if ((rc = take_written(job)) < 0 || (rc = share_round(job)) < 0)
+        if ((rc = xenfork__precopy_written(job)) < 0 ||
+            (rc = share_round(job)) < 0)
             return rc;
     }
 }
@@ -155,7 +155,7 @@ int xenfork__precopy_complete(struct xenfork__job *job)
     uint64_t ns;
     int rc;
 
-    if (!job->frozen && (rc = take_written(job)) < 0)
+    if (!job->frozen && (rc = xenfork__precopy_written(job)) < 0)
         return rc;
     ns = xenfork__now_ns() - job->asked_ns +
          xenfork__pages_due(&job->pages) * job->page_ns;

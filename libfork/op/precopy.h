@@ -14,6 +14,8 @@
  * being migrated
  */
 int xenfork__precopy(struct xenfork__job *job);
+/* Add what the source has written since that was last asked to what is due. */
+int xenfork__precopy_written(struct xenfork__job *job);
 /*
  * Complete the image of a source that does not run any more.  BUSY with remedy:
  * that would take too long

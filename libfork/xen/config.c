@@ -142,6 +142,8 @@ static int convert_config(xenfork_ctx *ctx, uint32_t domid,
            sizeof(config->uuid));
     config->type = type_of(from);
     config->max_kib = b->max_memkb;
+    if (config->type == XENFORK__TYPE_HVM)
+        config->hole_kib = b->u.hvm.mmio_hole_memkb;
     if (!copy_text(&config->name, from->c_info.name) ||
         !xenfork__xl_refused(config, from) || !copy_devices(config, from))
         return xenfork__nomem(ctx);

@@ -15,8 +15,6 @@
 
 #define SAVE_FILE       "/var/lib/xen/qemu-save.%u"
 #define MAX_STATE_BYTES (64U << 20)
-#define FIRST_HIGH      0x100000U /* page of 4 GiB */
-#define HOLE_FIRST      0xf0000U  /* libxl puts no RAM there: xc_dom.h, 4.17 */
 
 bool xenfork__xen_has_emulator(xenfork_ctx *ctx, uint32_t domid)
 {
@@ -116,11 +114,10 @@ int xenfork__xen_emulator_capture(xenfork_ctx *ctx, uint32_t domid,
     return rc < 0 ? rc : read_nodes(ctx, domid, c);
 }
 
-int xenfork__xen_ram_ends(xenfork_ctx *ctx, uint32_t domid,
-                          uint64_t *low_end_out, uint64_t *high_end_out)
+int xenfork__xen_ram_pages(xenfork_ctx *ctx, uint32_t domid,
+                           uint64_t *pages_out)
 {
     uint32_t most = 0, video = 0;
-    uint64_t pages;
 
     if (xenfork__xs_u32(ctx, &most, "/local/domain/%u/memory/static-max",
                         domid) != 1 ||
@@ -130,9 +127,7 @@ int xenfork__xen_ram_ends(xenfork_ctx *ctx, uint32_t domid,
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "domain %u: cannot read how much memory it has",
                              domid);
-    pages = (most - video) / XENFORK__PAGE_KIB;
-    *low_end_out = pages < HOLE_FIRST ? pages : HOLE_FIRST;
-    *high_end_out = FIRST_HIGH + (pages - *low_end_out);
+    *pages_out = (most - video) / XENFORK__PAGE_KIB;
     return 0;
 }
 

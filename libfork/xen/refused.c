@@ -193,7 +193,7 @@ static bool list_virtio_disks(struct xenfork__config *to,
 
 /*
  * List what the domain is: Xen shares no memory of one with an IOMMU context,
- * device or not.
+ * device or not, and a fork copies no state of a guest's own guests.
  */
 static bool list_roles(struct xenfork__config *to,
                        const libxl_domain_config *from)
@@ -203,6 +203,11 @@ static bool list_roles(struct xenfork__config *to,
     if (c->passthrough != LIBXL_PASSTHROUGH_DEFAULT &&
         c->passthrough != LIBXL_PASSTHROUGH_DISABLED &&
         !ANEW(DEVICE, "passthrough=", "IOMMU context"))
+        return false;
+    if ((xenfork__xl_is_true(from->b_info.nested_hvm) ||
+         (c->type == LIBXL_DOMAIN_TYPE_HVM &&
+          xenfork__xl_is_true(from->b_info.u.hvm.nested_hvm))) &&
+        !ANEW(HVM, "nestedhvm=", "nested virtualisation"))
         return false;
     return !xenfork__xl_is_true(c->driver_domain) ||
            ANEW(DEVICE, "driver_domain=", "backend for other domains");
@@ -244,16 +249,12 @@ static bool list_emulated(struct xenfork__config *to,
          "device model of QEMU's old version", "device_model_version="},
         {xenfork__xl_is_true(b->device_model_stubdomain),
          "device model in a stub domain", "device_model_stubdomain_override="},
-        {xenfork__xl_is_true(b->nested_hvm) ||
-             xenfork__xl_is_true(b->u.hvm.nested_hvm),
-         "nested virtualisation", "nestedhvm="},
         {xenfork__xl_is_true(b->u.hvm.spice.enable), "SPICE display", "spice="},
         {b->u.hvm.usbdevice || b->u.hvm.usbdevice_list, "emulated USB device",
          "usbdevice="},
         {b->u.hvm.bios == LIBXL_BIOS_TYPE_OVMF, "UEFI firmware", "bios="},
         {b->u.hvm.vga.kind == LIBXL_VGA_INTERFACE_TYPE_QXL, "QXL display",
          "vga="},
-        {b->max_vcpus > 1, "several vCPUs", "vcpus="},
         {b->extra || b->extra_hvm, "arguments for the device model",
          "device_model_args="},
     };

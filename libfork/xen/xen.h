@@ -173,8 +173,9 @@ struct xenfork__config {
     char *json; /* libxl's own record, opaque to us */
     char *name;
     uint8_t uuid[16];
-    int type;         /* XENFORK__TYPE_* */
-    uint64_t max_kib; /* memory that the guest may have */
+    int type;          /* XENFORK__TYPE_* */
+    uint64_t max_kib;  /* memory that the guest may have */
+    uint64_t hole_kib; /* of an HVM domain, below 4 GiB; 0: as usual */
     uint32_t disk_count;
     struct xenfork__disk *disks;
     uint32_t nic_count;
@@ -297,12 +298,9 @@ int xenfork__xen_pool_limit(xenfork_ctx *ctx, uint32_t domid, uint64_t bytes);
 int xenfork__xen_image_trim(xenfork_ctx *ctx, uint32_t image, uint64_t max_kib);
 
 /* The device model of HVM domains: xen/emulator.c */
-/*
- * Tell where a domain's RAM ends, below 4 GiB and above: what lies behind is
- * QEMU's, which maps it before the clone's memory is forked.
- */
-int xenfork__xen_ram_ends(xenfork_ctx *ctx, uint32_t domid,
-                          uint64_t *low_end_out, uint64_t *high_end_out);
+/* Return how many pages of RAM it has at most, beside those that are QEMU's. */
+int xenfork__xen_ram_pages(xenfork_ctx *ctx, uint32_t domid,
+                           uint64_t *pages_out);
 
 /* Memory, and what is written to it: xen/memory.h */
 

@@ -6,30 +6,8 @@
 # full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/refuse.sh"
+. "$LIVE/hvm.sh"
 
-cp --reflink=auto /usr/share/xenfork-guest/disk.img /data/lx.img
-# Its boot sector says "k" on Xen's console, and waits for test-boot.
-python3 - <<'END'
-code = bytes.fromhex("fa31c08ed88ed0bc007cfb" "b06be6e9b00ae6e9" "66813e0080464f524b75f5" "ea10800000")
-with open("/data/lx.img", "r+b") as file:
-    file.write(code.ljust(510, b"\0") + b"\x55\xaa")
-END
-cat >/data/lx.cfg <<END
-name = "lx"
-type = "hvm"
-memory = 160
-videoram = 16
-vga = "stdvga"
-vnc = 1
-serial = "pty"
-vcpus = 1
-cpus = "1"
-tsc_mode = "native"
-disk = [ "format=raw,vdev=xvda,access=rw,target=/data/lx.img" ]
-vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:09" ]
-END
-waits() { xl dmesg | grep -q "^(d$(domid_of lx)) k"; }
-node() { xenstore-read "/local/domain/$(domid_of "$1")/$2"; }
 # shellcheck disable=SC2016  # expanded inside
 greets() { timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && head -c 3 <&3' "$1"; }
 # speaks DOM: what it writes to its serial port comes out at the other end
@@ -40,11 +18,7 @@ speaks() {
     wait $!
 }
 
-timeout 180 xl create -q /data/lx.cfg || bail_out 'no HVM domain'
-wait_until 240 waits || bail_out 'its BIOS does not boot'
-/usr/libexec/xenfork/test-boot "$(domid_of lx)" $((144 << 10)) /usr/share/xenfork-guest/vmlinux \
-    /usr/share/xenfork-guest/initrd 'console=ttyS0 quiet panic=1 mitigations=off pci=noearly' || bail_out 'cannot load Linux'
-wait_tick lx 4 400 || bail_out 'Linux does not come up'
+start_hvm lx 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:09" ]'
 diag "after $SECONDS s"
 is 'its disk is connected' "$(xenstore-read "/local/domain/0/backend/vbd/$(domid_of lx)/51712/state")" 4
 is 'and its NIC' "$(xenstore-read "/local/domain/0/backend/vif/$(domid_of lx)/0/state")" 4

@@ -7,6 +7,7 @@
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/refuse.sh"
 . "$LIVE/counting.sh"
+. "$LIVE/hvm.sh"
 
 "$LIVE/boot-counter" /data/bios.img
 cat >/data/bios.cfg <<END
@@ -25,7 +26,6 @@ END
 
 key_of() { lines "$1" | tail -n 1 | cut -c1; }
 has_key() { [ "$(key_of "$1")" = "$2" ]; }
-node() { xenstore-read "/local/domain/$(domid_of "$1")/$2"; }
 qemu_of() { pgrep -f -- "-xen-domid $(domid_of "$1") "; }
 # files_of DOM: what its QEMU has open, through a loop device or not
 files_of() {
@@ -55,23 +55,6 @@ killed_when() {
     check 'the fork is killed: the source counts on' counts_on bios
     check 'nothing of ours is left' wait_until 60 nothing_of_ours
     check 'nor of the clone' wait_until 60 is_gone k
-}
-
-# press DOM KEY: by its QEMU
-press() {
-    python3 - "/var/run/xen/qmp-libxenstat-$(domid_of "$1")" "$2" <<'END'
-import json, socket, sys
-qmp = socket.socket(socket.AF_UNIX)
-qmp.settimeout(30)
-qmp.connect(sys.argv[1])
-lines = qmp.makefile("rw")
-for command in {"execute": "qmp_capabilities"}, {
-        "execute": "send-key", "arguments": {"keys": [{"type": "qcode", "data": sys.argv[2]}]}}:
-    lines.write(json.dumps(command) + "\n")
-    lines.flush()
-    while "return" not in json.loads(lines.readline()):
-        pass
-END
 }
 
 check 'an HVM domain' timeout 120 xl create -q /data/bios.cfg

@@ -140,15 +140,14 @@ int xenfork__xen_set_short(xenfork_ctx *ctx, uint32_t domid, const char *is)
     return fake_leave(0);
 }
 
-int xenfork__xen_ram_ends(xenfork_ctx *ctx, uint32_t domid,
-                          uint64_t *low_end_out, uint64_t *high_end_out)
+int xenfork__xen_ram_pages(xenfork_ctx *ctx, uint32_t domid,
+                           uint64_t *pages_out)
 {
     FAKE_ENTER(ctx);
     if (!fake_domain(domid))
         return fake_leave(
             xenfork__fail(ctx, XENFORK_E_XEN, 0, "no domain %u", domid));
-    *low_end_out = 60; /* the last four pages of RAM are QEMU's */
-    *high_end_out = 0x100000;
+    *pages_out = 60; /* the last four pages of RAM are QEMU's */
     return fake_leave(0);
 }
 
