@@ -299,7 +299,7 @@ int xenfork__clones_make(struct xenfork__job *job)
     return rc;
 }
 
-/* Journal all that the clones are to have, in one go. */
+/* Enter all that the clones are to have into the journal, not yet written. */
 int xenfork__clones_announce(struct xenfork__job *job)
 {
     uint32_t i;
@@ -314,7 +314,7 @@ int xenfork__clones_announce(struct xenfork__job *job)
         rc = xenfork__disks_announce(job->ctx, job->journal, job->spec,
                                      job->config, job->image,
                                      job->ids[i].disks);
-    return rc < 0 ? rc : xenfork__journal_chosen(job->ctx, job->journal);
+    return rc;
 }
 
 int xenfork__clones_start(struct xenfork__job *job)

@@ -103,12 +103,18 @@ static int begin_fork(struct xenfork__job *job)
 
 static int make_all(struct xenfork__job *job)
 {
+    bool has_image = job->image;
     int rc;
 
     if ((rc = begin_fork(job)) < 0)
         return rc;
-    rc = job->image ? xenfork__image_claim(job) : xenfork__image_make(job);
-    if (rc < 0 || (rc = xenfork__clones_announce(job)) < 0 ||
+    /* What is there already needs one entry with that of the clones' disks. */
+    if (!job->image && (rc = xenfork__image_make(job)) < 0)
+        return rc;
+    if ((rc = xenfork__clones_announce(job)) < 0 ||
+        (rc = has_image ? xenfork__image_claim(job)
+                        : xenfork__journal_chosen(job->ctx, job->journal)) <
+            0 ||
         (rc = xenfork__clones_make(job)) < 0 ||
         (rc = xenfork__reservation_end(job->ctx, job->image->domid,
                                        job->max_pages)) < 0)

@@ -69,9 +69,7 @@ int xenfork__journal_begin(xenfork_ctx *ctx,
         return rc;
     if ((rc = xenfork__keyfile_new(ctx, &journal->keyfile)) < 0 ||
         (rc = xenfork__keyfile_set(ctx, journal->keyfile, "boot", ctx->boot)) <
-            0 ||
-        (rc = write_journal(ctx, journal)) < 0) {
-        unlink(journal->path);
+            0) {
         xenfork__journal_free(ctx, journal);
         return rc;
     }

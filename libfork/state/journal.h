@@ -15,7 +15,10 @@ struct xenfork__journal;
 
 #define XENFORK__JOURNAL_MAX_NTH 65536U /* numbered entries of a journal */
 
-/* Begin a journal; its owner is this process. */
+/*
+ * Begin a journal; its owner is this process.  It is written with its first
+ * entry.
+ */
 int xenfork__journal_begin(xenfork_ctx *ctx,
                            struct xenfork__journal **journal_out);
 const char *xenfork__journal_id(const struct xenfork__journal *journal);

@@ -38,6 +38,7 @@ static int setup(void **state)
     assert_non_null(mkdtemp(dir));
     ctx = (xenfork_ctx){.state_dir = dir, .guard_fd = -1};
     assert_int_equal(xenfork__journal_begin(&ctx, &journal), 0);
+    assert_int_equal(xenfork__journal_chosen(&ctx, journal), 0);
     snprintf(id, sizeof(id), "%s", xenfork__journal_id(journal));
     snprintf(lock_name, sizeof(lock_name), "hydrate-%s", id);
     snprintf(path, sizeof(path), "%s/journals/%s", dir, id);
