@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A frozen source is made to run, or ended, by xl's own verbs: it is frozen no more, and its clone goes on.
-# live: --source --timeout 300
+# live: --source --timeout 500
 # full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"
@@ -15,7 +15,7 @@ starts 'the daemon starts'
 poweroff=$(mktemp) && sed -e 's/"source"/"other"/;s|/data/source.img|/data/other.img|;/^vif/d' /etc/xen/source.cfg >"$poweroff"
 cp --reflink=auto /usr/share/xenfork-guest/disk.img /data/other.img
 check 'another domain' xl create -q "$poweroff"
-check 'it ticks' wait_tick other 2 90
+check 'it ticks' wait_tick other 2 240
 check 'it is frozen' xl fork-freeze other
 check 'xl shutdown of a frozen domain makes it run, and shut down' timeout 100 xl shutdown -w other
 is 'nothing is frozen' "$(kinds frozen)" 0
