@@ -273,7 +273,7 @@ give_dhcpcd() {
     start_dhcpcd
 }
 
-# Whether a DHCP client took it on.
+# Tell whether a DHCP client took it on.
 renew_dhcp() {
     renew_networkd || renew_nmcli || renew_dhcpcd || renew_client dhclient ||
         renew_client udhcpc

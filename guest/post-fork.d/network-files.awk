@@ -103,7 +103,7 @@ function set_prefix(i, bits, is_six,    k, end, number) {
     }
 }
 
-# Of a netplan list.
+# An item of a netplan list.
 function drop_item(i, token, bits, is_dhcp,    at, indent, k) {
     if (line[i] ~ /^[ ]*-[ ]/) {
         line[i] = gone

@@ -198,7 +198,7 @@ set_mac() {
         change_down "$card" "$1" "$2"
 }
 
-# Of a card it says what all know that lie over it: they are told so.
+# Tell the interfaces over a card its new address: they have a copy of it.
 renew_mac() {
     mac=$(mac_of "$interface")
     if [ "$interface" = "$card" ]; then
@@ -266,7 +266,7 @@ addresses6_link() {
     done
 }
 
-# Those among them that come of no MAC address that the device has now.
+# Print those that derive from no MAC address that the device has now.
 filter_links() {
     printf '%s\n' "$links" | awk -v device="$interface" \
         -v right="$(link_local "$(mac_of "$interface")")" '

@@ -13,7 +13,7 @@ one=11111111-1111-4111-8111-111111111111
 two=22222222-2222-4222-8222-222222222222
 export one two
 
-# What the toolstack does, for the scripts below.
+# Do what the toolstack does, for the scripts below.
 cat >"$dir/lib" <<'LIB'
 put() { printf '%s' "$2" >"$store/$1"; }
 changed() { kill -USR1 "$FAKE"; }
@@ -33,7 +33,7 @@ until_true() {
 }
 asked() { [ "$(cat "$store/data/fork/freeze" 2>/dev/null)" = 1 ]; }
 acked() { [ "$(cat "$store/data/fork/ack" 2>/dev/null)" = "$1" ]; }
-# What a clone finds.
+# Nodes that a clone finds.
 become_clone() {
     rm -f "$store/data/fork/"*
     put fork/role clone

@@ -192,7 +192,7 @@ KERNEL
     stub ip ". $dir/kernel"
 }
 
-# What addresses a device has.
+# Print the addresses that a device has.
 has_addresses() {
     awk -v d="$1" '$1 == d { printf "%s%s", n++ ? " " : "", $3 }' "$dir/addresses"
 }
@@ -263,7 +263,7 @@ for bad in 10.0.0.7 web/24 10.0.0.7/24/24 '10.0.0.7/24;reboot'; do
 done
 check 'network: the reason' grep -q '^eth0: not an address' "$dir/reason"
 
-# What lies over the card: the address is there, the MAC everywhere.
+# Interfaces over the card: the address is there, the MAC everywhere.
 reset
 ip_stub
 over eth0 br0 bridge

@@ -74,7 +74,7 @@ esac
 
 addresses() { ip -4 -o addr show dev eth0 | awk '{ print $4 }' | xargs; }
 has_only() { [ "$(addresses)" = "$1" ]; }
-# Of a client id: after its type and IAID.
+# The part of a client id after its type and IAID.
 duid_of() { printf '%s\n' "$1" | sed 's/^\(..:\)\{5\}//'; }
 gateway6() { ip -6 route show default dev eth0 | awk '{ print $3; exit }'; }
 gateway() { ip route show default dev eth0 | awk '{ print $3; exit }'; }

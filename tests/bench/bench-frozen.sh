@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What freezing costs, and the forks of a frozen source, the first and later ones, in one boot:
+# The cost of freezing, and of the forks of a frozen source, the first and later ones, in one boot:
 # tests/testbed/run --timeout 580 tests/bench/bench-frozen.sh [MIB]. Emulated times: ratios count.
 . "$(dirname "$0")/../live/lib/lib.sh"
 

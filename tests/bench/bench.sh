@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a fork costs, beside xl create, save and restore of the same domain in the same boot, and in counts that
+# The cost of a fork, beside xl create, save and restore of the same domain in the same boot, and in counts that
 # no load changes: tests/testbed/run --timeout 580 tests/bench/bench.sh [MIB]. Emulated times: ratios count.
 . "$(dirname "$0")/../live/lib/lib.sh"
 
@@ -30,7 +30,7 @@ for n in $(seq "$runs"); do
     printf '  private KiB of the clone 10 s after it ticked: %s\n' "$(info clone .private_kib)"
     xl fork-destroy clone
 done
-# The same with Xen's hotplug scripts, in a build with test hooks.
+# Repeat with Xen's hotplug scripts, in a build with test hooks.
 before=$(processes)
 timed "xl fork, Xen's scripts" eval 'XENFORK_TEST_HOTPLUG=stock xl fork --json bench clone >'"$out"
 printf '  processes in dom0: %s\n' "$(($(processes) - before))"
@@ -46,7 +46,7 @@ printf 'processes in dom0: -n 2 %s, -n 3 %s: %s for each more clone\n' "$two" "$
 xl fork-destroy bench-1 bench-2 bench-3 bench-4 bench-5
 
 timed 'xl fork-check' xl fork-check bench
-# Of the process that forks, its keeper and libxl's helpers left out.
+# Count for the process that forks alone, without its keeper and libxl's helpers.
 strace -c -o "$out" -e trace=ioctl,write,read xl fork bench clone >/dev/null 2>&1
 awk '$NF ~ /^(ioctl|read|write)$/ { printf "system calls of xl fork: %s %s\n", $NF, $4 }' "$out"
 xl fork-destroy clone

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a running source gives for a fork: rounds and what was written before each, pauses, stun, at three loads; the stun of
+# The price of a fork for a running source: rounds and writes before each, pauses, stun, at three loads; the stun of
 # an idle one beside xl save of it: tests/testbed/run --memory 5120 --timeout 1800 tests/bench/precopy.sh [MIB…]
 # Emulated times: ratios count.
 . "$(dirname "$0")/../live/lib/lib.sh"

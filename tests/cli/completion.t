@@ -28,7 +28,7 @@ completed() {
         sort -u | paste -sd' '
 }
 
-# The same of the guest's agent.
+# Complete the guest's agent.
 agent_completed() {
     # shellcheck disable=SC2016 # expanded by that shell
     PATH="$builddir/guest:$PATH" bash --norc -c '
@@ -42,7 +42,7 @@ agent_completed() {
         paste -sd' '
 }
 
-# The same of the daemon.
+# Complete the daemon.
 daemon_completed() {
     # shellcheck disable=SC2016 # expanded by that shell
     PATH="$builddir/daemon:$PATH" bash --norc -c '

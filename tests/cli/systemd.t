@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What xenforkd asks systemd before it removes an ephemeral clone (daemon/halt.c), of a real one that runs, and that
+# The question of xenforkd to systemd before it removes an ephemeral clone (daemon/halt.c), of a real one that runs, and that
 # stops. Needs root, systemd, and pgrep: ./check has a Debian with them.
 
 systemd=/lib/systemd/systemd

@@ -63,7 +63,7 @@ run_disk() {
         XENBUS_BASE_PATH=backend "$helper" "$1"
 }
 
-# The same by its name for block-fork
+# Likewise by its name for block-fork
 run_fork_disk() {
     run env script="$helper-fork" XENBUS_TYPE=vbd XENBUS_PATH=backend/vbd/7/51712 \
         XENBUS_BASE_PATH=backend "$dir/xenfork-hotplug-fork" "$1"
@@ -75,7 +75,7 @@ run_nic() {
         "type_if=$2"
 }
 
-# What was done, the folder's name left out.
+# Print what was done, without the folder's name.
 log() {
     sed "s,$FAKE_HOST,HOST,g; s,$dir,DIR,g" "$FAKE_HOST/log" 2>/dev/null
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What ./demo shows, from inside dom0: demo.sh [--colour]. Every statement is checked; the last line is
+# Run in dom0 by ./demo: demo.sh [--colour]. Every statement is checked; the last line is
 # "@demo " and everything that was seen, as JSON. Status 1 when a statement was not true.
 set -u
 . "$(dirname "$0")/lib/lib.sh"
@@ -62,7 +62,7 @@ must() {
     "${@:2}" >"$work/out" 2>&1 || give_up "$1" "$work/out"
 }
 
-# What is measured.
+# Measurements.
 
 now() { printf '%s\n' "$EPOCHREALTIME"; }
 since() { jq -n --argjson began "$1" --argjson now "$(now)" '$now - $began'; }

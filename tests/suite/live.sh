@@ -109,7 +109,7 @@ live_choose() {
     done < <(find "$TOP/tests/live" -name '*.t' | sort)
 }
 
-# Those that --full would run too.
+# Name the scripts that only --full would run.
 live_left() {
     local all=()
     [ "$full" = no ] || return 0
@@ -118,7 +118,7 @@ live_left() {
     [ ${#all[@]} -eq 0 ] || say "left to --full: ${all[*]}"
 }
 
-# Those of a Xen that could not be had, by name.
+# Name the scripts of a Xen that could not be had.
 live_missing() {
     local versions=$missing missing='' script xen flavour
     while read -r script xen flavour; do

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What is read, not run.
+# Checks that read files, and run none.
 
 shell_files() {
     git -C "$TOP" ls-files -z | while IFS= read -r -d '' file; do

@@ -22,7 +22,7 @@ refused() { [ "$(requested stuck)" = 0 ]; }
 check 'a guest that does not answer has failed' wait_until 30 refused
 is 'the reason is told, and nothing of the host' "$(xenstore-read "$(key stuck fork/error)")" TIMEOUT
 
-# What the host has asked of a guest is not taken back.
+# A request of the host to a guest is not taken back.
 xl shutdown stuck >/dev/null
 is 'a domain that is to shut down is not forked' "$(xl fork stuck 2>&1 | grep -c 'has been asked to poweroff')" 1
 is 'and is to shut down still' "$(xenstore-read "$(key stuck control/shutdown)")" poweroff

@@ -53,7 +53,7 @@ at_least 'all of its memory is its own' "$(private source-1)" 130000
 is 'the other clone shares as before' "$(percent source-2)" 0
 check 'the clone ticks on' ticks_on source-1
 
-# What it came from goes.
+# Its source and its image go.
 xl destroy source
 check 'the other clone is destroyed' timeout 60 xl fork-destroy --yes source-2
 rm -f /data/source.img

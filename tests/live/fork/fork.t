@@ -78,7 +78,7 @@ is 'source disk: no damage' "$(json '.errors | length' <<<"$source_disk")" 0
 is 'clone disk: no damage after it ran' "$(json '.errors | length' <<<"$clone_disk")" 0
 is 'the sealed disk is as it was' "$(sha256sum <"$sealed")" "$seal_sum"
 
-# What the world saw of the source.
+# The source as the world saw it.
 is 'its TCP connection survived' "$(json .tcp.ok <"$load")" true
 # spread FILE: all that is lost was sent within one span of the stun's length, while the fork ran
 spread() {

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What clones and their source are told in xenstore, and who can read it.
+# Clones and their source read their parameters in xenstore, and nobody else can.
 # alone: yes
 # live: --source --timeout 180
 # full: 4.17 4.20
@@ -77,7 +77,7 @@ is 'its role and source' "$(reads nested fork/role) $(reads nested fork/source)"
 is 'no parameters come with it' "$(reads nested fork/params/who error)" ENOENT
 is 'who was forked stays who it was' "$(reads p-1 fork/role) $(reads p-1 fork/generation)" "clone $first"
 
-# What is refused, before anything is done.
+# Requests that are refused before anything is done.
 domains() { xl list | awk '{ print $1, $2 }'; }
 before=$(domains)
 refuses() {

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Domains that xl fork refuses, each with its own code and text; nothing is touched.
-# Those that need no kernel of theirs to run stay paused; dom0 says for them that they can suspend.
+# Domains that need no kernel of theirs to run stay paused; dom0 says for them that they can suspend.
 # live: --source --timeout 500
 # full: 4.17 4.20
 # asan: yes

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What xl fork refuses because of what is asked, each with its own code and text; nothing is touched.
+# Requests that xl fork refuses, each with its own code and text; nothing is touched.
 # live: --source --timeout 200
 # full: 4.17
 # asan: yes

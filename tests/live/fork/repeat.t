@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The same source ten times in a row: nothing stays but what is documented.
+# One source is forked ten times in a row: nothing stays but what is documented.
 # live: --source --timeout 580
 # full: 4.20 4.17
 # asan: yes

@@ -52,7 +52,7 @@ check "$FIRST clones" fork_all first 101 $((100 + FIRST))
 diag "ms to ready, of $FIRST: $(ready_times /data/first.json)"
 # 20 guests at once are too many for the emulator.
 for clone in $(jq -r '.clones[].name' /data/first.json); do xl pause "$clone"; done
-# What else a host does in an hour.
+# A host's other work in an hour.
 start_source other 96 'vif = []'
 xl destroy other
 check "$SECOND more" fork_all second $((101 + FIRST)) $((100 + FIRST + SECOND))

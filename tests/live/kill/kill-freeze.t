@@ -35,7 +35,7 @@ done
 wait_until "$UNDO_SECONDS" as_before
 same_source 'killed by time'
 
-# What keepers hold while they work is there before and after.
+# The locks of working keepers are there before and after.
 has_lock() { [ -n "$(find /var/lib/xenfork/locks -name "$1-*")" ]; }
 has_no_lock() { ! has_lock "$1"; }
 

@@ -64,7 +64,7 @@ start_it() {
 }
 clones() { xl fork-list --json | jq -c '[.[] | select(.kind == "clone") | .name]'; }
 
-# What of a cut disk is written elsewhere is read with it.
+# The writes of a cut disk that are elsewhere are read with it.
 raw() { if [ "$fs" = ext4 ]; then "$BLOCK" attach "$1" r; else printf '%s\n' "$1"; fi; }
 # whole WHAT PATH ACKED: a disk without a domain
 whole() {

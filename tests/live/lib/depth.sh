@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a source's reads and writes take after many forks, as against before: for the scripts on each disk driver.
+# Compare the time of a source's reads and writes after many forks with that before: for the scripts on each disk driver.
 # After lib.sh.
 
 LATENCY_ROUNDS=7

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the scripts on killed forks share: kill.t, kill-late.t, kill-keeper.t, kill-random.t.
+# Shared by the scripts on killed forks: kill.t, kill-late.t, kill-keeper.t, kill-random.t.
 #
 # A killed fork leaves the host as it was, with these exceptions, which any fork leaves: the empty directories
 # locks, images, clones, frozen and journals of the state, and .xenfork beside a source's disks. And Xen's own exception: before
@@ -22,7 +22,7 @@ claimed_mib() { xl info outstanding_claims; }
 
 as_before() { [ "$(host)" = "$host_before" ]; }
 
-# What the source is told of itself: with its first fork it gets a role, and keeps it.
+# The source's nodes about itself: with its first fork it gets a role, and keeps it.
 told() { xenstore-ls "/local/domain/$(domid_of source)/fork" 2>/dev/null; }
 
 # remember: the host and the source as they must be afterwards

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What live scripts share. A script begins with
+# Shared by all live scripts. A script begins with
 #     . "$(dirname "$0")/../lib/lib.sh"
 # reports with ok, fail, is, and ends with done_testing. Every wait has an end.
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What scripts on the memory of a source share: loads, and the compare of image and source at the instant of the fork.
+# Shared by scripts on the memory of a source: loads, and the compare of image and source at the instant of the fork.
 
 # busy_memory DOM MIB [US]: it writes so much again and again, with so long a pause between
 busy_memory() {

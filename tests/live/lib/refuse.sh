@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What the scripts on refusals share: refuse.t, refuse-guest.t, stock.t.
+# Shared by the scripts on refusals: refuse.t, refuse-guest.t, stock.t.
 #
 # A refusal leaves nothing but the empty directory that the state's locks were in.
 

@@ -4,7 +4,7 @@
 
 command -v tap-ctl vhd-util nbd-client >/dev/null || skip_all 'no blktap in dom0: see tests/testbed/README.md'
 
-# Those of the driver vhd, as libxl has them: "vhd:FILE".
+# Disks of the driver vhd, as libxl has them: "vhd:FILE".
 file_of() { printf '%s\n' "${1#vhd:}"; }
 
 # with_vhd FILE COMMAND…: with the device of another tapdisk, which only reads, as last argument. Of a disk that is
@@ -45,7 +45,7 @@ disk_line() { printf 'disk = [ "script=block-fork,vdev=xvda,access=rw,target=vhd
 
 depth_of() { vhd-util query -d -n "$(file_of "$1")" | sed 's/.*: //'; }
 
-# What serves disks: tapdisks, minors, devices, records; in one word each.
+# List what serves disks: tapdisks, minors, devices, records; in one word each.
 serving() {
     {
         pgrep -x tapdisk | sed 's/^/tapdisk /'

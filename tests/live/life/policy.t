@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a clone's or a source's configuration wants done when it shuts down is done, once, as xl create does it.
+# The policy of a clone or a source for its shutdown is carried out, once, as xl create does it.
 # alone: yes
 # live: --source --timeout 600
 # full: 4.17 4.20

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What a clone costs the host: as long as it does nothing, little but page tables; and it has enough of these.
+# The cost of a clone for the host: as long as it does nothing, little but page tables; and it has enough of these.
 # live: --timeout 400
 # full: 4.20 4.17
 . "$(dirname "$0")/../lib/lib.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What is set aside, who is paused when memory goes at once, and what is refused then.
+# Memory that is set aside, clones that are paused when memory goes at once, and what is refused then.
 # live: --source --timeout 600
 # full: 4.17 4.20
 # shellcheck disable=SC2154  # daemon_log, daemon_pid: of xenforkd.sh

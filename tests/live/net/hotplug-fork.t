@@ -74,7 +74,7 @@ xl destroy src
 taken_down 'no device is left'
 all_as_before 'all is as before'
 
-# Whoever has changed the script has it run.
+# A script that somebody has changed is run.
 echo '# changed' >>/etc/xen/scripts/block-fork
 start_behind src /mnt/e/src.img 'vif = []'
 took=0

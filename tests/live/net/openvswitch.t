@@ -19,7 +19,7 @@ check 'a listener in VLAN 20' ovs-vsctl --timeout=20 add-port ovs0 listener tag=
 ip link set listener up
 ip addr add 10.9.0.1/24 dev listener
 
-# What an administrator makes of a port.
+# A port as an administrator sets it up.
 cat >$scripts/vif-own <<'END'
 #!/bin/bash
 . "$(dirname "$0")/vif-common.sh"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What lies over a network card, of the kernel's own: the agent's hook renews a bond, a VLAN, a bridge and a macvlan over
+# Interfaces over a network card, of the kernel's own: the agent's hook renews a bond, a VLAN, a bridge and a macvlan over
 # it. In a network of dom0's, whose kernel has them all: no guest runs.
 # live: --timeout 200
 # full: 4.20 4.17

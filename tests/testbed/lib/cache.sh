@@ -10,7 +10,7 @@ TESTBED=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 TOP=$(cd "$TESTBED/../.." && pwd)
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/xenfork
 
-# What build-hypervisor, and then all that needs it, ends with when the archive has no source of that Xen.
+# The status of build-hypervisor, and of all that needs it, when the archive has no source of that Xen.
 # shellcheck disable=SC2034 # for ../build
 NO_SOURCE=69
 

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../../lib/lib.sh"
 . "$LIVE/qcow2.sh"
 
-# What the file lies on is named as libvirt's and other tools do: without a folder.
+# The backing file is named as libvirt's and other tools do: without a folder.
 xl destroy source
 rm -f /data/source.img
 mkdir /data/vms
@@ -61,7 +61,7 @@ check 'the source ticks on' ticks_on q
 is 'its disk is whole' "$(ask q verify | json .errors)" 0
 is 'it has all' "$(census $image .marks)" '["anew"]'
 
-# What cannot be done in the background is said in syslog, and harms nobody.
+# A failure in the background is reported in syslog, and harms nobody.
 socat -u UNIX-RECV:/dev/log OPEN:/tmp/syslog,creat,append &
 check 'forked' timeout 120 xl fork --paused q h
 sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "base").path')

@@ -37,7 +37,7 @@ pkill -9 -f 'fork-detach --rate'
 xl unpause q-1
 check 'killed: once more, slowly' xl fork-detach --rate=1 q-1
 check 'its disk is under way' wait_until 60 eval '[ "$(percent q-1)" -gt 50 ]'
-# What QEMU is about goes on when we are killed.
+# QEMU goes on copying when we are killed.
 pkill -9 -f 'fork-detach --rate'
 check 'killed again: once more' xl fork-detach --rate=1 q-1
 check 'stopped' xl fork-detach --stop q-1
@@ -102,7 +102,7 @@ check 'elsewhere' timeout 60 xl fork-detach --wait --to=/data/there --format=qco
 is 'it is there' "$(delta q-4) $(content /data/there/q-4-xvda.qcow2)" "/data/there/q-4-xvda.qcow2 $sum"
 check 'and only there' test ! -e "$disk"
 
-# What they came from goes, whatever it is.
+# Their source and its images go.
 xl destroy q
 check 'the images go' wait_until 60 eval '! xl list | grep -q "@fork-"'
 find /data -maxdepth 1 -name '.xenfork-*' ! -samefile "$(delta q-1)" -delete

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The same as reboot.t, with a clone on a qcow2 file.
+# As reboot.t, with a clone on a qcow2 file.
 # live: --source --timeout 700
 # full: 4.20 4.17
 . "$(dirname "$0")/../../lib/lib.sh"

@@ -8,7 +8,7 @@
 . "$LIVE/ext4.sh"
 
 percent() { info "$1" .detached_percent; }
-# What libxl will start it from again, and our record.
+# The path from which libxl will start it again, and our record.
 libxls_disk() { xl list -l "$(domid_of "$1")" | json '.[0].config.disks[0] | .pdev_path'; }
 record() { cat "/var/lib/xenfork/clones/$(xl list -v "$1" | awk 'NR == 2 { print $7 }')/record"; }
 is_noted() { record "$1" | grep -q "^left.by .* $2 "; }

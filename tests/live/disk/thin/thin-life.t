@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What lies on a thin device outlives its domain: a clone is saved, a source started again, frozen, and thawed.
+# A disk on a thin device outlives its domain: a clone is saved, a source started again, frozen, and thawed.
 # live: --source --timeout 500
 # full: 4.17 4.20
 . "$(dirname "$0")/../../lib/lib.sh"

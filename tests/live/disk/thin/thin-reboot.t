@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The same as reboot.t with thin devices on ext4: nothing has to be done after a power cut but to mount the file system.
+# As reboot.t with thin devices on ext4: nothing has to be done after a power cut but to mount the file system.
 # live: --source --timeout 700
 # full: 4.20 4.17
 . "$(dirname "$0")/../../lib/lib.sh"

@@ -94,7 +94,7 @@ is 'it is there' "$(disk web-3)" /data/there/web-3-xvda.qcow2
 is 'with all that it had' "$(qemu-img convert -O raw /data/there/web-3-xvda.qcow2 /data/raw && sha256sum </data/raw)" "$sum"
 check 'and only there' test ! -e "$(file_of "$leaf3")"
 
-# What they came from goes, whatever it is.
+# Their source and its images go.
 xl destroy web
 find /data/v -type f ! -samefile "$(file_of "$leaf")" ! -samefile "$(file_of "$(disk web-2)")" -delete
 for n in 1 2; do

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The same as reboot.t, with a clone on a VHD.
+# As reboot.t, with a clone on a VHD.
 # live: --source --timeout 700
 # needs: blktap
 # full: 4.20 4.17

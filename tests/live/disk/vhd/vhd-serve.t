@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What serves VHDs: tapdisks that are killed, clones that are saved and destroyed, sources that begin anew, bases that
+# Tapdisks, which serve VHDs: killed, for clones that are saved and destroyed, sources that begin anew, bases that
 # are raw files.
 # live: --source --timeout 500
 # needs: blktap
@@ -28,7 +28,7 @@ check 'and the text says who has it' grep -q 'is attached already: /dev/nbd0, fo
 # A tapdisk is killed: its clone's requests fail, and nobody else notices.
 tapdisk_of() { sed 's/ .*//' "/run/xenfork/tap/$(file_of "$(disk "$1")" | tr / '!')"; }
 kill -9 "$(tapdisk_of f-1)"
-# What the guest had not read yet cannot be read any more.
+# Blocks that the guest had not read yet cannot be read any more.
 node=$(sed 's/.* \(.dev.nbd[0-9]*\) .*/\1/' "/run/xenfork/tap/$(file_of "$(disk f-1)" | tr / '!')")
 fails() { ! timeout 30 dd if="$node" of=/dev/null bs=4096 count=1 iflag=direct; }
 check 'tapdisk killed: its requests fail' fails
