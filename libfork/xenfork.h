@@ -59,6 +59,7 @@ typedef struct xenfork_clone xenfork_clone;     /* of a result */
 typedef struct xenfork_entry xenfork_entry;     /* of a list */
 typedef struct xenfork_disk xenfork_disk;       /* of a check, an entry */
 typedef struct xenfork_nic xenfork_nic;         /* of a clone, an entry */
+typedef struct xenfork_domain xenfork_domain;   /* of the host's memory */
 
 #define XENFORK_DOMID_NONE UINT32_MAX /* no such domain (any more) */
 #define XENFORK_ALL        UINT32_MAX /* every clone; or the fork itself */
@@ -1002,8 +1003,8 @@ int xenfork_detach_stop(xenfork_ctx *ctx, const char *name);
  *              clones; at last clones whose image is gone.
  * Return:      0, or a negative XENFORK_E_*.
  * Errors:      XEN no access to Xen.
- * Ownership:   the caller frees it, with xenfork_memory_free(); strings belong
- *              to it.
+ * Ownership:   the caller frees it, with xenfork_memory_free(); its domains
+ *              and their strings belong to it.
  * Effects:     none.
  * Blocking:    no.
  * Source:      xc_physinfo, xc_sharing_used_frames, xc_sharing_freed_pages,
@@ -1024,29 +1025,30 @@ void xenfork_memory_free(xenfork_memory *memory);
 #define XENFORK_MEMORY_SAVED    5
 uint64_t xenfork_memory_host_kib(const xenfork_memory *memory, int what);
 
-/* Domains: how many; each by its index.  Since: 0.1 */
-uint32_t xenfork_memory_count(const xenfork_memory *memory);
-/* XENFORK_KIND_SOURCE, _IMAGE or _CLONE */
-int xenfork_memory_kind(const xenfork_memory *memory, uint32_t index);
-uint32_t xenfork_memory_domid(const xenfork_memory *memory, uint32_t index);
-const char *xenfork_memory_name(const xenfork_memory *memory, uint32_t index);
+/* The domains; they belong to it.  Since: 0.1 */
+uint32_t xenfork_memory_domain_count(const xenfork_memory *memory);
+const xenfork_domain *xenfork_memory_domain(const xenfork_memory *memory,
+                                            uint32_t index);
+/* A domain: XENFORK_KIND_SOURCE, _IMAGE or _CLONE.  Since: 0.1 */
+int xenfork_domain_kind(const xenfork_domain *domain);
+uint32_t xenfork_domain_domid(const xenfork_domain *domain);
+const char *xenfork_domain_name(const xenfork_domain *domain);
 /* Name of the source whose memory it shares. */
-const char *xenfork_memory_family(const xenfork_memory *memory, uint32_t index);
+const char *xenfork_domain_family(const xenfork_domain *domain);
 /* "running", "paused", "paused: memory", "shutdown"; of an image "image". */
-const char *xenfork_memory_state(const xenfork_memory *memory, uint32_t index);
+const char *xenfork_domain_state(const xenfork_domain *domain);
 /*
- * A domain's memory in KiB: its own; shared with others; reserved for it
+ * Its memory in KiB: its own; shared with others; reserved for it
  * (XENFORK_MEMORY_RESERVED); what it can still take of the host's free memory
  * without asking anybody.
  */
 #define XENFORK_MEMORY_OWN  6
 #define XENFORK_MEMORY_NEED 7
-uint64_t xenfork_memory_kib(const xenfork_memory *memory, uint32_t index,
-                            int what);
+uint64_t xenfork_domain_kib(const xenfork_domain *domain, int what);
 /* A clone's priority, see xenfork_spec_set_priority(). */
-uint32_t xenfork_memory_priority(const xenfork_memory *memory, uint32_t index);
+uint32_t xenfork_domain_priority(const xenfork_domain *domain);
 /* When it is paused, if memory runs low: 1 is the first; 0: never. */
-uint32_t xenfork_memory_turn(const xenfork_memory *memory, uint32_t index);
+uint32_t xenfork_domain_turn(const xenfork_domain *domain);
 
 /**
  * Roll back what killed processes left half-made, and remove images that

@@ -69,30 +69,29 @@ static bool print_domains(const xenfork_memory *memory)
     struct table *table;
     uint32_t i;
 
-    if (!xenfork_memory_count(memory))
+    if (!xenfork_memory_domain_count(memory))
         return true;
     putchar('\n');
     table = table_new(headings);
     if (!table)
         return false;
-    for (i = 0; i < xenfork_memory_count(memory); i++) {
-        bool is_clone = xenfork_memory_kind(memory, i) == XENFORK_KIND_CLONE;
+    for (i = 0; i < xenfork_memory_domain_count(memory); i++) {
+        const xenfork_domain *d = xenfork_memory_domain(memory, i);
+        bool is_clone = xenfork_domain_kind(d) == XENFORK_KIND_CLONE;
 
-        table_cell(table, "%s%s", is_clone ? "  " : "",
-                   xenfork_memory_name(memory, i));
-        table_domid(table, xenfork_memory_domid(memory, i));
-        table_cell(table, "%s", xenfork_memory_state(memory, i));
-        table_mib(table, xenfork_memory_kib(memory, i, XENFORK_MEMORY_OWN));
-        table_mib(table, xenfork_memory_kib(memory, i, XENFORK_MEMORY_SHARED));
-        table_mib(table,
-                  xenfork_memory_kib(memory, i, XENFORK_MEMORY_RESERVED));
-        table_mib(table, xenfork_memory_kib(memory, i, XENFORK_MEMORY_NEED));
+        table_cell(table, "%s%s", is_clone ? "  " : "", xenfork_domain_name(d));
+        table_domid(table, xenfork_domain_domid(d));
+        table_cell(table, "%s", xenfork_domain_state(d));
+        table_mib(table, xenfork_domain_kib(d, XENFORK_MEMORY_OWN));
+        table_mib(table, xenfork_domain_kib(d, XENFORK_MEMORY_SHARED));
+        table_mib(table, xenfork_domain_kib(d, XENFORK_MEMORY_RESERVED));
+        table_mib(table, xenfork_domain_kib(d, XENFORK_MEMORY_NEED));
         if (is_clone)
-            table_cell(table, "%" PRIu32, xenfork_memory_priority(memory, i));
+            table_cell(table, "%" PRIu32, xenfork_domain_priority(d));
         else
             table_cell(table, "-");
-        if (xenfork_memory_turn(memory, i))
-            table_cell(table, "%" PRIu32 ".", xenfork_memory_turn(memory, i));
+        if (xenfork_domain_turn(d))
+            table_cell(table, "%" PRIu32 ".", xenfork_domain_turn(d));
         else
             table_cell(table, "-");
     }
@@ -115,28 +114,26 @@ static bool print_memory_table(const xenfork_memory *memory)
     return output_flush() && ok;
 }
 
-static void json_domain(struct json *json, const xenfork_memory *memory,
-                        uint32_t i)
+static void json_domain(struct json *json, const xenfork_domain *d)
 {
-    int kind = xenfork_memory_kind(memory, i);
+    int kind = xenfork_domain_kind(d);
 
     json_open_map(json, NULL);
     json_string(json, "kind", kinds[kind]);
-    json_string(json, "name", xenfork_memory_name(memory, i));
-    json_domid(json, "domid", xenfork_memory_domid(memory, i));
-    json_string(json, "family", xenfork_memory_family(memory, i));
-    json_string(json, "state", xenfork_memory_state(memory, i));
-    json_number(json, "own_kib",
-                xenfork_memory_kib(memory, i, XENFORK_MEMORY_OWN));
+    json_string(json, "name", xenfork_domain_name(d));
+    json_domid(json, "domid", xenfork_domain_domid(d));
+    json_string(json, "family", xenfork_domain_family(d));
+    json_string(json, "state", xenfork_domain_state(d));
+    json_number(json, "own_kib", xenfork_domain_kib(d, XENFORK_MEMORY_OWN));
     json_number(json, "shared_kib",
-                xenfork_memory_kib(memory, i, XENFORK_MEMORY_SHARED));
+                xenfork_domain_kib(d, XENFORK_MEMORY_SHARED));
     json_number(json, "reserved_kib",
-                xenfork_memory_kib(memory, i, XENFORK_MEMORY_RESERVED));
+                xenfork_domain_kib(d, XENFORK_MEMORY_RESERVED));
     json_number(json, "may_take_kib",
-                xenfork_memory_kib(memory, i, XENFORK_MEMORY_NEED));
+                xenfork_domain_kib(d, XENFORK_MEMORY_NEED));
     if (kind == XENFORK_KIND_CLONE) {
-        json_number(json, "priority", xenfork_memory_priority(memory, i));
-        json_number(json, "paused_turn", xenfork_memory_turn(memory, i));
+        json_number(json, "priority", xenfork_domain_priority(d));
+        json_number(json, "paused_turn", xenfork_domain_turn(d));
     }
     json_close_map(json);
 }
@@ -158,8 +155,8 @@ static bool print_memory_json(const xenfork_memory *memory)
     json_number(json, "floor_kib", config.memory_floor_mib * UINT64_C(1024));
     json_number(json, "ok_kib", config.memory_ok_mib * UINT64_C(1024));
     json_open_list(json, "domains");
-    for (i = 0; i < xenfork_memory_count(memory); i++)
-        json_domain(json, memory, i);
+    for (i = 0; i < xenfork_memory_domain_count(memory); i++)
+        json_domain(json, xenfork_memory_domain(memory, i));
     json_close_list(json);
     json_close_map(json);
     return json_print(json) && ok;

@@ -6,7 +6,8 @@
 #include "op/domain.h"
 #include "xen/host-memory.h"
 
-struct row {
+/* A source, an image or a clone. */
+struct xenfork_domain {
     int kind; /* XENFORK_KIND_* */
     uint32_t domid;
     char *name, *family;
@@ -21,7 +22,7 @@ struct row {
 struct xenfork_memory {
     struct xenfork__host_memory host;
     uint32_t count;
-    struct row *rows;
+    struct xenfork_domain *domains;
 };
 
 bool xenfork__rank_is_before(const struct xenfork__rank *a,
@@ -51,15 +52,15 @@ XENFORK_API void xenfork_memory_free(xenfork_memory *memory)
     if (!memory)
         return;
     for (i = 0; i < memory->count; i++) {
-        free(memory->rows[i].name);
-        free(memory->rows[i].family);
+        free(memory->domains[i].name);
+        free(memory->domains[i].family);
     }
-    free(memory->rows);
+    free(memory->domains);
     free(memory);
 }
 
 /* Return what a domain does with regard to memory, in a word. */
-static int memory_state(xenfork_ctx *ctx, struct row *row)
+static int memory_state(xenfork_ctx *ctx, struct xenfork_domain *row)
 {
     char is[16] = "";
     int rc = 0;
@@ -86,7 +87,7 @@ static bool has_row(const xenfork_memory *memory, uint32_t domid)
     uint32_t i;
 
     for (i = 0; i < memory->count; i++)
-        if (memory->rows[i].domid == domid)
+        if (memory->domains[i].domid == domid)
             return true;
     return false;
 }
@@ -95,18 +96,18 @@ static int add_row(xenfork_ctx *ctx, xenfork_memory *memory, int kind,
                    const struct xenfork__dominfo *info, const char *name,
                    const char *family)
 {
-    struct row *row = reallocarray(memory->rows, memory->count + 1,
-                                   sizeof(*row));
+    struct xenfork_domain *row = reallocarray(memory->domains,
+                                              memory->count + 1, sizeof(*row));
 
     if (!row)
         return xenfork__nomem(ctx);
-    memory->rows = row;
+    memory->domains = row;
     row += memory->count++;
-    *row = (struct row){.kind = kind,
-                        .domid = info->domid,
-                        .name = strdup(name),
-                        .family = strdup(family),
-                        .info = *info};
+    *row = (struct xenfork_domain){.kind = kind,
+                                   .domid = info->domid,
+                                   .name = strdup(name),
+                                   .family = strdup(family),
+                                   .info = *info};
     return row->name && row->family ? memory_state(ctx, row)
                                     : xenfork__nomem(ctx);
 }
@@ -117,7 +118,7 @@ static int add_clone_row(xenfork_ctx *ctx, xenfork_memory *memory,
                          const char *family)
 {
     struct xenfork__dominfo info;
-    struct row *row;
+    struct xenfork_domain *row;
     int rc = xenfork__record_info(ctx, clone, &info);
 
     if (rc < 0)
@@ -127,7 +128,7 @@ static int add_clone_row(xenfork_ctx *ctx, xenfork_memory *memory,
     rc = add_row(ctx, memory, XENFORK_KIND_CLONE, &info, clone->name, family);
     if (rc < 0)
         return rc;
-    row = &memory->rows[memory->count - 1];
+    row = &memory->domains[memory->count - 1];
     row->need = xenfork__memory_need(clone->hydrated == 100, clone->pages,
                                      &info);
     row->can_be_paused = row->need && !info.is_paused && !info.is_shutdown;
@@ -160,7 +161,7 @@ static int add_source(xenfork_ctx *ctx, xenfork_memory *memory,
     rc = add_row(ctx, memory, XENFORK_KIND_SOURCE, &info, image->parent_name,
                  image->parent_name);
     if (rc == 0)
-        memory->rows[memory->count - 1].need = xenfork__memory_need(
+        memory->domains[memory->count - 1].need = xenfork__memory_need(
             true, image->pages, &info);
     return rc;
 }
@@ -214,12 +215,12 @@ static void set_turns(xenfork_memory *memory)
     uint32_t i, j;
 
     for (i = 0; i < memory->count; i++) {
-        struct row *row = &memory->rows[i];
+        struct xenfork_domain *row = &memory->domains[i];
 
         row->turn = row->can_be_paused;
         for (j = 0; j < memory->count && row->turn; j++)
-            row->turn += memory->rows[j].can_be_paused &&
-                         xenfork__rank_is_before(&memory->rows[j].rank,
+            row->turn += memory->domains[j].can_be_paused &&
+                         xenfork__rank_is_before(&memory->domains[j].rank,
                                                  &row->rank);
     }
 }
@@ -266,74 +267,65 @@ XENFORK_API uint64_t xenfork_memory_host_kib(const xenfork_memory *memory,
     return pages * XENFORK__PAGE_KIB;
 }
 
-XENFORK_API uint32_t xenfork_memory_count(const xenfork_memory *memory)
+XENFORK_API uint32_t xenfork_memory_domain_count(const xenfork_memory *memory)
 {
     return memory ? memory->count : 0;
 }
 
-static const struct row *row_of(const xenfork_memory *memory, uint32_t index)
+XENFORK_API const xenfork_domain *xenfork_memory_domain(
+    const xenfork_memory *memory, uint32_t index)
 {
-    return memory && index < memory->count ? &memory->rows[index] : NULL;
+    return memory && index < memory->count ? &memory->domains[index] : NULL;
 }
 
-XENFORK_API int xenfork_memory_kind(const xenfork_memory *memory,
-                                    uint32_t index)
+XENFORK_API int xenfork_domain_kind(const xenfork_domain *domain)
 {
-    return row_of(memory, index) ? memory->rows[index].kind : 0;
+    return domain ? domain->kind : 0;
 }
 
-XENFORK_API uint32_t xenfork_memory_domid(const xenfork_memory *memory,
-                                          uint32_t index)
+XENFORK_API uint32_t xenfork_domain_domid(const xenfork_domain *domain)
 {
-    return row_of(memory, index) ? memory->rows[index].domid
-                                 : XENFORK_DOMID_NONE;
+    return domain ? domain->domid : XENFORK_DOMID_NONE;
 }
 
-XENFORK_API const char *xenfork_memory_name(const xenfork_memory *memory,
-                                            uint32_t index)
+XENFORK_API const char *xenfork_domain_name(const xenfork_domain *domain)
 {
-    return row_of(memory, index) ? memory->rows[index].name : NULL;
+    return domain ? domain->name : NULL;
 }
 
-XENFORK_API const char *xenfork_memory_family(const xenfork_memory *memory,
-                                              uint32_t index)
+XENFORK_API const char *xenfork_domain_family(const xenfork_domain *domain)
 {
-    return row_of(memory, index) ? memory->rows[index].family : NULL;
+    return domain ? domain->family : NULL;
 }
 
-XENFORK_API const char *xenfork_memory_state(const xenfork_memory *memory,
-                                             uint32_t index)
+XENFORK_API const char *xenfork_domain_state(const xenfork_domain *domain)
 {
-    return row_of(memory, index) ? memory->rows[index].state : NULL;
+    return domain ? domain->state : NULL;
 }
 
-XENFORK_API uint64_t xenfork_memory_kib(const xenfork_memory *memory,
-                                        uint32_t index, int what)
+XENFORK_API uint64_t xenfork_domain_kib(const xenfork_domain *domain, int what)
 {
-    const struct row *row = row_of(memory, index);
     uint64_t pages = 0;
 
-    if (!row)
+    if (!domain)
         return 0;
     if (what == XENFORK_MEMORY_OWN)
-        pages = row->info.private_pages;
+        pages = domain->info.private_pages;
     else if (what == XENFORK_MEMORY_SHARED)
-        pages = row->info.shared_pages;
+        pages = domain->info.shared_pages;
     else if (what == XENFORK_MEMORY_RESERVED)
-        pages = row->info.claimed_pages;
+        pages = domain->info.claimed_pages;
     else if (what == XENFORK_MEMORY_NEED)
-        pages = row->need;
+        pages = domain->need;
     return pages * XENFORK__PAGE_KIB;
 }
 
-XENFORK_API uint32_t xenfork_memory_priority(const xenfork_memory *memory,
-                                             uint32_t index)
+XENFORK_API uint32_t xenfork_domain_priority(const xenfork_domain *domain)
 {
-    return row_of(memory, index) ? memory->rows[index].rank.priority : 0;
+    return domain ? domain->rank.priority : 0;
 }
 
-XENFORK_API uint32_t xenfork_memory_turn(const xenfork_memory *memory,
-                                         uint32_t index)
+XENFORK_API uint32_t xenfork_domain_turn(const xenfork_domain *domain)
 {
-    return row_of(memory, index) ? memory->rows[index].turn : 0;
+    return domain ? domain->turn : 0;
 }

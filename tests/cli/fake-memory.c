@@ -24,66 +24,71 @@ uint64_t xenfork_memory_host_kib(const xenfork_memory *memory, int what)
     return (uint64_t)what * 1024;
 }
 
-uint32_t xenfork_memory_count(const xenfork_memory *memory)
+uint32_t xenfork_memory_domain_count(const xenfork_memory *memory)
 {
     (void)memory;
     return 3;
 }
 
-int xenfork_memory_kind(const xenfork_memory *memory, uint32_t index)
+/* Its index says which one it is. */
+struct xenfork_domain {
+    uint32_t index;
+};
+
+const xenfork_domain *xenfork_memory_domain(const xenfork_memory *memory,
+                                            uint32_t index)
+{
+    static const xenfork_domain domains[] = {{0}, {1}, {2}};
+
+    (void)memory;
+    return index < 3 ? &domains[index] : NULL;
+}
+
+int xenfork_domain_kind(const xenfork_domain *domain)
 {
     static const int kinds[] = {XENFORK_KIND_SOURCE, XENFORK_KIND_IMAGE,
                                 XENFORK_KIND_CLONE};
 
-    (void)memory;
-    return kinds[index];
+    return kinds[domain->index];
 }
 
-uint32_t xenfork_memory_domid(const xenfork_memory *memory, uint32_t index)
+uint32_t xenfork_domain_domid(const xenfork_domain *domain)
 {
-    (void)memory;
-    return 3 + index;
+    return 3 + domain->index;
 }
 
-const char *xenfork_memory_name(const xenfork_memory *memory, uint32_t index)
+const char *xenfork_domain_name(const xenfork_domain *domain)
 {
     static const char *const names[] = {"web1", "web1@fork-1", "web1-1"};
 
-    (void)memory;
-    return names[index];
+    return names[domain->index];
 }
 
-const char *xenfork_memory_family(const xenfork_memory *memory, uint32_t index)
+const char *xenfork_domain_family(const xenfork_domain *domain)
 {
-    (void)memory;
-    (void)index;
+    (void)domain;
     return "web1";
 }
 
-const char *xenfork_memory_state(const xenfork_memory *memory, uint32_t index)
+const char *xenfork_domain_state(const xenfork_domain *domain)
 {
     static const char *const states[] = {"running", "image", "paused: memory"};
 
-    (void)memory;
-    return states[index];
+    return states[domain->index];
 }
 
-uint64_t xenfork_memory_kib(const xenfork_memory *memory, uint32_t index,
-                            int what)
+uint64_t xenfork_domain_kib(const xenfork_domain *domain, int what)
 {
-    (void)memory;
-    return (uint64_t)what * 1024 + 10240 * index;
+    return (uint64_t)what * 1024 + 10240 * domain->index;
 }
 
-uint32_t xenfork_memory_priority(const xenfork_memory *memory, uint32_t index)
+uint32_t xenfork_domain_priority(const xenfork_domain *domain)
 {
-    (void)memory;
-    (void)index;
+    (void)domain;
     return 50;
 }
 
-uint32_t xenfork_memory_turn(const xenfork_memory *memory, uint32_t index)
+uint32_t xenfork_domain_turn(const xenfork_domain *domain)
 {
-    (void)memory;
-    return index == 2;
+    return domain->index == 2;
 }

@@ -60,11 +60,12 @@ static void look(void)
 
 static uint32_t row(const char *name)
 {
-    uint32_t i, found = xenfork_memory_count(memory);
+    uint32_t i, found = xenfork_memory_domain_count(memory);
 
-    for (i = 0; i < xenfork_memory_count(memory); i++)
-        if (!strcmp(xenfork_memory_name(memory, i), name)) {
-            assert_int_equal(found, xenfork_memory_count(memory));
+    for (i = 0; i < xenfork_memory_domain_count(memory); i++)
+        if (!strcmp(xenfork_domain_name(xenfork_memory_domain(memory, i)),
+                    name)) {
+            assert_int_equal(found, xenfork_memory_domain_count(memory));
             found = i;
         }
     return found;
@@ -77,14 +78,15 @@ static uint64_t host(int what)
 
 static uint64_t pages(const char *name, int what)
 {
-    return xenfork_memory_kib(memory, row(name), what) / XENFORK__PAGE_KIB;
+    return xenfork_domain_kib(xenfork_memory_domain(memory, row(name)), what) /
+           XENFORK__PAGE_KIB;
 }
 
 static void test_nothing(void **state)
 {
     (void)state;
     look();
-    assert_int_equal(xenfork_memory_count(memory), 0);
+    assert_int_equal(xenfork_memory_domain_count(memory), 0);
     assert_int_equal(host(XENFORK_MEMORY_TOTAL), FAKE_HOST_PAGES);
     assert_int_equal(host(XENFORK_MEMORY_FREE), fake->free_pages);
     assert_int_equal(host(XENFORK_MEMORY_SHARED), 0);
@@ -100,15 +102,23 @@ static void test_family(void **state)
     clone = fake_domain_named("a");
     assert_int_equal(scene_hydrate(ctx, clone->domid), 0);
     look();
-    assert_int_equal(xenfork_memory_count(memory), 3);
-    assert_int_equal(xenfork_memory_kind(memory, 0), XENFORK_KIND_SOURCE);
-    assert_string_equal(xenfork_memory_name(memory, 0), "src");
-    assert_int_equal(xenfork_memory_domid(memory, 0), source);
-    assert_int_equal(xenfork_memory_kind(memory, 1), XENFORK_KIND_IMAGE);
-    assert_string_equal(xenfork_memory_state(memory, 1), "image");
-    assert_int_equal(xenfork_memory_kind(memory, 2), XENFORK_KIND_CLONE);
-    assert_string_equal(xenfork_memory_family(memory, 2), "src");
-    assert_string_equal(xenfork_memory_state(memory, 2), "running");
+    assert_int_equal(xenfork_memory_domain_count(memory), 3);
+    assert_int_equal(xenfork_domain_kind(xenfork_memory_domain(memory, 0)),
+                     XENFORK_KIND_SOURCE);
+    assert_string_equal(xenfork_domain_name(xenfork_memory_domain(memory, 0)),
+                        "src");
+    assert_int_equal(xenfork_domain_domid(xenfork_memory_domain(memory, 0)),
+                     source);
+    assert_int_equal(xenfork_domain_kind(xenfork_memory_domain(memory, 1)),
+                     XENFORK_KIND_IMAGE);
+    assert_string_equal(xenfork_domain_state(xenfork_memory_domain(memory, 1)),
+                        "image");
+    assert_int_equal(xenfork_domain_kind(xenfork_memory_domain(memory, 2)),
+                     XENFORK_KIND_CLONE);
+    assert_string_equal(xenfork_domain_family(xenfork_memory_domain(memory, 2)),
+                        "src");
+    assert_string_equal(xenfork_domain_state(xenfork_memory_domain(memory, 2)),
+                        "running");
     /* The source has all in reserve that it shares; the clone nothing. */
     assert_int_equal(pages("src", XENFORK_MEMORY_NEED), 0);
     assert_true(pages("src", XENFORK_MEMORY_RESERVED) > 0);
@@ -121,9 +131,9 @@ static void test_family(void **state)
     assert_in_range(host(XENFORK_MEMORY_SAVED),
                     host(XENFORK_MEMORY_SHARED) + 1,
                     2 * host(XENFORK_MEMORY_SHARED));
-    assert_int_equal(xenfork_memory_turn(memory, 0), 0);
-    assert_int_equal(xenfork_memory_turn(memory, 1), 0);
-    assert_int_equal(xenfork_memory_turn(memory, 2), 1);
+    assert_int_equal(xenfork_domain_turn(xenfork_memory_domain(memory, 0)), 0);
+    assert_int_equal(xenfork_domain_turn(xenfork_memory_domain(memory, 1)), 0);
+    assert_int_equal(xenfork_domain_turn(xenfork_memory_domain(memory, 2)), 1);
 }
 
 static void test_turns(void **state)
@@ -140,26 +150,38 @@ static void test_turns(void **state)
     fake_domain_named("mine")->is_paused = true;
     look();
     /* All that it lacks is reserved; as if it were not. */
-    assert_int_equal(xenfork_memory_turn(memory, row("lazy")), 0);
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("lazy"))), 0);
     fake_domain_named("lazy")->claimed_pages = 0;
     look();
-    assert_int_equal(xenfork_memory_turn(memory, row("lazy")), 1);
-    assert_int_equal(xenfork_memory_turn(memory, row("low")), 2);
-    assert_int_equal(xenfork_memory_turn(memory, row("high")), 3);
-    assert_int_equal(xenfork_memory_priority(memory, row("high")), 90);
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("lazy"))), 1);
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("low"))), 2);
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("high"))), 3);
+    assert_int_equal(
+        xenfork_domain_priority(xenfork_memory_domain(memory, row("high"))),
+        90);
     /* One that lacks nothing, and one that does not run. */
-    assert_int_equal(xenfork_memory_turn(memory, row("safe")), 0);
-    assert_int_equal(xenfork_memory_turn(memory, row("mine")), 0);
-    assert_string_equal(xenfork_memory_state(memory, row("mine")), "paused");
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("safe"))), 0);
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("mine"))), 0);
+    assert_string_equal(
+        xenfork_domain_state(xenfork_memory_domain(memory, row("mine"))),
+        "paused");
     fake_copy_string(fake_domain_named("mine")->is_short, 16,
                      XENFORK__SHORT_PAUSED);
     fake_copy_string(fake_domain_named("low")->is_short, 16,
                      XENFORK__SHORT_WAITS);
     look();
-    assert_string_equal(xenfork_memory_state(memory, row("mine")),
-                        "paused: memory");
-    assert_string_equal(xenfork_memory_state(memory, row("low")),
-                        "paused: memory");
+    assert_string_equal(
+        xenfork_domain_state(xenfork_memory_domain(memory, row("mine"))),
+        "paused: memory");
+    assert_string_equal(
+        xenfork_domain_state(xenfork_memory_domain(memory, row("low"))),
+        "paused: memory");
 }
 
 /* A clone without an image, a source that is gone, a clone of a clone. */
@@ -172,12 +194,15 @@ static void test_orphans(void **state)
     fork_one("b", 50, 0);
     assert_int_equal(scene_hydrate(ctx, fake_domain_named("b")->domid), 0);
     look();
-    assert_int_equal(xenfork_memory_count(memory), 5);
-    assert_int_equal(xenfork_memory_kind(memory, row("a")), XENFORK_KIND_CLONE);
-    assert_string_equal(xenfork_memory_family(memory, row("b")), "a");
+    assert_int_equal(xenfork_memory_domain_count(memory), 5);
+    assert_int_equal(
+        xenfork_domain_kind(xenfork_memory_domain(memory, row("a"))),
+        XENFORK_KIND_CLONE);
+    assert_string_equal(
+        xenfork_domain_family(xenfork_memory_domain(memory, row("b"))), "a");
     fake_domain_named("src")->is_dying = true;
     look();
-    assert_int_equal(xenfork_memory_count(memory), 4);
+    assert_int_equal(xenfork_memory_domain_count(memory), 4);
     assert_int_equal(row("src"), 4);
 }
 
