@@ -31,7 +31,7 @@ static enum outcome announce_overlay(const struct device *device,
     char text[32];
 
     snprintf(text, sizeof(text), "%x:%x", major(number), minor(number));
-    /* A disk must be able to do the same before and after a cut. */
+    /* A disk must be able to do the same before and after a snapshot. */
     if (device_write(device, TARGET, target) &&
         device_write(device, "discard-enable", "0") &&
         device_write(device, "physical-device", text) &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Thin volumes of LVM.  The cut is one thin snapshot of the source's volume,
+ * Thin volumes of LVM.  A fork takes one thin snapshot of the source's volume,
  * in the same pool; the source goes on writing to its own volume, so nothing
  * is switched and no chain grows.
  */

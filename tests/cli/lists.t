@@ -72,7 +72,7 @@ check 'list: stdout is full' is "$status" 1
 
 run "$xl" fork-disk-list
 check 'disk-list: exit status' is "$status" 0
-check 'disk-list: a delta' out_has \
+check 'disk-list: an overlay' out_has \
     '^  web1-1  xvda  reflink  64.0    -      1      -  /disks/web1-1.img$'
 FAKE_NAME_1="$(printf 'a\377\303b\n\303\274')" run "$xl" fork-list --json
 check 'list: a name that is no UTF-8 does not keep the others back' \

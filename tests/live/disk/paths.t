@@ -90,12 +90,12 @@ ask q mark later >/dev/null
 cp /data/q.qcow2 /data/other.qcow2
 ln /data/q.qcow2 /data/keep.qcow2
 mv /data/other.qcow2 /data/q.qcow2
-sum=$(sha256sum </data/q.qcow2) sealed=$(sha256sum <"$(info q@fork-1 '.disks[0].path')")
-sealed_path=$(info q@fork-1 '.disks[0].path')
+sum=$(sha256sum </data/q.qcow2) base=$(sha256sum <"$(info q@fork-1 '.disks[0].path')")
+base_path=$(info q@fork-1 '.disks[0].path')
 timeout 60 xl fork-destroy c
 sleep 5
 is 'what was put there is not written to' "$(sha256sum </data/q.qcow2)" "$sum"
-is 'nor what it says it lies on' "$(sha256sum <"$sealed_path")" "$sealed"
+is 'nor what it says it is backed by' "$(sha256sum <"$base_path")" "$base"
 mv /data/keep.qcow2 /data/q.qcow2
 # Whatever comes next makes the chain shorter.
 timeout 120 xl fork --paused q d && timeout 60 xl fork-destroy d
@@ -103,7 +103,7 @@ check 'put back, its chain becomes shorter' wait_until 60 is_alone
 is 'the source ticks on, and its disk is whole' "$(ask q verify | json .errors)" 0
 is 'and has all' "$(census /data/q.qcow2 '.marks | sort')" '["later","mine"]'
 
-# By a second name of its file a sealed disk could be written below its clones; by what a link leads to it cannot.
+# By a second name of its file a base could be written while clones are backed by it; by what a link leads to it cannot.
 ln /data/q.qcow2 /data/second.qcow2
 remember q
 refused 'a file with two names' DISK 'xvda .*has 2 names' 'find -samefile /data/q.qcow2' q k
@@ -112,11 +112,11 @@ xl destroy q
 (cd /data && mv q.qcow2 real.qcow2 && ln -s real.qcow2 q.qcow2)
 qcow2_source q
 check 'forked by a link' timeout 120 xl fork --paused q l
-sealed=$(info q@fork-1 '.disks[0].path') sum=$(content "$sealed")
+base=$(info q@fork-1 '.disks[0].path') sum=$(content "$base")
 xl destroy q
 qcow2_source q /data/real.qcow2
 ask q mark anew >/dev/null
-is 'started by what it leads to, it does not write what was sealed' "$(content "$sealed")" "$sum"
+is 'started by what it leads to, it does not write the base' "$(content "$base")" "$sum"
 is 'but its own' "$(census /data/real.qcow2 '.marks | index("anew") != null')" true
 timeout 60 xl fork-destroy l
 check 'the link is as it was' [ -L /data/q.qcow2 ]

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A cut waits until the backends have answered all that is in flight. A source that writes all the time to a disk which
-# takes seconds has requests in flight at a cut when we do not wait for them, and never when we do.
+# A snapshot waits until the backends have answered all that is in flight. A source that writes all the time to a disk which
+# takes seconds has requests in flight at a snapshot when we do not wait for them, and never when we do.
 # live: --source --timeout 500
 # full: 4.20 4.17
 . "$(dirname "$0")/../lib/lib.sh"
@@ -19,7 +19,7 @@ ask source 'sh cd /proc/sys/vm; echo 1 >dirty_writeback_centisecs; echo 1 >dirty
 slow_down slow 4000 || bail_out 'cannot slow it down'
 sleep 5
 
-# in_flight NAME: at the cut of a fork that succeeds
+# in_flight NAME: at the snapshot of a fork that succeeds
 in_flight() {
     timeout 120 xl fork -v -v --paused --disk xvdb=none source "$1" >/tmp/fork.log 2>&1 || diag "$(cat /tmp/fork.log)"
     sed -n 's/.* \([0-9]*\) requests in flight on .*/\1/p' /tmp/fork.log
@@ -28,7 +28,7 @@ in_flight() {
 
 without=$(XENFORK_TEST_NO_DRAIN=1 in_flight without)
 with=$(in_flight with)
-at_least 'without waiting there are requests in flight at the cut' "$without" 1
+at_least 'without waiting there are requests in flight at the snapshot' "$without" 1
 is 'waiting, there are none' "$with" 0
 slow_down slow 0
 check 'the source ticks on' ticks_on source

@@ -33,14 +33,14 @@ wait "$ping_pid" "$load_pid" # what follows keeps dom0's only CPU busy
 
 # The clone's disk at the instant of the fork: it has not run yet.
 disk=$(info clone '.disks[0].path')
-sealed=$(find /data/.xenfork -name '*.raw' ! -path "$disk")
+base=$(find /data/.xenfork -name '*.raw' ! -path "$disk")
 seen=$("$LIVE/check-disk" "$disk")
 is 'clone disk: no damage' "$(json '.errors | length' <<<"$seen")" 0
 at_least 'clone disk: every write acknowledged before the fork' "$(json .highest <<<"$seen")" "$before"
 check 'clone disk: no write of after the fork' test "$(json .highest <<<"$seen")" -lt "$after"
 is 'clone disk: the mark of before, not that of after' "$(jq -c .marks <<<"$seen")" '["before"]'
-seal_sum=$(sha256sum <"$sealed")
-is 'the delta of a clone that never ran equals the sealed disk' "$(sha256sum <"$disk")" "$seal_sum"
+seal_sum=$(sha256sum <"$base")
+is 'the overlay of a clone that never ran equals the base' "$(sha256sum <"$disk")" "$seal_sum"
 
 # Held NICs.
 vif=$(json '.clones[0].nics[0].vif' <"$result")
@@ -76,7 +76,7 @@ is 'clone disk: no mark of the source after the fork' "$(json '.marks | index("a
 isnt 'clone disk: its own mark' "$(json '.marks | index("clone-only")' <<<"$clone_disk")" ''
 is 'source disk: no damage' "$(json '.errors | length' <<<"$source_disk")" 0
 is 'clone disk: no damage after it ran' "$(json '.errors | length' <<<"$clone_disk")" 0
-is 'the sealed disk is as it was' "$(sha256sum <"$sealed")" "$seal_sum"
+is 'the base is as it was' "$(sha256sum <"$base")" "$seal_sum"
 
 # The source as the world saw it.
 is 'its TCP connection survived' "$(json .tcp.ok <"$load")" true
@@ -97,6 +97,6 @@ is 'none was lost but within the stun' "$(spread "$pings.json")" ok
 is 'nor of those that a program answers' "$(spread "$load")" ok
 
 check 'xl fork-destroy' xl fork-destroy clone
-check 'its disk is gone, and the sealed one' wait_until 30 is_empty /data/.xenfork
+check 'its disk is gone, and the base' wait_until 30 is_empty /data/.xenfork
 check 'the source ticks on' ticks_on source
 done_testing

@@ -14,8 +14,8 @@ sum() { /usr/libexec/xenfork/test-disk "$(raw "$1")" | json .sum; }
 disk() { info "$1" '.disks[0].path'; }
 # disks_of CLONE: the path of what its disk was made from, and its own
 disks_of() {
-    xl fork-disk-list --json | jq -r --arg name "$1" 'map(select(.name == $name))[0] as $delta |
-        (map(select(.name == $delta.of))[0].path, $delta.path)' | paste -sd' '
+    xl fork-disk-list --json | jq -r --arg name "$1" 'map(select(.name == $name))[0] as $overlay |
+        (map(select(.name == $overlay.of))[0].path, $overlay.path)' | paste -sd' '
 }
 
 # marks_of_clones CENSUS: those that clones, not their source, have written
@@ -30,56 +30,56 @@ clone_writes() {
     seen=$(census "$(disk "$1")") && [ "$(marks_of_clones "$seen")" = "[\"$mark\"]" ]
 }
 
-# holds CENSUS BEFORE AFTER SUM: it is whole, has all up to BEFORE, nothing from AFTER on, and is the same as sealed
+# holds CENSUS BEFORE AFTER SUM: it is whole, has all up to BEFORE, nothing from AFTER on, and is the same as the base
 holds() {
     jq -e --argjson before "$2" --argjson after "$3" --arg sum "$4" '.errors == [] and .highest >= $before and
         .highest < $after and .sum == $sum' <<<"$1" >/dev/null
 }
 
 # fork_running SOURCE CLONE: the clone has all that was acknowledged before the fork, and nothing of after; leaves
-# $result of the fork, $sealed and $sealed_sum
+# $result of the fork, $base and $sealed_sum
 fork_running() {
     local before after seen path
     before=$(field "$1" acked)
     result=$(timeout 120 xl fork --paused --json "$1" "$2" 2>/tmp/fork.log) || { diag "$(</tmp/fork.log)"; return 1; }
     after=$(ask "$1" "mark after-$2" | json .acked)
-    read -r sealed path <<<"$(disks_of "$2")"
-    sealed_sum=$(sum "$sealed") seen=$(census "$path")
+    read -r base path <<<"$(disks_of "$2")"
+    sealed_sum=$(sum "$base") seen=$(census "$path")
     holds "$seen" "$before" "$after" "$sealed_sum" && writes=$((writes + after - before)) && return
-    diag "$2: $before acknowledged before, $after after, sealed $sealed_sum: $(jq -c 'del(.tokens, .domids)' <<<"$seen")"
+    diag "$2: $before acknowledged before, $after after, base $sealed_sum: $(jq -c 'del(.tokens, .domids)' <<<"$seen")"
     return 1
 }
 
 # forks_running SOURCE ROUNDS. Every fifth clone runs, and writes to its own disk alone.
 forks_running() {
-    local source=$1 n clone bad=0 astray=0 result='' costs=() writes=0 sealed='' sealed_sum=''
+    local source=$1 n clone bad=0 astray=0 result='' costs=() writes=0 base='' sealed_sum=''
     for n in $(seq "$2"); do
         clone=$source-r$n
         fork_running "$source" "$clone" || bad=$((bad + 1))
         costs+=("$(cost "$result")")
         if [ $((n % 5)) -eq 0 ]; then
-            clone_writes "$clone" && [ "$(sum "$sealed")" = "$sealed_sum" ] || astray=$((astray + 1))
+            clone_writes "$clone" && [ "$(sum "$base")" = "$sealed_sum" ] || astray=$((astray + 1))
         fi
         xl fork-destroy "$clone"
     done
     diag "$writes writes meanwhile" "first fork: ${costs[0]}" "last fork:  ${costs[-1]}"
     is "$2 forks of $source while it writes: every write acknowledged before, none of after, no damage" "$bad" 0
-    is "$(($2 / 5)) of the clones write to their own disks, and what is sealed stays as it is" "$astray" 0
+    is "$(($2 / 5)) of the clones write to their own disks, and the base stays as it is" "$astray" 0
 }
 
 # forks_frozen SOURCE ROUNDS: all from one instant, whatever two of them write
 forks_frozen() {
-    local source=$1 n path first sealed sealed_sum bad=0 before
+    local source=$1 n path first base sealed_sum bad=0 before
     before=$(field "$source" acked)
     check "$source is frozen while it writes" xl fork-freeze "$source"
     for n in $(seq "$2"); do
         timeout 120 xl fork --paused "$source" "$source-f$n" >/dev/null 2>&1 || { fail "fork $n of the frozen $source"; return; }
     done
-    read -r sealed path <<<"$(disks_of "$source-f1")"
-    sealed_sum=$(sum "$sealed") first=$(census "$path")
+    read -r base path <<<"$(disks_of "$source-f1")"
+    sealed_sum=$(sum "$base") first=$(census "$path")
     is "every write acknowledged before the freeze, no damage" \
         "$(jq -c --argjson before "$before" '[.errors, .highest >= $before]' <<<"$first")" '[[],true]'
-    diag "KiB of a fresh delta, allocated and its own: $(xl fork-disk-list --json |
+    diag "KiB of a fresh overlay, allocated and its own: $(xl fork-disk-list --json |
         jq -c 'map(select(.kind == "overlay"))[-1] | [.allocated_kib, .own_kib]')"
     for n in 1 2; do
         check "clone $n writes to its own disk alone" clone_writes "$source-f$n"
@@ -90,7 +90,7 @@ forks_frozen() {
         [ "$(sum "$path")" = "$sealed_sum" ] || bad=$((bad + 1))
     done
     is "$2 forks of $source frozen: all have the same, and what two wrote nobody else has" "$n $bad" "$(($2 - 2)) 0"
-    is 'what is sealed is as it was' "$(sum "$sealed")" "$sealed_sum"
+    is 'the base is as it was' "$(sum "$base")" "$sealed_sum"
     # shellcheck disable=SC2046
     check 'they are destroyed' timeout 300 xl fork-destroy $(seq -f "$source-f%g" "$2")
     check 'thawed' xl fork-thaw "$source"

@@ -15,7 +15,7 @@ ext4_at() {
 # disk_at PATH: the test guest's file system
 disk_at() { cp /usr/share/xenfork-guest/disk.img "$1"; }
 
-# start_behind NAME PATH [CONFIG-LINE…]: a guest whose disk can be cut while it runs
+# start_behind NAME PATH [CONFIG-LINE…]: a guest whose disk can be forked while it runs
 start_behind() {
     start_source "$1" 128 "disk = [ \"format=raw,vdev=xvda,access=rw,script=block-fork,target=$2\" ]" "${@:3}"
 }

@@ -30,13 +30,13 @@ content() {
     rm -f "$raw"
 }
 
-# backing PATH: what the file lies on; empty: nothing
+# backing PATH: what the file is backed by; empty: nothing
 backing() { qemu-img info -U --output=json "$1" | json '."backing-filename"'; }
 # chain PATH: files in it
 chain() { qemu-img info -U --backing-chain --output=json "$1" | jq length; }
 
-# delta DOM: the path of its disk
-delta() { info "$1" '.disks[0].path'; }
+# overlay DOM: the path of its disk
+overlay() { info "$1" '.disks[0].path'; }
 # files DIR: of ours, how many
 files() { find "$1" -maxdepth 1 -name '.xenfork-*' | wc -l; }
 # is_whole PATH: one file, and nothing of ours beside it

@@ -8,13 +8,13 @@ ours() { find /data/.xenfork -type f; }
 # raw PATH: a raw file or device with what that disk holds, until released
 raw() { printf '%s\n' "$1"; }
 released() { :; }
-# how many of ours a clone needs, with what it lies on
+# how many of ours a clone needs, with its backing file
 of_a_clone=1
 
 # at_least_ours N
 at_least_ours() { [ "$(ours | wc -l)" -ge "$1" ]; }
 
-# cut_power_of SOURCE: a clone of it runs, and a fork has sealed its disk, when all ends
+# cut_power_of SOURCE: a clone of it runs, and a fork has made a base of its disk, when all ends
 cut_power_of() {
     local acked=()
     check "$1 is forked" timeout 120 xl fork --no-hydrate "$1" "$1-1"

@@ -40,7 +40,7 @@ fails() {
     check "$text: says what" grep -q '^xl: ' <<<"$output"
 }
 
-# A file system without space. The source's writes go to blocks that it shares with what is sealed: those take space.
+# A file system without space. The source's writes go to blocks that it shares with the base: those take space.
 fill() {
     local free
     free=$(df --output=avail -B1K "$1" | tail -n 1)
@@ -61,12 +61,12 @@ disk_of() { info "$1" '.disks[] | select(.vdev == "xvdb").path'; }
 
 # full_file_system PATH LINE…: of a source's configuration; it writes to PATH
 full_file_system() {
-    local sealed sum before part acked_space acked_s
+    local base sum before part acked_space acked_s
     start_writer space "${@:2}"
     check 'forked' timeout 120 xl fork space s
     check 'the clone writes' writes s
-    sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "base" and .vdev == "xvdb").path')
-    sum=$(sum "$sealed")
+    base=$(xl fork-disk-list --json | json '.[] | select(.kind == "base" and .vdev == "xvdb").path')
+    sum=$(sum "$base")
     fill /data
     check 'file system full: the source has to stop' stuck space
     check 'so has the clone' stuck s
@@ -83,7 +83,7 @@ full_file_system() {
     for part in space s; do xl pause "$part"; done
     whole source "$1" "$acked_space"
     whole clone "$(disk_of s)" "$acked_s"
-    is 'what is sealed is as it was' "$(sum "$sealed")" "$sum"
+    is 'the base is as it was' "$(sum "$base")" "$sum"
     for part in space s; do xl unpause "$part"; done
     check 'the source goes on' writes space
     check 'forked again' timeout 120 xl fork space s2

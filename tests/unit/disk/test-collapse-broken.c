@@ -163,7 +163,7 @@ static void test_who_paused(void **state)
     assert_false(chain_src()->is_paused);
 }
 
-/* Somebody has removed what it lies on: QEMU must not copy it to itself. */
+/* Somebody has removed its backing file: QEMU must not copy it to itself. */
 static void test_removed(void **state)
 {
     xenfork_list *list;

@@ -73,7 +73,8 @@ static void test_refused(void **state)
     assert_refused("cannot be found");
 }
 
-/* By another name of its file it could be written below its clones. */
+/* By another name of its file it could be written while clones are backed by
+ * it. */
 static void test_names(void **state)
 {
     char other[FAKE_PATH + 8];
@@ -90,7 +91,7 @@ static void test_names(void **state)
     chain_fork();
 }
 
-/* A link stays; the file that it leads to is what is cut. */
+/* A link stays; the file that it leads to is what is snap. */
 static void test_link(void **state)
 {
     char file[FAKE_PATH], dir[FAKE_PATH + 8], to[FAKE_PATH] = "";
@@ -141,7 +142,7 @@ static void test_fork(void **state)
 {
     xenfork_list *list;
     struct stat st;
-    const char *sealed;
+    const char *base;
     char path[FAKE_PATH];
 
     (void)state;
@@ -149,9 +150,9 @@ static void test_fork(void **state)
     chain_fork();
     assert_int_equal(chain_depth(), 2);
     assert_int_equal(xenfork_list_open(chain->ctx, 0, &list), 0);
-    sealed = xenfork_disk_path(
+    base = xenfork_disk_path(
         xenfork_entry_disk(xenfork_list_entry(list, 0), 0));
-    assert_int_equal(stat(sealed, &st), 0);
+    assert_int_equal(stat(base, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0400);
     assert_int_equal(stat(chain_disk()->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
@@ -164,9 +165,9 @@ static void test_fork(void **state)
     assert_int_equal(
         xenfork_disk_users(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)),
         2);
-    fake_copy_string(path, sizeof(path), sealed);
+    fake_copy_string(path, sizeof(path), base);
     xenfork_list_free(list);
-    /* Its clones gone, the source lies on it alone, and takes it back. */
+    /* Its clones gone, the source is backed by it alone, and takes it back. */
     chain_destroy_clones();
     assert_int_equal(chain_sealed(), 1);
     assert_int_equal(access(path, F_OK), 0);
@@ -225,8 +226,8 @@ static void put_copy_over(const char *path)
 }
 
 /*
- * A copy of the source's file is put in place of it: it says that it lies on
- * what is sealed as well as the file does that QEMU has open.
+ * A copy of the source's file is put in place of it: it says that it is backed
+ * by the base as well as the file does that QEMU has open.
  */
 static void test_elsewhere(void **state)
 {
@@ -374,8 +375,8 @@ static void test_away(void **state)
 /* A source that is gone, or has no QEMU any more. */
 static void test_gone(void **state)
 {
-    struct xenfork__snapshot cut = {.domid = XENFORK_DOMID_NONE,
-                                    .vdev = "xvda"};
+    struct xenfork__snapshot snap = {.domid = XENFORK_DOMID_NONE,
+                                     .vdev = "xvda"};
     char from[FAKE_PATH], to[FAKE_PATH];
     uint8_t uuid[16];
     xenfork_list *list;
@@ -390,25 +391,25 @@ static void test_gone(void **state)
     xenfork_list_free(list);
     fake_copy_string(from, sizeof(from), chain_disk()->path);
     memcpy(uuid, chain_src()->uuid, sizeof(uuid));
-    cut.from = from;
-    cut.to = to;
+    snap.from = from;
+    snap.to = to;
     chain_destroy_clones();
     chain_src()->domid = 0;
     assert_int_equal(xenfork__collapse(chain->ctx, uuid, &again), 0);
     assert_false(again);
     /* Undone by qemu-img, and twice. */
-    assert_int_equal(xenfork__disk_abort(chain->ctx, "qcow2", &cut), 0);
+    assert_int_equal(xenfork__disk_abort(chain->ctx, "qcow2", &snap), 0);
     assert_int_equal(fake->commits, 1);
     assert_int_equal(access(to, F_OK), -1);
     assert_int_equal(access(from, F_OK), 0);
-    assert_int_equal(xenfork__disk_abort(chain->ctx, "qcow2", &cut), 0);
+    assert_int_equal(xenfork__disk_abort(chain->ctx, "qcow2", &snap), 0);
     assert_int_equal(fake->commits, 1);
 }
 
-/* Started anew since the cut: QEMU knows the file by another name. */
+/* Started anew since the snapshot: QEMU knows the file by another name. */
 static void test_abort_anew(void **state)
 {
-    struct xenfork__snapshot cut = {.domid = chain->src, .vdev = "xvda"};
+    struct xenfork__snapshot snap = {.domid = chain->src, .vdev = "xvda"};
     char to[FAKE_PATH];
     xenfork_list *list;
 
@@ -419,10 +420,10 @@ static void test_abort_anew(void **state)
         to, sizeof(to),
         xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)));
     xenfork_list_free(list);
-    cut.from = chain_disk()->path;
-    cut.to = to;
+    snap.from = chain_disk()->path;
+    snap.to = to;
     memset(&chain_disk()->top, 0, sizeof(chain_disk()->top));
-    assert_int_equal(xenfork__disk_abort(chain->ctx, "qcow2", &cut), 0);
+    assert_int_equal(xenfork__disk_abort(chain->ctx, "qcow2", &snap), 0);
     assert_int_equal(chain_depth(), 1);
     assert_int_equal(access(to, F_OK), -1);
     assert_false(chain_src()->is_paused);
@@ -447,7 +448,7 @@ static void test_started_anew(void **state)
     assert_int_equal(chain_sealed(), 0);
 }
 
-/* An image destroyed while clones live: what was sealed goes with the last. */
+/* An image destroyed while clones live: the base goes with the last. */
 static void test_outlives_image(void **state)
 {
     uint32_t i;

@@ -293,7 +293,7 @@ static void write_record(const char *name, const char *origin)
 
     assert_non_null(f);
     fprintf(f,
-            "xenfork 1\nkind delta\nname %s\norigin %s\norigin_is inode 1\n"
+            "xenfork 1\nkind overlay\nname %s\norigin %s\norigin_is inode 1\n"
             "sectors 8\n",
             strrchr(name, '/') + 1, origin);
     fclose(f);
@@ -324,7 +324,7 @@ static void test_foreign_folder(void **state)
     assert_text("it is not a folder");
 }
 
-/* A source that is started again must not write below its clones. */
+/* A source that is started again must not write to the base of its clones. */
 static void test_not_sealed(void **state)
 {
     char *before;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/vhd/coalesce.c, disk/chain.c, collapse.c: sealed VHDs put into each
+/* disk/vhd/coalesce.c, disk/chain.c, collapse.c: base VHDs coalesced with each
  * other. */
 #include "config.h"
 
@@ -136,7 +136,7 @@ static size_t sealed_count(void)
     return count;
 }
 
-/* The source and four clones, whatever lies on what. */
+/* The source and four clones, whatever is backed by what. */
 static void assert_all_seen(void)
 {
     assert_seen(vhd_user(), "base of src a b c ");

@@ -106,7 +106,8 @@ static void test_probe_tap(void **state)
     assert_probe(NULL, XENFORK_E_XEN, NULL);
 }
 
-/* Paused, cut and resumed as by nbd; its clones' tapdisks are ours. */
+/* Paused, and resumed after the snapshot, as by nbd; its clones' tapdisks are
+ * ours. */
 
 static void test_options(void **state)
 {

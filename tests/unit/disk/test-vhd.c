@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/vhd/driver.c, vhd-*.c: what is cut, undone from wherever it has come to.
+/* disk/vhd/driver.c, vhd-*.c: a snapshot, undone from wherever it has come to.
  */
 #include "config.h"
 
@@ -34,8 +34,8 @@ static int setup(void **state)
     return 0;
 }
 
-/* A cut of the source; to: freed by the caller. */
-static struct xenfork__snapshot make_cut(char **to)
+/* A snapshot of the source; to: freed by the caller. */
+static struct xenfork__snapshot make_snapshot(char **to)
 {
     static const uint8_t uuid[16] = {7};
     struct xenfork__disk d = {.vdev = vhd_disk()->vdev,
@@ -140,46 +140,46 @@ static void test_fork(void **state)
 {
     const struct fake_domain *clone;
     char text[FAKE_PATH];
-    char *sealed;
+    char *base;
     struct stat st;
 
     (void)state;
     assert_int_equal(fork_it(s, s->src), 0);
     clone = fake_domain(
         xenfork_clone_domid(xenfork_result_clone(s->result, 0)));
-    assert_int_equal(vhd->parent(s->ctx, clone->disks[0].path, &sealed), 0);
-    assert_non_null(strstr(sealed, "/.xenfork-"));
-    assert_int_equal(stat(fake_file(sealed), &st), 0);
+    assert_int_equal(vhd->parent(s->ctx, clone->disks[0].path, &base), 0);
+    assert_non_null(strstr(base, "/.xenfork-"));
+    assert_int_equal(stat(fake_file(base), &st), 0);
     assert_int_equal(st.st_mode & 07777, 0400);
-    assert_text(fake_file(sealed), "vhd -\nbase of src\n");
-    snprintf(text, sizeof(text), "vhd %s\n", fake_file(sealed));
+    assert_text(fake_file(base), "vhd -\nbase of src\n");
+    snprintf(text, sizeof(text), "vhd %s\n", fake_file(base));
     assert_text(vhd_user(), text);
     assert_text(fake_file(clone->disks[0].path), text);
     assert_false(vhd_disk()->is_tap_paused);
-    free(sealed);
+    free(base);
 }
 
-/* Without a cut, and before it: only what was made goes. */
+/* Without a snapshot, and before it: only what was made goes. */
 static void test_abort_early(void **state)
 {
     char *to;
-    struct xenfork__snapshot cut = make_cut(&to);
+    struct xenfork__snapshot snap = make_snapshot(&to);
 
     (void)state;
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
-    assert_int_equal(vhd->prepare(s->ctx, &cut), 0);
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
+    assert_int_equal(vhd->prepare(s->ctx, &snap), 0);
     vhd_add_line(vhd_user(), "written meanwhile");
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
     assert_text(vhd_user(), "vhd -\nbase of src\nwritten meanwhile\n");
     assert_gone(fake_file(to));
     free(to);
 }
 
-static void cut_and_write(const struct xenfork__snapshot *cut)
+static void snap_and_write(const struct xenfork__snapshot *snap)
 {
-    assert_int_equal(vhd->prepare(s->ctx, cut), 0);
-    assert_int_equal(vhd->snapshot(s->ctx, cut), 0);
+    assert_int_equal(vhd->prepare(s->ctx, snap), 0);
+    assert_int_equal(vhd->snapshot(s->ctx, snap), 0);
     vhd_add_line(vhd_user(), "written since");
 }
 
@@ -197,13 +197,13 @@ static void assert_whole(const char *to)
 static void test_abort_late(void **state)
 {
     char *to;
-    struct xenfork__snapshot cut = make_cut(&to);
+    struct xenfork__snapshot snap = make_snapshot(&to);
 
     (void)state;
-    cut_and_write(&cut);
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    snap_and_write(&snap);
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
     assert_whole(to);
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
     assert_whole(to);
     free(to);
 }
@@ -212,13 +212,13 @@ static void test_abort_late(void **state)
 static void test_abort_paused(void **state)
 {
     char *to;
-    struct xenfork__snapshot cut = make_cut(&to);
+    struct xenfork__snapshot snap = make_snapshot(&to);
 
     (void)state;
-    cut_and_write(&cut);
+    snap_and_write(&snap);
     assert_int_equal(xenfork__vhd_pause(s->ctx, vhd_user()), 0);
     assert_int_equal(xenfork__sys_vhd_coalesce(s->ctx, vhd_user()), 0);
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
     assert_whole(to);
     free(to);
 }
@@ -226,13 +226,13 @@ static void test_abort_paused(void **state)
 static void test_abort_offline(void **state)
 {
     char *to;
-    struct xenfork__snapshot cut = make_cut(&to);
+    struct xenfork__snapshot snap = make_snapshot(&to);
 
     (void)state;
-    cut_and_write(&cut);
+    snap_and_write(&snap);
     vhd_disk()->is_tap_gone = true;
-    cut.domid = XENFORK_DOMID_NONE;
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    snap.domid = XENFORK_DOMID_NONE;
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
     assert_whole(to);
     free(to);
 }
@@ -241,16 +241,16 @@ static void test_abort_offline(void **state)
 static void test_abort_fails(void **state)
 {
     char *to;
-    struct xenfork__snapshot cut = make_cut(&to);
+    struct xenfork__snapshot snap = make_snapshot(&to);
 
     (void)state;
-    cut_and_write(&cut);
+    snap_and_write(&snap);
     fake_fail_function("xenfork__sys_vhd_coalesce", XENFORK_E_DISK, 0);
-    assert_int_equal(vhd->abort(s->ctx, &cut), XENFORK_E_DISK);
+    assert_int_equal(vhd->abort(s->ctx, &snap), XENFORK_E_DISK);
     assert_int_equal(access(fake_file(to), F_OK), 0);
     assert_false(vhd_disk()->is_tap_paused);
     fake_disarm();
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
     assert_whole(to);
     free(to);
 }
@@ -265,7 +265,7 @@ static void test_elsewhere(void **state)
                               .script = vhd_disk()->script,
                               .is_readwrite = true};
     cleanup_free char *to = NULL;
-    struct xenfork__snapshot cut = make_cut(&to);
+    struct xenfork__snapshot snap = make_snapshot(&to);
     struct stat before, after;
 
     (void)state;
@@ -273,18 +273,18 @@ static void test_elsewhere(void **state)
     assert_int_equal(vhd->probe(s->ctx, &d, false), XENFORK_E_DISK);
     assert_true(s->ctx->error.remedy[0]);
     vhd_disk()->in_use = 0;
-    assert_int_equal(vhd->prepare(s->ctx, &cut), 0);
+    assert_int_equal(vhd->prepare(s->ctx, &snap), 0);
     vhd_disk()->in_use = 1;
-    assert_int_equal(vhd->snapshot(s->ctx, &cut), XENFORK_E_DISK);
+    assert_int_equal(vhd->snapshot(s->ctx, &snap), XENFORK_E_DISK);
     vhd_disk()->in_use = 0;
-    assert_int_equal(vhd->snapshot(s->ctx, &cut), 0);
+    assert_int_equal(vhd->snapshot(s->ctx, &snap), 0);
     vhd_disk()->in_use = 1;
     assert_int_equal(stat(vhd_user(), &before), 0);
-    assert_int_equal(vhd->abort(s->ctx, &cut), XENFORK_E_DISK);
+    assert_int_equal(vhd->abort(s->ctx, &snap), XENFORK_E_DISK);
     assert_int_equal(stat(vhd_user(), &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
     vhd_disk()->in_use = 0;
-    assert_int_equal(vhd->abort(s->ctx, &cut), 0);
+    assert_int_equal(vhd->abort(s->ctx, &snap), 0);
 }
 
 static void test_lists(void **state)
@@ -331,7 +331,7 @@ static void test_removed(void **state)
 /* A clone with an unreadable record may need any base: all stay. */
 static void test_unreadable(void **state)
 {
-    char path[3 * FAKE_PATH], sealed[FAKE_PATH];
+    char path[3 * FAKE_PATH], base[FAKE_PATH];
     xenfork_list *list;
     FILE *f;
 
@@ -339,7 +339,7 @@ static void test_unreadable(void **state)
     assert_int_equal(fork_it(s, s->src), 0);
     assert_int_equal(xenfork_list_open(s->ctx, 0, &list), 0);
     fake_copy_string(
-        sealed, sizeof(sealed),
+        base, sizeof(base),
         xenfork_disk_path(xenfork_entry_disk(xenfork_list_entry(list, 0), 0)));
     xenfork_list_free(list);
     snprintf(path, sizeof(path), "%s/state/clones/%s/record", fake->dir,
@@ -350,7 +350,7 @@ static void test_unreadable(void **state)
     fclose(f);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
     assert_int_equal(xenfork_recover(s->ctx), 0);
-    assert_int_equal(access(fake_file(sealed), F_OK), 0);
+    assert_int_equal(access(fake_file(base), F_OK), 0);
     assert_true(scene_image() != XENFORK_DOMID_NONE);
     assert_false(fake_domain(scene_image())->is_dying);
 }

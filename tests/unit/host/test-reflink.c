@@ -140,7 +140,7 @@ static void test_folder_without_sums(void **state)
     assert_copied(100000);
 }
 
-/* By a link that lies on another file system. */
+/* By a link that leads to another file system. */
 static void test_link(void **state)
 {
     char link[64];

@@ -20,7 +20,7 @@ void chain_destroy_clones(void);
 uint32_t chain_depth(void);
 /* Steps until there are no more; how many. */
 uint32_t chain_collapse(void);
-/* How many sealed files have lost their image. */
+/* How many bases have lost their image. */
 uint32_t chain_sealed(void);
 
 #endif

@@ -87,7 +87,7 @@ static bool is_full(const char *path)
     return stat(path, &st) == 0 && st.st_size > 0;
 }
 
-/* A disk, and all that it lies on. */
+/* A disk, and all that backs it. */
 static bool is_whole(xenfork_ctx *ctx, const char *driver_name,
                      const char *path, struct known *known)
 {

@@ -107,9 +107,9 @@ int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
     if (!disk)
         return gone(ctx, domid);
     if (strcmp(top->node, disk->top.node) || !inode(path) ||
-        disk->delta.node[0])
+        disk->overlay.node[0])
         return refused(ctx, "a node");
-    open_file(ctx, &disk->delta, node, path);
+    open_file(ctx, &disk->overlay, node, path);
     return fake_leave(0);
 }
 
@@ -121,15 +121,15 @@ int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
     FAKE_ENTER(ctx);
     if (!disk)
         return gone(ctx, domid);
-    if (strcmp(node, disk->top.node) || strcmp(overlay, disk->delta.node) ||
+    if (strcmp(node, disk->top.node) || strcmp(overlay, disk->overlay.node) ||
         disk->job.node[0])
         return refused(ctx, "a snapshot");
     if (!fake_domain(domid)->is_shutdown)
-        fake_violation("cut of domain %u, which runs", domid);
+        fake_violation("snapshot of domain %u, which runs", domid);
     if (inode(disk->path) != disk->top.inode)
-        fake_violation("cut of %s, which leads elsewhere", disk->path);
-    disk->top = disk->delta;
-    disk->delta = (struct fake_file){0};
+        fake_violation("snapshot of %s, which leads elsewhere", disk->path);
+    disk->top = disk->overlay;
+    disk->overlay = (struct fake_file){0};
     return fake_leave(0);
 }
 
@@ -140,8 +140,8 @@ int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid, const char *node)
     FAKE_ENTER(ctx);
     if (!disk)
         return gone(ctx, domid);
-    if (!strcmp(disk->delta.node, node))
-        disk->delta = (struct fake_file){0};
+    if (!strcmp(disk->overlay.node, node))
+        disk->overlay = (struct fake_file){0};
     return fake_leave(0);
 }
 
@@ -236,7 +236,7 @@ int xenfork__sys_qemu_speed(xenfork_ctx *ctx, uint32_t domid, const char *id,
     return fake_leave(0);
 }
 
-/* By one that lies on nothing, at one instant. */
+/* By one that has no backing file, at one instant. */
 static bool replace(const char *path)
 {
     char new[FAKE_PATH + 8];
@@ -381,8 +381,8 @@ void fake_put_qemu(FILE *f, const struct fake_disk *disk)
 {
     if (disk->top.node[0] && inode(disk->path) != disk->top.inode)
         fprintf(f, "  %s is served from elsewhere\n", disk->vdev);
-    if (disk->delta.node[0] || disk->job.node[0])
-        fprintf(f, "  qemu has \"%s\" \"%s\"\n", disk->delta.node,
+    if (disk->overlay.node[0] || disk->job.node[0])
+        fprintf(f, "  qemu has \"%s\" \"%s\"\n", disk->overlay.node,
                 disk->job.node);
 }
 

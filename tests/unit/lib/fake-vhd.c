@@ -130,7 +130,7 @@ int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
         if (!parent_of(below, below)) {
             free(vhd.parent);
             return fake_leave(xenfork__fail(ctx, XENFORK_E_IO, 0,
-                                            "%s lies on nothing", path));
+                                            "%s has no backing file", path));
         }
     *out = vhd;
     return fake_leave(0);

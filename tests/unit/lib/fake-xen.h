@@ -64,7 +64,7 @@ struct fake_disk {
     bool has_no_qemu, is_flushed;
     uint64_t in_use;    /* the inode that is open; 0: where the path leads */
     bool is_moved_late; /* while the domain is suspended, to another one */
-    struct fake_file top, delta, job; /* of qcow2 */
+    struct fake_file top, overlay, job; /* of qcow2 */
     uint32_t streams;
     bool is_flattening, has_progress;
 };

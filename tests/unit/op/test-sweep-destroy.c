@@ -290,7 +290,7 @@ static void prepare_vhd_clone(void)
     assert_int_equal(scene_fork(source(), 1, 0), 0);
 }
 
-/* It lies on nothing, has what it lay on, and nothing is beside it. */
+/* It has no backing file, has what it lay on, and nothing is beside it. */
 static bool is_vhd_detached(void)
 {
     const struct fake_disk *disk = &fake_domain(clone_domid())->disks[0];

@@ -33,7 +33,7 @@ xl unpause thin-1
 is 'no page is shared' "$(info thin-1 .shared_kib)" 0
 xl destroy thin
 are_three() { [ "$(lvs --noheadings vg0 | wc -l)" = 3 ]; }
-check 'the image goes, and what is sealed' wait_until 60 are_three
+check 'the image goes, and the base' wait_until 60 are_three
 check 'so does the source' lvremove -qy vg0/src
 check 'the clone ticks on' ticks_on thin-1
 is 'its disk is whole' "$(ask thin-1 verify | json .errors)" 0

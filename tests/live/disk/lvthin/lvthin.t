@@ -27,8 +27,8 @@ acked=$(ask thin mark before | json .acked)
 check 'forked while it writes' timeout 120 xl fork --paused -n 2 thin
 ask thin mark after >/dev/null
 after=$(field thin acked)
-sealed=$(info thin@fork-1 '.disks[0].path')
-sum=$(sha256sum <"$sealed")
+base=$(info thin@fork-1 '.disks[0].path')
+sum=$(sha256sum <"$base")
 seen=$("$LIVE/check-disk" "$(disk thin-1)")
 is 'no damage' "$(json '.errors | length' <<<"$seen")" 0
 at_least 'every write acknowledged before' "$(json .highest <<<"$seen")" "$acked"
@@ -38,7 +38,7 @@ is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | select(.vdev 
     '[["base","lvthin",1,2],["overlay","lvthin",1,0],["overlay","lvthin",1,0]]'
 check 'which knows what they take' jq -e 'all(.allocated_kib >= 0)' <<<"$(xl fork-disk-list --json)"
 isnt 'each its own volume' "$(disk thin-1)" "$(disk thin-2)"
-is 'what is sealed cannot be written' "$(blockdev --getro "$sealed")" 1
+is 'the base cannot be written' "$(blockdev --getro "$base")" 1
 
 xl unpause thin-1
 check 'a clone ticks on' wait_until 60 ticks_on thin-1
@@ -46,7 +46,7 @@ ask thin-1 mark own >/dev/null
 is 'its disk is whole' "$(ask thin-1 verify | json .errors)" 0
 is 'its sibling does not see its writes' "$("$LIVE/check-disk" "$(disk thin-2)" | jq -c .marks)" '["before"]'
 is 'nor does the source' "$("$LIVE/check-disk" /dev/vg0/src | jq '.marks | index("own")')" null
-is 'what is sealed is as it was' "$(sha256sum <"$sealed")" "$sum"
+is 'the base is as it was' "$(sha256sum <"$base")" "$sum"
 
 # A clone is a source like any other; and one without the disk.
 check 'a clone is forked' timeout 120 xl fork --paused thin-1 second

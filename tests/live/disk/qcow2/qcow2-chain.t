@@ -27,11 +27,11 @@ for clone in f1 f2; do
     check "$clone goes on from there" wait_tick "$clone" "$((tick + 1))" 60
     is "$clone's disk is whole" "$(ask "$clone" verify | json .errors)" 0
 done
-is 'one cut for both' "$(chain $image)" 3
+is 'one snapshot for both' "$(chain $image)" 3
 check 'thawed' xl fork-thaw q
 check 'the source ticks on' ticks_on q
 
-# Started anew while clones lie on what it wrote before.
+# Started anew while clones need what it wrote before.
 ask q mark late >/dev/null
 xl pause f1
 xl pause f2
@@ -42,7 +42,7 @@ check 'the source is started anew' ticks_on q
 is 'its disk is whole' "$(ask q verify | json .errors)" 0
 ask q mark anew >/dev/null
 check 'forked' timeout 120 xl fork --paused q g1
-is 'its clone has all' "$(census "$(delta g1)" .marks)" '["anew"]'
+is 'its clone has all' "$(census "$(overlay g1)" .marks)" '["anew"]'
 is 'one file more' "$(chain $image)" 4
 xl unpause f2
 check 'a clone of before ticks on' ticks_on f2
@@ -64,12 +64,12 @@ is 'it has all' "$(census $image .marks)" '["anew"]'
 # A failure in the background is reported in syslog, and harms nobody.
 socat -u UNIX-RECV:/dev/log OPEN:/tmp/syslog,creat,append &
 check 'forked' timeout 120 xl fork --paused q h
-sealed=$(xl fork-disk-list --json | json '.[] | select(.kind == "base").path')
-check 'somebody moves what it lies on' mv "$sealed" /data/vms/kept
+base=$(xl fork-disk-list --json | json '.[] | select(.kind == "base").path')
+check 'somebody moves its backing file' mv "$base" /data/vms/kept
 check 'the clone is destroyed' timeout 120 xl fork-destroy h
-check 'what is wrong is said' wait_until 60 grep -q "xenfork-keeper.*$sealed, the backing file of $image, is gone" /tmp/syslog
+check 'what is wrong is said' wait_until 60 grep -q "xenfork-keeper.*$base, the backing file of $image, is gone" /tmp/syslog
 check 'the source ticks on' ticks_on q
-mv /data/vms/kept "$sealed"
+mv /data/vms/kept "$base"
 check 'forked once more' timeout 120 xl fork --paused q h
 check 'its clone is destroyed' timeout 120 xl fork-destroy h
 check 'all is as it was' wait_until 90 is_back

@@ -17,7 +17,7 @@ ask q-1 mark own >/dev/null
 
 # A clone is a source like any other. Its QEMU is killed: nobody else minds.
 check 'a clone is forked' timeout 120 xl fork --paused q-1 second
-is 'its clone has what it wrote' "$(census "$(delta second)" '.marks | sort')" '["before","own"]'
+is 'its clone has what it wrote' "$(census "$(overlay second)" '.marks | sort')" '["before","own"]'
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .depth, .users]]')" \
     '[["base",1,2],["overlay",3,0],["overlay",2,0],["base",2,1],["overlay",3,0]]'
 pkill -9 -f -- "-xen-domid $(domid_of q-2) "
@@ -25,11 +25,11 @@ check 'the QEMU of another clone dies: the source ticks on' ticks_on q
 check 'and the clone' ticks_on q-1
 check 'that clone is destroyed like any other' timeout 60 xl fork-destroy --yes q-2
 
-# Hydrated clones outlive their image; what was sealed stays, and is shown.
+# Hydrated clones outlive their image; the base stays, and is shown.
 hydrated() { [ "$(info q-1 .hydrated_percent)" = 100 ]; }
 check 'hydrated' wait_until 60 hydrated
 check 'the image is destroyed' timeout 60 xl fork-image-destroy q@fork-1
-is 'what was sealed stays' "$(xl fork-disk-list --json | jq -c '[.[] | select(.name == null) | [.kind, .depth]]')" \
+is 'the base stays' "$(xl fork-disk-list --json | jq -c '[.[] | select(.name == null) | [.kind, .depth]]')" \
     '[["base",1]]'
 check 'and the clone ticks on' ticks_on q-1
 

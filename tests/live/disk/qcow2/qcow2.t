@@ -25,26 +25,26 @@ after=$(field q acked)
 diag "ms: $(jq -c '.timings_ns | {prepare, disks, stun, total} | map_values(. / 1e5 | round / 10)' <<<"$result")" \
     "ms of each clone: $(jq -c '[.clones[].timings_ns.create / 1e5 | round / 10]' <<<"$result")," \
     "processes: $(jq .counters.processes <<<"$result")"
-sealed=$(info q@fork-1 '.disks[0].path')
-sum=$(sha256sum <"$sealed")
-seen=$(census "$(delta q-1)" .)
+base=$(info q@fork-1 '.disks[0].path')
+sum=$(sha256sum <"$base")
+seen=$(census "$(overlay q-1)" .)
 is 'no damage' "$(json '.errors | length' <<<"$seen")" 0
 at_least 'every write acknowledged before' "$(json .highest <<<"$seen")" "$acked"
 check 'none of after' test "$(json .highest <<<"$seen")" -lt "$after"
 is 'the mark of before' "$(jq -c .marks <<<"$seen")" '["before"]'
-is 'the source goes on at its own path' "$(backing $image) $(chain $image)" "${sealed##*/} 2"
-is 'what is sealed is not for writing' "$(stat -c %a "$sealed")" 400
+is 'the source goes on at its own path' "$(backing $image) $(chain $image)" "${base##*/} 2"
+is 'the base is not for writing' "$(stat -c %a "$base")" 400
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .depth, .users]]')" \
     '[["base","qcow2",1,2],["overlay","qcow2",2,0],["overlay","qcow2",2,0]]'
-diag "KiB of a fresh delta: $(du -k "$(delta q-2)" | cut -f 1)"
+diag "KiB of a fresh overlay: $(du -k "$(overlay q-2)" | cut -f 1)"
 
 xl unpause q-1
 check 'a clone ticks on' wait_until 60 ticks_on q-1
 ask q-1 mark own >/dev/null
 is 'its disk is whole' "$(ask q-1 verify | json .errors)" 0
-is 'its sibling does not see its writes' "$(census "$(delta q-2)" .marks)" '["before"]'
+is 'its sibling does not see its writes' "$(census "$(overlay q-2)" .marks)" '["before"]'
 is 'nor does the source' "$(census $image '.marks | index("own")')" null
-is 'what is sealed is as it was' "$(sha256sum <"$sealed")" "$sum"
+is 'the base is as it was' "$(sha256sum <"$base")" "$sum"
 
 check 'all are destroyed' timeout 120 xl fork-destroy q-1 q-2
 check 'the source has one file again' wait_until 60 same_whole

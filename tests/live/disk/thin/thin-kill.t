@@ -11,12 +11,12 @@ ext4_at /mnt/e 500
 disk_at /mnt/e/src.img
 remember
 
-# Killed at every stage: at the first cut, when a source may go back to its file, and at later ones.
+# Killed at every stage: at the first fork, when a source may go back to its file, and at later ones.
 start_behind src /mnt/e/src.img
 is_undone() { [ "$(records)" -le 1 ] && [ "$(xl fork-list --json | jq length)" = 0 ]; }
 for stage in prepare suspend share create; do
     { XENFORK_TEST_KILL=$stage timeout 120 xl fork src k >/dev/null 2>&1; } 2>/dev/null
-    check "killed at $stage: nothing is sealed, no delta is left" wait_until 60 is_undone
+    check "killed at $stage: there is no base, no overlay is left" wait_until 60 is_undone
     check "killed at $stage: the source ticks on" ticks_on src
 done
 check 'forked' timeout 120 xl fork --paused src keeps

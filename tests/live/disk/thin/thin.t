@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A source on ext4, which has no reflinks, behind block-fork's device: it is cut while it runs.
+# A source on ext4, which has no reflinks, behind block-fork's device: it is forked while it runs.
 # live: --source --timeout 400
 # full: 4.17
 . "$(dirname "$0")/../../lib/lib.sh"

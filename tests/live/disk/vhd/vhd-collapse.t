@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Chains of VHDs become short again, from the end when nothing but the source lies on what was sealed, and in the
-# middle while clones lie on both sides; nothing is lost with that.
+# Chains of VHDs become short again, from the end when nothing but the source needs a base, and in the
+# middle while clones need both sides; nothing is lost with that.
 # live: --source --timeout 500
 # needs: blktap
 # full: 4.20 4.17
@@ -22,14 +22,14 @@ for n in 1 2 3 4; do
 done
 is 'five of them' "$(depth_of /data/v/web.vhd)" 5
 
-# Nothing but c3's and the source's lies on c1's and c2's.
+# Only c3's and the source's overlays need the bases of c1 and c2.
 ask c3 'mark own' >/dev/null
 check 'two in the middle go' timeout 120 xl fork-destroy c1 c2
 check 'what they were made from is merged' wait_until 120 has_depth 4
-is 'a clone lies on fewer, too' "$(depth_of "$(info c3 '.disks[0].path')")" 3
+is 'a clone is backed by fewer, too' "$(depth_of "$(info c3 '.disks[0].path')")" 3
 check 'the image of a clone that needs it no more goes' xl fork-image-destroy web@fork-3
 check 'what it had is merged, too' wait_until 120 has_depth 3
-is 'its clone lies on one' "$(depth_of "$(info c3 '.disks[0].path')")" 2
+is 'its clone is backed by one' "$(depth_of "$(info c3 '.disks[0].path')")" 2
 for clone in c3 c4; do
     check "$clone ticks on" ticks_on "$clone"
     is "$clone's disk is whole" "$(ask "$clone" verify | json .errors)" 0

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# VHDs that lie on one another: a warning when they are many, an end when they are too many, and none of it lost.
+# VHDs that are backed by one another: a warning when they are many, an end when they are too many, and none of it lost.
 # live: --source --timeout 500
 # needs: blktap
 # full: 4.20 4.17

@@ -61,7 +61,7 @@ at_least 'every program' "$((n - 1))" 10
 start=$(date +%s%N)
 check 'to its end' timeout 120 xl fork-detach --wait web-1
 diag "the rest: $((($(date +%s%N) - start) / 1000000)) ms, $(du -k "$(file_of "$leaf")" | cut -f 1) KiB"
-check 'it lies on nothing' is_alone "$leaf"
+check 'it has no backing file' is_alone "$leaf"
 is 'at its path' "$(disk web-1)" "$leaf"
 is 'depth' "$(depth_of "$leaf")" 1
 check 'nothing is beside it' eval '! files | grep -E "own|below|new"'
@@ -75,7 +75,7 @@ xl pause web-2
 check 'another one, in one go' timeout 300 xl fork-detach --wait web-2
 xl unpause web-2
 check 'it ticks on' ticks_on web-2
-check 'it lies on nothing' is_alone "$(disk web-2)"
+check 'it has no backing file' is_alone "$(disk web-2)"
 is 'its disk is whole' "$(ask web-2 verify | json .errors)" 0
 diag "KiB: $(du -k "$(file_of "$(disk web-2)")" | cut -f 1), of the source's chain: $(du -ck /data/v/web.vhd "$(vhd-util query -p -n /data/v/web.vhd)" | tail -n 1 | cut -f 1)"
 check 'elsewhere is refused while it runs' eval '! xl fork-detach --wait --to=/data web-2 2>/tmp/refused'
@@ -85,7 +85,7 @@ check 'with the way out' grep -q 'leave out --to' /tmp/refused
 xl destroy web-3
 leaf3=$(disk web-3)
 check 'in place, without a domain' timeout 120 xl fork-detach --wait web-3
-check 'it lies on nothing' is_alone "$leaf3"
+check 'it has no backing file' is_alone "$leaf3"
 is 'with all that it had' "$(seen "$leaf3" '[(.errors | length), (.marks | sort)]')" '[0,["before","own-3"]]'
 mkdir /data/there
 sum=$(sha256sum <"$(raw "$leaf3")")

@@ -65,7 +65,7 @@ rm -f /data/f-2.save
 xl pause f-2
 check 'it is detached' timeout 300 xl fork-detach --wait f-2
 xl unpause f-2
-check 'it lies on nothing' eval '[[ $(vhd-util query -p -n "$(file_of "$(disk f-2)")") == *"has no parent"* ]]'
+check 'it has no backing file' eval '[[ $(vhd-util query -p -n "$(file_of "$(disk f-2)")") == *"has no parent"* ]]'
 check 'it ticks on' ticks_on f-2
 is 'its disk is whole' "$(ask f-2 verify | json .errors)" 0
 

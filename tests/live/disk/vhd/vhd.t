@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# A source on a VHD served by tapdisk, forked while it writes, and frozen: each clone has a VHD of its own over what is
-# sealed, and a tapdisk of its own.
+# A source on a VHD served by tapdisk, forked while it writes, and frozen: each clone has a VHD of its own over the
+# base, and a tapdisk of its own.
 # live: --source --timeout 500
 # needs: blktap
 # full: 4.17
@@ -23,8 +23,8 @@ acked=$(ask web mark before | json .acked)
 check 'forked while it writes' timeout 120 xl fork --paused -n 2 web
 ask web mark after >/dev/null
 after=$(field web acked)
-sealed=$(info web@fork-1 '.disks[0].path')
-sum=$(sha256sum <"$(file_of "$sealed")")
+base=$(info web@fork-1 '.disks[0].path')
+sum=$(sha256sum <"$(file_of "$base")")
 found=$(seen "$(disk web-1)" .)
 is 'no damage' "$(json '.errors | length' <<<"$found")" 0
 at_least 'every write acknowledged before' "$(json .highest <<<"$found")" "$acked"
@@ -33,7 +33,7 @@ is 'the mark of before' "$(jq -c .marks <<<"$found")" '["before"]'
 is 'xl fork-disk-list' "$(xl fork-disk-list --json | jq -c '[.[] | [.kind, .driver, .users]]')" \
     '[["base","vhd",2],["overlay","vhd",0],["overlay","vhd",0]]'
 check 'which knows what they take' jq -e 'all(.allocated_kib > 0)' <<<"$(xl fork-disk-list --json)"
-diag "KiB of a fresh delta: $(xl fork-disk-list --json | jq -c 'map(select(.kind == "overlay"))[-1].own_kib')"
+diag "KiB of a fresh overlay: $(xl fork-disk-list --json | jq -c 'map(select(.kind == "overlay"))[-1].own_kib')"
 is 'libxl knows the source by the same path' "$(xl list -l web | jq -r '.[0].config.disks[0].pdev_path')" vhd:/data/v/web.vhd
 
 xl unpause web-1
@@ -42,7 +42,7 @@ ask web-1 mark own >/dev/null
 is 'its disk is whole' "$(ask web-1 verify | json .errors)" 0
 is 'its sibling does not see its writes' "$(seen "$(disk web-2)" .marks)" '["before"]'
 is 'nor does the source' "$(ask web verify | jq '.marks | index("own")')" null
-is 'what is sealed is as it was' "$(sha256sum <"$(file_of "$sealed")")" "$sum"
+is 'the base is as it was' "$(sha256sum <"$(file_of "$base")")" "$sum"
 
 # A clone is a source like any other.
 check 'a clone is forked' timeout 120 xl fork --paused web-1 second
@@ -74,7 +74,7 @@ is 'its disk is whole' "$(ask web verify | json .errors)" 0
 check 'the clones are destroyed' timeout 120 xl fork-destroy f1 f2
 xl destroy web
 
-# By a second name of its file a base could be written below its clones; a link is followed, and stays.
+# By a second name of its file a base could be written while clones are backed by it; a link is followed, and stays.
 start_source web 128 "$(disk_line /data/v/web.vhd)"
 ln /data/v/web.vhd /data/v/second.vhd
 remember web
