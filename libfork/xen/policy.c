@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* For xenforkd: what is wanted of a domain that shuts down, and who sees to it.
+/*
+ * For xenforkd: what the configuration of a domain that shuts down wants, and
+ * who carries it out.
  */
 #include "xen/events.h"
 

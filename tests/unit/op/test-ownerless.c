@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * stuck.c: journals that cannot be undone, or read; and undoing without space
- * on the disk.
+ * ownerless.c: journals that cannot be undone, or read; and undoing without
+ * space on the disk.
  */
 #include "config.h"
 
