@@ -12,7 +12,7 @@
 #include "run.h"
 
 /* Print errors and journals apart from the table, with their reasons. */
-static bool print_reasons(const xenfork_list *list)
+static bool print_errors_and_journals(const xenfork_list *list)
 {
     uint32_t i;
 
@@ -70,7 +70,7 @@ static bool print_entries_table(const xenfork_list *list)
                    kind == XENFORK_KIND_FROZEN ? "-"
                                                : xenfork_entry_parent(entry));
     }
-    return table_print(table) && print_reasons(list);
+    return table_print(table) && print_errors_and_journals(list);
 }
 
 static bool print_entries_json(const xenfork_list *list)
