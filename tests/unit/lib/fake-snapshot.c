@@ -120,7 +120,8 @@ static uint64_t hash_file(const char *path)
 static bool is_lasting(const char *name)
 {
     static const char *const names[] = {
-        "state", "locks", "journals", "images", "clones", "frozen", ".xenfork"};
+        "state",  "locks",  "journals", "images",
+        "clones", "frozen", "restarts", ".xenfork"};
     size_t i;
 
     for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)

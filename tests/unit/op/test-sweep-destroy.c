@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,9 @@
 #include "../lib/fake-xen.h"
 #include "host/host.h"
 #include "../lib/scene.h"
+#include "state/files.h"
+#include "state/record.h"
+#include "state/restart.h"
 #include "../lib/sweep.h"
 
 static uint32_t source(void)
@@ -45,6 +49,32 @@ static void prepare_clone(void)
 {
     mark_source();
     assert_int_equal(scene_fork(source(), 1, 0), 0);
+}
+
+/* It has rebooted, and could not be made again yet. */
+static void prepare_restarting(void)
+{
+    static const char *const files[] = {XENFORK__FILE_CONFIG,
+                                        XENFORK__FILE_RECORD};
+    uint8_t uuid[16];
+    xenfork_ctx *ctx;
+    char *dir;
+    size_t i;
+
+    prepare_clone();
+    ctx = scene_open();
+    memcpy(uuid, fake_domain(clone_domid())->uuid, 16);
+    assert_int_equal(xenfork__xen_destroy(ctx, clone_domid()), 0);
+    dir = xenfork__restart_path(ctx, uuid, NULL);
+    assert_int_equal(xenfork__make_dir(ctx, dir), 0);
+    free(dir);
+    for (i = 0; i < ARRAY_SIZE(files); i++) {
+        char *path = xenfork__restart_path(ctx, uuid, files[i]);
+
+        assert_int_equal(xenfork__file_write(ctx, path, "x", 1), 0);
+        free(path);
+    }
+    xenfork_close(ctx);
 }
 
 static void prepare_two(void)
@@ -328,14 +358,16 @@ static const struct sweep sweeps[] = {
     {"move qcow2", SWEEP_REPEATS, prepare_qcow2_clone, move, is_qcow2_moved, 0},
     {"detach vhd", SWEEP_REPEATS, prepare_vhd_clone, detach, is_vhd_detached,
      0},
+    {"destroy restarting", SWEEP_REPEATS, prepare_restarting, destroy_clone,
+     NULL, 0},
 };
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SWEEPS(0),  SWEEPS(1),  SWEEPS(2),  SWEEPS(3), SWEEPS(4),
-        SWEEPS(5),  SWEEPS(6),  SWEEPS(7),  SWEEPS(8), SWEEPS(9),
-        SWEEPS(10), SWEEPS(11), SWEEPS(12),
+        SWEEPS(0),  SWEEPS(1),  SWEEPS(2),  SWEEPS(3),  SWEEPS(4),
+        SWEEPS(5),  SWEEPS(6),  SWEEPS(7),  SWEEPS(8),  SWEEPS(9),
+        SWEEPS(10), SWEEPS(11), SWEEPS(12), SWEEPS(13), SWEEPS(14),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
