@@ -123,16 +123,18 @@ static int scan_batch(xenfork_ctx *ctx, uint32_t domid,
 static int scan(xenfork_ctx *ctx, uint32_t domid, struct xenfork__pages *pages)
 {
     struct xenfork__walk walk = {0};
-    uint64_t max_gfn;
+    uint64_t max_gfn, ram;
     uint32_t n;
     int rc;
 
     if ((rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn)) < 0 ||
+        (rc = xenfork__xen_ram_pages(ctx, domid, &ram)) < 0 ||
         (rc = count_pages(ctx, domid, &walk.counted)) < 0 ||
         (rc = make_gfn_room(ctx, pages, walk.counted)) < 0)
         return rc;
     pages->max_gfn = max_gfn;
     walk.end = max_gfn + 1;
+    walk.limit = ram + XENFORK__WALK_SLACK;
     while ((n = xenfork__walk_next(&walk, SCAN_BATCH)))
         if ((rc = scan_batch(ctx, domid, &walk, n, pages)) < 0)
             return rc;

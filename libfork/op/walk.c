@@ -5,7 +5,9 @@
 
 uint32_t xenfork__walk_next(const struct xenfork__walk *walk, uint32_t most)
 {
-    uint64_t left = walk->end - walk->gfn;
+    uint64_t end = walk->limit && walk->limit < walk->end ? walk->limit
+                                                          : walk->end;
+    uint64_t left = end > walk->gfn ? end - walk->gfn : 0;
 
     if (walk->holes >= XENFORK__WALK_HOLES ||
         (walk->seen >= walk->counted && walk->gap >= XENFORK__WALK_GAP))

@@ -20,7 +20,7 @@
 #define FAR ((UINT64_C(1) << 36) - 1) /* where EPT ends */
 /* Calls for what lies in a walk, but at its worst. */
 #define FEW  (XENFORK__WALK_GAP / 256)
-#define MANY (XENFORK__WALK_HOLES / 512)
+#define MANY (2 * XENFORK__WALK_SLACK / 512)
 
 static void has_made(uint32_t most)
 {
@@ -67,8 +67,8 @@ static void test_far_apart(void **state)
 static void test_apart(void **state)
 {
     static const uint64_t gfns[] = {XENFORK__WALK_GAP - 1,
-                                    3 * XENFORK__WALK_GAP + 5,
-                                    XENFORK__WALK_HOLES / 2};
+                                    XENFORK__WALK_GAP * 3 / 2,
+                                    XENFORK__WALK_SLACK + 50};
     struct fork_scene *s = *state;
     uint32_t clone;
     uint64_t content;
