@@ -57,6 +57,7 @@ static const struct key keys[] = {
     NUMBER("memory_low", memory_low_mib, 0, 1048576),
     NUMBER("memory_floor", memory_floor_mib, 1, 1048576),
     NUMBER("memory_ok", memory_ok_mib, 0, 1048576),
+    NUMBER("memory_balloon", memory_balloon, 0, 100),
     NUMBER("source_reserve", source_reserve, 0, 100),
     {"ephemeral", KIND_END, offsetof(struct config, ephemeral), 0, 0},
 };

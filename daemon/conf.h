@@ -19,6 +19,7 @@ struct config {
     uint32_t policy_workers;
     uint32_t hydrate_mib_s; /* 0: as fast as it goes */
     uint32_t memory_low_mib, memory_floor_mib, memory_ok_mib;
+    uint32_t memory_balloon; /* per cent that clones keep; 0: as they like */
     uint32_t source_reserve; /* per cent, of a source that waits */
     uint32_t ephemeral;      /* CONFIG_EPHEMERAL_*: of xl fork */
     uint32_t hydrate;        /* CONFIG_HYDRATE_*: of xl fork */

@@ -55,6 +55,7 @@ struct guest {
     uint32_t priority;
     uint64_t pages;
     bool is_paused;      /* by us, as the host has little memory */
+    bool is_asked;       /* to give memory back */
     bool is_spared;      /* its user has unpaused it then */
     const char *unnoted; /* XENFORK__SHORT_*, of that; NULL: it is noted */
     bool is_known;   /* it was looked at for what the last daemon has done */

@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "op/memory.h"
+#include "trim.h"
 #include "xen/host-memory.h"
 
 #define PAGES_PER_MIB 256U
@@ -75,6 +76,7 @@ void memory_meet(struct daemon *daemon, struct guest *guest)
 {
     char is[16];
 
+    trim_meet(daemon, guest);
     if (xenfork__xen_short(daemon->ctx, guest->domid, is) < 0)
         return;
     if (!strcmp(is, XENFORK__SHORT_PAUSED))
@@ -261,6 +263,10 @@ static void take_step(struct daemon *daemon, struct found *found)
     if (found->low)
         pause_lazy(daemon, found);
     if (found->free < found->low) {
+        trim_begin(daemon, found->now_ms);
+        if (found->free >= found->floor &&
+            trim_is_waiting(daemon, found->now_ms))
+            return;
         guest = next_to_pause(daemon);
         if (guest)
             pause_one(daemon, guest, found);
@@ -268,17 +274,22 @@ static void take_step(struct daemon *daemon, struct found *found)
         guest = next_to_resume(daemon);
         if (guest)
             resume_one(daemon, guest, found);
-        else
+        else if (!trim_undo(daemon))
             forget_spared(daemon);
     }
+}
+
+/* Tell whether something is to be undone when there is memory. */
+static bool is_busy(struct daemon *daemon)
+{
+    return next_to_resume(daemon) || trim_has_asked(daemon);
 }
 
 static uint64_t pace_ms(struct daemon *daemon, const struct found *found)
 {
     if (found->free < found->low || found->is_lazy)
         return SCARCE_MS;
-    return found->free < 4 * found->low || next_to_resume(daemon) ? STEP_MS
-                                                                  : AMPLE_MS;
+    return found->free < 4 * found->low || is_busy(daemon) ? STEP_MS : AMPLE_MS;
 }
 
 static bool has_clone(const struct daemon *daemon)
@@ -286,7 +297,8 @@ static bool has_clone(const struct daemon *daemon)
     size_t i;
 
     for (i = 0; i < daemon->guests.count; i++)
-        if (daemon->guests.all[i]->is_clone || daemon->guests.all[i]->is_paused)
+        if (daemon->guests.all[i]->is_clone ||
+            daemon->guests.all[i]->is_paused || daemon->guests.all[i]->is_asked)
             return true;
     return false;
 }
@@ -310,6 +322,6 @@ void memory_turn(struct daemon *daemon, uint64_t now_ms)
         return;
     }
     take_step(daemon, &found);
-    if (found.low || next_to_resume(daemon))
+    if (found.low || is_busy(daemon))
         daemon->memory_ms = now_ms + pace_ms(daemon, &found);
 }

@@ -51,6 +51,8 @@ struct daemon {
     uint64_t halt_ms;        /* the host goes down, until then */
     struct listen listen;
     uint64_t memory_ms;      /* when to look at the host's memory */
+    bool is_trimmed;         /* what can be is, since it is low */
+    uint64_t trim_ms;        /* guests may give memory back, until then */
     const char *root;        /* "", but in tests */
 };
 

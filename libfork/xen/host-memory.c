@@ -6,7 +6,10 @@
 
 #include <string.h>
 
-#define NODE "/libxl/%u/xenfork-memory"
+#define NODE   "/libxl/%u/xenfork-memory"
+#define ASKED  "/libxl/%u/xenfork-target" /* "BEFORE ASKED", in KiB */
+#define TARGET "/local/domain/%u/memory/target"
+#define MOST   "/local/domain/%u/memory/static-max"
 
 int xenfork__xen_short(xenfork_ctx *ctx, uint32_t domid, char short_out[16])
 {
@@ -30,6 +33,77 @@ int xenfork__xen_set_short(xenfork_ctx *ctx, uint32_t domid, const char *is)
                              "cannot note whether domain %u lacks memory",
                              domid);
     return 0;
+}
+
+static int no_target(xenfork_ctx *ctx, uint32_t domid, int e)
+{
+    return xenfork__fail(ctx, XENFORK_E_XEN, e,
+                         "domain %u: cannot set how much memory it should have",
+                         domid);
+}
+
+/* Return the note of what the guest was asked; NULL, errno ENOENT: nothing. */
+static char *asked(xenfork_ctx *ctx, uint32_t domid)
+{
+    return xenfork__xs_read(ctx, XBT_NULL, ASKED, domid);
+}
+
+int xenfork__xen_is_asked(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
+{
+    cleanup_free char *note = asked(ctx, domid);
+
+    if (!note && errno != ENOENT)
+        return no_target(ctx, domid, errno);
+    *is_out = note;
+    return 0;
+}
+
+/* Note it first: whoever finds the note puts the target back. */
+int xenfork__xen_ask_back(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
+                          uint32_t *kib_out)
+{
+    char note[32], value[16];
+    uint32_t most = 0, now = 0;
+    uint64_t kib;
+    bool is_asked;
+    int rc = xenfork__xen_is_asked(ctx, domid, &is_asked);
+
+    *kib_out = 0;
+    if (rc < 0 || is_asked)
+        return rc;
+    if (xenfork__xs_u32(ctx, &most, MOST, domid) != 1 ||
+        xenfork__xs_u32(ctx, &now, TARGET, domid) != 1)
+        return no_target(ctx, domid, errno);
+    kib = (uint64_t)most * percent / 100;
+    if (now <= kib)
+        return 0;
+    snprintf(note, sizeof(note), "%u %u", now, (uint32_t)kib);
+    snprintf(value, sizeof(value), "%u", (uint32_t)kib);
+    if (!xenfork__xs_write(ctx, XBT_NULL, note, ASKED, domid) ||
+        !xenfork__xs_write(ctx, XBT_NULL, value, TARGET, domid))
+        return no_target(ctx, domid, errno);
+    *kib_out = (uint32_t)kib;
+    return 0;
+}
+
+int xenfork__xen_let_have(xenfork_ctx *ctx, uint32_t domid, uint32_t *kib_out)
+{
+    cleanup_free char *note = asked(ctx, domid);
+    uint32_t before = 0, kib = 0, now = 0;
+    char value[16];
+
+    *kib_out = 0;
+    if (!note)
+        return errno == ENOENT ? 0 : no_target(ctx, domid, errno);
+    if (xenfork__xs_u32(ctx, &now, TARGET, domid) < 0)
+        return no_target(ctx, domid, errno);
+    if (sscanf(note, "%u %u", &before, &kib) == 2 && now == kib) {
+        snprintf(value, sizeof(value), "%u", before);
+        if (!xenfork__xs_write(ctx, XBT_NULL, value, TARGET, domid))
+            return no_target(ctx, domid, errno);
+        *kib_out = before;
+    }
+    return xenfork__xs_rm(ctx, ASKED, domid) ? 0 : no_target(ctx, domid, errno);
 }
 
 bool xenfork__xen_is_heard(xenfork_ctx *ctx, uint32_t domid)

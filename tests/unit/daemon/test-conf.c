@@ -40,6 +40,7 @@ static void assert_same(const struct config *a, const struct config *b)
     assert_int_equal(a->memory_low_mib, b->memory_low_mib);
     assert_int_equal(a->memory_floor_mib, b->memory_floor_mib);
     assert_int_equal(a->memory_ok_mib, b->memory_ok_mib);
+    assert_int_equal(a->memory_balloon, b->memory_balloon);
     assert_int_equal(a->source_reserve, b->source_reserve);
     assert_int_equal(a->ephemeral, b->ephemeral);
 }
@@ -69,6 +70,7 @@ static void test_every_key(void **state)
                                   .memory_low_mib = 65,
                                   .memory_floor_mib = 33,
                                   .memory_ok_mib = 97,
+                                  .memory_balloon = 60,
                                   .source_reserve = 26,
                                   .ephemeral = CONFIG_EPHEMERAL_CRASH,
                                   .hydrate = CONFIG_HYDRATE_NEVER};
@@ -89,6 +91,7 @@ static void test_every_key(void **state)
                       "memory_low = 65\n"
                       "memory_floor = 33\n"
                       "memory_ok = 97\n"
+                      "memory_balloon = 60\n"
                       "source_reserve = 26\n"
                       "ephemeral = \"crash\"",
                       &config));
@@ -252,7 +255,7 @@ static void test_shipped_file(void **state)
         assert_non_null(strstr(padded, line));
         keys++;
     }
-    assert_int_equal(keys, 16);
+    assert_int_equal(keys, 17);
     assert_int_equal(count, keys);
 }
 

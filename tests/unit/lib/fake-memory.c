@@ -140,6 +140,48 @@ int xenfork__xen_set_short(xenfork_ctx *ctx, uint32_t domid, const char *is)
     return fake_leave(0);
 }
 
+int xenfork__xen_is_asked(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
+{
+    const struct fake_domain *d = fake_domain(domid);
+
+    FAKE_ENTER(ctx);
+    *is_out = d && d->before_kib;
+    return fake_leave(0);
+}
+
+int xenfork__xen_ask_back(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
+                          uint32_t *kib_out)
+{
+    struct fake_domain *d = fake_domain(domid);
+    uint32_t now, kib;
+
+    FAKE_ENTER(ctx);
+    *kib_out = 0;
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    now = d->target_kib ? d->target_kib : (uint32_t)d->max_kib;
+    kib = (uint32_t)(d->max_kib * percent / 100);
+    if (d->before_kib || now <= kib)
+        return fake_leave(0);
+    d->before_kib = now;
+    d->asked_kib = d->target_kib = *kib_out = kib;
+    return fake_leave(0);
+}
+
+int xenfork__xen_let_have(xenfork_ctx *ctx, uint32_t domid, uint32_t *kib_out)
+{
+    struct fake_domain *d = fake_domain(domid);
+
+    FAKE_ENTER(ctx);
+    *kib_out = 0;
+    if (!d || d->is_dying)
+        return no_domain(ctx, domid);
+    if (d->before_kib && d->target_kib == d->asked_kib)
+        d->target_kib = *kib_out = d->before_kib;
+    d->before_kib = 0;
+    return fake_leave(0);
+}
+
 int xenfork__xen_ram_pages(xenfork_ctx *ctx, uint32_t domid,
                            uint64_t *pages_out)
 {

@@ -144,6 +144,9 @@ struct fake_domain {
     bool is_waiting;     /* for an answer */
     uint32_t listener;   /* whose the ring is: fake-rings.c */
     char is_short[16];   /* /libxl/D/xenfork-memory */
+    uint32_t target_kib; /* of its balloon; 0: max_kib */
+    /* /libxl/D/xenfork-target; 0: none */
+    uint32_t asked_kib, before_kib;
 };
 
 struct fake_keeper {

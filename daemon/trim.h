@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * When the host's memory is low, first have back what nobody misses: images
+ * that nobody needs, and what guests can spare, where memory_balloon allows it.
+ */
+#ifndef DAEMON_TRIM_H
+#define DAEMON_TRIM_H
+
+#include "serve.h"
+
+/* Take over what the last daemon has asked a domain. */
+void trim_meet(struct daemon *daemon, struct guest *guest);
+/* Begin, once while memory is low. */
+void trim_begin(struct daemon *daemon, uint64_t now_ms);
+/* Tell whether memory may come back without a clone being paused. */
+bool trim_is_waiting(const struct daemon *daemon, uint64_t now_ms);
+/* Let the next guest have its memory again.  False: none was asked. */
+bool trim_undo(struct daemon *daemon);
+bool trim_has_asked(const struct daemon *daemon);
+
+#endif
