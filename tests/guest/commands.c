@@ -251,6 +251,8 @@ void run_command(const char *line, char *answer, size_t answer_bytes)
         latency(line + used, answer, answer_bytes);
     else if (!strcmp(word, "dirty"))
         dirty(line + used, answer, answer_bytes);
+    else if (!strcmp(word, "fill"))
+        fill(line + used, answer, answer_bytes);
     else if (!strcmp(word, "read"))
         probe_read(line + used, answer, answer_bytes);
     else if (!strcmp(word, "write"))

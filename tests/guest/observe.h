@@ -63,6 +63,9 @@ void probe_shell(const char *line, char *answer, size_t answer_bytes);
 /* latency.c: a command as above */
 void latency(const char *text, char *answer, size_t answer_bytes);
 
+/* fill.c: as above */
+void fill(const char *text, char *answer, size_t answer_bytes);
+
 /* net.c */
 void net_start(void);
 

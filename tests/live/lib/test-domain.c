@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * test-domain DOMID: what the hypervisor has of a domain, to compare two of
- * them.
+ * test-domain DOMID [GFN]: what the hypervisor has of a domain, to compare two
+ * of them; or put a page there, as its guest might do.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -123,6 +123,14 @@ int main(int argc, char **argv)
     if (!xch || xc_domain_getinfolist(xch, domid, 1, &info) != 1 ||
         info.domain != domid) {
         fprintf(stderr, "test-domain: no domain %" PRIu32 "\n", domid);
+        return 1;
+    }
+    if (argc > 2) {
+        xen_pfn_t gfn = strtoull(argv[2], NULL, 0);
+
+        if (!xc_domain_populate_physmap_exact(xch, domid, 1, 0, 0, &gfn))
+            return 0;
+        perror("test-domain: no page");
         return 1;
     }
     print_info(&info);

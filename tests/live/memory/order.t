@@ -7,8 +7,6 @@
 . "$LIVE/xenforkd.sh"
 . "$LIVE/memory.sh"
 
-is_paused() { [ "$(state_of "$1")" = 'paused: memory' ]; }
-runs() { [ "$(state_of "$1")" = running ]; }
 # order RESULT: the domids of which the log says so, in its order
 # shellcheck disable=SC2154  # daemon_log: of xenforkd.sh
 order() { sed -n "s/.*event=memory domid=\([0-9]*\) result=$1.*/\1/p" "$daemon_log" | paste -sd' '; }
