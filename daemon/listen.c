@@ -171,8 +171,9 @@ static void add_known(struct daemon *daemon)
             continue;
         if (xenfork__host_ring_was(daemon->ctx, guest->domid))
             listen_to(daemon, guest->domid);
-        memory_meet(daemon, guest);
-        guest->is_known = true;
+        guest->is_known = memory_meet(daemon, guest);
+        if (!guest->is_known)
+            listen_expect(daemon, daemon->listen.looked_ms);
     }
 }
 

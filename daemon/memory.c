@@ -55,37 +55,39 @@ void memory_expect(struct daemon *daemon, uint64_t now_ms)
 }
 
 /* Finish what was begun; it is paused, or it is not. */
-static void finish_note(struct daemon *daemon, struct guest *guest,
+static bool finish_note(struct daemon *daemon, struct guest *guest,
                         const char *is)
 {
     struct xenfork__dominfo info;
 
     if (xenfork__xen_info(daemon->ctx, guest->domid, &info) < 0)
-        return;
+        return false;
     if (!strcmp(is, XENFORK__SHORT_PAUSING) && info.is_paused) {
         set_short(daemon, guest, XENFORK__SHORT_PAUSED);
         guest->is_paused = true;
-        return;
+        return true;
     }
-    if (info.is_paused)
-        xenfork__xen_unpause(daemon->ctx, guest->domid);
+    if (info.is_paused && xenfork__xen_unpause(daemon->ctx, guest->domid) < 0)
+        return false;
     set_short(daemon, guest, "");
+    return true;
 }
 
-void memory_meet(struct daemon *daemon, struct guest *guest)
+bool memory_meet(struct daemon *daemon, struct guest *guest)
 {
     char is[16];
 
-    trim_meet(daemon, guest);
-    if (xenfork__xen_short(daemon->ctx, guest->domid, is) < 0)
-        return;
+    if (!trim_meet(daemon, guest) ||
+        xenfork__xen_short(daemon->ctx, guest->domid, is) < 0)
+        return false;
     if (!strcmp(is, XENFORK__SHORT_PAUSED))
         guest->is_paused = true;
     else if (!strcmp(is, XENFORK__SHORT_SPARED))
         guest->is_spared = true;
     else if (!strcmp(is, XENFORK__SHORT_PAUSING) ||
              !strcmp(is, XENFORK__SHORT_RESUMING))
-        finish_note(daemon, guest, is);
+        return finish_note(daemon, guest, is);
+    return true;
 }
 
 /*

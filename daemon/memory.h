@@ -11,8 +11,8 @@
 #include "serve.h"
 #include "xen/xen.h"
 
-/* Take over what the last daemon has done to a domain. */
-void memory_meet(struct daemon *daemon, struct guest *guest);
+/* Take over what the last daemon has done to a domain.  False: not yet. */
+bool memory_meet(struct daemon *daemon, struct guest *guest);
 /* Look at once: memory may have become scarce. */
 void memory_expect(struct daemon *daemon, uint64_t now_ms);
 void memory_turn(struct daemon *daemon, uint64_t now_ms);

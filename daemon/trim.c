@@ -10,12 +10,10 @@
 #define WAIT_MS     1000U /* for guests to give memory back */
 #define KIB_PER_MIB 1024U
 
-void trim_meet(struct daemon *daemon, struct guest *guest)
+bool trim_meet(struct daemon *daemon, struct guest *guest)
 {
-    bool is_asked;
-
-    if (xenfork__xen_is_asked(daemon->ctx, guest->domid, &is_asked) == 0)
-        guest->is_asked = is_asked;
+    return xenfork__xen_is_asked(daemon->ctx, guest->domid, &guest->is_asked) ==
+           0;
 }
 
 /* A clone that is not hydrated would take memory to give some back. */

@@ -8,8 +8,8 @@
 
 #include "serve.h"
 
-/* Take over what the last daemon has asked a domain. */
-void trim_meet(struct daemon *daemon, struct guest *guest);
+/* Take over what the last daemon has asked a domain.  False: not yet. */
+bool trim_meet(struct daemon *daemon, struct guest *guest);
 /* Begin, once while memory is low. */
 void trim_begin(struct daemon *daemon, uint64_t now_ms);
 /* Tell whether memory may come back without a clone being paused. */

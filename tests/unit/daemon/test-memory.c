@@ -341,6 +341,32 @@ static void test_event(void **state)
     assert_true(low->is_paused);
 }
 
+/* What the last daemon has paused is found, also when a look at it fails. */
+static void test_meets_later(void **state)
+{
+    static const char *const names[] = {
+        "xenfork__xen_is_asked", "xenfork__xen_short", "xenfork__xen_unpause",
+        "xenfork__xen_info"};
+    static const char *const notes[] = {
+        XENFORK__SHORT_PAUSED, XENFORK__SHORT_PAUSING, XENFORK__SHORT_RESUMING};
+    uint32_t i, note, skip;
+
+    (void)state;
+    for (i = 0; i < ARRAY_SIZE(names); i++)
+        for (note = 0; note < ARRAY_SIZE(notes); note++)
+            for (skip = 0; skip < 8; skip++) {
+                low->is_paused = true;
+                fake_copy_string(low->is_short, 16, notes[note]);
+                fake_fail_function(names[i], XENFORK_E_XEN, skip);
+                fake->fail_name_count = 1;
+                restart();
+                later(20000);
+                fake_disarm();
+                assert_false(low->is_paused);
+                assert_string_equal(low->is_short, "");
+            }
+}
+
 /* Those that may be asked for memory are, before any is paused. */
 static void test_balloon(void **state)
 {
@@ -453,6 +479,7 @@ int main(void)
         TEST(test_lazy),
         TEST(test_off),
         TEST(test_event),
+        TEST(test_meets_later),
         TEST(test_balloon),
         TEST(test_balloon_floor),
         TEST(test_killed_asking),
