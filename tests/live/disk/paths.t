@@ -95,7 +95,7 @@ base_path=$(info q@fork-1 '.disks[0].path')
 timeout 60 xl fork-destroy c
 sleep 5
 is 'what was put there is not written to' "$(sha256sum </data/q.qcow2)" "$sum"
-is 'nor what it says it is backed by' "$(sha256sum <"$base_path")" "$base"
+is 'nor the backing file that it names' "$(sha256sum <"$base_path")" "$base"
 mv /data/keep.qcow2 /data/q.qcow2
 # Whatever comes next makes the chain shorter.
 timeout 120 xl fork --paused q d && timeout 60 xl fork-destroy d

@@ -42,7 +42,7 @@ pkill -9 -f 'fork-detach --rate'
 check 'killed again: once more' xl fork-detach --rate=1 q-1
 check 'stopped' xl fork-detach --stop q-1
 check 'it stops' wait_until 30 eval '! pgrep -f "fork-detach --rate" >/dev/null'
-check 'it still is backed by the base' [ -n "$(backing "$disk")" ]
+check 'it is backed by the base still' [ -n "$(backing "$disk")" ]
 check 'the clone ticks on' ticks_on q-1
 start=$(date +%s%N)
 check 'to its end, while the clone writes' timeout 120 xl fork-detach --wait q-1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A disk on a thin device outlives its domain: a clone is saved, a source started again, frozen, and thawed.
-# live: --source --timeout 500
+# live: --source --timeout 700
 # full: 4.17 4.20
 . "$(dirname "$0")/../../lib/lib.sh"
 . "$LIVE/ext4.sh"
