@@ -326,13 +326,14 @@ static int probe_hypervisor(xenfork_ctx *ctx)
 
 /*
  * A guest started with more maxmem than memory: each look at such an entry
- * asks Xen for a page, of which there are too few, and a sweep that finds
- * none crashes the guest (p2m_pod_demand_populate(), 4.17).  They go when its
- * balloon driver gives back what it does not have, and never come again.
+ * asks Xen for a page, and a sweep that finds none crashes the guest
+ * (p2m_pod_demand_populate(), 4.17).  When its balloon driver has given back
+ * what it does not have, there is a page for each entry that is left, and a
+ * look at it is all that it takes.
  */
 static int refuse_on_demand(xenfork_ctx *ctx, uint32_t domid)
 {
-    uint64_t pages, cached, entries = 0;
+    uint64_t pages, cached = 0, entries = 0;
 
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
     if (xc_domain_get_pod_target(ctx->xen->xch, domid, &pages, &cached,
@@ -341,12 +342,12 @@ static int refuse_on_demand(xenfork_ctx *ctx, uint32_t domid)
                              "domain %u: cannot read how much of its memory "
                              "is populated on demand",
                              domid);
-    if (!entries)
+    if (entries <= cached)
         return 0;
     xenfork__miss(ctx, XENFORK_E_HYPERVISOR,
-                  "%llu of its pages are populated on demand (its maxmem is "
-                  "above its memory), which Xen cannot share",
-                  (unsigned long long)entries);
+                  "%llu of its pages are populated on demand, and there is no "
+                  "memory for them (its maxmem is above its memory)",
+                  (unsigned long long)(entries - cached));
     return xenfork__remedy(ctx, "wait until its balloon driver has given them "
                                 "back, or start it with maxmem= equal to "
                                 "memory=");
