@@ -185,7 +185,7 @@ bool config_hydrate_parse(const char *text, uint32_t *hydrate_out)
                       hydrate_out);
 }
 
-/* What a key takes that has words for values. */
+/* The keys that have words for values. */
 static const struct {
     bool (*parse)(const char *text, uint32_t *value_out);
     const char *wrong;

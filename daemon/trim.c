@@ -33,7 +33,7 @@ static void ask(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
     int rc = xenfork__xen_ask_back(daemon->ctx, guest->domid,
                                    daemon->config.memory_balloon, &kib);
 
-    /* What failed half-way is undone as what did not. */
+    /* A request that failed half-way is taken back like any other. */
     guest->is_asked = rc < 0 || kib;
     if (rc < 0 || !kib)
         return;

@@ -229,7 +229,7 @@ int xenfork__disk_of_record(xenfork_ctx *ctx, const char *name,
 int xenfork__disk_note_place(xenfork_ctx *ctx, const char *path);
 /* Refuse a path that is absent because its file system is.  DISK */
 int xenfork__disk_check_place(xenfork_ctx *ctx, const char *path);
-/* The same for all disks of a record. */
+/* Check the places of all disks of a record. */
 int xenfork__disks_check_places(xenfork_ctx *ctx,
                                 const struct xenfork__record *record);
 /*

@@ -286,7 +286,7 @@ int xenfork__clones_make(struct xenfork__job *job)
     job->makings = calloc(job->spec->count, sizeof(*job->makings));
     if (!job->makings)
         return xenfork__nomem(job->ctx);
-    /* Of a reset the record is the switch, not the journal's end. */
+    /* In a reset the record is the switch, not the journal's end. */
     if (!job->before)
         xenfork__sync_later(job->ctx);
     for (i = 0; i < job->spec->count && rc >= 0; i++)

@@ -108,7 +108,7 @@ static int make_all(struct xenfork__job *job)
 
     if ((rc = begin_fork(job)) < 0)
         return rc;
-    /* What is there already needs one entry with that of the clones' disks. */
+    /* An image that exists needs one entry, together with the clones' disks. */
     if (!job->image && (rc = xenfork__image_make(job)) < 0)
         return rc;
     if ((rc = xenfork__clones_announce(job)) < 0 ||

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What counts only when a journal has ended need not be durable as soon as it
- * is written: until then the journal removes it.  So the files of all clones of
- * a fork are synced together, each folder once.
+ * Files that count only when a journal has ended need not be durable as soon as
+ * they are written: until then the journal removes them.  So the files of all
+ * clones of a fork are synced together, each folder once.
  */
 #ifndef LIBFORK_LATER_H
 #define LIBFORK_LATER_H
@@ -16,7 +16,7 @@
 void xenfork__sync_later(xenfork_ctx *ctx);
 /* Sync what was noted; from here on all is synced as it is written.  STATE */
 int xenfork__sync_all(xenfork_ctx *ctx);
-/* The same without syncing: it is about to be removed. */
+/* Drop what was noted: it is about to be removed. */
 void xenfork__sync_forget(xenfork_ctx *ctx);
 
 /* While ctx->later: note a file, and the name of it; -1 and errno */

@@ -183,7 +183,7 @@ int xenfork_clone_set_nic_bridge(xenfork_ctx *ctx, const char *clone,
     return fails(clone);
 }
 
-/* Of questions; two are asked where a name fails with INUSE. */
+/* Questions that were answered; two are asked where a name fails with INUSE. */
 static int agreed;
 
 int xenfork_agree(xenfork_ctx *ctx)

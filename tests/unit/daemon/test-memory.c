@@ -341,7 +341,7 @@ static void test_event(void **state)
     assert_true(low->is_paused);
 }
 
-/* What the last daemon has paused is found, also when a look at it fails. */
+/* Clones that the last daemon paused are found, also when a look fails. */
 static void test_meets_later(void **state)
 {
     static const char *const names[] = {
@@ -367,7 +367,7 @@ static void test_meets_later(void **state)
             }
 }
 
-/* Those that may be asked for memory are, before any is paused. */
+/* Guests that may be asked for memory are, before any is paused. */
 static void test_balloon(void **state)
 {
     uint32_t all = (uint32_t)low->max_kib;

@@ -80,7 +80,7 @@ static void test_destroy(void **state)
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
-/* What a journal has made, and what lies on another file system. */
+/* Files that a journal has made, and files on another file system. */
 static void test_remove(void **state)
 {
     struct fork_scene *s = *state;

@@ -311,7 +311,7 @@ static void test_saved_again_meanwhile(void **state)
     assert_int_equal(access(old, F_OK), 0);
 }
 
-/* What others do to a clone in the middle of the copy of its disk. */
+/* Others act on a clone in the middle of the copy of its disk. */
 struct meddler {
     void (*meddle)(struct meddler *meddler);
     bool is_early; /* before the disk is looked at */
@@ -367,7 +367,7 @@ static void start_it(struct meddler *meddler)
     xenfork_close(ctx);
 }
 
-/* What is copied does not run meanwhile. */
+/* A clone does not start while its disk is copied. */
 static void test_started_meanwhile(void **state)
 {
     struct meddler meddler = {.meddle = start_it};

@@ -136,7 +136,7 @@ static void assert_asked(int rc, const char *text)
     assert_int_equal(xenfork_agree(s.ctx), 0);
 }
 
-/* Who agrees to one reason has not been asked about the next. */
+/* A user who agrees to one reason has not been asked about the next. */
 static void test_each_is_asked(void **state)
 {
     (void)state;
