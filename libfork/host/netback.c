@@ -39,7 +39,7 @@ static char process_state(unsigned int pid, char comm_out[COMM_CHARS + 1])
     return end[2];
 }
 
-static bool is_busy(char state)
+static bool is_sending(char state)
 {
     return state == 'R' || state == 'D';
 }
@@ -75,7 +75,7 @@ bool xenfork__sys_netback_wait(const struct xenfork__netback *netback,
     nanosleep(&pause, NULL); /* a frame may be on its way to them */
     pause.tv_nsec = POLL_NS;
     for (i = 0; i < netback->count; i++)
-        while (is_busy(process_state(netback->threads[i], comm))) {
+        while (is_sending(process_state(netback->threads[i], comm))) {
             if (xenfork__now_ns() >= end_ns)
                 return false;
             nanosleep(&pause, NULL);
