@@ -63,7 +63,13 @@ $devices
 }
 
 is_beside() {
-    ! printf '%s\n' "$cards" | grep -qxF "$card"
+    case "
+$cards
+" in
+    *"
+$card
+"*) return 1 ;;
+    esac
 }
 
 configure_beside() {
