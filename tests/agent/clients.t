@@ -23,7 +23,8 @@ make_network
 
 # client COMMAND…: as the source has it, then as the clone goes on
 client() {
-    serve
+    # The source's client must not renew its lease before the hook has come to it.
+    serve 20
     "$@" >/dev/null 2>&1 &
     check "$program: the source has a lease" wait_for got
     old=$(address eth0) old_lease=$(lease "$old_mac")

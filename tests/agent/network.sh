@@ -140,12 +140,13 @@ is_new() { got && [ "$(address eth0)" != "$old" ]; }
 is_again() { [ "$(address eth0)" = "$now" ]; }
 not() { ! "$@"; }
 
-# A lease is renewed after 4 seconds.
+# A lease is renewed after 4 seconds.  serve [SECONDS]
 serve() {
+    t1=${1:-4}
     : >"$dir/leases"
     ip netns exec server dnsmasq --conf-file=/dev/null --port=0 --no-daemon \
         --interface=far0 --bind-interfaces --dhcp-range="$range.50,$range.99,2m" \
-        --dhcp-option=option:T1,4 --dhcp-option=option:T2,7 --dhcp-sequential-ip \
+        --dhcp-option=option:T1,"$t1" --dhcp-option=option:T2,$((t1 + 3)) --dhcp-sequential-ip \
         --dhcp-leasefile="$dir/leases" --log-dhcp \
         --log-facility="$dir/server.log" --user=root >/dev/null 2>&1 &
     server=$!
