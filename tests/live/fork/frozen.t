@@ -4,6 +4,7 @@
 # live: --source --timeout 300
 # full: 4.17
 . "$(dirname "$0")/../lib/lib.sh"
+. "$LIVE/xenforkd.sh"
 
 kinds() { xl fork-list --json | jq -r --arg kind "$1" '[.[] | select(.kind == $kind)] | length'; }
 # Before 4.20 the watcher of `xl create` ends when its domain is suspended.
