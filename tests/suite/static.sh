@@ -25,7 +25,36 @@ check_names() {
         ':!tests/suite/static.sh' ':!LICENSE'
 }
 
+# functions FILE…: that are defined there
+functions() { grep -hoE '[a-z_][a-z0-9_]*\(\)' "$@" | tr -d '()' | sort -u; }
+
+# helpers_of FILE: it, and the helpers of tests/live/lib that it takes in, with theirs
+helpers_of() {
+    local file files=("$1") i name
+    for ((i = 0; i < ${#files[@]}; i++)); do
+        while read -r name; do
+            file=$TOP/tests/live/lib/$name
+            [ ! -e "$file" ] || [[ " ${files[*]} " = *" $file "* ]] || files+=("$file")
+        done < <(grep -oE '[a-z0-9-]+\.sh' "${files[i]}")
+    done
+    printf '%s\n' "${files[@]}"
+}
+
+# A function of another live script's is not there: whoever asks by it has no answer, and a check may pass for that.
+check_helpers() {
+    local script own missing status=0
+    for script in "$TOP"/tests/live/*/*.t "$TOP"/tests/live/disk/*/*.t; do
+        mapfile -t own < <(helpers_of "$script")
+        missing=$(sed 's/#.*//' "$script" | grep -oE '(^|[^[:alnum:]_./$-])[a-z][a-z0-9]*_[a-z0-9_]+([^[:alnum:]_./=(-]|$)' |
+            grep -oE '[a-z][a-z0-9_]+' | sort -u | comm -12 - <(functions "$TOP"/tests/live/lib/*.sh "$TOP"/tests/live/*/*.t) |
+            comm -23 - <(functions "${own[@]}"))
+        [ -z "$missing" ] || { printf '%s has no %s\n' "${script#"$TOP/"}" "${missing//$'\n'/, }"; status=1; }
+    done
+    return "$status"
+}
+
 run_static() {
     step shellcheck check_shell || true
     step 'names of machines' check_names || true
+    step 'helpers of live tests' check_helpers || true
 }
