@@ -87,7 +87,7 @@ said=$(timeout 120 xl fork-start nobody k 2>&1) && status=0 || status=$?
 is 'one that fails does not keep others from it' "$status $(grep -c 'no clone named nobody' <<<"$said")" '1 1'
 check 'it ticks' wait_tick k 2 120
 
-# Acknowledged and connected, it stays so.
+# Acknowledged and connected: it stays connected, and is ready again when it has adapted to the next start.
 ask k "write data/fork/ack $(told k generation)" >/dev/null
 is_ready() { [ "$(info k .ready)" = true ]; }
 check 'it becomes ready by its acknowledgement' wait_until 20 is_ready
@@ -95,6 +95,9 @@ is 'and is connected' "$(link_of k)" xenbr0
 
 starts 'the daemon starts'
 ends shutdown timeout 60 xl shutdown -w k
-is 'it is ready still' "$(info k .ready)" true
+isnt 'it has not adapted to this start' "$(info k .ready)" true
+is 'and is connected as before' "$(link_of k)" xenbr0
+ask k "write data/fork/ack $(told k generation)" >/dev/null
+check 'it is ready once more' wait_until 20 is_ready
 stops 'the daemon ends'
 done_testing
