@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* destroy.c, find.c, hydrate.c, list.c, recover.c, check.c */
+/* destroy.c, find.c, hydrate.c, list.c, recover.c */
 #include "config.h"
 
 #include <stdarg.h>
@@ -364,61 +364,6 @@ static void test_hydrate_cancelled(void **state)
     assert_false(fake_domain(s->image)->is_dying);
 }
 
-static bool has_code(const xenfork_check *check, int code)
-{
-    uint32_t i;
-
-    for (i = 0; i < xenfork_check_finding_count(check); i++)
-        if (xenfork_finding_code(xenfork_check_finding(check, i)) == code)
-            return xenfork_finding_text(xenfork_check_finding(check, i))[0] &&
-                   xenfork_finding_remedy(xenfork_check_finding(check, i))[0];
-    return false;
-}
-
-/* All reasons at once, and nothing is touched. */
-static void test_check_finds_all(void **state)
-{
-    struct scene *s = *state;
-    struct fake_domain *d = fake_domain(s->src);
-    xenfork_check *check;
-    char *before;
-
-    d->can_suspend = false;
-    d->passthrough_count = 1;
-    fake_copy_string(d->unsupported, sizeof(d->unsupported), "vtpm");
-    fake->cannot_reflink = fake->cannot_share = true;
-    fake->free_pages = fake_claimed() + 10;
-    before = fake_snapshot();
-    assert_int_equal(xenfork_check_open(s->ctx, s->src, NULL, &check), 0);
-    assert_true(has_code(check, XENFORK_E_NOSUSPEND));
-    assert_true(has_code(check, XENFORK_E_PASSTHROUGH));
-    assert_true(has_code(check, XENFORK_E_DEVICE));
-    assert_true(has_code(check, XENFORK_E_DISK));
-    assert_true(has_code(check, XENFORK_E_HYPERVISOR));
-    assert_true(has_code(check, XENFORK_E_HOSTMEM));
-    assert_int_equal(xenfork_check_finding_count(check), 6);
-    assert_null(xenfork_finding_text(xenfork_check_finding(check, 6)));
-    assert_int_equal(xenfork_finding_code(xenfork_check_finding(check, 6)), 0);
-    xenfork_check_free(check);
-    xenfork_check_free(NULL);
-    assert_true(fake_is_same(before, "check"));
-    free(before);
-}
-
-static void test_check_finds_nothing(void **state)
-{
-    struct scene *s = *state;
-    xenfork_check *check = NULL;
-
-    assert_int_equal(xenfork_check_open(s->ctx, s->src, NULL, &check), 0);
-    assert_int_equal(xenfork_check_finding_count(check), 0);
-    xenfork_check_free(check);
-    check = NULL;
-    assert_int_equal(xenfork_check_open(s->ctx, 4711, NULL, &check),
-                     XENFORK_E_NOTFOUND);
-    assert_null(check);
-}
-
 /* Verbs on what a fork makes, in the middle of it. */
 static void meddle(void *opaque, int stage, uint32_t clone, uint64_t done,
                    uint64_t total)
@@ -494,8 +439,6 @@ int main(void)
         TEST(test_hydrated),
         TEST(test_hydrate_stopped),
         TEST(test_hydrate_cancelled),
-        TEST(test_check_finds_all),
-        TEST(test_check_finds_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* check.c: why a domain cannot be forked. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "../lib/fake-xen.h"
+#include "../lib/scene.h"
+
+static uint32_t source;
+static xenfork_ctx *ctx;
+
+/* A source that has an image and a clone. */
+static int setup(void **state)
+{
+    (void)state;
+    source = scene_source();
+    assert_int_equal(scene_fork(source, 1, XENFORK_FORK_KEEP_IMAGE), 0);
+    ctx = scene_open();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    scene_close(ctx);
+    return 0;
+}
+
+static bool has_code(const xenfork_check *check, int code)
+{
+    uint32_t i;
+
+    for (i = 0; i < xenfork_check_finding_count(check); i++)
+        if (xenfork_finding_code(xenfork_check_finding(check, i)) == code)
+            return xenfork_finding_text(xenfork_check_finding(check, i))[0] &&
+                   xenfork_finding_remedy(xenfork_check_finding(check, i))[0];
+    return false;
+}
+
+/* All reasons at once, and nothing is touched. */
+static void test_finds_all(void **state)
+{
+    struct fake_domain *d = fake_domain(source);
+    xenfork_check *check;
+    char *before;
+
+    (void)state;
+    d->can_suspend = false;
+    d->passthrough_count = 1;
+    fake_copy_string(d->unsupported, sizeof(d->unsupported), "vtpm");
+    fake->cannot_reflink = fake->cannot_share = true;
+    fake->free_pages = fake_claimed() + 10;
+    before = fake_snapshot();
+    assert_int_equal(xenfork_check_open(ctx, source, NULL, &check), 0);
+    assert_true(has_code(check, XENFORK_E_NOSUSPEND));
+    assert_true(has_code(check, XENFORK_E_PASSTHROUGH));
+    assert_true(has_code(check, XENFORK_E_DEVICE));
+    assert_true(has_code(check, XENFORK_E_DISK));
+    assert_true(has_code(check, XENFORK_E_HYPERVISOR));
+    assert_true(has_code(check, XENFORK_E_HOSTMEM));
+    assert_int_equal(xenfork_check_finding_count(check), 6);
+    assert_null(xenfork_finding_text(xenfork_check_finding(check, 6)));
+    assert_int_equal(xenfork_finding_code(xenfork_check_finding(check, 6)), 0);
+    xenfork_check_free(check);
+    xenfork_check_free(NULL);
+    assert_true(fake_is_same(before, "check"));
+    free(before);
+}
+
+static void test_finds_nothing(void **state)
+{
+    xenfork_check *check = NULL;
+
+    (void)state;
+    assert_int_equal(xenfork_check_open(ctx, source, NULL, &check), 0);
+    assert_int_equal(xenfork_check_finding_count(check), 0);
+    xenfork_check_free(check);
+    check = NULL;
+    assert_int_equal(xenfork_check_open(ctx, 4711, NULL, &check),
+                     XENFORK_E_NOTFOUND);
+    assert_null(check);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_finds_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_finds_nothing, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
