@@ -112,9 +112,9 @@ static int make_all(struct xenfork__job *job)
     if (!job->image && (rc = xenfork__image_make(job)) < 0)
         return rc;
     if ((rc = xenfork__clones_announce(job)) < 0 ||
-        (rc = has_image ? xenfork__image_claim(job)
-                        : xenfork__journal_chosen(job->ctx, job->journal)) <
-            0 ||
+        (rc = has_image
+                  ? xenfork__image_claim(job)
+                  : xenfork__journal_chosen(job->ctx, job->journal)) < 0 ||
         (rc = xenfork__clones_make(job)) < 0 ||
         (rc = xenfork__reservation_end(job->ctx, job->image->domid,
                                        job->max_pages)) < 0)
