@@ -305,6 +305,13 @@ int xenfork__sys_serve(xenfork_ctx *ctx, const char *path, bool is_readonly,
 /* Have a loop device stay when nobody has it open. */
 int xenfork__sys_keep_loop(xenfork_ctx *ctx, int fd);
 /*
+ * Have a loop device go when nobody has it open any more, if it still is the
+ * file's.
+ */
+void xenfork__sys_drop_loop(const char *node, const char *file);
+/* Tell whether the kernel has a backend, "vbd-3-51712". */
+bool xenfork__sys_has_backend(const char *name);
+/*
  * Hold the host side of a NIC: the interface stays as its script has made it,
  * and each of its frames, in either direction, is dropped at once, not kept for
  * later.

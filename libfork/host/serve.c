@@ -3,11 +3,13 @@
 #include "host/dm.h"
 #include "host/host.h"
 
+#include <fcntl.h>
 #include <linux/loop.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int cannot_serve(xenfork_ctx *ctx, const char *path)
 {
@@ -69,4 +71,25 @@ int xenfork__sys_keep_loop(xenfork_ctx *ctx, int fd)
     }
     return xenfork__fail(ctx, XENFORK_E_DISK, errno,
                          "cannot keep a loop device for after this process");
+}
+
+/* Another process may have the device by now: nodes of xenstore name it. */
+void xenfork__sys_drop_loop(const char *node, const char *file)
+{
+    cleanup_close int fd = open(node, O_RDONLY | O_CLOEXEC);
+    struct xenfork__loop loop;
+    struct stat device, st;
+
+    if (fd >= 0 && !fstat(fd, &device) && !stat(file, &st) &&
+        xenfork__sys_loop_file(device.st_rdev, &loop) &&
+        loop.file.device == st.st_dev && loop.file.inode == st.st_ino)
+        ioctl(fd, LOOP_CLR_FD);
+}
+
+bool xenfork__sys_has_backend(const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "/sys/bus/xen-backend/devices/%s", name);
+    return !access(path, F_OK);
 }

@@ -210,7 +210,8 @@ int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid)
                              "cannot read the type of domain %u", domid);
     if (!type)
         return destroy_bare(ctx, domid);
-    xenfork__hotplug_use_at_end(ctx, domid);
+    if (strcmp(type, "pvh") || !xenfork__release_devices(ctx, domid))
+        xenfork__hotplug_use_at_end(ctx, domid);
     xenfork__op_init(&op);
     r = libxl_domain_destroy(ctx->xen->xl, domid, &op.how);
     r = xenfork__op_wait(ctx, &op, r);

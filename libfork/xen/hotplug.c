@@ -29,7 +29,7 @@
  * Tell whether it is Xen's own script; libxl takes a relative name for one in
  * its folder.
  */
-static bool is_stock(const char *script, const char *name)
+bool xenfork__hotplug_is_stock(const char *script, const char *name)
 {
     const char *dir = XEN_SCRIPT_DIR "/";
 
@@ -51,9 +51,10 @@ unsigned int xenfork__hotplug_of_disk(const libxl_device_disk *disk)
 
     if (!is_local_disk(disk))
         return 0;
-    if (disk->script && is_stock(disk->script, "block-fork"))
+    if (disk->script && xenfork__hotplug_is_stock(disk->script, "block-fork"))
         return XENFORK__HOTPLUG_FORK;
-    return is_stock(disk->script, "block") && !stat(disk->pdev_path, &file) &&
+    return xenfork__hotplug_is_stock(disk->script, "block") &&
+           !stat(disk->pdev_path, &file) &&
                    (S_ISREG(file.st_mode) || S_ISBLK(file.st_mode))
                ? XENFORK__HOTPLUG_BLOCK
                : 0;
@@ -62,7 +63,7 @@ unsigned int xenfork__hotplug_of_disk(const libxl_device_disk *disk)
 unsigned int xenfork__hotplug_of_nic(const libxl_device_nic *nic)
 {
     return !nic->backend_domid && !nic->backend_domname && !nic->ifname &&
-                   is_stock(nic->script, "vif-bridge")
+                   xenfork__hotplug_is_stock(nic->script, "vif-bridge")
                ? XENFORK__HOTPLUG_BRIDGE
                : 0;
 }
@@ -205,7 +206,7 @@ static void set_for_end(xenfork_ctx *ctx, uint32_t domid, const char *kind,
     if (!backend || strcmp(backend, ours))
         return;
     script = xenfork__xs_read(ctx, XBT_NULL, "%s/script", ours);
-    if (script && is_stock(script, stock))
+    if (script && xenfork__hotplug_is_stock(script, stock))
         xenfork__xs_write(ctx, XBT_NULL, by, "%s/script", ours);
 }
 

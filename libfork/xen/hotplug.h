@@ -6,6 +6,8 @@
 #include "xen/handles.h"
 #include "xen/xen.h"
 
+/* Tell whether a script is Xen's own of this name, or ours; NULL is, too. */
+bool xenfork__hotplug_is_stock(const char *script, const char *name);
 /*
  * Return which of Xen's scripts is run for a device, XENFORK__HOTPLUG_*; 0:
  * another, or none.
@@ -29,6 +31,11 @@ int xenfork__hotplug_mend(xenfork_ctx *ctx, uint32_t domid,
  * that fails, it runs Xen's script.
  */
 void xenfork__hotplug_use_at_end(xenfork_ctx *ctx, uint32_t domid);
+/*
+ * Take all devices from a domain that is to be destroyed, and wait until they
+ * are let go: xen/release.c.  False: libxl is to do it
+ */
+bool xenfork__release_devices(xenfork_ctx *ctx, uint32_t domid);
 /* Check that the domain's record names what the source's does. */
 int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid);
 
