@@ -8,9 +8,9 @@
 
 #include "base/ids.h"
 #include "log.h"
-#include "op/again.h"
 #include "op/hydrate.h"
 #include "op/nic.h"
+#include "op/restarted.h"
 #include "state/files.h"
 #include "state/keyfile.h"
 #include "state/lock.h"
@@ -293,8 +293,8 @@ static int start_domain(xenfork_ctx *ctx, const struct restart *restart)
         (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0)
         return rc;
     if (info.is_paused &&
-        ((rc = xenfork__again_begin(ctx, restart->uuid, restart->made,
-                                    restart->json, NULL)) < 0 ||
+        ((rc = xenfork__restarted_begin(ctx, restart->uuid, restart->made,
+                                        restart->json, NULL)) < 0 ||
          (rc = hold_restart_nics(ctx, restart)) < 0 ||
          (rc = xenfork__xen_unpause(ctx, restart->made)) < 0))
         return rc;

@@ -8,10 +8,10 @@
 
 #include "disk/disk.h"
 #include "host/host.h"
-#include "op/again.h"
 #include "op/fast.h"
 #include "op/guest.h"
 #include "op/hydrate.h"
+#include "op/saved-config.h"
 #include "state/later.h"
 
 static int new_clone_record(struct xenfork__job *job, uint32_t i,
@@ -123,7 +123,7 @@ static int restore_clone(struct xenfork__job *job,
                              stream);
     rc = xenfork__xen_restore(ctx, job->config, config, fd, &json,
                               &record->domid);
-    return rc < 0 ? rc : xenfork__again_keep(ctx, record->uuid, json);
+    return rc < 0 ? rc : xenfork__saved_config_write(ctx, record->uuid, json);
 }
 
 /* Make the domain.  plan_out: the fast way, which is to be finished */

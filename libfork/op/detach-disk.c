@@ -15,9 +15,9 @@
 #include "disk/disk.h"
 #include "host/dm.h"
 #include "host/host.h"
-#include "op/again.h"
 #include "op/domain.h"
 #include "op/recover.h"
+#include "op/saved-config.h"
 
 #define MAX_NAME 64
 
@@ -249,7 +249,7 @@ static int note_config(xenfork_ctx *ctx, const struct xenfork__detaching *job,
     cleanup_lock struct xenfork__lock *lock = NULL;
     int rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock);
 
-    return rc < 0 ? rc : xenfork__again_change(ctx, job->clone, change);
+    return rc < 0 ? rc : xenfork__saved_config_change(ctx, job->clone, change);
 }
 
 /* Make the domain's record lead to the new disk, and remove the old one. */

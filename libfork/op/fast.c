@@ -6,7 +6,7 @@
 #include "base/ids.h"
 #include "disk/disk.h"
 #include "host/host.h"
-#include "op/again.h"
+#include "op/saved-config.h"
 
 /* Ask once for all clones; then job->slow says why, if they cannot. */
 static int ask_is_fast(struct xenfork__job *job)
@@ -114,7 +114,8 @@ int xenfork__fast_finish(struct xenfork__job *job, struct xenfork__plan *plan,
     cleanup_free char *json = NULL;
     int rc = xenfork__xen_fast_finish(job->ctx, plan, &json);
 
-    return rc < 0 ? rc : xenfork__again_keep(job->ctx, record->uuid, json);
+    return rc < 0 ? rc
+                  : xenfork__saved_config_write(job->ctx, record->uuid, json);
 }
 
 int xenfork__fast_nics(struct xenfork__job *job, uint32_t i,

@@ -6,9 +6,9 @@
 
 #include "base/ids.h"
 #include "host/host.h"
-#include "op/again.h"
 #include "op/domain.h"
 #include "op/named.h"
+#include "op/saved-config.h"
 #include "state/lock.h"
 #include "state/record.h"
 
@@ -246,7 +246,7 @@ static int move_nic(xenfork_ctx *ctx, const struct target *target,
         rc = xenfork__sys_move(ctx, ifname, bridge);
     is_moved = rc == 0;
     if (rc == 0)
-        rc = xenfork__again_change(
+        rc = xenfork__saved_config_change(
             ctx, target->record,
             &(struct xenfork__config_change){.devid = devid, .bridge = bridge});
     if (rc < 0) {

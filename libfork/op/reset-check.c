@@ -4,12 +4,12 @@
 
 #include <string.h>
 
-#include "op/again.h"
 #include "op/domain.h"
 #include "op/frozen.h"
 #include "op/leave.h"
 #include "op/named.h"
 #include "op/recover.h"
+#include "op/saved-config.h"
 #include "op/source.h"
 
 /* Nobody detaches the clone meanwhile, nor does anything else with it. */
@@ -282,7 +282,7 @@ static int load_kept(struct xenfork__reset *reset)
 {
     xenfork_ctx *ctx = reset->job.ctx;
     cleanup_free char *json = NULL;
-    int rc = xenfork__again_config(ctx, reset->clone, &json);
+    int rc = xenfork__saved_config_read(ctx, reset->clone, &json);
 
     return rc < 0 ? rc : xenfork__xen_config_parse(ctx, json, &reset->kept);
 }

@@ -9,7 +9,7 @@
 
 #include "disk/disk.h"
 #include "host/host.h"
-#include "op/again.h"
+#include "op/restarted.h"
 #include "op/rollback.h"
 #include "op/source.h"
 
@@ -129,7 +129,7 @@ static int make_reset(struct xenfork__reset *reset)
         (rc = xenfork__source_commit(ctx, job->journal, job->keeper_fd)) < 0)
         return rc;
     job->journal = NULL;
-    xenfork__again_done(ctx, reset->clone->uuid);
+    xenfork__restarted_done(ctx, reset->clone->uuid);
     return 0;
 }
 

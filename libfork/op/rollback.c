@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "disk/disk.h"
-#include "op/again.h"
 #include "op/detach.h"
 #include "op/reserve.h"
+#include "op/restarted.h"
 #include "op/rollback.h"
 #include "state/files.h"
 #include "state/record.h"
@@ -222,7 +222,7 @@ static int undo_start(xenfork_ctx *ctx, struct xenfork__journal *journal)
         return 0;
     if (info.is_paused && !info.cpu_ns)
         return xenfork__xen_destroy(ctx, domid);
-    xenfork__again_here(ctx, uuid);
+    xenfork__restarted_here(ctx, uuid);
     return 0;
 }
 

@@ -6,12 +6,13 @@
 
 #include "disk/disk.h"
 #include "host/host.h"
-#include "op/again.h"
 #include "op/domain.h"
 #include "op/leave.h"
 #include "op/named.h"
 #include "op/nic.h"
 #include "op/recover.h"
+#include "op/restarted.h"
+#include "op/saved-config.h"
 #include "op/source.h"
 #include "state/journal.h"
 #include "state/lock.h"
@@ -158,7 +159,8 @@ static int load_start_config(struct start *start, uint32_t flags)
     uint32_t i;
     int rc;
 
-    if ((rc = xenfork__again_config(start->ctx, start->clone, &kept)) < 0 ||
+    if ((rc = xenfork__saved_config_read(start->ctx, start->clone, &kept)) <
+            0 ||
         (rc = xenfork__xen_config_change(
              start->ctx, kept,
              &(struct xenfork__config_change){.name = start->clone->name},
@@ -271,15 +273,16 @@ static int make_domain(struct start *start)
         return rc;
     ctx->domid = start->domid;
     if ((rc = hold_nics(start)) < 0 ||
-        (rc = xenfork__again_begin(ctx, start->clone->uuid, start->domid, NULL,
-                                   xenfork__journal_id(start->journal))) < 0 ||
+        (rc = xenfork__restarted_begin(
+             ctx, start->clone->uuid, start->domid, NULL,
+             xenfork__journal_id(start->journal))) < 0 ||
         (rc = xenfork__xen_unpause(ctx, start->domid)) < 0)
         return rc;
-    xenfork__again_here(ctx, start->clone->uuid);
+    xenfork__restarted_here(ctx, start->clone->uuid);
     rc = xenfork__source_commit(ctx, start->journal, start->keeper_fd);
     if (rc == 0) {
         start->journal = NULL;
-        xenfork__again_done(ctx, start->clone->uuid);
+        xenfork__restarted_done(ctx, start->clone->uuid);
     }
     return rc;
 }

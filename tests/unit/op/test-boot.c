@@ -17,8 +17,8 @@
 #include "op/domain.h"
 #include "op/frozen.h"
 #include "op/recover.h"
+#include "op/restarted.h"
 #include "op/rollback.h"
-#include "op/again.h"
 #include "op/nic.h"
 #include "../lib/scene.h"
 #include "state/journal.h"
@@ -318,8 +318,8 @@ static void test_stranger(void **state)
                         "stopped");
     xenfork_list_free(list);
     /* It starts again: the clone's record is not about it. */
-    assert_int_equal(xenfork__again_begin(s.ctx, d->uuid, d->domid, NULL, NULL),
-                     0);
+    assert_int_equal(
+        xenfork__restarted_begin(s.ctx, d->uuid, d->domid, NULL, NULL), 0);
     assert_left_alone(d);
     assert_int_equal(access(disk, F_OK), 0);
     /* With the clone's disk it is the clone. */
