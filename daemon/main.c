@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/ids.h"
 #include "pidfile.h"
 #include "log.h"
 #include "worker-main.h"
@@ -120,7 +121,7 @@ static int run_worker(const struct arguments *arguments)
     int status;
 
     if (!log_level_parse(arguments->operands[1], &level) ||
-        !worker_value_parse(arguments->operands[2], &value))
+        !xenfork__parse_u32(arguments->operands[2], &value))
         return EXIT_USAGE;
     log_open("xenforkd", !arguments->loop.is_foreground);
     log_set_level(level);

@@ -36,19 +36,6 @@ bool worker_kind_parse(const char *name, int *kind_out)
     return false;
 }
 
-bool worker_value_parse(const char *text, uint32_t *value_out)
-{
-    uint64_t value = 0;
-    const char *p;
-
-    for (p = text; *p >= '0' && *p <= '9' && value <= UINT32_MAX; p++)
-        value = value * 10 + (uint64_t)(*p - '0');
-    if (p == text || *p || value > UINT32_MAX)
-        return false;
-    *value_out = (uint32_t)value;
-    return true;
-}
-
 bool workers_init(struct workers *workers, worker_spawn_fn *spawn, void *opaque)
 {
     *workers = (struct workers){.spawn = spawn, .opaque = opaque};

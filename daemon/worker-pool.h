@@ -27,8 +27,6 @@
 
 const char *worker_kind_name(int kind);
 bool worker_kind_parse(const char *name, int *kind_out);
-/* Parse a value of digits only. */
-bool worker_value_parse(const char *text, uint32_t *value_out);
 
 struct worker {
     pid_t pid; /* 0: a free place */

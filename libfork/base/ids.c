@@ -75,18 +75,26 @@ void xenfork__clean(const char *bytes, size_t count, char *text_out,
     text_out[n] = '\0';
 }
 
+bool xenfork__parse_u32(const char *text, uint32_t *value_out)
+{
+    uint64_t value = 0;
+    const char *p;
+
+    for (p = text; *p >= '0' && *p <= '9' && value <= UINT32_MAX; p++)
+        value = value * 10 + (uint64_t)(*p - '0');
+    if (p == text || *p || value > UINT32_MAX)
+        return false;
+    *value_out = (uint32_t)value;
+    return true;
+}
+
 bool xenfork__domid_parse(const char *text, uint32_t *domid_out)
 {
-    unsigned long number;
-    char *end;
+    uint32_t number;
 
-    if (!text[0] || strspn(text, "0123456789") != strlen(text))
+    if (!xenfork__parse_u32(text, &number) || number > DOMID_MAX)
         return false;
-    errno = 0;
-    number = strtoul(text, &end, 10);
-    if (errno || *end || number > DOMID_MAX)
-        return false;
-    *domid_out = (uint32_t)number;
+    *domid_out = number;
     return true;
 }
 

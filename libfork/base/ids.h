@@ -35,6 +35,8 @@ bool xenfork__param_key_is_valid(const char *key);
 void xenfork__clean(const char *bytes, size_t count, char *text_out,
                     size_t text_bytes);
 
+/* Parse a text that is a decimal number below 2^32 and nothing else. */
+bool xenfork__parse_u32(const char *text, uint32_t *value_out);
 /* Parse a domid in decimal; false also for numbers that no domain has. */
 bool xenfork__domid_parse(const char *text, uint32_t *domid_out);
 

@@ -139,27 +139,34 @@ static bool learn(struct xenfork__tap *tap, const char *text)
     return true;
 }
 
-/* Read a record; an empty one was left by a process that was killed. */
+bool xenfork__tap_parse(struct xenfork__tap *tap, const char *text,
+                        bool *learnt_out)
+{
+    const char *end = strchr(text, '\n');
+
+    tap->tapdisk = NO_TAPDISK;
+    if (text[0] && sscanf(text, "%u %" SCNu64 " %d %63s %63s",
+                          &tap->tapdisk.pid, &tap->tapdisk.started,
+                          &tap->tapdisk.minor, tap->node, tap->user) != 5)
+        return false;
+    if (!strcmp(tap->node, NONE))
+        tap->node[0] = '\0';
+    *learnt_out = end && end[1] && learn(tap, end + 1);
+    return true;
+}
+
 static int read_tap_record(xenfork_ctx *ctx, struct xenfork__tap *tap,
                            bool *learnt_out)
 {
     char text[MAX_RECORD];
     ssize_t n = pread(tap->fd, text, sizeof(text) - 1, 0);
-    const char *end;
 
     if (n < 0)
         return unreadable_record(ctx, tap);
     text[n] = '\0';
-    tap->tapdisk = NO_TAPDISK;
-    if (n && sscanf(text, "%u %" SCNu64 " %d %63s %63s", &tap->tapdisk.pid,
-                    &tap->tapdisk.started, &tap->tapdisk.minor, tap->node,
-                    tap->user) != 5)
+    if (!xenfork__tap_parse(tap, text, learnt_out))
         return xenfork__fail(ctx, XENFORK_E_STATE, 0, "%s is malformed",
                              tap->file);
-    if (!strcmp(tap->node, NONE))
-        tap->node[0] = '\0';
-    end = strchr(text, '\n');
-    *learnt_out = end && end[1] && learn(tap, end + 1);
     return 0;
 }
 

@@ -35,6 +35,13 @@ struct xenfork__tap {
  */
 int xenfork__tap_hold(xenfork_ctx *ctx, const char *path, const char *reader,
                       bool is_new, struct xenfork__tap *tap);
+/*
+ * Parse a record: a line, and after it the output of a program that was killed
+ * or has just ended, of which learnt_out tells whether it says what was made.
+ * An empty record was left by a process that was killed.  False: malformed
+ */
+bool xenfork__tap_parse(struct xenfork__tap *tap, const char *text,
+                        bool *learnt_out);
 int xenfork__tap_write(xenfork_ctx *ctx, const struct xenfork__tap *tap);
 void xenfork__tap_drop(struct xenfork__tap *tap);
 /*

@@ -141,31 +141,23 @@ int xenfork__xen_names(xenfork_ctx *ctx, char ***names_out, size_t *count_out)
 int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__op op;
-    int r;
 
     LOG_DEBUG(ctx, "pausing domain %u", domid);
     xenfork__op_init(&op);
-    r = libxl_domain_pause(ctx->xen->xl, domid, &op.how);
-    r = xenfork__op_wait(ctx, &op, r);
-    if (r)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "cannot pause domain %u (libxl: %d)", domid, r);
-    return 0;
+    return xenfork__op_done(ctx, &op,
+                            libxl_domain_pause(ctx->xen->xl, domid, &op.how),
+                            "pause", domid);
 }
 
 int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__op op;
-    int r;
 
     LOG_DEBUG(ctx, "unpausing domain %u", domid);
     xenfork__op_init(&op);
-    r = libxl_domain_unpause(ctx->xen->xl, domid, &op.how);
-    r = xenfork__op_wait(ctx, &op, r);
-    if (r)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "cannot unpause domain %u (libxl: %d)", domid, r);
-    return 0;
+    return xenfork__op_done(ctx, &op,
+                            libxl_domain_unpause(ctx->xen->xl, domid, &op.how),
+                            "unpause", domid);
 }
 
 /*

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "base/ids.h"
 #include "xen/handles.h"
 
 #define TOKEN_DOMAINS "domains"

@@ -13,6 +13,8 @@
 #include <xenstore.h>
 #include <xentoollog.h>
 
+#include "base/ids.h"
+
 /*
  * Xen 4.22 chooses an id for this one alone, older ones for every reserved id
  * (domctl.c, XEN_DOMCTL_createdomain).
@@ -66,6 +68,9 @@ void xenfork__op_turn(xenfork_ctx *ctx);
  * libxl's code.
  */
 int xenfork__op_wait(xenfork_ctx *ctx, struct xenfork__op *op, int r);
+/* Wait, and say what could not be done to a domain: "pause". */
+int xenfork__op_done(xenfork_ctx *ctx, struct xenfork__op *op, int r,
+                     const char *what, uint32_t domid);
 
 /* Count requests to xenstored, for each of which libxenstore waits. */
 static inline void xenfork__xs_count(xenfork_ctx *ctx, uint64_t requests)
@@ -101,8 +106,13 @@ int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
 #define XENFORK__MARK_UNWATCHED \
     "unwatched" /* it was, and xl did not watch it */
 
-/* Parse a text that is a decimal number below 2^32 and nothing else. */
-bool xenfork__parse_u32(const char *text, uint32_t *value_out);
+/* The head of every ring, whatever its protocol (public/io/ring.h). */
+struct xenfork__ring_head {
+    uint32_t req_prod;
+    uint32_t req_event;
+    uint32_t rsp_prod;
+    uint32_t rsp_event;
+};
 
 /* Return the domid of our own domain. */
 uint32_t xenfork__own_domid(xenfork_ctx *ctx);

@@ -14,16 +14,14 @@ int xenfork__host_soft_reset(xenfork_ctx *ctx, const char *json, uint32_t domid)
 {
     libxl_domain_config config;
     struct xenfork__op op;
-    int r, rc = xenfork__xl_config(ctx, json, &config);
+    int rc = xenfork__xl_config(ctx, json, &config);
 
     if (rc == 0) {
         xenfork__op_init(&op);
-        r = libxl_domain_soft_reset(ctx->xen->xl, &config, domid, &op.how,
-                                    NULL);
-        r = xenfork__op_wait(ctx, &op, r);
-        if (r)
-            rc = xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                               "cannot reset domain %u (libxl: %d)", domid, r);
+        rc = xenfork__op_done(ctx, &op,
+                              libxl_domain_soft_reset(ctx->xen->xl, &config,
+                                                      domid, &op.how, NULL),
+                              "reset", domid);
     }
     libxl_domain_config_dispose(&config);
     return rc;

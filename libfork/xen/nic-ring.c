@@ -18,14 +18,6 @@
 #define POLL_NS    500000L
 #define SETTLE_NS  10000000L /* answered, and on its way through the kernel */
 
-/* The head of every ring (public/io/ring.h). */
-struct ring_head {
-    uint32_t req_prod;
-    uint32_t req_event;
-    uint32_t rsp_prod;
-    uint32_t rsp_event;
-};
-
 static void pause_for(long ns)
 {
     nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
@@ -39,7 +31,7 @@ static bool wait_for_backend(xengnttab_handle *gnttab, uint32_t domid,
                              uint32_t ref, uint64_t end_ns)
 {
     void *page = xengnttab_map_grant_ref(gnttab, domid, ref, PROT_READ);
-    const volatile struct ring_head *head = page;
+    const volatile struct xenfork__ring_head *head = page;
     uint32_t last;
 
     if (!head)

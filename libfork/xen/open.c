@@ -249,6 +249,16 @@ int xenfork__op_wait(xenfork_ctx *ctx, struct xenfork__op *op, int r)
     return op->rc;
 }
 
+int xenfork__op_done(xenfork_ctx *ctx, struct xenfork__op *op, int r,
+                     const char *what, uint32_t domid)
+{
+    r = xenfork__op_wait(ctx, op, r);
+    if (r)
+        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                             "cannot %s domain %u (libxl: %d)", what, domid, r);
+    return 0;
+}
+
 static char *make_path(xenfork_ctx *ctx, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
@@ -331,19 +341,6 @@ int xenfork__xs_u32(xenfork_ctx *ctx, uint32_t *value_out, const char *fmt, ...)
         return -1;
     }
     return 1;
-}
-
-bool xenfork__parse_u32(const char *text, uint32_t *value_out)
-{
-    uint64_t value = 0;
-    const char *p;
-
-    for (p = text; *p >= '0' && *p <= '9' && value <= UINT32_MAX; p++)
-        value = value * 10 + (uint64_t)(*p - '0');
-    if (p == text || *p || value > UINT32_MAX)
-        return false;
-    *value_out = (uint32_t)value;
-    return true;
 }
 
 uint32_t xenfork__own_domid(xenfork_ctx *ctx)

@@ -20,16 +20,8 @@
 #define POLL_NS    200000L
 #define CONNECTED  4U /* XenbusStateConnected, io/xenbus.h */
 
-/* The head of every ring, whatever its protocol (public/io/ring.h). */
-struct ring_head {
-    uint32_t req_prod;
-    uint32_t req_event;
-    uint32_t rsp_prod;
-    uint32_t rsp_event;
-};
-
 struct ring {
-    const struct ring_head *head;
+    const struct xenfork__ring_head *head;
     uint32_t devid;
 };
 
@@ -181,7 +173,7 @@ static int add_disks(xenfork_ctx *ctx, struct rings *rings)
  */
 static bool is_empty(const struct ring *ring)
 {
-    const volatile struct ring_head *head = ring->head;
+    const volatile struct xenfork__ring_head *head = ring->head;
 
     return head->rsp_prod == head->req_prod;
 }
@@ -229,7 +221,7 @@ static uint32_t count_pending(const struct rings *rings)
     uint32_t i, count = 0;
 
     for (i = 0; i < rings->count; i++) {
-        const volatile struct ring_head *head = rings->ring[i].head;
+        const volatile struct xenfork__ring_head *head = rings->ring[i].head;
 
         count += head->req_prod - head->rsp_prod;
     }

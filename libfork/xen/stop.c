@@ -249,16 +249,13 @@ int xenfork__xen_stop(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 int xenfork__xen_go_on(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__op op;
-    int r;
+    int rc;
 
     LOG_DEBUG(ctx, "domain %u goes on", domid);
     xenfork__op_init(&op);
-    r = libxl_domain_resume(ctx->xen->xl, domid, 0, &op.how);
-    r = xenfork__op_wait(ctx, &op, r);
+    rc = xenfork__op_done(ctx, &op,
+                          libxl_domain_resume(ctx->xen->xl, domid, 0, &op.how),
+                          "continue", domid);
     xenfork__xen_emulator_forget(domid);
-    if (r)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "cannot let domain %u go on (libxl: %d)", domid,
-                             r);
-    return 0;
+    return rc;
 }

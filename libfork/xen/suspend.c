@@ -183,17 +183,15 @@ int xenfork__xen_acknowledge_suspend(xenfork_ctx *ctx, uint32_t domid)
 int xenfork__xen_resume(xenfork_ctx *ctx, uint32_t domid)
 {
     struct xenfork__op op;
-    int r;
+    int rc;
 
     LOG_DEBUG(ctx, "resuming domain %u", domid);
     xenfork__op_init(&op);
-    r = libxl_domain_resume(ctx->xen->xl, domid, 1, &op.how);
-    r = xenfork__op_wait(ctx, &op, r);
+    rc = xenfork__op_done(ctx, &op,
+                          libxl_domain_resume(ctx->xen->xl, domid, 1, &op.how),
+                          "resume", domid);
     xenfork__xen_emulator_forget(domid);
-    if (r)
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "cannot resume domain %u (libxl: %d)", domid, r);
-    return 0;
+    return rc;
 }
 
 /* Return why to stop waiting; 0: not at all. */

@@ -153,10 +153,29 @@ static void test_mac_random(void **state)
     }
 }
 
+static void test_numbers(void **state)
+{
+    static const char *const wrong[] = {
+        "", " 1", "1 ", "-1", "+1", "0x1", "4294967296", "18446744073709551617",
+    };
+    uint32_t value = 77;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_false(xenfork__parse_u32(wrong[i], &value));
+    assert_int_equal(value, 77);
+    assert_true(xenfork__parse_u32("4294967295", &value));
+    assert_true(value == UINT32_MAX);
+    assert_true(xenfork__parse_u32("0", &value));
+    assert_int_equal(value, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_bridges),
         cmocka_unit_test(test_uuid_round_trip),
         cmocka_unit_test(test_uuid_malformed),

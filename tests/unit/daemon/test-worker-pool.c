@@ -85,24 +85,6 @@ static void test_names(void **state)
     assert_int_equal(parsed, kind - 1);
 }
 
-static void test_values(void **state)
-{
-    static const char *const wrong[] = {
-        "", " 1", "1 ", "-1", "+1", "0x1", "4294967296", "18446744073709551617",
-    };
-    uint32_t value = 77;
-    size_t i;
-
-    (void)state;
-    for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_false(worker_value_parse(wrong[i], &value));
-    assert_int_equal(value, 77);
-    assert_true(worker_value_parse("4294967295", &value));
-    assert_true(value == UINT32_MAX);
-    assert_true(worker_value_parse("0", &value));
-    assert_int_equal(value, 0);
-}
-
 static void test_limits(void **state)
 {
     struct worker worker;
@@ -222,9 +204,9 @@ static void test_no_end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_names),      TEST(test_values),    TEST(test_limits),
-        TEST(test_all_limits), TEST(test_strangers), TEST(test_no_process),
-        TEST(test_expire),     TEST(test_no_end),
+        TEST(test_names),     TEST(test_limits),     TEST(test_all_limits),
+        TEST(test_strangers), TEST(test_no_process), TEST(test_expire),
+        TEST(test_no_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,19 @@ static bool interrupt(const struct sweep *sweep, const char *name, uint32_t n,
     return ok;
 }
 
+/*
+ * Between two calls to Xen or the host nothing happens but in memory: killed
+ * after the one is killed before the other.  Before a call that makes the
+ * state durable a file may have been written.  XENFORK_TEST_ALL, in the
+ * environment, kills at both.
+ */
+static bool is_told_by_next(const struct plan *plan, uint32_t n, enum how how)
+{
+    return how == KILL_AFTER && n < plan->calls && plan->is_point[n] &&
+           !strncmp(plan->log[n], "xenfork__", 9) &&
+           !getenv("XENFORK_TEST_ALL");
+}
+
 /* All points, so that one run shows all that is wrong. */
 static void sweep_all(const struct sweep *sweep, enum how first, enum how last)
 {
@@ -234,6 +247,8 @@ static void sweep_all(const struct sweep *sweep, enum how first, enum how last)
             (first < KILL_BEFORE && !strcmp(plan->log[n - 1], "unlink")))
             continue;
         for (how = first; how <= last; how++) {
+            if (is_told_by_next(plan, n, how))
+                continue;
             points++;
             bad += !interrupt(sweep, plan->log[n - 1], n, how);
         }

@@ -146,11 +146,6 @@ uint32_t xenfork__own_domid(xenfork_ctx *c)
     return 0;
 }
 
-bool xenfork__parse_u32(const char *text, uint32_t *value_out)
-{
-    return sscanf(text, "%u", value_out) == 1;
-}
-
 char *xenfork__xen_disk_backend(xenfork_ctx *c, uint32_t domid,
                                 const char *vdev)
 {

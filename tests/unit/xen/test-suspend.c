@@ -122,6 +122,14 @@ int xenfork__op_wait(xenfork_ctx *c, struct xenfork__op *op, int r)
     return is_aborted ? ERROR_ABORTED : r;
 }
 
+int xenfork__op_done(xenfork_ctx *c, struct xenfork__op *op, int r,
+                     const char *what, uint32_t domid)
+{
+    (void)what;
+    (void)domid;
+    return xenfork__op_wait(c, op, r) ? XENFORK_E_XEN : 0;
+}
+
 /* Stubs: xenstore, where every transaction meets the guest's. */
 
 char *xenfork__xs_read(xenfork_ctx *c, xs_transaction_t t, const char *fmt, ...)
