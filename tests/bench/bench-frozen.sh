@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The cost of freezing, and of the forks of a frozen source, the first and later ones, in one boot:
-# tests/testbed/run --timeout 580 tests/bench/bench-frozen.sh [MIB]. Emulated times: ratios count.
+# tests/testbed/run --timeout 580 tests/bench/bench-frozen.sh [MIB [RUNS [CLONES]]]. Emulated times: ratios count.
 . "$(dirname "$0")/../live/lib/lib.sh"
 
-memory=${1:-128}
+memory=${1:-128} runs=${2:-3}
 out=$(mktemp)
 
 milliseconds() { echo $((($(date +%s%N) - $1) / 1000000)); }
@@ -16,7 +16,7 @@ stages() {
 }
 
 start_source bench "$memory"
-for n in 1 2 3; do
+for n in $(seq "$runs"); do
     start=$(date +%s%N)
     xl fork-freeze bench
     printf 'freeze %s: xl fork-freeze %s ms\n' "$n" "$(milliseconds "$start")"
@@ -36,7 +36,7 @@ done
 # Clones with an agent: from their start until they have acknowledged.
 start_agent bench
 xl fork-freeze bench
-for count in 1 8; do
+for count in 1 "${3:-8}"; do
     xl fork -n "$count" --wait=300 --json bench "ready$count" >"$out"
     printf 'ready, of %s: %s ms\n' "$count" "$(jq -c '[.clones[].timings_ns.ready / 1e6 | floor]' "$out")"
     xl fork-list --json | jq -r '.[] | select(.kind == "clone") | .name' | xargs xl fork-destroy

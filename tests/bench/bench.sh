@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The cost of a fork, beside xl create, save and restore of the same domain in the same boot, and in counts that
-# no load changes: tests/testbed/run --timeout 580 tests/bench/bench.sh [MIB]. Emulated times: ratios count.
+# no load changes: tests/testbed/run --timeout 580 tests/bench/bench.sh [MIB [RUNS]]. Emulated times: ratios count.
 . "$(dirname "$0")/../live/lib/lib.sh"
 
-memory=${1:-128} runs=3
+memory=${1:-128} runs=${2:-3}
 out=$(mktemp)
 
 # timed NAME COMMAND…

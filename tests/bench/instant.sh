@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # What a clone of a frozen source costs, beside xl restore and xl create of the same domain in the same boot; a reset; and
-# what a running source gives: tests/testbed/run --memory 5120 --timeout 1800 tests/bench/instant.sh [RUNS]
+# what a running source gives: tests/testbed/run --memory 5120 --timeout 1800 tests/bench/instant.sh [RUNS [IDLE SMALL LARGE]]
 # Emulated times: ratios count.
+# live: --memory 5120 --timeout 1800
 . "$(dirname "$0")/../live/lib/lib.sh"
 . "$LIVE/load.sh"
 
-runs=${1:-5}
+runs=${1:-5} idle_mib=${2:-512} small=${3:-128} large=${4:-1024}
 
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 # ms COMMAND…: how long it takes
@@ -60,8 +61,8 @@ xl fork --paused --hydrate=auto --json -n 5 bench five >/run/five
 after=$(processes)
 echo "processes in dom0: $((between - before)) with one clone, $(((after - between - (between - before)) / 4)) for each further one (aim 0)"
 jq -rs '"each further clone: " + ([.[0].counters, .[1].counters] | . as [$a, $b] | $a | keys | map("\(.) \(($b[.] - $a[.]) / 4)") | join(", "))' /run/one /run/five
-strace -f -e trace=fsync,fdatasync,execve -o /run/one xl fork --paused --hydrate=auto bench traced >/dev/null
-strace -f -e trace=fsync,fdatasync,execve -o /run/five xl fork --paused --hydrate=auto -n 5 bench traced5 >/dev/null
+strace -e trace=fsync,fdatasync,execve -o /run/one xl fork --paused --hydrate=auto bench traced >/dev/null
+strace -e trace=fsync,fdatasync,execve -o /run/five xl fork --paused --hydrate=auto -n 5 bench traced5 >/dev/null
 echo "syncs: $(grep -c sync /run/one) with one clone, $((($(grep -c sync /run/five) - $(grep -c sync /run/one)) / 4)) for each further one"
 resets=$(many xl fork-reset --paused one{})
 figure 'xl fork-reset / xl fork of the frozen source' "$resets" "$one" 0.5
@@ -91,15 +92,15 @@ stun() {
         sweep
     done | median
 }
-start_source idle 512
+start_source idle "$idle_mib"
 idle=$(stun idle)
-figure 'stop of an idle source of 512 MiB / xl save' "$idle" "$(ms xl save idle /data/idle.save)" 0.03
-for memory in 128 1024; do
+figure "stop of an idle source of $idle_mib MiB / xl save" "$idle" "$(ms xl save idle /data/idle.save)" 0.03
+stuns=()
+for memory in "$small" "$large"; do
     start_source "m$memory" "$memory"
     busy_memory "m$memory" 8
     sleep 5
-    eval "stun_$memory=$(stun "m$memory")"
+    stuns+=("$(stun "m$memory")")
     xl destroy "m$memory"
 done
-# shellcheck disable=SC2154 # by eval
-figure 'stop at 1024 MiB / at 128 MiB, 8 MiB rewritten' "$stun_1024" "$stun_128" 1.3
+figure "stop at $large MiB / at $small MiB, 8 MiB rewritten" "${stuns[1]}" "${stuns[0]}" 1.3

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The price of a fork for a running source: rounds and writes before each, pauses, stun, at three loads; the stun of
 # an idle one beside xl save of it: tests/testbed/run --memory 5120 --timeout 1800 tests/bench/precopy.sh [MIB…]
-# Emulated times: ratios count.
+# RUNS: of each, 3.  Emulated times: ratios count.
 . "$(dirname "$0")/../live/lib/lib.sh"
 . "$LIVE/load.sh"
 
@@ -21,17 +21,17 @@ measure() {
 for memory in "${@:-128}"; do
     name="m$memory"
     start_source "$name" "$memory"
-    for _ in 1 2 3; do measure "$name" idle; done
+    for _ in $(seq "${RUNS:-3}"); do measure "$name" idle; done
     start=$(date +%s%N)
     xl save "$name" /data/save && printf '%s: xl save %s ms\n' "$name" "$((($(date +%s%N) - start) / 1000000))"
     xl restore /data/save && wait_until 60 ticks_on "$name"
     busy_memory "$name" 8
     sleep 5
-    for _ in 1 2 3; do measure "$name" '8 MiB rewritten'; done
+    for _ in $(seq "${RUNS:-3}"); do measure "$name" '8 MiB rewritten'; done
     if [ "$memory" -ge 256 ]; then
         busy_memory "$name" 64
         sleep 20
-        for _ in 1 2 3; do measure "$name" '64 MiB rewritten'; done
+        for _ in $(seq "${RUNS:-3}"); do measure "$name" '64 MiB rewritten'; done
     fi
     xl destroy "$name"
     rm -f /data/save
