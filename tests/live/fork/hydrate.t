@@ -39,11 +39,11 @@ refused 'never: the image stays' 'never.*' xl fork-image-destroy "$image"
 refused 'never: it is not detached' 'xl fork-hydrate never' xl fork-detach --wait never
 is 'never: it is as it was' "$(percent never)" 0
 
-for clone in auto never; do xl unpause "$clone"; check "$clone runs" ticks_on "$clone" 90; done
+for clone in auto never; do xl unpause "$clone"; check "$clone runs" wait_until 90 ticks_on "$clone"; done
 is 'auto: as a clone that needs its image' "$(percent auto)" 0
 check 'never: xl save' timeout 90 xl save never /data/never.save
 check 'never: xl restore' timeout 90 xl restore /data/never.save
-check 'never: it runs without its image' ticks_on never 90
+check 'never: it runs without its image' wait_until 90 ticks_on never
 
 check 'another that is to need it' timeout 60 xl fork --hydrate=never source again
 refused 'the image stays' 'xl fork-hydrate again' xl fork-image-destroy "$image"
@@ -53,5 +53,5 @@ check 'the source is thawed' timeout 60 xl fork-thaw source
 check 'the image goes' timeout 60 xl fork-image-destroy "$image"
 is 'auto: it was hydrated for that' "$(percent auto)" 100
 at_least 'auto: its reservation is small again' 40000 "$(reserved_of auto)"
-for clone in auto again never; do check "$clone ticks without it" ticks_on "$clone" 90; done
+for clone in auto again never; do check "$clone ticks without it" wait_until 90 ticks_on "$clone"; done
 done_testing
