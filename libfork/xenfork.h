@@ -702,7 +702,7 @@ uint64_t xenfork_entry_shared_kib(const xenfork_entry *entry);
 uint64_t xenfork_entry_private_kib(const xenfork_entry *entry);
 /*
  * What the domain costs the host, in KiB: pages of its own, the memory that Xen
- * has for its page tables, Xen's records of what it shares, and 132 KiB for
+ * has for its page tables, Xen's records of what it shares, and 120 KiB for
  * whatever else Xen has for a domain, which is measured, not asked.  The pages
  * that are shared come on top, once for all: XENFORK_MEMORY_SHARED.  What
  * serves the domain in dom0 is not counted.  0 without a domain.

@@ -269,7 +269,7 @@ static void test_list(void **state)
                      8 * 4);
     /* Its pool, and records of what it shares. */
     assert_int_equal(xenfork_entry_host_kib(xenfork_list_entry(list, 1)),
-                     132 + 8 * 4 + FAKE_POOL / 1024 +
+                     120 + 8 * 4 + FAKE_POOL / 1024 +
                          xenfork_entry_shared_kib(xenfork_list_entry(list, 1)) /
                              4 * 48 / 1024);
     assert_string_equal(
