@@ -58,6 +58,7 @@ struct guest {
     bool is_asked;       /* to give memory back */
     bool is_spared;      /* its user has unpaused it then */
     const char *unnoted; /* XENFORK__SHORT_*, of that; NULL: it is noted */
+    bool is_locked;      /* another operation is on it, in this look */
     bool is_known;   /* it was looked at for what the last daemon has done */
     bool is_unheard; /* it could not be given a ring, which was logged */
     bool is_waiting; /* it finds no memory, since ... */

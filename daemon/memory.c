@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "op/memory.h"
+#include "state/lock.h"
 #include "trim.h"
 #include "xen/host-memory.h"
 
@@ -54,13 +55,37 @@ void memory_expect(struct daemon *daemon, uint64_t now_ms)
     at_latest(&daemon->memory_ms, now_ms);
 }
 
+/*
+ * Lock a domain, and look at it: a fork pauses and unpauses its source, too.
+ * False: it is gone, or another operation is on it, for which nobody waits.
+ */
+static bool lock_guest(struct daemon *daemon, struct guest *guest,
+                       struct xenfork__dominfo *info,
+                       struct xenfork__lock **lock_out)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    char uuid[XENFORK__UUID_CHARS];
+
+    guest->is_locked = true;
+    if (xenfork__xen_info(daemon->ctx, guest->domid, info) < 0)
+        return false;
+    xenfork__uuid_print(info->uuid, uuid);
+    if (xenfork__lock_take(daemon->ctx, uuid, false, &lock) < 0 ||
+        xenfork__xen_info(daemon->ctx, guest->domid, info) < 0)
+        return false;
+    guest->is_locked = false;
+    *lock_out = steal_ptr(lock);
+    return true;
+}
+
 /* Finish what was begun; it is paused, or it is not. */
 static bool finish_note(struct daemon *daemon, struct guest *guest,
                         const char *is)
 {
+    cleanup_lock struct xenfork__lock *lock = NULL;
     struct xenfork__dominfo info;
 
-    if (xenfork__xen_info(daemon->ctx, guest->domid, &info) < 0)
+    if (!lock_guest(daemon, guest, &info, &lock))
         return false;
     if (!strcmp(is, XENFORK__SHORT_PAUSING) && info.is_paused) {
         set_short(daemon, guest, XENFORK__SHORT_PAUSED);
@@ -97,7 +122,11 @@ bool memory_meet(struct daemon *daemon, struct guest *guest)
 static bool pause_one(struct daemon *daemon, struct guest *guest,
                       const struct found *found)
 {
-    if (xenfork__xen_set_short(daemon->ctx, guest->domid,
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__dominfo info;
+
+    if (!lock_guest(daemon, guest, &info, &lock) || info.is_paused ||
+        xenfork__xen_set_short(daemon->ctx, guest->domid,
                                XENFORK__SHORT_PAUSING) < 0)
         return false;
     if (xenfork__xen_pause(daemon->ctx, guest->domid) < 0) {
@@ -118,7 +147,11 @@ static bool pause_one(struct daemon *daemon, struct guest *guest,
 static bool resume_one(struct daemon *daemon, struct guest *guest,
                        const struct found *found)
 {
-    if (xenfork__xen_set_short(daemon->ctx, guest->domid,
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__dominfo info;
+
+    if (!lock_guest(daemon, guest, &info, &lock) || !info.is_paused ||
+        xenfork__xen_set_short(daemon->ctx, guest->domid,
                                XENFORK__SHORT_RESUMING) < 0 ||
         xenfork__xen_unpause(daemon->ctx, guest->domid) < 0)
         return false;
@@ -148,7 +181,7 @@ static uint64_t need_of(const struct guest *guest,
 static bool is_taking(const struct guest *guest,
                       const struct xenfork__dominfo *info)
 {
-    return guest->is_hydrated ? !info->claimed_pages : need_of(guest, info);
+    return xenfork__memory_is_taking(guest->is_hydrated, guest->pages, info);
 }
 
 static bool runs(struct daemon *daemon, struct guest *guest,
@@ -169,22 +202,8 @@ static struct guest *next_to_pause(struct daemon *daemon)
     for (i = 0; i < daemon->guests.count; i++) {
         struct guest *guest = daemon->guests.all[i];
 
-        if (runs(daemon, guest, &info) && is_taking(guest, &info) &&
-            (!best || is_before(guest, best)))
-            best = guest;
-    }
-    return best;
-}
-
-static struct guest *next_to_resume(struct daemon *daemon)
-{
-    struct guest *best = NULL;
-    size_t i;
-
-    for (i = 0; i < daemon->guests.count; i++) {
-        struct guest *guest = daemon->guests.all[i];
-
-        if (guest->is_paused && (!best || is_before(best, guest)))
+        if (!guest->is_locked && runs(daemon, guest, &info) &&
+            is_taking(guest, &info) && (!best || is_before(guest, best)))
             best = guest;
     }
     return best;
@@ -211,6 +230,38 @@ static uint64_t lazy_need(struct daemon *daemon, struct found *found)
     return need;
 }
 
+/*
+ * Tell whether a clone has all that it may touch if it runs, besides those that
+ * run: else it would be paused at once.
+ */
+static bool is_covered(struct daemon *daemon, struct found *found,
+                       const struct guest *guest)
+{
+    struct xenfork__dominfo info;
+
+    if (!found->low || guest->is_hydrated || !guest->is_clone)
+        return true;
+    return xenfork__xen_info(daemon->ctx, guest->domid, &info) == 0 &&
+           lazy_need(daemon, found) + need_of(guest, &info) + found->floor <=
+               found->free;
+}
+
+static struct guest *next_to_resume(struct daemon *daemon, struct found *found)
+{
+    struct guest *best = NULL;
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++) {
+        struct guest *guest = daemon->guests.all[i];
+
+        if (guest->is_paused && !guest->is_locked &&
+            (!best || is_before(best, guest)) &&
+            is_covered(daemon, found, guest))
+            best = guest;
+    }
+    return best;
+}
+
 /* Note clones that their user has unpaused: they are let alone for a while. */
 static void note_spared(struct daemon *daemon)
 {
@@ -218,10 +269,13 @@ static void note_spared(struct daemon *daemon)
     size_t i;
 
     for (i = 0; i < daemon->guests.count; i++) {
+        cleanup_lock struct xenfork__lock *lock = NULL;
         struct guest *guest = daemon->guests.all[i];
 
+        guest->is_locked = false;
         if (!guest->is_paused ||
             xenfork__xen_info(daemon->ctx, guest->domid, &info) < 0 ||
+            info.is_paused || !lock_guest(daemon, guest, &info, &lock) ||
             info.is_paused)
             continue;
         set_short(daemon, guest, XENFORK__SHORT_SPARED);
@@ -231,15 +285,16 @@ static void note_spared(struct daemon *daemon)
     }
 }
 
-static void forget_spared(struct daemon *daemon)
+static void forget_spared(struct daemon *daemon, struct found *found)
 {
     size_t i;
 
     for (i = 0; i < daemon->guests.count; i++) {
         struct guest *guest = daemon->guests.all[i];
 
-        if (guest->is_spared)
-            set_short(daemon, guest, "");
+        if (!guest->is_spared || !is_covered(daemon, found, guest))
+            continue;
+        set_short(daemon, guest, "");
         guest->is_spared = false;
     }
 }
@@ -251,8 +306,28 @@ static void pause_lazy(struct daemon *daemon, struct found *found)
 
     while (lazy_need(daemon, found) + found->floor > found->free &&
            (guest = next_to_pause(daemon)) && !guest->is_hydrated)
-        if (!pause_one(daemon, guest, found))
+        if (!pause_one(daemon, guest, found) && !guest->is_locked)
             return;
+}
+
+/* Pause the next clone on which no other operation is. */
+static void pause_next(struct daemon *daemon, const struct found *found)
+{
+    struct guest *guest;
+
+    while ((guest = next_to_pause(daemon)) &&
+           !pause_one(daemon, guest, found) && guest->is_locked)
+        ;
+}
+
+static bool has_paused(const struct daemon *daemon)
+{
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++)
+        if (daemon->guests.all[i]->is_paused)
+            return true;
+    return false;
 }
 
 /* Take one step, if one is due. */
@@ -266,25 +341,22 @@ static void take_step(struct daemon *daemon, struct found *found)
         pause_lazy(daemon, found);
     if (found->free < found->low) {
         trim_begin(daemon, found->now_ms);
-        if (found->free >= found->floor &&
-            trim_is_waiting(daemon, found->now_ms))
-            return;
-        guest = next_to_pause(daemon);
-        if (guest)
-            pause_one(daemon, guest, found);
-    } else if (found->free >= found->ok) {
-        guest = next_to_resume(daemon);
+        if (found->free < found->floor ||
+            !trim_is_waiting(daemon, found->now_ms))
+            pause_next(daemon, found);
+    } else if (!found->low || found->free >= found->ok) {
+        guest = next_to_resume(daemon, found);
         if (guest)
             resume_one(daemon, guest, found);
-        else if (!trim_undo(daemon))
-            forget_spared(daemon);
+        else if (!has_paused(daemon) && !trim_undo(daemon))
+            forget_spared(daemon, found);
     }
 }
 
 /* Tell whether something is to be undone when there is memory. */
-static bool is_busy(struct daemon *daemon)
+static bool is_busy(const struct daemon *daemon)
 {
-    return next_to_resume(daemon) || trim_has_asked(daemon);
+    return has_paused(daemon) || trim_has_asked(daemon);
 }
 
 static uint64_t pace_ms(struct daemon *daemon, const struct found *found)

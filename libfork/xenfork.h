@@ -395,7 +395,8 @@ int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags);
  * @spec       what would be made; NULL: one clone by default.
  * @check_out  the findings; none: it can be forked.
  * Return:     0, or a negative XENFORK_E_* when the check could not be made.
- * Errors:     INVAL domain 0; NOTFOUND.
+ * Errors:     INVAL domain 0; NOTFOUND; BUSY xenforkd has paused it because
+ *             the host has little memory.
  * Ownership:  the caller frees the check, with xenfork_check_free(); its
  *             findings, disks and their strings belong to it.
  * Effects:    none.

@@ -10,6 +10,7 @@
 #include "op/findings.h"
 #include "op/frozen.h"
 #include "op/identity.h"
+#include "op/memory.h"
 #include "op/nic.h"
 #include "op/quiesce.h"
 #include "op/reserve.h"
@@ -353,7 +354,8 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (!check)
         return xenfork__nomem(ctx);
-    if ((rc = check_state(ctx, check, info, config->name)) < 0 ||
+    if ((rc = xenfork__memory_refuse(ctx, info, config->name)) < 0 ||
+        (rc = check_state(ctx, check, info, config->name)) < 0 ||
         (rc = check_type(ctx, check, config)) < 0 ||
         (rc = check_guest(ctx, check, spec, info, config)) < 0 ||
         (rc = check_devices(ctx, check, spec, info->domid, config, is_frozen)) <

@@ -14,7 +14,7 @@ struct xenfork_domain {
     const char *state;
     struct xenfork__dominfo info;
     uint64_t need;
-    bool can_be_paused;
+    bool is_spared, can_be_paused;
     struct xenfork__rank rank;
     uint32_t turn;
 };
@@ -45,6 +45,36 @@ uint64_t xenfork__memory_need(bool is_hydrated, uint64_t pages,
     return need > info->claimed_pages ? need - info->claimed_pages : 0;
 }
 
+bool xenfork__memory_is_taking(bool is_hydrated, uint64_t pages,
+                               const struct xenfork__dominfo *info)
+{
+    return xenfork__memory_need(is_hydrated, pages, info) &&
+           (!is_hydrated || !info->claimed_pages);
+}
+
+int xenfork__memory_refuse(xenfork_ctx *ctx,
+                           const struct xenfork__dominfo *info,
+                           const char *name)
+{
+    char is[16];
+    int rc;
+
+    if (!info->is_paused || info->is_shutdown || info->is_dying)
+        return 0;
+    rc = xenfork__xen_short(ctx, info->domid, is);
+    if (rc < 0 || (strcmp(is, XENFORK__SHORT_PAUSING) != 0 &&
+                   strcmp(is, XENFORK__SHORT_PAUSED) != 0 &&
+                   strcmp(is, XENFORK__SHORT_RESUMING) != 0))
+        return rc;
+    xenfork__fail(ctx, XENFORK_E_BUSY, 0,
+                  "xenforkd has paused %s because the host has little memory",
+                  name);
+    return xenfork__remedy(ctx,
+                           "xenforkd lets it go on when memory_ok "
+                           "(xenfork.conf) is free; or xl unpause %s",
+                           name);
+}
+
 XENFORK_API void xenfork_memory_free(xenfork_memory *memory)
 {
     uint32_t i;
@@ -63,19 +93,18 @@ XENFORK_API void xenfork_memory_free(xenfork_memory *memory)
 static int memory_state(xenfork_ctx *ctx, struct xenfork_domain *row)
 {
     char is[16] = "";
-    int rc = 0;
+    int rc;
 
     if (row->kind == XENFORK_KIND_IMAGE) {
         row->state = "image";
         return 0;
     }
-    if (row->kind == XENFORK_KIND_CLONE)
-        rc = xenfork__xen_short(ctx, row->domid, is);
+    rc = xenfork__xen_short(ctx, row->domid, is);
+    row->is_spared = !strcmp(is, XENFORK__SHORT_SPARED);
     if (row->info.is_shutdown)
         row->state = "shutdown";
     else if (!strcmp(is, XENFORK__SHORT_WAITS) ||
-             (*is && strcmp(is, XENFORK__SHORT_SPARED) != 0 &&
-              row->info.is_paused))
+             (*is && !row->is_spared && row->info.is_paused))
         row->state = "paused: memory";
     else
         row->state = row->info.is_paused ? "paused" : "running";
@@ -131,7 +160,10 @@ static int add_clone_row(xenfork_ctx *ctx, xenfork_memory *memory,
     row = &memory->domains[memory->count - 1];
     row->need = xenfork__memory_need(clone->hydrated == 100, clone->pages,
                                      &info);
-    row->can_be_paused = row->need && !info.is_paused && !info.is_shutdown;
+    row->can_be_paused = xenfork__memory_is_taking(clone->hydrated == 100,
+                                                   clone->pages, &info) &&
+                         !row->is_spared && !info.is_paused &&
+                         !info.is_shutdown && !info.is_dying;
     row->rank = (struct xenfork__rank){.is_hydrated = clone->hydrated == 100,
                                        .priority = clone->priority,
                                        .domid = clone->domid};

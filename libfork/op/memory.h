@@ -26,5 +26,19 @@ bool xenfork__rank_is_before(const struct xenfork__rank *a,
  */
 uint64_t xenfork__memory_need(bool is_hydrated, uint64_t pages,
                               const struct xenfork__dominfo *info);
+/*
+ * Tell whether a domain takes of the host's free memory with its next write:
+ * one that shares nothing does not, nor, once hydrated, one that has a page in
+ * reserve.
+ */
+bool xenfork__memory_is_taking(bool is_hydrated, uint64_t pages,
+                               const struct xenfork__dominfo *info);
+/*
+ * Refuse, with BUSY, a domain that xenforkd has paused because memory is low:
+ * to suspend it is to let it run.  The caller holds its lock.
+ */
+int xenfork__memory_refuse(xenfork_ctx *ctx,
+                           const struct xenfork__dominfo *info,
+                           const char *name);
 
 #endif

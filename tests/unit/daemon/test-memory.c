@@ -15,6 +15,7 @@
 #include "op/domain.h"
 #include "../lib/scene.h"
 #include "../lib/serving.h"
+#include "state/lock.h"
 #include "xen/host-memory.h"
 
 #define MIB   256U
@@ -321,13 +322,121 @@ static void test_lazy(void **state)
     assert_false(low->is_paused);
 }
 
+/* One that could not touch all of its memory stays paused, past memory_ok. */
+static void test_lazy_stays(void **state)
+{
+    struct fake_domain *lazy;
+    uint32_t i;
+
+    (void)state;
+    assert_int_equal(scene_fork(s.a, 1, XENFORK_FORK_NO_HYDRATE), 0);
+    lazy = fake_domain_named("src-1");
+    lazy->claimed_pages = 0;
+    fake_host->has_domain_event = true;
+    later(5000);
+    s.config.memory_low_mib = 32;
+    s.config.memory_ok_mib = 33;
+    serve_configure(&s.daemon, &s.config);
+    guests_find(&s.daemon.guests, lazy->domid)->pages = fake_private_pages(
+                                                            lazy) +
+                                                        2 * MIB;
+    leave(FLOOR + 2 * MIB - 1);
+    later(2000);
+    for (i = 0; i < 100; i++) {
+        sleep_until(s.now_ms + 100);
+        assert_true(lazy->is_paused);
+    }
+    assert_false(low->is_paused);
+    leave(FLOOR + 2 * MIB);
+    later(2000);
+    assert_false(lazy->is_paused);
+}
+
+/* An operation on a clone has its last word on whether it runs. */
+static void test_locked(void **state)
+{
+    struct xenfork__lock *lock;
+    char uuid[XENFORK__UUID_CHARS];
+
+    (void)state;
+    xenfork__uuid_print(low->uuid, uuid);
+    assert_int_equal(xenfork__lock_take(s.ctx, uuid, false, &lock), 0);
+    leave(LOW - 1);
+    memory_expect(&s.daemon, s.now_ms);
+    turn();
+    assert_false(low->is_paused);
+    assert_string_equal(low->is_short, "");
+    assert_true(middle->is_paused); /* in its place */
+    xenfork__lock_drop(lock);
+    later(1000);
+    assert_true(low->is_paused);
+    assert_int_equal(xenfork__lock_take(s.ctx, uuid, false, &lock), 0);
+    low->is_paused = false;
+    later(1000);
+    assert_string_equal(low->is_short, XENFORK__SHORT_PAUSED);
+    low->is_paused = true;
+    leave(OK);
+    later(10000);
+    assert_true(low->is_paused);
+    assert_false(middle->is_paused);
+    restart();
+    later(10000);
+    assert_true(low->is_paused);
+    xenfork__lock_drop(lock);
+    later(5000);
+    assert_false(low->is_paused);
+    assert_string_equal(low->is_short, "");
+}
+
+/* A note that was left half-done is not finished while a fork pauses it. */
+static void test_locked_note(void **state)
+{
+    struct xenfork__lock *lock;
+    char uuid[XENFORK__UUID_CHARS];
+
+    (void)state;
+    low->is_paused = true;
+    fake_copy_string(low->is_short, 16, XENFORK__SHORT_PAUSING);
+    xenfork__uuid_print(low->uuid, uuid);
+    assert_int_equal(xenfork__lock_take(s.ctx, uuid, false, &lock), 0);
+    restart();
+    later(5000);
+    assert_string_equal(low->is_short, XENFORK__SHORT_PAUSING);
+    low->is_paused = false;
+    xenfork__lock_drop(lock);
+    later(5000);
+    assert_false(low->is_paused);
+    assert_string_equal(low->is_short, "");
+}
+
+/* A clone that shares nothing takes nothing. */
+static void test_shares_nothing(void **state)
+{
+    uint64_t gfns[1];
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i < low->page_count; i++) {
+        gfns[0] = low->pages[i].gfn;
+        assert_int_equal(xenfork__xen_unshare(s.ctx, low->domid, gfns, 1), 0);
+    }
+    leave(LOW - 1);
+    later(10000);
+    assert_false(low->is_paused);
+    assert_true(middle->is_paused && high->is_paused);
+}
+
 static void test_off(void **state)
 {
     (void)state;
+    leave(LOW - 1);
+    later(5000);
+    assert_true(low->is_paused);
     s.config.memory_low_mib = 0;
     serve_configure(&s.daemon, &s.config);
     leave(1);
     later(10000);
+    /* Those that were paused go on, whatever there is. */
     assert_false(high->is_paused || middle->is_paused || low->is_paused);
 }
 
@@ -477,6 +586,10 @@ int main(void)
         TEST(test_killed_resuming),
         TEST(test_failures),
         TEST(test_lazy),
+        TEST(test_lazy_stays),
+        TEST(test_locked),
+        TEST(test_locked_note),
+        TEST(test_shares_nothing),
         TEST(test_off),
         TEST(test_event),
         TEST(test_meets_later),

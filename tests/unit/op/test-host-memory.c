@@ -128,8 +128,7 @@ static void test_family(void **state)
     assert_int_equal(pages("a", XENFORK_MEMORY_NEED),
                      pages("a", XENFORK_MEMORY_SHARED));
     /* Most pages have three owners. */
-    assert_in_range(host(XENFORK_MEMORY_SAVED),
-                    host(XENFORK_MEMORY_SHARED) + 1,
+    assert_in_range(host(XENFORK_MEMORY_SAVED), host(XENFORK_MEMORY_SHARED) + 1,
                     2 * host(XENFORK_MEMORY_SHARED));
     assert_int_equal(xenfork_domain_turn(xenfork_memory_domain(memory, 0)), 0);
     assert_int_equal(xenfork_domain_turn(xenfork_memory_domain(memory, 1)), 0);
@@ -184,6 +183,63 @@ static void test_turns(void **state)
         "paused: memory");
 }
 
+/* The guard of the host's memory pauses neither: nor is there a turn. */
+static void test_no_turn(void **state)
+{
+    (void)state;
+    fork_one("partly", 0, 0);
+    fork_one("spared", 0, 0);
+    assert_int_equal(scene_hydrate(ctx, fake_domain_named("partly")->domid), 0);
+    assert_int_equal(scene_hydrate(ctx, fake_domain_named("spared")->domid), 0);
+    fake_domain_named("partly")->claimed_pages = 1;
+    look();
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("partly"))), 0);
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("spared"))), 1);
+    fake_copy_string(fake_domain_named("spared")->is_short, 16,
+                     XENFORK__SHORT_SPARED);
+    look();
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("spared"))), 0);
+}
+
+/*
+ * A clone that xenforkd has paused is neither forked nor frozen: both would let
+ * it run, and then keep it paused for ever.
+ */
+static void test_guarded(void **state)
+{
+    static const char *const notes[] = {
+        XENFORK__SHORT_PAUSING, XENFORK__SHORT_PAUSED, XENFORK__SHORT_RESUMING};
+    xenfork_result *result = NULL;
+    xenfork_check *check = NULL;
+    xenfork_spec *spec = NULL;
+    struct fake_domain *a;
+    uint32_t i;
+
+    (void)state;
+    fork_one("a", 50, 0);
+    a = fake_domain_named("a");
+    assert_int_equal(scene_hydrate(ctx, a->domid), 0);
+    a->is_paused = true;
+    assert_int_equal(xenfork_spec_new(1, &spec), 0);
+    for (i = 0; i < ARRAY_SIZE(notes); i++) {
+        fake_copy_string(a->is_short, 16, notes[i]);
+        assert_int_equal(xenfork_fork(ctx, a->domid, spec, &result),
+                         XENFORK_E_BUSY);
+        assert_int_equal(xenfork_freeze(ctx, a->domid, 1000), XENFORK_E_BUSY);
+        assert_int_equal(xenfork_check_open(ctx, a->domid, NULL, &check),
+                         XENFORK_E_BUSY);
+        assert_true(a->is_paused && !a->is_shutdown);
+        assert_string_equal(a->is_short, notes[i]);
+    }
+    xenfork_spec_free(spec);
+    /* Its user has unpaused it since. */
+    a->is_paused = false;
+    assert_int_equal(xenfork_freeze(ctx, a->domid, 1000), 0);
+}
+
 /* A clone without an image, a source that is gone, a clone of a clone. */
 static void test_orphans(void **state)
 {
@@ -228,8 +284,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing), TEST(test_family),   TEST(test_turns),
-        TEST(test_orphans), TEST(test_failures),
+        TEST(test_nothing),  TEST(test_family),  TEST(test_turns),
+        TEST(test_no_turn),  TEST(test_guarded), TEST(test_orphans),
+        TEST(test_failures),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
