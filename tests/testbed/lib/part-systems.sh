@@ -56,7 +56,7 @@ add_debian() {
     printf '%s\n' '[Service]' 'ExecStart=' 'ExecStart=-/sbin/agetty --autologin root ttyS0 115200 dumb' >"$getty/login.conf"
     unpacked "$root"/boot/vmlinuz-* >"$1/debian"
     cp "$root"/boot/initrd.img-* "$1/debian.initrd"
-    rm -rf "$root/var/lib/apt/lists" "$root"/var/cache/apt/*.bin "$root"/boot/*
+    rm -rf "$root/var/lib/apt/lists" "$root"/var/cache/apt/*.bin "${root:?}"/boot/*
     # What it is made of lies past the boot sector, which is written at the start.
     mkfs.ext4 -q -b 4096 -d "$root" "$1/debian.img" 640M
     rm -rf "$root"
