@@ -341,7 +341,9 @@ int xenfork__sys_unmute(xenfork_ctx *ctx, const char *ifname)
 {
     int ifindex = (int)if_nametoindex(ifname);
 
-    if (!ifindex || release(ifindex) == 0 || errno == ENODEV)
+    /* Both ways: xl fork-net has held it meanwhile. */
+    if (!ifindex || has_filters(ifindex) || release(ifindex) == 0 ||
+        errno == ENODEV)
         return 0;
     return xenfork__fail(ctx, XENFORK_E_IO, errno,
                          "network interface %s stays muted", ifname);

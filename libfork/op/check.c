@@ -136,6 +136,25 @@ static int check_type(xenfork_ctx *ctx, xenfork_check *check,
     return 0;
 }
 
+/*
+ * Refuse a guest that has more than it may own: what it shares does not count,
+ * and to write it later it would need pages past the limit, which crashes it.
+ */
+static int check_limit(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
+{
+    uint64_t pages = info->private_pages + info->shared_pages;
+
+    if (pages <= info->max_pages)
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_STATE,
+                  "domain %u has %llu KiB of memory and is to have %llu",
+                  info->domid, (unsigned long long)pages * XENFORK__PAGE_KIB,
+                  (unsigned long long)info->max_pages * XENFORK__PAGE_KIB);
+    return xenfork__remedy(ctx, "wait until its balloon driver has given back "
+                                "the rest, or let it have what it has "
+                                "(xl mem-set)");
+}
+
 static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
                        const xenfork_spec *spec,
                        const struct xenfork__dominfo *info,
@@ -147,7 +166,8 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
 
     rc = note_outcome(ctx, check, xenfork__xen_can_share(ctx, info->domid));
     if (rc < 0 || config->type == XENFORK__TYPE_PV || info->is_shutdown ||
-        info->is_dying)
+        info->is_dying ||
+        (rc = note_outcome(ctx, check, check_limit(ctx, info))) < 0)
         return rc;
     return note_outcome(
         ctx, check, xenfork__quiesce_choose(ctx, info->domid, how, &is_stop));

@@ -77,63 +77,115 @@ static int save_progress(xenfork_ctx *ctx, struct xenfork__record *clone,
                                          : save_percent(ctx, clone, percent);
 }
 
-/*
- * Set the end of the walk: what the image has not got cannot come from it,
- * however far apart the clone has mapped pages of its own.
- */
-static int find_end(xenfork_ctx *ctx, const struct xenfork__record *clone,
-                    uint64_t *end_out)
+static int lost_image(xenfork_ctx *ctx, const struct xenfork__record *clone)
+{
+    xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                  "the image of clone %s is lost, and %u%% of its memory had "
+                  "been taken over",
+                  clone->name, clone->hydrated);
+    return xenfork__remedy(ctx, "destroy the clone (xl fork-destroy %s)",
+                           clone->name);
+}
+
+/* Begin a walk over the image's memory: all else the clone has itself. */
+static int begin_walk(xenfork_ctx *ctx, const struct xenfork__record *clone,
+                      struct xenfork__walk *walk, uint32_t *image_out)
 {
     cleanup_record struct xenfork__record *image = NULL;
     struct xenfork__dominfo info;
-    uint64_t own, other;
-    int rc = xenfork__xen_max_gfn(ctx, clone->domid, &own);
+    uint64_t max_gfn;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE, clone->parent,
+                                  &image);
+
+    if (rc == 0)
+        rc = xenfork__record_info(ctx, image, &info);
+    if (rc == XENFORK_E_NOTFOUND)
+        return lost_image(ctx, clone);
+    if (rc < 0 || (rc = xenfork__xen_max_gfn(ctx, image->domid, &max_gfn)) < 0)
+        return rc;
+    *image_out = image->domid;
+    *walk = (struct xenfork__walk){
+        .counted = info.private_pages + info.shared_pages, .end = max_gfn + 1};
+    return 0;
+}
+
+/* Return the first page that the image has and the clone has not; n: none. */
+static uint32_t find_missing(const bool *image, const bool *clone, uint32_t n)
+{
+    uint32_t i;
+
+    for (i = 0; i < n && (!image[i] || clone[i]); i++)
+        ;
+    return i;
+}
+
+static int no_page(xenfork_ctx *ctx, const struct xenfork__record *clone,
+                   uint64_t gfn)
+{
+    xenfork__fail(ctx, XENFORK_E_HOSTMEM, 0,
+                  "no memory for page %llx of clone %s, which its image has",
+                  (unsigned long long)gfn, clone->name);
+    return xenfork__remedy(ctx,
+                           "free memory, and hydrate the clone again "
+                           "(xl fork-hydrate %s)",
+                           clone->name);
+}
+
+/* Look at all that the image has among the next pages. */
+static int hydrate_batch(xenfork_ctx *ctx, const struct xenfork__record *clone,
+                         uint32_t image, struct xenfork__walk *walk, uint32_t n)
+{
+    bool wanted[BATCH], present[BATCH];
+    uint32_t missing;
+    int rc = xenfork__xen_present(ctx, image, walk->gfn, n, wanted);
+
+    if (rc == 0 && memchr(wanted, true, n)) {
+        rc = xenfork__xen_present(ctx, clone->domid, walk->gfn, n, present);
+        if (rc == 0 && (missing = find_missing(wanted, present, n)) < n)
+            rc = no_page(ctx, clone, walk->gfn + missing);
+    }
+    if (rc == 0)
+        xenfork__walk_note(walk, wanted, n);
+    return rc;
+}
+
+static int walk_image(xenfork_ctx *ctx, struct xenfork__record *clone,
+                      uint32_t pages_per_second)
+{
+    uint64_t start_ns = xenfork__now_ns();
+    struct xenfork__walk walk;
+    uint32_t n, image = XENFORK_DOMID_NONE;
+    int rc = begin_walk(ctx, clone, &walk, &image);
 
     if (rc < 0)
         return rc;
-    rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE, clone->parent, &image);
-    if (rc == 0 && (rc = xenfork__record_info(ctx, image, &info)) == 0)
-        rc = xenfork__xen_max_gfn(ctx, image->domid, &other);
-    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
-        return rc;
-    *end_out = (rc == 0 && other < own ? other : own) + 1;
-    return 0;
+    while ((n = xenfork__walk_next(&walk, BATCH)))
+        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) < 0 ||
+            (rc = hydrate_batch(ctx, clone, image, &walk, n)) < 0 ||
+            (rc = save_progress(ctx, clone,
+                                walk.seen < walk.counted ? walk.seen
+                                                         : walk.counted,
+                                walk.counted ? walk.counted : 1)) < 0 ||
+            (rc = pace_pages(ctx, start_ns,
+                             walk.seen + walk.holes / HOLES_A_PAGE,
+                             pages_per_second)) < 0)
+            return rc;
+    if (!xenfork__walk_is_short(&walk))
+        return 0;
+    return xenfork__fail(
+        ctx, XENFORK_E_XEN, 0, "domain %u: %llu of %llu pages are found", image,
+        (unsigned long long)walk.seen, (unsigned long long)walk.counted);
 }
 
 int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                      uint32_t pages_per_second)
 {
-    struct xenfork__walk walk = {.counted = clone->pages};
-    uint64_t start_ns = xenfork__now_ns();
-    uint32_t n;
-    int rc = find_end(ctx, clone, &walk.end);
+    int rc = 0;
 
-    if (rc < 0)
-        return rc;
-    while ((n = xenfork__walk_next(&walk, BATCH))) {
-        bool present[BATCH];
-
-        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) < 0 ||
-            (rc = xenfork__xen_present(ctx, clone->domid, walk.gfn, n,
-                                       present)) < 0)
-            return rc;
-        xenfork__walk_note(&walk, present, n);
-        rc = save_progress(ctx, clone,
-                           walk.seen < clone->pages ? walk.seen : clone->pages,
-                           clone->pages ? clone->pages : 1);
-        if (rc < 0)
-            return rc;
-        rc = pace_pages(ctx, start_ns, walk.seen + walk.holes / HOLES_A_PAGE,
-                        pages_per_second);
-        if (rc < 0)
-            return rc;
-    }
-    if (xenfork__walk_is_short(&walk))
-        return xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "domain %u: %llu of %llu pages are found",
-                             clone->domid, (unsigned long long)walk.seen,
-                             (unsigned long long)clone->pages);
-    rc = xenfork__uncover(ctx, clone);
+    if (clone->hydrated < 100)
+        rc = walk_image(ctx, clone, pages_per_second);
+    if (rc == 0)
+        rc = xenfork__uncover(ctx, clone);
     return rc < 0 ? rc : save_percent(ctx, clone, 100);
 }
 

@@ -69,17 +69,25 @@ static int refuse_migration(struct xenfork__job *job)
                            "wait until xl save or xl migrate has ended");
 }
 
-static uint64_t aim_ns(const struct xenfork__job *job)
+static uint64_t allowed_ns(const struct xenfork__job *job)
 {
-    if (job->spec->max_stun_ms)
-        return job->spec->max_stun_ms * UINT64_C(1000000);
-    return job->ctx->last_ns ? job->ctx->last_ns : LAST_NS;
+    return job->spec->max_stun_ms * UINT64_C(1000000);
 }
 
-static bool must_reach(const struct xenfork__job *job)
+/* Return what the last round may take: not all of the time that is allowed. */
+static uint64_t aim_ns(const struct xenfork__job *job)
+{
+    uint64_t ns = job->ctx->last_ns ? job->ctx->last_ns : LAST_NS;
+
+    return job->spec->max_stun_ms && allowed_ns(job) < ns ? allowed_ns(job)
+                                                          : ns;
+}
+
+static bool is_too_long(const struct xenfork__job *job, uint64_t ns)
 {
     return job->spec->max_stun_ms &&
-           !(job->spec->flags & XENFORK_FORK_STUN_ANYWAY);
+           !(job->spec->flags & XENFORK_FORK_STUN_ANYWAY) &&
+           ns > allowed_ns(job);
 }
 
 static int too_long(struct xenfork__job *job, uint64_t ns)
@@ -110,7 +118,7 @@ static int share_again(struct xenfork__job *job)
         if (ns <= aim_ns(job))
             return 0;
         if (round == ROUNDS || written >= before / 4 * 3)
-            return must_reach(job) ? too_long(job, ns) : 0;
+            return is_too_long(job, ns) ? too_long(job, ns) : 0;
         before = written;
         if ((rc = xenfork__precopy_written(job)) < 0 ||
             (rc = share_round(job)) < 0)
@@ -155,21 +163,32 @@ int xenfork__precopy_complete(struct xenfork__job *job)
     uint64_t ns;
     int rc;
 
-    if (!job->frozen && (rc = xenfork__precopy_written(job)) < 0)
+    if (job->frozen)
+        return xenfork__pages_complete(job->ctx, &sharing);
+    if ((rc = xenfork__precopy_written(job)) < 0 ||
+        (rc = refuse_migration(job)) < 0)
         return rc;
     ns = xenfork__now_ns() - job->asked_ns +
          xenfork__pages_due(&job->pages) * job->page_ns;
-    if (!job->frozen && must_reach(job) && ns > aim_ns(job))
+    if (is_too_long(job, ns))
         return too_long(job, ns);
-    if (!job->frozen)
-        xenfork__count(job->ctx, XENFORK_COUNT_PAGES_LAST,
-                       xenfork__pages_due(&job->pages));
-    return xenfork__pages_complete(job->ctx, &sharing);
+    xenfork__count(job->ctx, XENFORK_COUNT_PAGES_LAST,
+                   xenfork__pages_due(&job->pages));
+    rc = xenfork__pages_complete(job->ctx, &sharing);
+    ns = xenfork__now_ns() - job->asked_ns;
+    return rc == 0 && is_too_long(job, ns) ? too_long(job, ns) : rc;
 }
 
 int xenfork__precopy_end(struct xenfork__job *job)
 {
-    int rc = xenfork__xen_dirty_end(job->ctx, job->info.domid);
+    int rc = 0;
 
+    if (xenfork__sys_is_saved(job->info.domid))
+        LOG_WARN(job->ctx,
+                 "domain %u is being migrated: Xen goes on logging what it "
+                 "writes, ignoring",
+                 job->info.domid);
+    else
+        rc = xenfork__xen_dirty_end(job->ctx, job->info.domid);
     return rc < 0 ? rc : xenfork__journal_logged(job->ctx, job->journal);
 }

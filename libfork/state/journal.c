@@ -221,7 +221,10 @@ static int set_suspended(xenfork_ctx *ctx, struct xenfork__journal *journal,
 {
     int rc;
 
-    if ((rc = xenfork__keyfile_set_u64(ctx, journal->keyfile,
+    /* From here on no pause is ours: its user may have paused it. */
+    if ((rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.pausing",
+                                       false)) < 0 ||
+        (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile,
                                        "source.suspended", is_suspended)) < 0 ||
         (rc = xenfork__keyfile_set_u64(ctx, journal->keyfile, "source.stopped",
                                        is_stopped)) < 0)

@@ -231,7 +231,7 @@ int xenfork__xen_present(xenfork_ctx *ctx, uint32_t domid, uint64_t first,
         mark(a, first, count, present_out);
     for (i = 0; d->parent && i < count; i++)
         if (present_out[i])
-            fake_populate(d, first + i);
+            present_out[i] = fake_populate(d, first + i);
     return fake_leave(0);
 }
 

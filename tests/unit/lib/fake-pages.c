@@ -147,7 +147,7 @@ bool fake_populate(struct fake_domain *d, uint64_t gfn)
     if (page)
         return true;
     page = find_lazy(d, gfn);
-    if (!page)
+    if (!page || fake->lacks_records)
         return false;
     if (!frame_of(page)->handle)
         frame_of(page)->handle = fake->next_handle++;

@@ -271,6 +271,8 @@ int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
     d->is_shutdown = true;
     d->shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
     d->suspensions++;
+    if (fake->on_suspended)
+        fake->on_suspended();
     return fake_leave(0);
 }
 

@@ -192,6 +192,7 @@ struct fake {
     uint32_t boots;                 /* of the host: see fake_reboot() */
     bool is_fast;                   /* libxl's restore is not needed */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
+    bool lacks_records; /* Xen has no memory to share one page more */
     bool cannot_thin, cannot_protect, has_no_space, pool_is_full,
         mirror_is_broken;
     uint32_t pools_watched; /* how often */
@@ -233,6 +234,7 @@ struct fake {
     char marked[65536];
     void (*on_wait)(void); /* what happens while somebody waits */
     void (*on_unpause)(void);
+    void (*on_suspended)(void);
     void (*on_change)(void); /* a configuration that is kept is changed */
     uint32_t nominate_ms; /* that nominating takes */
     uint64_t race_gfn;    /* the guest writes here as it goes to suspension */

@@ -88,11 +88,25 @@ static void test_finds_nothing(void **state)
     assert_null(check);
 }
 
+/* What is shared counts for nothing, and could not be written any more. */
+static void test_past_its_limit(void **state)
+{
+    xenfork_check *check;
+
+    (void)state;
+    fake_domain(source)->max_pages = 10;
+    assert_int_equal(xenfork_check_open(ctx, source, NULL, &check), 0);
+    assert_true(has_code(check, XENFORK_E_STATE));
+    xenfork_check_free(check);
+    assert_int_equal(scene_fork(source, 1, 0), XENFORK_E_STATE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_finds_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finds_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_past_its_limit, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,13 +259,65 @@ static void test_leave(void **state)
     assert_int_equal(fork_with(100, before * 2, &kib), 0);
 }
 
+/* A page that Xen cannot give is no hole: the clone is not hydrated. */
+static void test_no_memory(void **state)
+{
+    uint64_t claimed;
+
+    (void)state;
+    assert_int_equal(fork_some(1, 10, 0), 0);
+    claimed = clone_of()->claimed_pages;
+    fake->lacks_records = true;
+    assert_int_equal(scene_hydrate(ctx, clone_of()->domid), XENFORK_E_HOSTMEM);
+    assert_true(xenfork_error_remedy(ctx)[0]);
+    assert_true(hydrated(clone_of()) < 100);
+    assert_int_equal(clone_of()->claimed_pages, claimed);
+    fake->lacks_records = false;
+    assert_int_equal(scene_hydrate(ctx, clone_of()->domid), 0);
+    assert_int_equal(hydrated(clone_of()), 100);
+}
+
+/* Nothing takes the place of an image that is lost. */
+static void test_lost_image(void **state)
+{
+    uint64_t claimed;
+
+    (void)state;
+    assert_int_equal(fork_some(1, 10, XENFORK_FORK_KEEP_IMAGE), 0);
+    claimed = clone_of()->claimed_pages;
+    assert_int_equal(xenfork__xen_destroy(ctx, scene_image()), 0);
+    assert_int_equal(scene_hydrate(ctx, clone_of()->domid), XENFORK_E_STATE);
+    assert_true(xenfork_error_remedy(ctx)[0]);
+    assert_true(hydrated(clone_of()) < 100);
+    assert_int_equal(clone_of()->claimed_pages, claimed);
+}
+
+/* A clone that has all does not ask for its image. */
+static void test_image_not_needed(void **state)
+{
+    (void)state;
+    assert_int_equal(fork_some(1, 10, XENFORK_FORK_KEEP_IMAGE), 0);
+    assert_int_equal(scene_hydrate(ctx, clone_of()->domid), 0);
+    assert_int_equal(xenfork__xen_destroy(ctx, scene_image()), 0);
+    assert_int_equal(scene_hydrate(ctx, clone_of()->domid), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_covered),        TEST(test_used_up),        TEST(test_half),
-        TEST(test_refused),        TEST(test_never_hydrated), TEST(test_source),
-        TEST(test_source_reserve), TEST(test_lower),          TEST(test_leave),
+        TEST(test_covered),
+        TEST(test_used_up),
+        TEST(test_half),
+        TEST(test_refused),
+        TEST(test_never_hydrated),
+        TEST(test_source),
+        TEST(test_no_memory),
+        TEST(test_lost_image),
+        TEST(test_image_not_needed),
+        TEST(test_source_reserve),
+        TEST(test_lower),
+        TEST(test_leave),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

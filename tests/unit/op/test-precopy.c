@@ -159,6 +159,47 @@ static void test_migration_begins(void **state)
     assert_false(fake_domain(s->src)->is_paused);
 }
 
+/* It begins when the source stands still: nobody looked at it after that. */
+static void test_migration_at_the_end(void **state)
+{
+    struct fork_scene *s = *state;
+
+    fake->on_suspended = migration_begins;
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_BUSY);
+    assert_false(fake_domain(s->src)->is_shutdown);
+    assert_false(fake_domain(s->src)->is_paused);
+    assert_true(fake_domain(s->src)->is_logging);
+}
+
+static void pause_source(void)
+{
+    fake_domain_named("src")->is_paused = true;
+}
+
+/* Its user pauses it meanwhile, and the fork fails: it stays paused. */
+static void test_paused_meanwhile(void **state)
+{
+    struct fork_scene *s = *state;
+
+    fake->on_suspended = pause_source;
+    fake_fail_function("xenfork__xen_restore", XENFORK_E_XEN, 0);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_XEN);
+    fake_disarm();
+    assert_false(fake_domain(s->src)->is_shutdown);
+    assert_true(fake_domain(s->src)->is_paused);
+}
+
+/* What is allowed is no aim: the rounds go on. */
+static void test_much_is_allowed(void **state)
+{
+    struct fork_scene *s = *state;
+
+    fake->busy_pages = BUSY;
+    assert_int_equal(xenfork_spec_set_max_stun_ms(s->spec, 3600000), 0);
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_true(counter(s, XENFORK_COUNT_ROUNDS) > 1);
+}
+
 /* It writes the same again and again, which takes longer than allowed. */
 static void test_max_stun(void **state)
 {
@@ -212,6 +253,9 @@ int main(void)
         TEST(test_balloon),
         TEST(test_migrated),
         TEST(test_migration_begins),
+        TEST(test_migration_at_the_end),
+        TEST(test_paused_meanwhile),
+        TEST(test_much_is_allowed),
         TEST(test_max_stun),
         TEST(test_pace),
     };
