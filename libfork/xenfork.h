@@ -939,8 +939,8 @@ int xenfork_image_find(xenfork_ctx *ctx, const char *name, uint32_t *domid_out);
  * @pages_per_second  0: as fast as it goes.
  * Return:            0, or a negative XENFORK_E_*.
  * Errors:            NOTFOUND; NOTOURS not a clone; NOTRUNNING it has no
- *                    domain here; CANCELLED; HOSTMEM Xen has no memory for a
- *                    page that the image has; STATE its image is lost.
+ *                    domain here, or its image is lost; CANCELLED; HOSTMEM Xen
+ *                    has no memory for a page that the image has.
  * Effects:           costs no guest memory: pages come in shared.
  * Blocking:          yes: memory size over speed.
  * Source:            get_page_from_gfn(P2M_ALLOC) forks a missing page,

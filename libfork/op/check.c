@@ -146,7 +146,7 @@ static int check_limit(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
 
     if (pages <= info->max_pages)
         return 0;
-    xenfork__miss(ctx, XENFORK_E_STATE,
+    xenfork__miss(ctx, XENFORK_E_HYPERVISOR,
                   "domain %u has %llu KiB of memory and is to have %llu",
                   info->domid, (unsigned long long)pages * XENFORK__PAGE_KIB,
                   (unsigned long long)info->max_pages * XENFORK__PAGE_KIB);

@@ -79,7 +79,7 @@ static int save_progress(xenfork_ctx *ctx, struct xenfork__record *clone,
 
 static int lost_image(xenfork_ctx *ctx, const struct xenfork__record *clone)
 {
-    xenfork__fail(ctx, XENFORK_E_STATE, 0,
+    xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
                   "the image of clone %s is lost, and %u%% of its memory had "
                   "been taken over",
                   clone->name, clone->hydrated);

@@ -28,6 +28,7 @@
 #define XC_X86_CPUID_POLICY 0x00000011U
 #define XC_X86_MSR_POLICY   0x00000012U
 #define ALIGNMENT           8U
+#define BATCH_PAGES         1024U /* MAX_BATCH_SIZE, xg_save_restore.h, 4.17 */
 
 static void put(FILE *f, const void *data, size_t bytes)
 {
@@ -125,20 +126,32 @@ static void put_emulator(FILE *f, uint32_t type, const void *data, size_t bytes)
     put_padding(f, 8 + bytes);
 }
 
+/* Put pages from @first on, as many as libxc itself puts into a record. */
+static uint32_t put_batch(FILE *f, const struct xenfork__capture *capture,
+                          uint32_t first)
+{
+    uint32_t left = capture->page_count - first, i;
+    uint32_t count = left < BATCH_PAGES ? left : BATCH_PAGES;
+    size_t bytes = 8 + (size_t)count * (8 + XENFORK__PAGE_SIZE);
+
+    put_record_header(f, XC_PAGE_DATA, bytes);
+    put32(f, count);
+    put32(f, 0);
+    for (i = 0; i < count; i++)
+        put64(f, capture->page_gfns[first + i]); /* type 0: ordinary memory */
+    put(f, capture->pages + (size_t)first * XENFORK__PAGE_SIZE,
+        (size_t)count * XENFORK__PAGE_SIZE);
+    put_padding(f, bytes);
+    return count;
+}
+
+/* Put all pages.  libxc refuses a record of more than 128 MiB. */
 static void put_pages(FILE *f, const struct xenfork__capture *capture)
 {
-    size_t bytes = 8 + (size_t)capture->page_count * (8 + XENFORK__PAGE_SIZE);
-    uint32_t i;
+    uint32_t done = 0;
 
-    if (!capture->page_count)
-        return;
-    put_record_header(f, XC_PAGE_DATA, bytes);
-    put32(f, capture->page_count);
-    put32(f, 0);
-    for (i = 0; i < capture->page_count; i++)
-        put64(f, capture->page_gfns[i]); /* type 0: ordinary memory */
-    put(f, capture->pages, (size_t)capture->page_count * XENFORK__PAGE_SIZE);
-    put_padding(f, bytes);
+    while (done < capture->page_count)
+        done += put_batch(f, capture, done);
 }
 
 static void put_tsc(FILE *f, const struct xenfork__capture *capture)

@@ -59,6 +59,9 @@ static const uint8_t *record(struct cursor *c, uint32_t *type_out,
     padding = take(c, (8 - bytes % 8) % 8);
     if (!body || !padding)
         return NULL;
+    /* REC_LENGTH_MAX, xg_sr_stream_format.h */
+    if (bytes > 128U << 20 && !c->why)
+        c->why = "a record is longer than libxc reads";
     for (i = 0; i < (8 - bytes % 8) % 8; i++)
         if (padding[i] && !c->why)
             c->why = "padding is not zero";
@@ -109,26 +112,28 @@ static void headers(struct cursor *c, struct stream *s)
     s->xen_minor = (uint32_t)le(p + 4, 4);
 }
 
+/* Note the pages of a record, which come after those of the last one. */
 static void pages(struct cursor *c, struct stream *s, const uint8_t *body,
                   size_t bytes)
 {
     uint64_t count = bytes < 8 ? 0 : le(body, 4), i;
 
-    if (!count || le(body + 4, 4) || bytes != 8 + count * (8 + 4096) ||
-        s->gfns) {
+    if (!count || le(body + 4, 4) || bytes != 8 + count * (8 + 4096)) {
         c->why = "PAGE_DATA is malformed";
         return;
     }
-    s->gfns = calloc(count, sizeof(*s->gfns));
+    s->gfns = reallocarray(s->gfns, s->page_count + count, sizeof(*s->gfns));
     if (!s->gfns)
         abort();
-    s->page_count = (uint32_t)count;
-    s->pages = body + 8 + 8 * count;
+    if (!s->pages)
+        s->pages = body + 8 + 8 * count;
     for (i = 0; i < count; i++) {
-        s->gfns[i] = le(body + 8 + 8 * i, 8);
+        uint64_t gfn = le(body + 8 + 8 * i, 8);
+
         /* Bits 60 to 63 are the type, 52 to 59 reserved. */
-        if (s->gfns[i] >> 52 || (i && s->gfns[i] <= s->gfns[i - 1]))
+        if (gfn >> 52 || (s->page_count && gfn <= s->gfns[s->page_count - 1]))
             c->why = "a gfn of PAGE_DATA is malformed";
+        s->gfns[s->page_count++] = gfn;
     }
 }
 

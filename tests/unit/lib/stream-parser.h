@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STREAM_RECORDS 32U
+#define STREAM_RECORDS 64U
 
 struct stream {
     const uint8_t *data; /* the caller's; everything points into it */
@@ -22,7 +22,7 @@ struct stream {
     const uint8_t *bodies[STREAM_RECORDS];
     uint32_t page_count;
     uint64_t *gfns;
-    const uint8_t *pages;
+    const uint8_t *pages;            /* of the first record with pages */
     const uint8_t *nodes, *emulator; /* of libxl's part; NULL: none */
     size_t nodes_bytes, emulator_bytes;
 };

@@ -96,9 +96,9 @@ static void test_past_its_limit(void **state)
     (void)state;
     fake_domain(source)->max_pages = 10;
     assert_int_equal(xenfork_check_open(ctx, source, NULL, &check), 0);
-    assert_true(has_code(check, XENFORK_E_STATE));
+    assert_true(has_code(check, XENFORK_E_HYPERVISOR));
     xenfork_check_free(check);
-    assert_int_equal(scene_fork(source, 1, 0), XENFORK_E_STATE);
+    assert_int_equal(scene_fork(source, 1, 0), XENFORK_E_HYPERVISOR);
 }
 
 int main(void)

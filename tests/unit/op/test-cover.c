@@ -286,7 +286,7 @@ static void test_lost_image(void **state)
     assert_int_equal(fork_some(1, 10, XENFORK_FORK_KEEP_IMAGE), 0);
     claimed = clone_of()->claimed_pages;
     assert_int_equal(xenfork__xen_destroy(ctx, scene_image()), 0);
-    assert_int_equal(scene_hydrate(ctx, clone_of()->domid), XENFORK_E_STATE);
+    assert_int_equal(scene_hydrate(ctx, clone_of()->domid), XENFORK_E_NOTRUNNING);
     assert_true(xenfork_error_remedy(ctx)[0]);
     assert_true(hydrated(clone_of()) < 100);
     assert_int_equal(clone_of()->claimed_pages, claimed);

@@ -178,6 +178,46 @@ static void test_parsed(void **state)
     xenfork__capture_free(capture);
 }
 
+/* QEMU's frame buffer of 128 MiB and more: libxc reads no longer record. */
+static void test_many_pages(void **state)
+{
+    enum {
+        COUNT = 33000
+    };
+    struct xenfork__capture c = small;
+    uint64_t *gfns = calloc(COUNT, sizeof(*gfns));
+    uint32_t i, n, done = 0;
+    struct stream *s;
+    uint8_t *data;
+
+    c.page_count = COUNT;
+    c.page_gfns = gfns;
+    c.pages = calloc(COUNT, 4096);
+    assert_non_null(gfns);
+    assert_non_null(c.pages);
+    for (i = 0; i < COUNT; i++) {
+        gfns[i] = 0xf0000 + i;
+        memcpy(c.pages + i * 4096U, &i, sizeof(i));
+    }
+    s = build(*state, &c, &data);
+    assert_int_equal(s->page_count, COUNT);
+    assert_memory_equal(s->gfns, gfns, COUNT * sizeof(*gfns));
+    for (i = 0; i < s->record_count; i++) {
+        if (s->types[i] != 0x01)
+            continue;
+        n = (uint32_t)(s->lengths[i] / (8 + 4096));
+        assert_in_range(n, 1, 1024);
+        assert_memory_equal(s->bodies[i] + 8 + 8 * n, c.pages + done * 4096U,
+                            n * 4096U);
+        done += n;
+    }
+    assert_int_equal(done, COUNT);
+    stream_free(s);
+    free(data);
+    free(c.pages);
+    free(gfns);
+}
+
 /* Every size of the context modulo 8; nothing that is empty. */
 static void test_padding(void **state)
 {
@@ -275,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_golden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parsed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_pages, setup, teardown),
         cmocka_unit_test_setup_teardown(test_padding, setup, teardown),
         cmocka_unit_test_setup_teardown(test_parser_refuses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_emulator, setup, teardown),
