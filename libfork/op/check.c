@@ -12,6 +12,7 @@
 #include "op/identity.h"
 #include "op/memory.h"
 #include "op/nic.h"
+#include "op/pages.h"
 #include "op/quiesce.h"
 #include "op/reserve.h"
 #include "op/view.h"
@@ -344,11 +345,12 @@ static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
                         const struct xenfork__dominfo *info)
 {
     struct xenfork__reservation reservation;
-    int rc = xenfork__reservation(ctx, spec, info, false,
-                                  info->private_pages + info->shared_pages,
-                                  &reservation);
+    uint64_t pages;
+    int rc;
 
-    if (rc < 0)
+    if ((rc = xenfork__pages_count(ctx, info, &pages)) < 0 ||
+        (rc = xenfork__reservation(ctx, spec, info, false, pages,
+                                   &reservation)) < 0)
         return rc;
     return note_outcome(ctx, check,
                         xenfork__reservation_check(ctx, &reservation));

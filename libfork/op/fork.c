@@ -20,6 +20,7 @@ static int check_image(struct xenfork__job *job)
 static int check_running_source(struct xenfork__job *job)
 {
     xenfork_check *check;
+    uint64_t pages;
     int rc;
 
     if ((rc = xenfork__xen_config_get(job->ctx, job->info.domid,
@@ -29,11 +30,10 @@ static int check_running_source(struct xenfork__job *job)
         return rc;
     rc = xenfork__check_fail(job->ctx, check);
     xenfork_check_free(check);
-    if (rc < 0)
+    if (rc < 0 || (rc = xenfork__pages_count(job->ctx, &job->info, &pages)) < 0)
         return rc;
-    return xenfork__reservation(
-        job->ctx, job->spec, &job->info, false,
-        job->info.private_pages + job->info.shared_pages, &job->reservation);
+    return xenfork__reservation(job->ctx, job->spec, &job->info, false, pages,
+                                &job->reservation);
 }
 
 /* Check a frozen source: its image, if there is one, is forked in its place. */

@@ -77,24 +77,16 @@ static int add_gfn(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
     return 0;
 }
 
-/*
- * Return how many pages there should be.  Of a clone that is not hydrated Xen
- * counts those alone that have come; its image had them all.
- */
-static int count_pages(xenfork_ctx *ctx, uint32_t domid, uint64_t *counted_out)
+int xenfork__pages_count(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                         uint64_t *counted_out)
 {
     cleanup_record struct xenfork__record *clone = NULL;
-    struct xenfork__dominfo info;
-    uint64_t counted;
-    int rc = xenfork__xen_info(ctx, domid, &info);
+    uint64_t counted = info->private_pages + info->shared_pages;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, info->uuid, &clone);
 
-    if (rc < 0)
-        return rc;
-    counted = info.private_pages + info.shared_pages;
-    rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, info.uuid, &clone);
     if (rc < 0 && rc != XENFORK_E_NOTFOUND)
         return rc;
-    if (clone && xenfork__record_has_domid(ctx, clone, domid) &&
+    if (clone && xenfork__record_has_domid(ctx, clone, info->domid) &&
         clone->hydrated < 100 && clone->pages > counted)
         counted = clone->pages;
     *counted_out = counted;
@@ -123,13 +115,15 @@ static int scan_batch(xenfork_ctx *ctx, uint32_t domid,
 static int scan(xenfork_ctx *ctx, uint32_t domid, struct xenfork__pages *pages)
 {
     struct xenfork__walk walk = {0};
+    struct xenfork__dominfo info;
     uint64_t max_gfn, ram;
     uint32_t n;
     int rc;
 
     if ((rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn)) < 0 ||
         (rc = xenfork__xen_ram_pages(ctx, domid, &ram)) < 0 ||
-        (rc = count_pages(ctx, domid, &walk.counted)) < 0 ||
+        (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
+        (rc = xenfork__pages_count(ctx, &info, &walk.counted)) < 0 ||
         (rc = make_gfn_room(ctx, pages, walk.counted)) < 0)
         return rc;
     pages->max_gfn = max_gfn;

@@ -32,6 +32,12 @@ struct xenfork__sharing {
 void xenfork__pages_free(struct xenfork__pages *pages);
 #define cleanup_pages __attribute__((cleanup(xenfork__pages_free)))
 
+/*
+ * Return how many pages a domain has.  Of a clone that is not hydrated Xen
+ * counts those alone that have come; its image had them all.
+ */
+int xenfork__pages_count(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
+                         uint64_t *counted_out);
 /* List every gfn that has memory; all are due.  This hydrates a clone. */
 int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
                         struct xenfork__pages *pages_out);

@@ -34,10 +34,8 @@ static int is_heard(xenfork_ctx *ctx, const struct xenfork__dominfo *source,
 /* Add what the source needs, which reserves @percent of its memory. */
 static void add_source_needs(struct xenfork__reservation *out,
                              const struct xenfork__dominfo *source,
-                             uint32_t percent)
+                             uint64_t pages, uint32_t percent)
 {
-    uint64_t pages = source->private_pages + source->shared_pages;
-
     out->source_pages = pages;
     out->source_limit = xenfork__percent_of(pages, percent);
     if (out->source_limit < source->claimed_pages)
@@ -69,7 +67,8 @@ int xenfork__reservation(xenfork_ctx *ctx, const xenfork_spec *spec,
     rc = is_heard(ctx, forked, &heard);
     if (rc < 0)
         return rc;
-    add_source_needs(out, forked, heard ? spec->source_reserve : 100);
+    add_source_needs(out, forked, guest_pages,
+                     heard ? spec->source_reserve : 100);
     out->overhead_pages += domain + guest_pages / PAGES_PER_RECORD_PAGE;
     return 0;
 }

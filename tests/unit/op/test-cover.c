@@ -188,6 +188,21 @@ static int fork_with(uint32_t percent, uint64_t leave_kib, uint64_t *kib_out)
     return rc;
 }
 
+/* What it has not touched yet it shares with its own clone, too. */
+static void test_source_is_not_hydrated(void **state)
+{
+    uint64_t kib;
+
+    (void)state;
+    assert_int_equal(fork_some(1, 0, 0), 0);
+    source = clone_of()->domid;
+    assert_int_equal(hydrated(clone_of()), 0);
+    assert_int_equal(fork_with(100, 0, &kib), 0);
+    assert_int_equal(kib, PAGES * 4);
+    assert_true(fake_private_pages(clone_of()) + clone_of()->claimed_pages >=
+                PAGES);
+}
+
 /* Only a source that waits when it finds no memory has less in reserve. */
 static void test_source_reserve(void **state)
 {
@@ -315,6 +330,7 @@ int main(void)
         TEST(test_no_memory),
         TEST(test_lost_image),
         TEST(test_image_not_needed),
+        TEST(test_source_is_not_hydrated),
         TEST(test_source_reserve),
         TEST(test_lower),
         TEST(test_leave),
