@@ -3,7 +3,7 @@
 # An HVM guest that uses nothing of Xen's, with emulated disk and network card, both in use: forked running and paused.
 # Both sides' disk and network go on, and each has its own.
 # live: --systems --timeout 1500
-# full: 4.17
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/refuse.sh"
 . "$LIVE/hvm.sh"
