@@ -6,7 +6,11 @@
 #include "state/lock.h"
 #include "state/record.h"
 
-/* Put in what is missing; record the progress.  The node is changed. */
+/*
+ * Put in all that the image has and the clone has not; record the progress, in
+ * @clone, too.  HOSTMEM: Xen has no memory for a page; NOTRUNNING: the image is
+ * lost
+ */
 int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                      uint32_t pages_per_second);
 

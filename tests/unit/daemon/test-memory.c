@@ -11,76 +11,11 @@
 #include <cmocka.h>
 
 #include "daemon/memory.h"
-#include "../lib/fake-host.h"
+#include "../lib/guarded.h"
 #include "op/domain.h"
 #include "../lib/scene.h"
-#include "../lib/serving.h"
 #include "state/lock.h"
 #include "xen/host-memory.h"
-
-#define MIB   256U
-#define LOW   (64U * MIB)
-#define FLOOR (32U * MIB)
-#define OK    (96U * MIB)
-#define AMPLE 60000U
-
-static struct fake_domain *high, *middle, *low;
-
-/* Fork a hydrated clone without reservation. */
-static struct fake_domain *fork_one(const char *name, uint32_t priority)
-{
-    xenfork_spec *spec = NULL;
-    xenfork_result *result = NULL;
-    struct fake_domain *d;
-
-    assert_int_equal(xenfork_spec_new(1, &spec), 0);
-    assert_int_equal(xenfork_spec_set_name(spec, 0, name), 0);
-    assert_int_equal(xenfork_spec_set_priority(spec, priority), 0);
-    assert_int_equal(xenfork_spec_set_reserve_percent(spec, 0), 0);
-    assert_int_equal(xenfork_fork(s.ctx, s.a, spec, &result), 0);
-    xenfork_result_free(result);
-    xenfork_spec_free(spec);
-    d = fake_domain_named(name);
-    assert_int_equal(scene_hydrate(s.ctx, d->domid), 0);
-    assert_int_equal(d->claimed_pages, 0);
-    return d;
-}
-
-static void leave(uint64_t pages)
-{
-    fake->free_pages = fake_claimed() + pages;
-}
-
-static void restart(void)
-{
-    serve_free(&s.daemon);
-    assert_true(serve_init(&s.daemon, s.ctx, &s.config, s.daemon.workers.spawn,
-                           NULL, s.now_ms));
-}
-
-static void later(uint64_t ms)
-{
-    while (ms > 2000) {
-        sleep_until(s.now_ms + 2000);
-        ms -= 2000;
-    }
-    sleep_until(s.now_ms + ms);
-}
-
-static int setup(void **state)
-{
-    serving_setup(state);
-    s.config.memory_low_mib = 64;
-    fake->free_pages = AMPLE;
-    middle = fork_one("middle", 50);
-    low = fork_one("low", 10);
-    high = fork_one("high", 90);
-    restart();
-    turn();
-    end(WORKER_RECOVER, 0);
-    later(5000);
-    return 0;
-}
 
 static void test_ample(void **state)
 {
@@ -291,17 +226,25 @@ static void test_failures(void **state)
         }
 }
 
-/* Clones that depend on their image go first, all that could lack memory. */
-static void test_lazy(void **state)
+/* Fork a clone that depends on its image, and has lost its reservation. */
+static struct fake_domain *fork_lazy(void)
 {
     struct fake_domain *lazy;
 
-    (void)state;
     assert_int_equal(scene_fork(s.a, 1, XENFORK_FORK_NO_HYDRATE), 0);
     lazy = fake_domain_named("src-1");
     lazy->claimed_pages = 0;
     fake_host->has_domain_event = true;
     later(5000);
+    return lazy;
+}
+
+/* Clones that depend on their image go first, all that could lack memory. */
+static void test_lazy(void **state)
+{
+    struct fake_domain *lazy = fork_lazy();
+
+    (void)state;
     assert_false(lazy->is_paused);
     /* Enough for the others, and not for all that it may touch. */
     leave(FLOOR + 10);
@@ -325,15 +268,10 @@ static void test_lazy(void **state)
 /* One that could not touch all of its memory stays paused, past memory_ok. */
 static void test_lazy_stays(void **state)
 {
-    struct fake_domain *lazy;
+    struct fake_domain *lazy = fork_lazy();
     uint32_t i;
 
     (void)state;
-    assert_int_equal(scene_fork(s.a, 1, XENFORK_FORK_NO_HYDRATE), 0);
-    lazy = fake_domain_named("src-1");
-    lazy->claimed_pages = 0;
-    fake_host->has_domain_event = true;
-    later(5000);
     s.config.memory_low_mib = 32;
     s.config.memory_ok_mib = 33;
     serve_configure(&s.daemon, &s.config);
@@ -476,104 +414,10 @@ static void test_meets_later(void **state)
             }
 }
 
-/* Guests that may be asked for memory are, before any is paused. */
-static void test_balloon(void **state)
-{
-    uint32_t all = (uint32_t)low->max_kib;
-    uint32_t recoveries = started(WORKER_RECOVER, NULL);
-
-    (void)state;
-    s.config.memory_balloon = 50;
-    serve_configure(&s.daemon, &s.config);
-    middle->is_paused = true; /* by its user */
-    leave(LOW - 1);
-    memory_expect(&s.daemon, s.now_ms);
-    turn();
-    assert_int_equal(low->target_kib, all / 2);
-    assert_int_equal(high->target_kib, all / 2);
-    assert_int_equal(middle->target_kib, 0);
-    assert_int_equal(fake_domain(s.a)->target_kib, 0);
-    assert_int_equal(started(WORKER_RECOVER, NULL), recoveries + 1);
-    sleep_until(s.now_ms + 500);
-    assert_false(low->is_paused);
-    sleep_until(s.now_ms + 550);
-    assert_true(low->is_paused && !high->is_paused);
-    /* The next daemon goes on, and asks nobody twice. */
-    restart();
-    later(5000);
-    assert_int_equal(low->target_kib, all / 2);
-    assert_true(high->is_paused);
-    /* All run before they are given memory; the user's word is the last. */
-    high->target_kib = all / 4;
-    leave(OK);
-    sleep_until(s.now_ms + 2000);
-    assert_false(high->is_paused);
-    assert_int_equal(low->target_kib, all / 2);
-    later(6000);
-    assert_false(low->is_paused);
-    assert_int_equal(low->target_kib, all);
-    assert_int_equal(high->target_kib, all / 4);
-    assert_int_equal(low->before_kib + high->before_kib, 0);
-}
-
-/* Nobody waits for the guests when there is next to nothing. */
-static void test_balloon_floor(void **state)
-{
-    (void)state;
-    s.config.memory_balloon = 50;
-    serve_configure(&s.daemon, &s.config);
-    leave(FLOOR - 1);
-    memory_expect(&s.daemon, s.now_ms);
-    turn();
-    assert_true(low->is_paused);
-    assert_int_equal(low->target_kib, low->max_kib / 2);
-}
-
-static int ask_and_give(void *opaque)
-{
-    leave(LOW - 1);
-    later(5000);
-    leave(OK);
-    later(10000);
-    return opaque != NULL;
-}
-
-static void balloon_sweep(int when)
-{
-    uint32_t n;
-    bool is_killed = true;
-    int rc;
-
-    s.config.memory_balloon = 50;
-    serve_configure(&s.daemon, &s.config);
-    for (n = 1; is_killed; n++) {
-        fake_crash_at(n, when);
-        is_killed = fake_crash(ask_and_give, NULL, &rc);
-        fake_disarm();
-        restart();
-        leave(OK);
-        later(20000);
-        assert_false(high->is_paused || low->is_paused);
-        assert_int_equal(low->before_kib + high->before_kib, 0);
-        assert_true(!low->target_kib || low->target_kib == low->max_kib);
-        assert_true(!high->target_kib || high->target_kib == high->max_kib);
-        assert_in_range(n, 1, 2000);
-    }
-    assert_true(n > 20);
-}
-
-/* Killed at each call: the next daemon gives back what this one has asked. */
-static void test_killed_asking(void **state)
-{
-    (void)state;
-    balloon_sweep(FAKE_BEFORE);
-    balloon_sweep(FAKE_AFTER);
-}
-
 int main(void)
 {
 #define TEST(name) \
-    cmocka_unit_test_setup_teardown(name, setup, serving_teardown)
+    cmocka_unit_test_setup_teardown(name, guarded_setup, serving_teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_ample),
         TEST(test_order),
@@ -593,9 +437,6 @@ int main(void)
         TEST(test_off),
         TEST(test_event),
         TEST(test_meets_later),
-        TEST(test_balloon),
-        TEST(test_balloon_floor),
-        TEST(test_killed_asking),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

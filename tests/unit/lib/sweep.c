@@ -221,10 +221,10 @@ static bool interrupt(const struct sweep *sweep, const char *name, uint32_t n,
 }
 
 /*
- * Between two calls to Xen or the host nothing happens but in memory: killed
- * after the one is killed before the other.  Before a call that makes the
- * state durable a file may have been written.  XENFORK_TEST_ALL, in the
- * environment, kills at both.
+ * Tell whether a kill after call @n finds what a kill before the next one does:
+ * between two calls to Xen or the host only the file of a lock may be made.
+ * Before a call that makes the state durable more may have been written.
+ * XENFORK_TEST_ALL, in the environment, kills at both.
  */
 static bool is_told_by_next(const struct plan *plan, uint32_t n, enum how how)
 {

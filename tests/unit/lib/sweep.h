@@ -35,7 +35,10 @@ int sweep_end(xenfork_ctx *ctx, int rc);
 void sweep_failures(const struct sweep *sweep);
 /* Fail call n and all after it, the undoing too; then recover. */
 void sweep_residues(const struct sweep *sweep);
-/* Kill at call 1, 2, 3, …, before and after its effect; then recover. */
+/*
+ * Kill at call 1, 2, 3, …, before and after its effect; then recover.  After it
+ * only where the next call would not tell the same, or with XENFORK_TEST_ALL.
+ */
 void sweep_crashes(const struct sweep *sweep);
 
 /* Run a sweep as a test of cmocka, whose state it is. */

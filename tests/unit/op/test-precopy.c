@@ -149,26 +149,25 @@ static void migration_begins(void)
     fake_domain(fake->saved)->is_migrated = true;
 }
 
-static void test_migration_begins(void **state)
+static void assert_left_to_migration(struct fork_scene *s)
 {
-    struct fork_scene *s = *state;
-
-    fake->on_unpause = migration_begins;
     assert_int_equal(fork_it(s, s->src), XENFORK_E_BUSY);
     assert_false(fake_domain(s->src)->is_shutdown);
     assert_false(fake_domain(s->src)->is_paused);
+    assert_true(fake_domain(s->src)->is_logging);
+}
+
+static void test_migration_begins(void **state)
+{
+    fake->on_unpause = migration_begins;
+    assert_left_to_migration(*state);
 }
 
 /* It begins when the source stands still: nobody looked at it after that. */
 static void test_migration_at_the_end(void **state)
 {
-    struct fork_scene *s = *state;
-
     fake->on_suspended = migration_begins;
-    assert_int_equal(fork_it(s, s->src), XENFORK_E_BUSY);
-    assert_false(fake_domain(s->src)->is_shutdown);
-    assert_false(fake_domain(s->src)->is_paused);
-    assert_true(fake_domain(s->src)->is_logging);
+    assert_left_to_migration(*state);
 }
 
 static void pause_source(void)
@@ -198,6 +197,25 @@ static void test_much_is_allowed(void **state)
     assert_int_equal(xenfork_spec_set_max_stun_ms(s->spec, 3600000), 0);
     assert_int_equal(fork_it(s, s->src), 0);
     assert_true(counter(s, XENFORK_COUNT_ROUNDS) > 1);
+}
+
+static void sharing_becomes_slow(void)
+{
+    fake->nominate_ms = 300;
+}
+
+/* The end takes longer than what came before has led to expect. */
+static void test_slow_at_the_end(void **state)
+{
+    struct fork_scene *s = *state;
+
+    fake->race_gfn = 3;
+    fake->on_suspended = sharing_becomes_slow;
+    assert_int_equal(xenfork_spec_set_max_stun_ms(s->spec, 200), 0);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_BUSY);
+    assert_true(strstr(xenfork_error_text(s->ctx), "stand still"));
+    assert_int_equal(fake_domain(s->src)->suspensions, 1);
+    assert_runs_on(s);
 }
 
 /* It writes the same again and again, which takes longer than allowed. */
@@ -256,6 +274,7 @@ int main(void)
         TEST(test_migration_at_the_end),
         TEST(test_paused_meanwhile),
         TEST(test_much_is_allowed),
+        TEST(test_slow_at_the_end),
         TEST(test_max_stun),
         TEST(test_pace),
     };
