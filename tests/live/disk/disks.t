@@ -1,16 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Disks of all kinds in one domain, and none at all.
-# live: --timeout 360
+# Disks of all kinds in one domain.
+# live: --timeout 260
 # full: 4.17
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/lvm.sh"
-. "$LIVE/refuse.sh"
 
 # Volumes have sectors of 4096 bytes.
 SECTOR_BYTES=4096 thin_volumes vol=64
 cp --reflink=never /usr/share/xenfork-guest/disk.img /data/mixed.img
-truncate -s 16M /data/more.img /data/ro.img /data/shared.img
+truncate -s 16M /data/more.img /data/ro.img
 echo 'for everybody' | dd status=none of=/data/ro.img conv=notrunc
 
 start_source mixed 128 'disk = [ "format=raw,vdev=xvda,access=rw,target=/data/mixed.img",
@@ -68,22 +67,4 @@ is_same() {
 }
 wait_until 30 is_same
 same_host 'all is as before' "$host_before" "$(snapshot_of_host /data)"
-
-# A disk that two domains write to; no disk at all.
-start_source none 128 'disk = [ "format=raw,vdev=xvdb,access=rw,backendtype=qdisk,target=/data/shared.img" ]'
-xl block-attach mixed 'format=raw,vdev=xvdg,access=rw,target=/data/shared.img' || bail_out 'cannot attach a disk'
-remember mixed
-refused 'a disk that two domains write to' DISK 'xvdg .* shared with domain [0-9]+' '--disk xvdg=none' mixed k
-check 'without it, it can' xl -N fork --disk xvdg=none mixed
-xl block-detach none xvdb
-check 'alone, it can' wait_until 30 xl fork-check mixed
-backend=$(xenstore-read "/libxl/$(domid_of mixed)/device/vbd/51808/backend")
-xenstore-write "$backend/mode" 'w!'
-refused 'the mode w!' DISK 'xvdg .* mode is w!' '--disk xvdg=none' mixed k
-xl block-detach mixed xvdg
-
-check 'a domain without disks' timeout 120 xl fork none nothing
-check 'its clone ticks on' wait_until 60 ticks_on nothing
-is 'it has none' "$(xl list -l nothing | jq -c '[.[0].config.disks // [] | .[].vdev]')" '[]'
-check 'destroyed' timeout 60 xl fork-destroy nothing
 done_testing

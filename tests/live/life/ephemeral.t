@@ -1,23 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # xl fork --ephemeral: clones go with their disks when they power off or are destroyed, and at no other end.
-# live: --source --timeout 260
+# live: --source --timeout 200
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"
-
-listed() { xl fork-list --json | jq -r ".[] | select(.name == \"$1\") | .state"; }
-is_removed() { [ -z "$(listed "$1")" ] && [ ! -e "$2" ]; }
-disk_of() { info "$1" '.disks[0].path'; }
-has_other_domid() { [ -n "$(domid_of "$1")" ] && [ "$(domid_of "$1")" != "$2" ]; }
-# removed TEXT NAME DISK
-removed() {
-    local start=$SECONDS
-    check "$1" wait_until 60 is_removed "$2" "$3"
-    diag "after $((SECONDS - start)) s: $(daemon_noted ephemeral)"
-    # shellcheck disable=SC2154 # of xenforkd.sh
-    is_removed "$2" "$3" || bail_out "it stays: $(tail -n 80 "$daemon_log")"
-}
+. "$LIVE/ephemeral.sh"
 
 starts 'the daemon starts'
 check 'one' timeout 200 xl fork --ephemeral --paused source e
@@ -25,15 +13,6 @@ is 'it is shown' "$(info e .ephemeral)" poweroff
 disk=$(disk_of e)
 xl destroy e
 removed 'destroyed, it is removed' e "$disk"
-
-check 'one' timeout 200 xl fork --ephemeral=crash source e
-is 'it is shown' "$(info e .ephemeral)" crash
-disk=$(disk_of e)
-check 'it ticks' wait_until 60 ticks_on e
-ask e crash >/dev/null
-check 'it crashes' wait_until 60 is_shut_down e
-xl destroy e
-removed 'it was to go then' e "$disk"
 
 check 'one' timeout 200 xl fork --ephemeral source e
 disk=$(disk_of e)
@@ -55,15 +34,5 @@ is 'it is ephemeral still' "$(info e .ephemeral)" poweroff
 ask e poweroff >/dev/null
 removed 'powered off, it is removed' e "$disk"
 
-check 'one' timeout 200 xl fork --ephemeral=crash source e
-disk=$(disk_of e)
-check 'it ticks' wait_until 60 ticks_on e
-check "Xen's own xl saves it" xens_xl save e /data/saved
-sleep 5
-is 'it is kept' "$(listed e)" stopped
-check 'with its disk' test -s "$disk"
-check 'it is restored' xens_xl restore /data/saved
-check 'it ticks on' wait_until 60 ticks_on e
-check 'it is destroyed' timeout 60 xl fork-destroy e
 stops 'the daemon ends'
 done_testing
