@@ -1067,6 +1067,30 @@ uint32_t xenfork_domain_turn(const xenfork_domain *domain);
 int xenfork_recover(xenfork_ctx *ctx);
 
 /**
+ * Begin a batch: many calls on this context, one after the other, that start,
+ * reset, destroy or forget clones, or thaw sources.  xenfork_recover() is part of the
+ * first of them alone, and not of each; images that nothing needs any more, and
+ * chains of disks, are left to the batch's end.
+ *
+ * @ctx      NULL is ignored.  A batch in a batch is the same one.
+ * Since:    0.1
+ */
+void xenfork_batch_begin(xenfork_ctx *ctx);
+
+/**
+ * End a batch, and do what its calls have put off.  Without a batch nothing is
+ * done.
+ *
+ * Return:   0, or a negative XENFORK_E_*.
+ * Errors:   RESIDUE something could not be undone; DISK, STATE an image or a
+ *           base could not be removed: xenfork_recover() tries again.
+ * Effects:  images that nothing needs any more are removed.
+ * Blocking: yes: seconds.
+ * Since:    0.1
+ */
+int xenfork_batch_end(xenfork_ctx *ctx);
+
+/**
  * Give up undoing what a killed process has left.  It is tried once more;
  * then its journal is moved to STATE/aside, and what it speaks of is the
  * user's to remove: warnings name it.

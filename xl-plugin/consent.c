@@ -78,7 +78,9 @@ int run_asking(int argc, char **argv, const struct cmd *cmd,
     status = session_open(&ctx);
     if (status != EXIT_DONE)
         return status;
+    session_begin_names(ctx, argc - optind);
     status = run_all(ctx, argv + optind, has_consent, question, operate);
+    status = session_end_names(ctx, argc - optind, status);
     session_close(ctx);
     return status;
 }

@@ -101,6 +101,7 @@ static int reset_all(xenfork_ctx *ctx, const struct options *options,
     int i, rc, status, worst = EXIT_DONE;
     uint64_t end_ms = 0;
 
+    session_begin_names(ctx, options->count);
     for (i = 0; i < options->count && !session_is_cancelled(); i++) {
         rc = reset_one(ctx, options->names[i], options->flags, &results[i]);
         status = rc < 0 ? session_failed(ctx, rc) : print_reset(results[i]);
@@ -112,6 +113,7 @@ static int reset_all(xenfork_ctx *ctx, const struct options *options,
         if (status > worst)
             worst = status;
     }
+    worst = session_end_names(ctx, options->count, worst);
     for (i = 0; i < options->count && options->wait_s; i++) {
         status = results[i] ? wait_for_clones(ctx, results[i], options->wait_s,
                                               &end_ms)

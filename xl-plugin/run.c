@@ -22,6 +22,7 @@ int run_named(int argc, char **argv, const struct cmd *cmd, int max,
     worst = session_open(&ctx);
     if (worst != EXIT_DONE)
         return worst;
+    session_begin_names(ctx, options.count);
     for (i = 0; i < options.count && !session_is_cancelled(); i++) {
         rc = operate(ctx, options.names[i]);
         status = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
@@ -33,6 +34,7 @@ int run_named(int argc, char **argv, const struct cmd *cmd, int max,
         if (status > worst)
             worst = status;
     }
+    worst = session_end_names(ctx, options.count, worst);
     session_close(ctx);
     return worst;
 }

@@ -133,6 +133,20 @@ int session_interrupted(char *const *names)
     return EXIT_FAILED;
 }
 
+void session_begin_names(xenfork_ctx *ctx, int count)
+{
+    if (count > 1)
+        xenfork_batch_begin(ctx);
+}
+
+int session_end_names(xenfork_ctx *ctx, int count, int worst)
+{
+    int rc = count > 1 ? xenfork_batch_end(ctx) : 0;
+    int status = rc < 0 ? session_failed(ctx, rc) : EXIT_DONE;
+
+    return status > worst ? status : worst;
+}
+
 int session_failed(const xenfork_ctx *ctx, int rc)
 {
     const char *text = xenfork_error_text(ctx);

@@ -22,6 +22,11 @@ bool session_is_cancelled(void);
 /* Say on stderr which names were left alone for that; returns the EXIT_*. */
 int session_interrupted(char *const *names);
 
+/* Begin a batch, if there are several names. */
+void session_begin_names(xenfork_ctx *ctx, int count);
+/* End it; returns @worst, or the worse EXIT_* of what has failed only now. */
+int session_end_names(xenfork_ctx *ctx, int count, int worst);
+
 /* Say on stderr why the last call on CTX failed; returns the EXIT_* for it. */
 int session_failed(const xenfork_ctx *ctx, int rc);
 

@@ -301,8 +301,8 @@ void xenfork__collapse_begin(xenfork_ctx *ctx)
     cleanup_close int fd = -1;
     bool is_due = false;
 
-    if (xenfork__collapse_is_due(ctx, &is_due) == 0 && is_due &&
-        !is_at_work(ctx) &&
+    if (!ctx->is_batch && xenfork__collapse_is_due(ctx, &is_due) == 0 &&
+        is_due && !is_at_work(ctx) &&
         xenfork__sys_keeper(ctx, XENFORK__KEEPER_COLLAPSE, &fd) < 0)
         LOG_WARN(ctx,
                  "the disk chains of a source are not shortened now, ignoring");

@@ -188,15 +188,59 @@ static int not_ours(xenfork_ctx *ctx, int kind, const char *name)
     return xenfork__remedy(ctx, "xl fork-list shows images and clones");
 }
 
+/* Return the only record that has this name; NULL: none, or more. */
+static struct xenfork__record *only_one(const struct xenfork__records *records,
+                                        const char *name)
+{
+    struct xenfork__record *found = NULL;
+    size_t i;
+
+    for (i = 0; i < records->count; i++) {
+        if (strcmp(records->records[i]->name, name) != 0)
+            continue;
+        if (found)
+            return NULL;
+        found = records->records[i];
+    }
+    return found;
+}
+
+/*
+ * Find the only record that has this name, if its domain has it today: no other
+ * domain has it, so none of the others is asked.  NULL: ask all
+ */
+static int find_at_once(xenfork_ctx *ctx,
+                        const struct xenfork__records *records,
+                        const char *name, struct xenfork__record **record_out)
+{
+    struct xenfork__record *record = only_one(records, name);
+    cleanup_free char *now = NULL;
+    uint32_t domid;
+    int rc;
+
+    *record_out = NULL;
+    /* One that has left may be back, which is to be noted. */
+    if (!record || (record->left && record->left[0]))
+        return 0;
+    if ((rc = find_record_domain(ctx, record, &domid)) < 0 ||
+        (rc = xenfork__xen_name(ctx, domid, &now)) < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    if (!strcmp(now, name))
+        *record_out = record;
+    return 0;
+}
+
 static int find_by_name(xenfork_ctx *ctx, int kind,
                         const struct xenfork__records *records,
                         const char *name, struct xenfork__record **record_out)
 {
     struct namesakes found = {0};
     uint32_t domid = XENFORK_DOMID_NONE;
-    int rc = look_up(ctx, records, name, &found);
+    int rc = find_at_once(ctx, records, name, record_out);
 
-    if (rc < 0)
+    if (rc < 0 || *record_out)
+        return rc;
+    if ((rc = look_up(ctx, records, name, &found)) < 0)
         return rc;
     if (found.is_ambiguous)
         return say_ambiguous(ctx, kind, name);

@@ -98,7 +98,7 @@ static bool is_wanted_image(const struct xenfork__record *image,
 }
 
 /* Sweep images; a failure with one does not stop the others. */
-int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
+static int sweep_images(xenfork_ctx *ctx, const uint8_t *own)
 {
     cleanup_records struct xenfork__records images = {0};
     int rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images), r;
@@ -125,6 +125,14 @@ int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
         return r;
     }
     return rc;
+}
+
+int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own)
+{
+    if (!own || !ctx->is_batch)
+        return sweep_images(ctx, own);
+    ctx->is_sweep_due = true;
+    return 0;
 }
 
 int xenfork__clone_release(xenfork_ctx *ctx,
@@ -285,9 +293,13 @@ int xenfork__recover(xenfork_ctx *ctx)
 int xenfork__recover_others(xenfork_ctx *ctx)
 {
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
-    int rc = xenfork__recover(ctx);
+    int rc;
 
-    if (rc == 0 || rc == XENFORK_E_NOMEM || rc == XENFORK_E_CANCELLED) {
+    if (ctx->is_batch && ctx->has_recovered)
+        return 0;
+    rc = xenfork__recover(ctx);
+    ctx->has_recovered = rc != XENFORK_E_NOMEM && rc != XENFORK_E_CANCELLED;
+    if (rc == 0 || !ctx->has_recovered) {
         kept.error = ctx->error;
         return rc;
     }

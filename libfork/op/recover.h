@@ -9,7 +9,10 @@
 
 /* Recover everything, as xenfork_recover(); keeps the context's operation. */
 int xenfork__recover(xenfork_ctx *ctx);
-/* Recover before an operation; what cannot be undone of others is logged. */
+/*
+ * Recover before an operation, in a batch before the first; what cannot be
+ * undone of others is logged.
+ */
 int xenfork__recover_others(xenfork_ctx *ctx);
 /* Remove an image with its domain, disks and record; its lock is held. */
 int xenfork__image_remove(xenfork_ctx *ctx,
@@ -19,7 +22,8 @@ int xenfork__clone_release(xenfork_ctx *ctx,
                            const struct xenfork__record *clone);
 /*
  * Sweep images that nothing needs and nobody wants to keep; @own: of this UUID
- * or this source, others are passed over with a warning; NULL: all.
+ * or this source, others are passed over with a warning, and a batch puts it
+ * off to its end; NULL: all.
  */
 int xenfork__images_sweep(xenfork_ctx *ctx, const uint8_t *own);
 

@@ -252,6 +252,19 @@ int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
     return fails(name);
 }
 
+void xenfork_batch_begin(xenfork_ctx *ctx)
+{
+    (void)ctx;
+    note("batch");
+}
+
+int xenfork_batch_end(xenfork_ctx *ctx)
+{
+    (void)ctx;
+    note("end");
+    return fails("end");
+}
+
 int xenfork_recover(xenfork_ctx *ctx)
 {
     (void)ctx;

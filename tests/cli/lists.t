@@ -129,11 +129,13 @@ check 'start: exit status' is "$status" 1
 : >"$FAKE_LOG"
 FAKE_FAIL=b:-24 run "$xl" fork-destroy a b c
 check 'destroy: goes on' is "$(paste -sd' ' "$FAKE_LOG")" \
-    'destroy a destroy b destroy c'
+    'batch destroy a destroy b destroy c end'
 check 'destroy: exit status is the worst' is "$status" 3
+FAKE_FAIL=end:-24 run "$xl" fork-destroy a b
+check 'destroy: what fails at the end counts, too' is "$status" 3
 : >"$FAKE_LOG"
 FAKE_FAIL=a:-16 run "$xl" fork-hydrate a b
-check 'hydrate: goes on' is "$status $(paste -sd' ' "$FAKE_LOG")" '1 hydrate a 0 hydrate b 0'
+check 'hydrate: goes on' is "$status $(paste -sd' ' "$FAKE_LOG")" '1 batch hydrate a 0 hydrate b 0 end'
 : >"$FAKE_LOG"
 run "$xl" fork-image-destroy i
 check 'image-destroy' is "$status $(cat "$FAKE_LOG")" '0 image-destroy i'

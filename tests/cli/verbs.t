@@ -305,12 +305,12 @@ wrong fork-detach --format raw a
 wrong fork-nonsense
 wrong -N fork-destroy a
 
-asks 'forget a; forget b' fork-forget a b
+asks 'batch; forget a; forget b; end' fork-forget a b
 asks 'destroy a' fork-destroy a
 asks 'destroy a left' fork-destroy --yes a
-asks 'start a left; start b left' fork-start --yes a b
+asks 'batch; start a left; start b left; end' fork-start --yes a b
 : >"$FAKE_LOG"
-asks 'reset a; reset b' fork-reset a b
+asks 'batch; reset a; reset b; end' fork-reset a b
 check 'reset: what came of it' out_has '^web1-1 is where it was forked, as domain 5$'
 asks 'reset a paused' fork-reset --paused a
 # One time limit for all of them.
@@ -320,21 +320,21 @@ run "$xl" fork-reset --wait=5 a b c
 unset FAKE_FAIL
 check 'reset: one time limit for all' is \
     "$(awk '{ print $1, $1 == "wait" ? int(($2 + 999) / 1000) : $2 }' "$FAKE_LOG" | paste -sd' ')" \
-    'reset a reset b reset c wait 5 wait 4 wait 3'
+    'batch  reset a reset b reset c end  wait 5 wait 4 wait 3'
 # A Ctrl-C ends the command, not only what is under way; also where this test runs in the background, which ignores it.
 export FAKE_SIGNAL=b
 for verb in destroy start forget reset; do
     : >"$FAKE_LOG"
     run env --default-signal=INT "$xl" "fork-$verb" a b c d
     check "$verb: a Ctrl-C is for all" is "$status $(paste -sd' ' "$FAKE_LOG")" \
-        "1 $verb a $verb b"
+        "1 batch $verb a $verb b end"
     check "$verb: says what is not begun" \
         grep -qx 'xl: interrupted; not begun: c, d' "$dir/err"
 done
 : >"$FAKE_LOG"
 run env --default-signal=INT "$xl" fork-reset --wait a b
 check 'reset: nobody waits after a Ctrl-C' is \
-    "$status $(paste -sd' ' "$FAKE_LOG")" '1 reset a reset b'
+    "$status $(paste -sd' ' "$FAKE_LOG")" '1 batch reset a reset b end'
 : >"$FAKE_LOG"
 run env --default-signal=INT "$xl" fork-destroy a b
 check 'a Ctrl-C that comes too late' is "$status" 0

@@ -225,6 +225,8 @@ static void test_calls_without(void **state)
     invalid(xenfork_detach(s->ctx, NULL, NULL, NULL, 0));
     invalid(xenfork_detach_stop(s->ctx, NULL));
     invalid(xenfork_journal_set_aside(s->ctx, NULL));
+    xenfork_batch_begin(NULL);
+    assert_int_equal(xenfork_batch_end(s->ctx), 0);
     assert_int_equal(xenfork_thaw(s->ctx, 4711), XENFORK_E_NOTFOUND);
     assert_int_equal(domid, 4711);
     assert_int_equal(kib, 4711);
