@@ -1068,9 +1068,9 @@ int xenfork_recover(xenfork_ctx *ctx);
 
 /**
  * Begin a batch: many calls on this context, one after the other, that start,
- * reset, destroy or forget clones, or thaw sources.  xenfork_recover() is part of the
- * first of them alone, and not of each; images that nothing needs any more, and
- * chains of disks, are left to the batch's end.
+ * reset, destroy or forget clones, or thaw sources.  xenfork_recover() is part
+ * of the first of them alone, and not of each; images that nothing needs any
+ * more, and chains of disks, are left to the batch's end.
  *
  * @ctx      NULL is ignored.  A batch in a batch is the same one.
  * Since:    0.1
