@@ -46,7 +46,9 @@ static int new_clone_record(struct xenfork__job *job, uint32_t i,
                                 : XENFORK__EPHEMERAL_POWEROFF;
     if (!record->name || !record->parent_name)
         return xenfork__nomem(job->ctx);
-    rc = xenfork__generation_new(job->ctx, record->generation);
+    rc = xenfork__record_add_sources(job->ctx, record, job->image);
+    if (rc == 0)
+        rc = xenfork__generation_new(job->ctx, record->generation);
     if (rc < 0)
         return rc;
     *record_out = steal_ptr(record);

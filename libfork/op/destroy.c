@@ -6,6 +6,7 @@
 
 #include "disk/base.h"
 #include "disk/disk.h"
+#include "op/claims.h"
 #include "op/collapse.h"
 #include "op/domain.h"
 #include "op/hydrate.h"
@@ -40,7 +41,10 @@ int xenfork__clone_remove(xenfork_ctx *ctx,
     cleanup_lock struct xenfork__lock *lock = NULL;
     int rc;
 
-    if ((rc = xenfork__disks_remove(ctx, record)) < 0 ||
+    if ((rc = xenfork__disks_remove(ctx, record)) < 0)
+        return rc;
+    rc = xenfork__claims_release(ctx, record);
+    if ((rc < 0 && rc != XENFORK_E_BUSY) ||
         /*
          * A process that hydrates it must not write the record again, either.
          */
@@ -153,5 +157,8 @@ XENFORK_API int xenfork_image_destroy(xenfork_ctx *ctx, const char *name)
         (rc = check_users(ctx, image)) < 0)
         return rc;
     rc = xenfork__image_remove(ctx, image);
+    /* The next sweep forgets it, and has its source's reservation back. */
+    if (rc == XENFORK_E_BUSY)
+        rc = 0;
     return rc < 0 ? rc : xenfork__clones_removed(ctx, image->uuid);
 }

@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "base/ids.h"
+#include "op/claims.h"
 #include "op/domain.h"
 #include "op/named.h"
-#include "op/reserve.h"
 #include "op/walk.h"
 
 #define BATCH        1024U

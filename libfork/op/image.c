@@ -56,6 +56,20 @@ static int choose_name(struct xenfork__job *job)
     return rc;
 }
 
+/* Note whose pages the image shares: a clone has them of its own sources. */
+static int note_sources(struct xenfork__job *job)
+{
+    cleanup_record struct xenfork__record *clone = NULL;
+    int rc = xenfork__record_add_source(job->ctx, job->image, job->info.uuid);
+
+    if (rc == 0)
+        rc = xenfork__record_load(job->ctx, XENFORK_KIND_CLONE, job->info.uuid,
+                                  &clone);
+    if (rc < 0 || clone->detached == 100)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    return xenfork__record_add_sources(job->ctx, job->image, clone);
+}
+
 static int new_image_record(struct xenfork__job *job)
 {
     struct xenfork__record *image = calloc(1, sizeof(*image));
@@ -79,6 +93,8 @@ static int new_image_record(struct xenfork__job *job)
     if (!xenfork__uuid_random(image->uuid))
         return xenfork__fail(job->ctx, XENFORK_E_IO, errno,
                              "cannot draw a random UUID");
+    if ((rc = note_sources(job)) < 0)
+        return rc;
     for (n = 0; n < job->config->nic_count && rc >= 0; n++)
         rc = xenfork__record_add_nic(
             job->ctx, image, job->config->nics[n].devid,

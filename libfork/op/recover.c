@@ -7,9 +7,9 @@
 #include "disk/base.h"
 #include "disk/disk.h"
 #include "disk/thin/pool.h"
+#include "op/claims.h"
 #include "op/domain.h"
 #include "op/frozen.h"
-#include "op/reserve.h"
 #include "state/files.h"
 #include "state/journal.h"
 #include "state/lock.h"
@@ -36,8 +36,7 @@ int xenfork__image_remove(xenfork_ctx *ctx, const struct xenfork__record *image)
     if (rc < 0 || (rc = xenfork__disks_remove(ctx, image)) < 0)
         return rc;
     /* Hydrated clones go on sharing the source's pages. */
-    if (!live &&
-        (rc = xenfork__claim_adjust(ctx, image->parent, image->uuid)) < 0)
+    if (!live && (rc = xenfork__claims_release(ctx, image)) < 0)
         return rc;
     return xenfork__record_remove(ctx, XENFORK_KIND_IMAGE, image->uuid);
 }
@@ -117,6 +116,8 @@ static int sweep_images(xenfork_ctx *ctx, const uint8_t *own)
         }
     }
     r = xenfork__base_sweep(ctx);
+    if (r == 0)
+        r = xenfork__claims_sweep(ctx);
     is_left |= r < 0;
     if (rc == 0 && is_left && own)
         LOG_WARN(ctx, OTHERS_LEFT);

@@ -15,12 +15,9 @@
 #define PAGES_PER_RECORD_PAGE 32U
 #define PAGES_PER_CLONE_PAGE  64U
 
-/*
- * Tell whether the source waits, rather than crashes, when it finds no memory:
- * then it need not have all in reserve.  A clone has, for itself.
- */
-static int is_heard(xenfork_ctx *ctx, const struct xenfork__dominfo *source,
-                    bool *is_heard_out)
+int xenfork__source_is_heard(xenfork_ctx *ctx,
+                             const struct xenfork__dominfo *source,
+                             bool *is_heard_out)
 {
     cleanup_record struct xenfork__record *clone = NULL;
     int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, source->uuid,
@@ -64,7 +61,7 @@ int xenfork__reservation(xenfork_ctx *ctx, const xenfork_spec *spec,
     out->overhead_pages = spec->count * (guest_pages / PAGES_PER_CLONE_PAGE);
     if (is_image)
         return 0;
-    rc = is_heard(ctx, forked, &heard);
+    rc = xenfork__source_is_heard(ctx, forked, &heard);
     if (rc < 0)
         return rc;
     add_source_needs(out, forked, guest_pages,
@@ -146,8 +143,7 @@ static int domain_claim(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve,
     return 0;
 }
 
-/* Reserve @reserve pages for the domain, in addition to those that it owns. */
-static int claim_for(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
+int xenfork__reserve_more(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve)
 {
     struct xenfork__claim claim;
     int rc = domain_claim(ctx, domid, reserve, &claim);
@@ -258,19 +254,6 @@ int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
                 reservation->clone_pages, reservation);
 }
 
-/* Tell whether there is an image of this source other than @except. */
-static bool has_image(const struct xenfork__records *images,
-                      const uint8_t source[16], const uint8_t *except)
-{
-    size_t i;
-
-    for (i = 0; i < images->count; i++)
-        if (!memcmp(images->records[i]->parent, source, 16) &&
-            (!except || memcmp(images->records[i]->uuid, except, 16)))
-            return true;
-    return false;
-}
-
 int xenfork__cover(xenfork_ctx *ctx, struct xenfork__record *clone,
                    const struct xenfork__reservation *reservation,
                    bool *is_covered_out)
@@ -292,29 +275,9 @@ int xenfork__cover(xenfork_ctx *ctx, struct xenfork__record *clone,
     *is_covered_out = lacks <= info.claimed_pages;
     if (*is_covered_out || lacks - info.claimed_pages > have / 2)
         return 0;
-    rc = claim_for(ctx, clone->domid, lacks);
+    rc = xenfork__reserve_more(ctx, clone->domid, lacks);
     *is_covered_out = rc == 0;
     return rc == XENFORK_E_HOSTMEM ? 0 : rc;
-}
-
-int xenfork__uncover(xenfork_ctx *ctx, const struct xenfork__record *clone)
-{
-    cleanup_records struct xenfork__records images = {0};
-    struct xenfork__dominfo info;
-    int rc;
-
-    if (!clone->owned)
-        return 0;
-    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
-        (rc = xenfork__xen_info(ctx, clone->domid, &info)) < 0)
-        return rc;
-    /* As a source it has all in reserve that it shares. */
-    if (!info.claimed_pages || has_image(&images, clone->uuid, NULL))
-        return 0;
-    return claim_for(ctx, clone->domid,
-                     clone->owned > info.private_pages
-                         ? clone->owned - info.private_pages
-                         : 0);
 }
 
 int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
@@ -325,45 +288,6 @@ int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
     return rc < 0 ? rc : xenfork__xen_set_max_pages(ctx, image, max_pages);
 }
 
-/*
- * Reserve all that a source shares.  One that waits when it finds no memory
- * keeps what it has: xenforkd sees to that.
- */
-static int adjust_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info)
-{
-    bool heard;
-    int rc = is_heard(ctx, info, &heard);
-
-    if (rc < 0)
-        return rc;
-    return claim_for(ctx, info->domid,
-                     heard ? less(info->claimed_pages, info->shared_pages)
-                           : info->shared_pages);
-}
-
-int xenfork__claim_adjust(xenfork_ctx *ctx, const uint8_t source[16],
-                          const uint8_t *except)
-{
-    cleanup_records struct xenfork__records images = {0};
-    cleanup_record struct xenfork__record *clone = NULL;
-    struct xenfork__dominfo info;
-    uint32_t domid;
-    int rc;
-
-    rc = xenfork__xen_by_uuid(ctx, source, &domid);
-    if (rc < 0)
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
-        (rc = xenfork__xen_info(ctx, domid, &info)) < 0)
-        return rc;
-    if (has_image(&images, source, except))
-        return adjust_source(ctx, &info);
-    rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, source, &clone);
-    if (rc != XENFORK_E_NOTFOUND)
-        return rc;
-    return xenfork__xen_claim(ctx, domid, 0);
-}
-
 /* Return how much too much the source has in reserve; 0 for a clone. */
 static int find_excess(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
                        struct xenfork__dominfo *info, uint64_t *keep_out)
@@ -372,7 +296,8 @@ static int find_excess(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
     int rc = xenfork__xen_info(ctx, domid, info);
 
     *keep_out = UINT64_MAX;
-    if (rc < 0 || (rc = is_heard(ctx, info, &heard)) < 0 || !heard)
+    if (rc < 0 || (rc = xenfork__source_is_heard(ctx, info, &heard)) < 0 ||
+        !heard)
         return rc;
     *keep_out = xenfork__percent_of(info->private_pages + info->shared_pages,
                                     percent);
@@ -397,7 +322,7 @@ int xenfork__source_lower(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
         (rc = find_excess(ctx, domid, percent, &info, &keep)) < 0 ||
         info.claimed_pages <= keep)
         return rc;
-    rc = claim_for(ctx, domid, keep);
+    rc = xenfork__reserve_more(ctx, domid, keep);
     if (rc == 0)
         *lowered_out = keep;
     return rc;

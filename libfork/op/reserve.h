@@ -28,6 +28,16 @@ struct xenfork__reservation {
 };
 
 /*
+ * Tell whether the source waits, rather than crashes, when it finds no memory:
+ * then it need not have all in reserve.  A clone has, for itself.
+ */
+int xenfork__source_is_heard(xenfork_ctx *ctx,
+                             const struct xenfork__dominfo *source,
+                             bool *is_heard_out);
+/* Reserve @reserve pages for the domain, in addition to those that it owns. */
+int xenfork__reserve_more(xenfork_ctx *ctx, uint32_t domid, uint64_t reserve);
+
+/*
  * Compute the memory that a fork needs of a source, or of an image, with as
  * many pages.
  */
@@ -67,8 +77,6 @@ int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
 int xenfork__cover(xenfork_ctx *ctx, struct xenfork__record *clone,
                    const struct xenfork__reservation *reservation,
                    bool *is_covered_out);
-/* Reduce a hydrated clone's reservation to its own; again, if need be. */
-int xenfork__uncover(xenfork_ctx *ctx, const struct xenfork__record *clone);
 /* End the reservation of the image, whose limit is @max_pages again. */
 int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
                              uint64_t max_pages);
@@ -80,14 +88,4 @@ int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
  */
 int xenfork__source_lower(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
                           uint64_t *lowered_out);
-/*
- * Make a source's claim what it has to be: all its memory while an image of
- * it is there (but @except, NULL: none), else nothing: a write to a page with
- * one sharer only takes it back (mem_sharing.c, 4.17).  We leave that to its
- * writes: taking back every page at once stops it for longer than the fork
- * did.  A source that is a clone keeps what it has.
- */
-int xenfork__claim_adjust(xenfork_ctx *ctx, const uint8_t source[16],
-                          const uint8_t *except);
-
 #endif

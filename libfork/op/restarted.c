@@ -78,6 +78,7 @@ int xenfork__restarted_begin(xenfork_ctx *ctx, const uint8_t clone[16],
         record->left = NULL;
     }
     record->hydrated = 100;
+    record->source_count = 0; /* it shares nothing */
     memset(record->parent, 0, sizeof(record->parent));
     if (journal)
         snprintf(record->journal, sizeof(record->journal), "%s", journal);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "disk/disk.h"
+#include "op/claims.h"
 #include "op/detach.h"
 #include "op/reserve.h"
 #include "op/restarted.h"

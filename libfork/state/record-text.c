@@ -100,6 +100,21 @@ static int identity_to_keyfile(xenfork_ctx *ctx,
     return nics_to_keyfile(ctx, record, keyfile);
 }
 
+static int sources_to_keyfile(xenfork_ctx *ctx,
+                              const struct xenfork__record *record,
+                              struct xenfork__keyfile *keyfile)
+{
+    char text[XENFORK__UUID_CHARS];
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < record->source_count && rc == 0; i++) {
+        xenfork__uuid_print(record->sources[i], text);
+        rc = xenfork__keyfile_set_nth(ctx, keyfile, "source", i, text);
+    }
+    return rc;
+}
+
 int xenfork__record_to_keyfile(xenfork_ctx *ctx,
                                const struct xenfork__record *record,
                                struct xenfork__keyfile *keyfile)
@@ -113,6 +128,7 @@ int xenfork__record_to_keyfile(xenfork_ctx *ctx,
         (rc = xenfork__keyfile_set(ctx, keyfile, "boot", record->boot)) < 0 ||
         (rc = set_uuid(ctx, keyfile, "parent", record->parent)) < 0 ||
         (rc = set_uuid(ctx, keyfile, "image", record->image)) < 0 ||
+        (rc = sources_to_keyfile(ctx, record, keyfile)) < 0 ||
         (rc = xenfork__keyfile_set(ctx, keyfile, "parent.name",
                                    record->parent_name)) < 0 ||
         (rc = xenfork__keyfile_set(ctx, keyfile, "journal", record->journal)) <
@@ -302,6 +318,21 @@ static bool identity_from_keyfile(xenfork_ctx *ctx,
     return true;
 }
 
+static bool sources_from_keyfile(xenfork_ctx *ctx,
+                                 struct xenfork__record *record,
+                                 const struct xenfork__keyfile *keyfile)
+{
+    const char *text;
+    uint8_t uuid[16];
+    uint32_t i;
+
+    for (i = 0; (text = xenfork__keyfile_get_nth(keyfile, "source", i)); i++)
+        if (!xenfork__uuid_parse(text, uuid) ||
+            xenfork__record_add_source(ctx, record, uuid) < 0)
+            return false;
+    return true;
+}
+
 static bool get_left_by(const struct xenfork__keyfile *keyfile,
                         struct xenfork__record *record)
 {
@@ -326,6 +357,7 @@ bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
            get_uuid(keyfile, "parent", record->parent) &&
            (!xenfork__keyfile_get(keyfile, "image") ||
             get_uuid(keyfile, "image", record->image)) &&
+           sources_from_keyfile(ctx, record, keyfile) &&
            get_string(keyfile, "parent.name", &record->parent_name) &&
            xenfork__keyfile_get_u64(keyfile, "created", &record->created_s) &&
            xenfork__keyfile_get_u64(keyfile, "pages", &record->pages) &&

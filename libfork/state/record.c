@@ -19,6 +19,7 @@ void xenfork__record_free(struct xenfork__record *record)
     }
     free(record->disks);
     free(record->shared);
+    free(record->sources);
     free(record->nics);
     free(record->name);
     free(record->parent_name);
@@ -98,6 +99,42 @@ int xenfork__record_add_shared(xenfork_ctx *ctx, struct xenfork__record *record,
     snprintf(shared->vdev, sizeof(shared->vdev), "%s", vdev);
     snprintf(shared->is, sizeof(shared->is), "%s", is);
     return 0;
+}
+
+int xenfork__record_add_source(xenfork_ctx *ctx, struct xenfork__record *record,
+                               const uint8_t source[16])
+{
+    uint8_t(*sources)[16] = reallocarray(
+        record->sources, record->source_count + 1, sizeof(*sources));
+
+    if (!sources)
+        return xenfork__nomem(ctx);
+    record->sources = sources;
+    memcpy(sources[record->source_count++], source, sizeof(*sources));
+    return 0;
+}
+
+int xenfork__record_add_sources(xenfork_ctx *ctx,
+                                struct xenfork__record *record,
+                                const struct xenfork__record *other)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < other->source_count && rc == 0; i++)
+        rc = xenfork__record_add_source(ctx, record, other->sources[i]);
+    return rc;
+}
+
+bool xenfork__record_has_source(const struct xenfork__record *record,
+                                const uint8_t source[16])
+{
+    uint32_t i;
+
+    for (i = 0; i < record->source_count; i++)
+        if (!memcmp(record->sources[i], source, sizeof(record->sources[i])))
+            return true;
+    return false;
 }
 
 int xenfork__record_add_nic(xenfork_ctx *ctx, struct xenfork__record *record,

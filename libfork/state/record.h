@@ -49,6 +49,9 @@ struct xenfork__record {
     char boot[XENFORK__UUID_CHARS]; /* of the host, that the domid is of */
     uint8_t parent[16];             /* an image's source, a clone's image */
     uint8_t image[16]; /* clone: what it was forked from, for good */
+    /* Whose pages it has: its source, the source of that, if a clone, ... */
+    uint32_t source_count;
+    uint8_t (*sources)[16];
     char *parent_name;
     char journal[XENFORK__UUID_CHARS]; /* that made it */
     char freeze[XENFORK__UUID_CHARS];  /* an image's: see frozen.h; or "" */
@@ -102,6 +105,14 @@ int xenfork__record_disk_beside(xenfork_ctx *ctx,
 void xenfork__record_disk_swap(struct xenfork__record *record, uint32_t disk);
 int xenfork__record_add_shared(xenfork_ctx *ctx, struct xenfork__record *record,
                                const char *vdev, const char *is);
+int xenfork__record_add_source(xenfork_ctx *ctx, struct xenfork__record *record,
+                               const uint8_t source[16]);
+/* Note all sources of another record, too. */
+int xenfork__record_add_sources(xenfork_ctx *ctx,
+                                struct xenfork__record *record,
+                                const struct xenfork__record *other);
+bool xenfork__record_has_source(const struct xenfork__record *record,
+                                const uint8_t source[16]);
 int xenfork__record_add_nic(xenfork_ctx *ctx, struct xenfork__record *record,
                             int devid, const uint8_t mac[6], int link);
 /*
