@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "op/memory.h"
+#include "op/reserve.h"
 #include "state/lock.h"
 #include "trim.h"
 #include "xen/host-memory.h"
@@ -144,14 +145,41 @@ static bool pause_one(struct daemon *daemon, struct guest *guest,
     return true;
 }
 
+static uint64_t need_of(const struct guest *guest,
+                        const struct xenfork__dominfo *info)
+{
+    return xenfork__memory_need(guest->is_hydrated, guest->pages, info);
+}
+
+/*
+ * Reserve what a clone lacks that is not hydrated, if that leaves memory_low;
+ * else it is paused in time.  Its lock is held.
+ */
+static void cover_one(struct daemon *daemon, const struct guest *guest,
+                      const struct xenfork__dominfo *info, struct found *found)
+{
+    uint64_t need = need_of(guest, info);
+    uint64_t leave = found->low > found->floor ? found->low : found->floor;
+
+    if (guest->is_hydrated || !need ||
+        xenfork__cover_again(daemon->ctx, guest->domid, guest->pages, leave) <
+            0)
+        return;
+    found->free -= need < found->free ? need : found->free;
+    log_info("memory", "domid=%u result=reserved mib=%llu", guest->domid,
+             (unsigned long long)(need / PAGES_PER_MIB));
+}
+
 static bool resume_one(struct daemon *daemon, struct guest *guest,
-                       const struct found *found)
+                       struct found *found)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     struct xenfork__dominfo info;
 
-    if (!lock_guest(daemon, guest, &info, &lock) || !info.is_paused ||
-        xenfork__xen_set_short(daemon->ctx, guest->domid,
+    if (!lock_guest(daemon, guest, &info, &lock) || !info.is_paused)
+        return false;
+    cover_one(daemon, guest, &info, found);
+    if (xenfork__xen_set_short(daemon->ctx, guest->domid,
                                XENFORK__SHORT_RESUMING) < 0 ||
         xenfork__xen_unpause(daemon->ctx, guest->domid) < 0)
         return false;
@@ -169,12 +197,6 @@ static bool is_before(const struct guest *a, const struct guest *b)
     const struct xenfork__rank other = {b->is_hydrated, b->priority, b->domid};
 
     return xenfork__rank_is_before(&one, &other);
-}
-
-static uint64_t need_of(const struct guest *guest,
-                        const struct xenfork__dominfo *info)
-{
-    return xenfork__memory_need(guest->is_hydrated, guest->pages, info);
 }
 
 /* Tell whether a clone takes of the host's free memory with its next write. */
@@ -299,6 +321,22 @@ static void forget_spared(struct daemon *daemon, struct found *found)
     }
 }
 
+/* Reserve what clones that run and are not hydrated lack, and have lost. */
+static void cover_lazy(struct daemon *daemon, struct found *found)
+{
+    struct xenfork__dominfo info;
+    size_t i;
+
+    for (i = 0; i < daemon->guests.count; i++) {
+        cleanup_lock struct xenfork__lock *lock = NULL;
+        struct guest *guest = daemon->guests.all[i];
+
+        if (!guest->is_hydrated && runs(daemon, guest, &info) &&
+            need_of(guest, &info) && lock_guest(daemon, guest, &info, &lock))
+            cover_one(daemon, guest, &info, found);
+    }
+}
+
 /* Pause clones that are not hydrated, until the rest have all they can need. */
 static void pause_lazy(struct daemon *daemon, struct found *found)
 {
@@ -337,6 +375,7 @@ static void take_step(struct daemon *daemon, struct found *found)
 
     note_rest(daemon);
     note_spared(daemon);
+    cover_lazy(daemon, found);
     if (found->low)
         pause_lazy(daemon, found);
     if (found->free < found->low) {

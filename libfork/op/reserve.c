@@ -280,6 +280,29 @@ int xenfork__cover(xenfork_ctx *ctx, struct xenfork__record *clone,
     return rc == XENFORK_E_HOSTMEM ? 0 : rc;
 }
 
+int xenfork__cover_again(xenfork_ctx *ctx, uint32_t domid, uint64_t pages,
+                         uint64_t leave)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    struct xenfork__dominfo info;
+    uint64_t have, lacks;
+    int rc;
+
+    if ((rc = xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, false, &lock)) <
+            0 ||
+        (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
+        (rc = xenfork__xen_free_pages(ctx, &have)) < 0)
+        return rc;
+    pages = less(pages, info.max_pages);
+    lacks = pages > info.private_pages ? pages - info.private_pages : 0;
+    if (lacks <= info.claimed_pages)
+        return 0;
+    if (lacks - info.claimed_pages + leave > have)
+        return xenfork__miss(ctx, XENFORK_E_HOSTMEM,
+                             "domain %u: no memory to reserve", domid);
+    return xenfork__reserve_more(ctx, domid, lacks);
+}
+
 int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
                              uint64_t max_pages)
 {

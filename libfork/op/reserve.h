@@ -77,6 +77,14 @@ int xenfork__reservation_clone(xenfork_ctx *ctx, uint32_t image, uint32_t clone,
 int xenfork__cover(xenfork_ctx *ctx, struct xenfork__record *clone,
                    const struct xenfork__reservation *reservation,
                    bool *is_covered_out);
+/*
+ * Reserve again what a clone that is not hydrated lacks, and has no more in
+ * reserve: a claim does not grow when its guest gives pages back (Xen 4.19 to
+ * 4.20).  HOSTMEM, BUSY (not logged): there are less than @leave pages besides;
+ * somebody else is at it
+ */
+int xenfork__cover_again(xenfork_ctx *ctx, uint32_t domid, uint64_t pages,
+                         uint64_t leave);
 /* End the reservation of the image, whose limit is @max_pages again. */
 int xenfork__reservation_end(xenfork_ctx *ctx, uint32_t image,
                              uint64_t max_pages);

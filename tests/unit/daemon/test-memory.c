@@ -233,9 +233,9 @@ static struct fake_domain *fork_lazy(void)
 
     assert_int_equal(scene_fork(s.a, 1, XENFORK_FORK_NO_HYDRATE), 0);
     lazy = fake_domain_named("src-1");
-    lazy->claimed_pages = 0;
     fake_host->has_domain_event = true;
     later(5000);
+    lazy->claimed_pages = 0;
     return lazy;
 }
 
@@ -256,6 +256,7 @@ static void test_lazy(void **state)
     leave(AMPLE / 2);
     later(5000);
     assert_false(lazy->is_paused);
+    lazy->claimed_pages = 0;
     s.config.memory_low_mib = 64;
     serve_configure(&s.daemon, &s.config);
     leave(LOW - 1);
@@ -288,6 +289,45 @@ static void test_lazy_stays(void **state)
     leave(FLOOR + 2 * MIB);
     later(2000);
     assert_false(lazy->is_paused);
+}
+
+/* One whose reservation did not grow again gets it back, if there is enough. */
+static void test_lazy_reserves(void **state)
+{
+    struct fake_domain *lazy = fork_lazy();
+    uint64_t lacks = lazy->max_pages < 69 ? lazy->max_pages : 69;
+
+    (void)state;
+    lacks -= fake_private_pages(lazy);
+    assert_int_equal(lazy->claimed_pages, 0);
+    leave(LOW + lacks - 1);
+    later(1000);
+    assert_int_equal(lazy->claimed_pages, 0);
+    assert_false(lazy->is_paused);
+    leave(LOW + lacks);
+    later(1000);
+    assert_int_equal(lazy->claimed_pages, lacks);
+    /* So it has when it goes on. */
+    lazy->claimed_pages = 0;
+    leave(FLOOR + 1);
+    later(2000);
+    assert_true(lazy->is_paused);
+    assert_int_equal(lazy->claimed_pages, 0);
+    leave(AMPLE / 2);
+    later(5000);
+    assert_false(lazy->is_paused);
+    assert_int_equal(lazy->claimed_pages, lacks);
+    /* Not while another operation is on it, which may count on its claim. */
+    lazy->claimed_pages = 0;
+    {
+        cleanup_lock struct xenfork__lock *lock = NULL;
+        char uuid[XENFORK__UUID_CHARS];
+
+        xenfork__uuid_print(lazy->uuid, uuid);
+        assert_int_equal(xenfork__lock_take(s.ctx, uuid, false, &lock), 0);
+        later(1000);
+        assert_int_equal(lazy->claimed_pages, 0);
+    }
 }
 
 /* An operation on a clone has its last word on whether it runs. */
@@ -431,6 +471,7 @@ int main(void)
         TEST(test_failures),
         TEST(test_lazy),
         TEST(test_lazy_stays),
+        TEST(test_lazy_reserves),
         TEST(test_locked),
         TEST(test_locked_note),
         TEST(test_shares_nothing),
