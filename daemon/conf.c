@@ -270,8 +270,9 @@ static bool is_in_order(const struct parser *parser)
         return true;
     if (config->memory_floor_mib > config->memory_low_mib)
         return wrong_file(parser, "memory_floor is above memory_low");
-    if (config->memory_low_mib > config->memory_ok_mib)
-        return wrong_file(parser, "memory_low is above memory_ok");
+    /* Else a clone that goes on is paused at once. */
+    if (config->memory_low_mib >= config->memory_ok_mib)
+        return wrong_file(parser, "memory_ok is not above memory_low");
     return true;
 }
 

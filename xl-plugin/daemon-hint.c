@@ -24,7 +24,8 @@ void hint_daemon(bool is_ephemeral)
         "xl: xenforkd is not running: nobody applies on_poweroff, on_reboot "
         "and on_crash\n"
         "to clones, or freezes a guest that asks for it by data/fork/freeze,\n"
-        "or pauses clones while memory is low: one that finds none crashes\n",
+        "or pauses clones while memory is low: one that finds none crashes, or,\n"
+        "if xenforkd has run since it was made, waits until it runs again\n",
         stderr);
     if (is_ephemeral)
         fputs("xl: and nobody removes ephemeral clones at their end\n", stderr);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "daemon-hint.h"
 #include "daemon/conf.h"
 #include "exitcodes.h"
 #include "fork-options.h"
@@ -98,6 +99,22 @@ static bool print_domains(const xenfork_memory *memory)
     return table_print(table);
 }
 
+/* Say what is done when memory is low. */
+static void print_guard(const struct config *config)
+{
+    if (!daemon_runs())
+        puts(
+            "\nxenforkd is not running: nobody pauses clones while memory is "
+            "low.  One that\nfinds none crashes, or, if xenforkd has run since "
+            "it was made, waits until it\nruns again.");
+    else if (config->memory_low_mib)
+        printf("\nBelow %" PRIu32 " MiB free xenforkd pauses clones in the "
+               "order of PAUSED; they go on at %" PRIu32 " MiB.\n",
+               config->memory_low_mib, config->memory_ok_mib);
+    else
+        puts("\nxenforkd pauses no clone: memory_low in xenfork.conf is 0.");
+}
+
 static bool print_memory_table(const xenfork_memory *memory)
 {
     struct config config;
@@ -105,12 +122,7 @@ static bool print_memory_table(const xenfork_memory *memory)
 
     if (!print_host(memory) || !print_domains(memory))
         return false;
-    if (config.memory_low_mib)
-        printf("\nBelow %" PRIu32 " MiB free xenforkd pauses clones in the "
-               "order of PAUSED; they go on at %" PRIu32 " MiB.\n",
-               config.memory_low_mib, config.memory_ok_mib);
-    else
-        puts("\nxenforkd pauses no clone: memory_low in xenfork.conf is 0.");
+    print_guard(&config);
     return output_flush() && ok;
 }
 
@@ -151,6 +163,7 @@ static bool print_memory_json(const xenfork_memory *memory)
     for (i = 0; i < TOTALS; i++)
         json_number(json, totals[i].key,
                     xenfork_memory_host_kib(memory, totals[i].what));
+    json_bool(json, "guard", daemon_runs() && config.memory_low_mib);
     json_number(json, "low_kib", config.memory_low_mib * UINT64_C(1024));
     json_number(json, "floor_kib", config.memory_floor_mib * UINT64_C(1024));
     json_number(json, "ok_kib", config.memory_ok_mib * UINT64_C(1024));

@@ -99,14 +99,17 @@ static int fill_guest(xenfork_spec *spec, const struct fork_options *options,
 
 /*
  * Below memory_low clones would be paused as soon as they are made, by the
- * daemon.
+ * daemon.  Without it a source that finds no memory waits for ever, or crashes:
+ * it needs all in reserve.
  */
 int fork_set_host(xenfork_spec *spec, uint32_t source_reserve,
                   uint32_t memory_low_mib)
 {
-    int rc = xenfork_spec_set_source_reserve(spec, source_reserve);
+    bool is_guarded = daemon_runs();
+    int rc = xenfork_spec_set_source_reserve(spec,
+                                             is_guarded ? source_reserve : 100);
 
-    if (rc < 0 || !daemon_runs())
+    if (rc < 0 || !is_guarded)
         return rc;
     return xenfork_spec_set_leave_kib(spec, memory_low_mib * UINT64_C(1024));
 }

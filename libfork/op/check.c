@@ -39,6 +39,7 @@ static bool is_finding(int code)
     case XENFORK_E_NOSPC:
     case XENFORK_E_EXISTS:
     case XENFORK_E_IO:
+    case XENFORK_E_BUSY:
         return true;
     default:
         return false;
@@ -376,8 +377,9 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (!check)
         return xenfork__nomem(ctx);
-    if ((rc = xenfork__memory_refuse(ctx, info, config->name)) < 0 ||
-        (rc = check_state(ctx, check, info, config->name)) < 0 ||
+    rc = note_outcome(ctx, check,
+                      xenfork__memory_refuse(ctx, info, config->name));
+    if (rc < 0 || (rc = check_state(ctx, check, info, config->name)) < 0 ||
         (rc = check_type(ctx, check, config)) < 0 ||
         (rc = check_guest(ctx, check, spec, info, config)) < 0 ||
         (rc = check_devices(ctx, check, spec, info->domid, config, is_frozen)) <

@@ -121,12 +121,25 @@ static bool has_row(const xenfork_memory *memory, uint32_t domid)
     return false;
 }
 
+/* Find the domain's name; @name: what it was called when it was made. */
+static int name_now(xenfork_ctx *ctx, uint32_t domid, const char *name,
+                    char **name_out)
+{
+    int rc = xenfork__xen_name(ctx, domid, name_out);
+
+    if (rc != XENFORK_E_NOTFOUND)
+        return rc;
+    *name_out = strdup(name);
+    return *name_out ? 0 : xenfork__nomem(ctx);
+}
+
 static int add_row(xenfork_ctx *ctx, xenfork_memory *memory, int kind,
                    const struct xenfork__dominfo *info, const char *name,
                    const char *family)
 {
     struct xenfork_domain *row = reallocarray(memory->domains,
                                               memory->count + 1, sizeof(*row));
+    int rc;
 
     if (!row)
         return xenfork__nomem(ctx);
@@ -134,11 +147,30 @@ static int add_row(xenfork_ctx *ctx, xenfork_memory *memory, int kind,
     row += memory->count++;
     *row = (struct xenfork_domain){.kind = kind,
                                    .domid = info->domid,
-                                   .name = strdup(name),
                                    .family = strdup(family),
                                    .info = *info};
-    return row->name && row->family ? memory_state(ctx, row)
-                                    : xenfork__nomem(ctx);
+    if (!row->family)
+        return xenfork__nomem(ctx);
+    rc = name_now(ctx, info->domid, name, &row->name);
+    return rc < 0 ? rc : memory_state(ctx, row);
+}
+
+/*
+ * Find a clone's domain: the one that was made, or, if it was saved and
+ * restored, the one that has its UUID now.
+ */
+static int info_now(xenfork_ctx *ctx, const struct xenfork__record *clone,
+                    struct xenfork__dominfo *info)
+{
+    uint32_t domid;
+    int rc = xenfork__record_info(ctx, clone, info);
+
+    if (rc != XENFORK_E_NOTFOUND)
+        return rc;
+    rc = xenfork__clone_domid(ctx, clone, &domid);
+    if (rc == XENFORK_E_UUIDTAKEN)
+        rc = XENFORK_E_NOTFOUND;
+    return rc < 0 ? rc : xenfork__xen_info(ctx, domid, info);
 }
 
 /* Add a clone, with what the guard of the host's memory goes by. */
@@ -148,7 +180,8 @@ static int add_clone_row(xenfork_ctx *ctx, xenfork_memory *memory,
 {
     struct xenfork__dominfo info;
     struct xenfork_domain *row;
-    int rc = xenfork__record_info(ctx, clone, &info);
+    bool is_hydrated;
+    int rc = info_now(ctx, clone, &info);
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
@@ -157,16 +190,18 @@ static int add_clone_row(xenfork_ctx *ctx, xenfork_memory *memory,
     rc = add_row(ctx, memory, XENFORK_KIND_CLONE, &info, clone->name, family);
     if (rc < 0)
         return rc;
+    /* One that was restored never had an image. */
+    is_hydrated = clone->hydrated == 100 ||
+                  !xenfork__record_has_domid(ctx, clone, info.domid);
     row = &memory->domains[memory->count - 1];
-    row->need = xenfork__memory_need(clone->hydrated == 100, clone->pages,
-                                     &info);
-    row->can_be_paused = xenfork__memory_is_taking(clone->hydrated == 100,
-                                                   clone->pages, &info) &&
+    row->need = xenfork__memory_need(is_hydrated, clone->pages, &info);
+    row->can_be_paused = xenfork__memory_is_taking(is_hydrated, clone->pages,
+                                                   &info) &&
                          !row->is_spared && !info.is_paused &&
                          !info.is_shutdown && !info.is_dying;
-    row->rank = (struct xenfork__rank){.is_hydrated = clone->hydrated == 100,
+    row->rank = (struct xenfork__rank){.is_hydrated = is_hydrated,
                                        .priority = clone->priority,
-                                       .domid = clone->domid};
+                                       .domid = info.domid};
     return 0;
 }
 

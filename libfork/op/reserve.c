@@ -78,10 +78,12 @@ static int too_little(xenfork_ctx *ctx, uint64_t need, uint64_t have)
     xenfork__miss(ctx, XENFORK_E_HOSTMEM,
                   "not enough free memory: %llu MiB needed, %llu MiB free",
                   (unsigned long long)need_mib, (unsigned long long)have_mib);
-    return xenfork__remedy(ctx, "free memory, reserve less for each clone "
-                                "(--reserve), leave --hydrate=never out, which "
-                                "reserves all, or hydrate clones that reserve "
-                                "all (xl fork-hydrate)");
+    return xenfork__remedy(
+        ctx,
+        "free memory, reserve less for each clone (--reserve), leave "
+        "--hydrate=never out, which reserves all, hydrate clones made with "
+        "--hydrate=auto (xl fork-hydrate), or destroy those made with "
+        "--hydrate=never");
 }
 
 int xenfork__reservation_check(xenfork_ctx *ctx,

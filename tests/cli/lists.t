@@ -12,7 +12,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 73
+plan 77
 
 run "$xl" fork-check web1
 check 'check: can' is "$status $(cat "$dir/out")" '0 web1 can be forked
@@ -98,6 +98,12 @@ check 'memory: what comes next' out_has '^Below 64 MiB free xenforkd pauses clon
 run "$xl" fork-memory --json
 check 'memory: JSON' out_has '"paused_turn": 1'
 check 'memory: JSON, limits' out_has '"low_kib": 65536'
+check 'memory: JSON, guarded' out_has '"guard": true'
+FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork-memory
+check 'memory: without xenforkd' out_has '^xenforkd is not running: nobody pauses clones'
+check 'memory: without xenforkd: no limits' is "$(grep -c '^Below' "$dir/out")" 0
+FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork-memory --json
+check 'memory: JSON, not guarded' out_has '"guard": false'
 FAKE_FAIL=memory:-5 run "$xl" fork-memory
 check 'memory: failure' is "$status" 1
 

@@ -62,7 +62,7 @@ asks 'new 1; source 25; leave 65536; flags 0; fork 3' fork web1
 printf '%s\n' 'source_reserve = 40' 'memory_low = 50' >"$dir/host.conf"
 FAKE_CONFIG_FILE="$dir/host.conf" asks 'new 1; source 40; leave 51200; flags 0; fork 3' fork web1
 FAKE_CONFIG_FILE="$dir/host.conf" asks 'new 1; source 40; leave 51200; check 3 spec' fork-check web1
-FAKE_PID_FILE="$dir/no-daemon" asks 'new 1; source 25; check 3 spec' fork-check web1
+FAKE_PID_FILE="$dir/no-daemon" asks 'new 1; source 100; check 3 spec' fork-check web1
 unset FAKE_HOST
 asks 'new 1; flags 0; fork 3' -v fork 3
 asks 'new 1; name 0 test; flags 0; fork 3' fork web1 test

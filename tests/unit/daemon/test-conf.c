@@ -132,7 +132,8 @@ static const struct {
      "f:1: hydrate_rate must be a number from 0 to 65536: 65537"},
     {"hydrate = 0", "f:1: hydrate must be \"now\", \"auto\" or \"never\": 0"},
     {"memory_low = 31", "f: memory_floor is above memory_low"},
-    {"memory_low = 97", "f: memory_low is above memory_ok"},
+    {"memory_low = 97", "f: memory_ok is not above memory_low"},
+    {"memory_low = 96", "f: memory_ok is not above memory_low"},
     {"ephemeral = \"on\"", "f:1: ephemeral must be \"off\", \"poweroff\" or "
                            "\"crash\": \"on\""},
     {"ephemeral = 1", "f:1: ephemeral must be \"off\", \"poweroff\" or "

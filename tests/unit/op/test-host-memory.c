@@ -229,8 +229,18 @@ static void test_guarded(void **state)
         assert_int_equal(xenfork_fork(ctx, a->domid, spec, &result),
                          XENFORK_E_BUSY);
         assert_int_equal(xenfork_freeze(ctx, a->domid, 1000), XENFORK_E_BUSY);
-        assert_int_equal(xenfork_check_open(ctx, a->domid, NULL, &check),
+        /* A check names all there is. */
+        a->pod_entries = 1;
+        assert_int_equal(xenfork_check_open(ctx, a->domid, NULL, &check), 0);
+        assert_int_equal(xenfork_check_finding_count(check), 2);
+        assert_int_equal(xenfork_finding_code(xenfork_check_finding(check, 0)),
                          XENFORK_E_BUSY);
+        assert_non_null(
+            strstr(xenfork_finding_remedy(xenfork_check_finding(check, 0)),
+                   "memory_ok"));
+        xenfork_check_free(check);
+        check = NULL;
+        a->pod_entries = 0;
         assert_true(a->is_paused && !a->is_shutdown);
         assert_string_equal(a->is_short, notes[i]);
     }
@@ -238,6 +248,50 @@ static void test_guarded(void **state)
     /* Its user has unpaused it since. */
     a->is_paused = false;
     assert_int_equal(xenfork_freeze(ctx, a->domid, 1000), 0);
+}
+
+/* Have a clone be another domain, on its disks. */
+static uint32_t restore(const struct fake_domain *clone)
+{
+    struct fake_domain before = *clone, *d;
+
+    assert_int_equal(xenfork__xen_destroy(ctx, clone->domid), 0);
+    d = fake_new_domain();
+    memcpy(d->uuid, before.uuid, sizeof(d->uuid));
+    memcpy(d->name, before.name, sizeof(d->name));
+    memcpy(d->disks, before.disks, sizeof(d->disks));
+    d->disk_count = before.disk_count;
+    return d->domid;
+}
+
+/* A source waits, too; domains are called what they are called now. */
+static void test_names(void **state)
+{
+    struct fake_domain *a;
+    uint32_t domid;
+
+    (void)state;
+    fork_one("a", 50, 0);
+    a = fake_domain_named("a");
+    assert_int_equal(scene_hydrate(ctx, a->domid), 0);
+    fake_copy_string(fake_domain(source)->is_short, 16, XENFORK__SHORT_WAITS);
+    fake_copy_string(fake_domain(source)->name, sizeof(a->name), "renamed");
+    fake_copy_string(a->name, sizeof(a->name), "b");
+    look();
+    assert_string_equal(
+        xenfork_domain_state(xenfork_memory_domain(memory, row("renamed"))),
+        "paused: memory");
+    assert_int_equal(
+        xenfork_domain_kind(xenfork_memory_domain(memory, row("b"))),
+        XENFORK_KIND_CLONE);
+    /* Restored as another domain: it shares nothing, and is never paused. */
+    domid = restore(a);
+    look();
+    assert_int_equal(
+        xenfork_domain_domid(xenfork_memory_domain(memory, row("b"))), domid);
+    assert_int_equal(pages("b", XENFORK_MEMORY_NEED), 0);
+    assert_int_equal(
+        xenfork_domain_turn(xenfork_memory_domain(memory, row("b"))), 0);
 }
 
 /* A clone without an image, a source that is gone, a clone of a clone. */
@@ -284,9 +338,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing),  TEST(test_family),  TEST(test_turns),
-        TEST(test_no_turn),  TEST(test_guarded), TEST(test_orphans),
-        TEST(test_failures),
+        TEST(test_nothing), TEST(test_family),   TEST(test_turns),
+        TEST(test_no_turn), TEST(test_guarded),  TEST(test_orphans),
+        TEST(test_names),   TEST(test_failures),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
