@@ -39,7 +39,7 @@ out_has() {
     grep -q -e "$1" "$dir/out"
 }
 
-plan 273
+plan 275
 
 asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
@@ -240,8 +240,11 @@ wrong fork --wait=3601 web1
 wrong fork --wait= web1
 wrong fork --wait --paused web1
 wrong fork --params-file "$dir/none" web1
+printf '%s' '[{"a": "b"}, {"a": "c"}]' >"$dir/params"
 wrong fork --params-file "$dir/params" web1
+check 'two objects for one clone: said' grep -q 'more objects than clones' "$dir/err"
 wrong fork --params-file "$dir/params" -n 3 web1
+check 'two objects for three clones: said' grep -q 'fewer objects than clones' "$dir/err"
 while read -r text; do
     printf '%s' "$text" >"$dir/params"
     wrong fork --params-file "$dir/params" web1

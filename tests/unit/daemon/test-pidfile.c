@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* instance.c, notify.c: one daemon at a time, and what systemd hears of it. */
+/* pidfile.c, notify.c: one daemon at a time, and what systemd hears of it. */
 #include "config.h"
 
 #include <errno.h>

@@ -145,7 +145,7 @@ static void test_no_process(void **state)
 static void test_no_answer(void **state)
 {
     (void)state;
-    fake_fail_function("xenfork__xen_guest_has_acked", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__xen_guest_answers", XENFORK_E_XEN, 0);
     fake_host_ack(clone_domid(), NULL);
     sleep_until(s.now_ms + 3000);
     fake_disarm();

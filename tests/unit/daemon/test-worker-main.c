@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* work.c: what one worker does, and what it answers the guest. */
+/* worker-main.c: what one worker does, and what it answers the guest. */
 #include "config.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* worker.c: so many processes of a kind, each with its end. */
+/* worker-pool.c: so many processes of a kind, each with its end. */
 #include "config.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/qcow2/driver.c, qcow2-*.c, collapse.c, disk/base.c: chains of qcow2
- * files. */
+/* disk/qcow2/: chains of qcow2 files, and how they become shorter. */
 #include "config.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk.c, disk-*.c: which driver a disk gets, and what clones have of it. */
+/* disk.c and the drivers: which driver a disk gets, and what clones have of it. */
 #include "config.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/thin/driver.c, thin*.c: raw files by thin devices over them. */
+/* disk/thin/: raw files by thin devices over them. */
 #include "config.h"
 
 #include <stdarg.h>

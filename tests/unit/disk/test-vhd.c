@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* disk/vhd/driver.c, vhd-*.c: a snapshot, undone from wherever it has come to.
+/* disk/vhd/driver.c, snapshot.c: a snapshot, undone from wherever it has come to.
  */
 #include "config.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* sys-tap*.c: no process is taken for a tapdisk because its number recurs. */
+/* host/tap.c, tap-record.c: no process is taken for a tapdisk because its number recurs. */
 #include "config.h"
 
 #include "host/tap.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A stateful fake of daemon/host.h, beside that of Xen: it stands in place of
- * daemon/host.c.  Its state lies in a shared mapping, as the other's.
+ * A stateful fake of xen/events.h, beside that of Xen: it stands in place of
+ * xen/events.c.  Its state lies in a shared mapping, as the other's.
  */
 #ifndef FAKE_HOST_H
 #define FAKE_HOST_H
