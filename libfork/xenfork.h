@@ -107,7 +107,7 @@ typedef struct xenfork_domain xenfork_domain;   /* of the host's memory */
 #define XENFORK_STAGE_SHARE   7  /* memory shared with the image */
 #define XENFORK_STAGE_RESUME  8  /* the source runs on */
 #define XENFORK_STAGE_SEAL    9  /* image written to the state directory */
-#define XENFORK_STAGE_CREATE  10 /* per clone: domain made by libxl */
+#define XENFORK_STAGE_CREATE  10 /* per clone: domain made */
 #define XENFORK_STAGE_FORK    11 /* per clone: memory forked */
 #define XENFORK_STAGE_ATTACH  12 /* per clone: NICs held or connected */
 #define XENFORK_STAGE_UNPAUSE 13 /* per clone: starts to run */

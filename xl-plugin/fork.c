@@ -148,5 +148,5 @@ const struct cmd cmd_fork = {
         "  -h, --help         this text\n"
         "\n"
         "Exit status: 0 done; 1 failed and undone; 2 usage; 3 failed and\n"
-        "something is left.\n",
+        "something is left; 4 with xl -N: only memory of the host is lacking.\n",
 };
