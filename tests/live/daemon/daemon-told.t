@@ -37,7 +37,7 @@ kill_daemon HUP
 check 'SIGHUP rereads the configuration' wait_until 10 daemon_said 'event=config result=reread'
 request source 1
 sleep 2
-isnt 'which forbids freezing by key' "$(role_of source)" frozen
+check 'which forbids freezing by key' eval '! is_frozen source'
 printf 'freese = 0\n' >/tmp/short.conf
 kill_daemon HUP
 check 'a wrong one is named, and not used' \

@@ -38,7 +38,7 @@ is 'the key says so' "$(requested source)" 'garbage'
 request source 0
 for value in 2 11 '1 ' ' 1' '' yes "$(printf 'x%.0s' $(seq 1 1000))"; do request source "$value"; done
 sleep 2
-isnt 'no other value counts' "$(role_of source)" frozen
+check 'no other value counts' eval '! is_frozen source'
 check 'it ticks on' ticks_on source
 
 # Killed at any moment.
@@ -46,7 +46,7 @@ kill_daemon KILL
 wait_until 10 daemon_is_gone
 request source 1
 sleep 1
-isnt 'without a daemon nobody obeys' "$(role_of source)" frozen
+check 'without a daemon nobody obeys' eval '! is_frozen source'
 starts 'it starts again'
 check 'the request that waited is served' wait_until 20 is_frozen source
 kill_daemon KILL

@@ -30,7 +30,7 @@ check 'not while it runs' eval '! xl fork-detach --wait --to=/data/there source-
 xl destroy source-1
 sum=$(sha256sum <"$disk")
 timeout 60 xl fork-detach --wait --rate=8 --to=/data/there --format=qcow2 source-1 &
-wait_until 30 test -e /data/there/source-1-xvda.qcow2
+check 'it is under way' wait_until 30 test -e /data/there/source-1-xvda.qcow2
 pkill -9 -f 'fork-detach --wait'
 wait
 is 'killed: it has what it had' "$(info source-1 '.disks[0].path') $(sha256sum <"$disk")" "$disk $sum"

@@ -20,7 +20,7 @@ ask source-1 mark own >/dev/null
 ask source-1 'pace 0' >/dev/null
 before=$(private source-1)
 
-check 'a source is no clone' eval '! xl fork-detach --wait source'
+check 'a source is no clone' grep -q 'not a clone' <<<"$(xl fork-detach --wait source 2>&1)"
 is 'nothing is detached yet' "$(percent source-1)" 0
 
 # Slowly, in the background: stopped, then killed.

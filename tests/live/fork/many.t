@@ -31,7 +31,7 @@ for name in source-1 source-8; do
 done
 at_least 'a hydrated clone is mostly shared' "$(info source-1 '.shared_kib / 1024 | floor')" 64
 image=$(info source-1 .image)
-for n in 2 3 4 5 6 7; do wait_until 180 hydrated "source-$n"; done
+for n in 2 3 4 5 6 7; do check "source-$n gets hydrated" wait_until 180 hydrated "source-$n"; done
 
 # By us.
 check 'the image of hydrated clones can be destroyed' xl fork-image-destroy "$image"

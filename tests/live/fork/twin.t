@@ -72,13 +72,14 @@ same_in_all() {
 
 # Before 4.20 what `xl create` leaves to watch a domain ends when the domain is suspended.
 host() { snapshot_of_host /data /var/lib/xen /run/xen-hotplug | grep -vE '^[0-9]+ process xl$'; }
+has_tty() { [ -n "$(xenstore-read "/local/domain/$(domid_of "$1")/console/tty" 2>/dev/null)" ]; }
 before=$(host)
 clone libxl slow || bail_out 'no clone by libxl'
 is 'libxl has made it' "$(json '.clones[0].made_by' <<<"$said")" libxl
 is 'because' "$(json '.clones[0].because' <<<"$said")" 'a test asks for it'
 clone '' quick || bail_out 'no clone by us'
 is 'we have made it' "$(json '.clones[0].made_by' <<<"$said")" xenfork
-wait_until 10 test -n "$(xenstore-read "/local/domain/$(domid_of quick)/console/tty")"
+check 'it has a console' wait_until 10 has_tty quick
 same_in_all slow quick
 check 'held' held "$(json '.clones[0].nics[0].vif' <<<"$said")"
 
@@ -117,7 +118,7 @@ SOURCE=pair
 clone libxl two --nic 0,link=connect || bail_out 'no clone by libxl'
 clone '' three --nic 0,link=connect || bail_out 'no clone by us'
 is 'we have made it' "$(json '.clones[0].made_by' <<<"$said")" xenfork
-wait_until 10 test -n "$(xenstore-read "/local/domain/$(domid_of three)/console/tty")"
+check 'it has a console' wait_until 10 has_tty three
 same_in_all two three
 xl unpause three
 check 'it ticks on' wait_until 60 ticks_on three

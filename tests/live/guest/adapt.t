@@ -9,7 +9,7 @@
 # guest DOM COMMANDS: their status in the guest
 guest() { ask "$1" "sh $2" | json .status; }
 has() { is "$1: $3" "$(guest "$1" "$2")" 0; }
-hasnt() { isnt "$1: not $3" "$(guest "$1" "$2")" 0; }
+hasnt() { is "$1: not $3" "$(guest "$1" "$2")" 1; }
 hears() { ping -q -c 1 -W 2 "$1"; }
 bridge_of() { basename "$(readlink "/sys/class/net/vif$(domid_of "$1").0/master")"; }
 ready() { [ "$(info "$1" .ready)" = true ]; }

@@ -32,7 +32,7 @@ for delay in 0.3 0.5 0.7; do
     ! is_frozen || xl fork-thaw source
     check "killed after $delay s: the source ticks on" ticks_on source 30
 done
-wait_until "$UNDO_SECONDS" as_before
+undone 'killed by time'
 same_source 'killed by time'
 
 # The locks of working keepers are there before and after.

@@ -129,6 +129,7 @@ all_after() {
     read -ra marks <<<"${POWER_CUTS:-}"
     # shellcheck disable=SC2206 # words
     all=($records)
+    at_least "$fs: cuts were kept" ${#marks[@]} 1
     umount /data
     for record in "${all[@]}"; do
         IFS=: read -r verb acks acks_clone <<<"$record"

@@ -40,6 +40,7 @@ costs_after_forks() {
     "${@:4}"
     after=$(latency_of "$1")
     for _ in 2 3; do after=$(lower "$after" "$(latency_of "$1")"); done
+    [[ "$before $after" =~ ^[1-9][0-9]*\ [1-9][0-9]*\ [0-9]+\ [0-9]+$ ]] || { fail "$1: its latencies" "\"$before\", \"$after\""; return; }
     read_percent=$((100 * ${after% *} / ${before% *})) write_percent=$((100 * ${after#* } / ${before#* }))
     diag "$1, us a read and a write: before $before, after $2 forks $after: $read_percent% and $write_percent%"
     at_least "after $2 forks a read takes at most $3% ($read_percent%)" "$3" "$read_percent"

@@ -71,12 +71,7 @@ undone() {
 }
 
 # killed_at STAGE [NAME]: a fork that dies there
-killed_at() {
-    local status=0
-    # bash would say that it was killed.
-    { XENFORK_TEST_KILL=$1 timeout 120 xl fork source "${2:-k}" >/dev/null 2>&1 || status=$?; } 2>/dev/null
-    is "$1: the fork dies by signal 9" "$status" 137
-}
+killed_at() { killed_fork "$1: the fork" "$1" source "${2:-k}"; }
 
 # kill_stage STAGE: the fork is killed, and its keeper undoes it
 kill_stage() {

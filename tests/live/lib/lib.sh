@@ -37,13 +37,22 @@ is() {
     if [ "$2" = "$3" ]; then ok "$1"; else fail "$1" "got:    $2" "wanted: $3"; fi
 }
 
+# isnt TEXT GOT UNWANTED: no answer is not another one
 isnt() {
-    if [ "$2" != "$3" ]; then ok "$1"; else fail "$1" "got: $2"; fi
+    if [ -n "$2" ] && [ "$2" != "$3" ]; then ok "$1"; else fail "$1" "got: $2"; fi
 }
 
 # at_least TEXT GOT MINIMUM, for whole numbers
 at_least() {
     if [ "${2:--1}" -ge "$3" ]; then ok "$1"; else fail "$1" "got:      $2" "at least: $3"; fi
+}
+
+# killed_fork TEXT STAGE SOURCE CLONE [OPTION…]: a fork that dies there
+killed_fork() {
+    local status=0
+    # bash would say that it was killed.
+    { XENFORK_TEST_KILL=$2 timeout 120 xl fork "${@:5}" "$3" "$4" >/dev/null 2>&1 || status=$?; } 2>/dev/null
+    is "$1 dies by signal 9" "$status" 137
 }
 
 skip_all() {

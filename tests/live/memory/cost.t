@@ -15,7 +15,9 @@ beyond() {
 }
 # agrees TEXT KIB WANTED: within 3 %, and 32 KiB for what Xen does meanwhile for others
 agrees() {
-    local off=$(($2 > $3 ? $2 - $3 : $3 - $2))
+    local off
+    [[ "$2 $3" =~ ^-?[0-9]+\ -?[0-9]+$ ]] || { fail "$1" "\"$2\", \"$3\""; return; }
+    off=$(($2 > $3 ? $2 - $3 : $3 - $2))
     diag "$1: $2 KiB, and $3"
     check "$1" [ $((off * 100)) -le $((3 * $3 + 3200)) ]
 }

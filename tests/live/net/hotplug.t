@@ -104,7 +104,7 @@ left() {
     find_nodes "/local/domain/$1"
 }
 
-is_free() { ! losetup "$1" 2>/dev/null | grep -q xenfork; }
+is_free() { [ -n "$1" ] && ! losetup "$1" >/dev/null 2>&1; }
 locked() { [ -e /var/run/xen-hotplug/block ]; }
 
 # Before 4.20 what `xl create` leaves to watch a domain ends when the domain is suspended.

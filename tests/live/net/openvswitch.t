@@ -67,14 +67,22 @@ sleep 1
 say() { for clone in k-1 k-2; do guest $clone 'arping -q -c 2 -w 3 -I eth0 10.9.0.1; arping -q -c 2 -w 3 -U -I eth0 10.9.0.2' >/dev/null; done; }
 mac() { info "$1" '.nics[0].mac'; }
 from() { tcpdump -nn -r "$1" "ether src $(mac k-1) or ether src $(mac k-2)" 2>/dev/null | wc -l; }
+says() { tcpdump -nn -r "$1" "ether src $2" 2>/dev/null | wc -l; }
 say
+# Whoever listens hears the source.
+check 'the source is heard' wait_until 30 hears 10.9.0.2
+sleep 1
+at_least 'and so captured' "$(says /data/heard 00:16:3e:00:00:22)" 1
 is 'they are not heard' "$(from /data/heard)" 0
 check 'another port comes' eval 'ip link add other type veth peer name far && ovs-vsctl --timeout=20 add-port ovs0 far tag=20'
 check 'the switch starts again' /usr/share/openvswitch/scripts/ovs-ctl restart --system-id=random --no-monitor
 for clone in k-1 k-2; do for n in 0 1; do check "$clone: port $n is held still" held "$(vif_of $clone $n)"; done; done
+before=$(says /data/heard 00:16:3e:00:00:22)
 say
-is 'they are not heard still' "$(from /data/heard)" 0
-check 'the source is' wait_until 30 hears 10.9.0.2
+check 'the source is heard still' wait_until 30 hears 10.9.0.2
+sleep 1
+at_least 'and so captured' "$(says /data/heard 00:16:3e:00:00:22)" $((before + 1))
+is 'they are not' "$(from /data/heard)" 0
 ping -q -c 2 -W 1 -b -I listener 10.9.0.255 >/dev/null 2>&1
 for clone in k-1 k-2; do is "nothing came to $clone" "$(tcpdump -nn -r /data/$clone 2>/dev/null | wc -l)" 0; done
 
@@ -85,6 +93,8 @@ check 'not held' eval '! held "$(vif_of k-1)"'
 is 'the ports are as before' "$(port "$(vif_of k-1 0)"; port "$(vif_of k-1 1)")" "$was"
 guest k-1 'ip addr flush dev eth0; ip addr add 10.9.0.40/24 dev eth0' >/dev/null
 check 'heard, in its VLAN' wait_until 30 hears 10.9.0.40
+sleep 1
+at_least 'as its own capture has it' "$(tcpdump -nn -r /data/k-1 2>/dev/null | wc -l)" 1
 is 'and not the other' "$(tcpdump -nn -r /data/heard "ether src $(mac k-2)" 2>/dev/null | wc -l)" 0
 check 'held again' xl fork-net k-1 hold
 check 'not heard' eval '! hears 10.9.0.40'

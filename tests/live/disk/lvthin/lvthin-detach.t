@@ -45,10 +45,11 @@ check 'with the way out' grep -q 'shut it down first' /tmp/refused
 xl destroy thin-1
 sum=$(sha256sum <"$(disk thin-1)")
 timeout 60 xl fork-detach --wait --rate=8 --to=/data/there thin-1 &
-wait_until 30 test -e /data/there/thin-1-xvda.raw
+was=$(disk thin-1)
+check 'it is under way' wait_until 30 test -e /data/there/thin-1-xvda.raw
 pkill -9 -f 'fork-detach --wait'
 wait
-is 'killed: it has what it had' "$(sha256sum <"$(disk thin-1)")" "$sum"
+is 'killed: it has what it had' "$(disk thin-1) $(sha256sum <"$(disk thin-1)")" "$was $sum"
 check 'to its end' timeout 60 xl fork-detach --wait --to=/data/there thin-1
 is 'it is there' "$(disk thin-1)" /data/there/thin-1-xvda.raw
 is 'with all that it had' "$(sha256sum </data/there/thin-1-xvda.raw)" "$sum"

@@ -49,7 +49,7 @@ check 'a clone of before ticks on' ticks_on f2
 is 'its disk is whole' "$(ask f2 verify | json .errors)" 0
 
 # A fork of the source started anew that fails.
-{ XENFORK_TEST_KILL=create timeout 120 xl fork q k >/dev/null 2>&1; } 2>/dev/null
+killed_fork 'a fork' create q k
 as_deep() { [ "$(chain $image)" = 4 ]; }
 check 'a killed fork leaves no more' wait_until 60 as_deep
 check 'and the source ticks on' ticks_on q

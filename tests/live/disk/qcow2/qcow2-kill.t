@@ -24,7 +24,7 @@ undone() {
 }
 
 for stage in share create fork; do
-    { XENFORK_TEST_KILL=$stage timeout 120 xl fork q k >/dev/null 2>&1; } 2>/dev/null
+    killed_fork "$stage: the fork" "$stage" q k
     undone "killed at $stage"
 done
 # Each command to QEMU is one sendto(2): killed before the first, the second, and so on.

@@ -15,14 +15,14 @@ remember
 start_behind src /mnt/e/src.img
 is_undone() { [ "$(records)" -le 1 ] && [ "$(xl fork-list --json | jq length)" = 0 ]; }
 for stage in prepare suspend share create; do
-    { XENFORK_TEST_KILL=$stage timeout 120 xl fork src k >/dev/null 2>&1; } 2>/dev/null
+    killed_fork "$stage: the fork" "$stage" src k
     check "killed at $stage: there is no base, no overlay is left" wait_until 60 is_undone
     check "killed at $stage: the source ticks on" ticks_on src
 done
 check 'forked' timeout 120 xl fork --paused src keeps
 check 'it has a disk' wait_until 10 is_left 3
 for stage in share fork; do
-    { XENFORK_TEST_KILL=$stage timeout 120 xl fork src k >/dev/null 2>&1; } 2>/dev/null
+    killed_fork "$stage: the fork" "$stage" src k
     check "killed at $stage: only the other clone's disk is left" wait_until 60 is_left 3
     check "killed at $stage: the source ticks on" ticks_on src
 done

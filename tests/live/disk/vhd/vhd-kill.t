@@ -26,7 +26,7 @@ $(host)"
 }
 for stage in prepare suspend capture disks share resume seal create fork; do
     before=$(files) depth=$(depth_of /data/v/web.vhd)
-    { XENFORK_TEST_KILL=$stage timeout 120 xl fork web k >/dev/null 2>&1; } 2>/dev/null
+    killed_fork "$stage: the fork" "$stage" web k
     was_undone "killed at $stage" "$before"
     is "killed at $stage: the same chain" "$(depth_of /data/v/web.vhd)" "$depth"
     check "killed at $stage: the source ticks on" ticks_on web

@@ -24,7 +24,7 @@ before="$(files)
 $(serving)"
 undone() { [ "$(files; serving)" = "$before" ]; }
 for stage in capture disks share seal create; do
-    { XENFORK_TEST_KILL=$stage timeout 120 xl fork load k >/dev/null 2>&1; } 2>/dev/null
+    killed_fork "$stage: the fork" "$stage" load k
     check "killed at $stage: undone" wait_until 60 undone
     check "killed at $stage: the source ticks on" ticks_on load
 done
