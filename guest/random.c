@@ -16,7 +16,7 @@
 #define RNDRESEEDCRNG _IO('R', 0x07)
 #endif
 
-/* As struct rand_pool_info, whose last member has no length. */
+/* struct rand_pool_info, whose last member has no length */
 struct pool_info {
     int entropy_bits;
     int bytes;

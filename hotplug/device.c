@@ -88,7 +88,7 @@ bool device_write(const struct device *device, const char *key,
     return store_write(path, value);
 }
 
-/* As fatal() of xen-hotplug-common.sh. */
+/* Say that the device failed, like fatal() of xen-hotplug-common.sh. */
 enum outcome device_fail(const struct device *device, const char *text)
 {
     device_write(device, "hotplug-error", text);

@@ -33,7 +33,6 @@ struct target {
 };
 
 #define MODE_READ   'r'
-#define MODE_WRITE  'w'
 #define MODE_SHARED '!' /* others may write, too */
 
 extern const struct target target_thin;

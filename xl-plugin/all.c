@@ -35,7 +35,7 @@ struct domains {
     struct domain *all;
 };
 
-/* As the user wants it. */
+/* What the user wants. */
 struct wish {
     bool is_all, has_fallback;
     int waits; /* 1: until they have shut down; 2: until they are gone */

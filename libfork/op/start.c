@@ -230,8 +230,7 @@ static int begin_start(struct start *start)
                                &start->keeper_fd);
 }
 
-/* One that the clone was given by hand (xl network-attach) does not come back.
- */
+/* Leave out a NIC that was attached by hand (xl network-attach). */
 static bool has_nic(const struct xenfork__config *config,
                     const struct xenfork__record_nic *nic)
 {

@@ -34,7 +34,7 @@ void xenfork__pipe_rm(xenfork_ctx *ctx, uint32_t transaction, const char *fmt,
 void xenfork__pipe_permit(xenfork_ctx *ctx, uint32_t transaction,
                           uint32_t owner, uint32_t reader, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
-/* As xs_introduce_domain(). */
+/* Introduce the domain to xenstore, like xs_introduce_domain(). */
 void xenfork__pipe_introduce(xenfork_ctx *ctx, uint32_t domid, uint64_t gfn,
                              uint32_t port);
 
