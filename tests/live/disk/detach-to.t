@@ -12,7 +12,7 @@ check 'it is detached' timeout 120 xl fork-detach --wait source-1
 xl unpause source-1
 xl destroy source
 rm -f /data/source.img
-check 'the image goes' wait_until 30 eval '! xl list | grep -q "@fork-"'
+check 'the image goes' wait_until 30 no_image
 
 # To another host: its state and one file.
 ask source-1 'pace 500' >/dev/null

@@ -57,7 +57,7 @@ check 'the clone ticks on' ticks_on source-1
 xl destroy source
 check 'the other clone is destroyed' timeout 60 xl fork-destroy --yes source-2
 rm -f /data/source.img
-check 'the image goes' wait_until 30 eval '! xl list | grep -q "@fork-"'
+check 'the image goes' wait_until 30 no_image
 check 'the clone ticks on' ticks_on source-1
 is 'its disk is whole' "$(ask source-1 verify | json .errors)" 0
 has_own() { ask source-1 'view' | grep -q own || "$LIVE/check-disk" "$(info source-1 '.disks[0].path')" | grep -q '"own"'; }

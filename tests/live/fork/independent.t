@@ -30,7 +30,6 @@ is 'token' "$(field source-2 token)" "$token"
 is 'its disk is whole' "$(ask source-2 verify | json .errors)" 0
 
 # No clone of the image runs any more: it goes by itself.
-no_image() { [ -z "$(xl list | grep @fork)" ] && [ -z "$(xl fork-list --json | json '.[] | select(.kind == "image") | .name')" ]; }
 check 'the image has gone with its last clone' wait_until 30 no_image
 check 'a restored clone goes on' ticks_on source-1
 check 'a migrated clone goes on' ticks_on source-2

@@ -115,7 +115,6 @@ is 'that has not adapted' "$(json '.hostname + " " + .machine_id + " " + .addres
     "$(json '.hostname + " " + .machine_id + " " + .address' <<<"$source_identity")"
 # shellcheck disable=SC2046
 check 'all clones are destroyed' timeout 300 xl fork-destroy $(clones)
-no_image() { [ -z "$(xl fork-list --json | json '.[] | select(.kind == "image") | .name')" ]; }
 check 'the image goes with the last' wait_until 30 no_image
 diag "memory of the daemon afterwards: $(daemon_rss) KiB"
 stops 'the daemon ends'

@@ -3,7 +3,7 @@
 # Clones made with --ephemeral, for live scripts; after lib.sh and xenforkd.sh.
 
 listed() { xl fork-list --json | jq -r ".[] | select(.name == \"$1\") | .state"; }
-is_removed() { [ -z "$(listed "$1")" ] && [ ! -e "$2" ]; }
+is_removed() { [ "$(xl fork-list --json | jq "[.[] | select(.name == \"$1\")] | length")" = 0 ] && [ ! -e "$2" ]; }
 disk_of() { info "$1" '.disks[0].path'; }
 has_other_domid() { [ -n "$(domid_of "$1")" ] && [ "$(domid_of "$1")" != "$2" ]; }
 # removed TEXT NAME DISK

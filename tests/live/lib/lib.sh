@@ -55,6 +55,12 @@ killed_fork() {
     is "$1 dies by signal 9" "$status" 137
 }
 
+# no_image: neither a record of one nor its domain; no answer is not none
+no_image() {
+    [ "$(xl fork-list --json | jq '[.[] | select(.kind == "image")] | length')" = 0 ] &&
+        [ "$(xl list | awk 'NR > 1 && $1 ~ /@fork-/ { n++ } END { print NR ? n + 0 : "none" }')" = 0 ]
+}
+
 skip_all() {
     printf '1..0 # SKIP %s\n' "$*"
     exit 77

@@ -77,7 +77,6 @@ check 'nothing is pending' wait_until 30 is_idle
 xl destroy "$(xl list | awk '/^s-3-/ { print $2 }')"
 
 # The image has gone: all that needed it have been restarted.
-no_image() { [ -z "$(xl fork-list --json | json '.[] | select(.kind == "image") | .name')" ]; }
 check 'the image goes with the last that needs it' wait_until 30 no_image
 
 # A source: xl's watcher where it lives still, the daemon where it has gone; never both.

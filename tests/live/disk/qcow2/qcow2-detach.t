@@ -104,7 +104,7 @@ check 'and only there' test ! -e "$disk"
 
 # Their source and its images go.
 xl destroy q
-check 'the images go' wait_until 60 eval '! xl list | grep -q "@fork-"'
+check 'the images go' wait_until 60 no_image
 find /data -maxdepth 1 -name '.xenfork-*' ! -samefile "$(overlay q-1)" -delete
 rm -f $image
 for n in 1 2 3; do
