@@ -387,7 +387,9 @@ static void take_step(struct daemon *daemon, struct found *found)
         guest = next_to_resume(daemon, found);
         if (guest)
             resume_one(daemon, guest, found);
-        else if (!has_paused(daemon) && !trim_undo(daemon))
+        else if (!has_paused(daemon) &&
+                 !trim_undo(daemon, found->free, found->low ? found->ok : 0,
+                            found->now_ms))
             forget_spared(daemon, found);
     }
 }

@@ -14,8 +14,13 @@ bool trim_meet(struct daemon *daemon, struct guest *guest);
 void trim_begin(struct daemon *daemon, uint64_t now_ms);
 /* Tell whether memory may come back without a clone being paused. */
 bool trim_is_waiting(const struct daemon *daemon, uint64_t now_ms);
-/* Let the next guest have its memory again.  False: none was asked. */
-bool trim_undo(struct daemon *daemon);
+/*
+ * Let the next guest have its memory again, if no less than @ok of the @free
+ * pages stay; one at a time, and not before the last one has had time to take
+ * it.  False: there is nothing to be done.
+ */
+bool trim_undo(struct daemon *daemon, uint64_t free, uint64_t ok,
+               uint64_t now_ms);
 bool trim_has_asked(const struct daemon *daemon);
 
 #endif

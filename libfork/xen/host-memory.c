@@ -48,25 +48,42 @@ static char *asked(xenfork_ctx *ctx, uint32_t domid)
     return xenfork__xs_read(ctx, XBT_NULL, ASKED, domid);
 }
 
-int xenfork__xen_is_asked(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
+/* Read what a guest is to have again; false: its target is another by now. */
+static bool target_before(xenfork_ctx *ctx, uint32_t domid, const char *note,
+                          uint32_t *before_out, uint32_t *less_out)
+{
+    uint32_t kib = 0, now = 0;
+
+    if (sscanf(note, "%u %u", before_out, &kib) != 2 || kib > *before_out ||
+        xenfork__xs_u32(ctx, &now, TARGET, domid) != 1 || now != kib)
+        return false;
+    *less_out = *before_out - kib;
+    return true;
+}
+
+int xenfork__xen_is_asked(xenfork_ctx *ctx, uint32_t domid, bool *is_out,
+                          uint32_t *kib_out)
 {
     cleanup_free char *note = asked(ctx, domid);
+    uint32_t before;
 
     if (!note && errno != ENOENT)
         return no_target(ctx, domid, errno);
     *is_out = note;
+    if (!note || !target_before(ctx, domid, note, &before, kib_out))
+        *kib_out = 0;
     return 0;
 }
 
 /* Note it first: whoever finds the note puts the target back. */
 int xenfork__xen_ask_back(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
-                          uint32_t *kib_out)
+                          uint64_t most_kib, uint32_t *kib_out)
 {
     char note[32], value[16];
-    uint32_t most = 0, now = 0;
+    uint32_t most = 0, now = 0, less;
     uint64_t kib;
     bool is_asked;
-    int rc = xenfork__xen_is_asked(ctx, domid, &is_asked);
+    int rc = xenfork__xen_is_asked(ctx, domid, &is_asked, &less);
 
     *kib_out = 0;
     if (rc < 0 || is_asked)
@@ -75,6 +92,8 @@ int xenfork__xen_ask_back(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
         xenfork__xs_u32(ctx, &now, TARGET, domid) != 1)
         return no_target(ctx, domid, errno);
     kib = (uint64_t)most * percent / 100;
+    if (now > most_kib && kib < now - most_kib)
+        kib = now - most_kib;
     if (now <= kib)
         return 0;
     snprintf(note, sizeof(note), "%u %u", now, (uint32_t)kib);

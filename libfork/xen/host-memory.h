@@ -31,13 +31,19 @@ bool xenfork__xen_is_heard(xenfork_ctx *ctx, uint32_t domid);
 int xenfork__xen_short(xenfork_ctx *ctx, uint32_t domid, char short_out[16]);
 int xenfork__xen_set_short(xenfork_ctx *ctx, uint32_t domid, const char *is);
 /*
- * Ask a guest to keep no more than @percent of its memory, by its balloon
- * target; /libxl/D/xenfork-target has what it was.  kib_out: the target; 0: it
- * has no more than that, or was asked before.
+ * Ask a guest to keep no more than @percent of its memory, but to give back no
+ * more than @most_kib, by its balloon target; /libxl/D/xenfork-target has what
+ * it was.  kib_out: the target; 0: it has no more than that, or was asked
+ * before.
  */
 int xenfork__xen_ask_back(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
+                          uint64_t most_kib, uint32_t *kib_out);
+/*
+ * Tell whether a guest was asked; kib_out: what xenfork__xen_let_have() would
+ * give it.
+ */
+int xenfork__xen_is_asked(xenfork_ctx *ctx, uint32_t domid, bool *is_out,
                           uint32_t *kib_out);
-int xenfork__xen_is_asked(xenfork_ctx *ctx, uint32_t domid, bool *is_out);
 /*
  * Let the guest have its memory again.  kib_out: the target; 0: somebody has
  * changed it meanwhile, and it stays.

@@ -214,10 +214,10 @@ static void test_failures(void **state)
             later(12000);
             assert_true(low->is_paused && middle->is_paused && high->is_paused);
             assert_string_equal(low->is_short, XENFORK__SHORT_PAUSED);
-            leave(OK);
+            leave(2 * OK);
             fake_fail_function(names[i], XENFORK_E_XEN, skip);
             fake->fail_name_count = 1;
-            later(12000);
+            later(50000);
             assert_false(low->is_paused || middle->is_paused ||
                          high->is_paused);
             assert_string_equal(low->is_short, "");

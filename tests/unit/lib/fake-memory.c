@@ -140,17 +140,21 @@ int xenfork__xen_set_short(xenfork_ctx *ctx, uint32_t domid, const char *is)
     return fake_leave(0);
 }
 
-int xenfork__xen_is_asked(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
+int xenfork__xen_is_asked(xenfork_ctx *ctx, uint32_t domid, bool *is_out,
+                          uint32_t *kib_out)
 {
     const struct fake_domain *d = fake_domain(domid);
 
     FAKE_ENTER(ctx);
     *is_out = d && d->before_kib;
+    *kib_out = *is_out && d->target_kib == d->asked_kib
+                   ? d->before_kib - d->asked_kib
+                   : 0;
     return fake_leave(0);
 }
 
 int xenfork__xen_ask_back(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
-                          uint32_t *kib_out)
+                          uint64_t most_kib, uint32_t *kib_out)
 {
     struct fake_domain *d = fake_domain(domid);
     uint32_t now, kib;
@@ -161,6 +165,8 @@ int xenfork__xen_ask_back(xenfork_ctx *ctx, uint32_t domid, uint32_t percent,
         return no_domain(ctx, domid);
     now = d->target_kib ? d->target_kib : (uint32_t)d->max_kib;
     kib = (uint32_t)(d->max_kib * percent / 100);
+    if (now > most_kib && kib < now - most_kib)
+        kib = now - (uint32_t)most_kib;
     if (d->before_kib || now <= kib)
         return fake_leave(0);
     d->before_kib = now;
