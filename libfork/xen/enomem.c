@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <xenevtchn.h>
 #include <xen/hvm/params.h>
 #include <xen/vm_event.h>
@@ -22,18 +23,28 @@
 #include "xen/xen.h"
 
 /*
- * The ring's page is put where a guest of any size has a hole: after the local
- * APIC's range, before what hvmloader takes downwards from the pages for ioreq
- * servers at 0xfeff0 (xg_dom_x86.c, 4.17).  It is taken out of the guest's
- * sight at once: Xen believes what the ring says.
+ * The ring's page is put into a hole of the guest's, and taken out of its sight
+ * at once: Xen believes what the ring says.  The guest must not know where: a
+ * grant of that gfn, which a backend maps meanwhile, would outlive that.  To
+ * pause it would not help, since backends go on with its requests; and a daemon
+ * that is killed would leave it paused.  So the place is drawn anew for each
+ * ring: where devices of any guest may be, below what PVH guests have their
+ * ACPI tables in; or, if Xen has no page for another table there, where the
+ * special pages have one: after the local APIC's page, before what hvmloader
+ * takes downwards from those for ioreq servers at 0xfeff0 (xg_dom_x86.c, 4.17).
  */
-#define RING_GFN  0xfef00U
+#define WIDE_FIRST   0xf0000U
+#define WIDE_COUNT   0xc000U
+#define NARROW_FIRST 0xfee10U
+#define NARROW_COUNT 0x170U
+#define DRAWS        32U
 #define MAX_VCPUS 512U
 
 struct ring {
     struct ring *next;
     uint32_t domid;
     uint32_t vcpus;
+    xen_pfn_t gfn;      /* of the page, while it is set up */
     evtchn_port_t port; /* ours */
     void *page;
     vm_event_back_ring_t back;
@@ -147,7 +158,7 @@ static int enable(xenfork_ctx *ctx, struct ring *ring, uint32_t *remote_out)
     if (xc_hvm_param_get(xch, ring->domid, HVM_PARAM_SHARING_RING_PFN,
                          &before) ||
         xc_hvm_param_set(xch, ring->domid, HVM_PARAM_SHARING_RING_PFN,
-                         RING_GFN))
+                         ring->gfn))
         return errno;
     r = xc_memshr_ring_enable(xch, ring->domid, remote_out);
     e = errno;
@@ -187,13 +198,14 @@ static int note_ring(xenfork_ctx *ctx, uint32_t domid, const char *value)
                : errno;
 }
 
-/* Have Xen take the page, which the domain has, and take it out of its sight.
+/*
+ * Have Xen take the page, which the domain has, and take it out of its sight.
  */
 static int set_up_ring(xenfork_ctx *ctx, struct host_rings *rings,
                        struct ring *ring)
 {
     xc_interface *xch = ctx->xen->xch;
-    xen_pfn_t gfn = RING_GFN;
+    xen_pfn_t gfn = ring->gfn;
     xenevtchn_port_or_error_t port;
     uint32_t remote = 0;
     int e;
@@ -208,7 +220,7 @@ static int set_up_ring(xenfork_ctx *ctx, struct host_rings *rings,
         disable_old(ctx, ring->domid);
         e = enable(ctx, ring, &remote);
     }
-    gfn = RING_GFN;
+    gfn = ring->gfn;
     if (xc_domain_decrease_reservation_exact(xch, ring->domid, 1, 0, &gfn) &&
         !e)
         e = errno;
@@ -222,15 +234,61 @@ static int set_up_ring(xenfork_ctx *ctx, struct host_rings *rings,
     return note_ring(ctx, ring->domid, "1");
 }
 
-static int get_ring_page(xenfork_ctx *ctx, uint32_t domid)
+/* Draw a gfn of a range where the domain has nothing; 0: none was found. */
+static int draw_gfn(xenfork_ctx *ctx, uint32_t domid, uint32_t first,
+                    uint32_t count, uint64_t *gfn_out)
 {
-    xen_pfn_t gfn = RING_GFN;
+    uint32_t i, n;
+    uint64_t gfn;
+    bool is;
+    int rc;
 
+    *gfn_out = 0;
+    for (i = 0; i < DRAWS; i++) {
+        if (getrandom(&n, sizeof(n), 0) != (ssize_t)sizeof(n))
+            return xenfork__fail(ctx, XENFORK_E_IO, errno,
+                                 "cannot draw a random number");
+        gfn = first + n % count;
+        rc = xenfork__xen_present_at(ctx, domid, &gfn, 1, &is);
+        if (rc < 0)
+            return rc;
+        if (!is) {
+            *gfn_out = gfn;
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static int populate_at(xenfork_ctx *ctx, struct ring *ring, uint32_t first,
+                       uint32_t count, bool *is_out)
+{
+    xen_pfn_t gfn;
+    uint64_t drawn;
+    int rc = draw_gfn(ctx, ring->domid, first, count, &drawn);
+
+    *is_out = false;
+    if (rc < 0 || !drawn)
+        return rc;
+    ring->gfn = gfn = drawn;
     xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
-    if (!xc_domain_populate_physmap_exact(ctx->xen->xch, domid, 1, 0, 0, &gfn))
-        return 0;
+    *is_out = xc_domain_populate_physmap_exact(ctx->xen->xch, ring->domid, 1, 0,
+                                               0, &gfn) == 0;
+    return 0;
+}
+
+static int get_ring_page(xenfork_ctx *ctx, struct ring *ring)
+{
+    bool is;
+    int rc = populate_at(ctx, ring, WIDE_FIRST, WIDE_COUNT, &is);
+
+    if (rc == 0 && !is)
+        rc = populate_at(ctx, ring, NARROW_FIRST, NARROW_COUNT, &is);
+    if (rc < 0 || is)
+        return rc;
     return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
-                         "domain %u: cannot get a page to listen to it", domid);
+                         "domain %u: cannot get a page to listen to it",
+                         ring->domid);
 }
 
 int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
@@ -249,7 +307,7 @@ int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
     ring->domid = domid;
     ring->vcpus = info.max_vcpus < MAX_VCPUS ? info.max_vcpus : MAX_VCPUS;
     /* As long as there is no page for another, an old ring stays. */
-    rc = get_ring_page(ctx, domid);
+    rc = get_ring_page(ctx, ring);
     if (rc < 0) {
         free_ring(rings, ring);
         return rc;

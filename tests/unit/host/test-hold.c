@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* host/hold.c: filters of a NIC, on a kernel of the test's. */
+#include "config.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <linux/pkt_sched.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+
+#include "base/internal.h"
+#include "host/host.h"
+#include "host/netlink.h"
+
+#define VIF   "vif7.0"
+#define INDEX 7
+
+static xenfork_ctx ctx;
+static bool has_clsact;
+static uint32_t filters[2]; /* handles; 0: none */
+
+unsigned int __wrap_if_nametoindex(const char *name);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+int __wrap_xenfork__netlink_ask(struct xenfork__netlink *request,
+                                xenfork__netlink_seen *seen, void *opaque);
+
+unsigned int __wrap_if_nametoindex(const char *name)
+{
+    return strcmp(name, VIF) ? 0 : INDEX;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+    (void)fd;
+    (void)request;
+    return 0;
+}
+
+bool xenfork__sys_is_switched(int ifindex)
+{
+    (void)ifindex;
+    return false;
+}
+
+static int refuse(int e)
+{
+    errno = e;
+    return -1;
+}
+
+static int dump(uint32_t way, uint32_t handle, uint32_t info,
+                xenfork__netlink_seen *seen, void *opaque)
+{
+    struct xenfork__netlink object;
+
+    if (!handle)
+        return 0;
+    xenfork__netlink_tc(&object, RTM_NEWTFILTER, INDEX, way);
+    object.body.tc.tcm_handle = handle;
+    object.body.tc.tcm_info = info;
+    seen(&object.header, opaque);
+    return 0;
+}
+
+int __wrap_xenfork__netlink_ask(struct xenfork__netlink *request,
+                                xenfork__netlink_seen *seen, void *opaque)
+{
+    const struct tcmsg *tc = &request->body.tc;
+    bool is_egress = (tc->tcm_parent & 0xffffU) == TC_H_MIN_EGRESS;
+
+    switch (request->header.nlmsg_type) {
+    case RTM_NEWQDISC:
+        if (has_clsact)
+            return refuse(EEXIST);
+        has_clsact = true;
+        return 0;
+    case RTM_DELQDISC:
+        has_clsact = false;
+        memset(filters, 0, sizeof(filters));
+        return 0;
+    case RTM_NEWTFILTER:
+        if (!has_clsact)
+            return refuse(EINVAL);
+        if (filters[is_egress])
+            return refuse(EEXIST);
+        filters[is_egress] = tc->tcm_handle;
+        return 0;
+    case RTM_DELTFILTER:
+        filters[is_egress] = 0;
+        return 0;
+    case RTM_GETTFILTER:
+        return dump(tc->tcm_parent, filters[is_egress], 1U << 16, seen, opaque);
+    default:
+        return 0;
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    ctx = (xenfork_ctx){.guard_fd = -1};
+    has_clsact = false;
+    memset(filters, 0, sizeof(filters));
+    return 0;
+}
+
+/* A source's NIC is muted towards the guest, and hears again. */
+static void test_mute(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork__sys_mute(&ctx, VIF), 0);
+    assert_true(!filters[0] && filters[1]);
+    assert_false(xenfork__sys_is_held(VIF));
+    assert_int_equal(xenfork__sys_unmute(&ctx, VIF), 0);
+    assert_true(!filters[0] && !filters[1] && !has_clsact);
+    assert_int_equal(xenfork__sys_unmute(&ctx, VIF), 0);
+    assert_int_equal(xenfork__sys_unmute(&ctx, "gone"), 0);
+}
+
+/* Its user has it held meanwhile: that stays. */
+static void test_held_meanwhile(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork__sys_mute(&ctx, VIF), 0);
+    assert_int_equal(xenfork__sys_hold(&ctx, VIF), 0);
+    assert_true(xenfork__sys_is_held(VIF));
+    assert_int_equal(xenfork__sys_unmute(&ctx, VIF), 0);
+    assert_true(xenfork__sys_is_held(VIF));
+    assert_int_equal(xenfork__sys_connect(&ctx, VIF), 0);
+    assert_false(xenfork__sys_is_held(VIF));
+    assert_false(has_clsact);
+}
+
+/* It was held before. */
+static void test_held_before(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork__sys_hold(&ctx, VIF), 0);
+    assert_int_equal(xenfork__sys_mute(&ctx, VIF), 0);
+    assert_int_equal(xenfork__sys_unmute(&ctx, VIF), 0);
+    assert_true(xenfork__sys_is_held(VIF));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+    const struct CMUnitTest tests[] = {
+        TEST(test_mute),
+        TEST(test_held_meanwhile),
+        TEST(test_held_before),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
