@@ -6,7 +6,6 @@
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/memory.sh"
 
-reserved_mib() { xl fork-memory --json | json ".domains[] | select(.name == \"$1\") | .reserved_kib / 1024 | floor"; }
 sum() { ask "$1" 'sh md5sum </tmp/big' | json .output; }
 
 ask source 'sh dd if=/dev/urandom of=/tmp/big bs=1024k count=15 2>/dev/null' >/dev/null

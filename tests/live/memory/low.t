@@ -10,7 +10,6 @@
 
 is_paused() { [ "$(state_of "$1")" = 'paused: memory' ]; }
 runs() { [ "$(state_of "$1")" = running ]; }
-reserved_mib() { xl fork-memory --json | json ".domains[] | select(.name == \"$1\") | .reserved_kib / 1024 | floor"; }
 is_listened_to() { [ "$(xenstore-read "/libxl/$(domid_of "$1")/xenfork-ring" 2>/dev/null)" = 1 ]; }
 # refused TEXT STATUS PATTERN COMMAND [ARG…]
 refused() {

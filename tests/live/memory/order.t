@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # While memory is low clones are paused by priority, and resumed in reverse; what others do with them is respected.
-# live: --source --timeout 180
+# live: --source --timeout 240
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/xenforkd.sh"
@@ -44,11 +44,22 @@ check 'until the user unpauses it' ticks_on p50
 
 wait_until 10 eval '! xenstore-read "/libxl/$(domid_of p10)/xenfork-memory"'
 : >"$daemon_log"
+# 64 is memory_low's default.
+/usr/libexec/xenfork/test-low 64 "$(domid_of p10)" "$(domid_of p50)" "$(domid_of p90)" >/tmp/low &
+watch_ticks p10 /tmp/gap
 check 'memory is low again' leave 50
 for priority in 10 50 90; do wait_until 20 is_paused "p$priority"; done
+wait_until 10 test -s /tmp/low
+diag "first pause: $(cat /tmp/low)"
+isnt 'the first is paused soon' "$(cat /tmp/low)" ''
+at_least 'within two seconds' 2000 "$(sed -n 's/.*paused \([0-9]*\) ms later/\1/p' /tmp/low)"
 is 'paused by priority' "$(order paused)" "$(domid_of p10) $(domid_of p50) $(domid_of p90)"
 xl destroy hog
+back=$(now_ms)
 for priority in 90 50 10; do check "p$priority goes on" wait_until 20 runs "p$priority"; done
+diag "all go on $(($(now_ms) - back)) ms after memory is back"
+check 'the least one ticks' ticks_on p10
+diag "its longest time without a tick: $(cat /tmp/gap) ms"
 is 'in reverse order' "$(order resumed)" "$(domid_of p90) $(domid_of p50) $(domid_of p10)"
 check 'the source goes on still' ticks_on source
 stops 'xenforkd ends'
