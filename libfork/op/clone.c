@@ -263,7 +263,8 @@ static int complete(struct xenfork__job *job, uint32_t i)
         (rc = xenfork__record_save(job->ctx, record)) < 0 ||
         /* The clone lacks pages for which the host may have no memory. */
         (!job->makings[i].is_covered &&
-         (rc = xenfork__hydrate(job->ctx, record, 0)) < 0))
+         ((rc = xenfork__job_enter(job, XENFORK_STAGE_HYDRATE, i)) < 0 ||
+          (rc = xenfork__hydrate(job->ctx, record, 0)) < 0)))
         return rc;
     xenfork__job_account(job);
     result->domid = record->domid;
@@ -272,7 +273,8 @@ static int complete(struct xenfork__job *job, uint32_t i)
     strcpy(result->generation, record->generation);
     result->ns[XENFORK_STAGE_TOTAL] = result->ns[XENFORK_STAGE_CREATE] +
                                       result->ns[XENFORK_STAGE_FORK] +
-                                      result->ns[XENFORK_STAGE_ATTACH];
+                                      result->ns[XENFORK_STAGE_ATTACH] +
+                                      result->ns[XENFORK_STAGE_HYDRATE];
     return 0;
 }
 
@@ -295,7 +297,8 @@ int xenfork__clones_make(struct xenfork__job *job)
         rc = make_clone(job, i);
     for (i = 0; i < job->spec->count && rc >= 0; i++)
         rc = complete(job, i);
-    if (rc >= 0)
+    if (rc >= 0 &&
+        (rc = xenfork__job_enter(job, XENFORK_STAGE_SEAL, XENFORK_ALL)) == 0)
         rc = xenfork__sync_all(job->ctx);
     xenfork__sync_forget(job->ctx);
     return rc;

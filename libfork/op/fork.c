@@ -124,8 +124,10 @@ static int make_all(struct xenfork__job *job)
 
 static int commit_fork(struct xenfork__job *job)
 {
-    int rc = xenfork__source_commit(job->ctx, job->journal, job->keeper_fd);
+    int rc;
 
+    xenfork__job_enter_firm(job, XENFORK_STAGE_UNPAUSE, XENFORK_ALL);
+    rc = xenfork__source_commit(job->ctx, job->journal, job->keeper_fd);
     if (rc == 0)
         job->journal = NULL;
     return rc;

@@ -125,8 +125,10 @@ static int make_reset(struct xenfork__reset *reset)
         return rc;
     xenfork__job_enter_firm(job, XENFORK_STAGE_UNPAUSE, 0);
     job->result->clones[0].start_ns = xenfork__now_ns();
-    if ((rc = xenfork__reset_complete(ctx, job->journal)) < 0 ||
-        (rc = xenfork__source_commit(ctx, job->journal, job->keeper_fd)) < 0)
+    if ((rc = xenfork__reset_complete(ctx, job->journal)) < 0)
+        return rc;
+    xenfork__job_enter_firm(job, XENFORK_STAGE_UNPAUSE, XENFORK_ALL);
+    if ((rc = xenfork__source_commit(ctx, job->journal, job->keeper_fd)) < 0)
         return rc;
     job->journal = NULL;
     xenfork__restarted_done(ctx, reset->clone->uuid);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -333,6 +334,44 @@ static void test_getters_out_of_range(void **state)
     xenfork_result_free(NULL);
 }
 
+/* These stages take 20 ms; no memory for what the clones lack. */
+static void take_time(void *opaque, int stage, uint32_t clone, uint64_t done,
+                      uint64_t total)
+{
+    (void)opaque;
+    (void)done;
+    (void)total;
+    if (stage == XENFORK_STAGE_FORK)
+        fake->free_pages = fake_claimed() + 60;
+    if (stage == XENFORK_STAGE_ATTACH ||
+        (stage == XENFORK_STAGE_UNPAUSE && clone == XENFORK_ALL))
+        usleep(20000);
+}
+
+/* What is done for all is no clone's, and each stage has its own. */
+static void test_times(void **state)
+{
+    struct fork_scene *s = *state;
+    const xenfork_clone *clone;
+    uint32_t i;
+
+    xenfork_set_progress(s->ctx, take_time, NULL);
+    assert_int_equal(xenfork_spec_set_reserve_kib(s->spec, 0), 0);
+    fork_two(s);
+    for (i = 0; i < 2; i++) {
+        clone = xenfork_result_clone(s->result, i);
+        assert_true(xenfork_clone_ns(clone, XENFORK_STAGE_ATTACH) >= 20000000);
+        assert_in_range(xenfork_clone_ns(clone, XENFORK_STAGE_HYDRATE), 1,
+                        19999999);
+        assert_in_range(xenfork_clone_ns(clone, XENFORK_STAGE_UNPAUSE), 0,
+                        19999999);
+        assert_true(xenfork_clone_ns(clone, XENFORK_STAGE_TOTAL) >=
+                    xenfork_clone_ns(clone, XENFORK_STAGE_HYDRATE) + 20000000);
+    }
+    assert_true(xenfork_result_ns(s->result, XENFORK_STAGE_UNPAUSE) >=
+                20000000);
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, fork_setup, fork_teardown)
 
@@ -354,6 +393,7 @@ int main(void)
         TEST(test_made_up_names_skip_taken_ones),
         TEST(test_images_have_names_of_their_own),
         TEST(test_fork_of_clone),
+        TEST(test_times),
         TEST(test_keeper_dies),
         TEST(test_keeper_is_told),
         TEST(test_getters_out_of_range),
