@@ -47,6 +47,7 @@ struct xenfork_ctx {
     unsigned int
         last_ns; /* of op/precopy.c; 0: what it says; a test has less */
     volatile sig_atomic_t is_cancelled;
+    bool is_firm; /* what has begun is completed, or undone, all the same */
     xenfork_progress_fn *progress;
     void *progress_opaque;
     int stage;      /* where we are, for errors */
@@ -62,6 +63,12 @@ struct xenfork_ctx {
     bool is_sweep_due;            /* at its end */
     bool has_said_scripts; /* of hotplug scripts that hotplug.c does not know */
 };
+
+/* Tell whether to stop: the caller wishes it, and it is not too late. */
+static inline bool xenfork__is_cancelled(const xenfork_ctx *ctx)
+{
+    return ctx->is_cancelled && !ctx->is_firm;
+}
 
 /*
  * Make an error: log it once, store it in the context, return its code.

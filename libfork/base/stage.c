@@ -10,6 +10,7 @@
 void xenfork__begin(xenfork_ctx *ctx, uint32_t domid)
 {
     ctx->is_cancelled = 0;
+    ctx->is_firm = false;
     ctx->domid = domid;
     ctx->stage = XENFORK_STAGE_NONE;
     xenfork__clear_error(ctx);
@@ -29,7 +30,7 @@ void xenfork__progress(xenfork_ctx *ctx, uint32_t clone, uint64_t done,
 int xenfork__enter(xenfork_ctx *ctx, int stage, uint32_t clone, uint64_t total)
 {
     ctx->stage = stage;
-    if (ctx->is_cancelled)
+    if (xenfork__is_cancelled(ctx))
         return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
                              "cancelled before stage %s",
                              xenfork_stage_name(stage));

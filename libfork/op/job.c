@@ -23,10 +23,6 @@ static void aim(struct xenfork__job *job, uint32_t clone)
 int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone)
 {
     aim(job, clone);
-    if (job->is_firm) {
-        xenfork__enter_firm(job->ctx, stage, clone);
-        return 0;
-    }
     return xenfork__enter(job->ctx, stage, clone, 0);
 }
 

@@ -32,7 +32,6 @@ struct xenfork__job {
     uint32_t retired; /* its old domain; NONE: it had none */
     /* All is ready for its new domain: let the old one go. */
     int (*retire)(struct xenfork__job *job);
-    bool is_firm; /* not to be cancelled any more */
     struct xenfork__reservation reservation;
     struct xenfork__pages pages;
     struct xenfork__mute mute;
@@ -51,10 +50,7 @@ struct xenfork__job {
 
 /* Account the time since the last mark to the stage that is left. */
 void xenfork__job_account(struct xenfork__job *job);
-/*
- * Enter a stage, and account the time of the last one.  CANCELLED, unless the
- * job is firm
- */
+/* Enter a stage, and account the time of the last one.  CANCELLED */
 int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone);
 /*
  * Enter a stage in the stun's second half or later, where nothing is cancelled.

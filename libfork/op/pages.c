@@ -326,10 +326,11 @@ static int rest(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
 
     if (!sharing->reservation)
         return 0;
-    while (!ctx->is_cancelled && xenfork__sleep_towards(end_ns))
+    while (!xenfork__is_cancelled(ctx) && xenfork__sleep_towards(end_ns))
         ;
-    return ctx->is_cancelled ? xenfork__enter(ctx, ctx->stage, XENFORK_ALL, 0)
-                             : 0;
+    return xenfork__is_cancelled(ctx)
+               ? xenfork__enter(ctx, ctx->stage, XENFORK_ALL, 0)
+               : 0;
 }
 
 int xenfork__pages_share(xenfork_ctx *ctx, struct xenfork__sharing *sharing)

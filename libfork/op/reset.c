@@ -105,7 +105,7 @@ static int retire_clone(struct xenfork__job *job)
 
     if (rc < 0)
         return rc;
-    job->is_firm = true;
+    job->ctx->is_firm = true;
     if (job->retired != XENFORK_DOMID_NONE &&
         (rc = xenfork__xen_destroy(job->ctx, job->retired)) < 0)
         return rc;

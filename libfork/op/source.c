@@ -135,8 +135,11 @@ int xenfork__source_undo(xenfork_ctx *ctx, struct xenfork__journal *journal,
     LOG_INFO(ctx, "domain %u: undoing what was begun", ctx->domid);
     {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
+        bool was_firm = ctx->is_firm;
 
+        ctx->is_firm = true;
         r = xenfork__journal_rollback(ctx, journal);
+        ctx->is_firm = was_firm;
     }
     if (r == 0)
         return rc;

@@ -38,7 +38,7 @@ static int lock_file(xenfork_ctx *ctx, const char *path, bool is_waiting,
                                  "cannot open lock %s", path);
         do {
             r = flock(fd, LOCK_EX | (is_waiting ? 0 : LOCK_NB));
-        } while (r && errno == EINTR && !ctx->is_cancelled);
+        } while (r && errno == EINTR && !xenfork__is_cancelled(ctx));
         if (r && errno == EWOULDBLOCK)
             return xenfork__miss(ctx, XENFORK_E_BUSY, "%s is locked", path);
         if (r && errno == EINTR)
@@ -85,9 +85,9 @@ int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
 
     while ((rc = xenfork__lock_take(ctx, name, false, lock_out)) ==
                XENFORK_E_BUSY &&
-           xenfork__now_ns() < end_ns && !ctx->is_cancelled)
+           xenfork__now_ns() < end_ns && !xenfork__is_cancelled(ctx))
         nanosleep(&pause, NULL);
-    if (rc == XENFORK_E_BUSY && ctx->is_cancelled)
+    if (rc == XENFORK_E_BUSY && xenfork__is_cancelled(ctx))
         return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
                              "cancelled while waiting for lock %s", name);
     return rc;

@@ -438,23 +438,53 @@ static void test_failed_late(void **state)
     fail_alone("xenfork__sys_hold");
 }
 
+/* No memory for what the clone lacks; the user gives up when it is hydrated. */
+static void lack_and_cancel(void *opaque, int stage, uint32_t clone,
+                            uint64_t done, uint64_t total)
+{
+    (void)clone;
+    (void)done;
+    (void)total;
+    if (stage == XENFORK_STAGE_FORK)
+        fake->free_pages = fake_claimed() + 60;
+    if (stage == XENFORK_STAGE_HYDRATE)
+        xenfork_cancel(opaque);
+}
+
+/* The old domain is gone: it is completed. */
+static void test_cancelled_too_late(void **state)
+{
+    xenfork_ctx *own = scene_open();
+    xenfork_result *result;
+
+    (void)state;
+    xenfork_set_progress(own, lack_and_cancel, own);
+    assert_int_equal(xenfork_clone_reset(own, "src-1", 0, &result), 0);
+    assert_true(xenfork_clone_ns(xenfork_result_clone(result, 0),
+                                 XENFORK_STAGE_HYDRATE) > 0);
+    xenfork_result_free(result);
+    xenfork_close(own);
+    assert_true(reset_clone()->has_run);
+    assert_true(fake_memory_hash(reset_clone()->domid) == reset_scene.memory);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_back),          TEST(test_params),
-        TEST(test_record),        TEST(test_held),
-        TEST(test_options),       TEST(test_auto_hydrate),
-        TEST(test_renamed),
-        TEST(test_stopped),       TEST(test_crashed),
-        TEST(test_restarted),     TEST(test_fewer_disks),
-        TEST(test_again),         TEST(test_no_image),
-        TEST(test_detached),      TEST(test_being_detached),
-        TEST(test_forked_itself), TEST(test_frozen),
-        TEST(test_left),          TEST(test_name_taken),
-        TEST(test_memory),        TEST(test_broken),
-        TEST(test_failed_alone),  TEST(test_failed_late),
+        TEST(test_back),           TEST(test_params),
+        TEST(test_record),         TEST(test_held),
+        TEST(test_options),        TEST(test_auto_hydrate),
+        TEST(test_renamed),        TEST(test_stopped),
+        TEST(test_crashed),        TEST(test_restarted),
+        TEST(test_fewer_disks),    TEST(test_again),
+        TEST(test_no_image),       TEST(test_detached),
+        TEST(test_being_detached), TEST(test_forked_itself),
+        TEST(test_frozen),         TEST(test_left),
+        TEST(test_name_taken),     TEST(test_memory),
+        TEST(test_broken),         TEST(test_failed_alone),
+        TEST(test_failed_late),    TEST(test_cancelled_too_late),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
