@@ -44,6 +44,11 @@ static uint64_t count(const uint64_t *bitmap, uint64_t end)
     return n;
 }
 
+static uint64_t round_up(uint64_t end)
+{
+    return (end + 63) / 64 * 64;
+}
+
 static int make_gfn_room(xenfork_ctx *ctx, struct xenfork__pages *pages,
                          uint64_t room)
 {
@@ -73,7 +78,7 @@ static int add_gfn(xenfork_ctx *ctx, struct xenfork__pages *pages, uint64_t gfn)
     set_bit(pages->known, gfn);
     set_bit(pages->due, gfn);
     if (gfn >= pages->end)
-        pages->end = (gfn / 64 + 1) * 64;
+        pages->end = round_up(gfn + 1);
     return 0;
 }
 
@@ -123,12 +128,15 @@ static int scan(xenfork_ctx *ctx, uint32_t domid, struct xenfork__pages *pages)
     if ((rc = xenfork__xen_max_gfn(ctx, domid, &max_gfn)) < 0 ||
         (rc = xenfork__xen_ram_pages(ctx, domid, &ram)) < 0 ||
         (rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
-        (rc = xenfork__pages_count(ctx, &info, &walk.counted)) < 0 ||
-        (rc = make_gfn_room(ctx, pages, walk.counted)) < 0)
+        (rc = xenfork__pages_count(ctx, &info, &walk.counted)) < 0)
         return rc;
     pages->max_gfn = max_gfn;
     walk.end = max_gfn + 1;
     walk.limit = ram + XENFORK__WALK_SLACK;
+    /* Up to there pages may come, which are not above max_gfn. */
+    pages->end = round_up(walk.end < walk.limit ? walk.end : walk.limit);
+    if ((rc = make_gfn_room(ctx, pages, pages->end)) < 0)
+        return rc;
     while ((n = xenfork__walk_next(&walk, SCAN_BATCH)))
         if ((rc = scan_batch(ctx, domid, &walk, n, pages)) < 0)
             return rc;

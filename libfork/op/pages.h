@@ -9,7 +9,7 @@
 
 /* Bitmaps with a bit for each gfn. */
 struct xenfork__pages {
-    uint64_t end;      /* of the gfns, a multiple of 64 */
+    uint64_t end;      /* of the gfns that may have memory, by 64 */
     uint64_t room;     /* likewise, of the bitmaps */
     uint64_t *known;   /* the source has memory here */
     uint64_t *held;    /* the image has a page here */

@@ -132,6 +132,22 @@ static void test_balloon(void **state)
     }
 }
 
+/* Below the last gfn that was ever mapped, and above the last with memory. */
+static void test_balloon_far_up(void **state)
+{
+    struct fork_scene *s = *state;
+    uint64_t content;
+
+    fake_domain(s->src)->max_pages += 4;
+    fake_domain(s->src)->max_gfn = 0x100100;
+    fake->leaves_gfn = 9;
+    fake->comes_gfn = 0x100080;
+    assert_int_equal(fork_it(s, s->src), 0);
+    assert_true(fake_same_memory(s->src, clone_of(s)));
+    assert_true(fake_read(clone_of(s), 0x100080, &content));
+    assert_false(fake_read(clone_of(s), 9, &content));
+}
+
 static void test_migrated(void **state)
 {
     struct fork_scene *s = *state;
@@ -269,6 +285,7 @@ int main(void)
         TEST(test_stale),
         TEST(test_written_at_the_end),
         TEST(test_balloon),
+        TEST(test_balloon_far_up),
         TEST(test_migrated),
         TEST(test_migration_begins),
         TEST(test_migration_at_the_end),
