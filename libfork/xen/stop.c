@@ -148,6 +148,13 @@ int xenfork__xen_pv_use(xenfork_ctx *ctx, uint32_t domid, char **use_out)
     return 0;
 }
 
+static int too_slow(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
+{
+    xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
+                  "domain %u did not stop within %u ms", domid, timeout_ms);
+    return xenfork__remedy(ctx, "allow it more time");
+}
+
 /*
  * A vCPU that waits for its device model stops when it has the answer
  * (vcpu_start_shutdown_deferral(), 4.17).
@@ -174,9 +181,7 @@ static int wait_stopped(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
             break;
         nanosleep(&pause, NULL);
     }
-    return xenfork__fail(ctx, XENFORK_E_TIMEOUT, 0,
-                         "domain %u did not stop within %u ms", domid,
-                         timeout_ms);
+    return too_slow(ctx, domid, timeout_ms);
 }
 
 /*
@@ -188,7 +193,7 @@ static int stop_with_emulator(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
 {
     struct xenfork__op op;
     bool is_late = false;
-    int r;
+    int r, rc;
 
     xenfork__op_init(&op);
     r = libxl_domain_suspend_only(ctx->xen->xl, domid, &op.how);
@@ -203,7 +208,9 @@ static int stop_with_emulator(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
     if (r && !is_late)
         return xenfork__fail(ctx, XENFORK_E_XEN, 0,
                              "cannot stop domain %u (libxl: %d)", domid, r);
-    return wait_stopped(ctx, domid, end_ns, timeout_ms);
+    rc = wait_stopped(ctx, domid, end_ns, timeout_ms);
+    /* Broken off, libxl has not saved the device model's state. */
+    return rc < 0 || !r ? rc : too_slow(ctx, domid, timeout_ms);
 }
 
 /*

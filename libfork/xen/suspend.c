@@ -313,7 +313,9 @@ int xenfork__xen_suspend(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
             return ended(ctx, domid, rc);
         /* libxl's first 60 s are over, the request withdrawn: ask again. */
     } while (!is_done && !r && !stop);
-    if (is_done && stop != XENFORK_E_CANCELLED)
+    /* Broken off by us, libxl has not saved the device model's state. */
+    if (is_done && stop != XENFORK_E_CANCELLED &&
+        (!r || !xenfork__xen_has_emulator(ctx, domid)))
         return 0;
     return stop_asking(ctx, domid, timeout_ms, stop, r);
 }

@@ -23,7 +23,7 @@ static struct xenfork__xen xen;
 static xenfork_ctx ctx = {.xen = &xen, .state_dir = NULL};
 
 static struct xenfork__dominfo info;
-static bool is_gone, is_asked, is_aborted;
+static bool is_gone, is_asked, is_aborted, has_emulator;
 static uint32_t turns, turns_to_end, commits;
 static void (*on_end)(void);
 
@@ -31,7 +31,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(&info, 0, sizeof(info));
-    is_gone = is_asked = is_aborted = false;
+    is_gone = is_asked = is_aborted = has_emulator = false;
     turns = commits = 0;
     turns_to_end = 3;
     on_end = NULL;
@@ -47,6 +47,12 @@ static void crash(void)
 static void power_off(void)
 {
     info.is_shutdown = true;
+}
+
+static void suspend(void)
+{
+    info.is_shutdown = true;
+    info.shutdown_reason = XENFORK__SHUTDOWN_SUSPEND;
 }
 
 static void die(void)
@@ -95,7 +101,15 @@ int libxl_domain_resume(libxl_ctx *xl, uint32_t domid, int is_fast,
     (void)domid;
     (void)is_fast;
     (void)how;
+    info.is_shutdown = is_aborted = false;
     return 0;
+}
+
+bool xenfork__xen_has_emulator(xenfork_ctx *c, uint32_t domid)
+{
+    (void)c;
+    (void)domid;
+    return has_emulator;
 }
 
 void xenfork__xen_emulator_forget(uint32_t domid)
@@ -295,6 +309,24 @@ static void test_ends(void **state)
     }
 }
 
+/*
+ * It suspends as its time is over, and libxl is broken off before it has saved
+ * the device model's state.
+ */
+static void test_late(void **state)
+{
+    (void)state;
+    on_end = suspend;
+    assert_int_equal(xenfork__xen_suspend(&ctx, DOMID, 20), 0);
+    assert_true(is_aborted);
+    setup(state);
+    on_end = suspend;
+    has_emulator = true;
+    assert_int_equal(xenfork__xen_suspend(&ctx, DOMID, 20), XENFORK_E_TIMEOUT);
+    assert_non_null(strstr(ctx.error.remedy, "more time"));
+    assert_false(info.is_shutdown);
+}
+
 /* The request goes with what it was for, if it can be seen by anybody. */
 static void test_no_request_stays(void **state)
 {
@@ -347,6 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_ends),
+        TEST(test_late),
         TEST(test_no_request_stays),
         DISPUTE(test_request_in_dispute),
         DISPUTE(test_transaction_in_dispute),
