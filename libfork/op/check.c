@@ -7,6 +7,7 @@
 
 #include "disk/disk.h"
 #include "host/host.h"
+#include "op/check-image.h"
 #include "op/findings.h"
 #include "op/frozen.h"
 #include "op/identity.h"
@@ -19,60 +20,12 @@
 #include "state/folder.h"
 #include "state/record.h"
 
-/* Tell whether a code answers "can it be forked?"; the others are failures. */
-static bool is_finding(int code)
-{
-    switch (code) {
-    case XENFORK_E_INVAL:
-    case XENFORK_E_HYPERVISOR:
-    case XENFORK_E_PV:
-    case XENFORK_E_HVM:
-    case XENFORK_E_PASSTHROUGH:
-    case XENFORK_E_NOSUSPEND:
-    case XENFORK_E_NAMETAKEN:
-    case XENFORK_E_MACTAKEN:
-    case XENFORK_E_UUIDTAKEN:
-    case XENFORK_E_HOSTMEM:
-    case XENFORK_E_DISK:
-    case XENFORK_E_DEVICE:
-    case XENFORK_E_NOTRUNNING:
-    case XENFORK_E_NOSPC:
-    case XENFORK_E_EXISTS:
-    case XENFORK_E_IO:
-    case XENFORK_E_BUSY:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* Note the outcome of one question: an error of ours becomes a finding. */
-static int note_outcome(xenfork_ctx *ctx, xenfork_check *check, int rc)
-{
-    struct xenfork_finding *findings;
-    cleanup_free char *text = NULL;
-    cleanup_free char *remedy = NULL;
-
-    if (rc == 0 || !is_finding(rc))
-        return rc;
-    text = strdup(ctx->error.text);
-    remedy = strdup(ctx->error.remedy);
-    findings = reallocarray(check->findings, check->count + 1,
-                            sizeof(*findings));
-    if (findings)
-        check->findings = findings;
-    if (!findings || !text || !remedy)
-        return xenfork__nomem(ctx);
-    findings[check->count++] = (struct xenfork_finding){
-        .code = rc, .text = steal_ptr(text), .remedy = steal_ptr(remedy)};
-    return 0;
-}
-
 static int refuse(xenfork_ctx *ctx, xenfork_check *check, int code,
                   const char *text, const char *remedy)
 {
     xenfork__miss(ctx, code, "%s", text);
-    return note_outcome(ctx, check, xenfork__remedy(ctx, "%s", remedy));
+    return xenfork__finding_note(ctx, check,
+                                 xenfork__remedy(ctx, "%s", remedy));
 }
 
 static int check_saved(xenfork_ctx *ctx, xenfork_check *check, uint32_t domid,
@@ -96,7 +49,7 @@ static int check_suspended(xenfork_ctx *ctx, xenfork_check *check,
     if (rc < 0 || is_saved)
         return rc;
     xenfork__miss(ctx, XENFORK_E_NOTRUNNING, "the domain is suspended");
-    return note_outcome(
+    return xenfork__finding_note(
         ctx, check,
         xenfork__remedy(ctx,
                         "xl resume %s (Xen 4.20), and fork it when it "
@@ -166,12 +119,13 @@ static int check_guest(xenfork_ctx *ctx, xenfork_check *check,
     bool is_stop;
     int rc;
 
-    rc = note_outcome(ctx, check, xenfork__xen_can_share(ctx, info->domid));
+    rc = xenfork__finding_note(ctx, check,
+                               xenfork__xen_can_share(ctx, info->domid));
     if (rc < 0 || config->type == XENFORK__TYPE_PV || info->is_shutdown ||
         info->is_dying ||
-        (rc = note_outcome(ctx, check, check_limit(ctx, info))) < 0)
+        (rc = xenfork__finding_note(ctx, check, check_limit(ctx, info))) < 0)
         return rc;
-    return note_outcome(
+    return xenfork__finding_note(
         ctx, check, xenfork__quiesce_choose(ctx, info->domid, how, &is_stop));
 }
 
@@ -257,7 +211,7 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
     if (rc == 0 && driver && disk->is_readwrite)
         rc = xenfork__xen_disk_shared(ctx, domid, disk);
     if (rc < 0)
-        return note_outcome(ctx, check, rc);
+        return xenfork__finding_note(ctx, check, rc);
     *plan = (struct xenfork_disk){.vdev = strdup(disk->vdev),
                                   .driver = driver ? driver->name
                                                    : XENFORK__DISK_NONE,
@@ -278,7 +232,8 @@ static int check_disks(xenfork_ctx *ctx, xenfork_check *check,
     check->disks = calloc(config->disk_count + 1, sizeof(*check->disks));
     if (!check->disks)
         return xenfork__nomem(ctx);
-    rc = note_outcome(ctx, check, xenfork__disks_wishes(ctx, spec, config));
+    rc = xenfork__finding_note(ctx, check,
+                               xenfork__disks_wishes(ctx, spec, config));
     for (i = 0; i < config->disk_count && rc >= 0; i++)
         rc = check_disk(ctx, check, spec, domid, &config->disks[i],
                         config->type == XENFORK__TYPE_HVM, is_frozen);
@@ -293,8 +248,8 @@ static int check_nics(xenfork_ctx *ctx, xenfork_check *check,
     int rc = 0;
 
     for (i = 0; i < config->nic_count && rc >= 0; i++)
-        rc = note_outcome(ctx, check,
-                          xenfork__nic_check(ctx, spec, domid, config, i));
+        rc = xenfork__finding_note(
+            ctx, check, xenfork__nic_check(ctx, spec, domid, config, i));
     return rc;
 }
 
@@ -306,8 +261,8 @@ static int check_refused(xenfork_ctx *ctx, xenfork_check *check,
                       ? "it has a device that cannot be in two domains: %s"
                       : "it has a device that cannot be forked: %s",
                   refused->what);
-    return note_outcome(ctx, check,
-                        xenfork__remedy(ctx, "%s", refused->remedy));
+    return xenfork__finding_note(ctx, check,
+                                 xenfork__remedy(ctx, "%s", refused->remedy));
 }
 
 static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
@@ -326,21 +281,6 @@ static int check_devices(xenfork_ctx *ctx, xenfork_check *check,
                   : check_disks(ctx, check, spec, domid, config, is_frozen);
 }
 
-static int check_identities(xenfork_ctx *ctx, xenfork_check *check,
-                            const xenfork_spec *spec,
-                            const struct xenfork__config *config)
-{
-    struct xenfork__taken taken = {0};
-    uint32_t i;
-    int rc = xenfork__taken_load(ctx, &taken);
-
-    for (i = 0; i < spec->count && rc >= 0; i++)
-        rc = note_outcome(
-            ctx, check, xenfork__identity_check(ctx, spec, i, config, &taken));
-    xenfork__taken_free(&taken);
-    return rc;
-}
-
 static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
                         const xenfork_spec *spec,
                         const struct xenfork__dominfo *info)
@@ -353,8 +293,8 @@ static int check_memory(xenfork_ctx *ctx, xenfork_check *check,
         (rc = xenfork__reservation(ctx, spec, info, false, pages,
                                    &reservation)) < 0)
         return rc;
-    return note_outcome(ctx, check,
-                        xenfork__reservation_check(ctx, &reservation));
+    return xenfork__finding_note(ctx, check,
+                                 xenfork__reservation_check(ctx, &reservation));
 }
 
 static int check_clones(xenfork_ctx *ctx, xenfork_check *check,
@@ -362,7 +302,7 @@ static int check_clones(xenfork_ctx *ctx, xenfork_check *check,
                         const struct xenfork__dominfo *info,
                         const struct xenfork__config *config)
 {
-    int rc = check_identities(ctx, check, spec, config);
+    int rc = xenfork__check_identities(ctx, check, spec, config);
 
     return rc < 0 ? rc : check_memory(ctx, check, spec, info);
 }
@@ -377,8 +317,8 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 
     if (!check)
         return xenfork__nomem(ctx);
-    rc = note_outcome(ctx, check,
-                      xenfork__memory_refuse(ctx, info, config->name));
+    rc = xenfork__finding_note(ctx, check,
+                               xenfork__memory_refuse(ctx, info, config->name));
     if (rc < 0 || (rc = check_state(ctx, check, info, config->name)) < 0 ||
         (rc = check_type(ctx, check, config)) < 0 ||
         (rc = check_guest(ctx, check, spec, info, config)) < 0 ||
@@ -392,29 +332,54 @@ int xenfork__check_source(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     return 0;
 }
 
-/* Look at a frozen source, which counts as running, and need not be paused. */
+/*
+ * Look at a frozen source, which counts as running, and need not be paused.
+ * *image_out is its image, if there is one, which is forked in its place.
+ */
 static int see_frozen(xenfork_ctx *ctx, struct xenfork__dominfo *info,
-                      bool *is_frozen_out)
+                      bool *is_frozen_out, struct xenfork__record **image_out)
 {
     cleanup_record struct xenfork__record *frozen = NULL;
     int rc = xenfork__frozen_load(ctx, info->uuid, &frozen);
 
-    if (rc < 0 && rc != XENFORK_E_NOTFOUND)
-        return rc;
     *is_frozen_out = rc == 0;
-    if (rc == 0)
-        info->is_shutdown = false;
-    return 0;
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    info->is_shutdown = false;
+    rc = xenfork__frozen_image(ctx, frozen, image_out);
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+/* Check a domain; one that is an image, or has one, by that. */
+static int check_domain(xenfork_ctx *ctx, struct xenfork__dominfo *info,
+                        const xenfork_spec *spec, xenfork_check **check_out)
+{
+    cleanup_record struct xenfork__record *image = NULL;
+    struct xenfork__config *config;
+    bool is_frozen = false;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE, info->uuid, &image);
+
+    if (rc == XENFORK_E_NOTFOUND)
+        rc = see_frozen(ctx, info, &is_frozen, &image);
+    if (rc == 0 && image)
+        rc = xenfork__xen_info(ctx, image->domid, info);
+    if (rc < 0)
+        return rc;
+    if (image)
+        return xenfork__check_image(ctx, image, info, spec, check_out);
+    if ((rc = xenfork__xen_config_get(ctx, info->domid, &config)) < 0)
+        return rc;
+    rc = xenfork__check_source(ctx, info, config, spec, is_frozen, check_out);
+    xenfork__config_free(config);
+    return rc;
 }
 
 XENFORK_API int xenfork_check_open(xenfork_ctx *ctx, uint32_t domid,
                                    const xenfork_spec *spec,
                                    xenfork_check **check_out)
 {
-    struct xenfork__config *config;
     struct xenfork__dominfo info;
     xenfork_spec *standard = NULL;
-    bool is_frozen;
     int rc;
 
     xenfork__begin(ctx, domid);
@@ -424,16 +389,12 @@ XENFORK_API int xenfork_check_open(xenfork_ctx *ctx, uint32_t domid,
     if (domid == 0)
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "domain 0 cannot be forked");
-    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0 ||
-        (rc = see_frozen(ctx, &info, &is_frozen)) < 0 ||
-        (rc = xenfork__xen_config_get(ctx, domid, &config)) < 0)
+    if ((rc = xenfork__xen_info(ctx, domid, &info)) < 0)
         return rc;
     if (!spec)
         rc = xenfork_spec_new(1, &standard);
     if (rc == 0)
-        rc = xenfork__check_source(ctx, &info, config, spec ? spec : standard,
-                                   is_frozen, check_out);
+        rc = check_domain(ctx, &info, spec ? spec : standard, check_out);
     xenfork_spec_free(standard);
-    xenfork__config_free(config);
     return rc;
 }

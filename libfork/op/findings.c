@@ -24,6 +24,54 @@ XENFORK_API void xenfork_check_free(xenfork_check *check)
     free(check);
 }
 
+/* Tell whether a code answers "can it be forked?"; the others are failures. */
+static bool is_finding(int code)
+{
+    switch (code) {
+    case XENFORK_E_INVAL:
+    case XENFORK_E_HYPERVISOR:
+    case XENFORK_E_PV:
+    case XENFORK_E_HVM:
+    case XENFORK_E_PASSTHROUGH:
+    case XENFORK_E_NOSUSPEND:
+    case XENFORK_E_NAMETAKEN:
+    case XENFORK_E_MACTAKEN:
+    case XENFORK_E_UUIDTAKEN:
+    case XENFORK_E_HOSTMEM:
+    case XENFORK_E_DISK:
+    case XENFORK_E_DEVICE:
+    case XENFORK_E_NOTRUNNING:
+    case XENFORK_E_NOSPC:
+    case XENFORK_E_EXISTS:
+    case XENFORK_E_IO:
+    case XENFORK_E_BUSY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int xenfork__finding_note(xenfork_ctx *ctx, xenfork_check *check, int rc)
+{
+    struct xenfork_finding *findings;
+    cleanup_free char *text = NULL;
+    cleanup_free char *remedy = NULL;
+
+    if (rc == 0 || !is_finding(rc))
+        return rc;
+    text = strdup(ctx->error.text);
+    remedy = strdup(ctx->error.remedy);
+    findings = reallocarray(check->findings, check->count + 1,
+                            sizeof(*findings));
+    if (findings)
+        check->findings = findings;
+    if (!findings || !text || !remedy)
+        return xenfork__nomem(ctx);
+    findings[check->count++] = (struct xenfork_finding){
+        .code = rc, .text = steal_ptr(text), .remedy = steal_ptr(remedy)};
+    return 0;
+}
+
 static const char *words_of(const struct xenfork_finding *f, bool is_remedy)
 {
     return is_remedy ? f->remedy : f->text;

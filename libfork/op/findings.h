@@ -17,4 +17,7 @@ struct xenfork_check {
     struct xenfork_disk *disks; /* vdev is the check's, driver and why static */
 };
 
+/* Note the outcome of one question: an error of ours becomes a finding. */
+int xenfork__finding_note(xenfork_ctx *ctx, xenfork_check *check, int rc);
+
 #endif

@@ -9,28 +9,43 @@
 #define MAX_CONFIG_BYTES (4U << 20)
 
 /* Load its configuration, which is in the state directory. */
-static int load_image_config(struct xenfork__job *job)
+static int load_image_config(xenfork_ctx *ctx,
+                             const struct xenfork__record *image,
+                             struct xenfork__config **config_out)
 {
     cleanup_free char *path = NULL;
     cleanup_free char *json = NULL;
     size_t bytes;
     int rc;
 
-    path = xenfork__record_path(job->ctx, XENFORK_KIND_IMAGE, job->image->uuid,
+    path = xenfork__record_path(ctx, XENFORK_KIND_IMAGE, image->uuid,
                                 XENFORK__FILE_CONFIG);
     if (!path)
-        return xenfork__nomem(job->ctx);
-    rc = xenfork__file_read(job->ctx, path, MAX_CONFIG_BYTES, &json, &bytes);
+        return xenfork__nomem(ctx);
+    rc = xenfork__file_read(ctx, path, MAX_CONFIG_BYTES, &json, &bytes);
     if (rc == XENFORK_E_NOTFOUND) {
-        xenfork__fail(job->ctx, XENFORK_E_STATE, 0,
-                      "image %s has lost its configuration", job->image->name);
-        return xenfork__remedy(job->ctx, "fork the source anew; xl "
-                                         "fork-image-destroy removes the "
-                                         "image");
+        xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                      "image %s has lost its configuration", image->name);
+        return xenfork__remedy(ctx, "fork the source anew; xl "
+                                    "fork-image-destroy removes the "
+                                    "image");
     }
     if (rc < 0)
         return rc;
-    return xenfork__xen_config_parse(job->ctx, json, &job->config);
+    return xenfork__xen_config_parse(ctx, json, config_out);
+}
+
+int xenfork__image_config(xenfork_ctx *ctx, const struct xenfork__record *image,
+                          const struct xenfork__dominfo *info,
+                          struct xenfork__config **config_out)
+{
+    if (!xenfork__image_is_broken(info))
+        return load_image_config(ctx, image, config_out);
+    xenfork__fail(ctx, XENFORK_E_STATE, 0,
+                  "image %s is broken: somebody has let it run", image->name);
+    return xenfork__remedy(ctx,
+                           "xl fork-image-destroy %s, and fork %s once more",
+                           image->name, image->parent_name);
 }
 
 /*
@@ -41,16 +56,8 @@ int xenfork__image_load(struct xenfork__job *job)
 {
     int rc;
 
-    if (xenfork__image_is_broken(&job->info)) {
-        xenfork__fail(job->ctx, XENFORK_E_STATE, 0,
-                      "image %s is broken: somebody has let it run",
-                      job->image->name);
-        return xenfork__remedy(job->ctx,
-                               "xl fork-image-destroy %s, and fork "
-                               "%s once more",
-                               job->image->name, job->image->parent_name);
-    }
-    if ((rc = load_image_config(job)) < 0 ||
+    if ((rc = xenfork__image_config(job->ctx, job->image, &job->info,
+                                    &job->config)) < 0 ||
         (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0)
         return rc;
     return xenfork__reservation(job->ctx, job->spec, &job->info, true,

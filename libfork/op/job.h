@@ -62,6 +62,10 @@ void xenfork__job_end(struct xenfork__job *job, uint64_t start_ns);
 
 /* Make the image of a running source: reserve to seal.  image.c */
 int xenfork__image_make(struct xenfork__job *job);
+/* Check that an image is whole, and load its configuration.  image-load.c */
+int xenfork__image_config(xenfork_ctx *ctx, const struct xenfork__record *image,
+                          const struct xenfork__dominfo *info,
+                          struct xenfork__config **config_out);
 /*
  * Check an image that exists, whose domain is job->info, and load what clones
  * of it need; what to reserve, too.  image-load.c

@@ -101,12 +101,52 @@ static void test_past_its_limit(void **state)
     assert_int_equal(scene_fork(source, 1, 0), XENFORK_E_HYPERVISOR);
 }
 
+/* An image has no configuration with libxl, and can be forked. */
+static void assert_image_checked(uint32_t domid)
+{
+    uint64_t free_pages = fake->free_pages;
+    xenfork_check *check;
+
+    assert_int_equal(xenfork_check_open(ctx, domid, NULL, &check), 0);
+    assert_int_equal(xenfork_check_finding_count(check), 0);
+    xenfork_check_free(check);
+    fake->free_pages = fake_claimed() + 10;
+    assert_int_equal(xenfork_check_open(ctx, domid, NULL, &check), 0);
+    assert_true(has_code(check, XENFORK_E_HOSTMEM));
+    assert_int_equal(xenfork_check_finding_count(check), 1);
+    xenfork_check_free(check);
+    fake->free_pages = free_pages;
+}
+
+static void test_image(void **state)
+{
+    xenfork_check *check;
+
+    (void)state;
+    assert_image_checked(scene_image());
+    fake_domain(scene_image())->cpu_ns = 1;
+    assert_int_equal(xenfork_check_open(ctx, scene_image(), NULL, &check),
+                     XENFORK_E_STATE);
+}
+
+/* Its image is forked in its place, whatever is the matter with its disk. */
+static void test_frozen(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork_freeze(ctx, source, 1000), 0);
+    assert_int_equal(scene_fork(source, 1, 0), 0);
+    fake->cannot_reflink = fake->cannot_share = true;
+    assert_image_checked(source);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_finds_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finds_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_past_its_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_image, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_frozen, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
