@@ -487,7 +487,8 @@ int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
  *
  * @domid    the domain.
  * Return:   0, or a negative XENFORK_E_*.
- * Errors:   NOTFOUND; NOTFROZEN; BUSY; RESIDUE call again.
+ * Errors:   NOTFOUND; NOTFROZEN; BUSY; RESIDUE call again; INUSE its disk has
+ *           become a base, which an image or overlays need as it is.
  * Effects:  it runs on as if it had never been suspended; paused before the
  *           freeze means paused after.  Its image goes as soon as no clone
  *           needs it.  When it fails half-way, it can be repeated.
