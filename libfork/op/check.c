@@ -351,7 +351,7 @@ static int see_frozen(xenfork_ctx *ctx, struct xenfork__dominfo *info,
 }
 
 /* Check a domain; one that is an image, or has one, by that. */
-static int check_domain(xenfork_ctx *ctx, struct xenfork__dominfo *info,
+static int check_either(xenfork_ctx *ctx, struct xenfork__dominfo *info,
                         const xenfork_spec *spec, xenfork_check **check_out)
 {
     cleanup_record struct xenfork__record *image = NULL;
@@ -394,7 +394,7 @@ XENFORK_API int xenfork_check_open(xenfork_ctx *ctx, uint32_t domid,
     if (!spec)
         rc = xenfork_spec_new(1, &standard);
     if (rc == 0)
-        rc = check_domain(ctx, &info, spec ? spec : standard, check_out);
+        rc = check_either(ctx, &info, spec ? spec : standard, check_out);
     xenfork_spec_free(standard);
     return rc;
 }
