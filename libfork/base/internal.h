@@ -44,6 +44,7 @@ struct xenfork_ctx {
     int guard_fd;  /* a lock for what we run: the journal's; -1: none */
     ino_t keeper;  /* the last pipe to a keeper; 0: none */
     unsigned int lock_soon_ms; /* 0: as long as lock.c says; a test has less */
+    unsigned int registry_ms;  /* likewise */
     unsigned int
         last_ns; /* of op/precopy.c; 0: what it says; a test has less */
     volatile sig_atomic_t is_cancelled;

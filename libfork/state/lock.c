@@ -5,12 +5,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "state/files.h"
 
 #define PAUSE_NS 20000000L
 #define SOON_MS  20000U
+#define REGISTRY_MS 60000U
 
 struct xenfork__lock {
     int fd;
@@ -54,6 +56,72 @@ static int lock_file(xenfork_ctx *ctx, const char *path, bool is_waiting,
     }
 }
 
+/* Find the process that holds a lock; 0: the kernel does not say. */
+static int find_holder(const char *path)
+{
+    FILE *locks = fopen("/proc/locks", "re");
+    unsigned int major, minor;
+    unsigned long long inode;
+    char line[256];
+    struct stat st;
+    int pid = 0, p;
+
+    if (!locks)
+        return 0;
+    if (!stat(path, &st))
+        while (!pid && fgets(line, sizeof(line), locks))
+            if (sscanf(line, "%*d: FLOCK ADVISORY WRITE %d %x:%x:%llu", &p,
+                       &major, &minor, &inode) == 4 &&
+                major == major(st.st_dev) && minor == minor(st.st_dev) &&
+                inode == st.st_ino)
+                pid = p;
+    fclose(locks);
+    return pid;
+}
+
+static int held_for_long(xenfork_ctx *ctx, const char *path, unsigned int ms)
+{
+    int pid = find_holder(path);
+
+    if (!pid)
+        return xenfork__fail(ctx, XENFORK_E_BUSY, 0,
+                             "%s has been locked for %u seconds", path,
+                             ms / 1000);
+    xenfork__fail(ctx, XENFORK_E_BUSY, 0,
+                  "process %d has held %s for %u seconds", pid, path,
+                  ms / 1000);
+    return xenfork__remedy(
+        ctx,
+        "if it is stopped (ps -o stat= %d says T), let it go "
+        "on (kill -CONT %d), or end it (kill -KILL %d)",
+        pid, pid, pid);
+}
+
+/*
+ * Wait for the registry, which nobody holds for long: but a process of ours may
+ * be stopped meanwhile.
+ */
+static int lock_registry(xenfork_ctx *ctx, const char *path, int *fd_out)
+{
+    struct timespec pause = {.tv_nsec = PAUSE_NS / 64};
+    unsigned int ms = ctx->registry_ms ? ctx->registry_ms : REGISTRY_MS;
+    uint64_t end_ns = xenfork__now_ns() + ms * 1000000ULL;
+    int rc;
+
+    while ((rc = lock_file(ctx, path, false, fd_out)) == XENFORK_E_BUSY &&
+           xenfork__now_ns() < end_ns && !ctx->is_cancelled) {
+        nanosleep(&pause, NULL);
+        if (pause.tv_nsec < PAUSE_NS)
+            pause.tv_nsec *= 2;
+    }
+    if (rc != XENFORK_E_BUSY)
+        return rc;
+    return ctx->is_cancelled
+               ? xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
+                               "cancelled while waiting for %s", path)
+               : held_for_long(ctx, path, ms);
+}
+
 int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out)
 {
@@ -67,7 +135,9 @@ int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
     rc = xenfork__make_dir(ctx, dir);
     if (rc < 0)
         return rc;
-    rc = lock_file(ctx, path, is_waiting, &lock->fd);
+    rc = is_waiting && !strcmp(name, XENFORK__LOCK_REGISTRY)
+             ? lock_registry(ctx, path, &lock->fd)
+             : lock_file(ctx, path, is_waiting, &lock->fd);
     if (rc < 0)
         return rc;
     lock->path = steal_ptr(path);

@@ -16,7 +16,10 @@
 
 struct xenfork__lock;
 
-/* Take a lock.  BUSY (not logged): another process holds it and !is_waiting. */
+/*
+ * Take a lock.  BUSY (not logged): another process holds it and !is_waiting.
+ * The registry is waited for a minute, then BUSY names its holder.
+ */
 int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
                        struct xenfork__lock **lock_out);
 /*

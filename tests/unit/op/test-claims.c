@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -200,6 +201,31 @@ static void test_busy(void **state)
     assert_int_equal(scene_image(), XENFORK_DOMID_NONE);
 }
 
+/* A process that is stopped while it has the registry is named. */
+static void test_registry(void **state)
+{
+    cleanup_lock struct xenfork__lock *lock = NULL;
+    uint64_t before = claim();
+    char pid[24];
+
+    (void)state;
+    snprintf(pid, sizeof(pid), "process %d ", (int)getpid());
+    assert_int_equal(
+        xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &lock), 0);
+    ctx->registry_ms = 1000;
+    assert_int_equal(fork_as(source, "a", 0), XENFORK_E_BUSY);
+    assert_non_null(strstr(xenfork_error_text(ctx), "registry"));
+    if (access("/proc/locks", R_OK) == 0) {
+        assert_non_null(strstr(xenfork_error_text(ctx), pid));
+        assert_non_null(strstr(xenfork_error_remedy(ctx), "kill -CONT"));
+    }
+    assert_int_equal(claim(), before);
+    ctx->registry_ms = 0;
+    xenfork__lock_drop(lock);
+    lock = NULL;
+    assert_int_equal(fork_as(source, "a", 0), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -207,7 +233,7 @@ int main(void)
         TEST(test_clone),        TEST(test_failed),
         TEST(test_not_hydrated), TEST(test_without_image),
         TEST(test_grandchild),   TEST(test_sweep),
-        TEST(test_busy),
+        TEST(test_busy),         TEST(test_registry),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
