@@ -52,19 +52,31 @@ bool xenfork__memory_is_taking(bool is_hydrated, uint64_t pages,
            (!is_hydrated || !info->claimed_pages);
 }
 
-int xenfork__memory_refuse(xenfork_ctx *ctx,
-                           const struct xenfork__dominfo *info,
-                           const char *name)
+int xenfork__memory_has_paused(xenfork_ctx *ctx,
+                               const struct xenfork__dominfo *info,
+                               bool *has_out)
 {
     char is[16];
     int rc;
 
+    *has_out = false;
     if (!info->is_paused || info->is_shutdown || info->is_dying)
         return 0;
     rc = xenfork__xen_short(ctx, info->domid, is);
-    if (rc < 0 || (strcmp(is, XENFORK__SHORT_PAUSING) != 0 &&
-                   strcmp(is, XENFORK__SHORT_PAUSED) != 0 &&
-                   strcmp(is, XENFORK__SHORT_RESUMING) != 0))
+    *has_out = rc == 0 && (!strcmp(is, XENFORK__SHORT_PAUSING) ||
+                           !strcmp(is, XENFORK__SHORT_PAUSED) ||
+                           !strcmp(is, XENFORK__SHORT_RESUMING));
+    return rc;
+}
+
+int xenfork__memory_refuse(xenfork_ctx *ctx,
+                           const struct xenfork__dominfo *info,
+                           const char *name)
+{
+    bool has;
+    int rc = xenfork__memory_has_paused(ctx, info, &has);
+
+    if (rc < 0 || !has)
         return rc;
     xenfork__fail(ctx, XENFORK_E_BUSY, 0,
                   "xenforkd has paused %s because the host has little memory",

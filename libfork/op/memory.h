@@ -33,6 +33,10 @@ uint64_t xenfork__memory_need(bool is_hydrated, uint64_t pages,
  */
 bool xenfork__memory_is_taking(bool is_hydrated, uint64_t pages,
                                const struct xenfork__dominfo *info);
+/* Tell whether xenforkd has paused a domain because memory is low. */
+int xenfork__memory_has_paused(xenfork_ctx *ctx,
+                               const struct xenfork__dominfo *info,
+                               bool *has_out);
 /*
  * Refuse, with BUSY, a domain that xenforkd has paused because memory is low:
  * to suspend it is to let it run.  The caller holds its lock.

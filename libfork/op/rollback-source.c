@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "op/memory.h"
 #include "xen/xen.h"
 
 /*
@@ -85,14 +86,21 @@ static bool has_run(const struct xenfork__journal *journal,
            info->cpu_ns != cpu_ns;
 }
 
-/* Undo a pause that we made. */
+/*
+ * Undo a pause that we made.  xenforkd pauses no domain that is paused: one
+ * that it has paused since we were killed was running, and is not ours to
+ * resume.
+ */
 static int undo_pause(xenfork_ctx *ctx, struct xenfork__journal *journal,
                       uint32_t domid)
 {
     struct xenfork__dominfo info;
+    bool is_theirs;
     int rc = xenfork__xen_info(ctx, domid, &info);
 
     if (rc < 0 || !info.is_paused ||
+        (rc = xenfork__memory_has_paused(ctx, &info, &is_theirs)) < 0 ||
+        is_theirs ||
         (xenfork__journal_flag(journal, "source.was_paused") &&
          !has_run(journal, &info)))
         return rc;

@@ -13,6 +13,7 @@
 #include "base/internal.h"
 #include "../lib/fake-xen.h"
 #include "../lib/scene.h"
+#include "state/journal-private.h"
 #include "xen/host-memory.h"
 
 static xenfork_ctx *ctx;
@@ -250,6 +251,39 @@ static void test_guarded(void **state)
     assert_int_equal(xenfork_freeze(ctx, a->domid, 1000), 0);
 }
 
+/* A journal of a fork that was killed while it paused its source. */
+static void leave_journal(const struct fake_domain *d)
+{
+    struct xenfork__journal *journal;
+
+    assert_int_equal(xenfork__journal_begin(ctx, &journal), 0);
+    assert_int_equal(
+        xenfork__journal_source(ctx, journal, d->uuid, d->domid, false), 0);
+    assert_int_equal(xenfork__journal_pausing(ctx, journal), 0);
+    xenfork__journal_free(ctx, journal);
+}
+
+/* A fork is killed, and xenforkd pauses its source before that is undone. */
+static void test_killed_fork(void **state)
+{
+    struct fake_domain *a;
+
+    (void)state;
+    fork_one("a", 50, 0);
+    a = fake_domain_named("a");
+    assert_int_equal(scene_hydrate(ctx, a->domid), 0);
+    a->is_paused = true;
+    fake_copy_string(a->is_short, 16, XENFORK__SHORT_PAUSED);
+    leave_journal(a);
+    assert_int_equal(xenfork_recover(ctx), 0);
+    assert_true(a->is_paused);
+    /* It had not: the fork has. */
+    fake_copy_string(a->is_short, 16, "");
+    leave_journal(a);
+    assert_int_equal(xenfork_recover(ctx), 0);
+    assert_false(a->is_paused);
+}
+
 /* Have a clone be another domain, on its disks. */
 static uint32_t restore(const struct fake_domain *clone)
 {
@@ -338,9 +372,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing), TEST(test_family),   TEST(test_turns),
-        TEST(test_no_turn), TEST(test_guarded),  TEST(test_orphans),
-        TEST(test_names),   TEST(test_failures),
+        TEST(test_nothing), TEST(test_family),      TEST(test_turns),
+        TEST(test_no_turn), TEST(test_guarded),     TEST(test_orphans),
+        TEST(test_names),   TEST(test_killed_fork), TEST(test_failures),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
