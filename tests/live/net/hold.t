@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Held and connected NICs keep what their script has made of them: a port of a bridge with VLANs, an interface on no
 # bridge, a route; and none is heard with what its guest said before. And NICs that a clone is given later.
-# alone: yes
-# live: --source --timeout 150
+# live: --source --timeout 300
 # full: 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 
