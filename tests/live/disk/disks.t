@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Disks of all kinds in one domain.
 # live: --timeout 260
-# full: 4.17
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/lvm.sh"
 

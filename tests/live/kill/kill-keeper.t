@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # kill -9 of a fork and of its keeper as well, from suspend to resume: the next call cleans up.
 # live: --source --timeout 180
-# full: 4.17
+# full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/kill.sh"
 
