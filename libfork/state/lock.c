@@ -10,8 +10,8 @@
 
 #include "state/files.h"
 
-#define PAUSE_NS 20000000L
-#define SOON_MS  20000U
+#define PAUSE_NS    20000000L
+#define SOON_MS     20000U
 #define REGISTRY_MS 60000U
 
 struct xenfork__lock {
@@ -109,14 +109,14 @@ static int lock_registry(xenfork_ctx *ctx, const char *path, int *fd_out)
     int rc;
 
     while ((rc = lock_file(ctx, path, false, fd_out)) == XENFORK_E_BUSY &&
-           xenfork__now_ns() < end_ns && !ctx->is_cancelled) {
+           xenfork__now_ns() < end_ns && !xenfork__is_cancelled(ctx)) {
         nanosleep(&pause, NULL);
         if (pause.tv_nsec < PAUSE_NS)
             pause.tv_nsec *= 2;
     }
     if (rc != XENFORK_E_BUSY)
         return rc;
-    return ctx->is_cancelled
+    return xenfork__is_cancelled(ctx)
                ? xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
                                "cancelled while waiting for %s", path)
                : held_for_long(ctx, path, ms);

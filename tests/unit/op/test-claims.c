@@ -204,7 +204,7 @@ static void test_busy(void **state)
 /* A process that is stopped while it has the registry is named. */
 static void test_registry(void **state)
 {
-    cleanup_lock struct xenfork__lock *lock = NULL;
+    cleanup_lock struct xenfork__lock *lock = NULL, *other = NULL;
     uint64_t before = claim();
     char pid[24];
 
@@ -220,6 +220,18 @@ static void test_registry(void **state)
         assert_non_null(strstr(xenfork_error_remedy(ctx), "kill -CONT"));
     }
     assert_int_equal(claim(), before);
+    /* What must be completed waits to the end; anything else can be ended. */
+    ctx->registry_ms = 200;
+    ctx->is_cancelled = 1;
+    ctx->is_firm = true;
+    assert_int_equal(
+        xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &other),
+        XENFORK_E_BUSY);
+    ctx->is_firm = false;
+    assert_int_equal(
+        xenfork__lock_take(ctx, XENFORK__LOCK_REGISTRY, true, &other),
+        XENFORK_E_CANCELLED);
+    ctx->is_cancelled = 0;
     ctx->registry_ms = 0;
     xenfork__lock_drop(lock);
     lock = NULL;
