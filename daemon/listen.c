@@ -8,6 +8,7 @@
 #include "log.h"
 #include "memory.h"
 #include "op/domain.h"
+#include "op/orphans.h"
 #include "op/reserve.h"
 #include "xen/host-memory.h"
 
@@ -139,21 +140,38 @@ static void lower_source(struct daemon *daemon, uint32_t domid)
                  (unsigned long long)(pages / PAGES_PER_MIB));
 }
 
+static void hear_source(struct daemon *daemon, const uint8_t uuid[16])
+{
+    uint32_t domid;
+
+    if (xenfork__xen_by_uuid(daemon->ctx, uuid, &domid) < 0)
+        return;
+    listen_to(daemon, domid);
+    lower_source(daemon, domid);
+}
+
+static int hear_orphans_source(xenfork_ctx *ctx,
+                               const struct xenfork__record *orphan,
+                               const uint8_t source[16], void *opaque)
+{
+    (void)ctx;
+    (void)orphan;
+    hear_source(opaque, source);
+    return 0;
+}
+
 static bool add_sources(struct daemon *daemon)
 {
-    cleanup_records struct xenfork__records images = {0};
-    uint32_t domid;
+    cleanup_records struct xenfork__records images = {0}, clones = {0};
     size_t i;
 
-    if (xenfork__records_load(daemon->ctx, XENFORK_KIND_IMAGE, &images) < 0)
+    if (xenfork__records_load(daemon->ctx, XENFORK_KIND_IMAGE, &images) < 0 ||
+        xenfork__records_load(daemon->ctx, XENFORK_KIND_CLONE, &clones) < 0)
         return false;
     for (i = 0; i < images.count; i++)
-        if (xenfork__xen_by_uuid(daemon->ctx, images.records[i]->parent,
-                                 &domid) == 0) {
-            listen_to(daemon, domid);
-            lower_source(daemon, domid);
-        }
-    return true;
+        hear_source(daemon, images.records[i]->parent);
+    return xenfork__orphans_each(daemon->ctx, &images, &clones,
+                                 hear_orphans_source, daemon) == 0;
 }
 
 /*

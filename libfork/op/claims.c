@@ -4,26 +4,11 @@
 #include <string.h>
 
 #include "base/ids.h"
-#include "op/domain.h"
+#include "op/orphans.h"
 #include "op/reserve.h"
 #include "state/journal.h"
 #include "state/lock.h"
 #include "xen/xen.h"
-
-/* Tell whether a clone's domain is there, and shares pages with others. */
-static int clone_shares(xenfork_ctx *ctx, const struct xenfork__record *clone,
-                        bool *does_out)
-{
-    struct xenfork__dominfo info;
-    int rc;
-
-    *does_out = false;
-    if (clone->detached == 100)
-        return 0;
-    rc = xenfork__record_info(ctx, clone, &info);
-    *does_out = rc == 0;
-    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-}
 
 /* Find an image of this source other than @except. */
 static bool has_image(const struct xenfork__records *images,
@@ -52,7 +37,7 @@ static int is_shared(xenfork_ctx *ctx, const uint8_t source[16],
     *is_out = has_image(&images, source, except) || clones.unreadable;
     for (i = 0; i < clones.count && rc == 0 && !*is_out; i++)
         if (xenfork__record_has_source(clones.records[i], source))
-            rc = clone_shares(ctx, clones.records[i], is_out);
+            rc = xenfork__clone_shares(ctx, clones.records[i], is_out);
     return rc;
 }
 
@@ -207,17 +192,6 @@ int xenfork__claims_release(xenfork_ctx *ctx,
     return rc;
 }
 
-static bool is_there(const struct xenfork__records *images,
-                     const uint8_t uuid[16])
-{
-    size_t i;
-
-    for (i = 0; i < images->count; i++)
-        if (!memcmp(images->records[i]->uuid, uuid, 16))
-            return true;
-    return false;
-}
-
 int xenfork__claims_sweep(xenfork_ctx *ctx)
 {
     cleanup_records struct xenfork__records images = {0}, clones = {0};
@@ -232,9 +206,9 @@ int xenfork__claims_sweep(xenfork_ctx *ctx)
         const struct xenfork__record *clone = clones.records[i];
         int r;
 
-        if (!clone->source_count || is_there(&images, clone->parent))
+        if (!xenfork__is_orphan(clone, &images))
             continue;
-        r = clone_shares(ctx, clone, &does);
+        r = xenfork__clone_shares(ctx, clone, &does);
         if (r == 0 && !does)
             r = xenfork__claims_release(ctx, clone);
         if (r != XENFORK_E_BUSY)

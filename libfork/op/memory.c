@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "op/domain.h"
+#include "op/orphans.h"
 #include "xen/host-memory.h"
 
 /* A source, an image or a clone. */
@@ -217,9 +218,13 @@ static int add_clone_row(xenfork_ctx *ctx, xenfork_memory *memory,
     return 0;
 }
 
-/* Add the source of an image, unless it is gone, or a clone itself. */
+/*
+ * Add a source of an image or of an orphan, unless it is gone, or a clone
+ * itself.
+ */
 static int add_source(xenfork_ctx *ctx, xenfork_memory *memory,
-                      const struct xenfork__record *image,
+                      const uint8_t source[16],
+                      const struct xenfork__record *of,
                       const struct xenfork__records *clones)
 {
     struct xenfork__dominfo info;
@@ -228,21 +233,36 @@ static int add_source(xenfork_ctx *ctx, xenfork_memory *memory,
     int rc;
 
     for (i = 0; i < clones->count; i++)
-        if (!memcmp(clones->records[i]->uuid, image->parent, 16))
+        if (!memcmp(clones->records[i]->uuid, source, 16))
             return 0;
-    rc = xenfork__xen_by_uuid(ctx, image->parent, &domid);
+    rc = xenfork__xen_by_uuid(ctx, source, &domid);
     if (rc == 0)
         rc = xenfork__xen_info(ctx, domid, &info);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if (has_row(memory, domid))
         return 0;
-    rc = add_row(ctx, memory, XENFORK_KIND_SOURCE, &info, image->parent_name,
-                 image->parent_name);
+    rc = add_row(ctx, memory, XENFORK_KIND_SOURCE, &info, of->parent_name,
+                 of->parent_name);
     if (rc == 0)
         memory->domains[memory->count - 1].need = xenfork__memory_need(
-            true, image->pages, &info);
+            true, of->pages, &info);
     return rc;
+}
+
+/* Where rows go, and the clones that are none's source. */
+struct rows {
+    xenfork_memory *memory;
+    const struct xenfork__records *clones;
+};
+
+static int add_orphans_source(xenfork_ctx *ctx,
+                              const struct xenfork__record *orphan,
+                              const uint8_t source[16], void *opaque)
+{
+    const struct rows *rows = opaque;
+
+    return add_source(ctx, rows->memory, source, orphan, rows->clones);
 }
 
 /* Add a source, its image, and the clones of it. */
@@ -252,7 +272,7 @@ static int add_family(xenfork_ctx *ctx, xenfork_memory *memory,
 {
     struct xenfork__dominfo info;
     size_t i;
-    int rc = add_source(ctx, memory, image, clones);
+    int rc = add_source(ctx, memory, image->parent, image, clones);
 
     if (rc < 0)
         return rc;
@@ -272,6 +292,7 @@ static int add_family(xenfork_ctx *ctx, xenfork_memory *memory,
 static int fill_rows(xenfork_ctx *ctx, xenfork_memory *memory)
 {
     cleanup_records struct xenfork__records images = {0}, clones = {0};
+    struct rows rows = {.memory = memory, .clones = &clones};
     size_t i;
     int rc;
 
@@ -281,7 +302,9 @@ static int fill_rows(xenfork_ctx *ctx, xenfork_memory *memory)
         return rc;
     for (i = 0; i < images.count && rc == 0; i++)
         rc = add_family(ctx, memory, images.records[i], &clones);
-    /* Clones whose image is gone. */
+    if (rc == 0)
+        rc = xenfork__orphans_each(ctx, &images, &clones, add_orphans_source,
+                                   &rows);
     for (i = 0; i < clones.count && rc == 0; i++)
         rc = add_clone_row(ctx, memory, clones.records[i],
                            clones.records[i]->parent_name);

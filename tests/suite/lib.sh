@@ -5,7 +5,6 @@
 LOGS=${XDG_CACHE_HOME:-$HOME/.cache}/xenfork/check
 mkdir -p "$LOGS"
 TIMES=$LOGS/times
-: >"$TIMES"
 passed=0 failed=0 skipped=0 retried=0 asides=()
 
 say() { printf '%5d s  %s\n' "$SECONDS" "$*"; }

@@ -155,6 +155,19 @@ static void test_orphan(void **state)
     assert_false(clone_of()->is_waiting);
 }
 
+/* No daemon ran while the source had an image: the clone shares its pages. */
+static void test_source_without_image(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork_image_destroy(s.ctx, "src@fork-1"), 0);
+    assert_null(fake_domain_named("src@fork-1"));
+    fake_domain(s.a)->has_ring = false;
+    restart();
+    sleep_until(s.now_ms + 3000);
+    assert_true(fake_domain(s.a)->has_ring);
+    assert_false(fake_domain(s.b)->has_ring);
+}
+
 /* There is not even a page for the ring. */
 static void test_late(void **state)
 {
@@ -212,9 +225,16 @@ int main(void)
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, setup, serving_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_who),          TEST(test_lowered), TEST(test_wait),
-        TEST(test_reserved),     TEST(test_restart), TEST(test_orphan),
-        TEST(test_restart_late), TEST(test_late),    TEST(test_deaf),
+        TEST(test_who),
+        TEST(test_lowered),
+        TEST(test_wait),
+        TEST(test_reserved),
+        TEST(test_restart),
+        TEST(test_orphan),
+        TEST(test_source_without_image),
+        TEST(test_restart_late),
+        TEST(test_late),
+        TEST(test_deaf),
         TEST(test_failures),
     };
 

@@ -350,6 +350,27 @@ static void test_orphans(void **state)
     assert_int_equal(row("src"), 4);
 }
 
+/* The source's image is destroyed, its clone shares pages with it. */
+static void test_source_without_image(void **state)
+{
+    (void)state;
+    fork_one("a", 50, 0);
+    assert_int_equal(scene_hydrate(ctx, fake_domain_named("a")->domid), 0);
+    assert_int_equal(xenfork_image_destroy(ctx, "src@fork-1"), 0);
+    look();
+    assert_int_equal(xenfork_memory_domain_count(memory), 2);
+    assert_int_equal(
+        xenfork_domain_kind(xenfork_memory_domain(memory, row("src"))),
+        XENFORK_KIND_SOURCE);
+    assert_int_equal(pages("src", XENFORK_MEMORY_NEED),
+                     pages("src", XENFORK_MEMORY_SHARED) -
+                         pages("src", XENFORK_MEMORY_RESERVED));
+    /* Nothing is the source of a domain that is gone. */
+    fake_domain_named("a")->is_dying = true;
+    look();
+    assert_int_equal(xenfork_memory_domain_count(memory), 0);
+}
+
 static void test_failures(void **state)
 {
     uint32_t n;
@@ -372,9 +393,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_nothing), TEST(test_family),      TEST(test_turns),
-        TEST(test_no_turn), TEST(test_guarded),     TEST(test_orphans),
-        TEST(test_names),   TEST(test_killed_fork), TEST(test_failures),
+        TEST(test_nothing),
+        TEST(test_family),
+        TEST(test_turns),
+        TEST(test_no_turn),
+        TEST(test_guarded),
+        TEST(test_orphans),
+        TEST(test_source_without_image),
+        TEST(test_names),
+        TEST(test_killed_fork),
+        TEST(test_failures),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
