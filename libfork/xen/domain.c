@@ -262,7 +262,7 @@ static int sleep_on(xenfork_ctx *ctx, int wake_fd, int timeout_ms)
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    if (!ctx->is_cancelled)
+    if (!xenfork__is_cancelled(ctx))
         r = ppoll(fds, ARRAY_SIZE(fds), timeout_ms < 0 ? NULL : &timeout, &old);
     e = errno;
     pthread_sigmask(SIG_SETMASK, &old, NULL);

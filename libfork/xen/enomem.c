@@ -286,7 +286,8 @@ static int get_ring_page(xenfork_ctx *ctx, struct ring *ring)
         rc = populate_at(ctx, ring, NARROW_FIRST, NARROW_COUNT, &is);
     if (rc < 0 || is)
         return rc;
-    return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
+    /* The caller says so once, and tries again and again. */
+    return xenfork__miss(ctx, XENFORK_E_HOSTMEM,
                          "domain %u: cannot get a page to listen to it",
                          ring->domid);
 }
