@@ -26,7 +26,7 @@ is 'its disk is whole' "$(ask source-1 verify | json .errors)" 0
 # To another place, in another format: when it has shut down.
 mkdir /data/there
 disk=$(info source-1 '.disks[0].path')
-check 'not while it runs' eval '! xl fork-detach --wait --to=/data/there source-1'
+check 'not while it runs' says_no 'shut it down first' xl fork-detach --wait --to=/data/there source-1
 xl destroy source-1
 sum=$(sha256sum <"$disk")
 timeout 60 xl fork-detach --wait --rate=8 --to=/data/there --format=qcow2 source-1 &

@@ -67,7 +67,7 @@ is 'nothing in it reconnected' "$(field source resumed)" 0
 is 'the image stays for its clone' "$(kinds image)" 1
 xl unpause once-more
 check 'the clone goes on' ticks_on once-more 60
-check 'to thaw it again is refused' eval '! xl fork-thaw source'
+check 'to thaw it again is refused' says_no 'not frozen' xl fork-thaw source
 check 'the clone is destroyed' xl fork-destroy once-more
 check 'the image goes with it' wait_until 30 no_images
 same_host 'nothing is left' "$host_before" "$(host)"

@@ -47,6 +47,14 @@ at_least() {
     if [ "${2:--1}" -ge "$3" ]; then ok "$1"; else fail "$1" "got:      $2" "at least: $3"; fi
 }
 
+# says_no REASON COMMAND [ARG…]: the command fails, and says that (a regular expression)
+says_no() {
+    local output
+    if output=$("${@:2}" 2>&1); then return 1; fi
+    printf '%s\n' "$output"
+    grep -qE "$1" <<<"$output"
+}
+
 # killed_fork TEXT STAGE SOURCE CLONE [OPTION…]: a fork that dies there
 killed_fork() {
     local status=0

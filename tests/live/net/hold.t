@@ -155,7 +155,7 @@ check 'connect' xl fork-net held connect
 check 'a filter of somebody else is left' eval 'tc filter show dev hot0 ingress | grep -q "pref 9"'
 ip link set hot0 down
 ip link set hot0 name gone0
-check 'one has gone: refused' eval '! xl fork-net held hold'
+check 'one has gone: refused' says_no hot0 xl fork-net held hold
 for n in 0 1 2 3; do check "NIC $n is connected as before" eval "! held $(vif_of held "$n")"; done
 ip link set gone0 name hot0
 check 'it is taken away' xl network-detach held 4
