@@ -155,6 +155,7 @@ static void keep_each(struct keeper *keeper, const char *journal)
         memcpy(alive->uuid, clone->uuid, sizeof(alive->uuid));
         keeper->count++;
     }
+    xenfork__hydrate_forget(keeper->ctx);
 }
 
 /*

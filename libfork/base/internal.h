@@ -59,7 +59,9 @@ struct xenfork_ctx {
     bool has_agreed; /* since the last call */
     uint64_t counters[XENFORK_COUNTS];
     struct xenfork__later *later; /* of state/later.c; NULL: sync at once */
+    struct xenfork__found *found; /* of op/hydrate.c; NULL: none */
     bool is_batch;                /* xenfork_batch_begin() */
+    struct xenfork__records *named; /* clones in a batch, of op/named.c */
     bool has_recovered;           /* in this batch */
     bool is_sweep_due;            /* at its end */
     bool has_said_scripts; /* of hotplug scripts that hotplug.c does not know */

@@ -2,6 +2,7 @@
 /* Many calls in a row: what each would do for the whole host is done once. */
 #include "base/internal.h"
 #include "op/collapse.h"
+#include "op/named.h"
 #include "op/recover.h"
 
 XENFORK_API void xenfork_batch_begin(xenfork_ctx *ctx)
@@ -20,6 +21,7 @@ XENFORK_API int xenfork_batch_end(xenfork_ctx *ctx)
 
     xenfork__begin(ctx, XENFORK_DOMID_NONE);
     ctx->is_batch = false;
+    xenfork__named_forget(ctx);
     if (!is_due)
         return 0;
     rc = xenfork__images_sweep(ctx, NULL);

@@ -31,10 +31,13 @@ static int is_shared(xenfork_ctx *ctx, const uint8_t source[16],
     size_t i;
     int rc;
 
-    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
-        (rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
+    if ((rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0)
         return rc;
-    *is_out = has_image(&images, source, except) || clones.unreadable;
+    *is_out = has_image(&images, source, except);
+    if (*is_out)
+        return 0;
+    rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones);
+    *is_out = clones.unreadable;
     for (i = 0; i < clones.count && rc == 0 && !*is_out; i++)
         if (xenfork__record_has_source(clones.records[i], source))
             rc = xenfork__clone_shares(ctx, clones.records[i], is_out);
@@ -220,17 +223,19 @@ int xenfork__claims_sweep(xenfork_ctx *ctx)
 int xenfork__uncover(xenfork_ctx *ctx, const struct xenfork__record *clone)
 {
     struct xenfork__dominfo info;
+    uint64_t own;
     bool is;
     int rc;
 
     if (!clone->owned)
         return 0;
-    if ((rc = is_shared(ctx, clone->uuid, NULL, &is)) < 0 ||
-        (rc = xenfork__xen_info(ctx, clone->domid, &info)) < 0)
+    rc = xenfork__xen_info(ctx, clone->domid, &info);
+    if (rc < 0 || !info.claimed_pages)
+        return rc;
+    own = clone_reserve(clone, &info, true);
+    if (own == info.claimed_pages ||
+        (rc = is_shared(ctx, clone->uuid, NULL, &is)) < 0)
         return rc;
     /* As a source it has all in reserve that it shares. */
-    if (!info.claimed_pages || is)
-        return 0;
-    return xenfork__reserve_more(ctx, clone->domid,
-                                 clone_reserve(clone, &info, true));
+    return is ? 0 : xenfork__reserve_more(ctx, clone->domid, own);
 }

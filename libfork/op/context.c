@@ -4,6 +4,7 @@
 
 #include "disk/disk.h"
 #include "host/host.h"
+#include "op/named.h"
 #include "xen/xen.h"
 
 #include <string.h>
@@ -41,6 +42,8 @@ XENFORK_API void xenfork_close(xenfork_ctx *ctx)
         return;
     xenfork__disks_hang_up(ctx);
     xenfork__xen_close(ctx);
+    free(ctx->found);
+    xenfork__named_forget(ctx);
     free(ctx->state_dir);
     free(ctx->agreed);
     free(ctx);

@@ -13,8 +13,38 @@
 #include "op/named.h"
 #include "op/walk.h"
 
-#define BATCH        1024U
-#define HOLES_A_PAGE 64U /* that cost as much as a page */
+#define BATCH 1024U /* gfns, a multiple of 64 */
+#define WORDS (BATCH / 64)
+#define LOOKS_A_PAGE                                        \
+    64U /* at the image's gfns, that cost as much as a page \
+         */
+
+/* Gfns in a row, of which the image has some. */
+struct row {
+    uint64_t first;
+    uint64_t bits[WORDS];
+};
+
+/*
+ * The pages of the image that was last hydrated from.  They do not change, and
+ * most of what is looked at to find them are holes.
+ */
+struct xenfork__found {
+    uint8_t uuid[16];
+    uint32_t domid;
+    uint64_t counted; /* pages that Xen counts */
+    uint32_t count, room;
+    struct row rows[];
+};
+
+/* How far a clone is. */
+struct course {
+    struct xenfork__record *clone;
+    uint32_t image;
+    uint64_t start_ns;
+    uint32_t pages_per_second;
+    uint64_t done; /* pages */
+};
 
 int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *journal,
                           bool is_waiting, struct xenfork__lock **lock_out)
@@ -25,15 +55,15 @@ int xenfork__hydrate_lock(xenfork_ctx *ctx, const char *journal,
     return xenfork__lock_take(ctx, name, is_waiting, lock_out);
 }
 
-static int pace_pages(xenfork_ctx *ctx, uint64_t start_ns, uint64_t done,
-                      uint32_t pages_per_second)
+/* Wait as long as so much may take since the start. */
+static int pace(xenfork_ctx *ctx, const struct course *course, uint64_t pages)
 {
     uint64_t due_ns;
     int rc = 0;
 
-    if (!pages_per_second)
+    if (!course->pages_per_second)
         return 0;
-    due_ns = start_ns + done * 1000000000U / pages_per_second;
+    due_ns = course->start_ns + pages * 1000000000U / course->pages_per_second;
     while (rc == 0 && xenfork__sleep_towards(due_ns))
         rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0);
     return rc;
@@ -70,8 +100,11 @@ static int save_percent(xenfork_ctx *ctx, struct xenfork__record *clone,
 static int save_progress(xenfork_ctx *ctx, struct xenfork__record *clone,
                          uint64_t done, uint64_t total)
 {
-    uint32_t percent = (uint32_t)(done * 99 / total);
+    uint32_t percent;
 
+    /* Xen does not count each special page. */
+    total = total > done ? total : done;
+    percent = (uint32_t)(done * 99 / total);
     xenfork__progress(ctx, 0, done, total);
     return percent < clone->hydrated + 5 ? 0
                                          : save_percent(ctx, clone, percent);
@@ -87,35 +120,112 @@ static int lost_image(xenfork_ctx *ctx, const struct xenfork__record *clone)
                            clone->name);
 }
 
-/* Begin a walk over the image's memory: all else the clone has itself. */
-static int begin_walk(xenfork_ctx *ctx, const struct xenfork__record *clone,
-                      struct xenfork__walk *walk, uint32_t *image_out)
+/* Append a row to what is found. */
+static int append(xenfork_ctx *ctx, uint64_t first, const bool *present,
+                  uint32_t n)
 {
-    cleanup_record struct xenfork__record *image = NULL;
-    struct xenfork__dominfo info;
-    uint64_t max_gfn;
-    int rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE, clone->parent,
-                                  &image);
+    struct xenfork__found *found = ctx->found;
+    struct row *row;
+    uint32_t i;
 
-    if (rc == 0)
-        rc = xenfork__record_info(ctx, image, &info);
-    if (rc == XENFORK_E_NOTFOUND)
-        return lost_image(ctx, clone);
-    if (rc < 0 || (rc = xenfork__xen_max_gfn(ctx, image->domid, &max_gfn)) < 0)
-        return rc;
-    *image_out = image->domid;
-    *walk = (struct xenfork__walk){
-        .counted = info.private_pages + info.shared_pages, .end = max_gfn + 1};
+    if (found->count == found->room) {
+        found->room += found->room / 2 + 16;
+        found = realloc(found,
+                        sizeof(*found) + found->room * sizeof(found->rows[0]));
+        if (!found)
+            return xenfork__nomem(ctx);
+        ctx->found = found;
+    }
+    row = &found->rows[found->count++];
+    *row = (struct row){.first = first};
+    for (i = 0; i < n; i++)
+        row->bits[i / 64] |= (uint64_t)present[i] << i % 64;
     return 0;
 }
 
-/* Return the first page that the image has and the clone has not; n: none. */
-static uint32_t find_missing(const bool *image, const bool *clone, uint32_t n)
+/* Look at all of the image's memory. */
+static int scan_image(xenfork_ctx *ctx, struct course *course,
+                      struct xenfork__walk *walk)
+{
+    bool present[BATCH];
+    uint32_t n;
+    int rc;
+
+    while ((n = xenfork__walk_next(walk, BATCH))) {
+        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) < 0 ||
+            (rc = xenfork__xen_present(ctx, course->image, walk->gfn, n,
+                                       present)) < 0 ||
+            (memchr(present, true, n) &&
+             (rc = append(ctx, walk->gfn, present, n)) < 0))
+            return rc;
+        xenfork__walk_note(walk, present, n);
+        xenfork__progress(ctx, 0, 0, walk->counted);
+        rc = pace(ctx, course, (walk->seen + walk->holes) / LOOKS_A_PAGE);
+        if (rc < 0)
+            return rc;
+    }
+    if (!xenfork__walk_is_short(walk))
+        return 0;
+    return xenfork__fail(ctx, XENFORK_E_XEN, 0,
+                         "domain %u: %llu of %llu pages are found",
+                         course->image, (unsigned long long)walk->seen,
+                         (unsigned long long)walk->counted);
+}
+
+static int look_anew(xenfork_ctx *ctx, struct course *course,
+                     const struct xenfork__record *image, uint64_t counted)
+{
+    struct xenfork__walk walk = {.counted = counted};
+    int rc = xenfork__xen_max_gfn(ctx, image->domid, &walk.end);
+
+    walk.end++;
+    xenfork__hydrate_forget(ctx);
+    if (rc < 0)
+        return rc;
+    ctx->found = calloc(1, sizeof(*ctx->found));
+    if (!ctx->found)
+        return xenfork__nomem(ctx);
+    memcpy(ctx->found->uuid, image->uuid, sizeof(ctx->found->uuid));
+    ctx->found->counted = counted;
+    ctx->found->domid = image->domid;
+    rc = scan_image(ctx, course, &walk);
+    if (rc < 0)
+        xenfork__hydrate_forget(ctx);
+    else
+        course->done = (walk.seen + walk.holes) / LOOKS_A_PAGE;
+    return rc;
+}
+
+/* Find what the image has, unless it was found for the clone before. */
+static int find_pages(xenfork_ctx *ctx, struct course *course)
+{
+    cleanup_record struct xenfork__record *image = NULL;
+    const struct xenfork__found *found = ctx->found;
+    struct xenfork__dominfo info;
+    uint64_t counted;
+    int rc = xenfork__record_load(ctx, XENFORK_KIND_IMAGE,
+                                  course->clone->parent, &image);
+
+    if (rc == 0)
+        rc = xenfork__record_info(ctx, image, &info);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? lost_image(ctx, course->clone) : rc;
+    course->image = image->domid;
+    counted = info.private_pages + info.shared_pages;
+    if (found && found->domid == image->domid && found->counted == counted &&
+        !memcmp(found->uuid, image->uuid, sizeof(found->uuid)))
+        return 0;
+    return look_anew(ctx, course, image, counted);
+}
+
+/* Return the first page of the row that the clone has not; BATCH: none. */
+static uint32_t find_missing(const struct row *row, const bool *clone)
 {
     uint32_t i;
 
-    for (i = 0; i < n && (!image[i] || clone[i]); i++)
-        ;
+    for (i = 0; i < BATCH; i++)
+        if (row->bits[i / 64] >> i % 64 & 1 && !clone[i])
+            break;
     return i;
 }
 
@@ -131,50 +241,50 @@ static int no_page(xenfork_ctx *ctx, const struct xenfork__record *clone,
                            clone->name);
 }
 
-/* Look at all that the image has among the next pages. */
-static int hydrate_batch(xenfork_ctx *ctx, const struct xenfork__record *clone,
-                         uint32_t image, struct xenfork__walk *walk, uint32_t n)
+/* Look at all that the image has of a row, up to its last page. */
+static int hydrate_row(xenfork_ctx *ctx, struct course *course,
+                       const struct row *row)
 {
-    bool wanted[BATCH], present[BATCH];
-    uint32_t missing;
-    int rc = xenfork__xen_present(ctx, image, walk->gfn, n, wanted);
+    bool present[BATCH] = {false};
+    uint32_t i, n = 0, missing;
+    int rc;
 
-    if (rc == 0 && memchr(wanted, true, n)) {
-        rc = xenfork__xen_present(ctx, clone->domid, walk->gfn, n, present);
-        if (rc == 0 && (missing = find_missing(wanted, present, n)) < n)
-            rc = no_page(ctx, clone, walk->gfn + missing);
-    }
-    if (rc == 0)
-        xenfork__walk_note(walk, wanted, n);
+    for (i = 0; i < WORDS; i++)
+        if (row->bits[i]) {
+            n = i * 64 + 64 - (uint32_t)__builtin_clzll(row->bits[i]);
+            course->done += (uint64_t)__builtin_popcountll(row->bits[i]);
+        }
+    rc = xenfork__xen_present(ctx, course->clone->domid, row->first, n,
+                              present);
+    if (rc == 0 && (missing = find_missing(row, present)) < BATCH)
+        rc = no_page(ctx, course->clone, row->first + missing);
     return rc;
 }
 
 static int walk_image(xenfork_ctx *ctx, struct xenfork__record *clone,
                       uint32_t pages_per_second)
 {
-    uint64_t start_ns = xenfork__now_ns();
-    struct xenfork__walk walk;
-    uint32_t n, image = XENFORK_DOMID_NONE;
-    int rc = begin_walk(ctx, clone, &walk, &image);
+    struct course course = {.clone = clone,
+                            .start_ns = xenfork__now_ns(),
+                            .pages_per_second = pages_per_second};
+    uint64_t seen;
+    uint32_t i;
+    int rc = find_pages(ctx, &course);
 
-    if (rc < 0)
-        return rc;
-    while ((n = xenfork__walk_next(&walk, BATCH)))
-        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) < 0 ||
-            (rc = hydrate_batch(ctx, clone, image, &walk, n)) < 0 ||
-            (rc = save_progress(ctx, clone,
-                                walk.seen < walk.counted ? walk.seen
-                                                         : walk.counted,
-                                walk.counted ? walk.counted : 1)) < 0 ||
-            (rc = pace_pages(ctx, start_ns,
-                             walk.seen + walk.holes / HOLES_A_PAGE,
-                             pages_per_second)) < 0)
-            return rc;
-    if (!xenfork__walk_is_short(&walk))
-        return 0;
-    return xenfork__fail(
-        ctx, XENFORK_E_XEN, 0, "domain %u: %llu of %llu pages are found", image,
-        (unsigned long long)walk.seen, (unsigned long long)walk.counted);
+    seen = course.done;
+    for (i = 0; rc == 0 && i < ctx->found->count; i++)
+        if ((rc = xenfork__enter(ctx, XENFORK_STAGE_HYDRATE, 0, 0)) == 0 &&
+            (rc = hydrate_row(ctx, &course, &ctx->found->rows[i])) == 0 &&
+            (rc = save_progress(ctx, clone, course.done - seen,
+                                ctx->found->counted)) == 0)
+            rc = pace(ctx, &course, course.done);
+    return rc;
+}
+
+void xenfork__hydrate_forget(xenfork_ctx *ctx)
+{
+    free(ctx->found);
+    ctx->found = NULL;
 }
 
 int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,

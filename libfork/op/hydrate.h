@@ -9,10 +9,14 @@
 /*
  * Put in all that the image has and the clone has not; record the progress, in
  * @clone, too.  HOSTMEM: Xen has no memory for a page; NOTRUNNING: the image is
- * lost
+ * lost.  What the image has is remembered for its next clone: 34 KiB for each
+ * GiB of it.
  */
 int xenfork__hydrate(xenfork_ctx *ctx, struct xenfork__record *clone,
                      uint32_t pages_per_second);
+
+/* Forget what was remembered. */
+void xenfork__hydrate_forget(xenfork_ctx *ctx);
 
 /*
  * Put all that is missing into the clones of an image that is to go.  INUSE:

@@ -265,8 +265,8 @@ static int find_by_name(xenfork_ctx *ctx, int kind,
                            found.renamed->name);
 }
 
-int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
-                   struct xenfork__record **record_out)
+static int find_now(xenfork_ctx *ctx, int kind, const char *name,
+                    struct xenfork__record **record_out)
 {
     cleanup_records struct xenfork__records records = {0};
     struct xenfork__record *record;
@@ -286,4 +286,66 @@ int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
         record->name = NULL;
     }
     return rc;
+}
+
+void xenfork__named_forget(xenfork_ctx *ctx)
+{
+    if (ctx->named)
+        xenfork__records_free(ctx->named);
+    free(ctx->named);
+    ctx->named = NULL;
+}
+
+static int load_for_batch(xenfork_ctx *ctx)
+{
+    int rc;
+
+    if (ctx->named)
+        return 0;
+    ctx->named = calloc(1, sizeof(*ctx->named));
+    if (!ctx->named)
+        return xenfork__nomem(ctx);
+    rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, ctx->named);
+    if (rc < 0)
+        xenfork__named_forget(ctx);
+    return rc;
+}
+
+/*
+ * Find a clone of the batch, all of which are looked at once.  NULL: it is not
+ * as it was then, so look anew
+ */
+static int find_in_batch(xenfork_ctx *ctx, const char *name,
+                         struct xenfork__record **record_out)
+{
+    struct xenfork__record *record = NULL;
+    int rc = load_for_batch(ctx);
+
+    if (rc < 0)
+        return rc;
+    rc = xenfork__records_find(ctx, ctx->named, name, &record);
+    if (rc == XENFORK_E_NOTFOUND)
+        rc = find_at_once(ctx, ctx->named, name, &record);
+    if (rc < 0 || !record)
+        return rc;
+    rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE, record->uuid,
+                              record_out);
+    if (rc == 0 && strcmp((*record_out)->name, record->name) != 0) {
+        xenfork__record_free(*record_out);
+        *record_out = NULL;
+    }
+    return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+}
+
+int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
+                   struct xenfork__record **record_out)
+{
+    *record_out = NULL;
+    if (ctx->is_batch && kind == XENFORK_KIND_CLONE) {
+        int rc = find_in_batch(ctx, name, record_out);
+
+        if (rc < 0 || *record_out)
+            return rc;
+    }
+    return find_now(ctx, kind, name, record_out);
 }

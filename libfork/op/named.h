@@ -7,10 +7,12 @@
 
 /*
  * Find a record by name, UUID or domid.  NOTFOUND, NOTOURS, NAMETAKEN: with
- * remedy
+ * remedy.  In a batch all clones are read once.
  */
 int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
                    struct xenfork__record **record_out);
+/* Forget what was read, at the end of a batch. */
+void xenfork__named_forget(xenfork_ctx *ctx);
 /*
  * Give a node, and its record, the name that its domain has today.  *domid_out
  * is that domain; NONE: it has none here, and goes by its last known name
