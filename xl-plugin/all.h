@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Verbs of Xen's own xl for all domains, but not for images. */
-#ifndef ALL_H
-#define ALL_H
+#ifndef XL_PLUGIN_ALL_H
+#define XL_PLUGIN_ALL_H
 
 #define ALL_NOT_OURS (-1)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Parsers of arguments.  Outputs are untouched on failure. */
-#ifndef ARGS_H
-#define ARGS_H
+#ifndef XL_PLUGIN_ARGS_H
+#define XL_PLUGIN_ARGS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef CHECK_OUTPUT_H
-#define CHECK_OUTPUT_H
+#ifndef XL_PLUGIN_CHECK_OUTPUT_H
+#define XL_PLUGIN_CHECK_OUTPUT_H
 
 #include <stdbool.h>
 

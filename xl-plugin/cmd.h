@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A verb of xl-fork: one file, one struct cmd; main.c lists them. */
-#ifndef CMD_H
-#define CMD_H
+#ifndef XL_PLUGIN_CMD_H
+#define XL_PLUGIN_CMD_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Verbs on clones that ask before they do what may be a loss. */
-#ifndef CONSENT_H
-#define CONSENT_H
+#ifndef XL_PLUGIN_CONSENT_H
+#define XL_PLUGIN_CONSENT_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef XL_DAEMON_HINT_H
-#define XL_DAEMON_HINT_H
+#ifndef XL_PLUGIN_DAEMON_HINT_H
+#define XL_PLUGIN_DAEMON_HINT_H
 
 #include <stdbool.h>
 

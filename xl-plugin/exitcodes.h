@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Exit codes of our verbs; also in xl-fork(1).  They keep their meaning. */
-#ifndef EXITCODES_H
-#define EXITCODES_H
+#ifndef XL_PLUGIN_EXITCODES_H
+#define XL_PLUGIN_EXITCODES_H
 
 #define EXIT_DONE    0 /* done */
 #define EXIT_FAILED  1 /* failed, and everything begun was undone */

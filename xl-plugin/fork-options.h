@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The options of xl fork, and what is asked of the library by them. */
-#ifndef FORK_OPTIONS_H
-#define FORK_OPTIONS_H
+#ifndef XL_PLUGIN_FORK_OPTIONS_H
+#define XL_PLUGIN_FORK_OPTIONS_H
 
 #include <stdbool.h>
 #include <stdint.h>

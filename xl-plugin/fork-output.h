@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef FORK_OUTPUT_H
-#define FORK_OUTPUT_H
+#ifndef XL_PLUGIN_FORK_OUTPUT_H
+#define XL_PLUGIN_FORK_OUTPUT_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Verbs of Xen's own xl that images must be spared. */
-#ifndef GUARD_H
-#define GUARD_H
+#ifndef XL_PLUGIN_GUARD_H
+#define XL_PLUGIN_GUARD_H
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef LIST_OUTPUT_H
-#define LIST_OUTPUT_H
+#ifndef XL_PLUGIN_LIST_OUTPUT_H
+#define XL_PLUGIN_LIST_OUTPUT_H
 
 #include <xenfork.h>
 

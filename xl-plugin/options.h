@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The options of all verbs but xl fork. */
-#ifndef OPTIONS_H
-#define OPTIONS_H
+#ifndef XL_PLUGIN_OPTIONS_H
+#define XL_PLUGIN_OPTIONS_H
 
 #include <stdbool.h>
 

@@ -3,8 +3,8 @@
  * Results on stdout: JSON, or a table for people.  Both are built in memory
  * and written at the end; out of memory and write errors are told then.
  */
-#ifndef OUTPUT_H
-#define OUTPUT_H
+#ifndef XL_PLUGIN_OUTPUT_H
+#define XL_PLUGIN_OUTPUT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Parameters of clones: from the command line, or from a file of JSON. */
-#ifndef PARAMS_H
-#define PARAMS_H
+#ifndef XL_PLUGIN_PARAMS_H
+#define XL_PLUGIN_PARAMS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef PROGRESS_H
-#define PROGRESS_H
+#ifndef XL_PLUGIN_PROGRESS_H
+#define XL_PLUGIN_PROGRESS_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef REAL_XL_H
-#define REAL_XL_H
+#ifndef XL_PLUGIN_REAL_XL_H
+#define XL_PLUGIN_REAL_XL_H
 
 /*
  * Become the real xl.  Returns only on failure, after a message, with an

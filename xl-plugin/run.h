@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How simple verbs run: options, session, one thing done, exit status. */
-#ifndef RUN_H
-#define RUN_H
+#ifndef XL_PLUGIN_RUN_H
+#define XL_PLUGIN_RUN_H
 
 #include <xenfork.h>
 

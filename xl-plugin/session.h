@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A verb's context: logger, signals, errors. */
-#ifndef SESSION_H
-#define SESSION_H
+#ifndef XL_PLUGIN_SESSION_H
+#define XL_PLUGIN_SESSION_H
 
 #include <stdbool.h>
 

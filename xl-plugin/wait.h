@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* --wait[=S] of the verbs whose clones adapt. */
-#ifndef WAIT_H
-#define WAIT_H
+#ifndef XL_PLUGIN_WAIT_H
+#define XL_PLUGIN_WAIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Cleanup attributes: memory and fds of this process.  They keep errno. */
-#ifndef LIBFORK_CLEANUP_H
-#define LIBFORK_CLEANUP_H
+#ifndef LIBFORK_BASE_CLEANUP_H
+#define LIBFORK_BASE_CLEANUP_H
 
 #include <dirent.h>
 #include <errno.h>

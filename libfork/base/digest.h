@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* FNV-1a: against changes, not against an enemy, who would have to be root. */
-#ifndef LIBFORK_DIGEST_H
-#define LIBFORK_DIGEST_H
+#ifndef LIBFORK_BASE_DIGEST_H
+#define LIBFORK_BASE_DIGEST_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Names, numbers, UUIDs and MACs: checked, printed, drawn. */
-#ifndef LIBFORK_IDS_H
-#define LIBFORK_IDS_H
+#ifndef LIBFORK_BASE_IDS_H
+#define LIBFORK_BASE_IDS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Declarations for every file of the library: the context, errors, logging. */
-#ifndef LIBFORK_INTERNAL_H
-#define LIBFORK_INTERNAL_H
+#ifndef LIBFORK_BASE_INTERNAL_H
+#define LIBFORK_BASE_INTERNAL_H
 
 #include "config.h"
 

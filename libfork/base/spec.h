@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The request of the caller, read by check and fork. */
-#ifndef LIBFORK_SPEC_H
-#define LIBFORK_SPEC_H
+#ifndef LIBFORK_BASE_SPEC_H
+#define LIBFORK_BASE_SPEC_H
 
 #include "base/internal.h"
 

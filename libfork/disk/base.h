@@ -6,8 +6,8 @@
  * any more is removed.  A killed process leaves too much, never too little; the
  * next sweep removes it.
  */
-#ifndef LIBFORK_BASE_H
-#define LIBFORK_BASE_H
+#ifndef LIBFORK_DISK_BASE_H
+#define LIBFORK_DISK_BASE_H
 
 #include "base/internal.h"
 #include "state/record.h"

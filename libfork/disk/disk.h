@@ -16,8 +16,8 @@
  * file names its own backing file, and disk/base.h keeps a base that outlives
  * its image until no overlay needs it.
  */
-#ifndef LIBFORK_DISK_H
-#define LIBFORK_DISK_H
+#ifndef LIBFORK_DISK_DISK_H
+#define LIBFORK_DISK_DISK_H
 
 #include "base/internal.h"
 #include "base/spec.h"

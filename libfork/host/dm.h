@@ -3,8 +3,8 @@
  * Device-mapper, and the loop devices below it.  Errors: DISK unless said
  * otherwise; errnoval is what the kernel has answered.
  */
-#ifndef LIBFORK_SYS_DM_H
-#define LIBFORK_SYS_DM_H
+#ifndef LIBFORK_HOST_DM_H
+#define LIBFORK_HOST_DM_H
 
 #include "base/internal.h"
 

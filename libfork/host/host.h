@@ -3,8 +3,8 @@
  * The library's interface to the host that it runs on.  Implemented by the
  * files of host/, and by tests/unit/lib/fake-*.c.
  */
-#ifndef LIBFORK_SYS_H
-#define LIBFORK_SYS_H
+#ifndef LIBFORK_HOST_HOST_H
+#define LIBFORK_HOST_HOST_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pools of LVM, for host/lvm.c. */
-#ifndef LIBFORK_SYS_LVM_H
-#define LIBFORK_SYS_LVM_H
+#ifndef LIBFORK_HOST_LVM_H
+#define LIBFORK_HOST_LVM_H
 
 #include "base/internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests to the kernel's routing netlink, one at a time. */
-#ifndef LIBFORK_SYS_NETLINK_H
-#define LIBFORK_SYS_NETLINK_H
+#ifndef LIBFORK_HOST_NETLINK_H
+#define LIBFORK_HOST_NETLINK_H
 
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>

@@ -4,8 +4,8 @@
  * the first itself): one command, one answer; events are passed over.  The
  * connection is kept, because the next domain asked is mostly the same.
  */
-#ifndef LIBFORK_SYS_QMP_H
-#define LIBFORK_SYS_QMP_H
+#ifndef LIBFORK_HOST_QMP_H
+#define LIBFORK_HOST_QMP_H
 
 #include "base/internal.h"
 #include "host/host.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Programs that are run: for the files of host/. */
-#ifndef LIBFORK_SYS_RUN_H
-#define LIBFORK_SYS_RUN_H
+#ifndef LIBFORK_HOST_RUN_H
+#define LIBFORK_HOST_RUN_H
 
 #include "base/internal.h"
 

@@ -8,8 +8,8 @@
  * given back by nobody but us, so a record with its minor cannot mean
  * somebody else's tapdisk.
  */
-#ifndef LIBFORK_SYS_TAP_H
-#define LIBFORK_SYS_TAP_H
+#ifndef LIBFORK_HOST_TAP_H
+#define LIBFORK_HOST_TAP_H
 
 #include "base/internal.h"
 #include "host/host.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef LIBFORK_ANSWER_H
-#define LIBFORK_ANSWER_H
+#ifndef LIBFORK_OP_ATTEND_H
+#define LIBFORK_OP_ATTEND_H
 
 #include <stdbool.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reasons why an image cannot be forked; those that are about clones. */
-#ifndef LIBFORK_CHECK_IMAGE_H
-#define LIBFORK_CHECK_IMAGE_H
+#ifndef LIBFORK_OP_CHECK_IMAGE_H
+#define LIBFORK_OP_CHECK_IMAGE_H
 
 #include "base/spec.h"
 #include "state/record.h"

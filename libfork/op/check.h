@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Reasons why a domain cannot be forked. */
-#ifndef LIBFORK_CHECK_H
-#define LIBFORK_CHECK_H
+#ifndef LIBFORK_OP_CHECK_H
+#define LIBFORK_OP_CHECK_H
 
 #include "base/internal.h"
 #include "base/spec.h"

@@ -8,8 +8,8 @@
  * at once stops it for longer than the fork did.  A source that is a clone has
  * again what it had in reserve as a clone.
  */
-#ifndef LIBFORK_CLAIMS_H
-#define LIBFORK_CLAIMS_H
+#ifndef LIBFORK_OP_CLAIMS_H
+#define LIBFORK_OP_CLAIMS_H
 
 #include "base/internal.h"
 #include "state/record.h"

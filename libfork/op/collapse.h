@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Make the chains of a source's disks shorter again, in the background. */
-#ifndef LIBFORK_COLLAPSE_H
-#define LIBFORK_COLLAPSE_H
+#ifndef LIBFORK_OP_COLLAPSE_H
+#define LIBFORK_OP_COLLAPSE_H
 
 #include "base/internal.h"
 

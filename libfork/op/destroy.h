@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The end of clones, for xenforkd too. */
-#ifndef LIBFORK_DESTROY_H
-#define LIBFORK_DESTROY_H
+#ifndef LIBFORK_OP_DESTROY_H
+#define LIBFORK_OP_DESTROY_H
 
 #include "base/internal.h"
 #include "state/record.h"

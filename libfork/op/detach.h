@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Detaching a clone: memory first, then disk by disk, each by its driver. */
-#ifndef LIBFORK_DETACH_H
-#define LIBFORK_DETACH_H
+#ifndef LIBFORK_OP_DETACH_H
+#define LIBFORK_OP_DETACH_H
 
 #include "base/internal.h"
 #include "disk/detach.h"

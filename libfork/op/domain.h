@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The domains that records are about: found by number, told apart, counted. */
-#ifndef LIBFORK_DOMAIN_H
-#define LIBFORK_DOMAIN_H
+#ifndef LIBFORK_OP_DOMAIN_H
+#define LIBFORK_OP_DOMAIN_H
 
 #include <string.h>
 

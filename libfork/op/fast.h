@@ -4,8 +4,8 @@
  * Where it would make a difference, or nothing is known of something, libxl's
  * restore makes the clone, and the result says why.
  */
-#ifndef LIBFORK_FAST_H
-#define LIBFORK_FAST_H
+#ifndef LIBFORK_OP_FAST_H
+#define LIBFORK_OP_FAST_H
 
 #include "op/job.h"
 #include "xen/xen.h"

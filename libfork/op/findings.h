@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Findings of a check, which check.c adds. */
-#ifndef LIBFORK_FINDINGS_H
-#define LIBFORK_FINDINGS_H
+#ifndef LIBFORK_OP_FINDINGS_H
+#define LIBFORK_OP_FINDINGS_H
 
 #include "base/internal.h"
 

@@ -5,8 +5,8 @@
  * transaction that froze it.  The record of a domain that runs again, or is
  * gone, means nothing.
  */
-#ifndef LIBFORK_FROZEN_H
-#define LIBFORK_FROZEN_H
+#ifndef LIBFORK_OP_FROZEN_H
+#define LIBFORK_OP_FROZEN_H
 
 #include "state/record.h"
 #include "xen/xen.h"

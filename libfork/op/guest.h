@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Tell guests about themselves, in their part of xenstore. */
-#ifndef LIBFORK_GUEST_H
-#define LIBFORK_GUEST_H
+#ifndef LIBFORK_OP_GUEST_H
+#define LIBFORK_OP_GUEST_H
 
 #include "base/ids.h"
 #include "base/internal.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef LIBFORK_HYDRATE_H
-#define LIBFORK_HYDRATE_H
+#ifndef LIBFORK_OP_HYDRATE_H
+#define LIBFORK_OP_HYDRATE_H
 
 #include "base/internal.h"
 #include "state/lock.h"

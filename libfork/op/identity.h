@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The identities of clones: names, UUIDs, MACs; requested, or chosen here. */
-#ifndef LIBFORK_IDENTITY_H
-#define LIBFORK_IDENTITY_H
+#ifndef LIBFORK_OP_IDENTITY_H
+#define LIBFORK_OP_IDENTITY_H
 
 #include "base/internal.h"
 #include "base/spec.h"

@@ -2,8 +2,8 @@
 /*
  * The state of one fork while it is made: passed from fork to image to clone.
  */
-#ifndef LIBFORK_JOB_H
-#define LIBFORK_JOB_H
+#ifndef LIBFORK_OP_JOB_H
+#define LIBFORK_OP_JOB_H
 
 #include "base/internal.h"
 #include "base/spec.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Clones that were migrated or saved, as far as it is known here. */
-#ifndef LIBFORK_LEAVE_H
-#define LIBFORK_LEAVE_H
+#ifndef LIBFORK_OP_LEAVE_H
+#define LIBFORK_OP_LEAVE_H
 
 #include "state/record.h"
 

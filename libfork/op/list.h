@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A list's entries, for the files that answer for it. */
-#ifndef LIBFORK_LIST_H
-#define LIBFORK_LIST_H
+#ifndef LIBFORK_OP_LIST_H
+#define LIBFORK_OP_LIST_H
 
 #include "base/ids.h"
 #include "base/internal.h"

@@ -3,8 +3,8 @@
  * The host's memory: what clones and sources have of it, what they may still
  * take, and which clones xenforkd pauses first.
  */
-#ifndef LIBFORK_MEMORY_H
-#define LIBFORK_MEMORY_H
+#ifndef LIBFORK_OP_MEMORY_H
+#define LIBFORK_OP_MEMORY_H
 
 #include "base/internal.h"
 #include "xen/xen.h"

@@ -3,8 +3,8 @@
  * The NICs of a source that stands still: nothing is written into it, so that
  * the image is as the source is.  What it would have received is lost.
  */
-#ifndef LIBFORK_MUTE_H
-#define LIBFORK_MUTE_H
+#ifndef LIBFORK_OP_MUTE_H
+#define LIBFORK_OP_MUTE_H
 
 #include "base/internal.h"
 #include "host/host.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The image or the clone that a user names, by the name that it has today. */
-#ifndef LIBFORK_NAMED_H
-#define LIBFORK_NAMED_H
+#ifndef LIBFORK_OP_NAMED_H
+#define LIBFORK_OP_NAMED_H
 
 #include "state/record.h"
 

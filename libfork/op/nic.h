@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* NICs of clones that live: their host side. */
-#ifndef LIBFORK_NIC_H
-#define LIBFORK_NIC_H
+#ifndef LIBFORK_OP_NIC_H
+#define LIBFORK_OP_NIC_H
 
 #include "base/internal.h"
 #include "base/spec.h"

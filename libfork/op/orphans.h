@@ -3,8 +3,8 @@
  * Orphans: clones whose image is destroyed.  They share pages with what they
  * were forked from all the same, until they are detached or end.
  */
-#ifndef LIBFORK_ORPHANS_H
-#define LIBFORK_ORPHANS_H
+#ifndef LIBFORK_OP_ORPHANS_H
+#define LIBFORK_OP_ORPHANS_H
 
 #include "base/internal.h"
 #include "state/record.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A domain's memory, page by page: found, shared with its image, copied. */
-#ifndef LIBFORK_PAGES_H
-#define LIBFORK_PAGES_H
+#ifndef LIBFORK_OP_PAGES_H
+#define LIBFORK_OP_PAGES_H
 
 #include "base/internal.h"
 #include "op/reserve.h"

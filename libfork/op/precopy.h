@@ -3,8 +3,8 @@
  * Memory that is shared while its source runs, and shared again as far as it
  * has been written since: as a live migration copies.
  */
-#ifndef LIBFORK_PRECOPY_H
-#define LIBFORK_PRECOPY_H
+#ifndef LIBFORK_OP_PRECOPY_H
+#define LIBFORK_OP_PRECOPY_H
 
 #include "op/job.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How a guest is brought to rest. */
-#ifndef LIBFORK_QUIESCE_H
-#define LIBFORK_QUIESCE_H
+#ifndef LIBFORK_OP_QUIESCE_H
+#define LIBFORK_OP_QUIESCE_H
 
 #include "base/internal.h"
 

@@ -5,8 +5,8 @@
  * waits for, once, and keeps nobody busy: when its writes have been looked at 64
  * times, it is looked at once a second.
  */
-#ifndef LIBFORK_READY_H
-#define LIBFORK_READY_H
+#ifndef LIBFORK_OP_READY_H
+#define LIBFORK_OP_READY_H
 
 #include "base/ids.h"
 #include "base/internal.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Cleaning up after others: killed processes, clones that are gone. */
-#ifndef LIBFORK_RECOVER_H
-#define LIBFORK_RECOVER_H
+#ifndef LIBFORK_OP_RECOVER_H
+#define LIBFORK_OP_RECOVER_H
 
 #include "base/internal.h"
 #include "state/lock.h"

@@ -6,8 +6,8 @@
  * reserved in full, or, where xenforkd has it wait when there is none, in part.
  * A clone gets what the spec reserves.
  */
-#ifndef LIBFORK_ADMISSION_H
-#define LIBFORK_ADMISSION_H
+#ifndef LIBFORK_OP_RESERVE_H
+#define LIBFORK_OP_RESERVE_H
 
 #include "base/internal.h"
 #include "base/spec.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A reset of a clone, between its check and its deed. */
-#ifndef LIBFORK_RESET_H
-#define LIBFORK_RESET_H
+#ifndef LIBFORK_OP_RESET_H
+#define LIBFORK_OP_RESET_H
 
 #include "op/job.h"
 

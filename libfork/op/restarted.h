@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Take over the domain of a clone that is started again. */
-#ifndef LIBFORK_RESTARTED_H
-#define LIBFORK_RESTARTED_H
+#ifndef LIBFORK_OP_RESTARTED_H
+#define LIBFORK_OP_RESTARTED_H
 
 #include "base/internal.h"
 

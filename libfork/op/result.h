@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The result of a fork: filled in by fork and clone, read by the caller. */
-#ifndef LIBFORK_RESULT_H
-#define LIBFORK_RESULT_H
+#ifndef LIBFORK_OP_RESULT_H
+#define LIBFORK_OP_RESULT_H
 
 #include "base/ids.h"
 #include "base/internal.h"

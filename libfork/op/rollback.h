@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Undoing an operation by its journal. */
-#ifndef LIBFORK_ROLLBACK_H
-#define LIBFORK_ROLLBACK_H
+#ifndef LIBFORK_OP_ROLLBACK_H
+#define LIBFORK_OP_ROLLBACK_H
 
 #include "state/journal-private.h"
 

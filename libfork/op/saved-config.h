@@ -3,8 +3,8 @@
  * Save the configuration from which a clone is started again: that of its
  * domain, in STATE/clones/UUID, as it was made and as we have changed it since.
  */
-#ifndef LIBFORK_SAVED_CONFIG_H
-#define LIBFORK_SAVED_CONFIG_H
+#ifndef LIBFORK_OP_SAVED_CONFIG_H
+#define LIBFORK_OP_SAVED_CONFIG_H
 
 #include "base/internal.h"
 #include "state/record.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Operations on a source that fork and freeze share: lock, suspend, end. */
-#ifndef LIBFORK_SOURCE_H
-#define LIBFORK_SOURCE_H
+#ifndef LIBFORK_OP_SOURCE_H
+#define LIBFORK_OP_SOURCE_H
 
 #include "base/internal.h"
 #include "state/journal.h"

@@ -4,8 +4,8 @@
  * carries them: those for Xen and the toolstack, and those that QEMU maps as
  * soon as it starts.
  */
-#ifndef LIBFORK_SPECIAL_H
-#define LIBFORK_SPECIAL_H
+#ifndef LIBFORK_OP_SPECIAL_H
+#define LIBFORK_OP_SPECIAL_H
 
 #include "op/job.h"
 

@@ -4,8 +4,8 @@
  * pages but the special ones.  Formats: libxl-migration-stream.pandoc v2 and
  * libxc-migration-stream.pandoc v3, docs/specs, Xen 4.17.
  */
-#ifndef LIBFORK_STREAM_H
-#define LIBFORK_STREAM_H
+#ifndef LIBFORK_OP_STREAM_H
+#define LIBFORK_OP_STREAM_H
 
 #include "base/internal.h"
 #include "xen/xen.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Disks and NICs as the caller sees them: parts of a list, a check, a result.
  */
-#ifndef LIBFORK_VIEW_H
-#define LIBFORK_VIEW_H
+#ifndef LIBFORK_OP_VIEW_H
+#define LIBFORK_OP_VIEW_H
 
 #include "base/ids.h"
 #include "base/internal.h"

@@ -6,8 +6,8 @@
  * counts, and 4 GiB without one after them, and has an end in any case.  A
  * source's ends 8 GiB behind the memory that its configuration gives it.
  */
-#ifndef LIBFORK_WALK_H
-#define LIBFORK_WALK_H
+#ifndef LIBFORK_OP_WALK_H
+#define LIBFORK_OP_WALK_H
 
 #include <stdbool.h>
 #include <stdint.h>

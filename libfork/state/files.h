@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Files and directories of the state: durable, atomic.  Errors: STATE. */
-#ifndef LIBFORK_FILES_H
-#define LIBFORK_FILES_H
+#ifndef LIBFORK_STATE_FILES_H
+#define LIBFORK_STATE_FILES_H
 
 #include "base/internal.h"
 

@@ -4,8 +4,8 @@
  * or in one above it, can put a link in place of a file that root is about to
  * write, or have the owner of any file changed.
  */
-#ifndef LIBFORK_FOLDER_H
-#define LIBFORK_FOLDER_H
+#ifndef LIBFORK_STATE_FOLDER_H
+#define LIBFORK_STATE_FOLDER_H
 
 #include "base/internal.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The parts of a journal: for journal.c, which writes it, and op/. */
-#ifndef LIBFORK_JOURNAL_PRIVATE_H
-#define LIBFORK_JOURNAL_PRIVATE_H
+#ifndef LIBFORK_STATE_JOURNAL_PRIVATE_H
+#define LIBFORK_STATE_JOURNAL_PRIVATE_H
 
 #include "state/journal.h"
 #include "state/keyfile.h"

@@ -4,8 +4,8 @@
  * names is made, so that a process that finds the journal without its owner can
  * undo it.  Domains are found by UUIDs that were chosen beforehand.
  */
-#ifndef LIBFORK_JOURNAL_H
-#define LIBFORK_JOURNAL_H
+#ifndef LIBFORK_STATE_JOURNAL_H
+#define LIBFORK_STATE_JOURNAL_H
 
 #include "base/ids.h"
 #include "base/internal.h"

@@ -6,8 +6,8 @@
  * domains.  An administrator who has changed one on purpose writes "sum
  * by-hand" in place of it.
  */
-#ifndef LIBFORK_RECORD_H
-#define LIBFORK_RECORD_H
+#ifndef LIBFORK_STATE_KEYFILE_H
+#define LIBFORK_STATE_KEYFILE_H
 
 #include "base/internal.h"
 

@@ -4,8 +4,8 @@
  * they are written: until then the journal removes them.  So the files of all
  * clones of a fork are synced together, each folder once.
  */
-#ifndef LIBFORK_LATER_H
-#define LIBFORK_LATER_H
+#ifndef LIBFORK_STATE_LATER_H
+#define LIBFORK_STATE_LATER_H
 
 #include "base/internal.h"
 

@@ -3,8 +3,8 @@
  * Locks: files below STATE/locks, flock(2)ed, gone with their holder however
  * it ends.  Named by the UUID of what they protect.
  */
-#ifndef LIBFORK_LOCK_H
-#define LIBFORK_LOCK_H
+#ifndef LIBFORK_STATE_LOCK_H
+#define LIBFORK_STATE_LOCK_H
 
 #include "base/internal.h"
 

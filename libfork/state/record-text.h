@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A node as a record, and back. */
-#ifndef LIBFORK_NODE_RECORD_H
-#define LIBFORK_NODE_RECORD_H
+#ifndef LIBFORK_STATE_RECORD_TEXT_H
+#define LIBFORK_STATE_RECORD_TEXT_H
 
 #include "state/keyfile.h"
 #include "state/record.h"

@@ -4,8 +4,8 @@
  * STATE/clones/UUID and STATE/frozen/UUID, each a directory with a record; an
  * image's holds its stream and its configuration too.
  */
-#ifndef LIBFORK_NODE_H
-#define LIBFORK_NODE_H
+#ifndef LIBFORK_STATE_RECORD_H
+#define LIBFORK_STATE_RECORD_H
 
 #include "base/ids.h"
 #include "base/internal.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Restarts that xenforkd has begun: STATE/restarts/UUID, of a domain. */
-#ifndef LIBFORK_RESTART_H
-#define LIBFORK_RESTART_H
+#ifndef LIBFORK_STATE_RESTART_H
+#define LIBFORK_STATE_RESTART_H
 
 #include "base/internal.h"
 

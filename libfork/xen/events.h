@@ -7,8 +7,8 @@
  * Functions return 0 or a negative XENFORK_E_*, as those of the library do,
  * and have made the error in the context.
  */
-#ifndef LIBFORK_XEN_HOST_H
-#define LIBFORK_XEN_HOST_H
+#ifndef LIBFORK_XEN_EVENTS_H
+#define LIBFORK_XEN_EVENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

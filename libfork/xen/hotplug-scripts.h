@@ -3,8 +3,8 @@
  * Find the hotplug scripts of Xen that xenfork-hotplug may replace on this
  * host: those that are known to do the same, and nothing more.
  */
-#ifndef LIBFORK_HOTPLUG_H
-#define LIBFORK_HOTPLUG_H
+#ifndef LIBFORK_XEN_HOTPLUG_SCRIPTS_H
+#define LIBFORK_XEN_HOTPLUG_SCRIPTS_H
 
 #include "base/internal.h"
 

@@ -7,8 +7,8 @@
  * they fail (XENFORK_E_XEN unless said otherwise), and leave outputs untouched
  * then.  "NOTFOUND" as an error code means: no such domain.
  */
-#ifndef LIBFORK_XEN_H
-#define LIBFORK_XEN_H
+#ifndef LIBFORK_XEN_XEN_H
+#define LIBFORK_XEN_XEN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # A static function's name says its subject: no two files of the product define the same one. A failure that a unit test
-# injects is of a function that there is.
+# injects is of a function that there is. A header's guard is named after its file.
 
 . "${srcdir:?}/tests/source/lib.sh"
 cd "${srcdir:?}" || exit 1
@@ -11,7 +11,7 @@ linked='libfork daemon keeper'
 # Programs that share no code with it.
 apart='xl-plugin guest hotplug'
 
-echo 1..5
+echo 1..6
 
 # twice FOLDER…: NAME FILE FILE, of static functions that two files define; a definition's parameters may take several lines
 twice() {
@@ -46,3 +46,18 @@ unknown() {
     done
 }
 result 'what unit tests let fail is there' "$(unknown)"
+
+# misnamed FILE…: headers whose guard has another name than their path; in tests/ it is the file's name
+misnamed() {
+    awk '
+        FNR == 1 {
+            want = FILENAME
+            if (want ~ /^tests\// || want == "libfork/xenfork.h") sub(/.*\//, "", want)
+            gsub(/[-\/.]/, "_", want)
+            want = toupper(want)
+            lines = 0
+        }
+        /^#(ifndef|define) / && ++lines <= 2 && $2 != want { print FILENAME ": " $2 " is not " want }' "$@"
+}
+# shellcheck disable=SC2046 # no file name has a space
+result 'include guards' "$(misnamed $(find libfork daemon keeper xl-plugin guest hotplug tests -name '*.h' | sort))"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* For disk/qcow2/driver.c, which cuts, and the others, which make whole again.
  */
-#ifndef LIBFORK_DISK_QCOW2_H
-#define LIBFORK_DISK_QCOW2_H
+#ifndef LIBFORK_DISK_QCOW2_DRIVER_H
+#define LIBFORK_DISK_QCOW2_DRIVER_H
 
 #include "disk/disk.h"
 #include "host/host.h"

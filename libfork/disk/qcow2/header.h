@@ -4,8 +4,8 @@
  * make empty files.  A name that is not absolute is looked for in the folder of
  * the file that names it, as QEMU does.
  */
-#ifndef LIBFORK_QCOW2_H
-#define LIBFORK_QCOW2_H
+#ifndef LIBFORK_DISK_QCOW2_HEADER_H
+#define LIBFORK_DISK_QCOW2_HEADER_H
 
 #include "base/internal.h"
 

@@ -4,8 +4,8 @@
  * of dm-thin's format, which is little-endian and settled (dm-thin-metadata.c,
  * persistent-data/dm-btree-internal.h, Linux 3.2 and on).
  */
-#ifndef LIBFORK_THIN_MAP_H
-#define LIBFORK_THIN_MAP_H
+#ifndef LIBFORK_DISK_THIN_MAP_H
+#define LIBFORK_DISK_THIN_MAP_H
 
 #include "base/internal.h"
 

@@ -5,8 +5,8 @@
  * no write that was acknowledged can fail for want of space: where there is
  * none, writers wait.  All calls are made under the folder's lock.
  */
-#ifndef LIBFORK_THIN_POOL_H
-#define LIBFORK_THIN_POOL_H
+#ifndef LIBFORK_DISK_THIN_POOL_H
+#define LIBFORK_DISK_THIN_POOL_H
 
 #include "base/internal.h"
 #include "disk/thin/map.h"

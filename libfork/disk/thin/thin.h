@@ -16,8 +16,8 @@
  * says which disk it is about, and which pool its thin device is in; both are
  * compared whenever the disk is put to use.
  */
-#ifndef LIBFORK_THIN_H
-#define LIBFORK_THIN_H
+#ifndef LIBFORK_DISK_THIN_THIN_H
+#define LIBFORK_DISK_THIN_THIN_H
 
 #include "base/internal.h"
 #include "host/dm.h"

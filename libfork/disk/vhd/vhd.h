@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Declarations for the files of the driver vhd. */
-#ifndef LIBFORK_VHD_PRIVATE_H
-#define LIBFORK_VHD_PRIVATE_H
+#ifndef LIBFORK_DISK_VHD_VHD_H
+#define LIBFORK_DISK_VHD_VHD_H
 
 #include "disk/disk.h"
 

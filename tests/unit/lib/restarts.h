@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Resume the restarts that are pending, as xenforkd does. */
-#ifndef TESTS_UNIT_RESTARTS_H
-#define TESTS_UNIT_RESTARTS_H
+#ifndef RESTARTS_H
+#define RESTARTS_H
 
 #include "daemon/restart.h"
 #include "daemon/state.h"
