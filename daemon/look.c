@@ -89,7 +89,7 @@ void look_at_state(struct daemon *daemon, uint64_t now_ms)
     note_state(&look, rc);
     look.kind = WORKER_HYDRATE;
     note_state(&look, state_hydrations(daemon->ctx, start_found, &look));
-    look.kind = WORKER_ANSWER;
+    look.kind = WORKER_ATTEND;
     note_state(&look, state_frozen(daemon->ctx, start_found, &look));
     if (look.is_partial)
         at_latest(&daemon->state_ms, now_ms + SERVE_RETRY_MS);

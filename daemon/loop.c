@@ -125,7 +125,7 @@ static void stop_workers(struct loop *loop)
     log_info("stop", "workers=%u", workers_total(&loop->daemon.workers));
     notify("STOPPING=1");
     loop->daemon.is_ending = true;
-    workers_end(&loop->daemon.workers, WORKER_ANSWER);
+    workers_end(&loop->daemon.workers, WORKER_ATTEND);
     loop->stop_ms = now_ms() + STOP_MS;
 }
 

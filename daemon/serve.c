@@ -17,7 +17,7 @@
 #define RECOVER_DELAY_MS 500U   /* events come in swarms */
 #define KILL_GRACE_MS    30000U /* for undoing, after a freeze's timeout */
 #define HYDRATE_FORKS    32U
-#define ANSWERED_FREEZES 32U
+#define ATTENDED_FREEZES 32U
 #define ACK_WORKERS      4U
 #define REMOVE_WORKERS   4U
 #define ACK_LIMIT_MS     60000U
@@ -41,7 +41,7 @@ void serve_configure(struct daemon *daemon, const struct config *config)
                   config->has_policies ? config->policy_workers : 0,
                   config->policy_timeout_s * 1000ULL);
     workers_limit(workers, WORKER_HYDRATE, HYDRATE_FORKS, WORKER_NO_END);
-    workers_limit(workers, WORKER_ANSWER, ANSWERED_FREEZES, WORKER_NO_END);
+    workers_limit(workers, WORKER_ATTEND, ATTENDED_FREEZES, WORKER_NO_END);
     /* Recovery has no time limit: its undoing would begin anew each time. */
     workers_limit(workers, WORKER_RECOVER, 1, WORKER_NO_END);
     workers_limit(workers, WORKER_ACK, ACK_WORKERS, ACK_LIMIT_MS);

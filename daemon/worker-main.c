@@ -123,10 +123,10 @@ static int work_hydrate(xenfork_ctx *ctx, const char *journal,
 }
 
 /*
- * Attend a frozen source; wait until its keeper has done it, or is gone.  The
+ * Attend to a frozen source; wait until its keeper has done it, or is gone. The
  * next daemon starts a worker of its own for it: this one ends with its daemon.
  */
-static int work_answer(xenfork_ctx *ctx, const char *journal)
+static int work_attend(xenfork_ctx *ctx, const char *journal)
 {
     if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
@@ -167,7 +167,7 @@ static int work_on_record(xenfork_ctx *ctx, int kind, const char *uuid,
     case WORKER_HYDRATE:
         return work_hydrate(ctx, uuid, value * PAGES_PER_MIB);
     default:
-        return work_answer(ctx, uuid);
+        return work_attend(ctx, uuid);
     }
 }
 
@@ -188,7 +188,7 @@ int work(xenfork_ctx *ctx, int kind, const char *target, uint32_t value)
         break;
     case WORKER_RESTART:
     case WORKER_HYDRATE:
-    case WORKER_ANSWER:
+    case WORKER_ATTEND:
         if (!xenfork__uuid_parse(target, uuid))
             return 2;
         rc = work_on_record(ctx, kind, target, value);

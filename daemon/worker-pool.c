@@ -15,7 +15,7 @@ static const char *const names[WORKER_KINDS] = {
     [WORKER_FREEZE] = "freeze",   [WORKER_POLICY] = "policy",
     [WORKER_RESTART] = "restart", [WORKER_HYDRATE] = "hydrate",
     [WORKER_RECOVER] = "recover", [WORKER_ACK] = "ack",
-    [WORKER_ANSWER] = "answer",   [WORKER_REMOVE] = "remove",
+    [WORKER_ATTEND] = "attend",   [WORKER_REMOVE] = "remove",
 };
 
 const char *worker_kind_name(int kind)

@@ -17,7 +17,7 @@
 #define WORKER_HYDRATE 3 /* the clones of a fork whose keeper has gone */
 #define WORKER_RECOVER 4 /* xenfork_recover() */
 #define WORKER_ACK     5 /* of a clone whose keeper has gone */
-#define WORKER_ANSWER  6 /* for a frozen source whose keeper has gone */
+#define WORKER_ATTEND  6 /* for a frozen source whose keeper has gone */
 #define WORKER_REMOVE  7 /* an ephemeral clone that has ended */
 #define WORKER_KINDS   8
 

@@ -35,7 +35,7 @@ struct domains {
     struct domain *all;
 };
 
-/* What the user wants. */
+/* A request of the user's. */
 struct wish {
     bool is_all, has_fallback;
     int waits; /* 1: until they have shut down; 2: until they are gone */

@@ -285,7 +285,7 @@ int xenfork__disks_announce(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const uint8_t uuid[16]);
 /*
  * Make those disks, and add them to the clone's record.  disks_out: one for
- * each of the configuration, its path owned by the node.  Caller frees the
+ * each of the configuration, its path owned by the record.  Caller frees the
  * array.
  */
 int xenfork__disks_clone(xenfork_ctx *ctx, const xenfork_spec *spec,

@@ -14,7 +14,7 @@
  * Attend to a request.  The domain can be saved or migrated as it is; to shut
  * down it has to run.  False: it runs, or nothing can be done for it.
  */
-static bool answer_now(xenfork_ctx *ctx, uint32_t domid)
+static bool attend_now(xenfork_ctx *ctx, uint32_t domid)
 {
     const struct timespec pause = {.tv_nsec = BUSY_POLL_MS * 1000000L};
     bool wants_to_run = false;
@@ -31,7 +31,7 @@ static bool answer_now(xenfork_ctx *ctx, uint32_t domid)
 }
 
 /* Attend once; tell whether the source is still frozen. */
-static bool answer_once(xenfork_ctx *ctx, const char *journal)
+static bool attend_once(xenfork_ctx *ctx, const char *journal)
 {
     cleanup_records struct xenfork__records frozen = {0};
     size_t i;
@@ -46,7 +46,7 @@ static bool answer_once(xenfork_ctx *ctx, const char *journal)
             continue;
         return xenfork__xen_watch_frozen(ctx, source->domid) == 0 &&
                xenfork__frozen_info(ctx, source, &info) == 0 &&
-               answer_now(ctx, source->domid);
+               attend_now(ctx, source->domid);
     }
     return false;
 }
@@ -60,7 +60,7 @@ int xenfork__attend(xenfork_ctx *ctx, const char *journal, bool is_waiting)
 
     snprintf(name, sizeof(name), "attend-%s", journal);
     rc = xenfork__lock_take(ctx, name, is_waiting, &lock);
-    while (rc == 0 && answer_once(ctx, journal))
+    while (rc == 0 && attend_once(ctx, journal))
         rc = xenfork__xen_wait_event(ctx, -1, -1, &domid);
     return rc;
 }

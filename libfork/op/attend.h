@@ -7,10 +7,10 @@
 #include "base/internal.h"
 
 /*
- * Answer for the source that this freeze froze, until it is frozen no more:
- * what is asked of it by xl shutdown, save or migrate it cannot answer
- * itself.  One does it at a time: the freeze's keeper, or xenforkd, if the
- * keeper was killed.  BUSY (not logged): another does, and we do not wait.
+ * Attend to the source that this freeze froze, until it is frozen no more: to
+ * xl shutdown, save or migrate, which it cannot answer itself.  One process
+ * does it at a time: the freeze's keeper, or xenforkd, if the keeper was
+ * killed.  BUSY (not logged): another does, and we do not wait.
  */
 int xenfork__attend(xenfork_ctx *ctx, const char *journal, bool is_waiting);
 

@@ -18,7 +18,7 @@
 #include "state/record.h"
 #include "state/restart.h"
 
-/* Find a node and take its lock. */
+/* Find a record and take its lock. */
 static int lock_record(xenfork_ctx *ctx, int kind, const char *name,
                        struct xenfork__record **record_out,
                        struct xenfork__lock **lock_out)

@@ -203,7 +203,7 @@ int xenfork__thaw(xenfork_ctx *ctx, uint32_t domid)
         (rc = thaw_source(ctx, &info)) < 0 ||
         (rc = xenfork__images_sweep(ctx, info.uuid)) < 0)
         return rc;
-    /* The image of the frozen source has lain on its disks till now. */
+    /* Its disks backed the image of the frozen source till now. */
     xenfork__collapse_begin(ctx);
     return 0;
 }

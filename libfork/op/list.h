@@ -22,7 +22,7 @@ struct xenfork_entry {
     uint64_t pool_bytes; /* for page tables */
     uint32_t users;
     struct xenfork__answers answers; /* of a clone that lives */
-    struct xenfork_disk *disks;      /* as many as the node has */
+    struct xenfork_disk *disks;      /* as many as the record has */
     struct xenfork_nic *nics;        /* likewise */
 };
 
@@ -32,15 +32,15 @@ struct xenfork_list {
     struct xenfork_entry *entries;
 };
 
-/* Load the bases that outlive their image, each a node of one disk. */
+/* Load the bases that outlive their image, each a record of one disk. */
 int xenfork__list_bases(xenfork_ctx *ctx, struct xenfork__records *out);
 /* Fill in an entry's disks; the list is complete but for disks. */
 int xenfork__list_fill_disks(xenfork_ctx *ctx, const xenfork_list *list,
                              struct xenfork_entry *entry);
-/* Give a clone's node the NICs that its domain has. */
+/* Give a clone's record the NICs that its domain has. */
 int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
                        struct xenfork__record *clone);
-/* Fill in an entry's NICs from its node. */
+/* Fill in an entry's NICs from its record. */
 int xenfork__list_fill_nics(xenfork_ctx *ctx, struct xenfork_entry *entry);
 
 #endif

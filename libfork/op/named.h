@@ -14,8 +14,8 @@ int xenfork__named(xenfork_ctx *ctx, int kind, const char *name,
 /* Forget what was read, at the end of a batch. */
 void xenfork__named_forget(xenfork_ctx *ctx);
 /*
- * Give a node, and its record, the name that its domain has today.  *domid_out
- * is that domain; NONE: it has none here, and goes by its last known name
+ * Give a record the name that its domain has today.  *domid_out is that
+ * domain; NONE: it has none here, and goes by its last known name
  */
 int xenfork__name_refresh(xenfork_ctx *ctx, struct xenfork__record *record,
                           uint32_t *domid_out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A node as a record, and back. */
+/* A record as a key file, and back. */
 #ifndef LIBFORK_STATE_RECORD_TEXT_H
 #define LIBFORK_STATE_RECORD_TEXT_H
 

@@ -17,27 +17,28 @@
 #include "state/record-text.h"
 
 /* A record that was accepted must be written as one that is accepted. */
-static void check_node(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile)
+static void check_record(xenfork_ctx *ctx,
+                         const struct xenfork__keyfile *keyfile)
 {
-    struct xenfork__record *node = calloc(1, sizeof(*node));
+    struct xenfork__record *record = calloc(1, sizeof(*record));
     struct xenfork__keyfile *again = NULL;
 
-    if (!node)
+    if (!record)
         abort();
-    if (xenfork__record_from_keyfile(ctx, node, keyfile)) {
+    if (xenfork__record_from_keyfile(ctx, record, keyfile)) {
         struct xenfork__record *copy = calloc(1, sizeof(*copy));
 
         if (!copy || xenfork__keyfile_new(ctx, &again) < 0 ||
-            xenfork__record_to_keyfile(ctx, node, again) < 0 ||
+            xenfork__record_to_keyfile(ctx, record, again) < 0 ||
             !xenfork__record_from_keyfile(ctx, copy, again) ||
-            copy->disk_count != node->disk_count ||
-            copy->nic_count != node->nic_count ||
-            strcmp(copy->name, node->name) != 0)
+            copy->disk_count != record->disk_count ||
+            copy->nic_count != record->nic_count ||
+            strcmp(copy->name, record->name) != 0)
             abort();
         xenfork__record_free(copy);
     }
     xenfork__keyfile_free(again);
-    xenfork__record_free(node);
+    xenfork__record_free(record);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
@@ -50,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     memory_file_open(&file, data, len);
     dprintf(file.fd, "sum %016" PRIx64 "\n", xenfork__digest(data, len));
     if (xenfork__keyfile_read(&ctx, file.path, &keyfile) == 0) {
-        check_node(&ctx, keyfile);
+        check_record(&ctx, keyfile);
         xenfork__keyfile_get_u64(keyfile, "domid", &value);
         xenfork__keyfile_get_nth(keyfile, "disk.path", 0);
     }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* For disk/qcow2/driver.c, which cuts, and the others, which make whole again.
+/*
+ * For disk/qcow2/driver.c, which takes snapshots, and the others, which undo
+ * and shorten them.
  */
 #ifndef LIBFORK_DISK_QCOW2_DRIVER_H
 #define LIBFORK_DISK_QCOW2_DRIVER_H

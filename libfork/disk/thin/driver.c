@@ -45,11 +45,12 @@ static int refuse_running(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 static int check_protected(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                            bool is_file)
 {
-    bool can_seal = false;
-    int rc = is_file ? xenfork__sys_file_can_protect(ctx, disk->path, &can_seal)
-                     : 0;
+    bool can_protect = false;
+    int rc = is_file
+                 ? xenfork__sys_file_can_protect(ctx, disk->path, &can_protect)
+                 : 0;
 
-    if (rc < 0 || can_seal)
+    if (rc < 0 || can_protect)
         return rc;
     xenfork__raw_refuse(
         ctx, disk,

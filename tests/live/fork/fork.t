@@ -39,8 +39,8 @@ is 'clone disk: no damage' "$(json '.errors | length' <<<"$seen")" 0
 at_least 'clone disk: every write acknowledged before the fork' "$(json .highest <<<"$seen")" "$before"
 check 'clone disk: no write of after the fork' test "$(json .highest <<<"$seen")" -lt "$after"
 is 'clone disk: the mark of before, not that of after' "$(jq -c .marks <<<"$seen")" '["before"]'
-seal_sum=$(sha256sum <"$base")
-is 'the overlay of a clone that never ran equals the base' "$(sha256sum <"$disk")" "$seal_sum"
+base_sum=$(sha256sum <"$base")
+is 'the overlay of a clone that never ran equals the base' "$(sha256sum <"$disk")" "$base_sum"
 
 # Held NICs.
 vif=$(json '.clones[0].nics[0].vif' <"$result")
@@ -76,7 +76,7 @@ is 'clone disk: no mark of the source after the fork' "$(json '.marks | index("a
 isnt 'clone disk: its own mark' "$(json '.marks | index("clone-only")' <<<"$clone_disk")" ''
 is 'source disk: no damage' "$(json '.errors | length' <<<"$source_disk")" 0
 is 'clone disk: no damage after it ran' "$(json '.errors | length' <<<"$clone_disk")" 0
-is 'the base is as it was' "$(sha256sum <"$base")" "$seal_sum"
+is 'the base is as it was' "$(sha256sum <"$base")" "$base_sum"
 
 # The source as the world saw it.
 is 'its TCP connection survived' "$(json .tcp.ok <"$load")" true

@@ -37,28 +37,28 @@ holds() {
 }
 
 # fork_running SOURCE CLONE: the clone has all that was acknowledged before the fork, and nothing of after; leaves
-# $result of the fork, $base and $sealed_sum
+# $result of the fork, $base and $base_sum
 fork_running() {
     local before after seen path
     before=$(field "$1" acked)
     result=$(timeout 120 xl fork --paused --json "$1" "$2" 2>/tmp/fork.log) || { diag "$(</tmp/fork.log)"; return 1; }
     after=$(ask "$1" "mark after-$2" | json .acked)
     read -r base path <<<"$(disks_of "$2")"
-    sealed_sum=$(sum "$base") seen=$(census "$path")
-    holds "$seen" "$before" "$after" "$sealed_sum" && writes=$((writes + after - before)) && return
-    diag "$2: $before acknowledged before, $after after, base $sealed_sum: $(jq -c 'del(.tokens, .domids)' <<<"$seen")"
+    base_sum=$(sum "$base") seen=$(census "$path")
+    holds "$seen" "$before" "$after" "$base_sum" && writes=$((writes + after - before)) && return
+    diag "$2: $before acknowledged before, $after after, base $base_sum: $(jq -c 'del(.tokens, .domids)' <<<"$seen")"
     return 1
 }
 
 # forks_running SOURCE ROUNDS. Every fifth clone runs, and writes to its own disk alone.
 forks_running() {
-    local source=$1 n clone bad=0 astray=0 result='' costs=() writes=0 base='' sealed_sum=''
+    local source=$1 n clone bad=0 astray=0 result='' costs=() writes=0 base='' base_sum=''
     for n in $(seq "$2"); do
         clone=$source-r$n
         fork_running "$source" "$clone" || bad=$((bad + 1))
         costs+=("$(cost "$result")")
         if [ $((n % 5)) -eq 0 ]; then
-            clone_writes "$clone" && [ "$(sum "$base")" = "$sealed_sum" ] || astray=$((astray + 1))
+            clone_writes "$clone" && [ "$(sum "$base")" = "$base_sum" ] || astray=$((astray + 1))
         fi
         xl fork-destroy "$clone"
     done
@@ -69,14 +69,14 @@ forks_running() {
 
 # forks_frozen SOURCE ROUNDS: all from one instant, whatever two of them write
 forks_frozen() {
-    local source=$1 n path first base sealed_sum bad=0 before
+    local source=$1 n path first base base_sum bad=0 before
     before=$(field "$source" acked)
     check "$source is frozen while it writes" xl fork-freeze "$source"
     for n in $(seq "$2"); do
         timeout 120 xl fork --paused "$source" "$source-f$n" >/dev/null 2>&1 || { fail "fork $n of the frozen $source"; return; }
     done
     read -r base path <<<"$(disks_of "$source-f1")"
-    sealed_sum=$(sum "$base") first=$(census "$path")
+    base_sum=$(sum "$base") first=$(census "$path")
     is "every write acknowledged before the freeze, no damage" \
         "$(jq -c --argjson before "$before" '[.errors, .highest >= $before]' <<<"$first")" '[[],true]'
     diag "KiB of a fresh overlay, allocated and its own: $(xl fork-disk-list --json |
@@ -87,10 +87,10 @@ forks_frozen() {
     n=0
     for path in $(xl fork-disk-list --json | json '.[] | select(.kind == "overlay" and (.name | test("-f[12]$") | not)).path'); do
         n=$((n + 1))
-        [ "$(sum "$path")" = "$sealed_sum" ] || bad=$((bad + 1))
+        [ "$(sum "$path")" = "$base_sum" ] || bad=$((bad + 1))
     done
     is "$2 forks of $source frozen: all have the same, and what two wrote nobody else has" "$n $bad" "$(($2 - 2)) 0"
-    is 'the base is as it was' "$(sum "$base")" "$sealed_sum"
+    is 'the base is as it was' "$(sum "$base")" "$base_sum"
     # shellcheck disable=SC2046
     check 'they are destroyed' timeout 300 xl fork-destroy $(seq -f "$source-f%g" "$2")
     check 'thawed' xl fork-thaw "$source"

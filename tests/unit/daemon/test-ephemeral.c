@@ -330,14 +330,14 @@ static void test_uuid_is_here_keeps(void **state)
 /* Its domid is of another boot of the host. */
 static void test_other_boot_keeps(void **state)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
 
     (void)state;
     make_ephemeral(POWEROFF);
-    node = load_clone();
-    strcpy(node->boot, "11111111-1111-4111-8111-111111111111");
-    assert_int_equal(xenfork__record_save(s.ctx, node), 0);
-    xenfork__record_free(node);
+    record = load_clone();
+    strcpy(record->boot, "11111111-1111-4111-8111-111111111111");
+    assert_int_equal(xenfork__record_save(s.ctx, record), 0);
+    xenfork__record_free(record);
     destroy_clone();
     assert_clone_kept();
     assert_int_equal(run_remove(), 0);

@@ -134,7 +134,7 @@ static void test_owners(void **state)
 /* However a clone ends: its disk and its record stay. */
 static void test_ended(int reason, int action)
 {
-    cleanup_record struct xenfork__record *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     xenfork_list *list;
     uint8_t uuid[16];
 
@@ -145,8 +145,8 @@ static void test_ended(int reason, int action)
     assert_int_equal(now("src-1"), 0);
     assert_int_equal(xenfork_recover(s.ctx), 0);
     assert_int_equal(
-        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node), 0);
-    assert_int_equal(access(node->disks[0].path, F_OK), 0);
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, uuid, &record), 0);
+    assert_int_equal(access(record->disks[0].path, F_OK), 0);
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     assert_int_equal(xenfork_list_entry_count(list), 1);
     assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
@@ -335,7 +335,7 @@ static void test_no_memory(void **state)
  */
 static void test_other_boot(void **state)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     struct fake_domain *d;
     uint8_t uuid[16];
 
@@ -355,8 +355,8 @@ static void test_other_boot(void **state)
     assert_ptr_equal(fake_domain(s.clone), d);
     assert_true(d->is_shutdown);
     assert_int_equal(
-        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, uuid, &node), 0);
-    xenfork__record_free(node);
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, uuid, &record), 0);
+    xenfork__record_free(record);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

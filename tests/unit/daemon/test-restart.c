@@ -122,7 +122,7 @@ static void write_file(const char *file, const char *text)
 
 static void test_all_of_it(void **state)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     struct fake_domain *d;
 
     (void)state;
@@ -134,10 +134,10 @@ static void test_all_of_it(void **state)
     assert_false(d->is_paused);
     assert_int_equal(pending(), 0);
     assert_int_equal(
-        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &node), 0);
-    assert_int_equal(node->domid, d->domid);
-    assert_int_equal(node->hydrated, 100);
-    xenfork__record_free(node);
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &record), 0);
+    assert_int_equal(record->domid, d->domid);
+    assert_int_equal(record->hydrated, 100);
+    xenfork__record_free(record);
 }
 
 static void test_nics(void **state)

@@ -374,19 +374,19 @@ static void test_frozen(void **state)
     turn();
     end(WORKER_RECOVER, 0);
     sleep_until(s.now_ms + 2000);
-    assert_int_equal(started(WORKER_ANSWER, NULL), 1);
+    assert_int_equal(started(WORKER_ATTEND, NULL), 1);
     serve_state_changed(&s.daemon, s.now_ms);
     sleep_until(s.now_ms + 2000);
-    assert_int_equal(started(WORKER_ANSWER, NULL), 1);
-    end(WORKER_ANSWER, FAILED);
+    assert_int_equal(started(WORKER_ATTEND, NULL), 1);
+    end(WORKER_ATTEND, FAILED);
     sleep_until(s.now_ms + 59999);
-    assert_int_equal(started(WORKER_ANSWER, NULL), 1);
+    assert_int_equal(started(WORKER_ATTEND, NULL), 1);
     sleep_until(s.now_ms + 1);
-    assert_int_equal(started(WORKER_ANSWER, NULL), 2);
+    assert_int_equal(started(WORKER_ATTEND, NULL), 2);
     assert_int_equal(xenfork_thaw(s.ctx, s.a), 0);
-    end(WORKER_ANSWER, 0);
+    end(WORKER_ATTEND, 0);
     sleep_until(s.now_ms + 2000);
-    assert_int_equal(started(WORKER_ANSWER, NULL), 2);
+    assert_int_equal(started(WORKER_ATTEND, NULL), 2);
 }
 
 #define TEST(name) \

@@ -91,7 +91,7 @@ static uint32_t names_like(const char *name)
 static bool is_done(void)
 {
     const struct fake_domain *d = fake_domain_named("src-1");
-    struct xenfork__record *node = NULL;
+    struct xenfork__record *record = NULL;
     xenfork_ctx *ctx = scene_open();
     uint32_t pending = 0;
     bool ok;
@@ -100,17 +100,17 @@ static bool is_done(void)
          !d->nics[0].is_up &&
          !strcmp(fake_host_domain(d->domid)->mark, HOST_MARK_WATCH) &&
          names_like("src-1") == (mode == HOST_ACTION_RENAME ? 2 : 1) &&
-         xenfork__record_load(ctx, XENFORK_KIND_CLONE, d->uuid, &node) == 0 &&
-         node->domid == d->domid && node->hydrated == 100 &&
+         xenfork__record_load(ctx, XENFORK_KIND_CLONE, d->uuid, &record) == 0 &&
+         record->domid == d->domid && record->hydrated == 100 &&
          state_restarts(ctx, restarts_count_one, &pending) == 0 && !pending;
-    xenfork__record_free(node);
+    xenfork__record_free(record);
     xenfork_close(ctx);
     return ok;
 }
 
 static void prepare_removal(void)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     xenfork_ctx *ctx;
 
     fake_host_setup();
@@ -122,10 +122,10 @@ static void prepare_removal(void)
     gone = fake_domain_named("src-1")->domid;
     ctx = scene_open();
     assert_int_equal(xenfork__record_load(ctx, XENFORK_KIND_CLONE,
-                                          fake_domain(gone)->uuid, &node),
+                                          fake_domain(gone)->uuid, &record),
                      0);
-    fake_copy_string(disk, sizeof(disk), node->disks[0].path);
-    xenfork__record_free(node);
+    fake_copy_string(disk, sizeof(disk), record->disks[0].path);
+    xenfork__record_free(record);
     assert_int_equal(xenfork__xen_destroy(ctx, gone), 0);
     xenfork_close(ctx);
 }

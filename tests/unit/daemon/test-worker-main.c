@@ -61,7 +61,7 @@ static void test_usage(void **state)
         assert_int_equal(work(s.ctx, WORKER_ACK, wrong[i], 0), 2);
         assert_int_equal(work(s.ctx, WORKER_RESTART, wrong[i], 0), 2);
         assert_int_equal(work(s.ctx, WORKER_HYDRATE, wrong[i], 0), 2);
-        assert_int_equal(work(s.ctx, WORKER_ANSWER, wrong[i], 0), 2);
+        assert_int_equal(work(s.ctx, WORKER_ATTEND, wrong[i], 0), 2);
     }
 }
 
@@ -131,65 +131,65 @@ static void test_busy(void **state)
     assert_int_equal(work(s.ctx, WORKER_RESTART, uuid, 0), 0);
 }
 
-static struct xenfork__record *clone_node(void)
+static struct xenfork__record *clone_record(void)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
 
     assert_int_equal(xenfork__record_load(s.ctx, XENFORK_KIND_CLONE,
                                           fake_domain_named("src-1")->uuid,
-                                          &node),
+                                          &record),
                      0);
-    return node;
+    return record;
 }
 
 static void test_hydrate(void **state)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     char journal[XENFORK__UUID_CHARS];
 
     (void)state;
     assert_int_equal(scene_fork(s.src, 2, 0), 0);
-    node = clone_node();
-    strcpy(journal, node->journal);
-    xenfork__record_free(node);
+    record = clone_record();
+    strcpy(journal, record->journal);
+    xenfork__record_free(record);
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-2", 0), 0);
     assert_int_equal(work(s.ctx, WORKER_HYDRATE, journal, 0), 0);
-    node = clone_node();
-    assert_int_equal(node->hydrated, 100);
-    xenfork__record_free(node);
+    record = clone_record();
+    assert_int_equal(record->hydrated, 100);
+    xenfork__record_free(record);
 }
 
 /* Its fork is neither committed nor undone. */
 static void test_hydrate_too_early(void **state)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     char *journal;
 
     (void)state;
     assert_int_equal(scene_fork(s.src, 1, 0), 0);
-    node = clone_node();
-    journal = xenfork__state_path(s.ctx, "journals", node->journal, NULL);
+    record = clone_record();
+    journal = xenfork__state_path(s.ctx, "journals", record->journal, NULL);
     assert_int_equal(xenfork__make_dir(s.ctx, journal), 0);
-    assert_int_equal(work(s.ctx, WORKER_HYDRATE, node->journal, 0), 1);
+    assert_int_equal(work(s.ctx, WORKER_HYDRATE, record->journal, 0), 1);
     assert_int_equal(xenfork__dir_remove(s.ctx, journal), 0);
     free(journal);
-    xenfork__record_free(node);
-    node = clone_node();
-    assert_int_not_equal(node->hydrated, 100);
-    xenfork__record_free(node);
+    xenfork__record_free(record);
+    record = clone_record();
+    assert_int_not_equal(record->hydrated, 100);
+    xenfork__record_free(record);
 }
 
 static char *frozen_journal(void)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     char *journal;
 
     assert_int_equal(xenfork__record_load(s.ctx, XENFORK_KIND_FROZEN,
-                                          fake_domain(s.src)->uuid, &node),
+                                          fake_domain(s.src)->uuid, &record),
                      0);
-    journal = strdup(node->journal);
+    journal = strdup(record->journal);
     assert_non_null(journal);
-    xenfork__record_free(node);
+    xenfork__record_free(record);
     return journal;
 }
 
@@ -210,11 +210,11 @@ static void test_answer(void **state)
     assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
     journal = frozen_journal();
     fake->on_wait = shut_down_at_last;
-    assert_int_equal(work(s.ctx, WORKER_ANSWER, journal, 0), 0);
+    assert_int_equal(work(s.ctx, WORKER_ATTEND, journal, 0), 0);
     fake->on_wait = NULL;
     assert_false(fake_domain(s.src)->is_shutdown);
     /* It runs: there is nothing to answer any more. */
-    assert_int_equal(work(s.ctx, WORKER_ANSWER, journal, 0), 0);
+    assert_int_equal(work(s.ctx, WORKER_ATTEND, journal, 0), 0);
     free(journal);
 }
 
@@ -226,7 +226,7 @@ static void test_answer_fails(void **state)
     assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
     journal = frozen_journal();
     fake_fail_function("xenfork__xen_wait_event", XENFORK_E_XEN, 0);
-    assert_int_equal(work(s.ctx, WORKER_ANSWER, journal, 0), 1);
+    assert_int_equal(work(s.ctx, WORKER_ATTEND, journal, 0), 1);
     fake_disarm();
     assert_true(fake_domain(s.src)->is_shutdown);
     free(journal);

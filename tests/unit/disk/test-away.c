@@ -118,20 +118,20 @@ static void test_base(void **state)
 {
     struct xenfork__record *record;
     char path[FAKE_PATH];
-    uint32_t sealed;
+    uint32_t bases;
 
     (void)state;
     chain_fork();
     record = fork_record(chain, 0);
     snprintf(path, sizeof(path), "%s", record->disks[0].path);
     xenfork__record_free(record);
-    sealed = chain_sealed();
+    bases = chain_bases();
     take_away(path);
     xenfork_recover(chain->ctx);
-    assert_int_equal(chain_sealed(), sealed);
+    assert_int_equal(chain_bases(), bases);
     bring_back(path);
     assert_int_equal(xenfork_recover(chain->ctx), 0);
-    assert_int_equal(chain_sealed(), sealed);
+    assert_int_equal(chain_bases(), bases);
 }
 
 int main(void)

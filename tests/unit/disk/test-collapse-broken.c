@@ -61,7 +61,7 @@ static void kill_step(bool is_last, uint32_t n, int when)
     chain_collapse();
     assert_string_equal(fake->violation, "");
     assert_int_equal(chain_depth(), 1);
-    assert_int_equal(chain_sealed(), 0);
+    assert_int_equal(chain_bases(), 0);
 }
 
 /* Killed at each instant of a step: whoever comes next does the rest. */
@@ -90,7 +90,7 @@ static void fail_step(bool is_last, uint32_t n)
     chain_collapse();
     assert_int_equal(xenfork_recover(chain->ctx), 0);
     assert_int_equal(chain_depth(), 1);
-    assert_int_equal(chain_sealed(), 0);
+    assert_int_equal(chain_bases(), 0);
 }
 
 /* Failed: the source runs on, and the next time it works. */

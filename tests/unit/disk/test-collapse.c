@@ -168,14 +168,14 @@ static void test_fork(void **state)
     xenfork_list_free(list);
     /* Its clones gone, the source is backed by it alone, and takes it back. */
     chain_destroy_clones();
-    assert_int_equal(chain_sealed(), 1);
+    assert_int_equal(chain_bases(), 1);
     assert_int_equal(access(path, F_OK), 0);
     /* The process that destroys the last of them begins that. */
     assert_int_equal(fake->keeper_count, 2);
     assert_string_equal(fake->keepers[1].journal_id, XENFORK__KEEPER_COLLAPSE);
     assert_int_equal(chain_collapse(), 3);
     assert_int_equal(chain_depth(), 1);
-    assert_int_equal(chain_sealed(), 0);
+    assert_int_equal(chain_bases(), 0);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(stat(chain_disk()->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0640);
@@ -210,7 +210,7 @@ static void test_thawed(void **state)
     assert_string_equal(fake->keepers[0].journal_id, XENFORK__KEEPER_COLLAPSE);
     chain_collapse();
     assert_int_equal(chain_depth(), 1);
-    assert_int_equal(chain_sealed(), 0);
+    assert_int_equal(chain_bases(), 0);
 }
 
 static void put_copy_over(const char *path)
@@ -241,7 +241,7 @@ static void test_elsewhere(void **state)
     chain_collapse();
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
-    assert_int_equal(chain_sealed(), 1);
+    assert_int_equal(chain_bases(), 1);
     assert_int_equal(chain_depth(), 2);
     assert_refused("leads elsewhere");
 }
@@ -264,7 +264,7 @@ static void test_elsewhere_late(void **state)
     chain_collapse();
     assert_int_equal(stat(path, &after), 0);
     assert_int_equal(before.st_ino, after.st_ino);
-    assert_int_equal(chain_sealed(), 1);
+    assert_int_equal(chain_bases(), 1);
 }
 
 /* Clones of the second fork hold what is below; not those of the first. */
@@ -301,7 +301,7 @@ static void test_partial(void **state)
     chain_destroy_clones();
     chain_collapse();
     assert_int_equal(chain_depth(), 1);
-    assert_int_equal(chain_sealed(), 0);
+    assert_int_equal(chain_bases(), 0);
 }
 
 /* A long chain that clones need: the source has copies of its own. */
@@ -324,7 +324,7 @@ static void test_long(void **state)
     chain_destroy_clones();
     chain_collapse();
     assert_int_equal(chain_depth(), 1);
-    assert_int_equal(chain_sealed(), 0);
+    assert_int_equal(chain_bases(), 0);
 }
 
 /* A fork that comes meanwhile has precedence. */
@@ -444,7 +444,7 @@ static void test_started_anew(void **state)
     for (n = 0; again && n < 20; n++)
         assert_int_equal(xenfork__collapse_all(chain->ctx, &again), 0);
     assert_int_equal(chain_depth(), 1);
-    assert_int_equal(chain_sealed(), 0);
+    assert_int_equal(chain_bases(), 0);
 }
 
 /* An image destroyed while clones live: the base goes with the last. */
@@ -463,12 +463,12 @@ static void test_outlives_image(void **state)
     fake_copy_string(name, sizeof(name),
                      xenfork_result_image_name(chain->result));
     assert_int_equal(xenfork_image_destroy(chain->ctx, name), 0);
-    assert_int_equal(chain_sealed(), 1);
+    assert_int_equal(chain_bases(), 1);
     /* The source's file is gone: only the clones are left. */
     chain_src()->disk_count = 0;
     unlink(chain_disk()->path);
     chain_destroy_clones();
-    assert_int_equal(chain_sealed(), 0);
+    assert_int_equal(chain_bases(), 0);
 }
 
 #define TEST(name) \

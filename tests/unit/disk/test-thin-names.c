@@ -325,7 +325,7 @@ static void test_foreign_folder(void **state)
 }
 
 /* A source that is started again must not write to the base of its clones. */
-static void test_not_sealed(void **state)
+static void test_not_protected(void **state)
 {
     char *before;
 
@@ -363,7 +363,7 @@ int main(void)
         TEST(test_device),         TEST(test_partition),
         TEST(test_two_pools),      TEST(test_copied),
         TEST(test_other_pool),     TEST(test_replaced),
-        TEST(test_foreign_folder), TEST(test_not_sealed),
+        TEST(test_foreign_folder), TEST(test_not_protected),
         TEST(test_folder_locked),
     };
 

@@ -125,7 +125,7 @@ static void destroy(const char *first, const char *second)
     assert_int_equal(xenfork_clone_destroy(s->ctx, second, 0), 0);
 }
 
-static size_t sealed_count(void)
+static size_t base_count(void)
 {
     struct xenfork__base_list list = {0};
     size_t count;
@@ -160,7 +160,7 @@ static void test_middle(void **state)
     collapse();
     assert_depth(vhd_user(), 4);
     assert_due(false);
-    assert_int_equal(sealed_count(), 3);
+    assert_int_equal(base_count(), 3);
     destroy("src-1", "src-2");
     assert_due(true);
     collapse();
@@ -169,7 +169,7 @@ static void test_middle(void **state)
     assert_depth(clone_file("src-3"), 2);
     assert_depth(clone_file("src-5"), 3);
     assert_all_seen();
-    assert_int_equal(sealed_count(), 2);
+    assert_int_equal(base_count(), 2);
     destroy("src-3", "src-4");
     collapse();
     assert_depth(vhd_user(), 2);
@@ -178,7 +178,7 @@ static void test_middle(void **state)
     collapse();
     assert_depth(vhd_user(), 1);
     assert_seen(vhd_user(), "base of src a b c ");
-    assert_int_equal(sealed_count(), 0);
+    assert_int_equal(base_count(), 0);
 }
 
 /* So much in the source's own would keep the guest waiting. */
@@ -258,7 +258,7 @@ static void test_killed(void **state)
                 collapse();
                 assert_depth(vhd_user(), 3);
                 assert_all_seen();
-                assert_int_equal(sealed_count(), 2);
+                assert_int_equal(base_count(), 2);
             }
     }
 }

@@ -92,7 +92,7 @@ uint32_t chain_collapse(void)
     return n;
 }
 
-uint32_t chain_sealed(void)
+uint32_t chain_bases(void)
 {
     xenfork_list *list;
     uint32_t i, n = 0;

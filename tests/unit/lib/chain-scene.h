@@ -21,6 +21,6 @@ uint32_t chain_depth(void);
 /* Steps until there are no more; how many. */
 uint32_t chain_collapse(void);
 /* How many bases have lost their image. */
-uint32_t chain_sealed(void);
+uint32_t chain_bases(void);
 
 #endif

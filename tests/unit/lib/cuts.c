@@ -116,26 +116,26 @@ static bool is_whole(xenfork_ctx *ctx, const char *driver_name,
 static bool are_records_whole(xenfork_ctx *ctx, const char *what, int kind,
                               struct known *known, uint32_t *count_out)
 {
-    cleanup_records struct xenfork__records nodes = {0};
+    cleanup_records struct xenfork__records records = {0};
     uint32_t i, d;
 
-    if (xenfork__records_load(ctx, kind, &nodes) < 0 || nodes.unreadable)
+    if (xenfork__records_load(ctx, kind, &records) < 0 || records.unreadable)
         return bad(what, "records cannot be read", "");
-    for (i = 0; i < nodes.count; i++)
-        for (d = 0; d < nodes.records[i]->disk_count; d++) {
+    for (i = 0; i < records.count; i++)
+        for (d = 0; d < records.records[i]->disk_count; d++) {
             const struct xenfork__record_disk *disk =
-                &nodes.records[i]->disks[d];
+                &records.records[i]->disks[d];
 
             if (!is_whole(ctx, disk->driver, disk->path, known))
                 return bad(what, "a record without its disk:", disk->path);
             if (disk->other[0])
                 know(known, disk->other);
         }
-    *count_out = (uint32_t)nodes.count;
+    *count_out = (uint32_t)records.count;
     return true;
 }
 
-static void know_sealed(xenfork_ctx *ctx, struct known *known)
+static void know_bases(xenfork_ctx *ctx, struct known *known)
 {
     struct xenfork__base_list list = {0};
     size_t i;
@@ -232,7 +232,7 @@ static bool verify(const struct cut *cut, const char *what, bool is_done)
     }
     ok = are_records_whole(ctx, what, XENFORK_KIND_CLONE, known, &clones) &&
          are_records_whole(ctx, what, XENFORK_KIND_IMAGE, known, &others) && ok;
-    know_sealed(ctx, known);
+    know_bases(ctx, known);
     if (is_stuck(known))
         ok = bad(what, "nobody can write any more to", source_path);
     /* Its writes since the first snapshot go back when it is used. */

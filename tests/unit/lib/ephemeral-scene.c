@@ -23,10 +23,10 @@ struct ephemeral ephemeral;
 
 struct xenfork__record *load_clone(void)
 {
-    struct xenfork__record *node = NULL;
+    struct xenfork__record *record = NULL;
 
-    xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, ephemeral.uuid, &node);
-    return node;
+    xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, ephemeral.uuid, &record);
+    return record;
 }
 
 void put_proc(const char *path, const char *text, size_t bytes)
@@ -51,17 +51,18 @@ void make_root_dir(const char *path)
 
 void make_clone(uint32_t flags)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
 
     assert_int_equal(scene_fork(s.a, 1, flags), 0);
     ephemeral.clone = fake_domain_named("src-1")->domid;
     memcpy(ephemeral.uuid, fake_domain(ephemeral.clone)->uuid, 16);
-    node = load_clone();
-    assert_non_null(node);
-    assert_int_equal(node->disk_count, 1);
-    snprintf(ephemeral.disk, sizeof(ephemeral.disk), "%s", node->disks[0].path);
+    record = load_clone();
+    assert_non_null(record);
+    assert_int_equal(record->disk_count, 1);
+    snprintf(ephemeral.disk, sizeof(ephemeral.disk), "%s",
+             record->disks[0].path);
     assert_int_equal(access(ephemeral.disk, F_OK), 0);
-    xenfork__record_free(node);
+    xenfork__record_free(record);
 }
 
 void make_root(void)
@@ -103,11 +104,11 @@ int run_remove(void)
 
 bool is_clone_there(void)
 {
-    struct xenfork__record *node = load_clone();
+    struct xenfork__record *record = load_clone();
 
-    xenfork__record_free(node);
-    assert_int_equal(access(ephemeral.disk, F_OK) == 0, node != NULL);
-    return node;
+    xenfork__record_free(record);
+    assert_int_equal(access(ephemeral.disk, F_OK) == 0, record != NULL);
+    return record;
 }
 
 /* Begun, and done. */

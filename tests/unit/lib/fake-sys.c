@@ -24,7 +24,7 @@ int xenfork__sys_boot(xenfork_ctx *ctx, char boot_out[37])
 }
 
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
-                         bool is_sealed)
+                         bool is_base)
 {
     cleanup_close int from = -1;
     cleanup_close int to = -1;
@@ -44,7 +44,7 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
     while ((n = read(from, buffer, sizeof(buffer))) > 0)
         if (write(to, buffer, (size_t)n) != n)
             break;
-    if (n || fchmod(to, is_sealed ? 0400 : 0600))
+    if (n || fchmod(to, is_base ? 0400 : 0600))
         return fake_leave(
             xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot write %s", dst));
     power_durable(dst);
@@ -127,7 +127,7 @@ int xenfork__sys_lv_dir(xenfork_ctx *ctx, const char *path, char **dir_out)
 }
 
 int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
-                             bool is_sealed)
+                             bool is_base)
 {
     bool cannot_reflink = fake->cannot_reflink;
     int rc;
@@ -135,7 +135,7 @@ int xenfork__sys_lv_snapshot(xenfork_ctx *ctx, const char *src, const char *dst,
     if (!strstr(src, VG) || !strstr(dst, VG))
         fake_violation("%s or %s is no thin volume", src, dst);
     fake->cannot_reflink = false;
-    rc = xenfork__sys_reflink(ctx, src, dst, is_sealed);
+    rc = xenfork__sys_reflink(ctx, src, dst, is_base);
     fake->cannot_reflink = cannot_reflink;
     return rc;
 }

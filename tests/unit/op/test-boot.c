@@ -154,7 +154,7 @@ static void test_paused_other_boot(void **state)
 /* Domains and images are gone with the host, whoever has their numbers. */
 static void test_nodes(void **state)
 {
-    struct xenfork__records nodes = {0};
+    struct xenfork__records records = {0};
     struct xenfork__dominfo info;
     uint8_t uuid[16];
     uint32_t domid;
@@ -167,12 +167,12 @@ static void test_nodes(void **state)
     reboot();
     again(domid);
     memcpy(fake_domain(domid)->uuid, uuid, 16);
-    assert_int_equal(xenfork__records_load(s.ctx, XENFORK_KIND_IMAGE, &nodes),
+    assert_int_equal(xenfork__records_load(s.ctx, XENFORK_KIND_IMAGE, &records),
                      0);
-    assert_int_equal(nodes.count, 1);
-    assert_int_equal(xenfork__record_info(s.ctx, nodes.records[0], &info),
+    assert_int_equal(records.count, 1);
+    assert_int_equal(xenfork__record_info(s.ctx, records.records[0], &info),
                      XENFORK_E_NOTFOUND);
-    xenfork__records_free(&nodes);
+    xenfork__records_free(&records);
     assert_int_equal(xenfork_list_open(s.ctx, 0, &list), 0);
     assert_string_equal(xenfork_entry_state(xenfork_list_entry(list, 0)),
                         "lost");
@@ -185,17 +185,17 @@ static void test_nodes(void **state)
 /* A source that its user suspends after a boot was not frozen by us. */
 static void test_frozen(void **state)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     struct fake_domain *d;
 
     (void)state;
     assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
-    assert_int_equal(xenfork__frozen_load(s.ctx, s.uuid, &node), 0);
-    xenfork__record_free(node);
+    assert_int_equal(xenfork__frozen_load(s.ctx, s.uuid, &record), 0);
+    xenfork__record_free(record);
     reboot();
     d = again(s.src);
     suspend(d);
-    assert_int_equal(xenfork__frozen_load(s.ctx, s.uuid, &node),
+    assert_int_equal(xenfork__frozen_load(s.ctx, s.uuid, &record),
                      XENFORK_E_NOTFOUND);
     assert_int_equal(xenfork_thaw(s.ctx, s.src), XENFORK_E_NOTFROZEN);
     assert_true(d->is_shutdown);

@@ -179,7 +179,7 @@ static void test_names(void **state)
 static void test_ended_without_disks(void **state)
 {
     struct scene *s = *state;
-    cleanup_record struct xenfork__record *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     uint8_t uuid[16];
 
     fake_domain(s->src)->disk_count = 0;
@@ -189,7 +189,7 @@ static void test_ended_without_disks(void **state)
         xenfork__xen_destroy(s->ctx, fake_domain_named("src-2")->domid), 0);
     assert_int_equal(xenfork_recover(s->ctx), 0);
     assert_int_equal(
-        xenfork__record_load(s->ctx, XENFORK_KIND_CLONE, uuid, &node), 0);
+        xenfork__record_load(s->ctx, XENFORK_KIND_CLONE, uuid, &record), 0);
     assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
 }
 

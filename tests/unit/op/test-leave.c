@@ -365,7 +365,7 @@ static void test_came_back(void **state)
 
 static void test_forget(void **state)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     char disk[FAKE_PATH];
 
     (void)state;
@@ -375,7 +375,7 @@ static void test_forget(void **state)
     assert_int_equal(xenfork_clone_forget(s.ctx, "src-1"), 0);
     assert_int_equal(access(disk, F_OK), 0);
     assert_int_equal(
-        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &node),
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.uuid, &record),
         XENFORK_E_NOTFOUND);
     assert_int_equal(xenfork_clone_forget(s.ctx, "src-1"), XENFORK_E_NOTFOUND);
     assert_int_equal(xenfork_clone_forget(s.ctx, "src"), XENFORK_E_NOTOURS);

@@ -51,13 +51,14 @@ static struct fake_domain *clone(void)
 
 static int link_of(uint32_t nic)
 {
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     int link;
 
     assert_int_equal(
-        xenfork__record_load(ctx, XENFORK_KIND_CLONE, clone()->uuid, &node), 0);
-    link = node->nics[nic].link;
-    xenfork__record_free(node);
+        xenfork__record_load(ctx, XENFORK_KIND_CLONE, clone()->uuid, &record),
+        0);
+    link = record->nics[nic].link;
+    xenfork__record_free(record);
     return link;
 }
 

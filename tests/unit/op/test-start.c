@@ -163,16 +163,16 @@ static void test_nic_attached(void **state)
  */
 static void test_connected(void **state)
 {
-    cleanup_record struct xenfork__record *node = NULL;
+    cleanup_record struct xenfork__record *record = NULL;
     const struct fake_domain *d;
 
     (void)state;
     assert_int_equal(
-        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.before.uuid, &node),
+        xenfork__record_load(s.ctx, XENFORK_KIND_CLONE, s.before.uuid, &record),
         0);
-    node->nics[0].link = XENFORK_LINK_CONNECT;
-    node->is_ready = node->is_reseeded = true;
-    assert_int_equal(xenfork__record_save(s.ctx, node), 0);
+    record->nics[0].link = XENFORK_LINK_CONNECT;
+    record->is_ready = record->is_reseeded = true;
+    assert_int_equal(xenfork__record_save(s.ctx, record), 0);
     d = starts();
     assert_true(d->nics[0].is_up);
     assert_string_not_equal(d->guest.entropy, "");

@@ -38,17 +38,17 @@ static int accept_ack(void *opaque)
     xenfork_ctx *ctx = scene_open();
     const struct xenfork__ready_clone *clone;
     struct xenfork__ready ready = {0};
-    struct xenfork__record *node;
+    struct xenfork__record *record;
     int rc = xenfork__record_load(ctx, XENFORK_KIND_CLONE,
-                                  fake_domain(clone_domid())->uuid, &node);
+                                  fake_domain(clone_domid())->uuid, &record);
 
     (void)opaque;
     assert_int_equal(rc, 0);
-    rc = xenfork__ready_add_all(ctx, &ready, node->journal);
+    rc = xenfork__ready_add_all(ctx, &ready, record->journal);
     if (rc == 0 && ready.waiting)
         rc = xenfork__ready_turn(ctx, &ready, -1, 0, &clone);
     xenfork__ready_free(ctx, &ready);
-    xenfork__record_free(node);
+    xenfork__record_free(record);
     return sweep_end(ctx, rc);
 }
 
