@@ -38,7 +38,7 @@ static int look_at(xenfork_ctx *ctx, const char *node, struct search *search)
                                                  node);
     cleanup_free char *mode = NULL;
     cleanup_free char *path = NULL;
-    struct xenfork__tapdisk tapdisk;
+    struct xenfork__tapdisk tapdisk = {.minor = -1}; /* started: not known */
 
     if (!params || !leads_to(params, search->file))
         return 0;
