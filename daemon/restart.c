@@ -292,7 +292,8 @@ static int start_domain(xenfork_ctx *ctx, const struct restart *restart)
     if (rc < 0 ||
         (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0)
         return rc;
-    if (info.is_paused &&
+    /* One that has run was paused by its user. */
+    if (info.is_paused && !info.cpu_ns &&
         ((rc = xenfork__restarted_begin(ctx, restart->uuid, restart->made,
                                         restart->json, NULL)) < 0 ||
          (rc = hold_restart_nics(ctx, restart)) < 0 ||

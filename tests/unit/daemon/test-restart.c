@@ -309,6 +309,25 @@ static void test_half_made(void **state)
     assert_false(fake_domain_named("src-1")->is_paused);
 }
 
+/* It has run, and its user has paused it: a retry leaves it so. */
+static void test_paused_after_unpause(void **state)
+{
+    struct fake_domain *d;
+
+    (void)state;
+    fake_fail_function("xenfork__xen_unpause", XENFORK_E_XEN, 0);
+    assert_int_equal(begin(RESTART_DESTROY), XENFORK_E_XEN);
+    fake_disarm();
+    d = fake_domain_named("src-1");
+    assert_true(d->is_paused);
+    d->cpu_ns = 1;
+    d->nics[0].is_up = true;
+    assert_int_equal(restart_resume(s.ctx, s.uuid_text), 0);
+    assert_true(d->is_paused);
+    assert_true(d->nics[0].is_up);
+    assert_int_equal(pending(), 0);
+}
+
 /* It was made, and its user has destroyed it before it ran. */
 static void test_user_destroyed_it(void **state)
 {
@@ -477,7 +496,7 @@ int main(void)
         TEST(test_runs_again),        TEST(test_other_boot),
         TEST(test_other_boot_alone),  TEST(test_destroyed),
         TEST(test_forgotten),         TEST(test_orphaned),
-        TEST(test_started),
+        TEST(test_started),           TEST(test_paused_after_unpause),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
