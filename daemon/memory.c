@@ -79,23 +79,19 @@ static bool lock_guest(struct daemon *daemon, struct guest *guest,
     return true;
 }
 
-/* Finish what was begun; it is paused, or it is not. */
-static bool finish_note(struct daemon *daemon, struct guest *guest,
-                        const char *is)
+/*
+ * Finish what was begun.  One that is paused stays so, also if it was about to
+ * be resumed: it may lack memory by now.
+ */
+static bool finish_note(struct daemon *daemon, struct guest *guest)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
     struct xenfork__dominfo info;
 
     if (!lock_guest(daemon, guest, &info, &lock))
         return false;
-    if (!strcmp(is, XENFORK__SHORT_PAUSING) && info.is_paused) {
-        set_short(daemon, guest, XENFORK__SHORT_PAUSED);
-        guest->is_paused = true;
-        return true;
-    }
-    if (info.is_paused && xenfork__xen_unpause(daemon->ctx, guest->domid) < 0)
-        return false;
-    set_short(daemon, guest, "");
+    guest->is_paused = info.is_paused;
+    set_short(daemon, guest, info.is_paused ? XENFORK__SHORT_PAUSED : "");
     return true;
 }
 
@@ -112,7 +108,7 @@ bool memory_meet(struct daemon *daemon, struct guest *guest)
         guest->is_spared = true;
     else if (!strcmp(is, XENFORK__SHORT_PAUSING) ||
              !strcmp(is, XENFORK__SHORT_RESUMING))
-        return finish_note(daemon, guest, is);
+        return finish_note(daemon, guest);
     return true;
 }
 
@@ -135,6 +131,7 @@ static bool pause_one(struct daemon *daemon, struct guest *guest,
         return false;
     }
     guest->is_paused = true;
+    guest->is_spared = false;
     set_short(daemon, guest, XENFORK__SHORT_PAUSED);
     log_warning("memory",
                 "domid=%u result=paused reason=%s priority=%u hydrated=%u "
@@ -209,13 +206,16 @@ static bool is_taking(const struct guest *guest,
 static bool runs(struct daemon *daemon, struct guest *guest,
                  struct xenfork__dominfo *info)
 {
-    return guest->is_clone && !guest->is_paused && !guest->is_spared &&
+    return guest->is_clone && !guest->is_paused &&
            xenfork__xen_info(daemon->ctx, guest->domid, info) == 0 &&
            !info->is_paused && !info->is_shutdown && !info->is_dying;
 }
 
-/* Find the clone that is to be paused next; NULL: none. */
-static struct guest *next_to_pause(struct daemon *daemon)
+/*
+ * Find the clone that is to be paused next; NULL: none.  @is_lazy: of those
+ * that are not hydrated, which are never spared: they could read nonsense.
+ */
+static struct guest *next_to_pause(struct daemon *daemon, bool is_lazy)
 {
     struct guest *best = NULL;
     struct xenfork__dominfo info;
@@ -224,8 +224,10 @@ static struct guest *next_to_pause(struct daemon *daemon)
     for (i = 0; i < daemon->guests.count; i++) {
         struct guest *guest = daemon->guests.all[i];
 
-        if (!guest->is_locked && runs(daemon, guest, &info) &&
-            is_taking(guest, &info) && (!best || is_before(guest, best)))
+        if (!guest->is_locked &&
+            !(is_lazy ? guest->is_hydrated : guest->is_spared) &&
+            runs(daemon, guest, &info) && is_taking(guest, &info) &&
+            (!best || is_before(guest, best)))
             best = guest;
     }
     return best;
@@ -264,7 +266,9 @@ static bool is_covered(struct daemon *daemon, struct found *found,
     if (!found->low || guest->is_hydrated || !guest->is_clone)
         return true;
     return xenfork__xen_info(daemon->ctx, guest->domid, &info) == 0 &&
-           lazy_need(daemon, found) + need_of(guest, &info) + found->floor <=
+           lazy_need(daemon, found) +
+                   (guest->is_paused ? need_of(guest, &info) : 0) +
+                   found->floor <=
                found->free;
 }
 
@@ -284,7 +288,10 @@ static struct guest *next_to_resume(struct daemon *daemon, struct found *found)
     return best;
 }
 
-/* Note clones that their user has unpaused: they are let alone for a while. */
+/*
+ * Note clones that their user has unpaused: they are let alone for a while, as
+ * long as they have all that they may touch.
+ */
 static void note_spared(struct daemon *daemon)
 {
     struct xenfork__dominfo info;
@@ -343,7 +350,7 @@ static void pause_lazy(struct daemon *daemon, struct found *found)
     struct guest *guest;
 
     while (lazy_need(daemon, found) + found->floor > found->free &&
-           (guest = next_to_pause(daemon)) && !guest->is_hydrated)
+           (guest = next_to_pause(daemon, true)))
         if (!pause_one(daemon, guest, found) && !guest->is_locked)
             return;
 }
@@ -353,7 +360,7 @@ static void pause_next(struct daemon *daemon, const struct found *found)
 {
     struct guest *guest;
 
-    while ((guest = next_to_pause(daemon)) &&
+    while ((guest = next_to_pause(daemon, false)) &&
            !pause_one(daemon, guest, found) && guest->is_locked)
         ;
 }

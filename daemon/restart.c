@@ -254,13 +254,12 @@ static int clear_place(xenfork_ctx *ctx, const struct restart *restart,
 
 static int create_domain(xenfork_ctx *ctx, struct restart *restart)
 {
-    const struct timespec pause = {.tv_sec = PAUSE_S};
     uint32_t domid;
     int rc, i;
 
     rc = xenfork__xen_create(ctx, restart->json, restart->mark, &domid);
     for (i = 1; i < TRIES && rc == XENFORK_E_XEN; i++) {
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(PAUSE_S * 1000000000ULL);
         rc = xenfork__xen_create(ctx, restart->json, restart->mark, &domid);
     }
     if (rc < 0)

@@ -35,7 +35,6 @@
  */
 static void wait_for_fork(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 {
-    const struct timespec pause = {.tv_nsec = BUSY_PAUSE_MS * 1000000L};
     uint64_t end_ns = xenfork__now_ns() + timeout_ms * 1000000ULL;
     struct xenfork__dominfo info;
     char uuid[XENFORK__UUID_CHARS];
@@ -48,7 +47,7 @@ static void wait_for_fork(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 
         if (xenfork__lock_take(ctx, uuid, false, &lock) != XENFORK_E_BUSY)
             return;
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(BUSY_PAUSE_MS * 1000000ULL);
     }
 }
 

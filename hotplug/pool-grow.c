@@ -56,13 +56,12 @@ bool watch_turn(xenfork_ctx *ctx, const char *dir, struct watch *watch)
 
 static void watch_until_gone(xenfork_ctx *ctx, const char *dir)
 {
-    struct timespec retry = {.tv_sec = RETRY_S};
     struct watch watch = {.is_troubled = false};
 
     xenfork__pool_name(dir, watch.pool);
     while (watch_turn(ctx, dir, &watch))
         if (watch.is_troubled)
-            nanosleep(&retry, NULL);
+            xenfork__sleep_ns(RETRY_S * 1000000000ULL);
     syslog(LOG_DEBUG, "%s: the pool is not in use any more", dir);
 }
 
@@ -80,7 +79,6 @@ static void refuse_oom(void)
  */
 static void guard(xenfork_ctx *ctx, const char *dir)
 {
-    struct timespec retry = {.tv_sec = RETRY_S};
     int status;
     pid_t pid;
 
@@ -98,7 +96,7 @@ static void guard(xenfork_ctx *ctx, const char *dir)
                "%s: the process that watched the pool has ended (status %d): "
                "starting another",
                dir, status);
-        nanosleep(&retry, NULL);
+        xenfork__sleep_ns(RETRY_S * 1000000000ULL);
     }
 }
 

@@ -149,6 +149,15 @@ static inline uint64_t xenfork__now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
 }
 
+/* Sleep; a signal ends it early: who waits looks again. */
+static inline void xenfork__sleep_ns(uint64_t ns)
+{
+    const struct timespec pause = {.tv_sec = (time_t)(ns / 1000000000U),
+                                   .tv_nsec = (long)(ns % 1000000000U)};
+
+    nanosleep(&pause, NULL);
+}
+
 /*
  * Sleep until due_ns, but a fifth of a second at most: who waits looks between
  * whether it is still wanted.  Return false when due_ns has come.
@@ -157,13 +166,10 @@ static inline bool xenfork__sleep_towards(uint64_t due_ns)
 {
     const uint64_t most_ns = 200000000U;
     uint64_t now_ns = xenfork__now_ns();
-    struct timespec pause = {0};
 
     if (now_ns >= due_ns)
         return false;
-    pause.tv_nsec = (long)(due_ns - now_ns < most_ns ? due_ns - now_ns
-                                                     : most_ns);
-    nanosleep(&pause, NULL);
+    xenfork__sleep_ns(due_ns - now_ns < most_ns ? due_ns - now_ns : most_ns);
     return true;
 }
 

@@ -258,13 +258,12 @@ static int try_remove(xenfork_ctx *ctx, const char *name)
  */
 static int remove_within(xenfork_ctx *ctx, const char *name, uint32_t most)
 {
-    struct timespec pause = {.tv_nsec = BUSY_MS * 1000000L};
     uint32_t tries = 0;
     int e;
 
     LOG_DEBUG(ctx, "device-mapper: removing %s", name);
     while ((e = try_remove(ctx, name)) == EBUSY && tries++ < most)
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(BUSY_MS * 1000000ULL);
     if (e == EBUSY)
         return xenfork__miss(ctx, XENFORK_E_BUSY, "%s is in use", name);
     return !e || e == ENXIO ? 0 : dm_failed(ctx, e, "remove", name);

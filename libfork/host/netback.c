@@ -66,19 +66,18 @@ bool xenfork__sys_netback_wait(const struct xenfork__netback *netback,
                                uint32_t timeout_ms)
 {
     uint64_t end_ns = xenfork__now_ns() + timeout_ms * 1000000ULL;
-    struct timespec pause = {.tv_nsec = SETTLE_NS};
     char comm[COMM_CHARS + 1];
     uint32_t i;
 
     if (!netback->count)
         return true;
-    nanosleep(&pause, NULL); /* a frame may be on its way to them */
-    pause.tv_nsec = POLL_NS;
+    /* A frame may be on its way to them. */
+    xenfork__sleep_ns(SETTLE_NS);
     for (i = 0; i < netback->count; i++)
         while (is_sending(process_state(netback->threads[i], comm))) {
             if (xenfork__now_ns() >= end_ns)
                 return false;
-            nanosleep(&pause, NULL);
+            xenfork__sleep_ns(POLL_NS);
         }
     return true;
 }

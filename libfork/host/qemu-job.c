@@ -26,7 +26,6 @@ static bool has_begun(const struct xenfork__qemu_job_info *job)
 
 static int wait_begun(xenfork_ctx *ctx, uint32_t domid, const char *id)
 {
-    const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
     const char *vdev = strrchr(id, '-') + 1;
     struct xenfork__qemu_job_info job;
@@ -39,7 +38,7 @@ static int wait_begun(xenfork_ctx *ctx, uint32_t domid, const char *id)
                                  "QEMU of domain %u does not begin to copy "
                                  "disk %s",
                                  domid, vdev);
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(POLL_NS);
     }
     if (rc == 0 && job.state == XENFORK__QEMU_JOB_NONE)
         return xenfork__fail(ctx, XENFORK_E_DISK, 0,

@@ -300,7 +300,6 @@ int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
 /* Wait until no job of ours works on the disk. */
 static int wait_job_end(xenfork_ctx *ctx, uint32_t domid, const char *vdev)
 {
-    const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
     struct xenfork__qemu_job_info job;
     int rc;
@@ -312,7 +311,7 @@ static int wait_job_end(xenfork_ctx *ctx, uint32_t domid, const char *vdev)
                                  "QEMU of domain %u does not end a job on "
                                  "disk %s",
                                  domid, vdev);
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(POLL_NS);
     }
     return rc;
 }

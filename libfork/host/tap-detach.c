@@ -13,6 +13,7 @@
 #define SHM     "/dev/shm"
 #define DEVICE  "/dev/"
 #define END_MS  10000U /* for a tapdisk that has nothing to do any more */
+#define POLL_NS 2000000U
 
 static int disconnect_nbd(xenfork_ctx *ctx, const struct xenfork__tap *tap)
 {
@@ -35,7 +36,7 @@ static bool wait_tapdisk(const struct xenfork__tap *tap)
     while (xenfork__sys_tap_is_alive(&tap->tapdisk)) {
         if (xenfork__now_ns() > end_ns)
             return false;
-        usleep(2000);
+        xenfork__sleep_ns(POLL_NS);
     }
     return true;
 }

@@ -29,12 +29,11 @@ static uint32_t read_mtu(const char *ifname)
 /* Wait until netback has made the interface; 0: it has not. */
 static unsigned int wait_for_interface(const char *ifname)
 {
-    const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t due_ns = xenfork__now_ns() + COME_S * UINT64_C(1000000000);
     unsigned int index = if_nametoindex(ifname);
 
     while (!index && xenfork__now_ns() < due_ns) {
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(POLL_NS);
         index = if_nametoindex(ifname);
     }
     return index;

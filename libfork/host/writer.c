@@ -104,7 +104,6 @@ static bool find_loop(const struct search *search)
 bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
                          char name_out[XENFORK__WRITER])
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
     struct search search = {.ctx = ctx, .name = name_out};
     struct xenfork__disk_identity what;
     struct stat st;
@@ -116,7 +115,7 @@ bool xenfork__sys_writer(xenfork_ctx *ctx, const char *path,
     if (xenfork__sys_areas(ctx, &what, &search.areas) < 0)
         return false;
     while (i < TRIES && (find_process(&search) || find_loop(&search))) {
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(PAUSE_NS);
         i++;
     }
     xenfork__areas_free(&search.areas);

@@ -16,7 +16,6 @@
  */
 static bool attend_now(xenfork_ctx *ctx, uint32_t domid)
 {
-    const struct timespec pause = {.tv_nsec = BUSY_POLL_MS * 1000000L};
     bool wants_to_run = false;
     int rc;
 
@@ -26,7 +25,7 @@ static bool attend_now(xenfork_ctx *ctx, uint32_t domid)
         return true;
     /* A fork of it that runs now comes to its end first. */
     while ((rc = xenfork__thaw(ctx, domid)) == XENFORK_E_BUSY)
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(BUSY_POLL_MS * 1000000ULL);
     return rc < 0 && rc != XENFORK_E_NOTFROZEN && rc != XENFORK_E_NOTFOUND;
 }
 

@@ -71,6 +71,9 @@ static bool is_its_disk(const struct xenfork__record *clone, const char *path)
 {
     uint32_t i;
 
+    /* A drive that is empty; so is what a record has of a disk without. */
+    if (!*path)
+        return false;
     for (i = 0; i < clone->disk_count; i++)
         if (!strcmp(xenfork__path_file(clone->disks[i].path),
                     xenfork__path_file(path)) ||

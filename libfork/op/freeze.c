@@ -12,6 +12,7 @@
 #include "op/collapse.h"
 #include "op/guest.h"
 #include "op/recover.h"
+#include "op/saved.h"
 #include "op/source.h"
 
 static int check_timeout(xenfork_ctx *ctx, uint32_t timeout_ms)
@@ -179,7 +180,8 @@ static int thaw_source(xenfork_ctx *ctx, struct xenfork__dominfo *info)
                       info->domid);
         return xenfork__remedy(ctx, "xl fork-list shows frozen sources");
     }
-    if (rc < 0 || (rc = check_thaw_disks(ctx, info->domid)) < 0 ||
+    if (rc < 0 || (rc = xenfork__saved_refuse(ctx, info->domid)) < 0 ||
+        (rc = check_thaw_disks(ctx, info->domid)) < 0 ||
         (rc = xenfork__xen_guest_role(ctx, info->domid, XENFORK__ROLE_SOURCE)) <
             0 ||
         (rc = xenfork__xen_guest_answer(ctx, info->domid, NULL)) < 0)

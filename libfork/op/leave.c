@@ -15,6 +15,7 @@
 #include "op/domain.h"
 #include "op/named.h"
 #include "op/recover.h"
+#include "op/saved.h"
 #include "state/journal.h"
 #include "state/lock.h"
 #include "state/restart.h"
@@ -87,13 +88,6 @@ int xenfork__leave_check_open(xenfork_ctx *ctx,
     return 0;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-    size_t length = strlen(text), end_length = strlen(end);
-
-    return length >= end_length && !strcmp(text + length - end_length, end);
-}
-
 /*
  * When a migration fails after the other host was told to start the domain, xl
  * leaves the one that is here suspended, and renamed: migrate_domain() in
@@ -117,7 +111,7 @@ int xenfork__may_be_away(xenfork_ctx *ctx, const struct xenfork__record *clone,
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     *may_be_out = (info.is_shutdown &&
                    info.shutdown_reason == XENFORK__SHUTDOWN_SUSPEND) ||
-                  ends_with(name, "--migratedaway");
+                  xenfork__is_named_away(name);
     return 0;
 }
 

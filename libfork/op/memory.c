@@ -84,7 +84,8 @@ int xenfork__memory_refuse(xenfork_ctx *ctx,
                   name);
     return xenfork__remedy(ctx,
                            "xenforkd lets it go on when memory_ok "
-                           "(xenfork.conf) is free; or xl unpause %s",
+                           "(xenfork.conf) is free; or xl unpause %s, if it "
+                           "is hydrated",
                            name);
 }
 
@@ -210,7 +211,7 @@ static int add_clone_row(xenfork_ctx *ctx, xenfork_memory *memory,
     row->need = xenfork__memory_need(is_hydrated, clone->pages, &info);
     row->can_be_paused = xenfork__memory_is_taking(is_hydrated, clone->pages,
                                                    &info) &&
-                         !row->is_spared && !info.is_paused &&
+                         (!row->is_spared || !is_hydrated) && !info.is_paused &&
                          !info.is_shutdown && !info.is_dying;
     row->rank = (struct xenfork__rank){.is_hydrated = is_hydrated,
                                        .priority = clone->priority,

@@ -30,6 +30,7 @@ int xenfork__journal_recover(xenfork_ctx *ctx, const char *id, bool is_waiting)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     }
     LOG_WARN(ctx, "rolling back journal %s, whose process is gone", id);
+    journal->is_ownerless = true;
     return xenfork__journal_rollback(ctx, journal);
 }
 

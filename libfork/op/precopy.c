@@ -2,6 +2,7 @@
 #include "op/precopy.h"
 
 #include "host/host.h"
+#include "op/saved.h"
 
 #define ROUNDS   8
 #define LAST_NS  UINT64_C(20000000) /* that the last round may take */
@@ -61,12 +62,7 @@ int xenfork__precopy_written(struct xenfork__job *job)
  */
 static int refuse_migration(struct xenfork__job *job)
 {
-    if (!xenfork__sys_is_saved(job->info.domid))
-        return 0;
-    xenfork__fail(job->ctx, XENFORK_E_BUSY, 0,
-                  "domain %u is being saved or migrated now", job->info.domid);
-    return xenfork__remedy(job->ctx,
-                           "wait until xl save or xl migrate has ended");
+    return xenfork__saved_refuse(job->ctx, job->info.domid);
 }
 
 static uint64_t allowed_ns(const struct xenfork__job *job)

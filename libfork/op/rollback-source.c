@@ -6,6 +6,7 @@
 
 #include "host/host.h"
 #include "op/memory.h"
+#include "op/saved.h"
 #include "xen/xen.h"
 
 /*
@@ -107,6 +108,23 @@ static int undo_pause(xenfork_ctx *ctx, struct xenfork__journal *journal,
     return xenfork__xen_unpause(ctx, domid);
 }
 
+/*
+ * Let a source run that was suspended or stopped.  Long after that it may be
+ * somebody who saves it now that has suspended it: then the journal waits until
+ * that has ended.
+ */
+static int let_run(xenfork_ctx *ctx, struct xenfork__journal *journal,
+                   uint32_t domid)
+{
+    int rc = journal->is_ownerless ? xenfork__saved_refuse(ctx, domid) : 0;
+
+    if (rc < 0)
+        return rc;
+    return xenfork__journal_flag(journal, XENFORK__UNDO_SUSPENDED)
+               ? undo_suspension(ctx, journal, domid)
+               : undo_stop(ctx, journal, domid);
+}
+
 /* Undo everything about the source, which runs on as before. */
 int xenfork__undo_source(xenfork_ctx *ctx, struct xenfork__journal *journal)
 {
@@ -115,10 +133,9 @@ int xenfork__undo_source(xenfork_ctx *ctx, struct xenfork__journal *journal)
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    if (xenfork__journal_flag(journal, XENFORK__UNDO_SUSPENDED))
-        return undo_suspension(ctx, journal, info.domid);
-    if (xenfork__journal_flag(journal, XENFORK__UNDO_STOPPED))
-        return undo_stop(ctx, journal, info.domid);
+    if (xenfork__journal_flag(journal, XENFORK__UNDO_SUSPENDED) ||
+        xenfork__journal_flag(journal, XENFORK__UNDO_STOPPED))
+        return let_run(ctx, journal, info.domid);
     return xenfork__journal_flag(journal, "source.pausing")
                ? undo_pause(ctx, journal, info.domid)
                : 0;

@@ -27,6 +27,7 @@ struct xenfork__journal {
     struct xenfork__lock *lock;
     struct xenfork__keyfile *keyfile;
     uint32_t disks, clones, macs;
+    bool is_ownerless;  /* undone by another than who began it */
     int outer_guard_fd; /* of the context, before this one was locked */
 };
 

@@ -103,16 +103,16 @@ static int held_for_long(xenfork_ctx *ctx, const char *path, unsigned int ms)
  */
 static int lock_registry(xenfork_ctx *ctx, const char *path, int *fd_out)
 {
-    struct timespec pause = {.tv_nsec = PAUSE_NS / 64};
+    uint64_t pause_ns = PAUSE_NS / 64;
     unsigned int ms = ctx->registry_ms ? ctx->registry_ms : REGISTRY_MS;
     uint64_t end_ns = xenfork__now_ns() + ms * 1000000ULL;
     int rc;
 
     while ((rc = lock_file(ctx, path, false, fd_out)) == XENFORK_E_BUSY &&
            xenfork__now_ns() < end_ns && !xenfork__is_cancelled(ctx)) {
-        nanosleep(&pause, NULL);
-        if (pause.tv_nsec < PAUSE_NS)
-            pause.tv_nsec *= 2;
+        xenfork__sleep_ns(pause_ns);
+        if (pause_ns < PAUSE_NS)
+            pause_ns *= 2;
     }
     if (rc != XENFORK_E_BUSY)
         return rc;
@@ -148,7 +148,6 @@ int xenfork__lock_take(xenfork_ctx *ctx, const char *name, bool is_waiting,
 int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
                             struct xenfork__lock **lock_out)
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
     unsigned int soon_ms = ctx->lock_soon_ms ? ctx->lock_soon_ms : SOON_MS;
     uint64_t end_ns = xenfork__now_ns() + soon_ms * 1000000ULL;
     int rc;
@@ -156,7 +155,7 @@ int xenfork__lock_take_soon(xenfork_ctx *ctx, const char *name,
     while ((rc = xenfork__lock_take(ctx, name, false, lock_out)) ==
                XENFORK_E_BUSY &&
            xenfork__now_ns() < end_ns && !xenfork__is_cancelled(ctx))
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(PAUSE_NS);
     if (rc == XENFORK_E_BUSY && xenfork__is_cancelled(ctx))
         return xenfork__fail(ctx, XENFORK_E_CANCELLED, 0,
                              "cancelled while waiting for lock %s", name);

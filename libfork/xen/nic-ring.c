@@ -18,11 +18,6 @@
 #define POLL_NS    500000L
 #define SETTLE_NS  10000000L /* answered, and on its way through the kernel */
 
-static void pause_for(long ns)
-{
-    nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
-}
-
 /*
  * Wait until the backend has answered everything that is there now; false: it
  * took too long.
@@ -38,7 +33,7 @@ static bool wait_for_backend(xengnttab_handle *gnttab, uint32_t domid,
         return true;
     last = head->req_prod;
     while ((int32_t)(head->rsp_prod - last) < 0 && xenfork__now_ns() < end_ns)
-        pause_for(POLL_NS);
+        xenfork__sleep_ns(POLL_NS);
     last -= head->rsp_prod;
     xengnttab_unmap(gnttab, page, 1);
     return (int32_t)last <= 0;
@@ -84,7 +79,7 @@ void xenfork__xen_nic_flush(xenfork_ctx *ctx, uint32_t domid, int devid,
                  "domain %u: NIC %d has not sent what it was given before "
                  "within %u ms, ignoring",
                  domid, devid, timeout_ms);
-    pause_for(SETTLE_NS);
+    xenfork__sleep_ns(SETTLE_NS);
     if (gnttab)
         xengnttab_close(gnttab);
 }

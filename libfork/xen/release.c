@@ -146,7 +146,6 @@ static void put_removals(xenfork_ctx *ctx, uint32_t transaction,
 /* Wait until the kernel's backends have let go. */
 static void wait_released(xenfork_ctx *ctx, const struct devices *devices)
 {
-    const struct timespec pause = {.tv_nsec = PAUSE_NS};
     uint64_t end_ns = xenfork__now_ns() + RELEASE_WAIT_MS * 1000000ULL;
     char name[64];
     uint32_t i;
@@ -160,7 +159,7 @@ static void wait_released(xenfork_ctx *ctx, const struct devices *devices)
                 LOG_WARN(ctx, "backend %s does not let go, ignoring", name);
                 return;
             }
-            nanosleep(&pause, NULL);
+            xenfork__sleep_ns(PAUSE_NS);
         }
     }
 }

@@ -181,7 +181,6 @@ static bool is_empty(const struct ring *ring)
 static int wait_empty(xenfork_ctx *ctx, const struct rings *rings,
                       uint32_t timeout_ms)
 {
-    const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t end_ns = xenfork__now_ns() + timeout_ms * 1000000ULL;
     uint32_t i;
 
@@ -196,7 +195,7 @@ static int wait_empty(xenfork_ctx *ctx, const struct rings *rings,
                 return xenfork__fail(ctx, XENFORK_E_NOTRUNNING, 0,
                                      "domain %u has been destroyed",
                                      rings->domid);
-            nanosleep(&pause, NULL);
+            xenfork__sleep_ns(POLL_NS);
         }
     }
     return 0;

@@ -162,7 +162,6 @@ static int too_slow(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 static int wait_stopped(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
                         uint32_t timeout_ms)
 {
-    const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     struct xenfork__dominfo info = {0};
     int rc;
 
@@ -179,7 +178,7 @@ static int wait_stopped(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
             return 0;
         if (xenfork__now_ns() >= end_ns)
             break;
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(POLL_MS * 1000000ULL);
     }
     return too_slow(ctx, domid, timeout_ms);
 }

@@ -143,7 +143,6 @@ static int withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
 /* Wait until the domain is suspended, or gone, or has shut down otherwise. */
 static int wait_shutdown(xenfork_ctx *ctx, uint32_t domid)
 {
-    const struct timespec pause = {.tv_nsec = WITHDRAW_POLL_MS * 1000000L};
     uint64_t end_ns = xenfork__now_ns() + WITHDRAW_MS * 1000000ULL;
     struct xenfork__dominfo info;
     int rc;
@@ -158,7 +157,7 @@ static int wait_shutdown(xenfork_ctx *ctx, uint32_t domid)
             return 0;
         if (xenfork__now_ns() >= end_ns)
             return 0;
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(WITHDRAW_POLL_MS * 1000000ULL);
     }
 }
 

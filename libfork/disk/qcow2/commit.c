@@ -213,7 +213,6 @@ static int wait_mirrored(xenfork_ctx *ctx,
                          const struct xenfork__snapshot *snapshot,
                          const struct xenfork__qemu_top *top, const char *id)
 {
-    const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
     struct xenfork__qemu_job_info job;
     int rc = xenfork__sys_qemu_job(ctx, snapshot->domid, snapshot->vdev, &job);
@@ -227,7 +226,7 @@ static int wait_mirrored(xenfork_ctx *ctx,
         rc = xenfork__sys_qemu_job(ctx, snapshot->domid, snapshot->vdev, &job);
     while (rc == 0 && job.state == XENFORK__QEMU_JOB_RUNNING &&
            xenfork__now_ns() < end_ns) {
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(POLL_NS);
         rc = xenfork__sys_qemu_job(ctx, snapshot->domid, snapshot->vdev, &job);
     }
     if (rc < 0 || job.state == XENFORK__QEMU_JOB_READY)

@@ -54,7 +54,7 @@ static int watch_job(xenfork_ctx *ctx,
         if (rc < 0)
             return rc;
         before = job->done;
-        nanosleep(&(struct timespec){.tv_nsec = (long)poll_ns}, NULL);
+        xenfork__sleep_ns(poll_ns);
         poll_ns = poll_ns < LAST_POLL_NS / 2 ? 2 * poll_ns : LAST_POLL_NS;
     }
     return rc;

@@ -105,12 +105,11 @@ static int look_at_core(xenfork_ctx *ctx, const struct move *move,
 static int wait_step(xenfork_ctx *ctx, const struct move *move, uint64_t start,
                      uint64_t sectors)
 {
-    const struct timespec pause = {.tv_nsec = POLL_NS};
     uint64_t done = 0, total = 1, before = 0;
     int rc = 0;
 
     while (rc == 0 && done < total) {
-        nanosleep(&pause, NULL);
+        xenfork__sleep_ns(POLL_NS);
         if ((rc = look_at_core(ctx, move, start, &done, &total)) < 0)
             return rc;
         done = done < total ? done : total;

@@ -266,6 +266,50 @@ static void test_lazy(void **state)
     assert_false(low->is_paused);
 }
 
+/* One that its user lets run is paused again: it could read nonsense. */
+static void test_lazy_unpaused(void **state)
+{
+    struct fake_domain *lazy = fork_lazy();
+
+    (void)state;
+    leave(FLOOR);
+    later(2000);
+    assert_true(lazy->is_paused);
+    lazy->is_paused = false;
+    later(1000);
+    assert_true(lazy->is_paused);
+    assert_string_equal(lazy->is_short, XENFORK__SHORT_PAUSED);
+    leave(AMPLE / 2);
+    later(10000);
+    assert_false(lazy->is_paused);
+    assert_string_equal(lazy->is_short, "");
+}
+
+static void no_unpause(void)
+{
+    fail_msg("unpaused without its memory");
+}
+
+/* The last daemon was killed as it was about to resume it; memory is gone. */
+static void test_lazy_killed(void **state)
+{
+    struct fake_domain *lazy = fork_lazy();
+
+    (void)state;
+    leave(FLOOR);
+    later(2000);
+    assert_true(lazy->is_paused);
+    strcpy(lazy->is_short, XENFORK__SHORT_RESUMING);
+    fake->on_unpause = no_unpause;
+    restart();
+    later(2000);
+    assert_true(lazy->is_paused);
+    fake->on_unpause = NULL;
+    leave(AMPLE / 2);
+    later(10000);
+    assert_false(lazy->is_paused);
+}
+
 /* One that could not touch all of its memory stays paused, past memory_ok. */
 static void test_lazy_stays(void **state)
 {
@@ -470,6 +514,8 @@ int main(void)
         TEST(test_killed_resuming),
         TEST(test_failures),
         TEST(test_lazy),
+        TEST(test_lazy_unpaused),
+        TEST(test_lazy_killed),
         TEST(test_lazy_stays),
         TEST(test_lazy_reserves),
         TEST(test_locked),

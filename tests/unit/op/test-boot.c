@@ -104,6 +104,30 @@ static void test_suspended(void **state)
     assert_false(fake_domain(s.src)->is_shutdown);
 }
 
+/* Somebody saves it, or has moved it, since we were killed: he suspended it. */
+static void test_suspended_saved(void **state)
+{
+    struct fake_domain *d = fake_domain(s.src);
+    uint32_t i;
+
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        leave_journal(false, true);
+        suspend(d);
+        d->resumptions = 0;
+        fake->saved = i ? 0 : s.src;
+        strcpy(d->name, i ? "src--migratedaway" : "src");
+        assert_int_equal(xenfork__recover(s.ctx), XENFORK_E_RESIDUE);
+        assert_true(d->is_shutdown);
+        assert_int_equal(d->resumptions, 0);
+        /* It was not: the source runs on. */
+        fake->saved = 0;
+        strcpy(d->name, "src");
+        assert_int_equal(xenfork__recover(s.ctx), 0);
+        assert_false(d->is_shutdown);
+    }
+}
+
 /* In the middle of xl save: what is saved would be spoilt. */
 static void test_suspended_other(void **state)
 {
@@ -310,6 +334,9 @@ static void test_stranger(void **state)
     d = fake_domain_named("src-1");
     fake_copy_string(disk, sizeof(disk), d->disks[0].path);
     d = stranger_of(d);
+    /* As after xl cd-eject. */
+    d->disks[d->disk_count] = d->disks[0];
+    d->disks[d->disk_count++].path[0] = '\0';
     assert_left_alone(d);
     assert_int_equal(xenfork__nics_hold_restored(s.ctx, d->domid, &is_done), 0);
     assert_true(d->nics[0].is_up);
@@ -385,6 +412,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_suspended),
+        TEST(test_suspended_saved),
         TEST(test_suspended_other),
         TEST(test_suspended_other_boot),
         TEST(test_paused_other_boot),

@@ -127,6 +127,21 @@ static void test_thaw(void **state)
     assert_int_equal(src->resumptions, 1);
 }
 
+/* xl migrate takes it along as it is: it would run on both hosts. */
+static void test_thaw_saved(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(freeze(NULL), 0);
+    fake->saved = s->src;
+    assert_int_equal(thaw(NULL), XENFORK_E_BUSY);
+    assert_true(is_suspended());
+    assert_int_equal(count(s->ctx, XENFORK_KIND_FROZEN, NULL), 1);
+    fake->saved = 0;
+    assert_int_equal(thaw(NULL), 0);
+    assert_false(is_suspended());
+}
+
 static void test_paused_source(void **state)
 {
     struct scene *s = *state;
@@ -381,6 +396,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_freeze),
         TEST(test_thaw),
+        TEST(test_thaw_saved),
         TEST(test_paused_source),
         TEST(test_one_image),
         TEST(test_image_stays_while_frozen),
