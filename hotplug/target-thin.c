@@ -39,5 +39,5 @@ const struct target target_thin = {
     .attach = attach_thin,
     .detach = xenfork__thin_detach,
     .status = print_thin_status,
-    .merge = xenfork__thin_write_back,
+    .write_back = xenfork__thin_write_back,
 };

@@ -26,10 +26,10 @@ struct target {
     /* Return a line for people; caller frees.  NOTFOUND: it is not attached */
     int (*status)(xenfork_ctx *ctx, const char *name, char **text_out);
     /*
-     * Make it a plain disk again, when it backs nothing any more.  NULL: it
-     * always is one
+     * Write it back into its file, and make it a plain disk again, when it
+     * backs nothing any more.  NULL: it always is one
      */
-    int (*merge)(xenfork_ctx *ctx, const char *name);
+    int (*write_back)(xenfork_ctx *ctx, const char *name);
 };
 
 #define MODE_READ   'r'

@@ -3,7 +3,7 @@
  * xenfork-block attach TARGET r|w|!   prints the device's node
  * xenfork-block detach TARGET [NODE]  that node, whatever TARGET is by now
  * xenfork-block status TARGET
- * xenfork-block merge TARGET          into its file, however long it takes
+ * xenfork-block write-back TARGET     into its file, however long it takes
  * xenfork-block watch FOLDER          for pools of thin devices
  *
  * An error is one line on standard error.
@@ -86,13 +86,14 @@ static int run_verb(xenfork_ctx *ctx, int argc, char **argv)
         return target->detach(ctx, name, argv[3]);
     if (argc == 3 && !strcmp(argv[1], "status"))
         return print_status(ctx, target, name);
-    if (argc == 3 && !strcmp(argv[1], "merge") && target->merge)
-        return target->merge(ctx, name);
+    if (argc == 3 && !strcmp(argv[1], "write-back") && target->write_back)
+        return target->write_back(ctx, name);
     if (argc == 3 && !strcmp(argv[1], "watch"))
         return watch_pool(ctx, argv[2]);
     return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                          "usage: xenfork-block attach TARGET r|w|!, "
-                         "or detach, status or merge TARGET, or watch FOLDER");
+                         "or detach, status or write-back TARGET, "
+                         "or watch FOLDER");
 }
 
 int main(int argc, char **argv)

@@ -271,7 +271,7 @@ int xenfork__sys_qemu_cancel(xenfork_ctx *ctx, uint32_t domid,
                              const char *vdev);
 /* Flush to the disk what has been written to a node. */
 int xenfork__sys_qemu_flush(xenfork_ctx *ctx, uint32_t domid, const char *node);
-/* Complete a merge that is ready: the disk is served from the backing file. */
+/* Complete a commit that is ready: the disk is served from the backing file. */
 int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
                                const char *vdev, const char *id);
 /* Remove the nodes of the disk that nothing uses. */

@@ -3,7 +3,7 @@
  * QEMU copies a disk, and writes to both from then on: what is in both is
  * never behind.
  *
- * A write of the guest's that comes while the job begins is punished by QEMU
+ * QEMU mishandles a write of the guest's that comes while the job begins
  * (block/mirror.c).  7.2 looks for it in a bitmap that is not there yet, and
  * dies; since 8.1 (commit 32a9a26d) it is neither copied nor noted where the
  * job has looked before, and so is lost.  So the guest stands still until the

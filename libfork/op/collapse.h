@@ -17,15 +17,15 @@ int xenfork__collapse(xenfork_ctx *ctx, const uint8_t source[16],
 /* Shorten the chains of every source that has bases without an image. */
 int xenfork__collapse_all(xenfork_ctx *ctx, bool *again_out);
 /*
- * Tell whether any base can be merged: only its source, or another base, is
- * backed by it.
+ * Tell whether any chain can be shortened: a base without an image backs only
+ * its source, or only another base.
  */
 int xenfork__collapse_is_due(xenfork_ctx *ctx, bool *is_out);
 /*
- * Call after removing an overlay: start a background merge if one has become
- * possible.  No process is started while another one holds the lock: that one
- * looks again after it has released the lock.  If the start fails, the next
- * fork's keeper does the work.
+ * Call after removing an overlay: shorten chains in the background if that has
+ * become possible.  No process is started while another one holds the lock:
+ * that one looks again after it has released the lock.  If the start fails, the
+ * next fork's keeper does the work.
  */
 #define XENFORK__COLLAPSE_LOCK "collapse"
 void xenfork__collapse_begin(xenfork_ctx *ctx);

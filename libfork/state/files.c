@@ -168,7 +168,7 @@ static int write_all(int fd, const uint8_t *data, size_t bytes)
 
 int xenfork__names_sync(xenfork_ctx *ctx, const char *path)
 {
-    return sync_parent(path) ? fail_on(ctx, "write out the names beside", path)
+    return sync_parent(path) ? fail_on(ctx, "write out the folder of", path)
                              : 0;
 }
 

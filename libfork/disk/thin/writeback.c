@@ -42,8 +42,8 @@ static int copy_back(xenfork_ctx *ctx, const struct xenfork__thin *head)
  * snapshot.  This may be repeated: until the record is removed, the head
  * counts.
  */
-static int merge(xenfork_ctx *ctx, const struct xenfork__thin *head,
-                 bool is_waiting, bool *is_done_out)
+static int write_back_head(xenfork_ctx *ctx, const struct xenfork__thin *head,
+                           bool is_waiting, bool *is_done_out)
 {
     uint64_t sectors;
     int rc = xenfork__thin_make(ctx, head, true), r;
@@ -122,7 +122,7 @@ static int drop_unneeded(xenfork_ctx *ctx, const char *origin, bool is_waiting,
     rc = xenfork__sys_dm_info(ctx, head->device, &info);
     if (rc < 0 || info.is_there)
         return rc < 0 ? rc : switch_back(ctx, head, is_plain_out);
-    rc = merge(ctx, head, is_waiting, is_plain_out);
+    rc = write_back_head(ctx, head, is_waiting, is_plain_out);
     return rc == 0 && *is_plain_out ? xenfork__thin_drop_head(ctx, head) : rc;
 }
 

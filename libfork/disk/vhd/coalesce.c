@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Coalesce two adjacent bases that belong to no image, of which the lower one
- * backs only the upper one.  The upper one is merged into the lower one, which
+ * backs only the upper one.  The upper one is written into the lower one, which
  * changes nothing that is seen through the upper one, however long it takes.
  * Then a file in the same folder notes this, and the files that the upper one
  * backs get the lower one as their parent.  A tapdisk that has the upper one
@@ -150,8 +150,8 @@ static int relink_all(xenfork_ctx *ctx, const struct xenfork__keyfile *keyfile,
 }
 
 /*
- * Relink the files above a merged one.  NOTFOUND, not logged: it was not
- * merged.
+ * Relink the files above a coalesced one.  NOTFOUND, not logged: it was not
+ * coalesced.
  */
 static int relink_coalesced(xenfork_ctx *ctx,
                             const struct xenfork__collapse_request *request,

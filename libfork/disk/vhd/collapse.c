@@ -2,9 +2,9 @@
 /*
  * Make chains of VHDs shorter.  A base that backs only the source takes in what
  * the source has written since, as if the fork had been undone.  Meanwhile the
- * source's requests wait, so that must not be much: 256 MiB are merged in some
- * 0.3 s (blktap 4.0.8).  Bases further below are coalesced while the source
- * runs: disk/vhd/coalesce.c
+ * source's requests wait, so that must not be much: 256 MiB are written in
+ * some 0.3 s (blktap 4.0.8).  Bases further below are coalesced while the
+ * source runs: disk/vhd/coalesce.c
  */
 #include "disk/vhd/vhd.h"
 

@@ -32,10 +32,11 @@ int xenfork__vhd_pause(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_resume(xenfork_ctx *ctx, const char *file);
 int xenfork__vhd_is_paused(xenfork_ctx *ctx, const char *file,
                            bool *is_paused_out);
-/* Finish the relinking for a file that was merged, and is removed. */
+/* Finish the relinking for a file that was coalesced, and is removed. */
 int xenfork__vhd_forget_coalesced(xenfork_ctx *ctx, const char *file);
 /*
- * Relink files that are backed by one that was merged, under the source's lock.
+ * Relink files that are backed by one that was coalesced, under the source's
+ * lock.
  */
 int xenfork__vhd_relink(xenfork_ctx *ctx,
                         const struct xenfork__collapse_request *request,

@@ -163,7 +163,7 @@ static void assert_file(const char *text)
 }
 
 /* Written to: it stays, until the source has ended. */
-static void test_merge(void **state)
+static void test_write_back(void **state)
 {
     char folder[FAKE_PATH + 16];
 
@@ -474,7 +474,7 @@ int main(void)
         TEST(test_running),
         TEST(test_attach),
         TEST(test_back),
-        TEST(test_merge),
+        TEST(test_write_back),
         TEST(test_reattach),
         TEST(test_frozen),
         TEST(test_frozen_and_gone),

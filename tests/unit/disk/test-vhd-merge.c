@@ -226,7 +226,7 @@ static void test_busy(void **state)
     assert_depth(vhd_user(), 3);
 }
 
-/* The turn in which it is killed: that merges, or that relinks. */
+/* The turn in which it is killed: that coalesces, or that relinks. */
 static void prepare_turn(void **state, uint32_t turn)
 {
     fork_teardown(state);

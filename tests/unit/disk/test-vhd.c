@@ -208,7 +208,7 @@ static void test_abort_late(void **state)
     free(to);
 }
 
-/* Killed while its tapdisk was paused, or the merge half done. */
+/* Killed while its tapdisk was paused, or the coalesce half done. */
 static void test_abort_paused(void **state)
 {
     char *to;

@@ -265,7 +265,7 @@ static void test_quote(void **state)
     "\"status\": \"" status "\", \"total-progress\": " total "}]}\n"
 
 /* A copy that begins, by what QEMU says of its job then. */
-static int merge(const char *first, const char *second)
+static int commit(const char *first, const char *second)
 {
     static const struct xenfork__qemu_top top = {.node = "xvda-qcow2"};
     const char *const texts[] = {GREETING, DONE,  REFUSED, DONE,
@@ -279,7 +279,7 @@ static int merge(const char *first, const char *second)
 static void test_begins(void **state)
 {
     (void)state;
-    assert_int_equal(merge(JOB("running", "0"), JOB("running", "65536")), 0);
+    assert_int_equal(commit(JOB("running", "0"), JOB("running", "65536")), 0);
     /* By the second answer: there is no third. */
     assert_int_equal(ask(), XENFORK_E_DISK);
 }
@@ -287,14 +287,14 @@ static void test_begins(void **state)
 static void test_begins_empty(void **state)
 {
     (void)state;
-    assert_int_equal(merge(JOB("created", "0"), JOB("ready", "0")), 0);
+    assert_int_equal(commit(JOB("created", "0"), JOB("ready", "0")), 0);
     assert_int_equal(ask(), XENFORK_E_DISK);
 }
 
 static void test_begins_not(void **state)
 {
     (void)state;
-    assert_int_equal(merge(JOB("running", "0"), NO_JOB), XENFORK_E_DISK);
+    assert_int_equal(commit(JOB("running", "0"), NO_JOB), XENFORK_E_DISK);
     assert_non_null(strstr(ctx.error.text, "cannot copy disk xvda"));
 }
 

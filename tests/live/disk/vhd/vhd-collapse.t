@@ -25,10 +25,10 @@ is 'five of them' "$(depth_of /data/v/web.vhd)" 5
 # Only c3's and the source's overlays need the bases of c1 and c2.
 ask c3 'mark own' >/dev/null
 check 'two in the middle go' timeout 120 xl fork-destroy c1 c2
-check 'what they were made from is merged' wait_until 120 has_depth 4
+check 'what they were made from is coalesced' wait_until 120 has_depth 4
 is 'a clone is backed by fewer, too' "$(depth_of "$(info c3 '.disks[0].path')")" 3
 check 'the image of a clone that needs it no more goes' xl fork-image-destroy web@fork-3
-check 'what it had is merged, too' wait_until 120 has_depth 3
+check 'what it had is coalesced, too' wait_until 120 has_depth 3
 is 'its clone is backed by one' "$(depth_of "$(info c3 '.disks[0].path')")" 2
 for clone in c3 c4; do
     check "$clone ticks on" ticks_on "$clone"
@@ -39,7 +39,7 @@ is 'the other likewise' "$(ask c4 verify | jq -c '.marks | sort')" '["m1","m2","
 check 'a clone is forked after that' timeout 120 xl fork --paused c3 c3-1
 is 'with what it has' "$(seen "$(info c3-1 '.disks[0].path')" '[.errors, (.marks | sort)]')" '[[],["m1","m2","m3","own"]]'
 check 'destroyed' timeout 120 xl fork-destroy c3-1 c3 c4
-check 'all is merged' wait_until 120 has_depth 1
+check 'all is coalesced' wait_until 120 has_depth 1
 is 'one file is left' "$(find /data/v -mindepth 1)" /data/v/web.vhd
 check 'the source ticks on' ticks_on web
 is 'its disk is whole' "$(ask web verify | json .errors)" 0
