@@ -28,8 +28,9 @@
 #define HALT_MS 60000U
 
 /*
- * A clone may be destroyed a moment after it was made, before its watch has
- * spoken.  Its key may come after it is watched: that asks for nothing.
+ * Note a new clone.  It may be destroyed a moment after it was made, before its
+ * watch has spoken.  Its key may come after it is watched: that asks for
+ * nothing.
  */
 void ephemeral_met(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
 {
@@ -45,8 +46,9 @@ void ephemeral_met(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
 }
 
 /*
- * A watch speaks once at first, though nothing was asked, and twice when the
- * key is made: it is written, and permitted to the guest.
+ * Note that it was asked for something.  A watch speaks once at first, though
+ * nothing was asked, and twice when the key is made: it is written, and
+ * permitted to the guest.
  */
 void ephemeral_asked(struct daemon *daemon, struct guest *guest,
                      uint64_t now_ms)

@@ -120,8 +120,8 @@ static bool listen_to_clones(struct daemon *daemon)
 }
 
 /*
- * A source that waits when it finds no memory need not have all in reserve.  A
- * fork that is under way goes by what it has.
+ * Lower a source's reservation.  One that waits when it finds no memory need
+ * not have all in reserve.  A fork that is under way goes by what it has.
  */
 static void lower_source(struct daemon *daemon, uint32_t domid)
 {

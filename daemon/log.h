@@ -19,7 +19,7 @@ struct xentoollog_logger;
 
 #define LOG_QUOTED 1100U /* enough for a value of log_quote() */
 
-/* @ident: a program's name, kept. */
+/* Open the log; @ident: a program's name, kept. */
 void log_open(const char *ident, bool is_syslog);
 void log_set_level(uint32_t level);
 const char *log_level_name(uint32_t level);

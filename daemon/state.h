@@ -6,7 +6,7 @@
 #include "base/ids.h"
 #include "base/internal.h"
 
-/* Called with the UUID that names a thing to do. */
+/* Hear of the UUID that names a thing to do. */
 typedef void state_found_fn(void *opaque, const char *uuid);
 
 /* Find restarts that were begun; by UUID of the domain. */

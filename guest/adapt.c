@@ -114,9 +114,9 @@ static int sync_around(const char *path)
 
 /*
  * Keep the generation on disk once every step succeeded: when the system starts
- * again it stays the same machine.  What the hooks wrote is synced first, so
- * that no power cut leaves the mark without it.  A fork copies this, too, but
- * has another generation.
+ * again it stays the same machine.  All that the hooks wrote is synced first,
+ * so that no power cut leaves the mark without it.  A fork copies this, too,
+ * but has another generation.
  */
 static void keep(const struct options *options, const char *generation)
 {

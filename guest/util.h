@@ -6,7 +6,10 @@
 /* Print one line to standard error. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Milliseconds of a clock that stands still while the domain is suspended. */
+/*
+ * Return the milliseconds of a clock that stands still while the domain is
+ * suspended.
+ */
 long long now_ms(void);
 
 #endif

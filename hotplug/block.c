@@ -17,10 +17,11 @@
 #define INIT_WAIT "2" /* XenbusStateInitWait: the backend is there */
 
 /*
- * The script lets a file be used by several guests that only read, and by one
- * that writes (check_file_sharing).  Plain cases of this: no loop device holds
- * the file, or we only read and so does each that does: through a read-only
- * loop device neither a guest nor a mount can write.
+ * Tell whether the script would let this guest have the file.  It lets several
+ * guests use it that only read, or one that writes (check_file_sharing).  Plain
+ * cases of this: no loop device holds the file, or we only read and so does
+ * each that does: through a read-only loop device neither a guest nor a mount
+ * can write.
  */
 static bool is_unshared(const struct stat *file, bool is_readonly)
 {
@@ -37,8 +38,9 @@ static bool is_unshared(const struct stat *file, bool is_readonly)
 }
 
 /*
- * libxl writes r or w only; "w!" means no check and is the script's.  Any bit
- * of permission to write will do, as for the script.
+ * Tell whether the mode is r or w, and permitted.  libxl writes these only;
+ * "w!" means no check and is the script's.  Any bit of permission to write will
+ * do, as for the script.
  */
 static bool is_permitted_mode(const char *mode, const struct stat *file)
 {
@@ -48,7 +50,10 @@ static bool is_permitted_mode(const char *mode, const struct stat *file)
            (file->st_mode & (S_IWUSR | S_IWGRP | S_IWOTH));
 }
 
-/* node first: from there on the script's `remove` finds the loop device. */
+/*
+ * Announce a loop device; node first: from there on the script's `remove` finds
+ * it.
+ */
 static enum outcome announce_loop(const struct device *device, const char *node,
                                   dev_t loop)
 {

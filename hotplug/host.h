@@ -11,7 +11,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* xenstore: xen-store.c.  read: NULL when there is none; the caller frees. */
+/*
+ * Read and write xenstore: xen-store.c.  read: NULL when there is none; the
+ * caller frees.
+ */
 char *store_read(const char *path);
 bool store_write(const char *path, const char *value);
 /* List the names below a node, in one block; NULL: there is no such node. */

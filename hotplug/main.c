@@ -22,8 +22,8 @@
 #define FORK_SUFFIX "-fork" /* in place of block-fork */
 
 /*
- * libxl has the name twice: for itself and for the backend.  Nodes that went
- * meanwhile must not be made anew.
+ * Restore the script's name.  libxl has it twice: for itself and for the
+ * backend.  Nodes that went meanwhile must not be made anew.
  */
 static bool restore_script(const struct device *device, const char *script)
 {

@@ -54,8 +54,8 @@ static bool set_mtu(const struct device *device, const char *bridge)
 }
 
 /*
- * The script may begin again after any of these steps.  A held link is made
- * ready but for its last one: it has never been up.
+ * Make it a port of the bridge.  The script may begin again after any of these
+ * steps.  A held link is made ready but for its last one: it has never been up.
  */
 static bool join_bridge(const struct device *device, const char *bridge)
 {

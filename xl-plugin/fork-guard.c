@@ -32,7 +32,7 @@ static int refuse_verb(const char *verb, const char *name)
     return EXIT_REFUSED;
 }
 
-/* The reason has been printed. */
+/* Refuse to begin: the reason has been printed. */
 static int refuse_leave(const char *verb, const char *name)
 {
     fprintf(stderr,

@@ -98,9 +98,9 @@ static int fill_guest(xenfork_spec *spec, const struct fork_options *options,
 }
 
 /*
- * Below memory_low clones would be paused as soon as they are made, by the
- * daemon.  Without it a source that finds no memory waits for ever, or crashes:
- * it needs all in reserve.
+ * Set what depends on the host.  Below memory_low clones would be paused as
+ * soon as they are made, by the daemon.  Without it a source that finds no
+ * memory waits for ever, or crashes: it needs all in reserve.
  */
 int fork_set_host(xenfork_spec *spec, uint32_t source_reserve,
                   uint32_t memory_low_mib)

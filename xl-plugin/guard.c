@@ -147,8 +147,8 @@ static int count_verbs(const char *begin, const struct guarded **verb_out)
 
 /*
  * Refuse a guarded verb.  xl takes a verb that is cut short, if no other begins
- * so (cmdtable_lookup() in xl_cmdtable.c).  Of several that are guarded it
- * takes none.
+ * so (cmdtable_lookup() in xl_cmdtable.c).  It takes none of several that are
+ * guarded.
  */
 bool guard_refuses(const char *program, char **argv)
 {

@@ -17,7 +17,9 @@
 
 static xenfork_ctx *ctx;
 
-/* ^C: the operation that runs undoes what it has begun, and returns. */
+/*
+ * Cancel, at ^C: the operation that runs undoes what it has begun, and returns.
+ */
 static void cancel(int signal_number)
 {
     (void)signal_number;

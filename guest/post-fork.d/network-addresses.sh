@@ -35,7 +35,7 @@ routes() {
         { gsub(/ (linkdown|dead|src [^ ]+)/, ""); print }'
 }
 
-# "route DEVICE FAMILY ROUTE", before anything is changed.  Of IPv4 the default
+# Print "route DEVICE FAMILY ROUTE", before anything is changed.  IPv4's default
 # route is apart: it goes through the parameter's gateway, or that of before.
 note_routes() {
     routes inet "$interface" | grep -v '^default' |
@@ -77,7 +77,7 @@ of_family() {
     done
 }
 
-# Of IPv6, too; what the router announces comes back.
+# Remove the addresses, IPv6's too; those that the router announces come back.
 drop_addresses() {
     ip addr flush dev "$interface" scope global 2>/dev/null ||
         ip addr flush dev "$interface" || fail 'cannot remove the addresses'

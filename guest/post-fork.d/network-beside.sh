@@ -104,7 +104,7 @@ namespaces() {
 }
 
 # Cards, and what was made of them, which containers have: nobody changes them
-# there.  What a namespace has can be told by nsenter and iproute2 alone.
+# there.  nsenter and iproute2 alone can tell the devices of a namespace.
 check_elsewhere() {
     interface=network
     for path in "${NET%/class/net}"/bus/xen/devices/vif-*; do

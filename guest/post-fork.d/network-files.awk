@@ -169,8 +169,8 @@ function drop(i, token, bits, is_dhcp,    k, begin, end, six) {
 }
 
 # A card's permanent address is that of its source until the clone boots: the
-# kernel has read it once (register_netdevice()).  What goes by it must find the
-# card before and after.
+# kernel has read it once (register_netdevice()).  A file that goes by it must
+# find the card before and after.
 function keep_found(i, token, card,    k) {
     if (card == "" || !find(line[i], token, in_mac))
         return

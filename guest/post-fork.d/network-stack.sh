@@ -75,8 +75,8 @@ stack_of() {
     done
 }
 
-# Of these devices the one that has the source's addresses: whose is the default
-# route, else the first with an address, else the topmost.
+# Print the one of these devices that has the source's addresses: whose is the
+# default route, else the first with an address, else the topmost.
 find_target() {
     holder=
     for device in $1; do

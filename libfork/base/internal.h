@@ -75,8 +75,8 @@ static inline bool xenfork__is_cancelled(const xenfork_ctx *ctx)
 
 /*
  * Make an error: log it once, store it in the context, return its code.
- * @errnoval: 0 when there is none.  Of a DISK or STATE it makes NOSPC, of a
- * DISK also EXISTS and IO.
+ * @errnoval: 0 when there is none.  It makes NOSPC of a DISK or STATE, and
+ * EXISTS and IO of a DISK, too.
  */
 int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
                   ...) __attribute__((format(printf, 4, 5)));

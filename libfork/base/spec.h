@@ -63,7 +63,10 @@ struct xenfork_spec {
 /* Return the entry for a NIC; NULL: nothing was requested for it. */
 const struct xenfork__nic_spec *xenfork__nic_spec(
     const struct xenfork__clone_spec *clone, uint32_t nic);
-/* @spec NULL, or nothing was asked for it: auto. */
+/*
+ * Return how a disk is to be made; @spec NULL, or nothing was asked for it:
+ * auto.
+ */
 const char *xenfork__spec_disk(const xenfork_spec *spec, const char *vdev);
 /* Return the options of a disk's driver; NULL: none */
 const char *xenfork__spec_disk_options(const xenfork_spec *spec,

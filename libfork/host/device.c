@@ -177,7 +177,7 @@ static int print_file(const struct statx *st, char is_out[XENFORK__DISK_IS])
         (long long)written->tv_sec, written->tv_nsec);
 }
 
-/* A name that does not last is one of this boot. */
+/* Print a device's identity; a name that does not last is one of this boot. */
 static int print_device(xenfork_ctx *ctx, const char *is,
                         char is_out[XENFORK__DISK_IS])
 {

@@ -34,8 +34,8 @@ void xenfork__netlink_end(struct xenfork__netlink *request,
                           struct rtattr *nest);
 
 /*
- * Called for every object that the kernel answers with; false: the rest is of
- * no interest.
+ * Look at an object that the kernel answers with; false: the rest is of no
+ * interest.
  */
 typedef bool xenfork__netlink_seen(const struct nlmsghdr *object, void *opaque);
 /* Ask the kernel; 0, or -1 with errno.  @seen NULL: no objects are expected */

@@ -13,9 +13,10 @@
 #include <yajl/yajl_tree.h>
 
 /*
- * @arguments: JSON, or NULL.  reply_out: all of the answer, with "return" in
- * it; caller frees with yajl_tree_free(); NULL: not wanted.  DISK: QEMU has
- * refused, or does not answer.  NOTFOUND, not logged: it is gone
+ * Run a command of QMP.  @arguments: JSON, or NULL.  reply_out: all of the
+ * answer, with "return" in it; caller frees with yajl_tree_free(); NULL: not
+ * wanted.  DISK: QEMU has refused, or does not answer.  NOTFOUND, not logged:
+ * it is gone
  */
 int xenfork__qmp(xenfork_ctx *ctx, uint32_t domid, const char *command,
                  const char *arguments, yajl_val *reply_out);

@@ -73,7 +73,10 @@ int xenfork__sys_keep_loop(xenfork_ctx *ctx, int fd)
                          "cannot keep a loop device for after this process");
 }
 
-/* Another process may have the device by now: nodes of xenstore name it. */
+/*
+ * Remove a loop device, unless another process has it by now: nodes of xenstore
+ * name it.
+ */
 void xenfork__sys_drop_loop(const char *node, const char *file)
 {
     cleanup_close int fd = open(node, O_RDONLY | O_CLOEXEC);

@@ -86,7 +86,7 @@ static uint64_t clone_reserve(const struct xenfork__record *clone,
     return is_hydrated || own > lacks ? own : lacks;
 }
 
-/* The same of any domain: one that is no clone has nothing. */
+/* Return the same for any domain: none for one that is no clone. */
 static int own_reserve(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
                        uint64_t *pages_out)
 {

@@ -10,7 +10,7 @@
 #include "op/job.h"
 #include "xen/xen.h"
 
-/* Nothing is made yet.  plan_out NULL: by libxl's restore */
+/* Plan a clone; nothing is made yet.  plan_out NULL: by libxl's restore */
 int xenfork__fast_plan(struct xenfork__job *job, uint32_t i,
                        const struct xenfork__record *record,
                        const struct xenfork__clone_config *config,

@@ -49,8 +49,9 @@ int xenfork__image_config(xenfork_ctx *ctx, const struct xenfork__record *image,
 }
 
 /*
- * The clones' identities are checked when they are chosen, right after this:
- * nothing runs that would stand still in vain.
+ * Load the image of a frozen source.  The clones' identities are checked when
+ * they are chosen, right after this: nothing runs that would stand still in
+ * vain.
  */
 int xenfork__image_load(struct xenfork__job *job)
 {

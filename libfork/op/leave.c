@@ -89,9 +89,10 @@ int xenfork__leave_check_open(xenfork_ctx *ctx,
 }
 
 /*
- * When a migration fails after the other host was told to start the domain, xl
- * leaves the one that is here suspended, and renamed: migrate_domain() in
- * xl_migrate.c, 4.17 to 4.22.
+ * Tell whether the clone may be running on another host.  When a migration
+ * fails after the other host was told to start the domain, xl leaves the one
+ * that is here suspended, and renamed: migrate_domain() in xl_migrate.c, 4.17
+ * to 4.22.
  */
 int xenfork__may_be_away(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          uint32_t domid, bool *may_be_out)
@@ -163,7 +164,10 @@ static int find_by_domain(xenfork_ctx *ctx, const char *name, uint32_t domid,
     return rc;
 }
 
-/* Another clone, which has no domain, may have the name, too. */
+/*
+ * Find the clone that leaves.  Another clone, which has no domain, may have the
+ * name, too.
+ */
 static int find_leaving(xenfork_ctx *ctx, const char *name,
                         struct xenfork__record **clone_out)
 {

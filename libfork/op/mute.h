@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The NICs of a source that stands still: nothing is written into it, so that
- * the image is as the source is.  What it would have received is lost.
+ * the image is as the source is.  The frames that it would have received are
+ * lost.
  */
 #ifndef LIBFORK_OP_MUTE_H
 #define LIBFORK_OP_MUTE_H

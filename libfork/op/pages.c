@@ -163,8 +163,9 @@ static int counted(xenfork_ctx *ctx, uint32_t domid, uint64_t *count_out)
 }
 
 /*
- * A guest that gives memory back meanwhile, or takes some, is scanned again.
- * Xen counts fewer pages than there are: some of its own are in every guest.
+ * Scan the guest's pages.  A guest that gives memory back meanwhile, or takes
+ * some, is scanned again.  Xen counts fewer pages than there are: some of its
+ * own are in every guest.
  */
 int xenfork__pages_scan(xenfork_ctx *ctx, uint32_t domid,
                         struct xenfork__pages *pages_out)
@@ -262,8 +263,8 @@ static int nominate(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
 }
 
 /*
- * Nominate pages of a source that runs.  What it then writes to a page that
- * the image shares takes memory, to which it has the right before it runs on.
+ * Nominate pages of a source that runs.  When it then writes to a page that the
+ * image shares, that takes memory, to which it has the right before it runs on.
  */
 static int nominate_running(xenfork_ctx *ctx, struct xenfork__sharing *sharing,
                             struct batch *batch)

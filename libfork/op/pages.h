@@ -33,7 +33,7 @@ void xenfork__pages_free(struct xenfork__pages *pages);
 #define cleanup_pages __attribute__((cleanup(xenfork__pages_free)))
 
 /*
- * Return how many pages a domain has.  Of a clone that is not hydrated Xen
+ * Return how many pages a domain has.  For a clone that is not hydrated Xen
  * counts those alone that have come; its image had them all.
  */
 int xenfork__pages_count(xenfork_ctx *ctx, const struct xenfork__dominfo *info,

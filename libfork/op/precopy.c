@@ -57,8 +57,8 @@ int xenfork__precopy_written(struct xenfork__job *job)
 }
 
 /*
- * A migration takes the log over without asking (xg_sr_save.c,
- * enable_logdirty(), 4.17): from then on it is the migration's.
+ * Refuse to go on beside a migration.  It takes the log over without asking
+ * (xg_sr_save.c, enable_logdirty(), 4.17): from then on it is the migration's.
  */
 static int refuse_migration(struct xenfork__job *job)
 {

@@ -12,7 +12,9 @@
 #include "op/saved-config.h"
 #include "op/source.h"
 
-/* Nobody detaches the clone meanwhile, nor does anything else with it. */
+/*
+ * Lock the clone: nobody detaches it meanwhile, nor does anything else with it.
+ */
 static int lock_clone(struct xenfork__reset *reset,
                       const struct xenfork__record *clone)
 {
@@ -218,7 +220,7 @@ static int wish_disks(struct xenfork__reset *reset)
     return 0;
 }
 
-/* A link is as at the fork, but one that its user holds stays held. */
+/* Choose the links: as at the fork, but one that its user holds stays held. */
 static int wish_nics(struct xenfork__reset *reset)
 {
     const struct xenfork__record *clone = reset->clone;

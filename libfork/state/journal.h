@@ -23,7 +23,10 @@ int xenfork__journal_begin(xenfork_ctx *ctx,
                            struct xenfork__journal **journal_out);
 const char *xenfork__journal_id(const struct xenfork__journal *journal);
 
-/* Each of these is durable when it returns. */
+/*
+ * Note what is about to be made: each note is durable when its function
+ * returns.
+ */
 int xenfork__journal_source(xenfork_ctx *ctx, struct xenfork__journal *journal,
                             const uint8_t uuid[16], uint32_t domid,
                             bool was_paused);
@@ -96,7 +99,7 @@ int xenfork__journal_snapshot(xenfork_ctx *ctx,
                               struct xenfork__journal *journal,
                               const char *driver,
                               const struct xenfork__journal_disk *disk);
-/* Durable with all others, by xenfork__journal_chosen(). */
+/* Note an overlay: durable with all others, by xenfork__journal_chosen(). */
 int xenfork__journal_overlay(xenfork_ctx *ctx, struct xenfork__journal *journal,
                              const char *driver, const char *path);
 int xenfork__journal_detach(xenfork_ctx *ctx, struct xenfork__journal *journal,
@@ -138,7 +141,10 @@ int xenfork__journal_commit(xenfork_ctx *ctx, struct xenfork__journal *journal);
 /* Tell whether the journal is still to be committed or rolled back. */
 bool xenfork__journal_exists(xenfork_ctx *ctx, const char *id);
 
-/* Every journal there is, of running forks too; negative: it ends there. */
+/*
+ * Look at a journal: called for every one there is, of running forks too;
+ * negative: it ends there.
+ */
 typedef int xenfork__journal_fn(xenfork_ctx *ctx,
                                 const struct xenfork__keyfile *keyfile,
                                 void *opaque);

@@ -10,8 +10,8 @@
 #include "base/internal.h"
 
 /*
- * From here on note what is written into the folders of clones
- * (state/files.c), and their overlays, and do not sync it.
+ * Begin to note what is written into the folders of clones (state/files.c), and
+ * their overlays, and do not sync it.
  */
 void xenfork__sync_later(xenfork_ctx *ctx);
 /* Sync what was noted; from here on all is synced as it is written.  STATE */
@@ -19,7 +19,7 @@ int xenfork__sync_all(xenfork_ctx *ctx);
 /* Drop what was noted: it is about to be removed. */
 void xenfork__sync_forget(xenfork_ctx *ctx);
 
-/* While ctx->later: note a file, and the name of it; -1 and errno */
+/* Note a file, and its name, while ctx->later; -1 and errno */
 int xenfork__later_file(xenfork_ctx *ctx, const char *path);
 /* Note the name alone. */
 int xenfork__later_names(xenfork_ctx *ctx, const char *path);

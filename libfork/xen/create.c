@@ -62,9 +62,10 @@ int xenfork__xen_check_memory(xenfork_ctx *ctx, const char *json,
 }
 
 /*
- * libxl writes these below the domain's own folder in the transaction in which
- * it enters the domain at all: libxl__domain_make(), 4.17 to 4.22.  What the
- * configuration had of them was of an earlier restart: xl has no such key.
+ * Mark the configuration.  libxl writes the mark below the domain's own folder,
+ * in the transaction in which it enters the domain at all:
+ * libxl__domain_make(), 4.17 to 4.22.  A mark that the configuration has is of
+ * an earlier restart: xl has no such key.
  */
 static int mark_config(xenfork_ctx *ctx, libxl_domain_config *config,
                        const char *mark)
@@ -90,7 +91,7 @@ int xenfork__xen_made_for(xenfork_ctx *ctx, uint32_t domid, char mark_out[37])
     return 0;
 }
 
-/* On failure libxl has destroyed what it could not finish. */
+/* Create a domain.  On failure libxl has destroyed what it could not finish. */
 int xenfork__xen_create(xenfork_ctx *ctx, const char *json, const char *mark,
                         uint32_t *domid_out)
 {

@@ -161,11 +161,11 @@ int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
 }
 
 /*
- * A domain without libxl's type node has no devices, no processes and no
- * stored configuration: libxl writes the node in its first transaction,
- * before any of these (libxl__domain_make, 4.17).  libxl would take it for an
- * HVM domain and log errors.  Names go first: then a kill in between leaves
- * a domain that is still found by its UUID.
+ * Destroy a domain that has nothing.  Without libxl's type node it has no
+ * devices, no processes and no stored configuration: libxl writes the node in
+ * its first transaction, before any of these (libxl__domain_make, 4.17).  libxl
+ * would take it for an HVM domain and log errors.  Names go first: then a kill
+ * in between leaves a domain that is still found by its UUID.
  */
 static int destroy_bare(xenfork_ctx *ctx, uint32_t domid)
 {
@@ -272,7 +272,10 @@ static int sleep_on(xenfork_ctx *ctx, int wake_fd, int timeout_ms)
     return 0;
 }
 
-/* NONE may come early (a signal, the watch's first event): look again. */
+/*
+ * Wait for an event.  NONE may come early (a signal, the watch's first event):
+ * look again.
+ */
 int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
                             uint32_t *domid_out)
 {
@@ -295,10 +298,11 @@ int xenfork__xen_wait_event(xenfork_ctx *ctx, int wake_fd, int timeout_ms,
 }
 
 /*
- * XENMEM_sharing_op on a domain that cannot exist: a hypervisor with memory
- * sharing looks for the domain first and says ESRCH, one without says ENOSYS
- * (mem_sharing_memop, subarch_memory_op; 4.17 to 4.20).  On one that exists
- * every operation but audit would first enable sharing for it.
+ * Tell whether the hypervisor has memory sharing, by XENMEM_sharing_op on a
+ * domain that cannot exist: a hypervisor that has it looks for the domain first
+ * and says ESRCH, one without says ENOSYS (mem_sharing_memop,
+ * subarch_memory_op; 4.17 to 4.20).  On a domain that exists every operation
+ * but audit would first enable sharing for it.
  */
 static int probe_hypervisor(xenfork_ctx *ctx)
 {
@@ -318,11 +322,11 @@ static int probe_hypervisor(xenfork_ctx *ctx)
 }
 
 /*
- * A guest started with more maxmem than memory: each look at such an entry
- * asks Xen for a page, and a sweep that finds none crashes the guest
- * (p2m_pod_demand_populate(), 4.17).  When its balloon driver has given back
- * what it does not have, there is a page for each entry that is left, and a
- * look at it is all that it takes.
+ * Refuse pages on demand, which a guest has that was started with more maxmem
+ * than memory.  Each look at such an entry asks Xen for a page, and a sweep
+ * that finds none crashes the guest (p2m_pod_demand_populate(), 4.17).  When
+ * its balloon driver has given back what it does not have, there is a page for
+ * each entry that is left, and a look at it is all that it takes.
  */
 static int refuse_on_demand(xenfork_ctx *ctx, uint32_t domid)
 {

@@ -54,7 +54,10 @@ int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid)
     return rc < 0 ? rc : watch_path(ctx, w.dir, w.token);
 }
 
-/* xenstored drops no watch with the domain it is about. */
+/*
+ * Remove a guest's watches: xenstored drops none with the domain that it is
+ * about.
+ */
 void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid)
 {
     struct guest_watch w;
@@ -135,7 +138,10 @@ int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
     return 0;
 }
 
-/* xenstored never gives more than 4096 bytes, and we look at fewer. */
+/*
+ * Read a request.  xenstored never gives more than 4096 bytes, and we look at
+ * fewer.
+ */
 int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
                           size_t value_bytes, size_t *bytes_out)
 {

@@ -7,7 +7,10 @@
 #include "xen/hotplug-scripts.h"
 #include "xen/hotplug.h"
 
-/* libxl__device_disk_dev_number(): "xvda" to "xvdp", "xvda1" to "xvdp15" */
+/*
+ * Parse a vdev as libxl__device_disk_dev_number() does: "xvda" to "xvdp",
+ * "xvda1" to "xvdp15"
+ */
 bool xenfork__fast_vdev(const char *vdev, uint32_t *devid_out)
 {
     uint32_t disk, partition = 0;

@@ -244,7 +244,7 @@ static void put_frontend(const struct device *d)
     put_front(d, "state", "1");
 }
 
-/* libxl__abs_path() */
+/* Put a script's path, made absolute as by libxl__abs_path(). */
 static void put_script(const struct device *d, const char *script,
                        const char *otherwise)
 {

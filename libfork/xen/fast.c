@@ -23,7 +23,7 @@ struct xenfork__plan_configs {
     struct xenfork__fast_clone clone;
 };
 
-/* libxl of these releases was compared: tests/live/fork/twin.t */
+/* Tell whether libxl of this release was compared: tests/live/fork/twin.t */
 static bool is_compared(xenfork_ctx *ctx)
 {
     int version = xc_version(ctx->xen->xch, XENVER_version, NULL);
@@ -268,7 +268,10 @@ int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
     return 0;
 }
 
-/* libxl__domain_make(), libxl__arch_domain_prepare_config() */
+/*
+ * Make the domain as libxl__domain_make() and
+ * libxl__arch_domain_prepare_config() do.
+ */
 static int make_clone_domain(xenfork_ctx *ctx,
                              const libxl_domain_config *config,
                              uint32_t *domid_out)
@@ -305,7 +308,10 @@ static int make_clone_domain(xenfork_ctx *ctx,
     return 0;
 }
 
-/* libxl__build_pre(): on a host of one node, "placement" takes all of it. */
+/*
+ * Place it as libxl__build_pre() does: on a host of one node, "placement" takes
+ * all of it.
+ */
 static int place_anywhere(xenfork_ctx *ctx, uint32_t domid, uint32_t vcpus)
 {
     libxl_ctx *xl = ctx->xen->xl;
@@ -351,7 +357,10 @@ static int place_clone(xenfork_ctx *ctx, libxl_domain_build_info *b,
              : 0;
 }
 
-/* libxl__build_pre(), hvm_set_conf_params(); the rest comes by the fork. */
+/*
+ * Equip it as libxl__build_pre() and hvm_set_conf_params() do.  The rest comes
+ * by the fork.
+ */
 static int equip_clone(xenfork_ctx *ctx, libxl_domain_build_info *b,
                        struct xenfork__fast_clone *clone)
 {
@@ -385,7 +394,9 @@ static int equip_clone(xenfork_ctx *ctx, libxl_domain_build_info *b,
     return 0;
 }
 
-/* The pages of xenstore and console, which every clone has at the same place.
+/*
+ * Find the pages of xenstore and console, which every clone has at the same
+ * place.
  */
 static int find_rings(xenfork_ctx *ctx, uint32_t image,
                       struct xenfork__fast_clone *clone)
@@ -425,7 +436,10 @@ int xenfork__xen_fast_create(xenfork_ctx *ctx, struct xenfork__plan *plan,
     return 0;
 }
 
-/* libxl__build_post(), and what libxc does when a stream is complete */
+/*
+ * Introduce it as libxl__build_post() does, and libxc when a stream is
+ * complete.
+ */
 static int introduce_clone(xenfork_ctx *ctx,
                            struct xenfork__plan_configs *configs)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Clones without libxl's restore, for the files of xen/ that make them.  What
- * they do is what libxl 4.17 and 4.20 does for a PVH domain; tests/live/fork/twin.t
+ * Clones without libxl's restore, for the files of xen/ that make them.  They
+ * do as libxl 4.17 and 4.20 does for a PVH domain; tests/live/fork/twin.t
  * compares the two.
  */
 #ifndef LIBFORK_XEN_FAST_H

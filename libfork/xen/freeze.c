@@ -14,8 +14,8 @@
 #define REQUEST HOME "control/shutdown"
 
 /*
- * A node below the guest's home inherits the home's permissions: dom0 owns
- * it, the guest may read it (construct_node(), tools/xenstored, 4.17).
+ * Write a node of the guest's home.  It inherits the home's permissions: dom0
+ * owns it, the guest may read it (construct_node(), tools/xenstored, 4.17).
  */
 static int put_home_node(xenfork_ctx *ctx, const char *path, const char *value)
 {
@@ -79,7 +79,10 @@ int xenfork__xen_frozen_request(xenfork_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-/* DOMAIN_RESTART_SUSPENDED in xl: from 4.20 on. */
+/*
+ * Tell whether xl's watcher survives a freeze: it knows
+ * DOMAIN_RESTART_SUSPENDED from 4.20 on.
+ */
 int xenfork__host_watcher_survives(xenfork_ctx *ctx, bool *survives_out)
 {
     const libxl_version_info *info = libxl_get_version_info(ctx->xen->xl);

@@ -30,8 +30,8 @@ struct publication {
 };
 
 /*
- * We own the folder, and the guest may read it; nodes made in a node inherit
- * its permissions (xenstored: construct_node(), 4.17).
+ * Put all nodes.  We own the folder, and the guest may read it; nodes made in a
+ * node inherit its permissions (xenstored: construct_node(), 4.17).
  */
 static void put_all(xenfork_ctx *ctx, uint32_t t, const void *opaque)
 {
@@ -95,9 +95,9 @@ int xenfork__xen_guest_generation(xenfork_ctx *ctx, uint32_t domid,
 }
 
 /*
- * The protocol bounds what is read: 4096 bytes (XENSTORE_PAYLOAD_MAX).  NULL in
- * @value_out: it is not there, or the guest has made it unreadable, or a
- * directory of it.  Caller frees
+ * Read what the guest says, which the protocol bounds: 4096 bytes
+ * (XENSTORE_PAYLOAD_MAX).  NULL in @value_out: it is not there, or the guest
+ * has made it unreadable, or a directory of it.  Caller frees
  */
 static int read_said(xenfork_ctx *ctx, uint32_t domid, const char *key,
                      char **value_out, unsigned int *bytes_out)
@@ -159,7 +159,7 @@ int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid)
 
 static const char *const watched[] = {"ack", "error"};
 
-/* Token: the domid; see xenfork__xen_wait_event(). */
+/* Watch what a guest says.  Token: the domid; see xenfork__xen_wait_event(). */
 int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid)
 {
     char path[PATH_BYTES], token[16];

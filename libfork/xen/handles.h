@@ -124,7 +124,7 @@ uint32_t xenfork__own_domid(xenfork_ctx *ctx);
  */
 int xenfork__stored_config(xenfork_ctx *ctx, uint32_t domid,
                            libxl_domain_config *config);
-/* False: out of memory. */
+/* Change a stored configuration.  False: out of memory. */
 typedef bool xenfork__stored_change_fn(libxl_domain_config *config,
                                        const void *opaque);
 int xenfork__stored_change(xenfork_ctx *ctx, uint32_t domid,
@@ -166,7 +166,10 @@ void xenfork__xl_disk_name(xenfork_ctx *ctx, libxl_device_disk *disk,
 struct xenfork__capture;
 /* Tell whether a domain has a device model: it is HVM, and not PVH. */
 bool xenfork__xen_has_emulator(xenfork_ctx *ctx, uint32_t domid);
-/* QEMU's state, saved by libxl as it suspended the domain: xen/emulator.c */
+/*
+ * Capture QEMU's state, which libxl saved as it suspended the domain:
+ * xen/emulator.c
+ */
 int xenfork__xen_emulator_capture(xenfork_ctx *ctx, uint32_t domid,
                                   struct xenfork__capture *c);
 /* Remove the file that it was saved to. */

@@ -85,8 +85,9 @@ static bool has_command(const char *path, const char *name)
 }
 
 /*
- * hotplugpath.sh is made when Xen is built: names of folders, which concern
- * nobody here.  NAME="value", comments, and nothing that could act.
+ * Tell whether a line of hotplugpath.sh is a setting: NAME="value" or a
+ * comment, and nothing that could act.  The file is made when Xen is built, and
+ * has names of folders, which concern nobody here.
  */
 static bool is_setting(const char *line, size_t length)
 {
@@ -117,7 +118,10 @@ static bool has_settings_only(const char *dir)
     return true;
 }
 
-/* call_hooks vif post: any *.hook that may be run is sourced. */
+/*
+ * Tell whether there is a hook: call_hooks vif post sources any *.hook that may
+ * be run.
+ */
 static bool has_hook(const char *dir)
 {
     cleanup_free char *path = NULL;

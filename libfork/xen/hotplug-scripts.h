@@ -25,8 +25,8 @@ extern const struct xenfork__script xenfork__scripts[];
 extern const size_t xenfork__script_count;
 
 /*
- * XENFORK__HOTPLUG_* of the scripts in @dir; why the others are not among
- * them is logged.  @path: where commands are looked for, as in $PATH.
+ * Return the XENFORK__HOTPLUG_* of the scripts in @dir; why the others are not
+ * among them is logged.  @path: where commands are looked for, as in $PATH.
  */
 unsigned int xenfork__hotplug_known(xenfork_ctx *ctx, const char *dir,
                                     const char *path,

@@ -128,7 +128,7 @@ static bool is_helper(const char *script)
     return script && !strncmp(script, HELPER, strlen(HELPER));
 }
 
-/* @by NULL: it had none. */
+/* Mend a script's name; @by NULL: it had none. */
 static bool mend(char **script, const char *by)
 {
     char *copy = NULL;
@@ -177,7 +177,10 @@ static bool names_helper(const libxl_domain_config *config)
     return false;
 }
 
-/* Against a libxl that makes its copy later: no domain is to depend on us. */
+/*
+ * Check that libxl's record does not name our script, against a libxl that
+ * makes its copy later: no domain is to depend on us.
+ */
 int xenfork__hotplug_check(xenfork_ctx *ctx, uint32_t domid)
 {
     libxl_domain_config config;

@@ -111,7 +111,10 @@ static int pause_firmly(xenfork_ctx *ctx, uint32_t image)
     return 0;
 }
 
-/* For the source this says only that its pages may be shared. */
+/*
+ * Allow sharing for a domain.  For the source this says only that its pages may
+ * be shared.
+ */
 static int allow_sharing(xenfork_ctx *ctx, uint32_t domid)
 {
     int e;

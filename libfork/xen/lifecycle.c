@@ -73,8 +73,9 @@ static int rename_preserved(xenfork_ctx *ctx, uint32_t domid, const char *json,
 }
 
 /*
- * libxl_domain_preserve() gives it another UUID in xenstore only (4.17 and
- * 4.20); two domains would have the same for the hypervisor, and for us.
+ * Preserve a domain.  libxl_domain_preserve() gives it another UUID in xenstore
+ * only (4.17 and 4.20); two domains would have the same for the hypervisor, and
+ * for us.
  */
 int xenfork__host_preserve(xenfork_ctx *ctx, uint32_t domid, const char *json,
                            const char *suffix)

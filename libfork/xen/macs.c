@@ -96,9 +96,9 @@ static bool is_record(const char *name)
 }
 
 /*
- * libxl's records of domains: also of NICs that are configured and not there,
- * and of domains that are about to be.  One that goes meanwhile counts no
- * more.
+ * Add the MACs of libxl's records of domains: also of NICs that are configured
+ * and not there, and of domains that are about to be.  A domain that goes
+ * meanwhile counts no more.
  */
 static int add_libxl_records(xenfork_ctx *ctx, struct macs *macs)
 {

@@ -64,8 +64,9 @@ int xenfork__xen_max_gfn(xenfork_ctx *ctx, uint32_t domid, uint64_t *gfn_out)
 }
 
 /*
- * getpageframeinfo3 looks each page up with P2M_ALLOC, which also makes a
- * fork take over what it has not yet (xen/arch/x86/domctl.c, 4.17).
+ * Look which pages are there.  getpageframeinfo3 looks each page up with
+ * P2M_ALLOC, which also makes a fork take over what it has not yet
+ * (xen/arch/x86/domctl.c, 4.17).
  */
 static int look_at_pages(xenfork_ctx *ctx, struct xenfork__batch *b,
                          uint32_t domid, uint32_t count, bool *present_out)
@@ -159,11 +160,11 @@ static int nominate_batch(xenfork_ctx *ctx, struct xenfork__batch *b,
 }
 
 /*
- * Xen maps each page that it makes sharable by itself, and stops the host when
- * there is no memory to split what maps 2 MiB (nominate_page(), 4.17 to 4.22).
- * A guest may have used up what its domain has for that: it need only map
- * pages far apart, Xen keeps the empty tables.  So there is enough for these
- * pages before each time.
+ * Nominate pages.  Xen maps each page that it makes sharable by itself, and
+ * stops the host when there is no memory to split what maps 2 MiB
+ * (nominate_page(), 4.17 to 4.22).  A guest may have used up what its domain
+ * has for that: it need only map pages far apart, Xen keeps the empty tables.
+ * So there is enough for these pages before each time.
  */
 int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
                           const uint64_t *gfns, uint32_t count,
@@ -282,9 +283,10 @@ int xenfork__xen_copy(xenfork_ctx *ctx, uint32_t source, uint32_t image,
 }
 
 /*
- * Xen takes a shared page out of sharing first, which may need a page more for
- * the moment (guest_remove_page(), xen/common/memory.c, 4.17).  Unlike
- * XENMEM_remove_from_physmap this frees the page.
+ * Drop pages of the image.  Xen takes a shared page out of sharing first, which
+ * may need a page more for the moment (guest_remove_page(),
+ * xen/common/memory.c, 4.17).  Unlike XENMEM_remove_from_physmap this frees the
+ * page.
  */
 int xenfork__xen_drop(xenfork_ctx *ctx, uint32_t image, const uint64_t *gfns,
                       uint32_t count)
@@ -304,8 +306,9 @@ int xenfork__xen_drop(xenfork_ctx *ctx, uint32_t image, const uint64_t *gfns,
 }
 
 /*
- * A writable mapping takes a page out of sharing: mod_l1_entry() asks for it
- * with P2M_UNSHARE (xen/arch/x86/mm.c, 4.17).  Nothing is written.
+ * Unshare pages.  A writable mapping takes a page out of sharing:
+ * mod_l1_entry() asks for it with P2M_UNSHARE (xen/arch/x86/mm.c, 4.17).
+ * Nothing is written.
  */
 int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
                          uint32_t count)

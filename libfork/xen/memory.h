@@ -44,8 +44,8 @@ int xenfork__xen_present_at(xenfork_ctx *ctx, uint32_t domid,
                             bool *present_out);
 /*
  * Give the domain pages of its own in place of shared ones; those that a fork
- * has not yet come too.  count <= XENFORK__BATCH.  What there is no memory for
- * stays shared: xenfork__xen_info() tells.
+ * has not yet come too.  count <= XENFORK__BATCH.  A page for which there is no
+ * memory stays shared: xenfork__xen_info() tells.
  */
 int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
                          uint32_t count);

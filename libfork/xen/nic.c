@@ -123,8 +123,9 @@ int xenfork__xen_nic_bridge(xenfork_ctx *ctx, uint32_t domid, int devid,
 }
 
 /*
- * The backend's node is the one that the hotplug scripts read when the NIC
- * goes; the other is libxl's own copy (libxl__device_generic_add, 4.17).
+ * Try to store a NIC's bridge.  The backend's node is the one that the hotplug
+ * scripts read when the NIC goes; the other is libxl's own copy
+ * (libxl__device_generic_add, 4.17).
  */
 static int try_store(xenfork_ctx *ctx, uint32_t domid, int devid,
                      const char *bridge)

@@ -353,7 +353,7 @@ int xenfork__pipe_wait(xenfork_ctx *ctx)
     return e;
 }
 
-/* The transaction is ended only when all of it is known to be there. */
+/* Try a transaction.  It is ended only when all of it is known to be there. */
 static int try_transact(xenfork_ctx *ctx, xenfork__pipe_fill *fill,
                         const void *opaque)
 {

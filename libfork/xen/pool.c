@@ -37,9 +37,9 @@ static int set(xenfork_ctx *ctx, uint32_t domid, uint64_t bytes)
 }
 
 /*
- * libxl has 256 pages for each vCPU and one a MiB; half of these are used.
- * A configuration without vcpus= gives far too little: xl 4.17
- * takes the vCPUs for none when it works out the size.
+ * Work out the paging pool.  libxl has 256 pages for each vCPU and one a MiB;
+ * half of these are used.  A configuration without vcpus= gives far too little:
+ * xl 4.17 takes the vCPUs for none when it works out the size.
  */
 int xenfork__xen_pool(xenfork_ctx *ctx, uint32_t domid, uint64_t max_pages,
                       uint64_t *bytes_out)

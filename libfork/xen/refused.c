@@ -62,8 +62,9 @@ static bool add_removable(struct xenfork__config *to, int code,
 }
 
 /*
- * A domain that has had a PCI device has an IOMMU context as long as it lives,
- * and Xen shares no memory then: it is not enough to detach the device.
+ * List PCI devices.  A domain that has had one has an IOMMU context as long as
+ * it lives, and Xen shares no memory then: it is not enough to detach the
+ * device.
  */
 static bool list_pci(struct xenfork__config *to,
                      const libxl_domain_config *from)

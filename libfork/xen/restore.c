@@ -167,10 +167,11 @@ static int not_served(struct xenfork__kept *kept)
 }
 
 /*
- * The domain comes out paused: Xen creates it so, and only the caller of
- * libxl ever unpauses.  xl holds a lock of its own, /var/lock/xl, around a
- * creation; it guards the moment between ballooning memory free and using it.
- * We do not balloon and our memory is claimed before: we need no such lock.
+ * Restore by libxl.  The domain comes out paused: Xen creates it so, and only
+ * the caller of libxl ever unpauses.  xl holds a lock of its own, /var/lock/xl,
+ * around a creation; it guards the moment between ballooning memory free and
+ * using it.  We do not balloon and our memory is claimed before: we need no
+ * such lock.
  */
 static int libxl_restore(xenfork_ctx *ctx, libxl_domain_config *config,
                          const struct xenfork__clone_config *clone,

@@ -2,9 +2,9 @@
 /*
  * Block rings of a suspended domain: wait until the backends have answered
  * everything, so that the disks hold all that the guest was told is written.
- * The grants are to the domain that the backend is in, which is ours: so we
- * can map them as well.  What the guest wrote, in xenstore and in the rings,
- * is read with bounds and believed only to its own harm.
+ * The grants are to the domain that the backend is in, which is ours: so we can
+ * map them as well.  Everything that the guest wrote, in xenstore and in the
+ * rings, is read with bounds and believed only to its own harm.
  */
 #include "xen/handles.h"
 

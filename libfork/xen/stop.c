@@ -156,8 +156,8 @@ static int too_slow(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms)
 }
 
 /*
- * A vCPU that waits for its device model stops when it has the answer
- * (vcpu_start_shutdown_deferral(), 4.17).
+ * Wait until it has stopped.  A vCPU that waits for its device model stops when
+ * it has the answer (vcpu_start_shutdown_deferral(), 4.17).
  */
 static int wait_stopped(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
                         uint32_t timeout_ms)
@@ -184,8 +184,9 @@ static int wait_stopped(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
 }
 
 /*
- * libxl does not ask a guest that uses no callback of Xen's: it stops it as we
- * do, then QEMU, and saves QEMU's state (domain_suspend_callback_common()).
+ * Stop it, and its device model.  libxl does not ask a guest that uses no
+ * callback of Xen's: it stops it as we do, then QEMU, and saves QEMU's state
+ * (domain_suspend_callback_common()).
  */
 static int stop_with_emulator(xenfork_ctx *ctx, uint32_t domid, uint64_t end_ns,
                               uint32_t timeout_ms)

@@ -35,9 +35,10 @@ static int feature(xenfork_ctx *ctx, uint32_t domid, const char *name,
 }
 
 /*
- * Linux writes all that it supports once, when it boots (drivers/xen/manage.c,
- * setup_shutdown_watcher()): of a restored domain, or a clone, it says
- * nothing any more.  Such a guest is asked, and has the timeout to obey.
+ * Tell whether the guest says that it can suspend.  Linux writes all that it
+ * supports once, when it boots (drivers/xen/manage.c,
+ * setup_shutdown_watcher()): of a restored domain, or a clone, it says nothing
+ * any more.  Such a guest is asked, and has the timeout to obey.
  */
 int xenfork__xen_can_suspend(xenfork_ctx *ctx, uint32_t domid, bool *can_out)
 {
@@ -117,8 +118,9 @@ static int try_withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
 }
 
 /*
- * A guest that goes on writing control/shutdown gets between start and end of
- * every transaction: what it keeps to itself counts as acknowledged.
+ * Withdraw the request.  A guest that goes on writing control/shutdown gets
+ * between start and end of every transaction: what it keeps to itself counts as
+ * acknowledged.
  */
 static int withdraw(xenfork_ctx *ctx, uint32_t domid, bool *is_done_out)
 {

@@ -58,7 +58,7 @@ static int look_at(xenfork_ctx *ctx, const char *node, struct search *search)
     return 0;
 }
 
-/* dir_out: names below @path, none where it is not there. */
+/* List the names below @path: none where it is not there. */
 static int list(xenfork_ctx *ctx, const char *path, char ***names_out,
                 unsigned int *count_out)
 {

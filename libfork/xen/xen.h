@@ -361,13 +361,16 @@ struct xenfork__plan {
     struct xenfork__plan_configs *configs; /* of libxl */
 };
 
-/* @source lives as long as what is opened.  NULL: refused */
+/*
+ * Open the fast way for a source, which lives as long as what is opened.  NULL:
+ * refused
+ */
 int xenfork__xen_fast_open(xenfork_ctx *ctx,
                            const struct xenfork__config *source,
                            struct xenfork__fast **fast_out,
                            const char **why_out);
 void xenfork__xen_fast_close(struct xenfork__fast *fast);
-/* Nothing is made yet.  NULL: refused */
+/* Plan a clone; nothing is made yet.  NULL: refused */
 int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
                            const struct xenfork__clone_config *clone,
                            struct xenfork__plan **plan_out,

@@ -38,7 +38,7 @@ int xenfork__pool_grow(xenfork_ctx *ctx, const char *dir);
 /* Return a device ID that was never used. */
 int xenfork__pool_new_id(xenfork_ctx *ctx, const char *dir, uint64_t *id_out);
 int xenfork__pool_make(xenfork_ctx *ctx, const char *dir, uint64_t id);
-/* @from is in no use, or suspended. */
+/* Make a snapshot of @from, which is in no use, or suspended. */
 int xenfork__pool_snapshot(xenfork_ctx *ctx, const char *dir, uint64_t id,
                            uint64_t from);
 /* Delete a thin device.  Absent already: success. */

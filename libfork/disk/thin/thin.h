@@ -145,7 +145,10 @@ int xenfork__thin_mapped(xenfork_ctx *ctx, const struct xenfork__thin *thin,
 
 struct xenfork__detach_request;
 struct xenfork__snapshot;
-/* The driver's detach(), see disk.h: disk/thin/detach.c */
+/*
+ * Make the disk's own copy: the driver's detach(), see disk.h:
+ * disk/thin/detach.c
+ */
 int xenfork__thin_make_own(xenfork_ctx *ctx,
                            const struct xenfork__detach_request *request);
 int xenfork__thin_detach_recover(xenfork_ctx *ctx,
