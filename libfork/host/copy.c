@@ -4,7 +4,6 @@
 #include "host/run.h"
 #include "state/files.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,12 +28,9 @@ static int heard(xenfork_ctx *ctx, void *opaque, const char *text)
  */
 static int make_durable(xenfork_ctx *ctx, const char *path)
 {
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int rc = xenfork__sys_disk_flush(ctx, path);
 
-    if (fd < 0 || fsync(fd))
-        return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot flush %s",
-                             path);
-    return xenfork__names_sync(ctx, path);
+    return rc < 0 ? rc : xenfork__names_sync(ctx, path);
 }
 
 /* When we are killed it ends, too: the next one works on the same file. */

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "host/host.h"
 #include "host/run.h"
 
@@ -57,9 +58,7 @@ int xenfork__sys_disk_size(xenfork_ctx *ctx, const char *path,
 
 int xenfork__sys_disk_flush(xenfork_ctx *ctx, const char *path)
 {
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    return fd < 0 || fsync(fd) ? file_failed(ctx, "flush", path) : 0;
+    return xenfork__sync_file(path) ? file_failed(ctx, "flush", path) : 0;
 }
 
 int xenfork__sys_file_extend(xenfork_ctx *ctx, const char *path, uint64_t bytes)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "base/file.h"
 #include "state/later.h"
 
 #ifndef XFS_SUPER_MAGIC
@@ -31,13 +32,6 @@ static char *directory_of(const char *path)
     if (slash == path)
         return strdup("/");
     return strndup(path, (size_t)(slash - path));
-}
-
-static int sync_directory(const char *dir)
-{
-    cleanup_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    return fd < 0 ? -1 : fsync(fd);
 }
 
 /*
@@ -82,12 +76,11 @@ static int fill_copy(int src, int dst, bool is_base, const char **step_out)
 }
 
 /* Make a copy durable; one of a clone that is made, with the others. */
-static int sync_copy(xenfork_ctx *ctx, int fd, const char *path,
-                     const char *dir, bool is_base)
+static int sync_copy(xenfork_ctx *ctx, int fd, const char *path, bool is_base)
 {
     if (ctx->later && !is_base)
         return xenfork__later_file(ctx, path);
-    return fsync(fd) || sync_directory(dir) ? -1 : 0;
+    return fsync(fd) || xenfork__sync_parent(path) ? -1 : 0;
 }
 
 static int cannot_reflink(xenfork_ctx *ctx, int errnoval, const char *step,
@@ -105,14 +98,11 @@ static int cannot_reflink(xenfork_ctx *ctx, int errnoval, const char *step,
 int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
                          bool is_base)
 {
-    cleanup_free char *dir = directory_of(dst);
     cleanup_close int in = -1;
     cleanup_close int out = -1;
     const char *step = "open";
     int e;
 
-    if (!dir)
-        return xenfork__nomem(ctx);
     LOG_DEBUG(ctx, "reflinking %s as %s", src, dst);
     in = open(src, O_RDONLY | O_CLOEXEC);
     if (in < 0)
@@ -122,7 +112,7 @@ int xenfork__sys_reflink(xenfork_ctx *ctx, const char *src, const char *dst,
         return cannot_reflink(ctx, errno, "create a reflink of", src, dst);
     if (fill_copy(in, out, is_base, &step) < 0 ||
         ((step = "write out a reflink of"),
-         sync_copy(ctx, out, dst, dir, is_base) < 0)) {
+         sync_copy(ctx, out, dst, is_base) < 0)) {
         e = errno;
         unlink(dst);
         return cannot_reflink(ctx, e, step, src, dst);

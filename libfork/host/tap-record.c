@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "host/run.h"
 #include "state/files.h"
 
@@ -99,16 +100,13 @@ static int unreadable_record(xenfork_ctx *ctx, const struct xenfork__tap *tap)
  */
 static int open_record(xenfork_ctx *ctx, int flags, struct xenfork__tap *tap)
 {
-    struct stat held, named;
-
     for (;;) {
         tap->fd = open(tap->file, O_RDWR | O_CLOEXEC | flags, 0600);
         if (tap->fd < 0 && errno == ENOENT)
             return xenfork__miss(ctx, XENFORK_E_NOTFOUND, "no %s", tap->file);
-        if (tap->fd < 0 || flock(tap->fd, LOCK_EX) || fstat(tap->fd, &held))
+        if (tap->fd < 0 || flock(tap->fd, LOCK_EX))
             return unreadable_record(ctx, tap);
-        if (!stat(tap->file, &named) && named.st_dev == held.st_dev &&
-            named.st_ino == held.st_ino)
+        if (xenfork__is_open_at(tap->fd, tap->file))
             return 0;
         close(tap->fd);
         tap->fd = -1;

@@ -2,6 +2,7 @@
 /* VHDs, by blktap's vhd-util.  Its status is 0 after some failures. */
 #include "host/run.h"
 
+#include "base/file.h"
 #include "host/host.h"
 
 #include <fcntl.h>
@@ -55,25 +56,12 @@ int xenfork__sys_vhd_query(xenfork_ctx *ctx, const char *path,
     return 0;
 }
 
-/* Flush the contents of the file, and its name. */
-static int sync_file(const char *path)
-{
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-    cleanup_close int dir = -1;
-    cleanup_free char *name = strdup(path);
-
-    if (!name)
-        return -1;
-    *strrchr(name, '/') = '\0';
-    dir = open(name[0] ? name : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 || dir < 0 || fsync(fd) || fsync(dir) ? -1 : 0;
-}
-
 int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
 {
-    return sync_file(path) ? xenfork__fail(ctx, XENFORK_E_DISK, errno,
-                                           "cannot write out %s", path)
-                           : 0;
+    return xenfork__sync_file(path) || xenfork__sync_parent(path)
+               ? xenfork__fail(ctx, XENFORK_E_DISK, errno,
+                               "cannot write out %s", path)
+               : 0;
 }
 
 /*
@@ -82,12 +70,8 @@ int xenfork__sys_vhd_sync(xenfork_ctx *ctx, const char *path)
 static int take_parents_owner(const char *parent, const char *path)
 {
     cleanup_close int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-    struct stat st;
 
-    return fd < 0 || stat(parent, &st) || fchown(fd, st.st_uid, st.st_gid) ||
-                   fchmod(fd, (st.st_mode & 0777) | S_IWUSR)
-               ? -1
-               : 0;
+    return fd < 0 ? -1 : xenfork__take_owner(fd, parent);
 }
 
 int xenfork__sys_vhd_snapshot(xenfork_ctx *ctx, const char *parent,

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "disk/disk.h"
 #include "host/dm.h"
 #include "host/host.h"
@@ -159,8 +160,7 @@ static int take_old_owner(int fd, const char *old)
 
     if (!file || stat(file, &st) || !S_ISREG(st.st_mode))
         return 0;
-    return fchown(fd, st.st_uid, st.st_gid) ||
-           fchmod(fd, (st.st_mode & 0777) | S_IRUSR | S_IWUSR);
+    return xenfork__take_owner(fd, file);
 }
 
 /*

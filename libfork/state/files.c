@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "state/later.h"
 
 #define CLONES "/clones/"
@@ -44,19 +45,6 @@ static int fail_on(xenfork_ctx *ctx, const char *what, const char *path)
                          path);
 }
 
-/* Make the names in the directory of a path durable. */
-static int sync_parent(const char *path)
-{
-    cleanup_free char *dir = strdup(path);
-    cleanup_close int fd = -1;
-
-    if (!dir)
-        return -1;
-    *strrchr(dir, '/') = '\0';
-    fd = open(dir[0] ? dir : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -1 : fsync(fd);
-}
-
 /* Tell whether it is of a clone that is made: see state/later.h. */
 static bool is_for_later(const xenfork_ctx *ctx, const char *path)
 {
@@ -74,7 +62,7 @@ static int make_one(xenfork_ctx *ctx, const char *path, mode_t mode)
     if (mkdir(path, mode))
         return errno == EEXIST ? 0 : fail_on(ctx, "make directory", path);
     r = is_for_later(ctx, path) ? xenfork__later_names(ctx, path)
-                                : sync_parent(path);
+                                : xenfork__sync_parent(path);
     return r ? fail_on(ctx, "write out directory", path) : 0;
 }
 
@@ -168,8 +156,9 @@ static int write_all(int fd, const uint8_t *data, size_t bytes)
 
 int xenfork__names_sync(xenfork_ctx *ctx, const char *path)
 {
-    return sync_parent(path) ? fail_on(ctx, "write out the folder of", path)
-                             : 0;
+    return xenfork__sync_parent(path)
+               ? fail_on(ctx, "write out the folder of", path)
+               : 0;
 }
 
 int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
@@ -188,7 +177,8 @@ int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
         return fail_on(ctx, "write", temp);
     if (write_all(fd, data, bytes) || (!is_later && fsync(fd)) ||
         rename(temp, path) ||
-        (is_later ? xenfork__later_file(ctx, path) : sync_parent(path))) {
+        (is_later ? xenfork__later_file(ctx, path)
+                  : xenfork__sync_parent(path))) {
         int e = errno;
 
         unlink(temp);
@@ -204,7 +194,7 @@ int xenfork__file_write(xenfork_ctx *ctx, const char *path, const void *data,
  */
 static int removed(xenfork_ctx *ctx, const char *path)
 {
-    if (sync_parent(path))
+    if (xenfork__sync_parent(path))
         LOG_WARN(ctx,
                  "%s is removed, but may be back after a power cut (%s), "
                  "ignoring",
@@ -225,7 +215,7 @@ int xenfork__file_remove_durably(xenfork_ctx *ctx, const char *path)
 
     if (is_absent && errno != ENOENT)
         return fail_on(ctx, "remove", path);
-    if (sync_parent(path) && !(is_absent && errno == ENOENT))
+    if (xenfork__sync_parent(path) && !(is_absent && errno == ENOENT))
         return fail_on(ctx, "write out the removal of", path);
     return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "state/later.h"
 
-#include <fcntl.h>
 #include <string.h>
+
+#include "base/file.h"
 
 struct xenfork__later {
     char **paths;
@@ -61,11 +62,9 @@ int xenfork__later_file(xenfork_ctx *ctx, const char *path)
 
 static int sync_path(xenfork_ctx *ctx, const char *path)
 {
-    cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    return fd < 0 || fsync(fd) ? xenfork__fail(ctx, XENFORK_E_STATE, errno,
-                                               "cannot write out %s", path)
-                               : 0;
+    return xenfork__sync_file(path) ? xenfork__fail(ctx, XENFORK_E_STATE, errno,
+                                                    "cannot write out %s", path)
+                                    : 0;
 }
 
 static int compare_paths(const void *a, const void *b)

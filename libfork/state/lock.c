@@ -8,6 +8,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "state/files.h"
 
 #define PAUSE_NS    20000000L
@@ -18,15 +19,6 @@ struct xenfork__lock {
     int fd;
     char *path;
 };
-
-/* Tell whether the path still names the file that is locked. */
-static bool is_current(int fd, const char *path)
-{
-    struct stat ours, named;
-
-    return !fstat(fd, &ours) && !stat(path, &named) &&
-           ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
-}
 
 static int lock_file(xenfork_ctx *ctx, const char *path, bool is_waiting,
                      int *fd_out)
@@ -49,7 +41,7 @@ static int lock_file(xenfork_ctx *ctx, const char *path, bool is_waiting,
         if (r)
             return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot lock %s",
                                  path);
-        if (is_current(fd, path)) {
+        if (xenfork__is_open_at(fd, path)) {
             *fd_out = steal_fd(&fd);
             return 0;
         }
@@ -171,7 +163,7 @@ void xenfork__lock_drop(struct xenfork__lock *lock)
 {
     if (!lock)
         return;
-    /* First the name, then the lock: see is_current(). */
+    /* First the name, then the lock: see lock_file(). */
     unlink(lock->path);
     close(lock->fd);
     free(lock->path);

@@ -22,6 +22,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/file.h"
 #include "disk/qcow2/header.h"
 #include "host/dm.h"
 #include "state/files.h"
@@ -48,16 +49,8 @@ static int look_at_files(xenfork_ctx *ctx,
     out->has_new = lstat(out->new, &new) == 0;
     out->has_base = lstat(snapshot->to, &to) == 0;
     out->is_before = out->has_base && lstat(snapshot->from, &from) == 0 &&
-                     from.st_dev == to.st_dev && from.st_ino == to.st_ino;
+                     xenfork__is_same_inode(&from, &to);
     return 0;
-}
-
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat x, y;
-
-    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev &&
-           x.st_ino == y.st_ino;
 }
 
 /* Tell whether the source's path leads to an overlay directly on @to. */
@@ -67,7 +60,7 @@ static int is_on_overlay(xenfork_ctx *ctx,
     cleanup_free char *parent = NULL;
     int rc = xenfork__qcow2_parent(ctx, snapshot->from, &parent);
 
-    *is_out = rc == 0 && parent && is_same_file(parent, snapshot->to);
+    *is_out = rc == 0 && parent && xenfork__is_same_file(parent, snapshot->to);
     return rc == XENFORK_E_NOTFOUND ? 0 : rc;
 }
 

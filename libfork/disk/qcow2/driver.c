@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/ids.h"
 #include "disk/qcow2/header.h"
 #include "host/host.h"
@@ -45,7 +46,7 @@ static int check_link(xenfork_ctx *ctx, const struct xenfork__disk *disk)
         !stat_folder(real, &led_to))
         return xenfork__disk_refuse(ctx, disk, "the file cannot be found",
                                     "find it, and move it back");
-    if (named.st_dev == led_to.st_dev && named.st_ino == led_to.st_ino)
+    if (xenfork__is_same_inode(&named, &led_to))
         return 0;
     xenfork__disk_refuse(
         ctx, disk,
@@ -225,7 +226,7 @@ static int check_second_name(xenfork_ctx *ctx,
     struct stat from, to;
 
     if (!lstat(snapshot->from, &from) && !lstat(snapshot->to, &to) &&
-        from.st_dev == to.st_dev && from.st_ino == to.st_ino)
+        xenfork__is_same_inode(&from, &to))
         return 0;
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "disk %s: another file has been put at %s meanwhile",

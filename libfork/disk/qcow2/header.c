@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "state/files.h"
 
 #define MAGIC          0x514649fbU /* "QFI\xfb" */
@@ -247,14 +248,6 @@ static bool write_layout(int fd, const struct xenfork__qcow2 *from,
            put_at(fd, head, bytes, 0);
 }
 
-static bool take_owner(int fd, const char *from)
-{
-    struct stat st;
-
-    return stat(from, &st) == 0 && fchown(fd, st.st_uid, st.st_gid) == 0 &&
-           fchmod(fd, (st.st_mode & 0777) | 0600) == 0;
-}
-
 int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
                           const char *backing, const char *path)
 {
@@ -277,7 +270,7 @@ int xenfork__qcow2_create(xenfork_ctx *ctx, const char *from,
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot create %s",
                              path);
     if (!write_layout(fd, &base, bits, &layout, backing) ||
-        !take_owner(fd, from) || fsync(fd)) {
+        xenfork__take_owner(fd, from) || fsync(fd)) {
         rc = xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot write %s", path);
         unlink(path);
         return rc;

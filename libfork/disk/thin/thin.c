@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "disk/thin/pool.h"
 #include "state/files.h"
 #include "state/keyfile.h"
@@ -69,10 +70,8 @@ static int set_text(xenfork_ctx *ctx, char **text, const char *value)
 static bool is_for_devices(const xenfork_ctx *ctx, const char *dir)
 {
     cleanup_free char *path = xenfork__state_path(ctx, XENFORK__THIN_DIR, NULL);
-    struct stat a, b;
 
-    return path && !stat(path, &a) && !stat(dir, &b) && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
+    return path && xenfork__is_same_file(path, dir);
 }
 
 /*

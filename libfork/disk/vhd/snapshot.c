@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "host/host.h"
 #include "state/files.h"
 
@@ -94,11 +95,6 @@ static int rename_synced(xenfork_ctx *ctx, const char *from, const char *to)
     return xenfork__sys_vhd_sync(ctx, to);
 }
 
-static bool is_same_inode(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /*
  * Check that the file that is about to be replaced is the one that has the
  * second name.
@@ -108,7 +104,7 @@ static int check_user_file(xenfork_ctx *ctx, const struct files *files)
     struct stat user, base;
 
     if (!lstat(files->user, &user) && !lstat(files->base, &base) &&
-        is_same_inode(&user, &base))
+        xenfork__is_same_inode(&user, &base))
         return xenfork__vhd_check_served(ctx, files->user);
     xenfork__fail(ctx, XENFORK_E_DISK, 0,
                   "another file has been put at %s meanwhile", files->user);
@@ -199,8 +195,9 @@ static int undo_snapshot(xenfork_ctx *ctx, const struct files *files)
     if (stat(files->user, &user))
         return xenfork__fail(ctx, XENFORK_E_DISK, errno, "cannot examine %s",
                              files->user);
-    return is_same_inode(&user, &base) ? xenfork__file_remove(ctx, files->base)
-                                       : coalesce(ctx, files, &user);
+    return xenfork__is_same_inode(&user, &base)
+               ? xenfork__file_remove(ctx, files->base)
+               : coalesce(ctx, files, &user);
 }
 
 int xenfork__vhd_abort(xenfork_ctx *ctx,
