@@ -6,10 +6,14 @@
 #include "disk/base.h"
 #include "host/host.h"
 
-/* In order of preference; from plain on, which has no path(), never. */
-static const struct xenfork__disk_driver *const drivers[] = {
+/* The drivers that fork disks, in order of preference. */
+static const struct xenfork__disk_driver *const preferred[] = {
     &xenfork__disk_share, &xenfork__disk_lvthin,  &xenfork__disk_qcow2,
     &xenfork__disk_vhd,   &xenfork__disk_reflink, &xenfork__disk_thin,
+};
+
+/* Those that only records name. */
+static const struct xenfork__disk_driver *const recorded[] = {
     &xenfork__disk_plain,
 };
 
@@ -17,9 +21,12 @@ const struct xenfork__disk_driver *xenfork__disk_driver(const char *name)
 {
     size_t i;
 
-    for (i = 0; i < ARRAY_SIZE(drivers); i++)
-        if (!strcmp(drivers[i]->name, name))
-            return drivers[i];
+    for (i = 0; i < ARRAY_SIZE(preferred); i++)
+        if (!strcmp(preferred[i]->name, name))
+            return preferred[i];
+    for (i = 0; i < ARRAY_SIZE(recorded); i++)
+        if (!strcmp(recorded[i]->name, name))
+            return recorded[i];
     return NULL;
 }
 
@@ -55,18 +62,18 @@ static int choose_any(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     size_t i;
     int rc = XENFORK_E_DISK;
 
-    for (i = 0; drivers[i]->path && is_refusal(rc); i++) {
-        rc = drivers[i]->probe(ctx, disk, is_frozen);
-        if (rc < 0 && drivers[i]->owns && drivers[i]->owns(ctx, disk))
+    for (i = 0; i < ARRAY_SIZE(preferred) && is_refusal(rc); i++) {
+        rc = preferred[i]->probe(ctx, disk, is_frozen);
+        if (rc < 0 && preferred[i]->owns && preferred[i]->owns(ctx, disk))
             return rc;
         if (rc < 0)
             continue;
-        rc = yields(ctx, drivers[i], disk, is_frozen, &does_yield);
+        rc = yields(ctx, preferred[i], disk, is_frozen, &does_yield);
         if (rc == 0 && does_yield) {
-            second = second ? second : drivers[i];
+            second = second ? second : preferred[i];
             rc = XENFORK_E_DISK;
         } else if (rc == 0) {
-            *driver_out = drivers[i];
+            *driver_out = preferred[i];
         }
     }
     if (!is_refusal(rc) || !second)
@@ -172,12 +179,12 @@ int xenfork__disk_collapser(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     int rc;
 
     *driver_out = NULL;
-    for (i = 0; i < ARRAY_SIZE(drivers); i++) {
-        if (!drivers[i]->collapse)
+    for (i = 0; i < ARRAY_SIZE(preferred); i++) {
+        if (!preferred[i]->collapse)
             continue;
-        rc = drivers[i]->probe(ctx, disk, false);
+        rc = preferred[i]->probe(ctx, disk, false);
         if (rc == 0)
-            *driver_out = drivers[i];
+            *driver_out = preferred[i];
         else if (!is_refusal(rc))
             return rc;
     }
@@ -214,9 +221,9 @@ void xenfork__disks_hang_up(xenfork_ctx *ctx)
 {
     size_t i;
 
-    for (i = 0; i < ARRAY_SIZE(drivers); i++)
-        if (drivers[i]->hang_up)
-            drivers[i]->hang_up(ctx);
+    for (i = 0; i < ARRAY_SIZE(preferred); i++)
+        if (preferred[i]->hang_up)
+            preferred[i]->hang_up(ctx);
 }
 
 /*
@@ -288,10 +295,10 @@ int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config)
     int rc = 0;
 
     for (i = 0; i < config->disk_count && rc >= 0; i++)
-        for (d = 0; d < ARRAY_SIZE(drivers) && rc >= 0; d++)
-            if (drivers[d]->thaw && config->disks[i].path &&
+        for (d = 0; d < ARRAY_SIZE(preferred) && rc >= 0; d++)
+            if (preferred[d]->thaw && config->disks[i].path &&
                 config->disks[i].is_readwrite)
-                rc = drivers[d]->thaw(ctx, config->disks[i].path);
+                rc = preferred[d]->thaw(ctx, config->disks[i].path);
     return rc;
 }
 
