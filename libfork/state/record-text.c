@@ -7,6 +7,64 @@
 #define MAX_DISKS 256U
 #define MAX_NICS  256U
 
+enum kind {
+    TEXT,
+    ARRAY,
+    UUID,
+    U32,
+    U64,
+    BOOL,
+    SOURCES
+};
+
+#define AT(member) .offset = offsetof(struct xenfork__record, member)
+#define ARRAY_AT(member)       \
+    .kind = ARRAY, AT(member), \
+    .limit = sizeof(((struct xenfork__record *)0)->member)
+
+/* In the order in which they are written. */
+static const struct field {
+    const char *key;
+    enum kind kind;
+    size_t offset;
+    size_t limit; /* of an array: its bytes; of a U32: the highest, 0: any */
+    bool is_new;  /* older records do not have it: all zero */
+} fields[] = {
+    {.key = "name", .kind = TEXT, AT(name)},
+    {.key = "uuid", .kind = UUID, AT(uuid)},
+    {.key = "domid", .kind = U32, AT(domid)},
+    {.key = "boot", ARRAY_AT(boot)},
+    {.key = "parent", .kind = UUID, AT(parent)},
+    {.key = "image", .kind = UUID, AT(image), .is_new = true},
+    {.key = "source", .kind = SOURCES},
+    {.key = "parent.name", .kind = TEXT, AT(parent_name)},
+    {.key = "journal", ARRAY_AT(journal)},
+    {.key = "freeze", ARRAY_AT(freeze)},
+    {.key = "created", .kind = U64, AT(created_s)},
+    {.key = "pages", .kind = U64, AT(pages)},
+    {.key = "kept", .kind = BOOL, AT(is_kept)},
+    {.key = "ephemeral",
+     .kind = U32,
+     AT(ephemeral),
+     .limit = XENFORK__EPHEMERAL_CRASH,
+     .is_new = true},
+    {.key = "priority",
+     .kind = U32,
+     AT(priority),
+     .limit = XENFORK_MAX_PRIORITY,
+     .is_new = true},
+    {.key = "owned", .kind = U64, AT(owned), .is_new = true},
+    {.key = "reserved", .kind = U64, AT(reserved), .is_new = true},
+    {.key = "hydrate",
+     .kind = U32,
+     AT(hydrate),
+     .limit = XENFORK__HYDRATE_NEVER},
+    {.key = "hydrated", .kind = U32, AT(hydrated)},
+    {.key = "detached", .kind = U32, AT(detached), .is_new = true},
+    {.key = "left", .kind = TEXT, AT(left), .is_new = true},
+    {.key = "left.by", ARRAY_AT(left_by), .is_new = true},
+};
+
 static int set_uuid(xenfork_ctx *ctx, struct xenfork__keyfile *keyfile,
                     const char *key, const uint8_t uuid[16])
 {
@@ -115,51 +173,45 @@ static int sources_to_keyfile(xenfork_ctx *ctx,
     return rc;
 }
 
+static int put_field(xenfork_ctx *ctx, const struct xenfork__record *record,
+                     struct xenfork__keyfile *keyfile,
+                     const struct field *field)
+{
+    const void *at = (const char *)record + field->offset;
+    const char *text;
+
+    switch (field->kind) {
+    case TEXT:
+        text = *(char *const *)at;
+        return xenfork__keyfile_set(ctx, keyfile, field->key, text ? text : "");
+    case ARRAY:
+        return xenfork__keyfile_set(ctx, keyfile, field->key, at);
+    case UUID:
+        return set_uuid(ctx, keyfile, field->key, at);
+    case U32:
+        return xenfork__keyfile_set_u64(ctx, keyfile, field->key,
+                                        *(const uint32_t *)at);
+    case U64:
+        return xenfork__keyfile_set_u64(ctx, keyfile, field->key,
+                                        *(const uint64_t *)at);
+    case BOOL:
+        return xenfork__keyfile_set_u64(ctx, keyfile, field->key,
+                                        *(const bool *)at);
+    default:
+        return sources_to_keyfile(ctx, record, keyfile);
+    }
+}
+
 int xenfork__record_to_keyfile(xenfork_ctx *ctx,
                                const struct xenfork__record *record,
                                struct xenfork__keyfile *keyfile)
 {
-    int rc;
+    size_t i;
+    int rc = 0;
 
-    if ((rc = xenfork__keyfile_set(ctx, keyfile, "name", record->name)) < 0 ||
-        (rc = set_uuid(ctx, keyfile, "uuid", record->uuid)) < 0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "domid", record->domid)) <
-            0 ||
-        (rc = xenfork__keyfile_set(ctx, keyfile, "boot", record->boot)) < 0 ||
-        (rc = set_uuid(ctx, keyfile, "parent", record->parent)) < 0 ||
-        (rc = set_uuid(ctx, keyfile, "image", record->image)) < 0 ||
-        (rc = sources_to_keyfile(ctx, record, keyfile)) < 0 ||
-        (rc = xenfork__keyfile_set(ctx, keyfile, "parent.name",
-                                   record->parent_name)) < 0 ||
-        (rc = xenfork__keyfile_set(ctx, keyfile, "journal", record->journal)) <
-            0 ||
-        (rc = xenfork__keyfile_set(ctx, keyfile, "freeze", record->freeze)) <
-            0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "created",
-                                       record->created_s)) < 0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "pages", record->pages)) <
-            0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "kept", record->is_kept)) <
-            0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "ephemeral",
-                                       record->ephemeral)) < 0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "priority",
-                                       record->priority)) < 0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "owned", record->owned)) <
-            0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "reserved",
-                                       record->reserved)) < 0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrate",
-                                       record->hydrate)) < 0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "hydrated",
-                                       record->hydrated)) < 0 ||
-        (rc = xenfork__keyfile_set_u64(ctx, keyfile, "detached",
-                                       record->detached)) < 0 ||
-        (rc = xenfork__keyfile_set(ctx, keyfile, "left",
-                                   record->left ? record->left : "")) < 0 ||
-        (rc = xenfork__keyfile_set(ctx, keyfile, "left.by", record->left_by)) <
-            0 ||
-        (rc = identity_to_keyfile(ctx, record, keyfile)) < 0 ||
+    for (i = 0; i < ARRAY_SIZE(fields) && rc == 0; i++)
+        rc = put_field(ctx, record, keyfile, &fields[i]);
+    if (rc < 0 || (rc = identity_to_keyfile(ctx, record, keyfile)) < 0 ||
         (rc = shared_to_keyfile(ctx, record, keyfile)) < 0)
         return rc;
     return disks_to_keyfile(ctx, record, keyfile);
@@ -179,21 +231,6 @@ static bool get_uuid(const struct xenfork__keyfile *keyfile, const char *key,
     const char *value = xenfork__keyfile_get(keyfile, key);
 
     return value && xenfork__uuid_parse(value, uuid_out);
-}
-
-/* Read numbers that older records do not have: 0. */
-static bool get_new_u64(const struct xenfork__keyfile *keyfile, const char *key,
-                        uint64_t *out)
-{
-    return !xenfork__keyfile_get(keyfile, key) ||
-           xenfork__keyfile_get_u64(keyfile, key, out);
-}
-
-static bool get_new_u32(const struct xenfork__keyfile *keyfile, const char *key,
-                        uint32_t *out)
-{
-    return !xenfork__keyfile_get(keyfile, key) ||
-           xenfork__keyfile_get_u32(keyfile, key, out);
 }
 
 static bool get_bool(const struct xenfork__keyfile *keyfile, const char *key,
@@ -259,18 +296,6 @@ static bool shared_from_keyfile(xenfork_ctx *ctx,
     return false;
 }
 
-/* Read an ID into one of the record's arrays. */
-static bool get_id(const struct xenfork__keyfile *keyfile, const char *key,
-                   char out[XENFORK__UUID_CHARS])
-{
-    const char *value = xenfork__keyfile_get(keyfile, key);
-
-    if (!value || strlen(value) >= XENFORK__UUID_CHARS)
-        return false;
-    strcpy(out, value);
-    return true;
-}
-
 static bool is_link(int link)
 {
     return link >= XENFORK_LINK_HOLD && link <= XENFORK_LINK_AUTO;
@@ -333,49 +358,60 @@ static bool sources_from_keyfile(xenfork_ctx *ctx,
     return true;
 }
 
-static bool get_left_by(const struct xenfork__keyfile *keyfile,
-                        struct xenfork__record *record)
+static bool get_array(const struct xenfork__keyfile *keyfile,
+                      const struct field *field, char *out)
 {
-    const char *text = xenfork__keyfile_get(keyfile, "left.by");
+    const char *value = xenfork__keyfile_get(keyfile, field->key);
 
-    if (text && strlen(text) >= sizeof(record->left_by))
+    if (!value || strlen(value) >= field->limit)
         return false;
-    strcpy(record->left_by, text ? text : "");
+    strcpy(out, value);
     return true;
+}
+
+static bool get_limited(const struct xenfork__keyfile *keyfile,
+                        const struct field *field, uint32_t *out)
+{
+    return xenfork__keyfile_get_u32(keyfile, field->key, out) &&
+           (!field->limit || *out <= field->limit);
+}
+
+static bool get_field(xenfork_ctx *ctx, struct xenfork__record *record,
+                      const struct xenfork__keyfile *keyfile,
+                      const struct field *field)
+{
+    void *at = (char *)record + field->offset;
+
+    if (field->is_new && !xenfork__keyfile_get(keyfile, field->key))
+        return true;
+    switch (field->kind) {
+    case TEXT:
+        return get_string(keyfile, field->key, at);
+    case ARRAY:
+        return get_array(keyfile, field, at);
+    case UUID:
+        return get_uuid(keyfile, field->key, at);
+    case U32:
+        return get_limited(keyfile, field, at);
+    case U64:
+        return xenfork__keyfile_get_u64(keyfile, field->key, at);
+    case BOOL:
+        return get_bool(keyfile, field->key, at);
+    default:
+        return sources_from_keyfile(ctx, record, keyfile);
+    }
 }
 
 bool xenfork__record_from_keyfile(xenfork_ctx *ctx,
                                   struct xenfork__record *record,
                                   const struct xenfork__keyfile *keyfile)
 {
-    return get_id(keyfile, "journal", record->journal) &&
-           get_id(keyfile, "freeze", record->freeze) &&
-           get_string(keyfile, "name", &record->name) &&
-           get_uuid(keyfile, "uuid", record->uuid) &&
-           xenfork__keyfile_get_u32(keyfile, "domid", &record->domid) &&
-           get_id(keyfile, "boot", record->boot) &&
-           get_uuid(keyfile, "parent", record->parent) &&
-           (!xenfork__keyfile_get(keyfile, "image") ||
-            get_uuid(keyfile, "image", record->image)) &&
-           sources_from_keyfile(ctx, record, keyfile) &&
-           get_string(keyfile, "parent.name", &record->parent_name) &&
-           xenfork__keyfile_get_u64(keyfile, "created", &record->created_s) &&
-           xenfork__keyfile_get_u64(keyfile, "pages", &record->pages) &&
-           get_bool(keyfile, "kept", &record->is_kept) &&
-           get_new_u32(keyfile, "ephemeral", &record->ephemeral) &&
-           get_new_u64(keyfile, "owned", &record->owned) &&
-           get_new_u64(keyfile, "reserved", &record->reserved) &&
-           get_new_u32(keyfile, "priority", &record->priority) &&
-           record->priority <= XENFORK_MAX_PRIORITY &&
-           record->ephemeral <= XENFORK__EPHEMERAL_CRASH &&
-           xenfork__keyfile_get_u32(keyfile, "hydrate", &record->hydrate) &&
-           record->hydrate <= XENFORK__HYDRATE_NEVER &&
-           xenfork__keyfile_get_u32(keyfile, "hydrated", &record->hydrated) &&
-           get_new_u32(keyfile, "detached", &record->detached) &&
-           (!xenfork__keyfile_get(keyfile, "left") ||
-            get_string(keyfile, "left", &record->left)) &&
-           get_left_by(keyfile, record) &&
-           identity_from_keyfile(ctx, record, keyfile) &&
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(fields); i++)
+        if (!get_field(ctx, record, keyfile, &fields[i]))
+            return false;
+    return identity_from_keyfile(ctx, record, keyfile) &&
            shared_from_keyfile(ctx, record, keyfile) &&
            disks_from_keyfile(ctx, record, keyfile);
 }
