@@ -367,9 +367,9 @@ int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
     strcpy(restart.boot, ctx->boot);
     memcpy(restart.uuid, info->uuid, 16);
     xenfork__uuid_print(info->uuid, restart.uuid_text);
-    if (!xenfork__uuid_random(mark))
-        return xenfork__fail(ctx, XENFORK_E_IO, errno,
-                             "cannot draw a random UUID");
+    rc = xenfork__uuid_random(ctx, mark);
+    if (rc < 0)
+        return rc;
     xenfork__uuid_print(mark, restart.mark);
     restart.json = strdup(config->json);
     if (!restart.json)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "xenfork.h"
+#include "base/internal.h"
 
 #define DOMID_MAX 0x7fefU /* DOMID_FIRST_RESERVED - 1, xen/public/xen.h */
 
@@ -75,14 +75,26 @@ void xenfork__clean(const char *bytes, size_t count, char *text_out,
     text_out[n] = '\0';
 }
 
-bool xenfork__parse_u32(const char *text, uint32_t *value_out)
+bool xenfork__parse_u64(const char *text, uint64_t *value_out)
 {
     uint64_t value = 0;
     const char *p;
 
-    for (p = text; *p >= '0' && *p <= '9' && value <= UINT32_MAX; p++)
-        value = value * 10 + (uint64_t)(*p - '0');
-    if (p == text || *p || value > UINT32_MAX)
+    for (p = text; *p >= '0' && *p <= '9'; p++)
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+            return false;
+    if (p == text || *p)
+        return false;
+    *value_out = value;
+    return true;
+}
+
+bool xenfork__parse_u32(const char *text, uint32_t *value_out)
+{
+    uint64_t value;
+
+    if (!xenfork__parse_u64(text, &value) || value > UINT32_MAX)
         return false;
     *value_out = (uint32_t)value;
     return true;
@@ -152,16 +164,17 @@ void xenfork__uuid_print(const uint8_t uuid[16],
     }
 }
 
-bool xenfork__uuid_random(uint8_t uuid_out[16])
+int xenfork__uuid_random(xenfork_ctx *ctx, uint8_t uuid_out[16])
 {
     uint8_t uuid[16];
 
     if (getrandom(uuid, sizeof(uuid), 0) != (ssize_t)sizeof(uuid))
-        return false;
+        return xenfork__fail(ctx, XENFORK_E_IO, errno,
+                             "cannot draw a random UUID");
     uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
     memcpy(uuid_out, uuid, sizeof(uuid));
-    return true;
+    return 0;
 }
 
 bool xenfork__random_hex(char *text_out, size_t bytes)

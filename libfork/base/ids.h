@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "xenfork.h"
+
 #define XENFORK__NAME_MAX   63U
 #define XENFORK__UUID_CHARS 37U /* with dashes and the final NUL */
 #define XENFORK__MAC_CHARS  18U
@@ -35,7 +37,9 @@ bool xenfork__param_key_is_valid(const char *key);
 void xenfork__clean(const char *bytes, size_t count, char *text_out,
                     size_t text_bytes);
 
-/* Parse a text that is a decimal number below 2^32 and nothing else. */
+/* Parse a text that is a decimal number below 2^64 and nothing else. */
+bool xenfork__parse_u64(const char *text, uint64_t *value_out);
+/* Parse one below 2^32. */
 bool xenfork__parse_u32(const char *text, uint32_t *value_out);
 /* Parse a domid in decimal; false also for numbers that no domain has. */
 bool xenfork__domid_parse(const char *text, uint32_t *domid_out);
@@ -43,8 +47,8 @@ bool xenfork__domid_parse(const char *text, uint32_t *domid_out);
 bool xenfork__uuid_parse(const char *text, uint8_t uuid_out[16]);
 void xenfork__uuid_print(const uint8_t uuid[16],
                          char text_out[XENFORK__UUID_CHARS]);
-/* Make a random UUID, version 4.  False: the system has no entropy source. */
-bool xenfork__uuid_random(uint8_t uuid_out[16]);
+/* Make a random UUID, version 4.  IO: the system has no entropy source */
+int xenfork__uuid_random(xenfork_ctx *ctx, uint8_t uuid_out[16]);
 
 /*
  * Return bytes of the system's entropy source as hexadecimal digits.  False:

@@ -11,12 +11,11 @@
 int xenfork__generation_new(xenfork_ctx *ctx, char out[XENFORK__UUID_CHARS])
 {
     uint8_t uuid[16];
+    int rc = xenfork__uuid_random(ctx, uuid);
 
-    if (!xenfork__uuid_random(uuid))
-        return xenfork__fail(ctx, XENFORK_E_IO, errno,
-                             "cannot draw a random generation");
-    xenfork__uuid_print(uuid, out);
-    return 0;
+    if (rc == 0)
+        xenfork__uuid_print(uuid, out);
+    return rc;
 }
 
 int xenfork__guest_source(xenfork_ctx *ctx, struct xenfork__journal *journal,

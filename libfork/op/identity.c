@@ -298,9 +298,8 @@ static int choose_one(xenfork_ctx *ctx, const xenfork_spec *spec,
         return rc;
     if (c->has_uuid)
         memcpy(id->uuid, c->uuid, 16);
-    else if (!xenfork__uuid_random(id->uuid))
-        return xenfork__fail(ctx, XENFORK_E_IO, errno,
-                             "cannot draw a random UUID");
+    else if ((rc = xenfork__uuid_random(ctx, id->uuid)) < 0)
+        return rc;
     memcpy(id->disks, id->uuid, 16);
     rc = choose_nics(ctx, spec, c, config, taken, id);
     return rc < 0 ? rc : journal_identity(ctx, journal, id);

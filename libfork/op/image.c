@@ -90,10 +90,8 @@ static int new_image_record(struct xenfork__job *job)
     image->is_kept = job->spec->flags & XENFORK_FORK_KEEP_IMAGE;
     if (!image->parent_name)
         return xenfork__nomem(job->ctx);
-    if (!xenfork__uuid_random(image->uuid))
-        return xenfork__fail(job->ctx, XENFORK_E_IO, errno,
-                             "cannot draw a random UUID");
-    if ((rc = note_sources(job)) < 0)
+    if ((rc = xenfork__uuid_random(job->ctx, image->uuid)) < 0 ||
+        (rc = note_sources(job)) < 0)
         return rc;
     for (n = 0; n < job->config->nic_count && rc >= 0; n++)
         rc = xenfork__record_add_nic(

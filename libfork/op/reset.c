@@ -61,9 +61,7 @@ static int identify_clone(struct xenfork__reset *reset)
     id->nics = calloc(job->config->nic_count + 1, sizeof(*id->nics));
     if (!id->name || !id->nics)
         return xenfork__nomem(job->ctx);
-    if (!xenfork__uuid_random(id->disks))
-        return xenfork__fail(job->ctx, XENFORK_E_IO, errno,
-                             "cannot draw a random UUID");
+    rc = xenfork__uuid_random(job->ctx, id->disks);
     for (n = 0; n < job->config->nic_count && rc >= 0; n++) {
         id->nic_count = n + 1;
         rc = identify_nic(reset, n, &id->nics[n]);

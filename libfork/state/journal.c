@@ -57,13 +57,10 @@ int xenfork__journal_begin(xenfork_ctx *ctx,
 
     if (!dir)
         return xenfork__nomem(ctx);
-    if (!xenfork__uuid_random(uuid))
-        return xenfork__fail(ctx, XENFORK_E_IO, errno,
-                             "cannot draw a random UUID");
-    xenfork__uuid_print(uuid, id);
-    rc = xenfork__make_dir(ctx, dir);
-    if (rc < 0)
+    if ((rc = xenfork__uuid_random(ctx, uuid)) < 0 ||
+        (rc = xenfork__make_dir(ctx, dir)) < 0)
         return rc;
+    xenfork__uuid_print(uuid, id);
     rc = xenfork__journal_handle(ctx, id, false, &journal);
     if (rc < 0)
         return rc;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/ids.h"
 #include "state/files.h"
 
 #define MAGIC     "xenfork 1"
@@ -69,28 +70,16 @@ bool xenfork__keyfile_get_u64(const struct xenfork__keyfile *keyfile,
                               const char *key, uint64_t *value_out)
 {
     const char *text = xenfork__keyfile_get(keyfile, key);
-    unsigned long long value;
-    char *end;
 
-    if (!text || text[0] < '0' || text[0] > '9')
-        return false;
-    errno = 0;
-    value = strtoull(text, &end, 10);
-    if (errno || *end)
-        return false;
-    *value_out = value;
-    return true;
+    return text && xenfork__parse_u64(text, value_out);
 }
 
 bool xenfork__keyfile_get_u32(const struct xenfork__keyfile *keyfile,
                               const char *key, uint32_t *value_out)
 {
-    uint64_t value;
+    const char *text = xenfork__keyfile_get(keyfile, key);
 
-    if (!xenfork__keyfile_get_u64(keyfile, key, &value) || value > UINT32_MAX)
-        return false;
-    *value_out = (uint32_t)value;
-    return true;
+    return text && xenfork__parse_u32(text, value_out);
 }
 
 static void nth_key(char key_out[64], const char *key, uint32_t n)

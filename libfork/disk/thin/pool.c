@@ -126,9 +126,8 @@ static int make_pool_files(xenfork_ctx *ctx, const char *dir, struct pool *pool)
         (rc = xenfork__sys_file_extend(ctx, pool->data, pool->step_bytes)) < 0)
         return rc == XENFORK_E_BUSY ? no_space(ctx, pool) : rc;
     xenfork__pool_name(dir, pool->name);
-    if (!xenfork__uuid_random(uuid))
-        return xenfork__fail(ctx, XENFORK_E_IO, errno,
-                             "cannot draw a random UUID");
+    if ((rc = xenfork__uuid_random(ctx, uuid)) < 0)
+        return rc;
     xenfork__uuid_print(uuid, text);
     if ((rc = xenfork__keyfile_new(ctx, &pool->keyfile)) < 0 ||
         (rc = xenfork__keyfile_set(ctx, pool->keyfile, "uuid", text)) < 0 ||

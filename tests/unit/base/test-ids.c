@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "base/ids.h"
+#include "base/internal.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
@@ -91,13 +92,41 @@ static void test_uuid_malformed(void **state)
     }
 }
 
+static void test_large_numbers(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "-1",
+        "18446744073709551616",
+        "+1",
+        "99999999999999999999999",
+        " 1",
+        "1 ",
+        "0x1",
+        "1.",
+    };
+    uint64_t value = 7;
+    uint32_t small = 7;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_false(xenfork__parse_u64(bad[i], &value) ||
+                     xenfork__parse_u32(bad[i], &small));
+    assert_true(value == 7 && small == 7); /* untouched */
+    assert_true(xenfork__parse_u64("18446744073709551615", &value));
+    assert_true(value == UINT64_MAX);
+    assert_true(xenfork__parse_u64("007", &value) && value == 7);
+}
+
 static void test_uuid_random(void **state)
 {
+    xenfork_ctx ctx = {.guard_fd = -1};
     uint8_t a[16], b[16];
 
     (void)state;
-    assert_true(xenfork__uuid_random(a));
-    assert_true(xenfork__uuid_random(b));
+    assert_int_equal(xenfork__uuid_random(&ctx, a), 0);
+    assert_int_equal(xenfork__uuid_random(&ctx, b), 0);
     assert_memory_not_equal(a, b, 16);
     assert_int_equal(a[6] >> 4, 4); /* RFC 4122: version, variant */
     assert_int_equal(a[8] >> 6, 2);
@@ -179,6 +208,7 @@ int main(void)
         cmocka_unit_test(test_bridges),
         cmocka_unit_test(test_uuid_round_trip),
         cmocka_unit_test(test_uuid_malformed),
+        cmocka_unit_test(test_large_numbers),
         cmocka_unit_test(test_uuid_random),
         cmocka_unit_test(test_macs),
         cmocka_unit_test(test_mac_random),

@@ -116,12 +116,6 @@ char **xenfork__xs_list(xenfork_ctx *c, unsigned int *count_out,
     return list;
 }
 
-bool xenfork__parse_u32(const char *text, uint32_t *value_out)
-{
-    *value_out = (uint32_t)strtoul(text, NULL, 10);
-    return *text >= '0' && *text <= '9';
-}
-
 uint32_t xenfork__own_domid(xenfork_ctx *c)
 {
     (void)c;
