@@ -99,10 +99,11 @@ static int run_verb(xenfork_ctx *ctx, int argc, char **argv)
 int main(int argc, char **argv)
 {
     char state_dir[] = XENFORK_STATE_DIR;
-    xenfork_ctx ctx = {
-        .guard_fd = -1, .domid = XENFORK_DOMID_NONE, .state_dir = state_dir};
-    int rc = run_verb(&ctx, argc, argv);
+    xenfork_ctx ctx;
+    int rc;
 
+    xenfork__ctx_begin(&ctx, state_dir);
+    rc = run_verb(&ctx, argc, argv);
     if (rc == 0)
         return 0;
     fprintf(stderr, "xenfork-block: %s%s%s\n", ctx.error.text,

@@ -67,6 +67,18 @@ struct xenfork_ctx {
     bool has_said_scripts; /* of hotplug scripts that hotplug.c does not know */
 };
 
+/*
+ * Begin a context without handles: it runs nothing under a lock, and is about
+ * no domain.  It keeps @state_dir.
+ */
+static inline void xenfork__ctx_begin(xenfork_ctx *ctx, char *state_dir)
+{
+    *ctx = (xenfork_ctx){.state_dir = state_dir,
+                         .guard_fd = -1,
+                         .domid = XENFORK_DOMID_NONE,
+                         .error.domid = XENFORK_DOMID_NONE};
+}
+
 /* Tell whether to stop: the caller wishes it, and it is not too late. */
 static inline bool xenfork__is_cancelled(const xenfork_ctx *ctx)
 {

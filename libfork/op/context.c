@@ -17,14 +17,11 @@ XENFORK_API int xenfork_open(xenfork_ctx **ctx_out,
 
     if (!ctx_out || flags)
         return XENFORK_E_INVAL;
-    ctx = calloc(1, sizeof(*ctx));
+    ctx = malloc(sizeof(*ctx));
     if (!ctx)
         return XENFORK_E_NOMEM;
+    xenfork__ctx_begin(ctx, strdup(XENFORK_STATE_DIR));
     ctx->logger = logger;
-    ctx->guard_fd = -1;
-    ctx->domid = XENFORK_DOMID_NONE;
-    ctx->error.domid = XENFORK_DOMID_NONE;
-    ctx->state_dir = strdup(XENFORK_STATE_DIR);
     rc = ctx->state_dir ? xenfork__sys_boot(ctx, ctx->boot) : XENFORK_E_NOMEM;
     if (rc == 0)
         rc = xenfork__xen_open(ctx);
