@@ -116,6 +116,20 @@ int xenfork__miss(xenfork_ctx *ctx, int code, const char *fmt, ...)
     return code;
 }
 
+int xenfork__miss_disk(xenfork_ctx *ctx, const char *vdev, const char *path,
+                       const char *fmt, ...)
+{
+    char why[XENFORK__TEXT_BYTES];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why, sizeof(why), fmt, ap);
+    va_end(ap);
+    return xenfork__miss(ctx, XENFORK_E_DISK,
+                         "disk %s (%s) cannot be forked: %s", vdev,
+                         path ? path : "empty", why);
+}
+
 int xenfork__remedy(xenfork_ctx *ctx, const char *fmt, ...)
 {
     va_list ap;

@@ -95,6 +95,10 @@ int xenfork__fail(xenfork_ctx *ctx, int code, int errnoval, const char *fmt,
 /* Make an error that the caller may expect: store it, and do not log it. */
 int xenfork__miss(xenfork_ctx *ctx, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Make the error that a disk cannot be forked, and why.  DISK, not logged */
+int xenfork__miss_disk(xenfork_ctx *ctx, const char *vdev, const char *path,
+                       const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 /* Say what the user can do about the error just made; returns its code. */
 int xenfork__remedy(xenfork_ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -168,6 +168,11 @@ extern const struct xenfork__disk_driver xenfork__disk_thin;
  */
 int xenfork__disk_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                          const char *why, const char *remedy);
+/*
+ * Refuse a disk for the reason of the error just made, which keeps its code and
+ * its way out.
+ */
+int xenfork__disk_refuse_so(xenfork_ctx *ctx, const struct xenfork__disk *disk);
 
 /* For drivers of raw files and devices: disk/raw.c */
 /* Refuse a disk.  DISK with text and remedy, not logged */

@@ -47,14 +47,9 @@ static int lvthin_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     if (rc < 0)
         return rc;
     rc = xenfork__sys_lv_check_pool(ctx, disk->path);
-    if (rc == XENFORK_E_DISK || rc == XENFORK_E_NOSPC) {
-        __auto_type said = ctx->error;
-
-        xenfork__miss(ctx, rc, "disk %s (%s) cannot be forked: %s", disk->vdev,
-                      disk->path, said.text);
-        xenfork__remedy(ctx, "%s", said.remedy);
-    }
-    return rc;
+    return rc == XENFORK_E_DISK || rc == XENFORK_E_NOSPC
+               ? xenfork__disk_refuse_so(ctx, disk)
+               : rc;
 }
 
 static int lvthin_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,

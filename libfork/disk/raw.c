@@ -14,9 +14,17 @@
 int xenfork__disk_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                          const char *why, const char *remedy)
 {
-    xenfork__miss(ctx, XENFORK_E_DISK, "disk %s (%s) cannot be forked: %s",
-                  disk->vdev, disk->path ? disk->path : "empty", why);
+    xenfork__miss_disk(ctx, disk->vdev, disk->path, "%s", why);
     return xenfork__remedy(ctx, "%s", remedy);
+}
+
+int xenfork__disk_refuse_so(xenfork_ctx *ctx, const struct xenfork__disk *disk)
+{
+    __auto_type said = ctx->error;
+
+    xenfork__miss_disk(ctx, disk->vdev, disk->path, "%s", said.text);
+    ctx->error.code = said.code;
+    return xenfork__remedy(ctx, "%s", said.remedy);
 }
 
 int xenfork__raw_refuse(xenfork_ctx *ctx, const struct xenfork__disk *disk,

@@ -138,11 +138,11 @@ static int check_names(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 {
     if (st->st_nlink < 2)
         return 0;
-    xenfork__miss(
-        ctx, XENFORK_E_DISK,
-        "disk %s (%s) cannot be forked: the file has %ju names (hard links), "
-        "and by another one it could be written while clones are backed by it",
-        disk->vdev, disk->path, (uintmax_t)st->st_nlink);
+    xenfork__miss_disk(
+        ctx, disk->vdev, disk->path,
+        "the file has %ju names (hard links), and by another one it could be "
+        "written while clones are backed by it",
+        (uintmax_t)st->st_nlink);
     return xenfork__remedy(ctx,
                            "remove the others (find -samefile %s); or shut the "
                            "domain down, and give it a copy of the file",
@@ -162,14 +162,7 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
     if (driver->parent && (rc = check_names(ctx, disk, file, &st)) < 0)
         return rc;
     rc = xenfork__folder_check_file(ctx, file);
-    if (rc == XENFORK_E_DISK) {
-        __auto_type said = ctx->error;
-
-        xenfork__miss(ctx, rc, "disk %s (%s) cannot be forked: %s", disk->vdev,
-                      disk->path, said.text);
-        xenfork__remedy(ctx, "%s", said.remedy);
-    }
-    return rc;
+    return rc == XENFORK_E_DISK ? xenfork__disk_refuse_so(ctx, disk) : rc;
 }
 
 /*
@@ -179,11 +172,11 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 static int refuse_emulated(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                            const struct xenfork__disk_driver *driver)
 {
-    xenfork__miss(
-        ctx, XENFORK_E_DISK,
-        "disk %s (%s) cannot be forked: the HVM domain's device model has it "
-        "open, too, and cannot switch to another file, as the driver %s needs",
-        disk->vdev, disk->path ? disk->path : "", driver->name);
+    xenfork__miss_disk(
+        ctx, disk->vdev, disk->path,
+        "the HVM domain's device model has it open, too, and cannot switch to "
+        "another file, as the driver %s needs",
+        driver->name);
     return xenfork__remedy(ctx, "put it on XFS or btrfs as a raw file, or on a "
                                 "thin volume of LVM");
 }

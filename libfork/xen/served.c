@@ -29,9 +29,7 @@ struct disk {
 static int refuse_backend(xenfork_ctx *ctx, const struct disk *disk,
                           const char *why)
 {
-    return xenfork__miss(ctx, XENFORK_E_DISK,
-                         "disk %s (%s) cannot be forked: %s", disk->vdev,
-                         disk->path, why);
+    return xenfork__miss_disk(ctx, disk->vdev, disk->path, "%s", why);
 }
 
 static int refuse_other(xenfork_ctx *ctx, const struct disk *disk,

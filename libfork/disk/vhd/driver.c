@@ -107,11 +107,9 @@ static int check_depth(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 
     if (rc < 0 || depth < limit)
         return rc;
-    xenfork__miss(
-        ctx, XENFORK_E_DISK,
-        "disk %s (%s) cannot be forked: its chain has %u VHDs, and the limit "
-        "is %u",
-        disk->vdev, disk->path, depth, limit);
+    xenfork__miss_disk(ctx, disk->vdev, disk->path,
+                       "its chain has %u VHDs, and the limit is %u", depth,
+                       limit);
     return xenfork__remedy(
         ctx,
         "destroy clones of earlier forks, which makes the chain shorter; or "
