@@ -14,10 +14,10 @@
 #include <cmocka.h>
 
 #include "disk/thin/thin.h"
-#include "../lib/fake-xen.h"
-#include "../lib/fork-scene.h"
+#include "../../lib/fake-xen.h"
+#include "../../lib/fork-scene.h"
 #include "op/named.h"
-#include "../lib/scene.h"
+#include "../../lib/scene.h"
 #include "state/record.h"
 
 static struct fork_scene *s;

@@ -18,11 +18,11 @@
 #include "disk/base.h"
 #include "disk/disk.h"
 #include "disk/vhd/vhd.h"
-#include "../lib/fake-xen.h"
-#include "../lib/fork-scene.h"
+#include "../../lib/fake-xen.h"
+#include "../../lib/fork-scene.h"
 #include "host/host.h"
-#include "../lib/scene.h"
-#include "../lib/vhd-scene.h"
+#include "../../lib/scene.h"
+#include "../../lib/vhd-scene.h"
 
 static struct fork_scene *s;
 static const struct xenfork__disk_driver *const vhd = &xenfork__disk_vhd;

@@ -16,8 +16,8 @@
 #include <cmocka.h>
 
 #include "disk/qcow2/header.h"
-#include "../lib/fake-xen.h"
-#include "../lib/fork-scene.h"
+#include "../../lib/fake-xen.h"
+#include "../../lib/fork-scene.h"
 
 static struct fork_scene *s;
 static char base[FAKE_PATH + 16], top[FAKE_PATH + 16];

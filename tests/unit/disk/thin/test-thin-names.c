@@ -18,9 +18,9 @@
 #include <cmocka.h>
 
 #include "disk/thin/thin.h"
-#include "../lib/fake-xen.h"
-#include "../lib/fork-scene.h"
-#include "../lib/scene.h"
+#include "../../lib/fake-xen.h"
+#include "../../lib/fork-scene.h"
+#include "../../lib/scene.h"
 
 #define PATH (FAKE_PATH + 64)
 

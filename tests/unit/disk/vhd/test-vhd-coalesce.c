@@ -16,12 +16,12 @@
 
 #include "base/ids.h"
 #include "disk/base.h"
-#include "../lib/fake-xen.h"
-#include "../lib/fork-scene.h"
+#include "../../lib/fake-xen.h"
+#include "../../lib/fork-scene.h"
 #include "host/host.h"
 #include "op/collapse.h"
-#include "../lib/scene.h"
-#include "../lib/vhd-scene.h"
+#include "../../lib/scene.h"
+#include "../../lib/vhd-scene.h"
 #include "state/lock.h"
 
 #define TURNS 20U
