@@ -318,7 +318,7 @@ void listen_gone(struct daemon *daemon, uint32_t domid)
 
     if (!listen->rings)
         return;
-    xenfork__host_ring_drop(listen->rings, domid);
+    xenfork__host_ring_forget(listen->rings, domid);
     /* Others may have its memory now. */
     if (listen->again_ms != SERVE_NEVER)
         listen->again_ms = 0;

@@ -287,7 +287,7 @@ static int start_domain(xenfork_ctx *ctx, const struct restart *restart)
     /* Destroyed by its user meanwhile. */
     if (rc == XENFORK_E_NOTFOUND ||
         (rc == 0 && (info.is_dying || memcmp(info.uuid, restart->uuid, 16))))
-        return xenfork__restart_drop(ctx, restart->uuid);
+        return xenfork__restart_forget(ctx, restart->uuid);
     if (rc < 0 ||
         (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0)
         return rc;
@@ -300,7 +300,7 @@ static int start_domain(xenfork_ctx *ctx, const struct restart *restart)
         return rc;
     log_info("restart", "uuid=%s domid=%u result=ok", restart->uuid_text,
              restart->made);
-    return xenfork__restart_drop(ctx, restart->uuid);
+    return xenfork__restart_forget(ctx, restart->uuid);
 }
 
 static int run_restart(xenfork_ctx *ctx, struct restart *restart)
@@ -317,7 +317,7 @@ static int run_restart(xenfork_ctx *ctx, struct restart *restart)
                         "uuid=%s result=dropped reason=\"a domain "
                         "has the UUID already\"",
                         restart->uuid_text);
-            return xenfork__restart_drop(ctx, restart->uuid);
+            return xenfork__restart_forget(ctx, restart->uuid);
         }
         if ((rc = create_domain(ctx, restart)) < 0)
             return rc;
@@ -350,7 +350,7 @@ static int drop_orphan(xenfork_ctx *ctx, const struct restart *restart)
     log_warning("restart",
                 "uuid=%s result=dropped reason=\"the clone's record is gone\"",
                 restart->uuid_text);
-    return xenfork__restart_drop(ctx, restart->uuid);
+    return xenfork__restart_forget(ctx, restart->uuid);
 }
 
 int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
@@ -410,7 +410,7 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
     rc = load_restart(ctx, &restart);
     /* Killed before it was journaled: nothing was done. */
     if (rc == XENFORK_E_NOTFOUND)
-        return xenfork__restart_drop(ctx, restart.uuid);
+        return xenfork__restart_forget(ctx, restart.uuid);
     if (rc < 0)
         return rc;
     if (strcmp(restart.boot, ctx->boot)) {
@@ -418,7 +418,7 @@ int restart_resume(xenfork_ctx *ctx, const char *uuid)
                     "uuid=%s result=dropped reason=\"the host was "
                     "booted since\"",
                     restart.uuid_text);
-        return xenfork__restart_drop(ctx, restart.uuid);
+        return xenfork__restart_forget(ctx, restart.uuid);
     }
     if ((rc = is_orphaned(ctx, &restart, &is_orphan)) < 0)
         return rc;

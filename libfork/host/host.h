@@ -274,9 +274,9 @@ int xenfork__sys_qemu_flush(xenfork_ctx *ctx, uint32_t domid, const char *node);
 /* Complete a commit that is ready: the disk is served from the backing file. */
 int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
                                const char *vdev, const char *id);
-/* Remove the nodes of the disk that nothing uses. */
-int xenfork__sys_qemu_tidy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
-                           const char *top);
+/* Sweep the nodes of the disk that nothing uses. */
+int xenfork__sys_qemu_sweep(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                            const char *top);
 /* Close the connection: another client may wait for it. */
 void xenfork__sys_qemu_close(xenfork_ctx *ctx);
 /* Tell whether a QEMU serves this domain, and can be reached. */
@@ -308,7 +308,7 @@ int xenfork__sys_keep_loop(xenfork_ctx *ctx, int fd);
  * Have a loop device go when nobody has it open any more, if it still is the
  * file's.
  */
-void xenfork__sys_drop_loop(const char *node, const char *file);
+void xenfork__sys_remove_loop(const char *node, const char *file);
 /* Tell whether the kernel has a backend, "vbd-3-51712". */
 bool xenfork__sys_has_backend(const char *name);
 /*

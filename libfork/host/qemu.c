@@ -370,8 +370,8 @@ int xenfork__sys_qemu_cancel(xenfork_ctx *ctx, uint32_t domid, const char *vdev)
     return rc < 0 && rc != XENFORK_E_DISK ? rc : wait_job_end(ctx, domid, vdev);
 }
 
-int xenfork__sys_qemu_tidy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
-                           const char *top)
+int xenfork__sys_qemu_sweep(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                            const char *top)
 {
     cleanup_reply yajl_val reply = NULL;
     uint32_t round, deleted = 1;

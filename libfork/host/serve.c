@@ -77,7 +77,7 @@ int xenfork__sys_keep_loop(xenfork_ctx *ctx, int fd)
  * Remove a loop device, unless another process has it by now: nodes of xenstore
  * name it.
  */
-void xenfork__sys_drop_loop(const char *node, const char *file)
+void xenfork__sys_remove_loop(const char *node, const char *file)
 {
     cleanup_close int fd = open(node, O_RDONLY | O_CLOEXEC);
     struct xenfork__loop loop;

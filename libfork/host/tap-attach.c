@@ -119,7 +119,7 @@ static int claim_record(xenfork_ctx *ctx, const char *target, const char *user,
         return in_use(ctx, target, tap);
     if (tap->user[0]) {
         /* The process that made it was killed, or tapdisk was. */
-        rc = xenfork__tap_take_down(ctx, tap);
+        rc = xenfork__tap_remove(ctx, tap);
         xenfork__tap_drop(tap);
         if (rc == 0)
             rc = xenfork__tap_hold(ctx, path, reader, true, tap);
@@ -154,6 +154,6 @@ int xenfork__sys_tap_attach(xenfork_ctx *ctx, const char *path,
     if (node)
         *node_out = node;
     else
-        xenfork__tap_take_down(ctx, &tap);
+        xenfork__tap_remove(ctx, &tap);
     return rc == 0 && !node ? xenfork__nomem(ctx) : rc;
 }

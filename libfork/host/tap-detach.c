@@ -136,7 +136,7 @@ static int free_minor(xenfork_ctx *ctx, const struct xenfork__tap *tap)
                : xenfork__sys_run(ctx, XENFORK_E_DISK, argv, NULL);
 }
 
-int xenfork__tap_take_down(xenfork_ctx *ctx, const struct xenfork__tap *tap)
+int xenfork__tap_remove(xenfork_ctx *ctx, const struct xenfork__tap *tap)
 {
     int rc;
 
@@ -160,7 +160,7 @@ static int detach_record(xenfork_ctx *ctx, const char *path, const char *reader,
         return 0;
     if (rc < 0 || (user && strcmp(tap.user, user) != 0))
         return rc;
-    return xenfork__tap_take_down(ctx, &tap);
+    return xenfork__tap_remove(ctx, &tap);
 }
 
 int xenfork__sys_tap_detach(xenfork_ctx *ctx, const char *path,
@@ -181,5 +181,5 @@ int xenfork__sys_tap_release(xenfork_ctx *ctx, const char *path, uint32_t domid)
         return 0;
     if (rc < 0 || !xenfork__tap_domid(&tap, &user) || user != domid)
         return rc;
-    return xenfork__tap_take_down(ctx, &tap);
+    return xenfork__tap_remove(ctx, &tap);
 }

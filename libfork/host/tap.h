@@ -59,6 +59,6 @@ bool xenfork__tap_domid(const struct xenfork__tap *tap, uint32_t *domid_out);
 int xenfork__tap_ctl(xenfork_ctx *ctx, const struct xenfork__tapdisk *tapdisk,
                      const char *verb, const char *const extra[]);
 /* Remove everything that the record names, and the record last. */
-int xenfork__tap_take_down(xenfork_ctx *ctx, const struct xenfork__tap *tap);
+int xenfork__tap_remove(xenfork_ctx *ctx, const struct xenfork__tap *tap);
 
 #endif

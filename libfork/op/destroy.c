@@ -60,7 +60,7 @@ int xenfork__clone_remove(xenfork_ctx *ctx,
 static int destroy_clone(xenfork_ctx *ctx, const struct xenfork__record *record)
 {
     uint32_t domid;
-    int rc = xenfork__restart_drop(ctx, record->uuid);
+    int rc = xenfork__restart_forget(ctx, record->uuid);
 
     if (rc == 0)
         rc = xenfork__clone_domid(ctx, record, &domid);

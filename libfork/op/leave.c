@@ -261,7 +261,7 @@ static int forget_clone(xenfork_ctx *ctx, const struct xenfork__record *found)
         return xenfork__remedy(ctx, "shut it down first");
     }
     if (rc != XENFORK_E_NOTFOUND || (rc = check_overlays(ctx, clone)) < 0 ||
-        (rc = xenfork__restart_drop(ctx, clone->uuid)) < 0)
+        (rc = xenfork__restart_forget(ctx, clone->uuid)) < 0)
         return rc;
     return xenfork__record_remove(ctx, XENFORK_KIND_CLONE, clone->uuid);
 }

@@ -158,7 +158,7 @@ static int accept_ack(xenfork_ctx *ctx, const uint8_t uuid[16], uint32_t domid,
                              "%s is another domain by now", record->name);
     if (record->is_ready)
         return 0;
-    rc = xenfork__xen_guest_drop_entropy(ctx, record->domid);
+    rc = xenfork__xen_guest_remove_entropy(ctx, record->domid);
     r = connect(ctx, record);
     rc = rc < 0 ? rc : r;
     record->is_ready = rc == 0;

@@ -38,7 +38,7 @@ void xenfork__restarted_done(xenfork_ctx *ctx, const uint8_t clone[16])
 {
     keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
-    if (xenfork__restart_drop(ctx, clone) < 0)
+    if (xenfork__restart_forget(ctx, clone) < 0)
         LOG_WARN(ctx, "a restart of the clone stays with xenforkd, ignoring");
 }
 

@@ -209,5 +209,5 @@ int xenfork__undo_published(xenfork_ctx *ctx, struct xenfork__journal *journal)
     rc = find_source(ctx, journal, &info);
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    return xenfork__xen_guest_retract(ctx, info.domid);
+    return xenfork__xen_guest_remove(ctx, info.domid);
 }

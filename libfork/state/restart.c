@@ -31,7 +31,7 @@ bool xenfork__restart_is_pending(xenfork_ctx *ctx, const uint8_t domain[16])
     return boot && !strcmp(boot, ctx->boot);
 }
 
-int xenfork__restart_drop(xenfork_ctx *ctx, const uint8_t domain[16])
+int xenfork__restart_forget(xenfork_ctx *ctx, const uint8_t domain[16])
 {
     cleanup_free char *dir = xenfork__restart_path(ctx, domain, NULL);
     cleanup_free char *record = xenfork__restart_path(ctx, domain,

@@ -16,9 +16,9 @@ char *xenfork__restart_path(const xenfork_ctx *ctx, const uint8_t domain[16],
  */
 bool xenfork__restart_is_pending(xenfork_ctx *ctx, const uint8_t domain[16]);
 /*
- * Drop a restart, under the domain's lock, its record first: without that there
- * is nothing to do.  Absent already: success
+ * Forget a restart, under the domain's lock, its record first: without that
+ * there is nothing to do.  Absent already: success
  */
-int xenfork__restart_drop(xenfork_ctx *ctx, const uint8_t domain[16]);
+int xenfork__restart_forget(xenfork_ctx *ctx, const uint8_t domain[16]);
 
 #endif

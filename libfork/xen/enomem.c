@@ -98,7 +98,7 @@ static void free_ring(struct host_rings *rings, struct ring *ring)
     free(ring);
 }
 
-void xenfork__host_ring_drop(struct host_rings *rings, uint32_t domid)
+void xenfork__host_ring_forget(struct host_rings *rings, uint32_t domid)
 {
     struct ring **at;
 
@@ -118,7 +118,7 @@ void xenfork__host_rings_close(struct host_rings *rings)
     if (!rings)
         return;
     while (rings->first)
-        xenfork__host_ring_drop(rings, rings->first->domid);
+        xenfork__host_ring_forget(rings, rings->first->domid);
     xenevtchn_close(rings->evtchn);
     free(rings);
 }

@@ -82,7 +82,7 @@ int xenfork__host_rings_fd(const struct host_rings *rings);
 int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
                            uint32_t domid);
 /* Forget a domain, which is gone. */
-void xenfork__host_ring_drop(struct host_rings *rings, uint32_t domid);
+void xenfork__host_ring_forget(struct host_rings *rings, uint32_t domid);
 /* Tell whether we listen to the domain; and whether anybody ever has. */
 bool xenfork__host_ring_has(const struct host_rings *rings, uint32_t domid);
 bool xenfork__host_ring_was(xenfork_ctx *ctx, uint32_t domid);

@@ -70,7 +70,7 @@ int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-int xenfork__xen_guest_retract(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__xen_guest_remove(xenfork_ctx *ctx, uint32_t domid)
 {
     if (!xenfork__xs_rm(ctx, FORK_PATH, domid))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
@@ -149,7 +149,7 @@ int xenfork__xen_guest_answers(xenfork_ctx *ctx, uint32_t domid,
     return 0;
 }
 
-int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__xen_guest_remove_entropy(xenfork_ctx *ctx, uint32_t domid)
 {
     if (!xenfork__xs_rm(ctx, FORK_PATH "/entropy", domid))
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,

@@ -173,8 +173,8 @@ static bool release_all(xenfork_ctx *ctx, const struct devices *devices)
     /* From now on a loop device goes with its last user, the backend. */
     for (i = 0; i < devices->count; i++)
         if (devices->items[i].loop)
-            xenfork__sys_drop_loop(devices->items[i].loop,
-                                   devices->items[i].file);
+            xenfork__sys_remove_loop(devices->items[i].loop,
+                                     devices->items[i].file);
     if (xenfork__pipe_transact(ctx, put_removals, devices))
         return false;
     wait_released(ctx, devices);

@@ -94,7 +94,7 @@ struct xenfork__guest {
 int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
                                const struct xenfork__guest *guest);
 /* Remove the nodes.  Absent already: success. */
-int xenfork__xen_guest_retract(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__xen_guest_remove(xenfork_ctx *ctx, uint32_t domid);
 /*
  * Return a domain's generation; caller frees.  NOTFOUND, not logged: it has
  * none
@@ -113,7 +113,7 @@ int xenfork__xen_guest_answers(xenfork_ctx *ctx, uint32_t domid,
                                const char *generation,
                                struct xenfork__answers *answers_out);
 /* Remove the entropy, which the guest has used. */
-int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__xen_guest_remove_entropy(xenfork_ctx *ctx, uint32_t domid);
 /* Make xenfork__xen_wait_event() report this guest; the first time at once. */
 int xenfork__xen_guest_watch(xenfork_ctx *ctx, uint32_t domid);
 void xenfork__xen_guest_unwatch(xenfork_ctx *ctx, uint32_t domid);

@@ -56,7 +56,7 @@ static void ask(xenfork_ctx *ctx, const uint8_t *data, size_t len, int what)
         xenfork__sys_qemu_job(ctx, DOMID, "xvda", &job);
         break;
     case 2:
-        xenfork__sys_qemu_tidy(ctx, DOMID, "xvda", "");
+        xenfork__sys_qemu_sweep(ctx, DOMID, "xvda", "");
         break;
     default:
         xenfork__qmp(ctx, DOMID, "query-status", NULL, NULL);

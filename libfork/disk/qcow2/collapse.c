@@ -70,8 +70,8 @@ static int shorten(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,
                                     &top)) < 0 ||
         (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_COPY, parent,
                                 snapshot->vdev, id)) < 0 ||
-        (rc = xenfork__sys_qemu_tidy(ctx, snapshot->domid, snapshot->vdev,
-                                     top.node)) < 0 ||
+        (rc = xenfork__sys_qemu_sweep(ctx, snapshot->domid, snapshot->vdev,
+                                      top.node)) < 0 ||
         (rc = xenfork__sys_qemu_stream(ctx, snapshot->domid, &top, id, depth,
                                        xenfork__qcow2_base(lowest))) < 0)
         return rc;

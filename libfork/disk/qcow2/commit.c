@@ -287,7 +287,7 @@ static int commit_overlay(xenfork_ctx *ctx,
         (rc = wait_mirrored(ctx, snapshot, top, id)) < 0 ||
         (rc = pivot_to_base(ctx, snapshot, id)) < 0)
         return rc;
-    return xenfork__sys_qemu_tidy(ctx, snapshot->domid, snapshot->vdev, id);
+    return xenfork__sys_qemu_sweep(ctx, snapshot->domid, snapshot->vdev, id);
 }
 
 static int find_top(xenfork_ctx *ctx, const struct xenfork__snapshot *snapshot,

@@ -69,7 +69,7 @@ static void cancel_job(xenfork_ctx *ctx,
 
     if (xenfork__sys_qemu_cancel(ctx, request->domid, request->vdev) < 0 ||
         xenfork__sys_qemu_top(ctx, request->domid, request->vdev, &top) < 0 ||
-        xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev, top.node) <
+        xenfork__sys_qemu_sweep(ctx, request->domid, request->vdev, top.node) <
             0)
         LOG_WARN(ctx, "the copy of disk %s goes on, ignoring", request->path);
 }
@@ -151,8 +151,8 @@ static int flatten_live(xenfork_ctx *ctx,
         return rc;
     rc = check_flat(ctx, request);
     return rc < 0 ? rc
-                  : xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev,
-                                           top->node);
+                  : xenfork__sys_qemu_sweep(ctx, request->domid, request->vdev,
+                                            top->node);
 }
 
 static int flatten_offline(xenfork_ctx *ctx,
@@ -229,7 +229,7 @@ static int pivot_to_copy(xenfork_ctx *ctx,
         (rc = request->ops->journal(ctx, request, request->to, true, pivot,
                                     id)) < 0)
         return rc;
-    return xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev, id);
+    return xenfork__sys_qemu_sweep(ctx, request->domid, request->vdev, id);
 }
 
 struct mirror {
@@ -266,8 +266,8 @@ static int begin_move(xenfork_ctx *ctx,
     const struct mirror m = {.request = request, .top = top, .id = id};
     int rc;
 
-    if ((rc = xenfork__sys_qemu_tidy(ctx, request->domid, request->vdev,
-                                     top->node)) < 0 ||
+    if ((rc = xenfork__sys_qemu_sweep(ctx, request->domid, request->vdev,
+                                      top->node)) < 0 ||
         (rc = xenfork__qcow2_read(ctx, request->path, &qcow2)) < 0 ||
         (rc = xenfork__sys_qemu_img_create(ctx, &to, qcow2.size_bytes)) < 0)
         return rc;

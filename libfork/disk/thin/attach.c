@@ -197,7 +197,7 @@ int xenfork__thin_detach(xenfork_ctx *ctx, const char *path, const char *node)
     }
     if (rc < 0)
         return rc;
-    rc = xenfork__thin_unmake(ctx, thin);
+    rc = xenfork__thin_remove_device(ctx, thin);
     if (rc == 0 && thin->has_id)
         rc = xenfork__thin_sweep(ctx, thin);
     return rc;

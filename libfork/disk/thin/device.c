@@ -131,7 +131,8 @@ void xenfork__thin_name_under(const struct xenfork__thin *thin,
     snprintf(name_out, XENFORK__DM_NAME_BYTES, "%.100s-under", thin->device);
 }
 
-int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin)
+int xenfork__thin_remove_device(xenfork_ctx *ctx,
+                                const struct xenfork__thin *thin)
 {
     char under[XENFORK__DM_NAME_BYTES];
     struct xenfork__dm_info info;
@@ -210,7 +211,7 @@ int xenfork__thin_mend(xenfork_ctx *ctx, struct xenfork__thin *thin,
         (rc = xenfork__sys_dm_table(ctx, thin->device, &type, &params)) < 0 ||
         !thin->has_id || strcmp(type, "linear"))
         return rc;
-    rc = xenfork__thin_drop_head(ctx, thin);
+    rc = xenfork__thin_remove_head(ctx, thin);
     if (rc == 0)
         thin->has_id = false;
     return rc;

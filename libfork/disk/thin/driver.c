@@ -287,11 +287,11 @@ static int remove_known(xenfork_ctx *ctx, const struct xenfork__thin *thin)
     int rc;
 
     if ((rc = xenfork__thin_finish_move(ctx, thin, &is_moved)) < 0 ||
-        (!is_moved && (rc = xenfork__thin_unmake(ctx, thin)) < 0) ||
+        (!is_moved && (rc = xenfork__thin_remove_device(ctx, thin)) < 0) ||
         (rc = xenfork__thin_is_in_pool(ctx, thin, &is_in_pool)) < 0 ||
         (thin->has_id && is_in_pool &&
          ((rc = xenfork__pool_use(ctx, thin->dir)) < 0 ||
-          (rc = xenfork__pool_delete(ctx, thin->dir, thin->id)) < 0)) ||
+          (rc = xenfork__pool_remove_device(ctx, thin->dir, thin->id)) < 0)) ||
         (rc = xenfork__file_remove(ctx, thin->record)) < 0)
         return rc;
     return xenfork__thin_sweep(ctx, thin);
@@ -331,7 +331,7 @@ static int thin_remove(xenfork_ctx *ctx, const char *path)
         (rc = xenfork__thin_users(ctx, dir, "", &users)) < 0)
         return rc;
     return users.records ? xenfork__pool_release(ctx, dir)
-                         : xenfork__thin_tidy(ctx, dir);
+                         : xenfork__thin_sweep_folder(ctx, dir);
 }
 
 /*
@@ -450,7 +450,7 @@ static int thin_usage(xenfork_ctx *ctx, const char *path,
                            (rc = xenfork__thin_make(ctx, thin, true)) == 0)))
         rc = xenfork__thin_mapped(ctx, thin, &sectors);
     if (thin->has_id && !info.is_there) {
-        r = xenfork__thin_unmake(ctx, thin);
+        r = xenfork__thin_remove_device(ctx, thin);
         rc = rc < 0 ? rc : r;
         r = xenfork__thin_release(ctx, thin);
         rc = rc < 0 ? rc : r;

@@ -381,7 +381,7 @@ int xenfork__pool_snapshot(xenfork_ctx *ctx, const char *dir, uint64_t id,
     return tell_pool(ctx, dir, "create_snap", id, &from);
 }
 
-int xenfork__pool_delete(xenfork_ctx *ctx, const char *dir, uint64_t id)
+int xenfork__pool_remove_device(xenfork_ctx *ctx, const char *dir, uint64_t id)
 {
     int rc = tell_pool(ctx, dir, "delete", id, NULL);
 

@@ -41,8 +41,8 @@ int xenfork__pool_make(xenfork_ctx *ctx, const char *dir, uint64_t id);
 /* Make a snapshot of @from, which is in no use, or suspended. */
 int xenfork__pool_snapshot(xenfork_ctx *ctx, const char *dir, uint64_t id,
                            uint64_t from);
-/* Delete a thin device.  Absent already: success. */
-int xenfork__pool_delete(xenfork_ctx *ctx, const char *dir, uint64_t id);
+/* Remove a thin device.  Absent already: success. */
+int xenfork__pool_remove_device(xenfork_ctx *ctx, const char *dir, uint64_t id);
 /* Return which blocks a device has to which nobody writes. */
 int xenfork__pool_map(xenfork_ctx *ctx, const char *dir, uint64_t id,
                       struct xenfork__thin_map *map_out);

@@ -122,7 +122,8 @@ int xenfork__thin_linear(xenfork_ctx *ctx, const struct xenfork__thin *thin,
 /* Make a thin device over the origin, and its record. */
 int xenfork__thin_make_head(xenfork_ctx *ctx, struct xenfork__thin *thin);
 /* Remove a head that is not needed any more. */
-int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head);
+int xenfork__thin_remove_head(xenfork_ctx *ctx,
+                              const struct xenfork__thin *head);
 /* Make its device, with everything below. */
 int xenfork__thin_make(xenfork_ctx *ctx, const struct xenfork__thin *thin,
                        bool is_readonly);
@@ -130,7 +131,8 @@ int xenfork__thin_make(xenfork_ctx *ctx, const struct xenfork__thin *thin,
  * Remove the device.  Absent already: success; in use by other readers: it
  * stays
  */
-int xenfork__thin_unmake(xenfork_ctx *ctx, const struct xenfork__thin *thin);
+int xenfork__thin_remove_device(xenfork_ctx *ctx,
+                                const struct xenfork__thin *thin);
 /*
  * Mend a disk that nobody forks at the moment: its device, if any, goes on with
  * its present table, and the record says so.
@@ -192,8 +194,8 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
  * them.
  */
 int xenfork__thin_sweep(xenfork_ctx *ctx, const struct xenfork__thin *thin);
-/* Remove the pool and the folder, if nothing is recorded there. */
-int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir);
+/* Sweep the pool and the folder, if nothing is recorded there. */
+int xenfork__thin_sweep_folder(xenfork_ctx *ctx, const char *dir);
 /*
  * Write a head back into one file, without the lock, however long it takes.
  * INUSE

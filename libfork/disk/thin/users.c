@@ -50,11 +50,12 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
     return 0;
 }
 
-int xenfork__thin_drop_head(xenfork_ctx *ctx, const struct xenfork__thin *head)
+int xenfork__thin_remove_head(xenfork_ctx *ctx,
+                              const struct xenfork__thin *head)
 {
     int rc = xenfork__file_remove_durably(ctx, head->record);
 
     if (rc == 0)
-        rc = xenfork__pool_delete(ctx, head->dir, head->id);
+        rc = xenfork__pool_remove_device(ctx, head->dir, head->id);
     return rc;
 }

@@ -53,7 +53,7 @@ static int write_back_head(xenfork_ctx *ctx, const struct xenfork__thin *head,
     *is_done_out = rc == 0 && (is_waiting || sectors <= QUICK_SECTORS);
     if (*is_done_out && sectors)
         rc = copy_back(ctx, head);
-    r = xenfork__thin_unmake(ctx, head);
+    r = xenfork__thin_remove_device(ctx, head);
     return rc < 0 ? rc : r;
 }
 
@@ -99,7 +99,7 @@ static int switch_back(xenfork_ctx *ctx, struct xenfork__thin *head,
         return rc < 0 ? rc : r;
     }
     if ((rc = xenfork__sys_dm_resume(ctx, head->device)) < 0 ||
-        (rc = xenfork__thin_drop_head(ctx, head)) < 0)
+        (rc = xenfork__thin_remove_head(ctx, head)) < 0)
         return rc;
     *is_plain_out = true;
     return 0;
@@ -123,7 +123,7 @@ static int drop_unneeded(xenfork_ctx *ctx, const char *origin, bool is_waiting,
     if (rc < 0 || info.is_there)
         return rc < 0 ? rc : switch_back(ctx, head, is_plain_out);
     rc = write_back_head(ctx, head, is_waiting, is_plain_out);
-    return rc == 0 && *is_plain_out ? xenfork__thin_drop_head(ctx, head) : rc;
+    return rc == 0 && *is_plain_out ? xenfork__thin_remove_head(ctx, head) : rc;
 }
 
 static int remove_file(xenfork_ctx *ctx, const char *path, void *opaque)
@@ -136,7 +136,7 @@ static int remove_file(xenfork_ctx *ctx, const char *path, void *opaque)
  * Remove the pool and records that were never finished; other drivers' files
  * stay.
  */
-int xenfork__thin_tidy(xenfork_ctx *ctx, const char *dir)
+int xenfork__thin_sweep_folder(xenfork_ctx *ctx, const char *dir)
 {
     int rc;
 
@@ -173,7 +173,9 @@ static int sweep_unused(xenfork_ctx *ctx, const struct xenfork__thin *thin,
     }
     if (rc == 0)
         rc = xenfork__thin_release(ctx, thin);
-    return rc == 0 && !users.records ? xenfork__thin_tidy(ctx, thin->dir) : rc;
+    return rc == 0 && !users.records
+               ? xenfork__thin_sweep_folder(ctx, thin->dir)
+               : rc;
 }
 
 int xenfork__thin_sweep(xenfork_ctx *ctx, const struct xenfork__thin *thin)
@@ -195,7 +197,7 @@ int xenfork__thin_write_back(xenfork_ctx *ctx, const char *path)
         return rc;
     if (thin->has_id && !thin->is_descriptor && !info.open_count &&
         !users.overlays && !users.base) {
-        rc = xenfork__thin_unmake(ctx, thin);
+        rc = xenfork__thin_remove_device(ctx, thin);
         return rc < 0 ? rc : sweep_unused(ctx, thin, true);
     }
     if (!thin->has_id && !thin->is_descriptor)

@@ -55,7 +55,7 @@ static int name_files(xenfork_ctx *ctx, const char *path, struct files *files)
 }
 
 /* Detach our tapdisks. */
-static int let_go(xenfork_ctx *ctx, const struct files *files)
+static int detach_tapdisks(xenfork_ctx *ctx, const struct files *files)
 {
     int rc = xenfork__sys_tap_detach(ctx, files->copy, NULL);
     int r = xenfork__sys_tap_detach(ctx, files->below, USER);
@@ -72,7 +72,7 @@ int xenfork__vhd_forget_copy(xenfork_ctx *ctx, const char *file)
 
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    rc = let_go(ctx, &files);
+    rc = detach_tapdisks(ctx, &files);
     r = xenfork__file_remove(ctx, files.copy);
     return rc < 0 ? rc : r;
 }
@@ -169,10 +169,10 @@ static int detach_in_place(xenfork_ctx *ctx,
 {
     int rc;
 
-    if ((rc = let_go(ctx, files)) < 0 ||
+    if ((rc = detach_tapdisks(ctx, files)) < 0 ||
         (rc = make_copy(ctx, files, parent)) < 0 ||
         (rc = write_copy(ctx, request, files, parent)) < 0 ||
-        (rc = let_go(ctx, files)) < 0)
+        (rc = detach_tapdisks(ctx, files)) < 0)
         return rc;
     return pivot_to_file(ctx, files);
 }
@@ -185,11 +185,11 @@ static int detach_elsewhere(xenfork_ctx *ctx,
     cleanup_free char *node = NULL;
     int rc;
 
-    if ((rc = let_go(ctx, files)) < 0 ||
+    if ((rc = detach_tapdisks(ctx, files)) < 0 ||
         (rc = attach_copy(ctx, files, files->leaf, &node)) < 0 ||
         (rc = xenfork__request_copy(ctx, request, node, "raw")) < 0)
         return rc;
-    return let_go(ctx, files);
+    return detach_tapdisks(ctx, files);
 }
 
 static int refuse_move(xenfork_ctx *ctx,
@@ -275,6 +275,6 @@ int xenfork__vhd_detach_recover(xenfork_ctx *ctx,
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     rc = end_detach(ctx, &files);
-    r = let_go(ctx, &files);
+    r = detach_tapdisks(ctx, &files);
     return rc < 0 ? rc : r;
 }

@@ -83,7 +83,7 @@ static void test_not_killed(void **state)
 
     (void)state;
     assert_true(close(mkstemp(file)) == 0);
-    assert_int_equal(xenfork__tap_take_down(&ctx, &tap), 0);
+    assert_int_equal(xenfork__tap_remove(&ctx, &tap), 0);
     assert_int_equal(kill(child, 0), 0);
     assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
     assert_int_equal(access(file, F_OK), -1);

@@ -79,7 +79,7 @@ int xenfork__xen_guest_publish(xenfork_ctx *ctx, uint32_t domid,
     return fake_leave(0);
 }
 
-int xenfork__xen_guest_retract(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__xen_guest_remove(xenfork_ctx *ctx, uint32_t domid)
 {
     struct fake_guest *guest = guest_of(domid);
 
@@ -124,7 +124,7 @@ int xenfork__xen_guest_answers(xenfork_ctx *ctx, uint32_t domid,
     return fake_leave(0);
 }
 
-int xenfork__xen_guest_drop_entropy(xenfork_ctx *ctx, uint32_t domid)
+int xenfork__xen_guest_remove_entropy(xenfork_ctx *ctx, uint32_t domid)
 {
     struct fake_guest *guest = guest_of(domid);
 

@@ -331,8 +331,8 @@ int xenfork__sys_qemu_complete(xenfork_ctx *ctx, uint32_t domid,
     return fake_leave(0);
 }
 
-int xenfork__sys_qemu_tidy(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
-                           const char *top)
+int xenfork__sys_qemu_sweep(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
+                            const char *top)
 {
     struct fake_disk *disk = served(ctx, domid, vdev);
 

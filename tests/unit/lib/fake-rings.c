@@ -60,7 +60,7 @@ int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
     return fake_leave(0);
 }
 
-void xenfork__host_ring_drop(struct host_rings *rings, uint32_t domid)
+void xenfork__host_ring_forget(struct host_rings *rings, uint32_t domid)
 {
     (void)rings;
     (void)domid;

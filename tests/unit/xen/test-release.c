@@ -143,7 +143,7 @@ int xc_domain_pause(xc_interface *xch, uint32_t domid)
     return 0;
 }
 
-void xenfork__sys_drop_loop(const char *loop, const char *of)
+void xenfork__sys_remove_loop(const char *loop, const char *of)
 {
     note("drop %s %s", loop, strcmp(of, file) ? of : "FILE");
 }
