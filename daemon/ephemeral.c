@@ -40,8 +40,8 @@ void ephemeral_met(struct daemon *daemon, struct guest *guest, uint64_t now_ms)
     if (xenfork__host_asked(daemon->ctx, guest->domid, &asked) < 0)
         return;
     guest->is_heard = true;
-    guest->has_key = asked != HOST_ASKED_NO_KEY;
-    if (asked == HOST_ASKED_SUSPEND)
+    guest->has_key = asked != XENFORK__ASKED_NO_KEY;
+    if (asked == XENFORK__ASKED_SUSPEND)
         guest->leaving_ms = now_ms + LEAVING_MS;
 }
 
@@ -54,16 +54,16 @@ void ephemeral_asked(struct daemon *daemon, struct guest *guest,
                      uint64_t now_ms)
 {
     bool is_first = !guest->has_spoken;
-    int asked = HOST_ASKED_SUSPEND;
+    int asked = XENFORK__ASKED_SUSPEND;
 
     if (xenfork__host_asked(daemon->ctx, guest->domid, &asked) < 0)
-        asked = HOST_ASKED_SUSPEND;
-    if (!guest->has_key && asked != HOST_ASKED_NO_KEY) {
+        asked = XENFORK__ASKED_SUSPEND;
+    if (!guest->has_key && asked != XENFORK__ASKED_NO_KEY) {
         guest->has_key = true;
         guest->made_ms = now_ms + KEY_MS;
     }
-    if (asked == HOST_ASKED_SUSPEND ||
-        (asked == HOST_ASKED && !is_first && now_ms >= guest->made_ms))
+    if (asked == XENFORK__ASKED_SUSPEND ||
+        (asked == XENFORK__ASKED && !is_first && now_ms >= guest->made_ms))
         guest->leaving_ms = now_ms + LEAVING_MS;
     if (!guest->is_heard)
         at_latest(&daemon->domains_ms, now_ms);
@@ -78,12 +78,12 @@ static void note_halt(struct daemon *daemon, uint64_t now_ms)
 }
 
 void ephemeral_seen(struct daemon *daemon, struct guest *guest,
-                    const struct host_domain *domain, uint64_t now_ms)
+                    const struct xenfork__host_domain *domain, uint64_t now_ms)
 {
     bool was_suspended = guest->is_suspended, was_shutdown = guest->is_shutdown;
 
     guest->is_suspended = domain->is_shutdown &&
-                          domain->reason == HOST_REASON_SUSPEND;
+                          domain->reason == XENFORK__SHUTDOWN_SUSPEND;
     guest->is_shutdown = domain->is_shutdown && !guest->is_suspended;
     guest->reason = domain->reason;
     if (guest->is_shutdown && !was_shutdown)
@@ -118,10 +118,10 @@ static uint32_t least_for(const struct guest *guest, uint64_t now_ms)
 {
     if (guest->is_shutdown) {
         switch (guest->reason) {
-        case HOST_REASON_POWEROFF:
+        case XENFORK__SHUTDOWN_POWEROFF:
             return XENFORK__EPHEMERAL_POWEROFF;
-        case HOST_REASON_CRASH:
-        case HOST_REASON_WATCHDOG:
+        case XENFORK__SHUTDOWN_CRASH:
+        case XENFORK__SHUTDOWN_WATCHDOG:
             return XENFORK__EPHEMERAL_CRASH;
         default:
             return XENFORK__EPHEMERAL_NEVER;

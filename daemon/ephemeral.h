@@ -17,7 +17,7 @@ void ephemeral_asked(struct daemon *daemon, struct guest *guest,
                      uint64_t now_ms);
 /* Note the state of a guest that is in the list of domains. */
 void ephemeral_seen(struct daemon *daemon, struct guest *guest,
-                    const struct host_domain *domain, uint64_t now_ms);
+                    const struct xenfork__host_domain *domain, uint64_t now_ms);
 /*
  * Note, when its domain is gone, whether it is a clone that is to be removed.
  */

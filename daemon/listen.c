@@ -238,13 +238,13 @@ void listen_take(struct daemon *daemon, uint64_t now_ms)
         struct guest *guest;
 
         event = xenfork__host_rings_event(listen->rings, &domid);
-        if (event == HOST_RING_NONE)
+        if (event == XENFORK__RING_NONE)
             return;
         memory_expect(daemon, now_ms);
-        if (event == HOST_RING_LOW)
+        if (event == XENFORK__RING_LOW)
             log_debug("memory", "result=low");
         guest = guests_find(&daemon->guests, domid);
-        if (event != HOST_RING_WAITS || !guest ||
+        if (event != XENFORK__RING_WAITS || !guest ||
             !xenfork__host_ring_waits(listen->rings, domid))
             continue;
         note_waiting(daemon, guest, true, now_ms);

@@ -157,7 +157,7 @@ static int take_events(struct loop *loop)
         rc = xenfork__host_event(loop->daemon.ctx, &events, &domid);
         if (rc < 0)
             return rc;
-        if (events == HOST_EVENT_NONE)
+        if (events == XENFORK__EVENT_NONE)
             break;
         serve_event(&loop->daemon, events, domid, now_ms());
     }

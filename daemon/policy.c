@@ -15,22 +15,22 @@
 #include "state/record.h"
 
 static const char *const action_names[] = {
-    [HOST_ACTION_DESTROY] = "destroy",
-    [HOST_ACTION_RESTART] = "restart",
-    [HOST_ACTION_RENAME] = "rename-restart",
-    [HOST_ACTION_PRESERVE] = "preserve",
-    [HOST_ACTION_COREDUMP_DESTROY] = "coredump-destroy",
-    [HOST_ACTION_COREDUMP_RESTART] = "coredump-restart",
-    [HOST_ACTION_SOFT_RESET] = "soft-reset",
+    [XENFORK__ACTION_DESTROY] = "destroy",
+    [XENFORK__ACTION_RESTART] = "restart",
+    [XENFORK__ACTION_RENAME] = "rename-restart",
+    [XENFORK__ACTION_PRESERVE] = "preserve",
+    [XENFORK__ACTION_COREDUMP_DESTROY] = "coredump-destroy",
+    [XENFORK__ACTION_COREDUMP_RESTART] = "coredump-restart",
+    [XENFORK__ACTION_SOFT_RESET] = "soft-reset",
 };
 
-static const char *const reason_names[HOST_REASONS] = {
-    [HOST_REASON_POWEROFF] = "poweroff",
-    [HOST_REASON_REBOOT] = "reboot",
-    [HOST_REASON_SUSPEND] = "suspend",
-    [HOST_REASON_CRASH] = "crash",
-    [HOST_REASON_WATCHDOG] = "watchdog",
-    [HOST_REASON_SOFT_RESET] = "soft-reset",
+static const char *const reason_names[XENFORK__SHUTDOWNS] = {
+    [XENFORK__SHUTDOWN_POWEROFF] = "poweroff",
+    [XENFORK__SHUTDOWN_REBOOT] = "reboot",
+    [XENFORK__SHUTDOWN_SUSPEND] = "suspend",
+    [XENFORK__SHUTDOWN_CRASH] = "crash",
+    [XENFORK__SHUTDOWN_WATCHDOG] = "watchdog",
+    [XENFORK__SHUTDOWN_SOFT_RESET] = "soft-reset",
 };
 
 const char *policy_action_name(int action)
@@ -42,26 +42,27 @@ const char *policy_action_name(int action)
 
 const char *policy_reason_name(int reason)
 {
-    if (reason < 0 || reason >= HOST_REASONS)
+    if (reason < 0 || reason >= XENFORK__SHUTDOWNS)
         return "unknown";
     return reason_names[reason];
 }
 
-int policy_action(const struct host_config *config, int reason)
+int policy_action(const struct xenfork__host_config *config, int reason)
 {
-    if (reason < 0 || reason >= HOST_REASONS || reason == HOST_REASON_SUSPEND)
-        return HOST_ACTION_DESTROY;
+    if (reason < 0 || reason >= XENFORK__SHUTDOWNS ||
+        reason == XENFORK__SHUTDOWN_SUSPEND)
+        return XENFORK__ACTION_DESTROY;
     return config->actions[reason];
 }
 
 int policy_owner(const struct policy_facts *facts)
 {
-    if (!strcmp(facts->mark, HOST_MARK_KEEP) || facts->is_foreign ||
+    if (!strcmp(facts->mark, XENFORK__XENFORKD_KEEP) || facts->is_foreign ||
         facts->has_watcher)
         return POLICY_OTHERS;
     if (facts->is_recorded && facts->is_as_recorded)
         return POLICY_CLONE;
-    if (!strcmp(facts->mark, HOST_MARK_WATCH))
+    if (!strcmp(facts->mark, XENFORK__XENFORKD_WATCH))
         return facts->is_recorded ? POLICY_CLONE : POLICY_SOURCE;
     /*
      * The watcher of `xl create` and `xl restore` is gone because we
@@ -114,17 +115,17 @@ static int gather(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
 /* Write a core dump.  xl goes on when that fails, and so do we. */
 static int dump(xenfork_ctx *ctx, uint32_t domid, const char *name, int action)
 {
-    if (action != HOST_ACTION_COREDUMP_DESTROY &&
-        action != HOST_ACTION_COREDUMP_RESTART)
+    if (action != XENFORK__ACTION_COREDUMP_DESTROY &&
+        action != XENFORK__ACTION_COREDUMP_RESTART)
         return action;
     if (xenfork__host_core_dump(ctx, domid, name) < 0)
         log_warning("policy", "domid=%u coredump=failed", domid);
-    return action == HOST_ACTION_COREDUMP_DESTROY ? HOST_ACTION_DESTROY
-                                                  : HOST_ACTION_RESTART;
+    return action == XENFORK__ACTION_COREDUMP_DESTROY ? XENFORK__ACTION_DESTROY
+                                                      : XENFORK__ACTION_RESTART;
 }
 
 static int carry_out(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                     const struct host_config *config, int owner)
+                     const struct xenfork__host_config *config, int owner)
 {
     int action = policy_action(config, info->shutdown_reason);
     char quoted[LOG_QUOTED];
@@ -136,16 +137,16 @@ static int carry_out(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
              policy_reason_name(info->shutdown_reason),
              policy_action_name(action));
     switch (dump(ctx, info->domid, config->name, action)) {
-    case HOST_ACTION_DESTROY:
+    case XENFORK__ACTION_DESTROY:
         /* Disks and records go by the verbs that say so, never by an end. */
         return xenfork__xen_destroy(ctx, info->domid);
-    case HOST_ACTION_RESTART:
+    case XENFORK__ACTION_RESTART:
         return restart_begin(ctx, info, config, RESTART_DESTROY,
                              owner == POLICY_CLONE);
-    case HOST_ACTION_RENAME:
+    case XENFORK__ACTION_RENAME:
         return restart_begin(ctx, info, config, RESTART_PRESERVE,
                              owner == POLICY_CLONE);
-    case HOST_ACTION_SOFT_RESET:
+    case XENFORK__ACTION_SOFT_RESET:
         rc = xenfork__host_soft_reset(ctx, config->json, info->domid);
         return rc < 0 ? rc : xenfork__xen_unpause(ctx, info->domid);
     default:
@@ -161,14 +162,14 @@ static bool is_dead(xenfork_ctx *ctx, uint32_t domid,
         *rc_out = 0;
     else if (*rc_out == 0)
         return info_out->is_shutdown && !info_out->is_dying &&
-               info_out->shutdown_reason != HOST_REASON_SUSPEND;
+               info_out->shutdown_reason != XENFORK__SHUTDOWN_SUSPEND;
     return false;
 }
 
 int policy_apply(xenfork_ctx *ctx, uint32_t domid)
 {
     cleanup_lock struct xenfork__lock *lock = NULL;
-    struct host_config *config = NULL;
+    struct xenfork__host_config *config = NULL;
     struct xenfork__dominfo info;
     cleanup_free char *name = NULL;
     char uuid[XENFORK__UUID_CHARS];

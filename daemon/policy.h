@@ -10,9 +10,10 @@
 #include "xen/events.h"
 
 /*
- * Return the HOST_ACTION_* for this reason, also for one that xl does not know.
+ * Return the XENFORK__ACTION_* for this reason, also for one that xl does not
+ * know.
  */
-int policy_action(const struct host_config *config, int reason);
+int policy_action(const struct xenfork__host_config *config, int reason);
 const char *policy_action_name(int action);
 const char *policy_reason_name(int reason);
 
@@ -24,7 +25,7 @@ const char *policy_reason_name(int reason);
 struct policy_facts {
     bool is_recorded;      /* a record of a clone has its UUID */
     bool is_as_recorded;   /* and its domid: xl has not restored it since */
-    const char *mark;      /* HOST_MARK_*, or "" */
+    const char *mark;      /* XENFORK__XENFORKD_*, or "" */
     bool was_suspended;    /* by us, once, when a watcher was there */
     bool is_foreign;       /* another toolstack's */
     bool watcher_survives; /* a suspension, with this Xen */

@@ -201,7 +201,8 @@ static int preserve(xenfork_ctx *ctx, const struct restart *restart)
         return xenfork__fail(ctx, XENFORK_E_IO, 0, "cannot tell the time");
     /* Nobody is to apply its policy a second time. */
     if ((rc = hydrate(ctx, restart)) < 0 ||
-        (rc = xenfork__host_set_mark(ctx, restart->domid, HOST_MARK_KEEP)) < 0)
+        (rc = xenfork__host_set_mark(ctx, restart->domid,
+                                     XENFORK__XENFORKD_KEEP)) < 0)
         return rc;
     return xenfork__host_preserve(ctx, restart->domid, restart->json, suffix);
 }
@@ -288,8 +289,8 @@ static int start_domain(xenfork_ctx *ctx, const struct restart *restart)
     if (rc == XENFORK_E_NOTFOUND ||
         (rc == 0 && (info.is_dying || memcmp(info.uuid, restart->uuid, 16))))
         return xenfork__restart_forget(ctx, restart->uuid);
-    if (rc < 0 ||
-        (rc = xenfork__host_set_mark(ctx, restart->made, HOST_MARK_WATCH)) < 0)
+    if (rc < 0 || (rc = xenfork__host_set_mark(ctx, restart->made,
+                                               XENFORK__XENFORKD_WATCH)) < 0)
         return rc;
     /* One that has run was paused by its user. */
     if (info.is_paused && !info.cpu_ns &&
@@ -354,7 +355,8 @@ static int drop_orphan(xenfork_ctx *ctx, const struct restart *restart)
 }
 
 int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                  const struct host_config *config, int mode, bool is_clone)
+                  const struct xenfork__host_config *config, int mode,
+                  bool is_clone)
 {
     cleanup_restart struct restart restart = {.domid = info->domid,
                                               .mode = mode,

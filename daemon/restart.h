@@ -18,7 +18,8 @@
  * is a clone
  */
 int restart_begin(xenfork_ctx *ctx, const struct xenfork__dominfo *info,
-                  const struct host_config *config, int mode, bool is_clone);
+                  const struct xenfork__host_config *config, int mode,
+                  bool is_clone);
 /*
  * Do the worker's job: finish a restart that was begun; takes the lock.  A
  * clone whose record is gone is not started: it was destroyed, or forgotten

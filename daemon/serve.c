@@ -80,17 +80,17 @@ void serve_event(struct daemon *daemon, uint32_t events, uint32_t domid,
 {
     struct guest *guest = guests_find(&daemon->guests, domid);
 
-    if (events & HOST_EVENT_DOMAINS) {
+    if (events & XENFORK__EVENT_DOMAINS) {
         at_latest(&daemon->domains_ms, now_ms);
         at_latest(&daemon->recover_ms, now_ms + RECOVER_DELAY_MS);
     }
     if (guest && guests_is_noisy(guest, now_ms))
         xenfork__host_unwatch_guest(daemon->ctx, domid);
-    if (guest && (events & HOST_EVENT_REQUEST))
+    if (guest && (events & XENFORK__EVENT_REQUEST))
         guest->is_requesting = true;
-    if (guest && (events & HOST_EVENT_ACK))
+    if (guest && (events & XENFORK__EVENT_ACK))
         ack_expect(guest, now_ms);
-    if (guest && (events & HOST_EVENT_ASKED))
+    if (guest && (events & XENFORK__EVENT_ASKED))
         ephemeral_asked(daemon, guest, now_ms);
 }
 
@@ -189,7 +189,8 @@ static struct guest *add_guest(struct daemon *daemon, uint32_t domid,
     return guest;
 }
 
-static void note_domain(struct daemon *daemon, const struct host_domain *domain,
+static void note_domain(struct daemon *daemon,
+                        const struct xenfork__host_domain *domain,
                         uint64_t now_ms)
 {
     struct guest *guest = guests_find(&daemon->guests, domain->domid);
@@ -203,7 +204,7 @@ static void note_domain(struct daemon *daemon, const struct host_domain *domain,
 
 static void look_at_domains(struct daemon *daemon, uint64_t now_ms)
 {
-    cleanup_free struct host_domain *domains = NULL;
+    cleanup_free struct xenfork__host_domain *domains = NULL;
     struct guests *guests = &daemon->guests;
     size_t count, i;
 

@@ -29,7 +29,7 @@ static inline void at_latest(uint64_t *when_ms, uint64_t ms)
 
 /* Domains that may find no memory: see listen.h. */
 struct listen {
-    struct host_rings *rings; /* NULL: none */
+    struct xenfork__host_rings *rings; /* NULL: none */
     uint64_t look_ms;         /* when to look for more domains */
     uint64_t looked_ms;
     uint64_t again_ms; /* when those that wait may try again */

@@ -52,16 +52,17 @@ struct ring {
     bool has_waiting;
 };
 
-struct host_rings {
+struct xenfork__host_rings {
     xenevtchn_handle *evtchn;
     xenforeignmemory_handle *fmem; /* of the context */
     evtchn_port_t low_port;        /* VIRQ_ENOMEM; 0: none */
     struct ring *first;
 };
 
-int xenfork__host_rings_open(xenfork_ctx *ctx, struct host_rings **rings_out)
+int xenfork__host_rings_open(xenfork_ctx *ctx,
+                             struct xenfork__host_rings **rings_out)
 {
-    cleanup_free struct host_rings *rings = calloc(1, sizeof(*rings));
+    cleanup_free struct xenfork__host_rings *rings = calloc(1, sizeof(*rings));
     xenevtchn_port_or_error_t port;
 
     if (!rings)
@@ -83,13 +84,13 @@ int xenfork__host_rings_open(xenfork_ctx *ctx, struct host_rings **rings_out)
     return 0;
 }
 
-int xenfork__host_rings_fd(const struct host_rings *rings)
+int xenfork__host_rings_fd(const struct xenfork__host_rings *rings)
 {
     return rings ? xenevtchn_fd(rings->evtchn) : -1;
 }
 
 /* Free a ring; Xen goes on filling it. */
-static void free_ring(struct host_rings *rings, struct ring *ring)
+static void free_ring(struct xenfork__host_rings *rings, struct ring *ring)
 {
     if (ring->port)
         xenevtchn_unbind(rings->evtchn, ring->port);
@@ -98,7 +99,8 @@ static void free_ring(struct host_rings *rings, struct ring *ring)
     free(ring);
 }
 
-void xenfork__host_ring_forget(struct host_rings *rings, uint32_t domid)
+void xenfork__host_ring_forget(struct xenfork__host_rings *rings,
+                               uint32_t domid)
 {
     struct ring **at;
 
@@ -113,7 +115,7 @@ void xenfork__host_ring_forget(struct host_rings *rings, uint32_t domid)
     }
 }
 
-void xenfork__host_rings_close(struct host_rings *rings)
+void xenfork__host_rings_close(struct xenfork__host_rings *rings)
 {
     if (!rings)
         return;
@@ -123,7 +125,8 @@ void xenfork__host_rings_close(struct host_rings *rings)
     free(rings);
 }
 
-static struct ring *find_ring(const struct host_rings *rings, uint32_t domid)
+static struct ring *find_ring(const struct xenfork__host_rings *rings,
+                              uint32_t domid)
 {
     struct ring *ring = rings->first;
 
@@ -132,7 +135,8 @@ static struct ring *find_ring(const struct host_rings *rings, uint32_t domid)
     return ring;
 }
 
-bool xenfork__host_ring_has(const struct host_rings *rings, uint32_t domid)
+bool xenfork__host_ring_has(const struct xenfork__host_rings *rings,
+                            uint32_t domid)
 {
     return find_ring(rings, domid);
 }
@@ -201,7 +205,7 @@ static int note_ring(xenfork_ctx *ctx, uint32_t domid, const char *value)
 /*
  * Have Xen take the page, which the domain has, and take it out of its sight.
  */
-static int set_up_ring(xenfork_ctx *ctx, struct host_rings *rings,
+static int set_up_ring(xenfork_ctx *ctx, struct xenfork__host_rings *rings,
                        struct ring *ring)
 {
     xc_interface *xch = ctx->xen->xch;
@@ -292,7 +296,7 @@ static int get_ring_page(xenfork_ctx *ctx, struct ring *ring)
                          ring->domid);
 }
 
-int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
+int xenfork__host_ring_add(xenfork_ctx *ctx, struct xenfork__host_rings *rings,
                            uint32_t domid)
 {
     struct xenfork__dominfo info;
@@ -362,26 +366,28 @@ static void consume(struct ring *ring)
     ring->back.sring->req_event = prod + 1;
 }
 
-int xenfork__host_rings_event(struct host_rings *rings, uint32_t *domid_out)
+int xenfork__host_rings_event(struct xenfork__host_rings *rings,
+                              uint32_t *domid_out)
 {
     xenevtchn_port_or_error_t port = xenevtchn_pending(rings->evtchn);
     struct ring *ring;
 
     *domid_out = XENFORK_DOMID_NONE;
     if (port < 0)
-        return HOST_RING_NONE;
+        return XENFORK__RING_NONE;
     xenevtchn_unmask(rings->evtchn, (evtchn_port_t)port);
     if ((evtchn_port_t)port == rings->low_port)
-        return HOST_RING_LOW;
+        return XENFORK__RING_LOW;
     for (ring = rings->first; ring; ring = ring->next)
         if (ring->port == (evtchn_port_t)port) {
             consume(ring);
             *domid_out = ring->domid;
         }
-    return HOST_RING_WAITS;
+    return XENFORK__RING_WAITS;
 }
 
-bool xenfork__host_ring_waits(const struct host_rings *rings, uint32_t domid)
+bool xenfork__host_ring_waits(const struct xenfork__host_rings *rings,
+                              uint32_t domid)
 {
     struct ring *ring = find_ring(rings, domid);
 
@@ -399,8 +405,8 @@ static bool push(xenfork_ctx *ctx, struct ring *ring)
     return xc_memshr_domain_resume(ctx->xen->xch, ring->domid) == 0;
 }
 
-int xenfork__host_ring_answer(xenfork_ctx *ctx, struct host_rings *rings,
-                              uint32_t domid)
+int xenfork__host_ring_answer(xenfork_ctx *ctx,
+                              struct xenfork__host_rings *rings, uint32_t domid)
 {
     struct ring *ring = find_ring(rings, domid);
     vm_event_response_t response = {.version = VM_EVENT_INTERFACE_VERSION,

@@ -83,9 +83,10 @@ static uint32_t events_of(const char *path, uint32_t domid)
     snprintf(asked, sizeof(asked), ASKED_KEY, domid);
     snprintf(freeze, sizeof(freeze), FREEZE_KEY, domid);
     snprintf(ack, sizeof(ack), ACK_KEY, domid);
-    return (is_above(path, freeze) ? HOST_EVENT_REQUEST : 0) |
-           (is_above(path, ack) ? HOST_EVENT_ACK : 0) |
-           (is_above(path, asked) ? HOST_EVENT_ASKED : 0) | HOST_EVENT_OTHER;
+    return (is_above(path, freeze) ? XENFORK__EVENT_REQUEST : 0) |
+           (is_above(path, ack) ? XENFORK__EVENT_ACK : 0) |
+           (is_above(path, asked) ? XENFORK__EVENT_ASKED : 0) |
+           XENFORK__EVENT_OTHER;
 }
 
 int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
@@ -94,17 +95,17 @@ int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
     cleanup_free char **event = xs_check_watch(ctx->xen->xs);
     uint32_t domid;
 
-    *events_out = HOST_EVENT_NONE;
+    *events_out = XENFORK__EVENT_NONE;
     if (!event && errno != EAGAIN)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "the connection to xenstore broke");
     if (!event)
         return 0;
     *domid_out = XENFORK_DOMID_NONE;
-    *events_out = HOST_EVENT_DOMAINS;
+    *events_out = XENFORK__EVENT_DOMAINS;
     if (!strcmp(event[XS_WATCH_TOKEN], TOKEN_DOMAINS))
         return 0;
-    *events_out = HOST_EVENT_OTHER;
+    *events_out = XENFORK__EVENT_OTHER;
     if (!xenfork__parse_u32(event[XS_WATCH_TOKEN], &domid))
         return 0;
     *events_out = events_of(event[XS_WATCH_PATH], domid);
@@ -112,10 +113,11 @@ int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
     return 0;
 }
 
-int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
+int xenfork__host_domains(xenfork_ctx *ctx,
+                          struct xenfork__host_domain **domains_out,
                           size_t *count_out)
 {
-    struct host_domain *domains;
+    struct xenfork__host_domain *domains;
     libxl_dominfo *all;
     size_t n = 0;
     int i, count;
@@ -126,7 +128,7 @@ int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
     domains = calloc((size_t)count + 1, sizeof(*domains));
     for (i = 0; domains && i < count; i++)
         if (all[i].domid && !all[i].dying)
-            domains[n++] = (struct host_domain){
+            domains[n++] = (struct xenfork__host_domain){
                 .domid = all[i].domid,
                 .is_shutdown = all[i].shutdown,
                 .reason = (int)all[i].shutdown_reason};
@@ -171,12 +173,12 @@ int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out)
         return xenfork__fail(ctx, XENFORK_E_XEN, errno,
                              "cannot read what domain %u was asked", domid);
     if (!value)
-        *asked_out = HOST_ASKED_NO_KEY;
+        *asked_out = XENFORK__ASKED_NO_KEY;
     else if (!strcmp(value, "poweroff") || !strcmp(value, "halt") ||
              !strcmp(value, "reboot"))
-        *asked_out = HOST_ASKED_NOTHING;
+        *asked_out = XENFORK__ASKED_NOTHING;
     else
-        *asked_out = value[0] ? HOST_ASKED_SUSPEND : HOST_ASKED;
+        *asked_out = value[0] ? XENFORK__ASKED_SUSPEND : XENFORK__ASKED;
     return 0;
 }
 

@@ -15,14 +15,19 @@
 #include <stdint.h>
 
 #include "base/internal.h"
+#include "xen/xen.h"
 
 /* Events: never blocks, never takes more of a guest than told. */
-#define HOST_EVENT_NONE    0U
-#define HOST_EVENT_DOMAINS (1U << 0) /* a domain came, went or shut down */
-#define HOST_EVENT_REQUEST (1U << 1) /* a guest may have asked to be frozen */
-#define HOST_EVENT_ACK     (1U << 2) /* a guest may have acknowledged */
-#define HOST_EVENT_OTHER   (1U << 3)
-#define HOST_EVENT_ASKED   (1U << 4) /* a guest may have been asked to suspend */
+#define XENFORK__EVENT_NONE 0U
+#define XENFORK__EVENT_DOMAINS                    \
+    (1U << 0) /* a domain came, went or shut down \
+               */
+#define XENFORK__EVENT_REQUEST \
+    (1U << 1)                          /* a guest may have asked to be frozen */
+#define XENFORK__EVENT_ACK   (1U << 2) /* a guest may have acknowledged */
+#define XENFORK__EVENT_OTHER (1U << 3)
+#define XENFORK__EVENT_ASKED \
+    (1U << 4) /* a guest may have been asked to suspend */
 
 /* Return the descriptor to poll for input; negative: no connection. */
 int xenfork__host_fd(xenfork_ctx *ctx);
@@ -30,19 +35,20 @@ int xenfork__host_watch(xenfork_ctx *ctx);
 int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid);
 void xenfork__host_unwatch_guest(xenfork_ctx *ctx, uint32_t domid);
 /*
- * Return the next event that has come; HOST_EVENT_*, several at once.  XEN: the
- * connection broke
+ * Return the next event that has come; XENFORK__EVENT_*, several at once.  XEN:
+ * the connection broke
  */
 int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
                         uint32_t *domid_out);
 
-struct host_domain {
+struct xenfork__host_domain {
     uint32_t domid;
     bool is_shutdown;
-    int reason; /* HOST_REASON_*; valid if is_shutdown */
+    int reason; /* XENFORK__SHUTDOWN_*; valid if is_shutdown */
 };
 /* List every domain but ours and dying ones; caller frees. */
-int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
+int xenfork__host_domains(xenfork_ctx *ctx,
+                          struct xenfork__host_domain **domains_out,
                           size_t *count_out);
 
 /*
@@ -56,10 +62,10 @@ int xenfork__host_request(xenfork_ctx *ctx, uint32_t domid, char *value_out,
  * something, which the guest has acknowledged; to suspend.  Or there is no such
  * key, yet.
  */
-#define HOST_ASKED_NOTHING 0
-#define HOST_ASKED         1
-#define HOST_ASKED_SUSPEND 2
-#define HOST_ASKED_NO_KEY  3
+#define XENFORK__ASKED_NOTHING 0
+#define XENFORK__ASKED         1
+#define XENFORK__ASKED_SUSPEND 2
+#define XENFORK__ASKED_NO_KEY  3
 int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out);
 /* Remove fork/error: a new attempt begins. */
 int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
@@ -68,62 +74,59 @@ int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid);
  * Domains that find no memory: xen/enomem.c.  A domain with a ring waits; one
  * without is crashed by Xen.
  */
-struct host_rings;
-int xenfork__host_rings_open(xenfork_ctx *ctx, struct host_rings **rings_out);
+struct xenfork__host_rings;
+int xenfork__host_rings_open(xenfork_ctx *ctx,
+                             struct xenfork__host_rings **rings_out);
 /* Close what is ours; the rings stay, and a domain that finds no memory waits.
  */
-void xenfork__host_rings_close(struct host_rings *rings);
+void xenfork__host_rings_close(struct xenfork__host_rings *rings);
 /* Return the descriptor to poll for input, which does not block; -1: none */
-int xenfork__host_rings_fd(const struct host_rings *rings);
+int xenfork__host_rings_fd(const struct xenfork__host_rings *rings);
 /*
  * Give a domain a ring, in place of one that it may have.  Until it is answered,
  * all its vCPUs count as waiting.  HOSTMEM: not even for that there is memory
  */
-int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
+int xenfork__host_ring_add(xenfork_ctx *ctx, struct xenfork__host_rings *rings,
                            uint32_t domid);
 /* Forget a domain, which is gone. */
-void xenfork__host_ring_forget(struct host_rings *rings, uint32_t domid);
+void xenfork__host_ring_forget(struct xenfork__host_rings *rings,
+                               uint32_t domid);
 /* Tell whether we listen to the domain; and whether anybody ever has. */
-bool xenfork__host_ring_has(const struct host_rings *rings, uint32_t domid);
+bool xenfork__host_ring_has(const struct xenfork__host_rings *rings,
+                            uint32_t domid);
 bool xenfork__host_ring_was(xenfork_ctx *ctx, uint32_t domid);
-#define HOST_RING_NONE  0 /* no event */
-#define HOST_RING_WAITS 1 /* a domain found no memory */
-#define HOST_RING_LOW   2 /* the host has little memory left */
-int xenfork__host_rings_event(struct host_rings *rings, uint32_t *domid_out);
+#define XENFORK__RING_NONE  0 /* no event */
+#define XENFORK__RING_WAITS 1 /* a domain found no memory */
+#define XENFORK__RING_LOW   2 /* the host has little memory left */
+int xenfork__host_rings_event(struct xenfork__host_rings *rings,
+                              uint32_t *domid_out);
 /* Tell whether a vCPU of the domain waits. */
-bool xenfork__host_ring_waits(const struct host_rings *rings, uint32_t domid);
+bool xenfork__host_ring_waits(const struct xenfork__host_rings *rings,
+                              uint32_t domid);
 /* Have the vCPUs that wait try again. */
-int xenfork__host_ring_answer(xenfork_ctx *ctx, struct host_rings *rings,
+int xenfork__host_ring_answer(xenfork_ctx *ctx,
+                              struct xenfork__host_rings *rings,
                               uint32_t domid);
 
-/* Reasons of a shutdown: SHUTDOWN_*, public/sched.h. */
-#define HOST_REASON_POWEROFF   0
-#define HOST_REASON_REBOOT     1
-#define HOST_REASON_SUSPEND    2
-#define HOST_REASON_CRASH      3
-#define HOST_REASON_WATCHDOG   4
-#define HOST_REASON_SOFT_RESET 5
-#define HOST_REASONS           6
-
 /* Actions that a domain's configuration demands: libxl_action_on_shutdown. */
-#define HOST_ACTION_DESTROY          1
-#define HOST_ACTION_RESTART          2
-#define HOST_ACTION_RENAME           3
-#define HOST_ACTION_PRESERVE         4
-#define HOST_ACTION_COREDUMP_DESTROY 5
-#define HOST_ACTION_COREDUMP_RESTART 6
-#define HOST_ACTION_SOFT_RESET       7
+#define XENFORK__ACTION_DESTROY          1
+#define XENFORK__ACTION_RESTART          2
+#define XENFORK__ACTION_RENAME           3
+#define XENFORK__ACTION_PRESERVE         4
+#define XENFORK__ACTION_COREDUMP_DESTROY 5
+#define XENFORK__ACTION_COREDUMP_RESTART 6
+#define XENFORK__ACTION_SOFT_RESET       7
 
-struct host_config {
+struct xenfork__host_config {
     char *name;
     char *json; /* libxl's, opaque */
-    int actions[HOST_REASONS];
+    int actions[XENFORK__SHUTDOWNS];
     uint32_t nic_count;
     int *nics; /* their devids */
 };
 int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
-                             struct host_config **config_out);
-void xenfork__host_config_free(struct host_config *config);
+                             struct xenfork__host_config **config_out);
+void xenfork__host_config_free(struct xenfork__host_config *config);
 
 /*
  * Tell whether `xl create` of this Xen goes on watching a domain that suspends.
@@ -141,8 +144,8 @@ int xenfork__host_was_suspended(xenfork_ctx *ctx, uint32_t domid,
  * /libxl/D/xenforkd: "watch": xenforkd is its watcher; "keep": preserved,
  * nobody is.  It goes with the domain.  "" when there is none.
  */
-#define HOST_MARK_WATCH "watch"
-#define HOST_MARK_KEEP  "keep"
+#define XENFORK__XENFORKD_WATCH "watch"
+#define XENFORK__XENFORKD_KEEP  "keep"
 int xenfork__host_mark(xenfork_ctx *ctx, uint32_t domid, char mark_out[16]);
 int xenfork__host_set_mark(xenfork_ctx *ctx, uint32_t domid, const char *mark);
 

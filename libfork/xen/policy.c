@@ -11,7 +11,7 @@
 
 #define MARK_KEY "/libxl/%u/xenforkd"
 
-void xenfork__host_config_free(struct host_config *config)
+void xenfork__host_config_free(struct xenfork__host_config *config)
 {
     if (!config)
         return;
@@ -25,26 +25,26 @@ static int action_of(libxl_action_on_shutdown action)
 {
     switch (action) {
     case LIBXL_ACTION_ON_SHUTDOWN_RESTART:
-        return HOST_ACTION_RESTART;
+        return XENFORK__ACTION_RESTART;
     case LIBXL_ACTION_ON_SHUTDOWN_RESTART_RENAME:
-        return HOST_ACTION_RENAME;
+        return XENFORK__ACTION_RENAME;
     case LIBXL_ACTION_ON_SHUTDOWN_PRESERVE:
-        return HOST_ACTION_PRESERVE;
+        return XENFORK__ACTION_PRESERVE;
     case LIBXL_ACTION_ON_SHUTDOWN_COREDUMP_DESTROY:
-        return HOST_ACTION_COREDUMP_DESTROY;
+        return XENFORK__ACTION_COREDUMP_DESTROY;
     case LIBXL_ACTION_ON_SHUTDOWN_COREDUMP_RESTART:
-        return HOST_ACTION_COREDUMP_RESTART;
+        return XENFORK__ACTION_COREDUMP_RESTART;
     case LIBXL_ACTION_ON_SHUTDOWN_SOFT_RESET:
-        return HOST_ACTION_SOFT_RESET;
+        return XENFORK__ACTION_SOFT_RESET;
     default:
-        return HOST_ACTION_DESTROY;
+        return XENFORK__ACTION_DESTROY;
     }
 }
 
 static int convert_defaults(xenfork_ctx *ctx, libxl_domain_config *from,
-                            struct host_config **config_out)
+                            struct xenfork__host_config **config_out)
 {
-    struct host_config *config = calloc(1, sizeof(*config));
+    struct xenfork__host_config *config = calloc(1, sizeof(*config));
     int i;
 
     if (!config)
@@ -58,18 +58,19 @@ static int convert_defaults(xenfork_ctx *ctx, libxl_domain_config *from,
     }
     for (i = 0; i < from->num_nics; i++)
         config->nics[config->nic_count++] = from->nics[i].devid;
-    config->actions[HOST_REASON_POWEROFF] = action_of(from->on_poweroff);
-    config->actions[HOST_REASON_REBOOT] = action_of(from->on_reboot);
-    config->actions[HOST_REASON_CRASH] = action_of(from->on_crash);
-    config->actions[HOST_REASON_WATCHDOG] = action_of(from->on_watchdog);
-    config->actions[HOST_REASON_SOFT_RESET] = action_of(from->on_soft_reset);
-    config->actions[HOST_REASON_SUSPEND] = HOST_ACTION_PRESERVE;
+    config->actions[XENFORK__SHUTDOWN_POWEROFF] = action_of(from->on_poweroff);
+    config->actions[XENFORK__SHUTDOWN_REBOOT] = action_of(from->on_reboot);
+    config->actions[XENFORK__SHUTDOWN_CRASH] = action_of(from->on_crash);
+    config->actions[XENFORK__SHUTDOWN_WATCHDOG] = action_of(from->on_watchdog);
+    config->actions[XENFORK__SHUTDOWN_SOFT_RESET] = action_of(
+        from->on_soft_reset);
+    config->actions[XENFORK__SHUTDOWN_SUSPEND] = XENFORK__ACTION_PRESERVE;
     *config_out = config;
     return 0;
 }
 
 int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
-                             struct host_config **config_out)
+                             struct xenfork__host_config **config_out)
 {
     libxl_domain_config config;
     struct xenfork__op op;

@@ -39,9 +39,14 @@ struct xenfork__dominfo {
     uint32_t max_vcpus;
     uint64_t cpu_ns; /* it has run so long, all its vCPUs */
 };
-/* SHUTDOWN_suspend and SHUTDOWN_crash, public/sched.h */
-#define XENFORK__SHUTDOWN_SUSPEND 2
-#define XENFORK__SHUTDOWN_CRASH   3
+/* Reasons of a shutdown: SHUTDOWN_*, public/sched.h */
+#define XENFORK__SHUTDOWN_POWEROFF   0
+#define XENFORK__SHUTDOWN_REBOOT     1
+#define XENFORK__SHUTDOWN_SUSPEND    2
+#define XENFORK__SHUTDOWN_CRASH      3
+#define XENFORK__SHUTDOWN_WATCHDOG   4
+#define XENFORK__SHUTDOWN_SOFT_RESET 5
+#define XENFORK__SHUTDOWNS           6
 
 /* Return the state of a domain.  NOTFOUND, not logged */
 int xenfork__xen_info(xenfork_ctx *ctx, uint32_t domid,

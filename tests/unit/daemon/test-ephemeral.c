@@ -44,7 +44,8 @@ static void test_destroyed_at_once(void **state)
     make_root();
     start_up();
     make_clone(POWEROFF);
-    serve_event(&s.daemon, HOST_EVENT_DOMAINS, XENFORK_DOMID_NONE, s.now_ms);
+    serve_event(&s.daemon, XENFORK__EVENT_DOMAINS, XENFORK_DOMID_NONE,
+                s.now_ms);
     serve_turn(&s.daemon, s.now_ms);
     destroy_clone();
     assert_clone_removed();
@@ -57,13 +58,14 @@ static void test_known_before_its_key(void **state)
     make_root();
     start_up();
     make_clone(POWEROFF);
-    fake_asked(ephemeral.clone, HOST_ASKED_NO_KEY);
-    serve_event(&s.daemon, HOST_EVENT_DOMAINS, XENFORK_DOMID_NONE, s.now_ms);
+    fake_asked(ephemeral.clone, XENFORK__ASKED_NO_KEY);
+    serve_event(&s.daemon, XENFORK__EVENT_DOMAINS, XENFORK_DOMID_NONE,
+                s.now_ms);
     serve_turn(&s.daemon, s.now_ms);
     /* The watch's first word, and its key's two. */
-    fake_asked(ephemeral.clone, HOST_ASKED);
-    serve_event(&s.daemon, HOST_EVENT_ASKED, ephemeral.clone, s.now_ms);
-    serve_event(&s.daemon, HOST_EVENT_ASKED, ephemeral.clone, s.now_ms);
+    fake_asked(ephemeral.clone, XENFORK__ASKED);
+    serve_event(&s.daemon, XENFORK__EVENT_ASKED, ephemeral.clone, s.now_ms);
+    serve_event(&s.daemon, XENFORK__EVENT_ASKED, ephemeral.clone, s.now_ms);
     turn();
     destroy_clone();
     assert_clone_removed();
@@ -76,12 +78,12 @@ static void test_asked_after_its_key_keeps(void **state)
     make_root();
     start_up();
     make_clone(CRASH);
-    fake_asked(ephemeral.clone, HOST_ASKED_NO_KEY);
+    fake_asked(ephemeral.clone, XENFORK__ASKED_NO_KEY);
     turn();
-    fake_asked(ephemeral.clone, HOST_ASKED);
+    fake_asked(ephemeral.clone, XENFORK__ASKED);
     turn();
     sleep_until(s.now_ms + 1000);
-    fake_asked(ephemeral.clone, HOST_ASKED);
+    fake_asked(ephemeral.clone, XENFORK__ASKED);
     turn();
     destroy_clone();
     assert_clone_kept();
@@ -94,8 +96,9 @@ static void test_asked_before_it_was_known_keeps(void **state)
     make_root();
     start_up();
     make_clone(CRASH);
-    fake_asked(ephemeral.clone, HOST_ASKED_SUSPEND);
-    serve_event(&s.daemon, HOST_EVENT_DOMAINS, XENFORK_DOMID_NONE, s.now_ms);
+    fake_asked(ephemeral.clone, XENFORK__ASKED_SUSPEND);
+    serve_event(&s.daemon, XENFORK__EVENT_DOMAINS, XENFORK_DOMID_NONE,
+                s.now_ms);
     serve_turn(&s.daemon, s.now_ms);
     destroy_clone();
     assert_clone_kept();
@@ -105,7 +108,7 @@ static void test_poweroff(void **state)
 {
     (void)state;
     make_ephemeral(POWEROFF);
-    shut_clone_down(HOST_REASON_POWEROFF);
+    shut_clone_down(XENFORK__SHUTDOWN_POWEROFF);
     destroy_clone();
     assert_clone_removed();
 }
@@ -114,7 +117,7 @@ static void test_crash(void **state)
 {
     (void)state;
     make_ephemeral(CRASH);
-    shut_clone_down(HOST_REASON_CRASH);
+    shut_clone_down(XENFORK__SHUTDOWN_CRASH);
     destroy_clone();
     assert_clone_removed();
 }
@@ -123,7 +126,7 @@ static void test_watchdog(void **state)
 {
     (void)state;
     make_ephemeral(CRASH);
-    shut_clone_down(HOST_REASON_WATCHDOG);
+    shut_clone_down(XENFORK__SHUTDOWN_WATCHDOG);
     destroy_clone();
     assert_clone_removed();
 }
@@ -148,25 +151,25 @@ static void keeps_after(uint32_t flags, int reason)
 static void test_crash_keeps(void **state)
 {
     (void)state;
-    keeps_after(POWEROFF, HOST_REASON_CRASH);
+    keeps_after(POWEROFF, XENFORK__SHUTDOWN_CRASH);
 }
 
 static void test_watchdog_keeps(void **state)
 {
     (void)state;
-    keeps_after(POWEROFF, HOST_REASON_WATCHDOG);
+    keeps_after(POWEROFF, XENFORK__SHUTDOWN_WATCHDOG);
 }
 
 static void test_reboot_keeps(void **state)
 {
     (void)state;
-    keeps_after(CRASH, HOST_REASON_REBOOT);
+    keeps_after(CRASH, XENFORK__SHUTDOWN_REBOOT);
 }
 
 static void test_save_keeps(void **state)
 {
     (void)state;
-    keeps_after(CRASH, HOST_REASON_SUSPEND);
+    keeps_after(CRASH, XENFORK__SHUTDOWN_SUSPEND);
 }
 
 /* It was asked to suspend, and gone before it was seen suspended. */
@@ -174,9 +177,9 @@ static void test_quick_migration_keeps(void **state)
 {
     (void)state;
     make_ephemeral(CRASH);
-    fake_asked(ephemeral.clone, HOST_ASKED_SUSPEND);
+    fake_asked(ephemeral.clone, XENFORK__ASKED_SUSPEND);
     turn();
-    fake_asked(ephemeral.clone, HOST_ASKED);
+    fake_asked(ephemeral.clone, XENFORK__ASKED);
     turn();
     destroy_clone();
     assert_clone_kept();
@@ -187,7 +190,7 @@ static void test_answered_at_once_keeps(void **state)
 {
     (void)state;
     make_ephemeral(CRASH);
-    fake_asked(ephemeral.clone, HOST_ASKED);
+    fake_asked(ephemeral.clone, XENFORK__ASKED);
     turn();
     destroy_clone();
     assert_clone_kept();
@@ -198,8 +201,8 @@ static void test_after_a_fork_of_it(void **state)
 {
     (void)state;
     make_ephemeral(POWEROFF);
-    fake_asked(ephemeral.clone, HOST_ASKED_SUSPEND);
-    shut_clone_down(HOST_REASON_SUSPEND);
+    fake_asked(ephemeral.clone, XENFORK__ASKED_SUSPEND);
+    shut_clone_down(XENFORK__SHUTDOWN_SUSPEND);
     fake_domain(ephemeral.clone)->is_shutdown = false;
     fake_host->has_domain_event = true;
     turn();
@@ -212,7 +215,7 @@ static void test_long_after_it_was_asked(void **state)
 {
     (void)state;
     make_ephemeral(POWEROFF);
-    fake_asked(ephemeral.clone, HOST_ASKED_SUSPEND);
+    fake_asked(ephemeral.clone, XENFORK__ASKED_SUSPEND);
     sleep_until(s.now_ms + 130000);
     destroy_clone();
     assert_clone_removed();
@@ -223,7 +226,7 @@ static void test_shutdown_then_destroyed(void **state)
 {
     (void)state;
     make_ephemeral(POWEROFF);
-    fake_asked(ephemeral.clone, HOST_ASKED_NOTHING);
+    fake_asked(ephemeral.clone, XENFORK__ASKED_NOTHING);
     destroy_clone();
     assert_clone_removed();
 }
@@ -276,7 +279,7 @@ static void test_restart_keeps(void **state)
 
     (void)state;
     make_ephemeral(POWEROFF);
-    shut_clone_down(HOST_REASON_POWEROFF);
+    shut_clone_down(XENFORK__SHUTDOWN_POWEROFF);
     xenfork__uuid_print(ephemeral.uuid, uuid);
     assert_int_equal(xenfork__lock_take(s.ctx, uuid, false, &lock), 0);
     destroy_clone();

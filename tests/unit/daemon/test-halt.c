@@ -30,7 +30,7 @@ static void test_xendomains_keeps(void **state)
     (void)state;
     make_ephemeral(CRASH);
     xendomains(args, sizeof(args));
-    shut_clone_down(HOST_REASON_POWEROFF);
+    shut_clone_down(XENFORK__SHUTDOWN_POWEROFF);
     destroy_clone();
     assert_clone_kept();
 }
@@ -44,7 +44,7 @@ static void test_xendomains_has_just_ended(void **state)
     (void)state;
     make_ephemeral(CRASH);
     xendomains(args, sizeof(args));
-    shut_clone_down(HOST_REASON_POWEROFF);
+    shut_clone_down(XENFORK__SHUTDOWN_POWEROFF);
     snprintf(path, sizeof(path), "%s/proc/77/cmdline", ephemeral.root);
     assert_int_equal(unlink(path), 0);
     destroy_clone();

@@ -59,32 +59,34 @@ static uint32_t now(const char *name)
 
 static void test_actions(void **state)
 {
-    struct host_config config;
+    struct xenfork__host_config config;
     int reason;
 
     (void)state;
-    for (reason = 0; reason < HOST_REASONS; reason++)
-        config.actions[reason] = HOST_ACTION_RESTART;
-    for (reason = 0; reason < HOST_REASONS; reason++)
+    for (reason = 0; reason < XENFORK__SHUTDOWNS; reason++)
+        config.actions[reason] = XENFORK__ACTION_RESTART;
+    for (reason = 0; reason < XENFORK__SHUTDOWNS; reason++)
         assert_int_equal(policy_action(&config, reason),
-                         reason == HOST_REASON_SUSPEND ? HOST_ACTION_DESTROY
-                                                       : HOST_ACTION_RESTART);
+                         reason == XENFORK__SHUTDOWN_SUSPEND
+                             ? XENFORK__ACTION_DESTROY
+                             : XENFORK__ACTION_RESTART);
     /* As xl: what it does not know, it destroys. */
-    assert_int_equal(policy_action(&config, HOST_REASONS), HOST_ACTION_DESTROY);
-    assert_int_equal(policy_action(&config, -1), HOST_ACTION_DESTROY);
+    assert_int_equal(policy_action(&config, XENFORK__SHUTDOWNS),
+                     XENFORK__ACTION_DESTROY);
+    assert_int_equal(policy_action(&config, -1), XENFORK__ACTION_DESTROY);
 }
 
 static void test_names(void **state)
 {
     (void)state;
-    assert_string_equal(policy_action_name(HOST_ACTION_RENAME),
+    assert_string_equal(policy_action_name(XENFORK__ACTION_RENAME),
                         "rename-restart");
     assert_string_equal(policy_action_name(0), "unknown");
-    assert_string_equal(policy_action_name(HOST_ACTION_SOFT_RESET + 1),
+    assert_string_equal(policy_action_name(XENFORK__ACTION_SOFT_RESET + 1),
                         "unknown");
-    assert_string_equal(policy_reason_name(HOST_REASON_CRASH), "crash");
+    assert_string_equal(policy_reason_name(XENFORK__SHUTDOWN_CRASH), "crash");
     assert_string_equal(policy_reason_name(-1), "unknown");
-    assert_string_equal(policy_reason_name(HOST_REASONS), "unknown");
+    assert_string_equal(policy_reason_name(XENFORK__SHUTDOWNS), "unknown");
 }
 
 static const struct {
@@ -112,11 +114,14 @@ static const struct {
     {{.mark = "", .is_recorded = true}, POLICY_OTHERS},
     {{.mark = "", .is_recorded = true, .was_suspended = true}, POLICY_CLONE},
     /* Domains that we restarted, or kept. */
-    {{.mark = HOST_MARK_WATCH, .watcher_survives = true}, POLICY_SOURCE},
-    {{.mark = HOST_MARK_WATCH, .is_recorded = true}, POLICY_CLONE},
-    {{.mark = HOST_MARK_WATCH, .has_watcher = true}, POLICY_OTHERS},
-    {{.mark = HOST_MARK_KEEP, .was_suspended = true}, POLICY_OTHERS},
-    {{.mark = HOST_MARK_KEEP, .is_recorded = true, .is_as_recorded = true},
+    {{.mark = XENFORK__XENFORKD_WATCH, .watcher_survives = true},
+     POLICY_SOURCE},
+    {{.mark = XENFORK__XENFORKD_WATCH, .is_recorded = true}, POLICY_CLONE},
+    {{.mark = XENFORK__XENFORKD_WATCH, .has_watcher = true}, POLICY_OTHERS},
+    {{.mark = XENFORK__XENFORKD_KEEP, .was_suspended = true}, POLICY_OTHERS},
+    {{.mark = XENFORK__XENFORKD_KEEP,
+      .is_recorded = true,
+      .is_as_recorded = true},
      POLICY_OTHERS},
 };
 
@@ -158,16 +163,16 @@ static void test_ended(int reason, int action)
 
 static void test_destroy_clone(void **state)
 {
-    static const int actions[] = {HOST_ACTION_DESTROY,
-                                  HOST_ACTION_COREDUMP_DESTROY};
+    static const int actions[] = {XENFORK__ACTION_DESTROY,
+                                  XENFORK__ACTION_COREDUMP_DESTROY};
     int reason;
     size_t i;
 
     (void)state;
     assert_int_equal(xenfork_clone_destroy(s.ctx, "src-1", 0), 0);
-    for (reason = 0; reason < HOST_REASONS; reason++)
+    for (reason = 0; reason < XENFORK__SHUTDOWNS; reason++)
         for (i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
-            if (reason != HOST_REASON_SUSPEND)
+            if (reason != XENFORK__SHUTDOWN_SUSPEND)
                 test_ended(reason, actions[i]);
 }
 
@@ -176,9 +181,9 @@ static void test_preserve(void **state)
     char *before;
 
     (void)state;
-    fake_host_domain(s.clone)->actions[HOST_REASON_CRASH] =
-        HOST_ACTION_PRESERVE;
-    fake_shut_down(s.clone, HOST_REASON_CRASH);
+    fake_host_domain(s.clone)->actions[XENFORK__SHUTDOWN_CRASH] =
+        XENFORK__ACTION_PRESERVE;
+    fake_shut_down(s.clone, XENFORK__SHUTDOWN_CRASH);
     before = fake_snapshot();
     assert_int_equal(policy_apply(s.ctx, s.clone), 0);
     assert_true(fake_is_same(before, "preserve"));
@@ -192,23 +197,26 @@ static void test_restart(void **state)
     (void)state;
     memcpy(uuid, fake_domain(s.clone)->uuid, 16);
     assert_int_equal(
-        shut_down(s.clone, HOST_REASON_REBOOT, HOST_ACTION_RESTART), 0);
+        shut_down(s.clone, XENFORK__SHUTDOWN_REBOOT, XENFORK__ACTION_RESTART),
+        0);
     assert_int_not_equal(now("src-1"), 0);
     assert_int_not_equal(now("src-1"), s.clone);
     assert_memory_equal(fake_domain_named("src-1")->uuid, uuid, 16);
     assert_false(fake_domain_named("src-1")->is_paused);
-    assert_string_equal(fake_host_domain(now("src-1"))->mark, HOST_MARK_WATCH);
+    assert_string_equal(fake_host_domain(now("src-1"))->mark,
+                        XENFORK__XENFORKD_WATCH);
 }
 
 static void test_rename_restart(void **state)
 {
     (void)state;
-    assert_int_equal(shut_down(s.clone, HOST_REASON_CRASH, HOST_ACTION_RENAME),
-                     0);
+    assert_int_equal(
+        shut_down(s.clone, XENFORK__SHUTDOWN_CRASH, XENFORK__ACTION_RENAME), 0);
     assert_int_not_equal(now("src-1"), s.clone);
     assert_memory_equal(fake_domain(s.clone)->name, "src-1-20", 8);
     assert_true(fake_domain(s.clone)->is_shutdown);
-    assert_string_equal(fake_host_domain(s.clone)->mark, HOST_MARK_KEEP);
+    assert_string_equal(fake_host_domain(s.clone)->mark,
+                        XENFORK__XENFORKD_KEEP);
     /* Nobody does it a second time. */
     assert_int_equal(policy_apply(s.ctx, s.clone), 0);
     assert_int_equal(fake->created, 1);
@@ -217,11 +225,12 @@ static void test_rename_restart(void **state)
 static void test_core_dumps(void **state)
 {
     (void)state;
-    assert_int_equal(
-        shut_down(s.clone, HOST_REASON_CRASH, HOST_ACTION_COREDUMP_RESTART), 0);
+    assert_int_equal(shut_down(s.clone, XENFORK__SHUTDOWN_CRASH,
+                               XENFORK__ACTION_COREDUMP_RESTART),
+                     0);
     assert_int_equal(fake->created, 1);
-    assert_int_equal(shut_down(now("src-1"), HOST_REASON_CRASH,
-                               HOST_ACTION_COREDUMP_DESTROY),
+    assert_int_equal(shut_down(now("src-1"), XENFORK__SHUTDOWN_CRASH,
+                               XENFORK__ACTION_COREDUMP_DESTROY),
                      0);
     assert_int_equal(now("src-1"), 0);
     assert_int_equal(fake->created, 1);
@@ -232,16 +241,18 @@ static void test_no_dump(void **state)
 {
     (void)state;
     fake_fail_function("xenfork__host_core_dump", XENFORK_E_XEN, 0);
-    assert_int_equal(
-        shut_down(s.clone, HOST_REASON_CRASH, HOST_ACTION_COREDUMP_RESTART), 0);
+    assert_int_equal(shut_down(s.clone, XENFORK__SHUTDOWN_CRASH,
+                               XENFORK__ACTION_COREDUMP_RESTART),
+                     0);
     assert_int_equal(fake->created, 1);
 }
 
 static void test_soft_reset(void **state)
 {
     (void)state;
-    assert_int_equal(
-        shut_down(s.clone, HOST_REASON_SOFT_RESET, HOST_ACTION_SOFT_RESET), 0);
+    assert_int_equal(shut_down(s.clone, XENFORK__SHUTDOWN_SOFT_RESET,
+                               XENFORK__ACTION_SOFT_RESET),
+                     0);
     assert_int_equal(fake_host_domain(s.clone)->soft_resets, 1);
     assert_int_equal(now("src-1"), s.clone);
     assert_false(fake_domain(s.clone)->is_paused);
@@ -252,8 +263,8 @@ static void test_others(void **state)
 {
     (void)state;
     fake_host->watcher_survives = true;
-    assert_int_equal(shut_down(s.src, HOST_REASON_REBOOT, HOST_ACTION_RESTART),
-                     0);
+    assert_int_equal(
+        shut_down(s.src, XENFORK__SHUTDOWN_REBOOT, XENFORK__ACTION_RESTART), 0);
     assert_int_equal(now("src"), s.src);
     fake_host->watcher_survives = false;
     fake->has_watcher = true;
@@ -276,12 +287,13 @@ static void test_never_watched(void **state)
     fake_domain(src)->is_watched = false;
     assert_int_equal(scene_fork(src, 1, 0), 0);
     assert_int_equal(scene_fork(src, 1, 0), 0);
-    assert_int_equal(shut_down(src, HOST_REASON_REBOOT, HOST_ACTION_RESTART),
-                     0);
+    assert_int_equal(
+        shut_down(src, XENFORK__SHUTDOWN_REBOOT, XENFORK__ACTION_RESTART), 0);
     assert_int_equal(now("other"), src);
     assert_int_equal(fake->created, 0);
     assert_int_equal(shut_down(fake_domain_named("other-1")->domid,
-                               HOST_REASON_REBOOT, HOST_ACTION_RESTART),
+                               XENFORK__SHUTDOWN_REBOOT,
+                               XENFORK__ACTION_RESTART),
                      0);
     assert_int_equal(fake->created, 1);
 }
@@ -292,7 +304,8 @@ static void test_clone_has_no_watcher(void **state)
     (void)state;
     fake->has_watcher = true;
     assert_int_equal(
-        shut_down(s.clone, HOST_REASON_REBOOT, HOST_ACTION_RESTART), 0);
+        shut_down(s.clone, XENFORK__SHUTDOWN_REBOOT, XENFORK__ACTION_RESTART),
+        0);
     assert_int_equal(fake->created, 1);
 }
 
@@ -300,7 +313,8 @@ static void test_suspended(void **state)
 {
     (void)state;
     assert_int_equal(
-        shut_down(s.clone, HOST_REASON_SUSPEND, HOST_ACTION_DESTROY), 0);
+        shut_down(s.clone, XENFORK__SHUTDOWN_SUSPEND, XENFORK__ACTION_DESTROY),
+        0);
     assert_int_equal(now("src-1"), s.clone);
 }
 
@@ -318,7 +332,7 @@ static void test_no_memory(void **state)
     char *before;
 
     (void)state;
-    fake_shut_down(s.clone, HOST_REASON_REBOOT);
+    fake_shut_down(s.clone, XENFORK__SHUTDOWN_REBOOT);
     fake->has_no_memory = true;
     before = fake_snapshot();
     assert_int_equal(policy_apply(s.ctx, s.clone), XENFORK_E_HOSTMEM);
@@ -351,7 +365,8 @@ static void test_other_boot(void **state)
     strcpy(d->name, "src-1");
     fake->has_watcher = true;
     assert_int_equal(
-        shut_down(s.clone, HOST_REASON_POWEROFF, HOST_ACTION_RESTART), 0);
+        shut_down(s.clone, XENFORK__SHUTDOWN_POWEROFF, XENFORK__ACTION_RESTART),
+        0);
     assert_ptr_equal(fake_domain(s.clone), d);
     assert_true(d->is_shutdown);
     assert_int_equal(

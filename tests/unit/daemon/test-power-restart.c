@@ -36,18 +36,18 @@ static void prepare(int action)
     cuts_note_source("reflink");
     assert_int_equal(scene_fork(cuts_source(), 1, 0), 0);
     clone = fake_domain_named("src-1");
-    fake_host_domain(clone->domid)->actions[HOST_REASON_REBOOT] = action;
-    fake_shut_down(clone->domid, HOST_REASON_REBOOT);
+    fake_host_domain(clone->domid)->actions[XENFORK__SHUTDOWN_REBOOT] = action;
+    fake_shut_down(clone->domid, XENFORK__SHUTDOWN_REBOOT);
 }
 
 static void prepare_restart(void)
 {
-    prepare(HOST_ACTION_RESTART);
+    prepare(XENFORK__ACTION_RESTART);
 }
 
 static void prepare_rename(void)
 {
-    prepare(HOST_ACTION_RENAME);
+    prepare(XENFORK__ACTION_RENAME);
 }
 
 static int restart(void)

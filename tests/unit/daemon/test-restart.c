@@ -73,10 +73,10 @@ static int teardown(void **state)
 static int begin(int mode)
 {
     struct xenfork__dominfo info;
-    struct host_config *config;
+    struct xenfork__host_config *config;
     int rc;
 
-    fake_shut_down(s.clone, HOST_REASON_REBOOT);
+    fake_shut_down(s.clone, XENFORK__SHUTDOWN_REBOOT);
     assert_int_equal(xenfork__xen_info(s.ctx, s.clone, &info), 0);
     assert_int_equal(xenfork__host_config_get(s.ctx, s.clone, &config), 0);
     rc = restart_begin(s.ctx, &info, config, mode, true);
@@ -280,7 +280,7 @@ static void test_other_boot(void **state)
     assert_int_equal(d->domid, s.clone);
     memcpy(d->uuid, s.uuid, 16);
     strcpy(d->name, "src-1");
-    fake_shut_down(d->domid, HOST_REASON_POWEROFF);
+    fake_shut_down(d->domid, XENFORK__SHUTDOWN_POWEROFF);
     assert_kept(d);
     assert_true(d->is_shutdown);
 }
@@ -352,8 +352,10 @@ static void test_preserve(void **state)
     assert_int_equal(fake_domain(s.clone)->parent, image);
     assert_int_equal(begin(RESTART_PRESERVE), 0);
     assert_int_equal(xenfork__xen_destroy(s.ctx, image), 0);
-    assert_true(fake_domain(s.clone)->shutdown_reason == HOST_REASON_REBOOT);
-    assert_string_equal(fake_host_domain(s.clone)->mark, HOST_MARK_KEEP);
+    assert_true(fake_domain(s.clone)->shutdown_reason ==
+                XENFORK__SHUTDOWN_REBOOT);
+    assert_string_equal(fake_host_domain(s.clone)->mark,
+                        XENFORK__XENFORKD_KEEP);
     assert_memory_not_equal(fake_domain(s.clone)->uuid, s.uuid, 16);
     assert_int_not_equal(fake_domain_named("src-1")->domid, s.clone);
 }

@@ -26,7 +26,7 @@ static void test_policy(void **state)
 {
     (void)state;
     start_up();
-    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    fake_shut_down(s.a, XENFORK__SHUTDOWN_REBOOT);
     s.now_ms += 100;
     turn();
     assert_int_equal(started(WORKER_POLICY, text_of(s.a)), 1);
@@ -39,7 +39,7 @@ static void test_policy(void **state)
     fake_domain(s.a)->is_shutdown = false;
     fake_host->has_domain_event = true;
     turn();
-    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    fake_shut_down(s.a, XENFORK__SHUTDOWN_REBOOT);
     turn();
     assert_int_equal(started(WORKER_POLICY, NULL), 2);
 }
@@ -51,7 +51,7 @@ static void test_policy_fails(void **state)
 
     (void)state;
     start_up();
-    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    fake_shut_down(s.a, XENFORK__SHUTDOWN_REBOOT);
     s.now_ms += 100;
     turn();
     end(WORKER_POLICY, FAILED);
@@ -85,7 +85,7 @@ static void test_policy_busy(void **state)
 {
     (void)state;
     start_up();
-    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    fake_shut_down(s.a, XENFORK__SHUTDOWN_REBOOT);
     s.now_ms += 100;
     turn();
     assert_retries(WORKER_POLICY);
@@ -105,7 +105,7 @@ static void test_policy_places(void **state)
 
         snprintf(name, sizeof(name), "g%u", i);
         domids[i] = fake_add_guest(name);
-        fake_shut_down(domids[i], HOST_REASON_CRASH);
+        fake_shut_down(domids[i], XENFORK__SHUTDOWN_CRASH);
     }
     s.now_ms += 100;
     turn();
@@ -114,7 +114,7 @@ static void test_policy_places(void **state)
         end(WORKER_POLICY, FAILED);
     sleep_until(s.now_ms + 60000);
     assert_int_equal(started(WORKER_POLICY, NULL), 6);
-    fake_shut_down(s.b, HOST_REASON_REBOOT);
+    fake_shut_down(s.b, XENFORK__SHUTDOWN_REBOOT);
     sleep_until(s.now_ms + 100);
     assert_int_equal(started(WORKER_POLICY, text_of(s.b)), 1);
 }
@@ -125,7 +125,7 @@ static void test_no_process_for_policy(void **state)
     (void)state;
     start_up();
     s.spawn_error = -EAGAIN;
-    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    fake_shut_down(s.a, XENFORK__SHUTDOWN_REBOOT);
     s.now_ms += 100;
     turn();
     sleep_until(s.now_ms + 2000);
@@ -143,7 +143,7 @@ static void test_no_list(void **state)
     start_up();
     fake_request(s.b, "1");
     turn();
-    fake_shut_down(s.a, HOST_REASON_REBOOT);
+    fake_shut_down(s.a, XENFORK__SHUTDOWN_REBOOT);
     fake_host->has_domain_event = false;
     fake_fail_function("xenfork__host_domains", XENFORK_E_XEN, 0);
     end(WORKER_FREEZE, 0);

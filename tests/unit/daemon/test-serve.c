@@ -154,7 +154,7 @@ static void test_muted(void **state)
 static void test_already_frozen(void **state)
 {
     (void)state;
-    fake_shut_down(s.a, HOST_REASON_SUSPEND);
+    fake_shut_down(s.a, XENFORK__SHUTDOWN_SUSPEND);
     start_up();
     fake_request(s.a, "1");
     sleep_until(s.now_ms + 30000);
@@ -170,7 +170,7 @@ static void test_thawed(void **state)
     fake_request(s.a, "1");
     s.now_ms += 100;
     turn();
-    fake_shut_down(s.a, HOST_REASON_SUSPEND);
+    fake_shut_down(s.a, XENFORK__SHUTDOWN_SUSPEND);
     end(WORKER_FREEZE, 0);
     turn();
     fake_domain(s.a)->is_shutdown = false;
@@ -275,7 +275,7 @@ static void test_ending(void **state)
     turn();
     s.daemon.is_ending = true;
     fake_request(s.b, "1");
-    fake_shut_down(s.b, HOST_REASON_POWEROFF);
+    fake_shut_down(s.b, XENFORK__SHUTDOWN_POWEROFF);
     s.now_ms += 100;
     turn();
     assert_int_equal(s.count, 2);

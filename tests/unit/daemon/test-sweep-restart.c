@@ -45,19 +45,19 @@ static void prepare(int action)
     fake_add_guest("src");
     assert_int_equal(scene_fork(fake_domain_named("src")->domid, 1, 0), 0);
     clone = fake_domain_named("src-1");
-    fake_host_domain(clone->domid)->actions[HOST_REASON_REBOOT] = action;
-    fake_shut_down(clone->domid, HOST_REASON_REBOOT);
+    fake_host_domain(clone->domid)->actions[XENFORK__SHUTDOWN_REBOOT] = action;
+    fake_shut_down(clone->domid, XENFORK__SHUTDOWN_REBOOT);
     mode = action;
 }
 
 static void prepare_restart(void)
 {
-    prepare(HOST_ACTION_RESTART);
+    prepare(XENFORK__ACTION_RESTART);
 }
 
 static void prepare_rename(void)
 {
-    prepare(HOST_ACTION_RENAME);
+    prepare(XENFORK__ACTION_RENAME);
 }
 
 /* As the daemon does it: what was begun, then what has shut down. */
@@ -98,8 +98,8 @@ static bool is_done(void)
 
     ok = d && !d->is_paused && !d->is_shutdown && !d->parent &&
          !d->nics[0].is_up &&
-         !strcmp(fake_host_domain(d->domid)->mark, HOST_MARK_WATCH) &&
-         names_like("src-1") == (mode == HOST_ACTION_RENAME ? 2 : 1) &&
+         !strcmp(fake_host_domain(d->domid)->mark, XENFORK__XENFORKD_WATCH) &&
+         names_like("src-1") == (mode == XENFORK__ACTION_RENAME ? 2 : 1) &&
          xenfork__record_load(ctx, XENFORK_KIND_CLONE, d->uuid, &record) == 0 &&
          record->domid == d->domid && record->hydrated == 100 &&
          state_restarts(ctx, restarts_count_one, &pending) == 0 && !pending;

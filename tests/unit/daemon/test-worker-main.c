@@ -122,7 +122,7 @@ static void test_busy(void **state)
     char uuid[XENFORK__UUID_CHARS];
 
     (void)state;
-    fake_shut_down(s.src, HOST_REASON_REBOOT);
+    fake_shut_down(s.src, XENFORK__SHUTDOWN_REBOOT);
     xenfork__uuid_print(fake_domain(s.src)->uuid, uuid);
     assert_int_equal(xenfork__lock_take(s.ctx, uuid, false, &lock), 0);
     assert_int_equal(work(s.ctx, WORKER_POLICY, s.text, 0), WORK_BUSY);

@@ -50,13 +50,14 @@ struct fake_host_domain *fake_host_domain(uint32_t domid)
         abort();
     *free_one = (struct fake_host_domain){
         .domid = domid,
-        .asked = HOST_ASKED, /* libxl makes the key with the domain */
-        .actions = {[HOST_REASON_POWEROFF] = HOST_ACTION_DESTROY,
-                    [HOST_REASON_REBOOT] = HOST_ACTION_RESTART,
-                    [HOST_REASON_SUSPEND] = HOST_ACTION_PRESERVE,
-                    [HOST_REASON_CRASH] = HOST_ACTION_PRESERVE,
-                    [HOST_REASON_WATCHDOG] = HOST_ACTION_PRESERVE,
-                    [HOST_REASON_SOFT_RESET] = HOST_ACTION_SOFT_RESET},
+        .asked = XENFORK__ASKED, /* libxl makes the key with the domain */
+        .actions = {[XENFORK__SHUTDOWN_POWEROFF] = XENFORK__ACTION_DESTROY,
+                    [XENFORK__SHUTDOWN_REBOOT] = XENFORK__ACTION_RESTART,
+                    [XENFORK__SHUTDOWN_SUSPEND] = XENFORK__ACTION_PRESERVE,
+                    [XENFORK__SHUTDOWN_CRASH] = XENFORK__ACTION_PRESERVE,
+                    [XENFORK__SHUTDOWN_WATCHDOG] = XENFORK__ACTION_PRESERVE,
+                    [XENFORK__SHUTDOWN_SOFT_RESET] =
+                        XENFORK__ACTION_SOFT_RESET},
     };
     return free_one;
 }
@@ -68,7 +69,7 @@ void fake_request(uint32_t domid, const char *text)
     fake_copy_string(d->request, sizeof(d->request), text);
     fake_copy_string(fake_domain(domid)->asks, 16, text);
     if (d->is_watched)
-        d->events |= HOST_EVENT_REQUEST;
+        d->events |= XENFORK__EVENT_REQUEST;
 }
 
 void fake_host_ack(uint32_t domid, const char *text)
@@ -77,7 +78,7 @@ void fake_host_ack(uint32_t domid, const char *text)
 
     fake_ack(domid, text);
     if (d->is_watched)
-        d->events |= HOST_EVENT_ACK;
+        d->events |= XENFORK__EVENT_ACK;
 }
 
 void fake_asked(uint32_t domid, int asked)
@@ -86,7 +87,7 @@ void fake_asked(uint32_t domid, int asked)
 
     d->asked = asked;
     if (d->is_watched)
-        d->events |= HOST_EVENT_ASKED;
+        d->events |= XENFORK__EVENT_ASKED;
 }
 
 void fake_shut_down(uint32_t domid, int reason)
@@ -128,8 +129,8 @@ int xenfork__host_watch_guest(xenfork_ctx *ctx, uint32_t domid)
 {
     FAKE_ENTER(ctx);
     fake_host_domain(domid)->is_watched = true;
-    fake_host_domain(domid)->events = HOST_EVENT_REQUEST | HOST_EVENT_ACK |
-                                      HOST_EVENT_ASKED;
+    fake_host_domain(domid)->events = XENFORK__EVENT_REQUEST |
+                                      XENFORK__EVENT_ACK | XENFORK__EVENT_ASKED;
     return fake_leave(0);
 }
 
@@ -146,10 +147,10 @@ int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
     uint32_t i;
 
     FAKE_ENTER(ctx);
-    *events_out = HOST_EVENT_NONE;
+    *events_out = XENFORK__EVENT_NONE;
     if (fake_host->has_domain_event) {
         fake_host->has_domain_event = false;
-        *events_out = HOST_EVENT_DOMAINS;
+        *events_out = XENFORK__EVENT_DOMAINS;
         *domid_out = XENFORK_DOMID_NONE;
         return fake_leave(0);
     }
@@ -167,10 +168,11 @@ int xenfork__host_event(xenfork_ctx *ctx, uint32_t *events_out,
     return fake_leave(0);
 }
 
-int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
+int xenfork__host_domains(xenfork_ctx *ctx,
+                          struct xenfork__host_domain **domains_out,
                           size_t *count_out)
 {
-    struct host_domain *domains;
+    struct xenfork__host_domain *domains;
     size_t n = 0, i;
 
     FAKE_ENTER(ctx);
@@ -182,9 +184,10 @@ int xenfork__host_domains(xenfork_ctx *ctx, struct host_domain **domains_out,
         const struct fake_domain *d = &fake->domains[i];
 
         if (d->domid && !d->is_dying)
-            domains[n++] = (struct host_domain){.domid = d->domid,
-                                                .is_shutdown = d->is_shutdown,
-                                                .reason = d->shutdown_reason};
+            domains[n++] = (struct xenfork__host_domain){
+                .domid = d->domid,
+                .is_shutdown = d->is_shutdown,
+                .reason = d->shutdown_reason};
     }
     *domains_out = domains;
     *count_out = n;
@@ -211,7 +214,7 @@ int xenfork__host_asked(xenfork_ctx *ctx, uint32_t domid, int *asked_out)
 {
     FAKE_ENTER(ctx);
     *asked_out = alive(domid) ? fake_host_domain(domid)->asked
-                              : HOST_ASKED_NOTHING;
+                              : XENFORK__ASKED_NOTHING;
     return fake_leave(0);
 }
 
@@ -236,7 +239,7 @@ int xenfork__host_forget_error(xenfork_ctx *ctx, uint32_t domid)
     return fake_leave(0);
 }
 
-void xenfork__host_config_free(struct host_config *config)
+void xenfork__host_config_free(struct xenfork__host_config *config)
 {
     if (!config)
         return;
@@ -247,10 +250,10 @@ void xenfork__host_config_free(struct host_config *config)
 }
 
 int xenfork__host_config_get(xenfork_ctx *ctx, uint32_t domid,
-                             struct host_config **config_out)
+                             struct xenfork__host_config **config_out)
 {
     const struct fake_domain *d = alive(domid);
-    struct host_config *config;
+    struct xenfork__host_config *config;
     uint32_t i;
 
     FAKE_ENTER(ctx);

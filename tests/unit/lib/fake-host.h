@@ -18,12 +18,12 @@
 struct fake_host_domain {
     uint32_t domid; /* 0: unused */
     bool is_watched;
-    uint32_t events;                  /* HOST_EVENT_* */
+    uint32_t events;                  /* XENFORK__EVENT_* */
     uint32_t told;                    /* events that were taken */
     char request[FAKE_REQUEST_BYTES]; /* data/fork/freeze; "": none */
-    int asked;                        /* HOST_ASKED_*: control/shutdown */
+    int asked;                        /* XENFORK__ASKED_*: control/shutdown */
     uint32_t reads;                   /* of it */
-    int actions[HOST_REASONS];
+    int actions[XENFORK__SHUTDOWNS];
     char mark[16];
     bool is_foreign;
     uint32_t dumps, soft_resets;
@@ -50,9 +50,9 @@ struct fake_host_domain *fake_host_domain(uint32_t domid);
 void fake_request(uint32_t domid, const char *text);
 /* The guest writes data/fork/ack; NULL: the generation that it was given. */
 void fake_host_ack(uint32_t domid, const char *text);
-/* control/shutdown is written: HOST_ASKED_* */
+/* control/shutdown is written: XENFORK__ASKED_* */
 void fake_asked(uint32_t domid, int asked);
-/* It shuts down by itself; HOST_REASON_* */
+/* It shuts down by itself; XENFORK__SHUTDOWN_* */
 void fake_shut_down(uint32_t domid, int reason);
 
 #endif

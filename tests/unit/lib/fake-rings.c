@@ -9,11 +9,12 @@
 
 #include <stdlib.h>
 
-struct host_rings {
+struct xenfork__host_rings {
     uint32_t listener;
 };
 
-int xenfork__host_rings_open(xenfork_ctx *ctx, struct host_rings **rings_out)
+int xenfork__host_rings_open(xenfork_ctx *ctx,
+                             struct xenfork__host_rings **rings_out)
 {
     FAKE_ENTER(ctx);
     *rings_out = calloc(1, sizeof(**rings_out));
@@ -23,25 +24,26 @@ int xenfork__host_rings_open(xenfork_ctx *ctx, struct host_rings **rings_out)
     return fake_leave(0);
 }
 
-void xenfork__host_rings_close(struct host_rings *rings)
+void xenfork__host_rings_close(struct xenfork__host_rings *rings)
 {
     free(rings);
 }
 
-int xenfork__host_rings_fd(const struct host_rings *rings)
+int xenfork__host_rings_fd(const struct xenfork__host_rings *rings)
 {
     (void)rings;
     return -1;
 }
 
-static struct fake_domain *heard(const struct host_rings *rings, uint32_t domid)
+static struct fake_domain *heard(const struct xenfork__host_rings *rings,
+                                 uint32_t domid)
 {
     struct fake_domain *d = fake_domain(domid);
 
     return d && d->has_ring && d->listener == rings->listener ? d : NULL;
 }
 
-int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
+int xenfork__host_ring_add(xenfork_ctx *ctx, struct xenfork__host_rings *rings,
                            uint32_t domid)
 {
     struct fake_domain *d = fake_domain(domid);
@@ -60,13 +62,15 @@ int xenfork__host_ring_add(xenfork_ctx *ctx, struct host_rings *rings,
     return fake_leave(0);
 }
 
-void xenfork__host_ring_forget(struct host_rings *rings, uint32_t domid)
+void xenfork__host_ring_forget(struct xenfork__host_rings *rings,
+                               uint32_t domid)
 {
     (void)rings;
     (void)domid;
 }
 
-bool xenfork__host_ring_has(const struct host_rings *rings, uint32_t domid)
+bool xenfork__host_ring_has(const struct xenfork__host_rings *rings,
+                            uint32_t domid)
 {
     return heard(rings, domid);
 }
@@ -79,14 +83,15 @@ bool xenfork__host_ring_was(xenfork_ctx *ctx, uint32_t domid)
     return d && d->has_ring;
 }
 
-int xenfork__host_rings_event(struct host_rings *rings, uint32_t *domid_out)
+int xenfork__host_rings_event(struct xenfork__host_rings *rings,
+                              uint32_t *domid_out)
 {
     uint32_t i;
 
     *domid_out = XENFORK_DOMID_NONE;
     if (fake_host->is_low) {
         fake_host->is_low = false;
-        return HOST_RING_LOW;
+        return XENFORK__RING_LOW;
     }
     for (i = 0; i < FAKE_DOMAINS; i++) {
         struct fake_domain *d = heard(rings, fake->domains[i].domid);
@@ -95,20 +100,21 @@ int xenfork__host_rings_event(struct host_rings *rings, uint32_t *domid_out)
             continue;
         d->has_ring_event = false;
         *domid_out = d->domid;
-        return HOST_RING_WAITS;
+        return XENFORK__RING_WAITS;
     }
-    return HOST_RING_NONE;
+    return XENFORK__RING_NONE;
 }
 
-bool xenfork__host_ring_waits(const struct host_rings *rings, uint32_t domid)
+bool xenfork__host_ring_waits(const struct xenfork__host_rings *rings,
+                              uint32_t domid)
 {
     const struct fake_domain *d = heard(rings, domid);
 
     return d && d->is_waiting;
 }
 
-int xenfork__host_ring_answer(xenfork_ctx *ctx, struct host_rings *rings,
-                              uint32_t domid)
+int xenfork__host_ring_answer(xenfork_ctx *ctx,
+                              struct xenfork__host_rings *rings, uint32_t domid)
 {
     struct fake_domain *d = heard(rings, domid);
 

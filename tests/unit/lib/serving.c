@@ -63,7 +63,7 @@ static uint32_t take_events(void)
 
     for (n = 0; n < 256; n++) {
         assert_int_equal(xenfork__host_event(s.ctx, &events, &domid), 0);
-        if (events == HOST_EVENT_NONE)
+        if (events == XENFORK__EVENT_NONE)
             break;
         serve_event(&s.daemon, events, domid, s.now_ms);
     }

@@ -247,7 +247,7 @@ static int setup(void **state)
 
 static uint64_t add(void)
 {
-    struct host_rings *rings;
+    struct xenfork__host_rings *rings;
 
     assert_int_equal(xenfork__host_rings_open(&ctx, &rings), 0);
     assert_int_equal(xenfork__host_ring_add(&ctx, rings, DOMID), 0);
