@@ -340,7 +340,7 @@ static int is_orphaned(xenfork_ctx *ctx, const struct restart *restart,
     return *is_out ? 0 : rc;
 }
 
-/* Drop the restart of a clone that was destroyed, or forgotten. */
+/* Forget the restart of a clone that was destroyed, or forgotten. */
 static int drop_orphan(xenfork_ctx *ctx, const struct restart *restart)
 {
     bool is_free;

@@ -154,8 +154,8 @@ int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
                             overlay);
 }
 
-/* Delete a node.  DISK, not logged: it is in use, or does not exist. */
-static int delete_node(xenfork_ctx *ctx, uint32_t domid, const char *node)
+/* Remove a node.  DISK, not logged: it is in use, or does not exist. */
+static int remove_node(xenfork_ctx *ctx, uint32_t domid, const char *node)
 {
     char arguments[96];
 
@@ -165,7 +165,7 @@ static int delete_node(xenfork_ctx *ctx, uint32_t domid, const char *node)
 
 int xenfork__sys_qemu_remove(xenfork_ctx *ctx, uint32_t domid, const char *node)
 {
-    int rc = delete_node(ctx, domid, node);
+    int rc = remove_node(ctx, domid, node);
 
     return rc == XENFORK_E_DISK ? 0 : rc;
 }
@@ -374,7 +374,7 @@ int xenfork__sys_qemu_sweep(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                             const char *top)
 {
     cleanup_reply yajl_val reply = NULL;
-    uint32_t round, deleted = 1;
+    uint32_t round, removed = 1;
     yajl_val nodes;
     size_t i;
     int rc = query_graph(ctx, domid, &reply);
@@ -383,13 +383,13 @@ int xenfork__sys_qemu_sweep(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
         return rc;
     nodes = list_of(reply, "nodes");
     /* Repeat: a node that backs others can be removed after them. */
-    for (round = 0; round < MAX_ROUNDS && deleted; round++) {
-        deleted = 0;
+    for (round = 0; round < MAX_ROUNDS && removed; round++) {
+        removed = 0;
         for (i = 0; i < nodes->u.array.len; i++) {
             const char *name = text_at(nodes->u.array.values[i], "name", NULL);
 
             if (is_of_disk(name, vdev) && strcmp(name, top))
-                deleted += delete_node(ctx, domid, name) == 0;
+                removed += remove_node(ctx, domid, name) == 0;
         }
     }
     return 0;

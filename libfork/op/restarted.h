@@ -11,7 +11,7 @@
  */
 void xenfork__restarted_here(xenfork_ctx *ctx, const uint8_t clone[16]);
 /*
- * Drop what xenforkd has pending for a clone that runs again, under its lock;
+ * Forget what xenforkd has pending for a clone that runs again, under its lock;
  * if that fails it finds the domain, and drops it.
  */
 void xenfork__restarted_done(xenfork_ctx *ctx, const uint8_t clone[16]);

@@ -16,7 +16,7 @@
 void xenfork__sync_later(xenfork_ctx *ctx);
 /* Sync what was noted; from here on all is synced as it is written.  STATE */
 int xenfork__sync_all(xenfork_ctx *ctx);
-/* Drop what was noted: it is about to be removed. */
+/* Forget what was noted: it is about to be removed. */
 void xenfork__sync_forget(xenfork_ctx *ctx);
 
 /* Note a file, and its name, while ctx->later; -1 and errno */

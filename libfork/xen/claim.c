@@ -52,9 +52,9 @@ static void add_claim_step(struct steps *steps, uint32_t domid, uint64_t pages)
 }
 
 /*
- * Drop the old claims, and make the new ones.  Xen wants an old claim dropped
- * before there is a new one.  In one call nobody who looks for memory gets in
- * between, but by a hair.
+ * Release the old claims, and make the new ones.  Xen wants an old claim
+ * dropped before there is a new one.  In one call nobody who looks for memory
+ * gets in between, but by a hair.
  */
 static int run_steps(xenfork_ctx *ctx, const struct xenfork__claim *claims,
                      uint32_t count, struct steps *steps)

@@ -189,7 +189,7 @@ int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
                         const char *origin_is,
                         struct xenfork__thin_users *users_out);
 /*
- * Tidy up after a removal, or the end of a domain: an origin that backs nothing
+ * Sweep after a removal, or the end of a domain: an origin that backs nothing
  * any more becomes a plain file again, and the pool is removed with the last of
  * them.
  */
