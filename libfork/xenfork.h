@@ -9,7 +9,8 @@
  * Conventions.  Functions that can fail return 0 or a negative XENFORK_E_*;
  * outputs come last and are untouched on failure.  A block's "Errors:" names
  * those on which a caller can act; besides, any call that takes a context can
- * fail for reasons outside of it: NOMEM, PERM, XEN, STATE, NOSPC, IO.
+ * fail for reasons outside of it: NOMEM, PERM, XEN, STATE, NOSPC, IO.  A
+ * heading that has nothing to say is left out.
  *
  * Sources go by domid: any domain can be one.  Clones and images go by name:
  * the name that they have today, their UUID, or their domid in decimal.
@@ -76,12 +77,12 @@ typedef struct xenfork_domain xenfork_domain;   /* of the host's memory */
 #define XENFORK_E_HVM         (-8)  /* such an HVM guest cannot be forked */
 #define XENFORK_E_PASSTHROUGH (-9)  /* the domain has a passthrough device */
 #define XENFORK_E_NOSUSPEND   (-10) /* the guest cannot be brought to rest */
-#define XENFORK_E_TIMEOUT     (-11) /* suspension not reached in time */
+#define XENFORK_E_TIMEOUT     (-11) /* no suspension, or no ack, in time */
 #define XENFORK_E_NAMETAKEN   (-12) /* a domain has the name already */
 #define XENFORK_E_MACTAKEN    (-13) /* a domain has the MAC already */
 #define XENFORK_E_UUIDTAKEN   (-14) /* a domain has the UUID already */
 #define XENFORK_E_HOSTMEM     (-15) /* not enough free host memory */
-#define XENFORK_E_INUSE       (-16) /* clones still depend on the image */
+#define XENFORK_E_INUSE       (-16) /* a disk, image or clone is in use */
 #define XENFORK_E_DISK        (-17) /* a disk cannot be forked or moved */
 #define XENFORK_E_DEVICE      (-18) /* another device cannot be forked */
 #define XENFORK_E_NOTRUNNING  (-19) /* the domain is shut down or dying */
@@ -673,7 +674,8 @@ uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry);
  * Return the state.  Clones: "running"; "paused"; "paused: memory" (it waits
  * for memory of the host, see xenforkd(8)); "shutdown" (the guest has shut
  * down, the domain is still there); "restarting" (the domain is gone, xenforkd
- * is to start it again); "stopped" (the domain is gone, disks and record stay); "left" (migrated or saved, see xenfork_entry_left()).  Images:
+ * is to start it again); "stopped" (the domain is gone, disks and record
+ * stay); "left" (migrated or saved, see xenfork_entry_left()).  Images:
  * "ready"; "lost" (the domain was destroyed behind our back); "broken"
  * (somebody let the domain run: it cannot be forked).  Frozen sources:
  * "frozen".  Bases: "base".  Journals: "stuck" (undoing failed); "unreadable"
@@ -909,8 +911,9 @@ int xenfork_clone_reset(xenfork_ctx *ctx, const char *name, uint32_t flags,
  *
  * @name    of the image.
  * Return:  0, or a negative XENFORK_E_*.
- * Errors:  NOTFOUND; NOTOURS not an image; INUSE a clone of it was made with
- *          XENFORK_FORK_NO_HYDRATE, or it is lost; BUSY; CANCELLED; RESIDUE.
+ * Errors:  NOTFOUND; NOTOURS not an image; INUSE a clone that depends on it
+ *          was made with XENFORK_FORK_NO_HYDRATE, or cannot be hydrated
+ *          because the image is lost; BUSY; CANCELLED; RESIDUE.
  * Effects: Xen keeps the domain's number (as "(null)", state d) until the
  *          last clone of it, hydrated or not, is gone.
  * Blocking: yes: up to seconds, and as long as xenfork_hydrate().
@@ -1015,6 +1018,7 @@ int xenfork_detach_stop(xenfork_ctx *ctx, const char *name);
  * Since:       0.1
  */
 int xenfork_memory_open(xenfork_ctx *ctx, xenfork_memory **memory_out);
+/** Free it, and all that belongs to it.  NULL is accepted.  Since: 0.1 */
 void xenfork_memory_free(xenfork_memory *memory);
 
 /*
@@ -1074,6 +1078,8 @@ int xenfork_recover(xenfork_ctx *ctx);
  * more, and chains of disks, are left to the batch's end.
  *
  * @ctx      NULL is ignored.  A batch in a batch is the same one.
+ * Effects:  none until xenfork_batch_end().
+ * Blocking: no.
  * Since:    0.1
  */
 void xenfork_batch_begin(xenfork_ctx *ctx);

@@ -80,7 +80,7 @@ int xenfork__params_check(xenfork_ctx *ctx, const xenfork_spec *spec,
         xenfork__miss(ctx, XENFORK_E_INVAL,
                       "clones %u and %u would have the same address: %s", i + 1,
                       clone + 1, shared);
-        return xenfork__remedy(ctx, "give each its own, by --params");
+        return xenfork__remedy(ctx, "give each its own, by --params-file");
     }
     return 0;
 }

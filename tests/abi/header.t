@@ -7,7 +7,7 @@ trap 'rm -rf "$dir"' EXIT
 count=0
 header="${srcdir:?}/libfork/xenfork.h"
 
-echo 1..5
+echo 1..6
 
 result() {
     count=$((count + 1))
@@ -55,6 +55,13 @@ grep -o 'B<xenfork_[a-z0-9_]*>()' "$srcdir/docs/xenfork.3.pod" |
     sed 's/.*<//; s/>.*//' | sort -u >"$dir/manual"
 diff "$dir/declared" "$dir/manual" >"$dir/message"
 result 'manual page' $?
+
+grep -o '^#define XENFORK_E_[A-Z]*' "$header" | sed 's/.*_E_//' \
+    >"$dir/errors"
+grep -o '^=item C<[A-Z]*>$' "$srcdir/docs/xenfork.3.pod" |
+    sed 's/.*<//; s/>.*//' >"$dir/manual"
+diff "$dir/errors" "$dir/manual" >"$dir/message"
+result 'errors in the manual page' $?
 
 # All but those that can do nothing wrong
 tested() {
