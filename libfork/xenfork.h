@@ -100,7 +100,7 @@ typedef struct xenfork_domain xenfork_domain;   /* of the host's memory */
 /* Stages of a fork, in order; also the phases that are timed. */
 #define XENFORK_STAGE_NONE    0
 #define XENFORK_STAGE_CHECK   1  /* arguments, domain, disks, names */
-#define XENFORK_STAGE_RESERVE 2  /* image domain made, memory claimed */
+#define XENFORK_STAGE_RESERVE 2  /* image domain made, memory reserved */
 #define XENFORK_STAGE_PREPARE 3  /* what can be done while the source runs */
 #define XENFORK_STAGE_SUSPEND 4  /* the guest goes to suspension */
 #define XENFORK_STAGE_CAPTURE 5  /* vCPU state and special pages read */
@@ -969,7 +969,7 @@ int xenfork_hydrate(xenfork_ctx *ctx, const char *name,
  * @kib_per_second  of memory and disks, at most; 0: as fast as it goes.  Not
  *                  of a qcow2 file flattened in place that no domain uses.
  * Return:          0, or a negative XENFORK_E_*.
- * Errors:          INVAL no such directory or format; NOTFOUND; NOTOURS not a
+ * Errors:          INVAL no such folder or format; NOTFOUND; NOTOURS not a
  *                  clone; INUSE it was made with XENFORK_FORK_NO_HYDRATE, and
  *                  is not hydrated; or was, or is being, saved or migrated; or
  *                  is stopped and somebody writes to a disk of it; HOSTMEM no

@@ -14,7 +14,7 @@ static int destroy(xenfork_ctx *ctx, const char *name, bool has_consent)
 static int main_fork_destroy(int argc, char **argv)
 {
     return run_asking(argc, argv, &cmd_fork_destroy,
-                      "Delete them all the same?", destroy);
+                      "Remove them all the same?", destroy);
 }
 
 const struct cmd cmd_fork_destroy = {
@@ -27,10 +27,10 @@ const struct cmd cmd_fork_destroy = {
         "What a clone wrote to its disks is lost.  Use xl destroy to end\n"
         "a clone and keep its disks.  The disks of a clone that was\n"
         "migrated or saved may be in use elsewhere, and those of a stopped\n"
-        "clone may be open here: the command asks before it deletes them,\n"
+        "clone may be open here: the command asks before it removes them,\n"
         "and refuses where nobody can answer.\n"
         "\n"
-        "      --yes      do not ask, delete the disks\n"
+        "      --yes      do not ask, remove the disks\n"
         "  -v, --verbose  show each stage; twice: every call to Xen\n"
         "  -h, --help     this text\n"
         "\n"

@@ -220,7 +220,7 @@ const struct cmd cmd_fork_detach = {
         "its image, its source and the bases of its disks may be removed.\n"
         "It may be stopped or killed; run the command again to continue.\n"
         "\n"
-        "      --to=DIR         make the disks files in this directory\n"
+        "      --to=DIR         make the disks files in this folder\n"
         "      --format=FORMAT  the format of those files: raw or qcow2\n"
         "      --rate=MIB       at most so many MiB a second\n"
         "      --wait           wait until it is done, with a progress bar;\n"

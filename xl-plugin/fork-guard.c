@@ -3,7 +3,7 @@
  * "xl-fork fork-guard VERB DOMAIN [WHERE]", which front.c runs before a verb of
  * Xen's own xl, where there are images or clones: is it one that would spoil
  * an image?  A clone that is about to leave has that recorded, or else stays:
- * without the note its disks could be deleted while it uses them elsewhere.
+ * without the note its disks could be removed while it uses them elsewhere.
  * Nobody calls this by hand; that there is no such domain is left to the real
  * xl to say.  "xl-fork fork-guard images" prints the domids of images.
  */
@@ -37,7 +37,7 @@ static int refuse_leave(const char *verb, const char *name)
 {
     fprintf(stderr,
             "xl: xl %s was not begun: without a note that clone %s leaves, xl "
-            "fork-destroy would delete disks that are in use elsewhere\n",
+            "fork-destroy would remove disks that are in use elsewhere\n",
             verb, name);
     return EXIT_REFUSED;
 }

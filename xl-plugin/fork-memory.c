@@ -206,7 +206,7 @@ const struct cmd cmd_fork_memory = {
         "Show what sources, images and clones have of the host's memory\n"
         "\n"
         "OWN is what a domain has for itself, SHARED what it shares, RESERVED\n"
-        "what is set aside for it.  MAY TAKE is what it can still take of the\n"
+        "what is reserved for it.  MAY TAKE is what it can still take of the\n"
         "host's free memory, by writing what it shares.  PAUSED is the order\n"
         "in which xenforkd pauses clones when memory is low; - means never.\n"
         "\n"

@@ -96,16 +96,16 @@ const struct cmd cmd_fork_net = {
     .name = "fork-net",
     .run = main_fork_net,
     .usage = "[--nic N] CLONE connect|hold|bridge=NAME",
-    .help = "Connect, hold or move the network cards of a clone\n"
+    .help = "Connect, hold or move the NICs of a clone\n"
             "\n"
             "A clone is given by name, UUID or domid.\n"
             "\n"
-            "  connect        let its network cards forward\n"
-            "  hold           drop what the cards send, and send them nothing\n"
-            "  bridge=NAME    move a card to another bridge, for good; a card\n"
+            "  connect        let its NICs forward\n"
+            "  hold           drop what the NICs send, and send them nothing\n"
+            "  bridge=NAME    move a NIC to another bridge, for good; a NIC\n"
             "                 that is held stays held there\n"
             "\n"
-            "      --nic=N    only this card, counted from 0 (default: all;\n"
+            "      --nic=N    only this NIC, counted from 0 (default: all;\n"
             "                 with bridge=: the only one)\n"
             "  -v, --verbose  show each stage; twice: every call to Xen\n"
             "  -h, --help     this text\n"

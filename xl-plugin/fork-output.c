@@ -121,7 +121,7 @@ static void print_memory(const char *source, const xenfork_result *result)
     uint32_t count = xenfork_result_clone_count(result);
     uint64_t own = mib(result, XENFORK_RESULT_SOURCE);
 
-    printf("%" PRIu32 " clone%s: %" PRIu64 " MiB set aside of %" PRIu64
+    printf("%" PRIu32 " clone%s: %" PRIu64 " MiB reserved of %" PRIu64
            " they may write",
            count, count == 1 ? "" : "s", mib(result, XENFORK_RESULT_RESERVED),
            mib(result, XENFORK_RESULT_MAY_WRITE));

@@ -160,7 +160,7 @@ const struct cmd cmd_fork_reset = {
         "Memory and disks are as they were at the fork: what a clone did since\n"
         "is lost, and nobody is asked.  Name, UUID, MAC addresses, bridges and\n"
         "parameters are kept; the number of its domain is another.  Its agent\n"
-        "adapts it again, and its network cards are held until then, as after\n"
+        "adapts it again, and its NICs are held until then, as after\n"
         "the fork.  A clone that has ended starts there.\n"
         "The image must still be there.  It goes with its last clone that runs,\n"
         "unless it was to be kept.\n"

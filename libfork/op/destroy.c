@@ -83,7 +83,7 @@ int xenfork__clones_removed(xenfork_ctx *ctx, const uint8_t image[16])
 static int advise_destroy(xenfork_ctx *ctx, const char *name)
 {
     xenfork__remedy(ctx,
-                    "xl fork-destroy --yes %s deletes its disks all the same; "
+                    "xl fork-destroy --yes %s removes its disks all the same; "
                     "xl fork-forget %s leaves them",
                     name, name);
     return xenfork__question(ctx);

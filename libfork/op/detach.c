@@ -101,14 +101,14 @@ static int check_place(xenfork_ctx *ctx, const char *dir, const char *format)
 
     if (!dir)
         return format ? xenfork__fail(ctx, XENFORK_E_INVAL, 0,
-                                      "a format without a directory")
+                                      "a format without a folder")
                       : 0;
     if (strcmp(format, "raw") && strcmp(format, "qcow2"))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
                              "the format %s is neither raw nor qcow2", format);
     if (dir[0] != '/' || stat(dir, &st) || !S_ISDIR(st.st_mode))
         return xenfork__fail(ctx, XENFORK_E_INVAL, 0,
-                             "%s is not the absolute path of a directory", dir);
+                             "%s is not the absolute path of a folder", dir);
     return xenfork__folder_check(ctx, dir);
 }
 

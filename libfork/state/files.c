@@ -60,10 +60,10 @@ static int make_one(xenfork_ctx *ctx, const char *path, mode_t mode)
     int r;
 
     if (mkdir(path, mode))
-        return errno == EEXIST ? 0 : fail_on(ctx, "make directory", path);
+        return errno == EEXIST ? 0 : fail_on(ctx, "make folder", path);
     r = is_for_later(ctx, path) ? xenfork__later_names(ctx, path)
                                 : xenfork__sync_parent(path);
-    return r ? fail_on(ctx, "write out directory", path) : 0;
+    return r ? fail_on(ctx, "write out folder", path) : 0;
 }
 
 int xenfork__make_dir(xenfork_ctx *ctx, const char *path)

@@ -45,7 +45,7 @@ asks 'new 1; flags 0; fork 3' fork web1
 check 'exit status' is "$status" 0
 check 'nothing on stderr' is "$(cat "$dir/err")" ''
 check 'the stun is told' out_has 'stood still for 210 ms'
-check 'what is set aside' out_has '^1 clone: 64 MiB set aside of 256 they may write; web1: 128 MiB$'
+check 'what is reserved' out_has '^1 clone: 64 MiB reserved of 256 they may write; web1: 128 MiB$'
 check 'a held NIC' out_has '^web1-1   5  00:16:3e:00:00:01  vif5.0  held$'
 check 'how to connect it' out_has 'To connect it by hand: xl fork-net web1-1 connect$'
 FAKE_PID_FILE="$dir/no-daemon" run "$xl" fork web1

@@ -61,7 +61,7 @@ timeout 60 xl migrate -s false cc nowhere >/dev/null 2>&1
 is 'it is here' "$(listed cc)" running
 check 'it ends' xl destroy cc
 is 'it has left' "$(info cc .state): $(info cc .left)" 'left: migrated to nowhere'
-says 'its disks are not deleted unasked' 1 'migrated to nowhere' 'fork-destroy --yes' xl fork-destroy cc
+says 'its disks are not removed unasked' 1 'migrated to nowhere' 'fork-destroy --yes' xl fork-destroy cc
 says 'nor is it started' 1 'migrated to nowhere' 'fork-start --yes' xl fork-start cc
 check 'it is, by --yes' timeout 120 xl fork-start --yes cc
 is 'it is here' "$(info cc .state) $(info cc .left)" 'running '
@@ -72,7 +72,7 @@ is 'it is stopped' "$(info cc .state) $(info cc .left)" 'stopped '
 # Somebody has its disk.
 disk=$(info cc '.disks[0].path') uuid=$(info cc .uuid)
 loop=$(losetup --offset 4096 --find --show "$disk")
-says 'a disk behind a loop device is not deleted' 1 "$disk.* open for writing by $loop" 'fork-destroy --yes' \
+says 'a disk behind a loop device is not removed' 1 "$disk.* open for writing by $loop" 'fork-destroy --yes' \
     xl fork-destroy cc
 says 'nor is it started' 1 "open for writing by $loop" 'fork-start --yes' xl fork-start cc
 losetup -d "$loop"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Memory that is set aside, clones that are paused when memory goes at once, and what is refused then.
+# Memory that is reserved, clones that are paused when memory goes at once, and what is refused then.
 # live: --source --timeout 600
 # full: 4.17 4.20
 # shellcheck disable=SC2154  # daemon_log, daemon_pid: of xenforkd.sh
@@ -21,7 +21,7 @@ refused() {
 
 said=$(xl fork --paused source grow 2>/dev/null)
 diag "$said"
-is 'what is set aside' "$(grep 'set aside' <<<"$said")" '1 clone: 32 MiB set aside of 128 they may write; source: 128 MiB'
+is 'what is reserved' "$(grep 'MiB reserved' <<<"$said")" '1 clone: 32 MiB reserved of 128 they may write; source: 128 MiB'
 check 'a clone that has nothing in reserve' xl fork --paused --reserve 0 source@fork-1 lean
 check 'it is hydrated' wait_until 240 hydrated lean
 check 'the other, too' wait_until 240 hydrated grow

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Clones that find no memory wait, also while xenforkd is killed, and go on with every byte. So does their source, of which
-# no more than source_reserve is set aside.
+# no more than source_reserve is reserved.
 # live: --source --timeout 400
 # full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"

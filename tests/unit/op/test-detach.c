@@ -158,7 +158,7 @@ static int detach_it(void *opaque)
                           NULL, 0);
 }
 
-/* Killed at every call: nothing stays set aside for it. */
+/* Killed at every call: nothing stays reserved for it. */
 static void test_killed(void **state)
 {
     struct clone_scene *s = *state;
