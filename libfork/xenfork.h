@@ -15,17 +15,16 @@
  * Sources go by domid: any domain can be one.  Clones and images go by name:
  * the name that they have today, their UUID, or their domid in decimal.
  *
- * Objects.  What a constructor (xenfork_open(), xenfork_*_new(),
- * xenfork_*_open(), xenfork_fork(), xenfork_clone_reset()) returns belongs to
- * the caller, who frees it. Everything else belongs to its parent and lives as
- * long as it: a const pointer that a getter returns, be it an object or a
- * string, is valid until the object that was asked, and what that is a part of,
- * is freed.  Getters are nouns and cannot fail.  Asked for an index that there
- * is not, they return NULL; every getter accepts NULL for the object, and then
- * returns NULL, 0, or XENFORK_DOMID_NONE.  So a chain of getters needs one
- * check, at its end.  Any other function answers NULL, where it needs an
- * object, a name or a place for its output, with INVAL; the context itself must
- * be there.
+ * Objects.  A constructor (xenfork_open(), xenfork_*_new(), xenfork_*_open(),
+ * xenfork_fork(), xenfork_clone_reset()) returns an object that the caller
+ * frees.  Everything else belongs to its parent and lives as long as it: a
+ * const pointer that a getter returns, be it an object or a string, is valid
+ * until the object that was asked, or one that it is a part of, is freed.
+ * Getters are nouns and cannot fail.  For an index that does not exist they
+ * return NULL; every getter accepts NULL for the object, and then returns NULL,
+ * 0, or XENFORK_DOMID_NONE.  So a chain of getters needs one check, at its end.
+ * Any other function answers NULL, where it needs an object, a name or a place
+ * for its output, with INVAL; the context itself must be there.
  *
  * A context may be used by one thread at a time, except for xenfork_cancel();
  * lists, checks and results are read only, and need no context but to be made.
@@ -35,7 +34,7 @@
  * settings for a whole process, and only while a call is on a disk of the
  * driver thin: where messages go (unless the process has set that itself), and
  * for the moment in which a device is resumed, that libdevmapper does not wait
- * for udev. Both are put back.  A process that uses libdevmapper in another
+ * for udev.  Both are put back.  A process that uses libdevmapper in another
  * thread meanwhile should not rely on them.
  */
 #ifndef XENFORK_H
@@ -180,10 +179,10 @@ void xenfork_set_progress(xenfork_ctx *ctx, xenfork_progress_fn *progress,
                           void *opaque);
 
 /*
- * The last error of this context.  Valid after a function has returned a
- * negative value, until the next call.  Text: one line, no final stop, names
- * the thing that failed, and ends with what errno means; errno: 0 when there
- * is none.  Since: 0.1
+ * Return the last error of this context.  It is valid after a function has
+ * returned a negative value, until the next call.  Text: one line, no final
+ * stop, names the thing that failed, and ends with what errno means; errno: 0
+ * when there is none.  Since: 0.1
  */
 int xenfork_error_code(const xenfork_ctx *ctx);
 int xenfork_error_stage(const xenfork_ctx *ctx);
@@ -210,11 +209,11 @@ const char *xenfork_error_remedy(const xenfork_ctx *ctx);
  */
 int xenfork_agree(xenfork_ctx *ctx);
 
-/** Stable name of a code, "NOTFOUND"; "UNKNOWN" for others.  Since: 0.1 */
+/** Return a code's name, "NOTFOUND"; "UNKNOWN" for others.  Since: 0.1 */
 const char *xenfork_code_name(int code);
-/** Stable name of a stage, "suspend"; "unknown" for others.  Since: 0.1 */
+/** Return a stage's name, "suspend"; "unknown" for others.  Since: 0.1 */
 const char *xenfork_stage_name(int stage);
-/** Stable name of a counter, "pages_shared".  Since: 0.1 */
+/** Return a counter's name, "pages_shared".  Since: 0.1 */
 const char *xenfork_count_name(int counter);
 
 /**
@@ -290,12 +289,15 @@ void xenfork_spec_free(xenfork_spec *spec);
  * spec, do not block, and return 0, XENFORK_E_INVAL (index out of range,
  * malformed value) or XENFORK_E_NOMEM.  Since: 0.1
  */
-/* 1 to 63 characters out of [A-Za-z0-9._-], not all digits, no '-' first. */
+/*
+ * Set the name: 1 to 63 characters out of [A-Za-z0-9._-], not all digits, no
+ * '-' first.
+ */
 int xenfork_spec_set_name(xenfork_spec *spec, uint32_t clone, const char *name);
-/* Not all zero. */
+/* Set the UUID, which is not all zero. */
 int xenfork_spec_set_uuid(xenfork_spec *spec, uint32_t clone,
                           const uint8_t uuid[16]);
-/* Unicast, not all zero; one clone only. */
+/* Set a NIC's MAC: unicast, not all zero; for one clone only. */
 int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                              const uint8_t mac[6]);
 /*
@@ -303,7 +305,10 @@ int xenfork_spec_set_nic_mac(xenfork_spec *spec, uint32_t clone, uint32_t nic,
  * 00:16:3e.
  */
 int xenfork_spec_set_mac_prefix(xenfork_spec *spec, const uint8_t prefix[3]);
-/* 1 to 15 characters, no white space, '/' or ':', not "." or "..". */
+/*
+ * Set a NIC's bridge: 1 to 15 characters, no white space, '/' or ':', not "."
+ * or "..".
+ */
 int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
                                 uint32_t nic, const char *bridge);
 /*
@@ -312,7 +317,7 @@ int xenfork_spec_set_nic_bridge(xenfork_spec *spec, uint32_t clone,
  */
 int xenfork_spec_set_nic_ip(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                             const char *ip);
-/* @nic: XENFORK_ALL for every NIC; @link: XENFORK_LINK_*. */
+/* Set a NIC's link.  @nic: XENFORK_ALL for every NIC; @link: XENFORK_LINK_*. */
 int xenfork_spec_set_nic_link(xenfork_spec *spec, uint32_t clone, uint32_t nic,
                               int link);
 /*
@@ -337,9 +342,9 @@ const char *xenfork_param_fault(const char *key, const char *value);
  */
 int xenfork_spec_set_disk(xenfork_spec *spec, const char *vdev,
                           const char *how);
-/* Nonzero: the clone stays paused. */
+/* Set whether the clone stays paused: nonzero. */
 int xenfork_spec_set_paused(xenfork_spec *spec, uint32_t clone, int is_paused);
-/* Memory claimed for each clone, per cent of its memory, 0 to 100. */
+/* Set the reservation of each clone, per cent of its memory, 0 to 100. */
 int xenfork_spec_set_reserve_percent(xenfork_spec *spec, uint32_t percent);
 /*
  * Set the reservation in KiB; more than the domain's memory counts as all of
@@ -371,7 +376,7 @@ int xenfork_spec_set_priority(xenfork_spec *spec, uint32_t priority);
  * refused.
  */
 int xenfork_spec_set_quiesce(xenfork_spec *spec, int how);
-/* Longest wait for suspension, 1 to 3600000 ms. */
+/* Set the longest wait for suspension, 1 to 3600000 ms. */
 int xenfork_spec_set_timeout_ms(xenfork_spec *spec, uint32_t timeout_ms);
 /*
  * Set how long a running source may stand still, 1 to 3600000 ms; by default as
@@ -386,7 +391,7 @@ int xenfork_spec_set_max_stun_ms(xenfork_spec *spec, uint32_t max_stun_ms);
  * 50.
  */
 int xenfork_spec_set_pace(xenfork_spec *spec, uint32_t percent);
-/* XENFORK_FORK_*; unknown bits, and _CRASH alone, are INVAL. */
+/* Set XENFORK_FORK_*; unknown bits, and _CRASH alone, are INVAL. */
 int xenfork_spec_set_flags(xenfork_spec *spec, uint32_t flags);
 
 /**
@@ -410,18 +415,18 @@ int xenfork_check_open(xenfork_ctx *ctx, uint32_t domid,
 /** Free a check, and all that belongs to it.  NULL is accepted.  Since: 0.1 */
 void xenfork_check_free(xenfork_check *check);
 
-/* The findings of a check; they belong to it.  Since: 0.1 */
+/* Return the findings of a check; they belong to it.  Since: 0.1 */
 uint32_t xenfork_check_finding_count(const xenfork_check *check);
 const xenfork_finding *xenfork_check_finding(const xenfork_check *check,
                                              uint32_t index);
-/* A finding: its XENFORK_E_*, 0 for NULL; its text; the way out, or "". */
+/* Return a finding's XENFORK_E_*, its text, and the way out, or "". */
 int xenfork_finding_code(const xenfork_finding *finding);
 const char *xenfork_finding_text(const xenfork_finding *finding);
 const char *xenfork_finding_remedy(const xenfork_finding *finding);
 /*
- * The disks that can be forked; they belong to the check.  Each has a name, a
- * driver ("share": clones have the same; "none": they are without it), and a
- * reason for the driver.  Since: 0.1
+ * Return the disks that can be forked; they belong to the check.  Each has a
+ * name, a driver ("share": clones have the same; "none": they are without it),
+ * and a reason for the driver.  Since: 0.1
  */
 uint32_t xenfork_check_disk_count(const xenfork_check *check);
 const xenfork_disk *xenfork_check_disk(const xenfork_check *check,
@@ -499,20 +504,20 @@ int xenfork_freeze(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);
  */
 int xenfork_thaw(xenfork_ctx *ctx, uint32_t domid);
 
-/* The result of a fork.  Its clones and strings belong to it.  Since: 0.1 */
+/* Return what a fork made; clones and strings belong to it.  Since: 0.1 */
 uint32_t xenfork_result_image_domid(const xenfork_result *result);
 const char *xenfork_result_image_name(const xenfork_result *result);
 uint32_t xenfork_result_clone_count(const xenfork_result *result);
 const xenfork_clone *xenfork_result_clone(const xenfork_result *result,
                                           uint32_t index);
-/* Nanoseconds that a stage of the fork took. */
+/* Return the nanoseconds that a stage of the fork took. */
 uint64_t xenfork_result_ns(const xenfork_result *result, int stage);
-/* XENFORK_COUNT_*. */
+/* Return a counter, XENFORK_COUNT_*. */
 uint64_t xenfork_result_counter(const xenfork_result *result, int counter);
 /*
- * Memory in KiB: what is reserved for what the clones write; what they may
- * write, which is all of their memory; what is reserved for the source, 0 where
- * an image was forked.  A clone that is not hydrated has more in reserve.
+ * Return memory in KiB: reserved for what the clones write; what they may
+ * write, which is all of their memory; reserved for the source, 0 where an
+ * image was forked.  A clone that is not hydrated has more in reserve.
  */
 #define XENFORK_RESULT_RESERVED  0
 #define XENFORK_RESULT_MAY_WRITE 1
@@ -520,12 +525,12 @@ uint64_t xenfork_result_counter(const xenfork_result *result, int counter);
 #define XENFORK_RESULT_KINDS     3
 uint64_t xenfork_result_kib(const xenfork_result *result, int what);
 
-/* A clone that a fork made; all belongs to the result.  Since: 0.1 */
+/* Return a clone's parts; all belong to the result.  Since: 0.1 */
 uint32_t xenfork_clone_domid(const xenfork_clone *clone);
 const char *xenfork_clone_name(const xenfork_clone *clone);
-/* In the usual form with dashes, lower case. */
+/* Return the UUID in the usual form with dashes, lower case. */
 const char *xenfork_clone_uuid(const xenfork_clone *clone);
-/* Random, new for each clone; what the clone acknowledges. */
+/* Return the generation: random, new for each clone; it acknowledges that. */
 const char *xenfork_clone_generation(const xenfork_clone *clone);
 /*
  * Return what xenfork_wait_ready() has seen.  Nonzero: the clone has
@@ -535,20 +540,20 @@ const char *xenfork_clone_generation(const xenfork_clone *clone);
 int xenfork_clone_is_ready(const xenfork_clone *clone);
 int xenfork_clone_is_reseeded(const xenfork_clone *clone);
 /*
- * Why the clone has not adapted, in its own words, "STEP: REASON"; NULL: it has
- * said nothing.  Printable ASCII, below 256 bytes.
+ * Return why the clone has not adapted, in its own words, "STEP: REASON"; NULL:
+ * it has said nothing.  Printable ASCII, below 256 bytes.
  */
 const char *xenfork_clone_error(const xenfork_clone *clone);
 /*
- * Why the clone was made by libxl's restore, in a few words, as "it is not a
- * PVH domain"; NULL: it was made without that, in a fraction of the time.  The
- * two are the same otherwise.  The text lives for ever.
+ * Return why the clone was made by libxl's restore, in a few words, as "it is
+ * not a PVH domain"; NULL: it was made without that, in a fraction of the time.
+ * The clones are the same otherwise.  The text lives for ever.
  */
 const char *xenfork_clone_why_libxl(const xenfork_clone *clone);
 uint32_t xenfork_clone_nic_count(const xenfork_clone *clone);
 const xenfork_nic *xenfork_clone_nic(const xenfork_clone *clone,
                                      uint32_t index);
-/* Nanoseconds that a stage took for this clone. */
+/* Return the nanoseconds that a stage took for this clone. */
 uint64_t xenfork_clone_ns(const xenfork_clone *clone, int stage);
 
 /**
@@ -561,8 +566,8 @@ uint64_t xenfork_clone_ns(const xenfork_clone *clone, int stage);
  * @timeout_ms  longest wait, 1 to 3600000 ms.
  * Return:      0, or a negative XENFORK_E_*.
  * Errors:      INVAL; NOTADAPTED some have said that they cannot, and all
- *              others have settled or time is over; TIMEOUT some have not, or
- *              are gone; CANCELLED.
+ *              others have acknowledged or said so, or time is over; TIMEOUT
+ *              some have not, or are gone; CANCELLED.
  * Ownership:   the result stays the caller's.
  * Effects:     of a clone that acknowledges, the entropy it was given is
  *              removed from xenstore, and NICs with XENFORK_LINK_AUTO are
@@ -586,7 +591,7 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
  * Errors:  INVAL no such NIC; NOTFOUND; NOTOURS not a clone; NOTRUNNING it has
  *          no domain; DEVICE another domain serves a NIC; RESIDUE.  All NICs
  *          are as they were then, unless RESIDUE.
- * Effects: what a held NIC's guest says is lost.  A later acknowledgement does
+ * Effects: frames that a held NIC's guest sends are lost.  A later acknowledgement does
  *          not change what was asked for here.
  * Blocking: no more than moments.
  * Source:  sch_handle_ingress, sch_handle_egress, net/core/dev.c, Linux 6.1.
@@ -638,7 +643,7 @@ int xenfork_list_open(xenfork_ctx *ctx, uint32_t flags,
 /** Free a list, and all that belongs to it.  NULL is accepted.  Since: 0.1 */
 void xenfork_list_free(xenfork_list *list);
 
-/* The entries of a list; they belong to it.  Since: 0.1 */
+/* Return the entries of a list; they belong to it.  Since: 0.1 */
 uint32_t xenfork_list_entry_count(const xenfork_list *list);
 const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
                                         uint32_t index);
@@ -655,20 +660,20 @@ const xenfork_entry *xenfork_list_entry(const xenfork_list *list,
 /* A domain that was forked; not in lists, see xenfork_memory_open(). */
 #define XENFORK_KIND_SOURCE 6
 
-/* An entry: what it is.  All strings belong to the list.  Since: 0.1 */
+/* Return an entry's kind.  All strings belong to the list.  Since: 0.1 */
 int xenfork_entry_kind(const xenfork_entry *entry);
-/* XENFORK_DOMID_NONE: the domain is gone, its disks and record remain. */
+/* Return the domid; XENFORK_DOMID_NONE: the domain is gone, the record not. */
 uint32_t xenfork_entry_domid(const xenfork_entry *entry);
-/* NULL for XENFORK_KIND_BASE, which has neither name nor parent. */
+/* Return the name; NULL for XENFORK_KIND_BASE, which has no parent either. */
 const char *xenfork_entry_name(const xenfork_entry *entry);
 const char *xenfork_entry_uuid(const xenfork_entry *entry);
 /*
- * The image that a clone was made from; the source that an image was made from;
- * the image that forks of a frozen source are made from, "" while there is
- * none; why a journal is not undone.
+ * Return the image that a clone was made from; the source that an image was
+ * made from; the image that forks of a frozen source are made from, "" while
+ * there is none; why a journal is not undone.
  */
 const char *xenfork_entry_parent(const xenfork_entry *entry);
-/* Domid of an image's source; XENFORK_DOMID_NONE: it is gone, or no image. */
+/* Return the domid of an image's source; XENFORK_DOMID_NONE: there is none. */
 uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry);
 /*
  * Return the state.  Clones: "running"; "paused"; "paused: memory" (it waits
@@ -683,93 +688,93 @@ uint32_t xenfork_entry_parent_domid(const xenfork_entry *entry);
  */
 const char *xenfork_entry_state(const xenfork_entry *entry);
 /*
- * Where a clone without a domain here has gone: "migrated to HOST", "saved in
- * FILE"; NULL: it has not.
+ * Return where a clone without a domain here has gone: "migrated to HOST",
+ * "saved in FILE"; NULL: it has not.
  */
 const char *xenfork_entry_left(const xenfork_entry *entry);
 /*
- * When xenforkd removes a clone, disks and all: "poweroff": when it powers off
- * or is destroyed; "crash": when it crashes, too; NULL: never.
+ * Return when xenforkd removes a clone, disks and all: "poweroff": when it
+ * powers off or is destroyed; "crash": when it crashes, too; NULL: never.
  */
 const char *xenfork_entry_ephemeral(const xenfork_entry *entry);
-/* Clones: the priority, see xenfork_spec_set_priority(). */
+/* Return a clone's priority, see xenfork_spec_set_priority(). */
 uint32_t xenfork_entry_priority(const xenfork_entry *entry);
-/* Seconds since the Epoch. */
+/* Return when it was made, in seconds since the Epoch. */
 uint64_t xenfork_entry_created(const xenfork_entry *entry);
 /*
- * Memory in KiB: all that the guest was given; how much of it is backed by
- * pages shared with others, and how much by pages of its own.  The rest has not
- * been touched yet.
+ * Return memory in KiB: all that the guest was given; how much of it is backed
+ * by pages shared with others, and how much by pages of its own.  The rest has
+ * not been touched yet.
  */
 uint64_t xenfork_entry_total_kib(const xenfork_entry *entry);
 uint64_t xenfork_entry_shared_kib(const xenfork_entry *entry);
 uint64_t xenfork_entry_private_kib(const xenfork_entry *entry);
 /*
- * What the domain costs the host, in KiB: pages of its own, the memory that Xen
- * has for its page tables, Xen's records of what it shares, and 120 KiB for
- * whatever else Xen has for a domain, which is measured, not asked.  The pages
- * that are shared come on top, once for all: XENFORK_MEMORY_SHARED.  What
- * serves the domain in dom0 is not counted.  0 without a domain.
+ * Return what the domain costs the host, in KiB: pages of its own, the memory
+ * that Xen has for its page tables, Xen's records of what it shares, and 120
+ * KiB for all else that Xen has for a domain, which is measured, not asked.
+ * The pages that are shared come on top, once for all: XENFORK_MEMORY_SHARED.
+ * Programs that serve the domain in dom0 are not counted.  0 without a domain.
  *
  * Source: xc_get_paging_mempool_size(); struct gfn_info, struct
  * page_sharing_info, xen/arch/x86/mm/mem_sharing.c, 4.17
  */
 uint64_t xenfork_entry_host_kib(const xenfork_entry *entry);
-/* Clones: per cent hydrated.  At 100 the clone needs no image. */
+/* Return how much of a clone is hydrated, per cent; 100: it needs no image. */
 uint32_t xenfork_entry_hydrated(const xenfork_entry *entry);
-/* Clones: when it is hydrated: "now", "auto" or "never"; NULL for others. */
+/* Return when a clone is hydrated: "now", "auto", "never"; NULL for others. */
 const char *xenfork_entry_hydrate(const xenfork_entry *entry);
-/* Clones: per cent detached.  At 100 all that the clone has is its own. */
+/* Return how much of a clone is detached, per cent; 100: all is its own. */
 uint32_t xenfork_entry_detached(const xenfork_entry *entry);
-/* Images: number of clones that need it. */
+/* Return how many clones need an image. */
 uint32_t xenfork_entry_users(const xenfork_entry *entry);
-/* Images: nonzero when it was asked to outlive its clones. */
+/* Tell whether an image was asked to outlive its clones: nonzero. */
 int xenfork_entry_is_kept(const xenfork_entry *entry);
-/* Clones: the generation, NULL for others. */
+/* Return a clone's generation; NULL for others. */
 const char *xenfork_entry_generation(const xenfork_entry *entry);
 /*
- * Clones: nonzero when its agent has acknowledged the generation; of one that
- * was started again: when it has done so since.
+ * Tell whether a clone's agent has acknowledged the generation, nonzero; of one
+ * that was started again: whether it has done so since.
  */
 int xenfork_entry_is_ready(const xenfork_entry *entry);
-/* Clones: nonzero when it has reseeded its random numbers. */
+/* Tell whether a clone has reseeded its random numbers: nonzero. */
 int xenfork_entry_is_reseeded(const xenfork_entry *entry);
-/* Clones: why it could not adapt, as xenfork_clone_error(). */
+/* Return why a clone could not adapt, as xenfork_clone_error(). */
 const char *xenfork_entry_error(const xenfork_entry *entry);
-/* NICs of a clone: how many; each; they belong to the list. */
+/* Return a clone's NICs, which belong to the list: how many; each. */
 uint32_t xenfork_entry_nic_count(const xenfork_entry *entry);
 const xenfork_nic *xenfork_entry_nic(const xenfork_entry *entry,
                                      uint32_t index);
-/* Disks that xenfork made for it: how many; each; they belong to the list. */
+/* Return the disks that xenfork made for it, which belong to the list. */
 uint32_t xenfork_entry_disk_count(const xenfork_entry *entry);
 const xenfork_disk *xenfork_entry_disk(const xenfork_entry *entry,
                                        uint32_t index);
 
 /* A NIC of a clone or an entry; its strings belong to that.  Since: 0.1 */
-/* Name of the host side, "vif7.0"; NULL while its clone has no domain. */
+/* Return the host side's name, "vif7.0"; NULL: its clone has no domain. */
 const char *xenfork_nic_vif(const xenfork_nic *nic);
-/* "00:16:3e:00:00:01" */
+/* Return the MAC, "00:16:3e:00:00:01". */
 const char *xenfork_nic_mac(const xenfork_nic *nic);
 /*
- * XENFORK_LINK_HOLD: held; XENFORK_LINK_AUTO: held until the clone
- * acknowledges; XENFORK_LINK_CONNECT: forwards.
+ * Return the link: XENFORK_LINK_HOLD: held; XENFORK_LINK_AUTO: held until the
+ * clone acknowledges; XENFORK_LINK_CONNECT: forwards.
  */
 int xenfork_nic_link(const xenfork_nic *nic);
-/* Nonzero: it is held at this moment.  Of a clone without a domain: 0. */
+/* Tell whether it is held at this moment, nonzero; without a domain: 0. */
 int xenfork_nic_is_held(const xenfork_nic *nic);
 
 /* A disk of a check or an entry; its strings belong to that.  Since: 0.1 */
 /* Return the disk's name in the guest, "xvda". */
 const char *xenfork_disk_vdev(const xenfork_disk *disk);
-/* The driver that made it, or would, "reflink". */
+/* Return the driver that made it, or would, "reflink". */
 const char *xenfork_disk_driver(const xenfork_disk *disk);
-/* A check's: why that driver, in a few words; NULL for others. */
+/* Return why a check's has that driver, in a few words; NULL for others. */
 const char *xenfork_disk_why(const xenfork_disk *disk);
-/* An entry's: the file or device; NULL for a check's. */
+/* Return the file or device of an entry's; NULL for a check's. */
 const char *xenfork_disk_path(const xenfork_disk *disk);
-/* An entry's: layers that a read may have to look through; 1: no chain. */
+/* Return how many layers a read may have to look through; 1: no chain. */
 uint32_t xenfork_disk_depth(const xenfork_disk *disk);
-/* An image's: number of clones that have an overlay of it; else 0. */
+/* Return how many clones have an overlay of an image's; else 0. */
 uint32_t xenfork_disk_users(const xenfork_disk *disk);
 
 #define XENFORK_NOT_KNOWN UINT64_MAX
@@ -1022,8 +1027,8 @@ int xenfork_memory_open(xenfork_ctx *ctx, xenfork_memory **memory_out);
 void xenfork_memory_free(xenfork_memory *memory);
 
 /*
- * The host's memory in KiB: all; free, and not reserved; reserved for domains;
- * shared by several domains; saved by that.  Since: 0.1
+ * Return the host's memory in KiB: all; free, and not reserved; reserved for
+ * domains; shared by several domains; saved by that.  Since: 0.1
  */
 #define XENFORK_MEMORY_TOTAL    1
 #define XENFORK_MEMORY_FREE     2
@@ -1032,29 +1037,29 @@ void xenfork_memory_free(xenfork_memory *memory);
 #define XENFORK_MEMORY_SAVED    5
 uint64_t xenfork_memory_host_kib(const xenfork_memory *memory, int what);
 
-/* The domains; they belong to it.  Since: 0.1 */
+/* Return the domains, which belong to it.  Since: 0.1 */
 uint32_t xenfork_memory_domain_count(const xenfork_memory *memory);
 const xenfork_domain *xenfork_memory_domain(const xenfork_memory *memory,
                                             uint32_t index);
-/* A domain: XENFORK_KIND_SOURCE, _IMAGE or _CLONE.  Since: 0.1 */
+/* Return XENFORK_KIND_SOURCE, _IMAGE or _CLONE.  Since: 0.1 */
 int xenfork_domain_kind(const xenfork_domain *domain);
 uint32_t xenfork_domain_domid(const xenfork_domain *domain);
 const char *xenfork_domain_name(const xenfork_domain *domain);
-/* Name of the source whose memory it shares. */
+/* Return the name of the source whose memory it shares. */
 const char *xenfork_domain_family(const xenfork_domain *domain);
-/* "running", "paused", "paused: memory", "shutdown"; of an image "image". */
+/* Return "running", "paused", "paused: memory", "shutdown", or "image". */
 const char *xenfork_domain_state(const xenfork_domain *domain);
 /*
- * Its memory in KiB: its own; shared with others; reserved for it
+ * Return its memory in KiB: its own; shared with others; reserved for it
  * (XENFORK_MEMORY_RESERVED); what it can still take of the host's free memory
  * without asking anybody.
  */
 #define XENFORK_MEMORY_OWN  6
 #define XENFORK_MEMORY_NEED 7
 uint64_t xenfork_domain_kib(const xenfork_domain *domain, int what);
-/* A clone's priority, see xenfork_spec_set_priority(). */
+/* Return a clone's priority, see xenfork_spec_set_priority(). */
 uint32_t xenfork_domain_priority(const xenfork_domain *domain);
-/* When it is paused, if memory runs low: 1 is the first; 0: never. */
+/* Return when it is paused, if memory runs low: 1 is the first; 0: never. */
 uint32_t xenfork_domain_turn(const xenfork_domain *domain);
 
 /**
