@@ -591,8 +591,8 @@ int xenfork_wait_ready(xenfork_ctx *ctx, xenfork_result *result,
  * Errors:  INVAL no such NIC; NOTFOUND; NOTOURS not a clone; NOTRUNNING it has
  *          no domain; DEVICE another domain serves a NIC; RESIDUE.  All NICs
  *          are as they were then, unless RESIDUE.
- * Effects: frames that a held NIC's guest sends are lost.  A later acknowledgement does
- *          not change what was asked for here.
+ * Effects: frames that a held NIC's guest sends are lost.  A later
+ *          acknowledgement does not change what was asked for here.
  * Blocking: no more than moments.
  * Source:  sch_handle_ingress, sch_handle_egress, net/core/dev.c, Linux 6.1.
  * Since:   0.1

@@ -17,8 +17,8 @@ const struct cmd cmd_fork_image_destroy = {
     .usage = "IMAGE",
     .help = "Destroy an image\n"
             "\n"
-            "Clones that still depend on it are hydrated first.  It is refused\n"
-            "if one of them was made to need it for good.\n"
+            "Clones that still depend on it are hydrated first.  It is\n"
+            "refused if one of them was forked with hydrate=never.\n"
             "\n"
             "Never use xl destroy on an image: it kills the clones that still\n"
             "depend on the image.\n"
