@@ -7,23 +7,32 @@
 
 #include "disk/thin/pool.h"
 
-/* Make a head where the file backs overlays: no domain may write to it. */
+/*
+ * Make a head where the file backs overlays, or may do so: no domain may write
+ * to it.
+ */
 static int make_head_if_needed(xenfork_ctx *ctx, struct xenfork__thin *thin,
                                bool is_readonly)
 {
     struct xenfork__thin_users users;
+    bool may_back;
     int rc;
 
     if (thin->is_descriptor || thin->has_id || is_readonly)
         return 0;
-    rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users);
-    if (rc < 0 || (!users.overlays && !users.base))
+    if ((rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) <
+            0 ||
+        (rc = xenfork__thin_may_back(ctx, thin, &users, &may_back)) < 0 ||
+        (!users.overlays && !users.base && !may_back))
         return rc;
     rc = xenfork__pool_use(ctx, thin->dir);
     return rc < 0 ? rc : xenfork__thin_make_head(ctx, thin);
 }
 
-/* Refuse to write blocks of another device that backs disks of clones. */
+/*
+ * Refuse to write blocks of another device that backs disks of clones.  Where a
+ * record is unreadable, this device gets a head, and is not written.
+ */
 static int check_other(xenfork_ctx *ctx, const char *path, void *opaque)
 {
     const struct xenfork__thin *thin = opaque;
@@ -32,7 +41,7 @@ static int check_other(xenfork_ctx *ctx, const char *path, void *opaque)
     int rc = xenfork__thin_peek(ctx, path, &other);
 
     if (rc < 0 || !strcmp(other->origin_is, thin->origin_is))
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+        return rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_STATE ? 0 : rc;
     rc = xenfork__sys_overlaps(ctx, thin->origin, other->origin, &does_overlap);
     /* A device that is gone cannot be written. */
     if (rc == XENFORK_E_DISK || (rc == 0 && !does_overlap))
@@ -127,7 +136,7 @@ static int check_base(xenfork_ctx *ctx, const struct xenfork__thin *thin)
         !is_base ||
         (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) <
             0 ||
-        users.overlays || users.base || users.has_head)
+        users.overlays || users.base || users.has_head || users.unreadable)
         return rc;
     xenfork__miss(ctx, XENFORK_E_DISK,
                   "%s is immutable, and no record in %s says why", thin->path,

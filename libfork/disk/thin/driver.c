@@ -418,7 +418,10 @@ static int thin_thaw(xenfork_ctx *ctx, const char *path)
         access(thin->dir, F_OK) ||
         (rc = xenfork__sys_dm_info(ctx, thin->device, &info)) < 0 ||
         info.is_there ||
-        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) < 0)
+        (rc = xenfork__thin_users(ctx, thin->dir, thin->origin_is, &users)) <
+            0 ||
+        (!users.overlays &&
+         (rc = xenfork__thin_check_doubt(ctx, thin, &users)) < 0))
         return rc;
     if (!users.overlays)
         return users.base ? drop_all_base(ctx, thin) : 0;

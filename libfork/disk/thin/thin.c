@@ -113,13 +113,11 @@ static int parse_thin(xenfork_ctx *ctx, struct xenfork__thin *thin,
     const char *pool = xenfork__keyfile_get(keyfile, "pool");
     int rc;
 
-    if (!kind || !origin || !origin[0] || !is ||
-        !xenfork__keyfile_get_u64(keyfile, "sectors", &thin->sectors))
+    if (!xenfork__thin_is_whole(keyfile))
         return malformed_record(ctx, thin->record);
+    xenfork__keyfile_get_u64(keyfile, "sectors", &thin->sectors);
     thin->is_base = !strcmp(kind, "base");
     thin->has_id = xenfork__keyfile_get_u64(keyfile, "id", &thin->id);
-    if (thin->has_id != (pool != NULL))
-        return malformed_record(ctx, thin->record);
     if ((rc = set_origin(ctx, thin, origin)) < 0 ||
         (rc = set_text(ctx, &thin->origin_is, is)) < 0)
         return rc;
@@ -192,11 +190,33 @@ struct find_head {
     bool has;
 };
 
+/*
+ * Tell by its name whether an unreadable record may be this disk's: of the same
+ * inode, or of the same name, where the inode is another since.
+ */
+static bool may_be_own(const struct xenfork__thin *thin, const char *path)
+{
+    size_t length = strlen(thin->record);
+    size_t end = strlen("-0123456789abcdef" XENFORK__THIN_HEAD);
+
+    return xenfork__thin_is_head_of(path, thin->origin_is) ||
+           (strlen(path) == length &&
+            !strncmp(path, thin->record, length - end));
+}
+
 static int look_at_head(xenfork_ctx *ctx, const char *path, void *opaque)
 {
     struct find_head *find = opaque;
+    int rc;
 
-    return find->has ? 0 : read_head(ctx, path, find->thin, &find->has);
+    if (find->has)
+        return 0;
+    rc = read_head(ctx, path, find->thin, &find->has);
+    if (rc != XENFORK_E_STATE || find->has || may_be_own(find->thin, path))
+        return rc;
+    LOG_WARN(ctx, "%s is unreadable, and another disk's than %s, ignoring",
+             path, find->thin->path);
+    return 0;
 }
 
 /* Read the record; without one it is a plain file or device. */

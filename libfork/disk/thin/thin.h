@@ -21,6 +21,7 @@
 
 #include "base/internal.h"
 #include "host/dm.h"
+#include "state/keyfile.h"
 #include "state/lock.h"
 
 #define XENFORK__THIN_DIR    ".xenfork"
@@ -184,10 +185,26 @@ struct xenfork__thin_users {
     uint32_t overlays, base; /* on this origin */
     bool has_head;           /* it has */
     uint32_t records;        /* of any kind, in the folder */
+    uint32_t unreadable;     /* descriptors: they may be on any origin */
 };
 int xenfork__thin_users(xenfork_ctx *ctx, const char *dir,
                         const char *origin_is,
                         struct xenfork__thin_users *users_out);
+/* Tell whether a record has all that it needs. */
+bool xenfork__thin_is_whole(const struct xenfork__keyfile *keyfile);
+/* Tell by its name whether a record is of this origin's head. */
+bool xenfork__thin_is_head_of(const char *record, const char *origin_is);
+/*
+ * Tell whether an unreadable descriptor may be on this file or device: a file
+ * that backs others is immutable.
+ */
+int xenfork__thin_may_back(xenfork_ctx *ctx, const struct xenfork__thin *thin,
+                           const struct xenfork__thin_users *users,
+                           bool *may_out);
+/* Refuse to write to a file that an unreadable descriptor may be on.  INUSE */
+int xenfork__thin_check_doubt(xenfork_ctx *ctx,
+                              const struct xenfork__thin *thin,
+                              const struct xenfork__thin_users *users);
 /*
  * Sweep after a removal, or the end of a domain: an origin that backs nothing
  * any more becomes a plain file again, and the pool is removed with the last of

@@ -164,7 +164,7 @@ static int sweep_unused(xenfork_ctx *ctx, const struct xenfork__thin *thin,
     if (rc < 0)
         return rc;
     is_plain = !users.has_head;
-    if (!users.overlays && !users.base) {
+    if (!users.overlays && !users.base && !users.unreadable) {
         if (users.has_head)
             rc = drop_unneeded(ctx, thin->origin, is_waiting, &is_plain);
         if (rc == 0 && is_plain)
@@ -197,6 +197,8 @@ int xenfork__thin_write_back(xenfork_ctx *ctx, const char *path)
         return rc;
     if (thin->has_id && !thin->is_descriptor && !info.open_count &&
         !users.overlays && !users.base) {
+        if ((rc = xenfork__thin_check_doubt(ctx, thin, &users)) < 0)
+            return rc;
         rc = xenfork__thin_remove_device(ctx, thin);
         return rc < 0 ? rc : sweep_unused(ctx, thin, true);
     }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +354,128 @@ static void test_folder_locked(void **state)
     close(fd);
 }
 
+static void damage(const char *record)
+{
+    FILE *f = fopen(record, "r+");
+
+    assert_non_null(f);
+    assert_int_equal(fputs("damaged", f) >= 0 && fclose(f) == 0, true);
+}
+
+/* Damage the record of the head of a disk, or of a clone's. */
+static void damage_record(const char *path)
+{
+    struct xenfork__thin *thin = NULL;
+
+    assert_int_equal(xenfork__thin_peek(s->ctx, path, &thin), 0);
+    damage(thin->record);
+    xenfork__thin_close(thin);
+}
+
+/* Damage the descriptors of the clones and of their base. */
+static void damage_all_but(const char *path)
+{
+    char pattern[PATH];
+    glob_t found;
+    size_t i;
+
+    fake_copy_string(pattern, sizeof(pattern), clone_path(0));
+    strcpy(strrchr(pattern, '/'), "/*.thin");
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    assert_int_equal(found.gl_pathc, 3);
+    for (i = 0; i < found.gl_pathc; i++)
+        if (strcmp(found.gl_pathv[i], path))
+            damage(found.gl_pathv[i]);
+    globfree(&found);
+}
+
+/* A head that cannot be read stops its own disk alone. */
+static void test_damaged_head(void **state)
+{
+    (void)state;
+    make_file("b/second.img");
+    use_disk("b/real.img");
+    assert_int_equal(fork_it(s, s->src), 0);
+    reboot();
+    damage_record(at("b/real.img"));
+    assert_int_equal(attach(at("b/real.img"), 'w'), XENFORK_E_STATE);
+    assert_int_equal(attach(clone_path(0), 'w'), 0);
+    assert_int_equal(attach(at("b/second.img"), 'w'), 0);
+    assert_string_equal(type_of(at("b/second.img")), "linear");
+    assert_int_equal(xenfork__thin_detach(s->ctx, at("b/second.img"), NULL), 0);
+    /* Nor by its inode alone, or its name. */
+    assert_int_equal(rename(at("b/real.img"), at("b/third.img")), 0);
+    assert_int_equal(attach(at("b/third.img"), 'w'), XENFORK_E_STATE);
+    assert_int_equal(rename(at("b/second.img"), at("b/real.img")), 0);
+    assert_int_equal(attach(at("b/real.img"), 'w'), XENFORK_E_STATE);
+    assert_int_equal(rename(at("b/real.img"), at("b/second.img")), 0);
+    assert_int_equal(rename(at("b/third.img"), at("b/real.img")), 0);
+    /* What was written since the fork is kept with the base. */
+    reboot();
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-1", 0), 0);
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
+    assert_true(fake_is_protected(at("b/real.img")));
+    assert_int_equal(access(at("b/.xenfork"), F_OK), 0);
+}
+
+/* A clone's: nothing is freed or written that may back its disk. */
+static void test_damaged_clone(void **state)
+{
+    (void)state;
+    make_file("b/second.img");
+    use_disk("b/real.img");
+    assert_int_equal(fork_it(s, s->src), 0);
+    reboot();
+    damage_all_but(clone_path(1));
+    assert_int_equal(attach(clone_path(0), 'w'), XENFORK_E_STATE);
+    assert_int_equal(attach(clone_path(1), 'w'), 0);
+    assert_int_equal(attach(at("b/second.img"), 'w'), 0);
+    assert_string_equal(type_of(at("b/second.img")), "linear");
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
+    assert_true(fake_is_protected(at("b/real.img")));
+    assert_int_equal(xenfork__thin_write_back(s->ctx, at("b/real.img")),
+                     XENFORK_E_INUSE);
+    assert_text("is unreadable");
+    assert_int_equal(attach(at("b/real.img"), 'w'), 0);
+    assert_string_equal(type_of(at("b/real.img")), "thin");
+    assert_string_equal(fake->violation, "");
+}
+
+/* A device does not show whether it backs others: it is not written. */
+static void test_damaged_on_device(void **state)
+{
+    (void)state;
+    make_file("dev/sdb");
+    make_file("dev/sdb1");
+    snprintf(fake->overlapping[0], FAKE_PATH, "%s", at("dev/sdb"));
+    snprintf(fake->overlapping[1], FAKE_PATH, "%s", at("dev/sdb1"));
+    use_disk("dev/sdb");
+    assert_int_equal(fork_it(s, s->src), 0);
+    reboot();
+    assert_int_equal(attach(at("dev/sdb1"), 'w'), XENFORK_E_INUSE);
+    damage_all_but("");
+    assert_int_equal(attach(at("dev/sdb1"), 'w'), 0);
+    assert_string_equal(type_of(at("dev/sdb1")), "thin");
+}
+
+/* The source of the clone may not write again, either. */
+static void test_damaged_frozen(void **state)
+{
+    (void)state;
+    fake_copy_string(fake_domain(s->src)->disks[0].path, FAKE_PATH,
+                     at("b/real.img"));
+    assert_int_equal(xenfork_freeze(s->ctx, s->src, 1000), 0);
+    assert_int_equal(mkdir(at("b/.xenfork"), 0700), 0);
+    write_record("b/.xenfork/x.thin", "other.img");
+    damage(at("b/.xenfork/x.thin"));
+    assert_int_equal(fork_it(s, s->src), 0);
+    damage_record(clone_path(0));
+    assert_int_equal(xenfork_clone_destroy(s->ctx, "src-2", 0), 0);
+    assert_int_equal(xenfork_thaw(s->ctx, s->src), XENFORK_E_INUSE);
+    assert_text("is unreadable");
+    assert_true(fake_is_protected(at("b/real.img")));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, fork_teardown)
 
 int main(void)
@@ -364,7 +487,9 @@ int main(void)
         TEST(test_two_pools),      TEST(test_copied),
         TEST(test_other_pool),     TEST(test_replaced),
         TEST(test_foreign_folder), TEST(test_not_protected),
-        TEST(test_folder_locked),
+        TEST(test_folder_locked),  TEST(test_damaged_head),
+        TEST(test_damaged_clone),  TEST(test_damaged_on_device),
+        TEST(test_damaged_frozen),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
