@@ -57,6 +57,17 @@ static int check_new(xenfork_ctx *ctx,
     return xenfork__remedy(ctx, "choose another UUID, or move it away");
 }
 
+int xenfork__disk_check_new(xenfork_ctx *ctx,
+                            const struct xenfork__disk_driver *driver,
+                            const struct xenfork__disk *disk,
+                            const uint8_t uuid[16])
+{
+    cleanup_free char *path = NULL;
+    int rc = driver->path(ctx, disk, uuid, &path);
+
+    return rc < 0 ? rc : check_new(ctx, driver, path, NULL);
+}
+
 int xenfork__disks_check_new(xenfork_ctx *ctx, const xenfork_spec *spec,
                              const struct xenfork__config *config,
                              const struct xenfork__record *image,

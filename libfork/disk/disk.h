@@ -275,9 +275,14 @@ int xenfork__disks_snapshot(xenfork_ctx *ctx, uint32_t domid,
 /* Check that a frozen source may write to its disks again.  INUSE */
 int xenfork__disks_thaw(xenfork_ctx *ctx, const struct xenfork__config *config);
 /*
- * Check that nothing is where the disks of a clone with a UUID that its user
- * has chosen are to be: to undo the fork would remove them.  EXISTS
+ * Check that nothing is where the disk of a clone with a UUID that its user has
+ * chosen is to be: to undo the fork would remove it.  EXISTS
  */
+int xenfork__disk_check_new(xenfork_ctx *ctx,
+                            const struct xenfork__disk_driver *driver,
+                            const struct xenfork__disk *disk,
+                            const uint8_t uuid[16]);
+/* Check it of all disks that a clone of this image is to get. */
 int xenfork__disks_check_new(xenfork_ctx *ctx, const xenfork_spec *spec,
                              const struct xenfork__config *config,
                              const struct xenfork__record *image,

@@ -37,6 +37,24 @@ static int check_reservation(xenfork_ctx *ctx, xenfork_check *check,
                      ctx, check, xenfork__reservation_check(ctx, &reservation));
 }
 
+/* Check the places of the clones' disks that have a UUID of the user's. */
+static int check_image_places(xenfork_ctx *ctx, xenfork_check *check,
+                              const struct xenfork__record *image,
+                              const xenfork_spec *spec,
+                              const struct xenfork__config *config)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < spec->count && rc >= 0; i++)
+        if (spec->clones[i].has_uuid)
+            rc = xenfork__finding_note(
+                ctx, check,
+                xenfork__disks_check_new(ctx, spec, config, image,
+                                         spec->clones[i].uuid));
+    return rc;
+}
+
 int xenfork__check_image(xenfork_ctx *ctx, const struct xenfork__record *image,
                          const struct xenfork__dominfo *info,
                          const xenfork_spec *spec, xenfork_check **check_out)
@@ -51,6 +69,7 @@ int xenfork__check_image(xenfork_ctx *ctx, const struct xenfork__record *image,
         (rc = xenfork__finding_note(
              ctx, check, xenfork__disks_wishes(ctx, spec, config))) < 0 ||
         (rc = xenfork__check_identities(ctx, check, spec, config)) < 0 ||
+        (rc = check_image_places(ctx, check, image, spec, config)) < 0 ||
         (rc = check_reservation(ctx, check, image, info, spec)) < 0) {
         xenfork_check_free(check);
         xenfork__config_free(config);

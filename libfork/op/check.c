@@ -181,6 +181,21 @@ static int refuse_emulated(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                                 "thin volume of LVM");
 }
 
+/* Check the places of the clones' disks that have a UUID of the user's. */
+static int check_places(xenfork_ctx *ctx, const xenfork_spec *spec,
+                        const struct xenfork__disk *disk,
+                        const struct xenfork__disk_driver *driver)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; spec && i < spec->count && rc >= 0; i++)
+        if (spec->clones[i].has_uuid)
+            rc = xenfork__disk_check_new(ctx, driver, disk,
+                                         spec->clones[i].uuid);
+    return rc;
+}
+
 /*
  * Check one disk.  A refused disk is left out of the plan; there is a finding
  * instead.
@@ -198,6 +213,8 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
         rc = refuse_emulated(ctx, disk, driver);
     if (rc == 0 && driver && driver->clone)
         rc = check_file(ctx, disk, driver);
+    if (rc == 0 && driver && driver->clone)
+        rc = check_places(ctx, spec, disk, driver);
     if (rc == 0 && driver && disk->path && !disk->is_foreign)
         rc = xenfork__disk_is_served(ctx, domid, disk->vdev, disk->path);
     /* A clone's own copy of what others write to would be of no use. */

@@ -42,11 +42,11 @@ static int want(const char *vdev, const char *how)
 }
 
 /* The one disk's driver and nothing else; NULL: @code is why not. */
-static void assert_check(const char *driver, int code)
+static void assert_check_of(uint32_t domid, const char *driver, int code)
 {
     xenfork_check *check;
 
-    assert_int_equal(xenfork_check_open(s->ctx, s->src, s->spec, &check), 0);
+    assert_int_equal(xenfork_check_open(s->ctx, domid, s->spec, &check), 0);
     if (driver) {
         assert_int_equal(xenfork_check_finding_count(check), 0);
         assert_int_equal(xenfork_check_disk_count(check), 1);
@@ -62,6 +62,11 @@ static void assert_check(const char *driver, int code)
                          code);
     }
     xenfork_check_free(check);
+}
+
+static void assert_check(const char *driver, int code)
+{
+    assert_check_of(s->src, driver, code);
 }
 
 static void test_auto(void **state)
@@ -280,11 +285,13 @@ static void assert_kept(void (*prepare)(uint32_t domid))
 {
     static const uint8_t uuid[16] = {9};
     char path[FAKE_PATH], name[16];
-    uint32_t i;
+    uint32_t i, suspensions;
 
     if (prepare)
         prepare(s->src);
     assert_int_equal(xenfork_spec_set_uuid(s->spec, 1, uuid), 0);
+    assert_int_equal(xenfork_spec_set_flags(s->spec, XENFORK_FORK_KEEP_IMAGE),
+                     0);
     assert_int_equal(fork_it(s, s->src), 0);
     fake_copy_string(path, sizeof(path), clone(1)->disks[0].path);
     for (i = 1; i <= 2; i++) {
@@ -296,9 +303,14 @@ static void assert_kept(void (*prepare)(uint32_t domid))
                      0);
     xenfork_result_free(s->result);
     s->result = NULL;
+    suspensions = fake_domain(s->src)->suspensions;
     assert_int_equal(fork_it(s, s->src), XENFORK_E_EXISTS);
     assert_non_null(strstr(xenfork_error_text(s->ctx), strchr(path, '/')));
     assert_true(xenfork_error_remedy(s->ctx)[0]);
+    assert_int_equal(fake_domain(s->src)->suspensions, suspensions);
+    assert_check(NULL, XENFORK_E_EXISTS);
+    assert_check_of(fake_domain_named("src@fork-1")->domid, NULL,
+                    XENFORK_E_EXISTS);
     assert_int_equal(access(strchr(path, '/'), F_OK), 0);
     assert_int_equal(unlink(strchr(path, '/')), 0);
 }
