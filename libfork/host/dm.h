@@ -179,11 +179,18 @@ bool xenfork__sys_loop_file(uint64_t device, struct xenfork__loop *loop_out);
  */
 char *xenfork__sys_loop_path(uint64_t device);
 /*
- * Tell whether the process has that file, or device, open.  False: or it is
- * gone
+ * Tell whether the process has that file, or device, open; is_writer: for
+ * writing.  False: or it is gone
  */
 bool xenfork__sys_has_open(uint32_t pid,
-                           const struct xenfork__disk_identity *what);
+                           const struct xenfork__disk_identity *what,
+                           bool is_writer);
+/* Tell whether it writes to another file that takes as much space. */
+bool xenfork__sys_has_twin(uint32_t pid,
+                           const struct xenfork__disk_identity *what,
+                           uint64_t bytes);
+/* Tell whether a link in a path was made after the process was started. */
+bool xenfork__sys_has_newer_link(uint32_t pid, const char *path);
 /*
  * Blocks that a disk lies in, at each level down to the disks and files at the
  * bottom (partitions, loop devices, device-mapper, md): host/areas.c.  A file is

@@ -206,6 +206,12 @@ int xenfork__sys_qemu_top(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                           struct xenfork__qemu_top *out);
 void xenfork__qemu_top_free(struct xenfork__qemu_top *top);
 #define cleanup_qemu_top __attribute__((cleanup(xenfork__qemu_top_free)))
+/*
+ * Return how much space the file takes that a disk's node has open, of whatever
+ * format.  NOTFOUND, not logged: there is no such node, or it does not say
+ */
+int xenfork__sys_qemu_allocated(xenfork_ctx *ctx, uint32_t domid,
+                                const char *vdev, uint64_t *bytes_out);
 /* Add a node for an overlay, without a backing node before the switch. */
 int xenfork__sys_qemu_add(xenfork_ctx *ctx, uint32_t domid,
                           const struct xenfork__qemu_top *top, const char *node,

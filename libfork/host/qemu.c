@@ -71,6 +71,41 @@ static bool is_of_disk(const char *name, const char *vdev)
                     (!strncmp(name, vdev, n) && !strcmp(name + n, "-qcow2")));
 }
 
+/* Tell whether a node serves the disk, of whatever format. */
+static bool is_node_of(const char *name, const char *vdev)
+{
+    size_t n = strlen(vdev);
+
+    return name && (is_named_for(name, vdev) ||
+                    (!strncmp(name, vdev, n) && name[n] == '-'));
+}
+
+/* Find the first node of the device that serves the disk; NULL: none. */
+static yajl_val find_inserted(yajl_val devices, const char *vdev,
+                              bool (*is_it)(const char *name, const char *vdev))
+{
+    size_t i;
+
+    for (i = 0; i < devices->u.array.len; i++) {
+        yajl_val inserted = at(devices->u.array.values[i], "inserted", NULL);
+
+        if (is_it(text_at(inserted, "node-name", NULL), vdev))
+            return inserted;
+    }
+    return NULL;
+}
+
+static int query_devices(xenfork_ctx *ctx, uint32_t domid, yajl_val *reply_out,
+                         yajl_val *devices_out)
+{
+    int rc = xenfork__qmp(ctx, domid, "query-block", NULL, reply_out);
+
+    if (rc < 0)
+        return rc;
+    *devices_out = list_of(*reply_out, NULL);
+    return *devices_out ? 0 : odd_answer(ctx, domid);
+}
+
 static int take_top(xenfork_ctx *ctx, uint32_t domid, yajl_val inserted,
                     struct xenfork__qemu_top *out)
 {
@@ -98,21 +133,14 @@ int xenfork__sys_qemu_top(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                           struct xenfork__qemu_top *out)
 {
     cleanup_reply yajl_val reply = NULL;
-    yajl_val devices;
-    size_t i;
-    int rc = xenfork__qmp(ctx, domid, "query-block", NULL, &reply);
+    yajl_val devices, inserted;
+    int rc = query_devices(ctx, domid, &reply, &devices);
 
     if (rc < 0)
         return rc;
-    devices = list_of(reply, NULL);
-    if (!devices)
-        return odd_answer(ctx, domid);
-    for (i = 0; i < devices->u.array.len; i++) {
-        yajl_val inserted = at(devices->u.array.values[i], "inserted", NULL);
-
-        if (is_of_disk(text_at(inserted, "node-name", NULL), vdev))
-            return take_top(ctx, domid, inserted, out);
-    }
+    inserted = find_inserted(devices, vdev, is_of_disk);
+    if (inserted)
+        return take_top(ctx, domid, inserted, out);
     return xenfork__fail(ctx, XENFORK_E_DISK, 0,
                          "QEMU of domain %u serves no disk %s from a qcow2 "
                          "file",
@@ -267,6 +295,27 @@ static uint64_t progress_of(yajl_val job, const char *name)
     long long n = number_at(job, name);
 
     return n > 0 ? (uint64_t)n : 0;
+}
+
+int xenfork__sys_qemu_allocated(xenfork_ctx *ctx, uint32_t domid,
+                                const char *vdev, uint64_t *bytes_out)
+{
+    cleanup_reply yajl_val reply = NULL;
+    yajl_val devices, inserted;
+    long long bytes;
+    int rc = query_devices(ctx, domid, &reply, &devices);
+
+    if (rc < 0)
+        return rc;
+    inserted = find_inserted(devices, vdev, is_node_of);
+    bytes = number_at(at(inserted, "image", NULL), "actual-size");
+    if (bytes < 0)
+        return xenfork__miss(ctx, XENFORK_E_NOTFOUND,
+                             "QEMU of domain %u does not say how large disk "
+                             "%s is",
+                             domid, vdev);
+    *bytes_out = (uint64_t)bytes;
+    return 0;
 }
 
 int xenfork__sys_qemu_job(xenfork_ctx *ctx, uint32_t domid, const char *vdev,

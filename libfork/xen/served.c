@@ -13,11 +13,14 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "host/dm.h"
 #include "host/host.h"
 #include "xen/xen.h"
+
+#define TRIES 10U /* a file that is written grows meanwhile */
 
 struct disk {
     uint32_t domid;
@@ -167,16 +170,90 @@ static int check_script(xenfork_ctx *ctx, const struct disk *disk,
                : 0;
 }
 
-static int check_qemu(xenfork_ctx *ctx, const struct disk *disk)
+static bool is_written(xenfork_ctx *ctx, const char *backend)
 {
+    cleanup_free char *mode = xenfork__xs_read(ctx, XBT_NULL, "%s/mode",
+                                               backend);
+
+    return mode && mode[0] == 'w';
+}
+
+/* Tell whether the domain's QEMU writes to another disk, too. */
+static bool has_other_writable(xenfork_ctx *ctx, const char *backend)
+{
+    int length = (int)(strrchr(backend, '/') - backend);
+    unsigned int i, count = 0;
+    cleanup_free char **devids = xenfork__xs_list(ctx, &count, "%.*s", length,
+                                                  backend);
+    bool has = false;
+
+    for (i = 0; devids && i < count && !has; i++) {
+        cleanup_free char *other = NULL;
+
+        if (asprintf(&other, "%.*s/%s", length, backend, devids[i]) < 0) {
+            other = NULL;
+            return true;
+        }
+        has = strcmp(other, backend) && is_written(ctx, other);
+    }
+    return has;
+}
+
+/* Return the space that a file takes; 0: it is gone. */
+static uint64_t allocated(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) ? 0 : (uint64_t)st.st_blocks * 512;
+}
+
+/*
+ * Check that a disk's node has the file of the path open, and that it is not
+ * another disk's: by the space that it takes, for QEMU does not tell its
+ * descriptors.  The guest may be writing to it.  Where two take the same, a
+ * link that is newer than QEMU is not trusted.
+ */
+static int check_node(xenfork_ctx *ctx, const struct disk *disk, uint32_t pid)
+{
+    uint32_t i;
+
+    for (i = 0; i < TRIES; i++) {
+        uint64_t bytes, before = allocated(disk->path), after;
+        int rc = xenfork__sys_qemu_allocated(ctx, disk->domid, disk->vdev,
+                                             &bytes);
+
+        if (rc < 0)
+            return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+        after = allocated(disk->path);
+        if ((before <= bytes && bytes <= after) ||
+            (after <= bytes && bytes <= before))
+            return xenfork__sys_has_twin(pid, &disk->there, bytes) &&
+                           xenfork__sys_has_newer_link(pid, disk->path)
+                       ? refuse_other(ctx, disk, "")
+                       : 0;
+    }
+    return refuse_other(ctx, disk, "");
+}
+
+/*
+ * A disk that is written has its file open for writing; a file that is read
+ * only may back any of the domain's disks.
+ */
+static int check_qemu(xenfork_ctx *ctx, const struct disk *disk,
+                      const char *backend)
+{
+    bool is_writer = is_written(ctx, backend);
     uint32_t pid;
 
     if (xenfork__xs_u32(ctx, &pid, "/local/domain/%u/image/device-model-pid",
                         disk->domid) != 1)
         return refuse_unknown(ctx, disk);
-    return xenfork__sys_has_open(pid, &disk->there)
-               ? 0
-               : refuse_other(ctx, disk, "");
+    if (!xenfork__sys_has_open(pid, &disk->there, is_writer))
+        return refuse_other(ctx, disk, "");
+    return is_writer && !disk->there.is_device &&
+                   has_other_writable(ctx, backend)
+               ? check_node(ctx, disk, pid)
+               : 0;
 }
 
 int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
@@ -204,6 +281,7 @@ int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
         return refuse_other(ctx, &disk, "");
     if (!strncmp(backend + strlen(own), "vbd/", 4))
         return check_backend_device(ctx, &disk, backend);
-    return strncmp(backend + strlen(own), "qdisk/", 6) ? 0
-                                                       : check_qemu(ctx, &disk);
+    return strncmp(backend + strlen(own), "qdisk/", 6)
+               ? 0
+               : check_qemu(ctx, &disk, backend);
 }

@@ -40,7 +40,7 @@ int xenfork__vhd_check_served(xenfork_ctx *ctx, const char *file)
     if (rc < 0)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     if ((rc = xenfork__sys_disk_identity(ctx, file, &there)) < 0 ||
-        xenfork__sys_has_open(tapdisk.pid, &there) ||
+        xenfork__sys_has_open(tapdisk.pid, &there, true) ||
         (rc = xenfork__sys_tap_is_paused(ctx, &tapdisk, &is_paused)) < 0 ||
         is_paused)
         return rc;

@@ -121,4 +121,23 @@ is 'but its own' "$(census /data/real.qcow2 '.marks | index("anew") != null')" t
 timeout 60 xl fork-destroy l
 check 'the link is as it was' [ -L /data/q.qcow2 ]
 xl destroy q
+
+# Two files that one QEMU has open are exchanged.
+qemu-img convert -O qcow2 /usr/share/xenfork-guest/disk.img /data/a.qcow2
+qemu-img create -q -f qcow2 /data/b.qcow2 64M
+ln -s a.qcow2 /data/one.qcow2
+ln -s b.qcow2 /data/two.qcow2
+by_qemu() { printf '"format=qcow2,vdev=%s,access=rw,backendtype=qdisk,target=%s"' "$1" "$2"; }
+start_source pair 128 "disk = [ $(by_qemu xvda /data/one.qcow2), $(by_qemu xvdb /data/two.qcow2) ]"
+check 'a domain with two files can be forked' xl -N fork pair
+ln -sfn b.qcow2 /data/one.qcow2
+ln -sfn a.qcow2 /data/two.qcow2
+remember pair
+refused 'two files that were exchanged' DISK 'xvda .*path leads to another disk' 'let the path lead' pair k
+ln -sfn a.qcow2 /data/one.qcow2
+ln -sfn b.qcow2 /data/two.qcow2
+check 'put back, they are forked' timeout 120 xl fork --paused pair p
+is 'both disks' "$(info p '.disks | length')" 2
+timeout 60 xl fork-destroy p
+xl destroy pair
 done_testing

@@ -298,6 +298,49 @@ static void test_begins_not(void **state)
     assert_non_null(strstr(ctx.error.text, "cannot copy disk xvda"));
 }
 
+#define DEVICE(node, bytes)                                     \
+    "{\"inserted\": {\"node-name\": \"" node "\", \"image\": {" \
+    "\"actual-size\": " bytes "}}}"
+
+static int ask_allocated(const char *answer, uint64_t *bytes_out)
+{
+    const char *const texts[] = {GREETING, DONE, answer, NULL};
+    int rc;
+
+    start(serve, texts);
+    rc = xenfork__sys_qemu_allocated(&ctx, DOMID, "xvda", bytes_out);
+    teardown(NULL);
+    return rc;
+}
+
+/* By the name of its node, of any format; an empty drive has none. */
+static void test_allocated(void **state)
+{
+    uint64_t bytes = 0;
+
+    (void)state;
+    assert_int_equal(
+        ask_allocated("{\"return\": [{}, " DEVICE("xvdaa-raw", "1") ", " DEVICE(
+                          "xvda-raw", "4096") "]}\n",
+                      &bytes),
+        0);
+    assert_int_equal(bytes, 4096);
+    assert_int_equal(
+        ask_allocated("{\"return\": [" DEVICE("o0123456789abcdef0123-xvda",
+                                              "8192") "]}\n",
+                      &bytes),
+        0);
+    assert_int_equal(bytes, 8192);
+    assert_int_equal(
+        ask_allocated("{\"return\": [" DEVICE("#block123", "1") "]}\n", &bytes),
+        XENFORK_E_NOTFOUND);
+    assert_int_equal(
+        ask_allocated("{\"return\": [" DEVICE("xvda-raw", "[]") "]}\n", &bytes),
+        XENFORK_E_NOTFOUND);
+    assert_int_equal(ask_allocated("{\"return\": {}}\n", &bytes),
+                     XENFORK_E_DISK);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -311,7 +354,7 @@ int main(void)
         TEST(test_endless_line), TEST(test_endless_events),
         TEST(test_nobody),       TEST(test_quote),
         TEST(test_begins),       TEST(test_begins_empty),
-        TEST(test_begins_not),
+        TEST(test_begins_not),   TEST(test_allocated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

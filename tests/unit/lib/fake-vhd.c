@@ -28,11 +28,12 @@ const char *fake_file(const char *path)
 }
 
 bool xenfork__sys_has_open(uint32_t pid,
-                           const struct xenfork__disk_identity *what)
+                           const struct xenfork__disk_identity *what,
+                           bool is_writer)
 {
     const struct fake_disk *disk = fake->domains[pid - TAPDISKS].disks;
 
-    return !disk->is_tap_paused &&
+    return is_writer && !disk->is_tap_paused &&
            (!disk->in_use || disk->in_use == what->inode);
 }
 

@@ -9,12 +9,15 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -25,6 +28,7 @@
 #include "xen/xen.h"
 
 #define QDISK "/local/domain/0/backend/qdisk/7/51712"
+#define OTHER "/local/domain/0/backend/qdisk/7/51728"
 #define VBD   "/local/domain/0/backend/vbd/7/51712"
 
 static xenfork_ctx ctx;
@@ -33,6 +37,9 @@ static int served = -1;
 static const char *backend, *script, *device, *user;
 static uint32_t pid;
 static uint64_t behind; /* 0: no device */
+static const char *mode, *other_mode; /* of a second disk of QEMU's */
+static const char *node_has;          /* the file that xvda's node has open */
+static uint32_t grows;                /* so many times while it is looked at */
 
 static void make(const char *name)
 {
@@ -54,7 +61,10 @@ static int setup(void **state)
     make(other);
     served = open(path, O_RDWR | O_CLOEXEC);
     backend = QDISK;
-    script = device = user = NULL;
+    script = device = user = other_mode = NULL;
+    mode = "w";
+    node_has = path;
+    grows = 0;
     behind = 0;
     pid = (uint32_t)getpid();
     return served < 0;
@@ -79,10 +89,16 @@ static char *answer(const char *text)
 
 char *xenfork__xs_read(xenfork_ctx *c, xs_transaction_t t, const char *fmt, ...)
 {
-    const char *name = strrchr(fmt, '/');
+    const char *name = strrchr(fmt, '/'), *of;
+    va_list ap;
 
     (void)c;
     (void)t;
+    va_start(ap, fmt);
+    of = va_arg(ap, const char *);
+    va_end(ap);
+    if (!strcmp(name, "/mode"))
+        return answer(strcmp(of, OTHER) ? mode : other_mode);
     if (!strcmp(name, "/dev"))
         return answer("xvda");
     if (!strcmp(name, "/backend"))
@@ -95,16 +111,14 @@ char *xenfork__xs_read(xenfork_ctx *c, xs_transaction_t t, const char *fmt, ...)
 char **xenfork__xs_list(xenfork_ctx *c, unsigned int *count_out,
                         const char *fmt, ...)
 {
-    static const char id[] = "51712";
-    char **list = malloc(sizeof(char *) + sizeof(id));
+    static const char *const ids[] = {"51712", "51728"};
+    char **list = malloc(sizeof(ids));
 
     (void)c;
-    (void)fmt;
     if (!list)
         abort();
-    list[0] = (char *)(list + 1);
-    memcpy(list[0], id, sizeof(id));
-    *count_out = 1;
+    memcpy(list, ids, sizeof(ids));
+    *count_out = strcmp(fmt, "%.*s") ? 1 : 2;
     return list;
 }
 
@@ -133,6 +147,34 @@ int xenfork__sys_disk_identity(xenfork_ctx *c, const char *name,
         .is_device = S_ISBLK(st.st_mode),
         .device = S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev,
         .inode = S_ISBLK(st.st_mode) ? 0 : st.st_ino};
+    return 0;
+}
+
+static void write_to(const char *name)
+{
+    static const char block[8192] = "block";
+    int fd = open(name, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, block, sizeof(block)), sizeof(block));
+    close(fd);
+}
+
+int xenfork__sys_qemu_allocated(xenfork_ctx *c, uint32_t domid,
+                                const char *vdev, uint64_t *bytes_out)
+{
+    struct stat st;
+
+    assert_int_equal(domid, 7);
+    assert_string_equal(vdev, "xvda");
+    if (!node_has)
+        return xenfork__miss(c, XENFORK_E_NOTFOUND, "no such node");
+    assert_int_equal(stat(node_has, &st), 0);
+    *bytes_out = (uint64_t)st.st_blocks * 512;
+    if (grows) {
+        grows--;
+        write_to(node_has);
+    }
     return 0;
 }
 
@@ -191,6 +233,82 @@ static void test_qemu(void **state)
     unlink(link);
     pid = 0;
     refused();
+}
+
+/* A file that is only read may be what another is backed by. */
+static void test_qemu_reads(void **state)
+{
+    cleanup_close int reader = open(other, O_RDONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_true(reader >= 0);
+    assert_int_equal(look("xvda", other), XENFORK_E_DISK);
+    mode = "r";
+    assert_int_equal(look("xvda", other), 0);
+}
+
+/* A file that is written may be another disk's. */
+static void test_qemu_other_disk(void **state)
+{
+    cleanup_close int writer = open(other, O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    assert_true(writer >= 0);
+    write_to(path);
+    other_mode = "w";
+    assert_int_equal(look("xvda", path), 0);
+    assert_int_equal(look("xvda", other), XENFORK_E_DISK);
+    assert_true(ctx.error.remedy[0]);
+    grows = 1;
+    assert_int_equal(look("xvda", path), 0);
+    assert_int_equal(grows, 0);
+    other_mode = "r";
+    assert_int_equal(look("xvda", path), 0);
+    /* An HVM domain's emulated disk has another name. */
+    other_mode = "w";
+    node_has = NULL;
+    assert_int_equal(look("xvda", path), 0);
+}
+
+/* Start a process that has our files open. */
+static pid_t start_child(void)
+{
+    pid_t child = fork();
+
+    assert_true(child >= 0);
+    if (!child) {
+        pause();
+        _exit(0);
+    }
+    return child;
+}
+
+/* Two disks that take as much space: by a link that was not there before. */
+static void test_qemu_twins(void **state)
+{
+    const struct timespec tick = {.tv_nsec = 50000000};
+    cleanup_close int writer = open(other, O_RDWR | O_CLOEXEC);
+    char link[128];
+    pid_t child;
+
+    (void)state;
+    assert_true(writer >= 0);
+    other_mode = "w";
+    assert_int_equal(look("xvda", path), 0);
+    snprintf(link, sizeof(link), "%s/link", dir);
+    assert_int_equal(symlink("disk", link), 0);
+    assert_int_equal(look("xvda", link), XENFORK_E_DISK);
+    nanosleep(&tick, NULL);
+    child = start_child();
+    pid = (uint32_t)child;
+    assert_int_equal(look("xvda", link), 0);
+    /* The space tells them apart. */
+    pid = (uint32_t)getpid();
+    write_to(path);
+    assert_int_equal(look("xvda", link), 0);
+    unlink(link);
+    kill(child, SIGKILL);
+    assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
 static void test_replaced(void **state)
@@ -285,7 +403,7 @@ static void test_writes(void **state)
     assert_true(fd >= 0);
     assert_true(writes(path));
     assert_int_equal(xenfork__sys_disk_identity(&ctx, other, &what), 0);
-    assert_true(xenfork__sys_has_open(pid, &what));
+    assert_true(xenfork__sys_has_open(pid, &what, false));
     assert_false(writes(other));
     close(fd);
 }
@@ -314,10 +432,17 @@ static void test_writer(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_qemu),   TEST(test_replaced),
-                                       TEST(test_none),   TEST(test_blkback),
-                                       TEST(test_behind), TEST(test_behind_vhd),
-                                       TEST(test_writes), TEST(test_writer)};
+    const struct CMUnitTest tests[] = {TEST(test_qemu),
+                                       TEST(test_qemu_reads),
+                                       TEST(test_qemu_other_disk),
+                                       TEST(test_qemu_twins),
+                                       TEST(test_replaced),
+                                       TEST(test_none),
+                                       TEST(test_blkback),
+                                       TEST(test_behind),
+                                       TEST(test_behind_vhd),
+                                       TEST(test_writes),
+                                       TEST(test_writer)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
