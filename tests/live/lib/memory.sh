@@ -35,6 +35,14 @@ fill() { ask "$1" "fill $2" >/dev/null; }
 # filled DOM: "PAGES WRONG GAP_MS" when that is done: how many pages, words that were not read as written, and the longest
 # time in which nothing went on, as the guest has seen it
 filled() { xenstore-read "/local/domain/$(domid_of "$1")/data/filled" 2>/dev/null | grep .; }
+# wait_filled SECONDS DOM: with few looks, which cost the emulator what the guest needs
+wait_filled() {
+    local end=$((SECONDS + $1))
+    until filled "$2" >/dev/null; do
+        [ $SECONDS -lt $end ] || return 1
+        sleep 2
+    done
+}
 # filled_right CLONE MIB
 filled_right() {
     local pages wrong gap
@@ -43,6 +51,9 @@ filled_right() {
     diag "$1 saw a gap of ${gap:-no} ms"
     [ "${gap:-0}" -le "${longest_gap:-0}" ] || longest_gap=$gap
 }
+
+# Guests run for 0.1 s before another one does: their timers cost the emulator more than what many of them do.
+switch_rarely() { xl sched-credit2 -s -r 100000; }
 
 # can_fill DOM: how many MiB, as the guest has memory for that and still works on
 can_fill() { echo $(($(field "$1" free_kib) / 1024 - 16)); }
@@ -56,7 +67,8 @@ begin() {
 crashed() { xl list | awk 'NR > 1 && $5 ~ /c/' | grep -q . || xl dmesg | grep -qi 'domain_crash\|no helper'; }
 failures() { dmesg | grep -ci 'I/O error'; }
 
-# watch_ticks DOM FILE: in the background, until the guest is gone; FILE has the longest time without a tick, in ms
+# watch_ticks DOM FILE [SECONDS]: in the background, until the guest is gone, with so much between two looks; FILE has the
+# longest time without a tick, in ms
 watch_ticks() {
     (
         domid=$(domid_of "$1") last='' since=$(date +%s%3N) most=0
@@ -64,7 +76,7 @@ watch_ticks() {
             now=$(date +%s%3N)
             [ $((now - since)) -le $most ] || { most=$((now - since)) && echo $most >"$2"; }
             [ "$tick" = "$last" ] || { last=$tick && since=$now; }
-            sleep 0.3
+            sleep "${3:-0.3}"
         done
     ) &
 }

@@ -99,7 +99,7 @@ for clone in "${full[@]}"; do
     begin "$clone"
 done
 for clone in "${full[@]}"; do
-    check "$clone has written all" wait_until 120 filled "$clone"
+    check "$clone has written all" wait_filled 120 "$clone"
     filled_right "$clone" $mib
 done
 is 'nothing is paused' "$(states | grep -c ' running')" ${#full[@]}

@@ -25,7 +25,7 @@ starts "xenforkd again" -c /tmp/alone.conf
 longest_gap=0
 check 'memory is back' xl destroy hog
 for n in 1 2; do
-    check "clone $n has written all" wait_until 120 filled "source-$n"
+    check "clone $n has written all" wait_filled 120 "source-$n"
     filled_right "source-$n" 20
     is "clone $n: its disk" "$(ask "source-$n" verify | json .errors)" 0
     check "clone $n is noted no more" eval "! waits source-$n"
@@ -52,7 +52,7 @@ sleep 3
 check 'it waits as long as there is no memory' waits source
 check 'memory is back again' xl destroy hog
 longest_gap=0
-check 'the source has written all' wait_until 120 filled source
+check 'the source has written all' wait_filled 120 source
 filled_right source "$mib"
 diag "of $(($(now_ms) - begun)) ms"
 at_least 'it has seen a gap' "$longest_gap" 3000
