@@ -141,91 +141,6 @@ static void test_orphan(void **state)
     assert_false(low->is_paused);
 }
 
-static int hold_out(void *opaque)
-{
-    (void)opaque;
-    later(10000);
-    return 0;
-}
-
-/*
- * Killed at each call while it pauses, and while it resumes: the next daemon
- * ends it, and one that the user has paused stays as it is.
- */
-static void sweep(uint64_t first, int when)
-{
-    uint32_t n;
-    bool is_killed = true;
-    int rc;
-
-    for (n = 1; is_killed; n++) {
-        leave(first < LOW ? OK : LOW - 1);
-        later(20000);
-        middle->is_paused = true;
-        fake_copy_string(middle->is_short, 16, "");
-        leave(first);
-        fake_crash_at(n, when);
-        is_killed = fake_crash(hold_out, NULL, &rc);
-        fake_disarm();
-        restart();
-        later(20000);
-        assert_int_equal(low->is_paused, first < LOW);
-        assert_int_equal(high->is_paused, first < LOW);
-        assert_string_equal(low->is_short,
-                            first < LOW ? XENFORK__SHORT_PAUSED : "");
-        assert_true(middle->is_paused);
-        assert_in_range(n, 1, 2000);
-    }
-    assert_true(n > 20);
-}
-
-static void test_killed_pausing(void **state)
-{
-    (void)state;
-    sweep(LOW - 1, FAKE_BEFORE);
-    sweep(LOW - 1, FAKE_AFTER);
-}
-
-static void test_killed_resuming(void **state)
-{
-    (void)state;
-    sweep(OK, FAKE_BEFORE);
-    sweep(OK, FAKE_AFTER);
-}
-
-/* Each call that pauses, or resumes, fails once: then it is tried again. */
-static void test_failures(void **state)
-{
-    static const char *const names[] = {
-        "xenfork__xen_short",    "xenfork__xen_set_short",
-        "xenfork__xen_pause",    "xenfork__xen_unpause",
-        "xenfork__xen_info",     "xenfork__xen_free_pages",
-        "xenfork__xen_ask_back", "xenfork__xen_let_have"};
-    uint32_t i, skip;
-
-    (void)state;
-    s.config.memory_balloon = 50;
-    serve_configure(&s.daemon, &s.config);
-    for (i = 0; i < ARRAY_SIZE(names); i++)
-        for (skip = 0; skip < 8; skip++) {
-            leave(LOW - 1);
-            fake_fail_function(names[i], XENFORK_E_XEN, skip);
-            fake->fail_name_count = 1;
-            later(12000);
-            assert_true(low->is_paused && middle->is_paused && high->is_paused);
-            assert_string_equal(low->is_short, XENFORK__SHORT_PAUSED);
-            leave(2 * OK);
-            fake_fail_function(names[i], XENFORK_E_XEN, skip);
-            fake->fail_name_count = 1;
-            later(50000);
-            assert_false(low->is_paused || middle->is_paused ||
-                         high->is_paused);
-            assert_string_equal(low->is_short, "");
-            assert_int_equal(low->before_kib, 0);
-            fake_disarm();
-        }
-}
-
 /* Fork a clone that depends on its image, and has lost its reservation. */
 static struct fake_domain *fork_lazy(void)
 {
@@ -510,9 +425,6 @@ int main(void)
         TEST(test_user_unpauses),
         TEST(test_restart),
         TEST(test_orphan),
-        TEST(test_killed_pausing),
-        TEST(test_killed_resuming),
-        TEST(test_failures),
         TEST(test_lazy),
         TEST(test_lazy_unpaused),
         TEST(test_lazy_killed),

@@ -21,6 +21,7 @@ struct serving {
     uint64_t now_ms;
     uint32_t a, b; /* guests */
     pid_t spawn_error;
+    void (*ends)(void); /* the daemon, as no event can be read; NULL: fail */
     uint32_t count;
     struct started started[4096];
 };
