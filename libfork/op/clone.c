@@ -39,7 +39,7 @@ static int new_clone_record(struct xenfork__job *job, uint32_t i,
     else if (job->spec->flags & XENFORK_FORK_AUTO_HYDRATE)
         record->hydrate = XENFORK__HYDRATE_AUTO;
     record->priority = job->spec->priority;
-    record->reserved = job->reservation.clone_pages;
+    record->reserved = job->reservation.asked_pages;
     if (job->spec->flags & XENFORK_FORK_EPHEMERAL)
         record->ephemeral = job->spec->flags & XENFORK_FORK_EPHEMERAL_CRASH
                                 ? XENFORK__EPHEMERAL_CRASH

@@ -53,7 +53,8 @@ int xenfork__reservation(xenfork_ctx *ctx, const xenfork_spec *spec,
 
     *out = (struct xenfork__reservation){.domain_pages = domain,
                                          .leave_kib = spec->leave_kib};
-    out->clone_pages = xenfork__reserve_pages(spec, guest_pages);
+    out->asked_pages = out->clone_pages = xenfork__reserve_pages(spec,
+                                                                 guest_pages);
     /* The clone lacks pages for good, and may touch each of them. */
     if (spec->flags & XENFORK_FORK_NO_HYDRATE)
         out->clone_pages = guest_pages;
@@ -270,7 +271,7 @@ int xenfork__cover(xenfork_ctx *ctx, struct xenfork__record *clone,
         (rc = xenfork__xen_info(ctx, clone->domid, &info)) < 0 ||
         (rc = xenfork__xen_free_pages(ctx, &have)) < 0)
         return rc;
-    clone->owned = info.private_pages + reservation->clone_pages;
+    clone->owned = info.private_pages + reservation->asked_pages;
     lacks = clone->pages > info.private_pages
                 ? clone->pages - info.private_pages
                 : 0;

@@ -21,6 +21,7 @@ struct xenfork__reservation {
     uint64_t source_share;   /* the rest of that */
     uint64_t source_given;   /* of the rest: claimed by it by now */
     uint64_t clone_pages;    /* reserved for each clone */
+    uint64_t asked_pages;    /* of that: also when it lacks nothing */
     uint64_t domain_pages;   /* that Xen takes for each clone */
     uint64_t pages;          /* to claim for all together */
     uint64_t overhead_pages; /* Xen's own structures, not claimable */

@@ -55,7 +55,7 @@ static int start_reset(xenfork_ctx *ctx, const struct xenfork__journal *journal,
     if (clone->hydrated < 100 &&
         ((rc = xenfork__cover(
               ctx, clone,
-              &(struct xenfork__reservation){.clone_pages = clone->reserved},
+              &(struct xenfork__reservation){.asked_pages = clone->reserved},
               &is_covered)) < 0 ||
          (!is_covered && (rc = xenfork__hydrate(ctx, clone, 0)) < 0)))
         return rc;

@@ -160,8 +160,14 @@ static void test_never_hydrated(void **state)
     assert_int_equal(fork_some(1, 0, XENFORK_FORK_NO_HYDRATE), 0);
     assert_int_equal(uncovered(clone_of()), 0);
     assert_true(clone_of()->claimed_pages > 0);
-    /* Its user has second thoughts. */
+    /* Its user has second thoughts: then it has what --reserve says. */
     assert_int_equal(scene_hydrate(ctx, clone_of()->domid), 0);
+    assert_int_equal(clone_of()->claimed_pages, 0);
+    assert_int_equal(xenfork_clone_destroy(ctx, "src-1", 0), 0);
+    assert_int_equal(fork_some(1, 10, XENFORK_FORK_NO_HYDRATE), 0);
+    fake_write(clone_of()->domid, 3, 4711);
+    assert_int_equal(scene_hydrate(ctx, clone_of()->domid), 0);
+    assert_int_equal(clone_of()->claimed_pages, 9);
 }
 
 /* A clone that is a source keeps what it has for that. */
