@@ -156,6 +156,24 @@ int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__record *clone,
         "UUID of its own");
 }
 
+int xenfork__source_refresh(xenfork_ctx *ctx, struct xenfork__record *image,
+                            uint32_t *domid_out)
+{
+    cleanup_free char *name = NULL;
+    uint32_t domid;
+    int rc = xenfork__xen_by_uuid(ctx, image->parent, &domid);
+
+    *domid_out = XENFORK_DOMID_NONE;
+    if (rc == 0)
+        rc = xenfork__xen_name(ctx, domid, &name);
+    if (rc < 0)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    *domid_out = domid;
+    free(image->parent_name);
+    image->parent_name = steal_ptr(name);
+    return 0;
+}
+
 bool xenfork__image_is_broken(const struct xenfork__dominfo *info)
 {
     return !info->is_paused || info->is_shutdown || info->cpu_ns;

@@ -31,6 +31,12 @@ int xenfork__record_info(xenfork_ctx *ctx, const struct xenfork__record *record,
 int xenfork__clone_domid(xenfork_ctx *ctx, const struct xenfork__record *clone,
                          uint32_t *domid_out);
 /*
+ * Give an image's record the name that its source has today.  *domid_out is the
+ * source; NONE: it is gone, and goes by its name of the fork
+ */
+int xenfork__source_refresh(xenfork_ctx *ctx, struct xenfork__record *image,
+                            uint32_t *domid_out);
+/*
  * Tell whether somebody has let an image run, so that its memory has changed.
  * While clones of it live, Xen does not: fork() in mem_sharing.c pauses it.
  */

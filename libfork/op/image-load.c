@@ -55,9 +55,11 @@ int xenfork__image_config(xenfork_ctx *ctx, const struct xenfork__record *image,
  */
 int xenfork__image_load(struct xenfork__job *job)
 {
+    uint32_t source;
     int rc;
 
-    if ((rc = xenfork__image_config(job->ctx, job->image, &job->info,
+    if ((rc = xenfork__source_refresh(job->ctx, job->image, &source)) < 0 ||
+        (rc = xenfork__image_config(job->ctx, job->image, &job->info,
                                     &job->config)) < 0 ||
         (rc = xenfork__disks_wishes(job->ctx, job->spec, job->config)) < 0)
         return rc;

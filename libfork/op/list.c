@@ -124,21 +124,6 @@ static int set_parent_name(xenfork_ctx *ctx, struct xenfork__record *record,
     return 0;
 }
 
-/* Find an image's source, by the name that it has today, if it lives. */
-static int look_at_source(xenfork_ctx *ctx, struct xenfork_entry *entry)
-{
-    cleanup_free char *name = NULL;
-    uint32_t domid;
-    int rc = xenfork__xen_by_uuid(ctx, entry->record->parent, &domid);
-
-    if (rc == 0)
-        rc = xenfork__xen_name(ctx, domid, &name);
-    if (rc < 0)
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    entry->parent_domid = domid;
-    return set_parent_name(ctx, entry->record, name);
-}
-
 /* Ask a clone, unless it has acknowledged. */
 static int ask_clone(xenfork_ctx *ctx, struct xenfork_entry *entry)
 {
@@ -163,7 +148,7 @@ static int add_entry(xenfork_ctx *ctx, xenfork_list *list,
     xenfork__uuid_print(entry->record->uuid, entry->uuid);
     rc = look_at_record(ctx, entry->record, entry);
     if (rc == 0 && record->kind == XENFORK_KIND_IMAGE)
-        rc = look_at_source(ctx, entry);
+        rc = xenfork__source_refresh(ctx, entry->record, &entry->parent_domid);
     if (rc == 0)
         rc = ask_clone(ctx, entry);
     if (rc == 0 && record->kind == XENFORK_KIND_CLONE &&

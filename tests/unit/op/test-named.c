@@ -221,6 +221,30 @@ static void test_stems(void **state)
     assert_stem("abc", 2, "ab");
 }
 
+/* Clones are named by the name that their source has today. */
+static void test_source_renamed(void **state)
+{
+    uint32_t image;
+
+    (void)state;
+    assert_int_equal(xenfork_freeze(s.ctx, s.src, 1000), 0);
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    assert_non_null(fake_domain_named("src-2"));
+    strcpy(fake_domain(s.src)->name, "shop");
+    assert_int_equal(scene_fork(s.src, 1, 0), 0);
+    assert_non_null(fake_domain_named("shop-1"));
+    assert_string_equal(fake_domain_named("shop-1")->guest.source, "shop");
+    /* By its image, too. */
+    image = scene_image();
+    strcpy(fake_domain(s.src)->name, "store");
+    assert_int_equal(scene_fork(image, 1, 0), 0);
+    assert_non_null(fake_domain_named("store-1"));
+    /* It is gone: by its last known name. */
+    assert_int_equal(xenfork__xen_destroy(s.ctx, s.src), 0);
+    assert_int_equal(scene_fork(image, 1, 0), 0);
+    assert_non_null(fake_domain_named("src-3"));
+}
+
 /* Names that we make up keep our own rule, whatever the source is called. */
 static void test_names_made(void **state)
 {
@@ -254,6 +278,7 @@ int main(void)
         TEST(test_ambiguous),
         TEST(test_image),
         TEST(test_stems),
+        TEST(test_source_renamed),
         TEST(test_names_made),
     };
 
