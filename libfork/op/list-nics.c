@@ -9,34 +9,22 @@
 
 #include "op/nic.h"
 
-static const struct xenfork__record_nic *recorded(
-    const struct xenfork__record *record, int devid)
-{
-    uint32_t i;
-
-    for (i = 0; i < record->nic_count; i++)
-        if (record->nics[i].devid == devid)
-            return &record->nics[i];
-    return NULL;
-}
-
-/*
- * Add a NIC.  @nic NULL: xenfork has not made it, and has never been told of
- * it.
- */
+/* Add a NIC; one that is not recorded, xenfork has never been told of. */
 static int add_nic(xenfork_ctx *ctx, uint32_t domid, int devid,
-                   const struct xenfork__record_nic *nic,
+                   const struct xenfork__record *clone,
                    struct xenfork__record *now)
 {
+    const struct xenfork__record_nic *nic;
     bool is_held = false;
     uint8_t mac[6];
     int rc = xenfork__xen_nic_mac(ctx, domid, devid, mac);
 
     if (rc == XENFORK_E_DEVICE)
         return 0; /* it has just gone */
-    if (rc < 0 ||
-        (rc = xenfork__nic_is_held(ctx, domid, devid, &is_held)) < 0 ||
-        (rc = xenfork__record_add_nic(ctx, now, devid, nic ? nic->mac : mac,
+    if (rc < 0 || (rc = xenfork__nic_is_held(ctx, domid, devid, &is_held)) < 0)
+        return rc;
+    nic = xenfork__record_find_nic(clone, devid, mac);
+    if ((rc = xenfork__record_add_nic(ctx, now, devid, mac,
                                       nic       ? nic->link
                                       : is_held ? XENFORK_LINK_HOLD
                                                 : XENFORK_LINK_CONNECT)) < 0)
@@ -56,7 +44,7 @@ int xenfork__list_nics(xenfork_ctx *ctx, uint32_t domid,
                  : xenfork__nomem(ctx);
 
     for (i = 0; i < count && rc == 0; i++)
-        rc = add_nic(ctx, domid, devids[i], recorded(clone, devids[i]), now);
+        rc = add_nic(ctx, domid, devids[i], clone, now);
     if (rc < 0)
         return rc;
     nics = clone->nics;

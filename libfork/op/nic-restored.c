@@ -54,7 +54,8 @@ int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
     if (rc < 0 || domid == XENFORK_DOMID_NONE)
         return rc;
     for (i = 0; i < clone->nic_count && rc == 0; i++)
-        if (was_held(clone, &clone->nics[i]))
+        if (was_held(clone, &clone->nics[i]) &&
+            !xenfork__nic_is_replaced(ctx, domid, &clone->nics[i]))
             rc = hold_restored(ctx, domid, clone->nics[i].devid, &is_done);
     if (rc == 0)
         *is_done_out = is_done;

@@ -61,6 +61,15 @@ int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
     return 0;
 }
 
+bool xenfork__nic_is_replaced(xenfork_ctx *ctx, uint32_t domid,
+                              const struct xenfork__record_nic *nic)
+{
+    uint8_t mac[6];
+
+    return xenfork__xen_nic_mac(ctx, domid, nic->devid, mac) == 0 &&
+           memcmp(mac, nic->mac, 6) != 0;
+}
+
 /*
  * Find the clone's domain: the one that was made, or as which it was restored.
  */
@@ -134,16 +143,14 @@ static int set_carrier(xenfork_ctx *ctx, uint32_t domid, int devid, int link)
 static int note_link(xenfork_ctx *ctx, const struct target *target,
                      const struct xenfork__nic *nic, int link)
 {
-    struct xenfork__record *record = target->record;
-    uint32_t i;
+    struct xenfork__record_nic *entry = xenfork__record_find_nic(
+        target->record, nic->devid, nic->mac);
 
-    for (i = 0; i < record->nic_count; i++) {
-        if (record->nics[i].devid != nic->devid)
-            continue;
-        record->nics[i].link = link;
-        return 0;
-    }
-    return xenfork__record_add_nic(ctx, record, nic->devid, nic->mac, link);
+    if (!entry)
+        return xenfork__record_add_nic(ctx, target->record, nic->devid,
+                                       nic->mac, link);
+    entry->link = link;
+    return 0;
 }
 
 /* Set all links and the record, or none. */

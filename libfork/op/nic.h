@@ -5,6 +5,7 @@
 
 #include "base/internal.h"
 #include "base/spec.h"
+#include "state/record.h"
 #include "xen/xen.h"
 
 /*
@@ -24,6 +25,9 @@ int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
  */
 int xenfork__nics_hold_restored(xenfork_ctx *ctx, uint32_t domid,
                                 bool *is_done_out);
+/* Tell whether another NIC has the number of this one by now. */
+bool xenfork__nic_is_replaced(xenfork_ctx *ctx, uint32_t domid,
+                              const struct xenfork__record_nic *nic);
 /* Tell whether a NIC is held; one that does not exist is not. */
 int xenfork__nic_is_held(xenfork_ctx *ctx, uint32_t domid, int devid,
                          bool *is_held_out);

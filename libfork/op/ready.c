@@ -80,14 +80,20 @@ int xenfork__ready_add_all(xenfork_ctx *ctx, struct xenfork__ready *ready,
     return rc;
 }
 
-/* Connect a NIC; one that was detached by hand is nobody's concern any more. */
+/*
+ * Connect a NIC; one that was detached by hand is nobody's concern any more,
+ * nor is another that has its number by now.
+ */
 static int connect_nic(xenfork_ctx *ctx, uint32_t domid,
                        struct xenfork__record_nic *nic)
 {
     cleanup_free int *devids = NULL;
     uint32_t count, i;
-    int r, rc = xenfork__nic_connect(ctx, domid, nic->devid);
+    int r, rc;
 
+    if (xenfork__nic_is_replaced(ctx, domid, nic))
+        return 0;
+    rc = xenfork__nic_connect(ctx, domid, nic->devid);
     if (rc == 0)
         nic->link = XENFORK_LINK_CONNECT;
     if (rc != XENFORK_E_DEVICE)

@@ -230,14 +230,14 @@ static int begin_start(struct start *start)
                                &start->keeper_fd);
 }
 
-/* Leave out a NIC that was attached by hand (xl network-attach). */
+/* Leave out a NIC that was attached or replaced by hand (xl network-attach). */
 static bool has_nic(const struct xenfork__config *config,
                     const struct xenfork__record_nic *nic)
 {
     uint32_t i;
 
     for (i = 0; i < config->nic_count; i++)
-        if (config->nics[i].devid == nic->devid ||
+        if (config->nics[i].devid == nic->devid &&
             !memcmp(config->nics[i].mac, nic->mac, 6))
             return true;
     return false;

@@ -154,6 +154,18 @@ int xenfork__record_add_nic(xenfork_ctx *ctx, struct xenfork__record *record,
     return 0;
 }
 
+struct xenfork__record_nic *xenfork__record_find_nic(
+    const struct xenfork__record *record, int devid, const uint8_t mac[6])
+{
+    uint32_t i;
+
+    for (i = 0; i < record->nic_count; i++)
+        if (record->nics[i].devid == devid &&
+            !memcmp(record->nics[i].mac, mac, 6))
+            return &record->nics[i];
+    return NULL;
+}
+
 void xenfork__record_set_domid(const xenfork_ctx *ctx,
                                struct xenfork__record *record, uint32_t domid)
 {

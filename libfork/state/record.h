@@ -116,6 +116,12 @@ bool xenfork__record_has_source(const struct xenfork__record *record,
 int xenfork__record_add_nic(xenfork_ctx *ctx, struct xenfork__record *record,
                             int devid, const uint8_t mac[6], int link);
 /*
+ * Find a NIC.  NULL: it has no entry; one of the same number and another MAC
+ * was another NIC's
+ */
+struct xenfork__record_nic *xenfork__record_find_nic(
+    const struct xenfork__record *record, int devid, const uint8_t mac[6]);
+/*
  * Return a path in the record's directory; file NULL: the directory.  Caller
  * frees
  */

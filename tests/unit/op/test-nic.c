@@ -12,10 +12,12 @@
 
 #include <cmocka.h>
 
+#include "base/ids.h"
 #include "base/internal.h"
 #include "../lib/fake-xen.h"
 #include "host/host.h"
 #include "op/nic.h"
+#include "op/ready.h"
 #include "../lib/scene.h"
 #include "state/record.h"
 
@@ -163,6 +165,54 @@ static void test_attached(void **state)
     /* Restored without xenforkd: as it is, whatever is wanted. */
     clone()->nics[0].is_up = true;
     assert_false(is_held());
+}
+
+/* Detached, and another attached, which has its number. */
+static void replace_nic(void)
+{
+    clone()->nics[0].mac[5] ^= 0x40;
+    clone()->nics[0].is_up = true;
+}
+
+static void test_replaced(void **state)
+{
+    char mac[XENFORK__MAC_CHARS];
+    const xenfork_nic *nic;
+    xenfork_list *list;
+
+    (void)state;
+    replace_nic();
+    xenfork__mac_print(clone()->nics[0].mac, mac);
+    assert_int_equal(xenfork_list_open(ctx, 0, &list), 0);
+    nic = xenfork_entry_nic(xenfork_list_entry(list, entry_of_clone(list)), 0);
+    assert_string_equal(xenfork_nic_mac(nic), mac);
+    assert_int_equal(xenfork_nic_link(nic), XENFORK_LINK_CONNECT);
+    xenfork_list_free(list);
+    /* What its user says of it is noted beside what was said of the other. */
+    assert_int_equal(
+        xenfork_clone_set_nic_link(ctx, "src-1", 0, XENFORK_LINK_HOLD), 0);
+    assert_int_equal(link_of(0), XENFORK_LINK_AUTO);
+    assert_int_equal(link_of(2), XENFORK_LINK_HOLD);
+    /* The clone acknowledges: the link was the other's. */
+    fake_ack(clone()->domid, NULL);
+    assert_int_equal(xenfork__ready_accept(ctx, clone()->domid), 0);
+    assert_false(clone()->nics[0].is_up);
+    assert_true(clone()->nics[1].is_up);
+}
+
+/* Nor is it held for the other after a restore. */
+static void test_replaced_restored(void **state)
+{
+    bool is_done = false;
+
+    (void)state;
+    replace_nic();
+    clone()->domid += 20;
+    assert_int_equal(xenfork__nics_hold_restored(ctx, clone()->domid, &is_done),
+                     0);
+    assert_true(is_done);
+    assert_true(clone()->nics[0].is_up);
+    assert_false(clone()->nics[1].is_up);
 }
 
 /* All NICs and the record, or none. */
@@ -366,6 +416,7 @@ int main(void)
         TEST(test_held_again), TEST(test_bridge),
         TEST(test_errors),     TEST(test_gone),
         TEST(test_failures),   TEST(test_macs_of_records),
+        TEST(test_replaced),   TEST(test_replaced_restored),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
