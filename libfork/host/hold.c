@@ -270,11 +270,7 @@ static int hold_interface(const char *ifname)
     return -1;
 }
 
-/*
- * Name the interface of the emulated NIC beside a PV one, "vif7.0-emu".  False:
- * there is none
- */
-static bool emulated_of(const char *ifname, char emulated[IF_NAMESIZE])
+bool xenfork__sys_emulated(const char *ifname, char *emulated)
 {
     return snprintf(emulated, IF_NAMESIZE, "%s-emu", ifname) < IF_NAMESIZE &&
            if_nametoindex(emulated);
@@ -286,7 +282,8 @@ int xenfork__sys_hold(xenfork_ctx *ctx, const char *ifname)
 
     LOG_DEBUG(ctx, "holding %s", ifname);
     if (hold_interface(ifname) < 0 ||
-        (emulated_of(ifname, emulated) && hold_interface(emulated) < 0))
+        (xenfork__sys_emulated(ifname, emulated) &&
+         hold_interface(emulated) < 0))
         return xenfork__fail(ctx, XENFORK_E_IO, errno,
                              "cannot hold network interface %s", ifname);
     return 0;
@@ -299,7 +296,7 @@ int xenfork__sys_connect(xenfork_ctx *ctx, const char *ifname)
 
     LOG_DEBUG(ctx, "connecting %s", ifname);
     if (!ifindex || release(ifindex) < 0 || set_link_up(ifname) < 0 ||
-        (emulated_of(ifname, emulated) &&
+        (xenfork__sys_emulated(ifname, emulated) &&
          (release((int)if_nametoindex(emulated)) < 0 ||
           set_link_up(emulated) < 0)))
         return xenfork__fail(ctx, XENFORK_E_IO, errno,

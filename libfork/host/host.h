@@ -361,8 +361,14 @@ void xenfork__sys_netback(const char *ifname, struct xenfork__netback *netback);
  */
 bool xenfork__sys_netback_wait(const struct xenfork__netback *netback,
                                uint32_t timeout_ms);
-/* Move an interface to another bridge, held or not. */
-int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge);
+/*
+ * Name the interface of the emulated NIC beside a PV one, "vif7.0-emu", of
+ * IF_NAMESIZE bytes.  False: there is none
+ */
+bool xenfork__sys_emulated(const char *ifname, char *emulated);
+/* Move a NIC's interfaces to another bridge, held or not: all, or none. */
+int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *from,
+                      const char *to);
 /*
  * Tell whether a process of xl watches the domain, to restart or remove it.
  * Only root's processes count.  In doubt: true, for example for an xl create -F

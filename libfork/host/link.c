@@ -22,14 +22,22 @@ static int set_master(const char *ifname, const char *bridge)
     return xenfork__netlink_ask(&request, NULL, NULL);
 }
 
-int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *bridge)
+int xenfork__sys_move(xenfork_ctx *ctx, const char *ifname, const char *from,
+                      const char *to)
 {
-    LOG_DEBUG(ctx, "moving %s to %s", ifname, bridge);
-    if (set_master(ifname, bridge) < 0)
-        return xenfork__fail(ctx, XENFORK_E_IO, errno,
-                             "cannot move network interface %s to %s", ifname,
-                             bridge);
-    return 0;
+    char emulated[IF_NAMESIZE];
+    bool has_emulated = xenfork__sys_emulated(ifname, emulated);
+    int e;
+
+    LOG_DEBUG(ctx, "moving %s to %s", ifname, to);
+    if ((!has_emulated || set_master(emulated, to) == 0) &&
+        set_master(ifname, to) == 0)
+        return 0;
+    e = errno;
+    if (has_emulated)
+        set_master(emulated, from);
+    return xenfork__fail(ctx, XENFORK_E_IO, e,
+                         "cannot move network interface %s to %s", ifname, to);
 }
 
 int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge)

@@ -250,7 +250,7 @@ static int move_nic(xenfork_ctx *ctx, const struct target *target,
     }
     rc = xenfork__xen_nic_set_bridge(ctx, target->domid, devid, bridge);
     if (rc == 0)
-        rc = xenfork__sys_move(ctx, ifname, bridge);
+        rc = xenfork__sys_move(ctx, ifname, old, bridge);
     is_moved = rc == 0;
     if (rc == 0)
         rc = xenfork__saved_config_change(
@@ -259,7 +259,7 @@ static int move_nic(xenfork_ctx *ctx, const struct target *target,
     if (rc < 0) {
         keep_error struct xenfork__kept kept = xenfork__keep(ctx);
 
-        if ((is_moved && xenfork__sys_move(ctx, ifname, old) < 0) ||
+        if ((is_moved && xenfork__sys_move(ctx, ifname, bridge, old) < 0) ||
             xenfork__xen_nic_set_bridge(ctx, target->domid, devid, old) < 0)
             rc = kept.error.code = XENFORK_E_RESIDUE;
     }

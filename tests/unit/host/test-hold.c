@@ -19,12 +19,18 @@
 #include "host/host.h"
 #include "host/netlink.h"
 
-#define VIF   "vif7.0"
-#define INDEX 7
+#define VIF      "vif7.0"
+#define EMULATED VIF "-emu"
+#define INDEX    7
+#define BRIDGE_A 20
+#define BRIDGE_B 21
 
 static xenfork_ctx ctx;
 static bool has_clsact;
 static uint32_t filters[2]; /* handles; 0: none */
+static bool has_emulated;
+static unsigned int masters[2]; /* of the interface, of the emulated one */
+static int unmovable;           /* index; 0: none */
 
 unsigned int __wrap_if_nametoindex(const char *name);
 int __wrap_ioctl(int fd, unsigned long request, ...);
@@ -33,6 +39,12 @@ int __wrap_xenfork__netlink_ask(struct xenfork__netlink *request,
 
 unsigned int __wrap_if_nametoindex(const char *name)
 {
+    if (!strcmp(name, "br-a"))
+        return BRIDGE_A;
+    if (!strcmp(name, "br-b"))
+        return BRIDGE_B;
+    if (has_emulated && !strcmp(name, EMULATED))
+        return INDEX + 1;
     return strcmp(name, VIF) ? 0 : INDEX;
 }
 
@@ -69,6 +81,18 @@ static int dump(uint32_t way, uint32_t handle, uint32_t info,
     return 0;
 }
 
+static int set_link(struct xenfork__netlink *request)
+{
+    const struct rtattr *attr = IFLA_RTA(&request->body.info);
+    int index = request->body.info.ifi_index;
+
+    assert_int_equal(attr->rta_type, IFLA_MASTER);
+    if (index == unmovable)
+        return refuse(EBUSY);
+    memcpy(&masters[index - INDEX], RTA_DATA(attr), sizeof(masters[0]));
+    return 0;
+}
+
 int __wrap_xenfork__netlink_ask(struct xenfork__netlink *request,
                                 xenfork__netlink_seen *seen, void *opaque)
 {
@@ -76,6 +100,8 @@ int __wrap_xenfork__netlink_ask(struct xenfork__netlink *request,
     bool is_egress = (tc->tcm_parent & 0xffffU) == TC_H_MIN_EGRESS;
 
     switch (request->header.nlmsg_type) {
+    case RTM_SETLINK:
+        return set_link(request);
     case RTM_NEWQDISC:
         if (has_clsact)
             return refuse(EEXIST);
@@ -108,6 +134,9 @@ static int setup(void **state)
     ctx = (xenfork_ctx){.guard_fd = -1};
     has_clsact = false;
     memset(filters, 0, sizeof(filters));
+    masters[0] = masters[1] = BRIDGE_A;
+    has_emulated = false;
+    unmovable = 0;
     return 0;
 }
 
@@ -148,13 +177,36 @@ static void test_held_before(void **state)
     assert_true(xenfork__sys_is_held(VIF));
 }
 
+static void assert_on(unsigned int master, unsigned int emulated)
+{
+    assert_int_equal(masters[0], master);
+    assert_int_equal(masters[1], emulated);
+}
+
+/* That of the emulated NIC goes along. */
+static void test_move(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork__sys_move(&ctx, VIF, "br-a", "br-b"), 0);
+    assert_on(BRIDGE_B, BRIDGE_A);
+    has_emulated = true;
+    assert_int_equal(xenfork__sys_move(&ctx, VIF, "br-a", "br-b"), 0);
+    assert_on(BRIDGE_B, BRIDGE_B);
+    assert_int_equal(xenfork__sys_move(&ctx, VIF, "br-b", "br-a"), 0);
+    assert_on(BRIDGE_A, BRIDGE_A);
+    for (unmovable = INDEX; unmovable <= INDEX + 1; unmovable++) {
+        assert_int_equal(xenfork__sys_move(&ctx, VIF, "br-a", "br-b"),
+                         XENFORK_E_IO);
+        assert_on(BRIDGE_A, BRIDGE_A);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, setup)
     const struct CMUnitTest tests[] = {
-        TEST(test_mute),
-        TEST(test_held_meanwhile),
-        TEST(test_held_before),
+        TEST(test_mute), TEST(test_held_meanwhile), TEST(test_held_before),
+        TEST(test_move), TEST(test_can_join),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
