@@ -378,6 +378,12 @@ bool xenfork__sys_xl_watches(const char *proc, const char *name,
                              uint32_t domid);
 /* Tell whether a domain is being saved or migrated. */
 bool xenfork__sys_is_saved(uint32_t domid);
+/*
+ * Check that what connects a NIC is there: its script, and, for vif-bridge, the
+ * bridge.  NULL: libxl's default.  DEVICE with remedy, not logged
+ */
+int xenfork__sys_can_join(xenfork_ctx *ctx, const char *script,
+                          const char *bridge);
 /* Check that it is a bridge.  NOTFOUND: no bridge of this host, with remedy */
 int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge);
 /*

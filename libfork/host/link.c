@@ -5,6 +5,7 @@
 #include "host/netlink.h"
 
 #include <net/if.h>
+#include <string.h>
 
 #define SYSFS_BYTES 96U
 
@@ -49,4 +50,46 @@ int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge)
         return 0;
     xenfork__fail(ctx, XENFORK_E_NOTFOUND, 0, "there is no bridge %s", bridge);
     return xenfork__remedy(ctx, "ip link show type bridge lists them");
+}
+
+/* Tell whether vif-bridge, or a host's own in its place, finds this bridge. */
+static bool finds_bridge(const char *bridge)
+{
+    char old[IF_NAMESIZE];
+
+    /* It takes the first one that there is. */
+    if (!*bridge || if_nametoindex(bridge))
+        return true;
+    /* It takes xenbr0 for eth0, if that is a bridge. */
+    if (strncmp(bridge, "xenbr", 5))
+        return false;
+    snprintf(old, sizeof(old), "eth%s", bridge + 5);
+    return xenfork__sys_has_bridge(old);
+}
+
+int xenfork__sys_can_join(xenfork_ctx *ctx, const char *script,
+                          const char *bridge)
+{
+    const char *dir = XEN_SCRIPT_DIR "/";
+    cleanup_free char *path = NULL;
+
+    if (!script)
+        script = "vif-bridge";
+    if (!bridge)
+        bridge = "xenbr0";
+    if (asprintf(&path, "%s%s", *script == '/' ? "" : dir, script) < 0) {
+        path = NULL;
+        return xenfork__nomem(ctx);
+    }
+    if (access(path, X_OK) != 0) {
+        xenfork__miss(ctx, XENFORK_E_DEVICE,
+                      "the script %s of a NIC cannot be run: %s", path,
+                      strerror(errno));
+        return xenfork__remedy(ctx, "put it back");
+    }
+    if (strcmp(path, XEN_SCRIPT_DIR "/vif-bridge") != 0 || finds_bridge(bridge))
+        return 0;
+    xenfork__miss(ctx, XENFORK_E_DEVICE, "there is no bridge %s", bridge);
+    return xenfork__remedy(ctx, "make it, or take another one: ip link show "
+                                "type bridge lists them");
 }

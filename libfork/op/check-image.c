@@ -5,6 +5,7 @@
 #include "op/findings.h"
 #include "op/identity.h"
 #include "op/job.h"
+#include "op/nic.h"
 #include "op/reserve.h"
 
 int xenfork__check_identities(xenfork_ctx *ctx, xenfork_check *check,
@@ -19,6 +20,19 @@ int xenfork__check_identities(xenfork_ctx *ctx, xenfork_check *check,
         rc = xenfork__finding_note(
             ctx, check, xenfork__identity_check(ctx, spec, i, config, &taken));
     xenfork__taken_free(&taken);
+    return rc;
+}
+
+static int check_places(xenfork_ctx *ctx, xenfork_check *check,
+                        const xenfork_spec *spec,
+                        const struct xenfork__config *config)
+{
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < config->nic_count && rc >= 0; i++)
+        rc = xenfork__finding_note(
+            ctx, check, xenfork__nic_check_place(ctx, spec, config, i));
     return rc;
 }
 
@@ -68,6 +82,7 @@ int xenfork__check_image(xenfork_ctx *ctx, const struct xenfork__record *image,
     if ((rc = xenfork__image_config(ctx, image, info, &config)) < 0 ||
         (rc = xenfork__finding_note(
              ctx, check, xenfork__disks_wishes(ctx, spec, config))) < 0 ||
+        (rc = check_places(ctx, check, spec, config)) < 0 ||
         (rc = xenfork__check_identities(ctx, check, spec, config)) < 0 ||
         (rc = check_image_places(ctx, check, image, spec, config)) < 0 ||
         (rc = check_reservation(ctx, check, image, info, spec)) < 0) {

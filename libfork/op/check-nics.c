@@ -18,6 +18,24 @@ static bool is_held_by_any(const xenfork_spec *spec, uint32_t nic)
     return false;
 }
 
+int xenfork__nic_check_place(xenfork_ctx *ctx, const xenfork_spec *spec,
+                             const struct xenfork__config *config, uint32_t nic)
+{
+    const struct xenfork__nic *source = &config->nics[nic];
+    uint32_t i;
+    int rc = 0;
+
+    for (i = 0; i < spec->count && rc == 0; i++) {
+        const struct xenfork__nic_spec *wish = xenfork__nic_spec(
+            &spec->clones[i], nic);
+
+        rc = xenfork__sys_can_join(ctx, source->script,
+                                   wish && wish->bridge ? wish->bridge
+                                                        : source->bridge);
+    }
+    return rc;
+}
+
 int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
                        uint32_t domid, const struct xenfork__config *config,
                        uint32_t nic)
@@ -26,6 +44,8 @@ int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
     int rc = xenfork__xen_nic_ifname(ctx, domid, config->nics[nic].devid,
                                      &ifname);
 
+    if (rc == 0 && spec)
+        rc = xenfork__nic_check_place(ctx, spec, config, nic);
     /* The script makes the same of a clone's NIC as of the source's. */
     return rc < 0 || !is_held_by_any(spec, nic)
                ? rc

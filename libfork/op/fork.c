@@ -6,13 +6,17 @@
 #include "op/check.h"
 #include "op/domain.h"
 #include "op/frozen.h"
+#include "op/nic.h"
 #include "op/recover.h"
 #include "op/source.h"
 
 static int check_image(struct xenfork__job *job)
 {
     int rc = xenfork__image_load(job);
+    uint32_t i;
 
+    for (i = 0; rc == 0 && i < job->config->nic_count; i++)
+        rc = xenfork__nic_check_place(job->ctx, job->spec, job->config, i);
     return rc < 0 ? rc
                   : xenfork__reservation_check(job->ctx, &job->reservation);
 }

@@ -20,6 +20,13 @@ int xenfork__nic_check(xenfork_ctx *ctx, const xenfork_spec *spec,
                        uint32_t domid, const struct xenfork__config *config,
                        uint32_t nic);
 /*
+ * Check that the script and the bridge of a clone's NIC are there.  DEVICE with
+ * remedy, not logged
+ */
+int xenfork__nic_check_place(xenfork_ctx *ctx, const xenfork_spec *spec,
+                             const struct xenfork__config *config,
+                             uint32_t nic);
+/*
  * Hold the NICs of a restored clone that were held when it was saved.
  * *is_done_out false: some have no interface yet
  */

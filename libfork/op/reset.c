@@ -42,7 +42,9 @@ static int identify_nic(const struct xenfork__reset *reset, uint32_t n,
     if ((kept->bridge && !(nic->bridge = strdup(kept->bridge))) ||
         (kept->ip && !(nic->ip = strdup(kept->ip))))
         return xenfork__nomem(reset->job.ctx);
-    return 0;
+    /* Before the old domain goes. */
+    return xenfork__sys_can_join(
+        reset->job.ctx, reset->job.config->nics[n].script, nic->bridge);
 }
 
 /* Identify it as it is; only its disks are called by another UUID. */

@@ -55,6 +55,24 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     return 0;
 }
 
+/* The scripts that there are. */
+int __wrap_access(const char *path, int mode);
+int __wrap_access(const char *path, int mode)
+{
+    assert_int_equal(mode, X_OK);
+    if (!strcmp(path, XEN_SCRIPT_DIR "/vif-bridge") ||
+        !strcmp(path, XEN_SCRIPT_DIR "/vif-openvswitch") ||
+        !strcmp(path, "/opt/vif-bridge"))
+        return 0;
+    errno = ENOENT;
+    return -1;
+}
+
+bool xenfork__sys_has_bridge(const char *bridge)
+{
+    return !strcmp(bridge, "eth0");
+}
+
 bool xenfork__sys_is_switched(int ifindex)
 {
     (void)ifindex;
@@ -199,6 +217,38 @@ static void test_move(void **state)
                          XENFORK_E_IO);
         assert_on(BRIDGE_A, BRIDGE_A);
     }
+}
+
+static const struct {
+    const char *script, *bridge;
+    int rc;
+} places[] = {
+    {NULL, "br-a", 0},
+    {"vif-bridge", "br-b", 0},
+    {XEN_SCRIPT_DIR "/vif-bridge", "br-a", 0},
+    {NULL, "br-c", XENFORK_E_DEVICE},
+    {"vif-bridge", "br-c", XENFORK_E_DEVICE},
+    {XEN_SCRIPT_DIR "/vif-bridge", "br-c", XENFORK_E_DEVICE},
+    {NULL, "", 0},       /* the first one */
+    {NULL, "xenbr0", 0}, /* eth0, as it was called once */
+    {NULL, NULL, 0},     /* xenbr0 */
+    {NULL, "xenbr1", XENFORK_E_DEVICE},
+    {"vif-openvswitch", "ovs0.20", 0},
+    {"/opt/vif-bridge", "br-c", 0}, /* who knows what it does */
+    {"vif-own", "br-a", XENFORK_E_DEVICE},
+    {"/opt/vif-own", NULL, XENFORK_E_DEVICE},
+};
+
+/* What a clone's NIC needs, before the source stands still for it. */
+static void test_can_join(void **state)
+{
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(places) / sizeof(*places); i++)
+        assert_int_equal(
+            xenfork__sys_can_join(&ctx, places[i].script, places[i].bridge),
+            places[i].rc);
 }
 
 int main(void)

@@ -352,6 +352,19 @@ int xenfork__sys_join(xenfork_ctx *ctx, const char *ifname, const char *bridge,
 }
 
 /* All whose names begin so. */
+int xenfork__sys_can_join(xenfork_ctx *ctx, const char *script,
+                          const char *bridge)
+{
+    FAKE_ENTER(ctx);
+    if (script && !strcmp(script, "nosuch"))
+        xenfork__miss(ctx, XENFORK_E_DEVICE, "there is no script %s", script);
+    else if (bridge && !strcmp(bridge, "nosuch0"))
+        xenfork__miss(ctx, XENFORK_E_DEVICE, "there is no bridge %s", bridge);
+    else
+        return fake_leave(0);
+    return fake_leave(xenfork__remedy(ctx, "make it"));
+}
+
 int xenfork__sys_is_bridge(xenfork_ctx *ctx, const char *bridge)
 {
     FAKE_ENTER(ctx);

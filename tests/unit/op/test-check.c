@@ -129,6 +129,26 @@ static void test_image(void **state)
                      XENFORK_E_STATE);
 }
 
+/* A bridge that is not there, of the source and of its image. */
+static void test_no_bridge(void **state)
+{
+    const uint32_t domids[] = {source, scene_image()};
+    xenfork_check *check;
+    xenfork_spec *spec;
+    size_t i;
+
+    (void)state;
+    assert_int_equal(xenfork_spec_new(2, &spec), 0);
+    assert_int_equal(xenfork_spec_set_nic_bridge(spec, 1, 0, "nosuch0"), 0);
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(xenfork_check_open(ctx, domids[i], spec, &check), 0);
+        assert_int_equal(xenfork_check_finding_count(check), 1);
+        assert_true(has_code(check, XENFORK_E_DEVICE));
+        xenfork_check_free(check);
+    }
+    xenfork_spec_free(spec);
+}
+
 /* Its image is forked in its place, whatever is the matter with its disk. */
 static void test_frozen(void **state)
 {
@@ -146,6 +166,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_finds_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_past_its_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_image, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_bridge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_frozen, setup, teardown),
     };
 

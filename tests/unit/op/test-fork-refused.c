@@ -195,6 +195,27 @@ static void test_nic_connected(void **state)
     assert_int_equal(xenfork_fork(s->ctx, s->src, s->spec, &s->result), 0);
 }
 
+/* Its place is looked at while the source runs: its script, its bridge. */
+static void test_nic_place(void **state)
+{
+    struct fork_scene *s = *state;
+    struct fake_nic *nic = fake_domain(s->src)->nics;
+
+    assert_int_equal(xenfork_spec_set_nic_bridge(s->spec, 1, 0, "nosuch0"), 0);
+    refused(s, s->src, XENFORK_E_DEVICE);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "bridge nosuch0"));
+    /* The source's is gone. */
+    fake_copy_string(nic->bridge, sizeof(nic->bridge), "nosuch0");
+    assert_int_equal(
+        xenfork_spec_set_nic_bridge(s->spec, XENFORK_ALL, 0, "xenbr1"), 0);
+    assert_int_equal(fork_it(s, s->src), 0);
+    xenfork_result_free(s->result);
+    s->result = NULL;
+    fake_copy_string(nic->script, sizeof(nic->script), "nosuch");
+    refused(s, s->src, XENFORK_E_DEVICE);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "script nosuch"));
+}
+
 static void test_disk_refused(void **state)
 {
     struct fork_scene *s = *state;
@@ -490,6 +511,7 @@ int main(void)
         TEST(test_busy),         TEST(test_cancelled),
         TEST(test_state),        TEST(test_perm),
         TEST(test_residue),      TEST(test_nomem),
+        TEST(test_nic_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

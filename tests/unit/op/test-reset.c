@@ -17,6 +17,7 @@
 #include "../lib/scene.h"
 #include "../lib/sweep.h"
 #include "host/host.h"
+#include "op/saved-config.h"
 #include "state/lock.h"
 #include "state/record.h"
 
@@ -186,6 +187,22 @@ static void test_record(void **state)
     assert_int_equal(is->hydrated, 0);
     assert_int_equal(is->hydrate, XENFORK__HYDRATE_NOW);
     assert_string_not_equal(is->journal, was->journal);
+}
+
+/* Its bridge is gone: said while the old domain is there still. */
+static void test_no_bridge(void **state)
+{
+    const struct xenfork__config_change change = {.bridge = "nosuch0"};
+    cleanup_record struct xenfork__record *clone = load();
+    xenfork_result *result = NULL;
+    uint32_t domid = clone->domid;
+
+    (void)state;
+    assert_int_equal(xenfork__saved_config_change(ctx, clone, &change), 0);
+    assert_int_equal(xenfork_clone_reset(ctx, "src-1", 0, &result),
+                     XENFORK_E_DEVICE);
+    assert_int_equal(reset_clone()->domid, domid);
+    assert_false(reset_clone()->is_dying);
 }
 
 /* One that its user holds is not connected by the next acknowledgement. */
@@ -485,6 +502,7 @@ int main(void)
         TEST(test_name_taken),     TEST(test_memory),
         TEST(test_broken),         TEST(test_failed_alone),
         TEST(test_failed_late),    TEST(test_cancelled_too_late),
+        TEST(test_no_bridge),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
