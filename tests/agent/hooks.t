@@ -63,7 +63,7 @@ for command in sh cat ls mkdir head tail tr sed cut awk od rm mv chmod uname gre
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 96
+plan 100
 
 # Host name.
 reset
@@ -107,7 +107,7 @@ old=0123456789abcdef0123456789abcdef
 hook 20-machine-id
 check 'machine-id: none is made' not test -e "$root/etc/machine-id"
 echo $old >"$root/etc/machine-id"
-ln -s /etc/machine-id "$root/var/lib/dbus/machine-id"
+ln -s "$root/etc/machine-id" "$root/var/lib/dbus/machine-id"
 hook 20-machine-id
 new=$(cat "$root/etc/machine-id")
 check 'machine-id: 32 digits, version 4' is_like "$status:$new" \
@@ -119,6 +119,23 @@ echo $old >"$root/var/lib/dbus/machine-id"
 hook 20-machine-id
 check 'machine-id: D-Bus has the same' is \
     "$(cat "$root/var/lib/dbus/machine-id")" "$(cat "$root/etc/machine-id")"
+
+# Both are links, to a file or through the other.
+mkdir "$root/persist"
+echo $old >"$root/persist/id"
+ln -sf ../persist/id "$root/etc/machine-id"
+ln -sf "$root/etc/machine-id" "$root/var/lib/dbus/machine-id"
+hook 20-machine-id
+check 'machine-id: behind a link' is_like "$status:$(cat "$root/persist/id")" '0:[0-9a-f]\{32\}'
+check 'machine-id: behind a link a new one' not test "$(cat "$root/persist/id")" = $old
+check 'machine-id: the links stay' test -L "$root/etc/machine-id"
+mv "$root/persist/id" "$root/persist/dbus"
+ln -sf "$root/persist/dbus" "$root/var/lib/dbus/machine-id"
+echo $old >"$root/persist/id"
+hook 20-machine-id
+check 'machine-id: behind two links the same' is "$(cat "$root/persist/id")" \
+    "$(cat "$root/persist/dbus")"
+rm "$root/etc/machine-id"
 
 echo $old >"$root/etc/machine-id"
 hook 20-machine-id XENFORK_AGAIN=yes
