@@ -63,7 +63,7 @@ for command in sh cat ls mkdir head tail tr sed cut awk od rm mv chmod uname gre
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 100
+plan 108
 
 # Host name.
 reset
@@ -184,6 +184,54 @@ echo mine >"$root/etc/ssh/ssh_host_ed25519_key"
 hook 30-ssh-host-keys XENFORK_AGAIN=yes
 check 'ssh: the key stays at later starts' is \
     "$status:$(cat "$root/etc/ssh/ssh_host_ed25519_key")" '0:mine'
+
+# Keys elsewhere: where the configuration says, behind links, with an agent.
+reset
+mkdir -p "$root/keys" "$root/etc/ssh/sshd_config.d" "$root/persist"
+printf 'Port 22\n hostkey=/keys/one # first\n#HostKey /keys/none\nHostKeyAgent none\nHostKey /keys/gone' \
+    >"$root/etc/ssh/sshd_config"
+printf 'HOSTKEY\t"/keys/two"\n' >"$root/etc/ssh/sshd_config.d/a.conf"
+for key in one two three none; do echo old >"$root/keys/$key"; done
+echo 'ssh-ed25519 old' >"$root/keys/one.pub"
+echo old >"$root/persist/key"
+ln -s ../../persist/key "$root/etc/ssh/ssh_host_rsa_key"
+echo 'ssh-rsa old' >"$root/etc/ssh/ssh_host_rsa_key.pub"
+stub sshd 'echo port 22; echo hostkey /keys/three; echo hostkey /keys/two'
+# shellcheck disable=SC2016 # of the stub
+stub ssh-keygen '[ "$1" != -y ] || { echo ecdsa-sha2-nistp256 AAAA; exit; }
+for file; do :; done; echo "new $3" >"$file"; echo public >"$file.pub"'
+hook 30-ssh-host-keys
+check 'ssh: keys of HostKey' is "$status:$(cat "$dir/reason" "$root/keys/one" "$root/keys/two" \
+    "$root/keys/three")" '0:new ed25519
+new ecdsa
+new ecdsa'
+check 'ssh: each once' is "$(grep -c '^ssh-keygen -q' "$dir/calls")" 4
+check 'ssh: no other file' is "$(cat "$root/keys/none")" old
+check 'ssh: a key behind a link' is "$(cat "$root/persist/key" \
+    "$root/etc/ssh/ssh_host_rsa_key.pub")" 'new rsa
+public'
+echo 'ssh-ed25519 AAAA' >"$root/keys/one"
+hook 30-ssh-host-keys
+check 'ssh: a key that an agent has: the reason' is "$status:$(cat "$root/keys/one")" \
+    '1:ssh-ed25519 AAAA'
+check 'ssh: which key' grep -q '/keys/one is a public key' "$dir/reason"
+
+stub ssh-keygen 'echo unknown key type >&2; exit 1'
+hook 30-ssh-host-keys
+check 'ssh: of one by another name nobody says that it is not known' is \
+    "$status:$(cat "$root/keys/three")" '1:new ecdsa'
+mkdir -p "$root/proc/55" "$root/etc/dropbear"
+echo dropbear >"$root/proc/55/comm"
+printf 'dropbear\0-F\0-r\0/keys/bear\0-r/keys/cub\0' >"$root/proc/55/cmdline"
+for key in keys/bear keys/cub etc/dropbear/dropbear_rsa_host_key; do echo old >"$root/$key"; done
+# shellcheck disable=SC2016 # of the stub
+stub dropbearkey '[ "$1" != -y ] || { echo "Public key portion is:"; echo ssh-ed25519 AAAA; exit; }
+echo "new $2" >"$4"'
+hook 30-ssh-host-keys
+check "dropbear: keys of one that runs" is "$(cat "$root/keys/bear" "$root/keys/cub" \
+    "$root/etc/dropbear/dropbear_rsa_host_key")" 'new ed25519
+new ed25519
+new rsa'
 
 # A kernel, more or less: addresses are in $dir/addresses, a line each: device,
 # family, address, scope and flags.
