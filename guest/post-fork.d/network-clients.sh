@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# For 40-network: DHCP clients that are a process for each card, dhclient and
-# udhcpc.  Asked to end, they might give the source's lease back; and they have
+# For 40-network: DHCP clients that are a process for each card, dhclient, udhcpc
+# and udhcpc6.  Asked to end, they might give the source's lease back; and they have
 # their pid files anywhere.  So they are found by their names, killed, and started
 # again by their own command lines.
 # shellcheck disable=SC2034,SC2154 # variables of 40-network
@@ -33,7 +33,7 @@ is_client() {
 }
 
 # Tell whether the client NAME, whose words are read, serves this device.
-# dhclient without a device serves all cards, and udhcpc eth0.
+# dhclient without a device serves all cards, and udhcpc and udhcpc6 eth0.
 is_for_device() {
     others=no
     while IFS= read -r word; do
@@ -46,7 +46,7 @@ is_for_device() {
         [ ! -e "$NET/$word" ] || others=yes
     done <"$plan_file.words"
     case $1 in
-    udhcpc) [ "$others:$interface" = no:eth0 ] ;;
+    udhcpc | udhcpc6) [ "$others:$interface" = no:eth0 ] ;;
     *) [ "$others" = no ] && printf '%s\n' "$cards" | grep -qxF "$interface" ;;
     esac
 }
@@ -75,8 +75,8 @@ words_again() {
                 is_device[one[i]]
         }
         name == "dhclient" && $0 == "-1" { next }
-        name == "udhcpc" && $0 == "--now" { $0 = "--background" }
-        name == "udhcpc" && /^-[BCRSabfnoqv]+$/ { gsub(/n/, "b") }
+        name ~ /^udhcpc6?$/ && $0 == "--now" { $0 = "--background" }
+        name ~ /^udhcpc6?$/ && /^-[BCRSabdflnoqv]+$/ { gsub(/n/, "b") }
         name == "udhcpc" && /^hostname:/ { $0 = "hostname:" host }
         without != "" && $0 == without { is_named = 1; next }
         $0 in is_device { others++ }
@@ -142,10 +142,17 @@ change_client() {
         kill -KILL "$pid"
         [ "$1" != dhclient ] || rm_leases
     done
-    rm -f "$ROOT/run/udhcpc.$interface.pid" "$ROOT/var/run/udhcpc.$interface.pid"
+    for folder in "$ROOT/run" "$ROOT/var/run"; do
+        rm -f "$folder/udhcpc.$interface.pid" "$folder/udhcpc6.$interface.pid"
+    done
     # shellcheck disable=SC2086 # numbers
     await 10 are_gone "$1" $pids || fail "$1 does not end"
-    drop_addresses
+    if [ "$1" != udhcpc6 ]; then
+        drop_addresses
+    elif [ -z "${2:-}" ]; then
+        # It asks from the link-local one, and gives up without.
+        await 6 has_link_local
+    fi
     for pid in $pids; do
         start_words "$plan_file.again.$pid"
     done
@@ -156,6 +163,21 @@ renew_client() {
     change_client "$1" || return 1
     was_told=yes
     await 10 has_client "$1" || fail "$1 does not start again"
+}
+
+has_link_local() {
+    [ -n "$(addresses6 "$interface" link)" ]
+}
+
+# change_udhcpc6 [ADDRESSES]: udhcpc6 runs beside the client of IPv4, and its
+# addresses are gone.  It ends where the clone is given an IPv6 address, and else
+# asks as another client.
+change_udhcpc6() {
+    if [ -n "$(of_family 6 "${1:-}")" ]; then
+        change_client udhcpc6 "$interface"
+    else
+        renew_client udhcpc6
+    fi
 }
 
 # There is no client yet: start the first one that is installed.

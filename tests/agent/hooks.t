@@ -63,7 +63,7 @@ for command in sh cat ls mkdir head tail tr sed cut awk od rm mv chmod uname gre
     ln -s "$(command -v "$command")" "$dir/base/$command" 2>/dev/null
 done
 
-plan 108
+plan 114
 
 # Host name.
 reset
@@ -472,6 +472,10 @@ check 'network: a manager that it does not know' is "$status:$(cat "$dir/reason"
     "1:network: connmand runs, and may bring the source's address back"
 hook 40-network XENFORK_PARAM_IP=keep
 check 'network: which may keep the addresses' is "$status" 0
+echo keepalived >"$root/proc/77/comm"
+hook 40-network XENFORK_PARAM_IP=10.0.0.7/24
+check 'network: who shares an address with others' is "$status:$(cat "$dir/reason")" \
+    "1:network: keepalived runs, and may bring the source's address back"
 rm -r "$root/proc/77"
 for bad in IP_ETH9=10.0.0.7/24 IP_BR9=10.0.0.7/24 GATEWAY=10.0.0.9; do
     hook 40-network "XENFORK_PARAM_$bad"
@@ -512,7 +516,7 @@ check 'a file that cannot be put right: the reason' is \
 # its own command line, and goes on asking.
 reset
 ip_stub
-for client in udhcpc dhclient; do
+for client in udhcpc udhcpc6 dhclient; do
     # By its own command line it would be called sh.
     stub $client "printf $client >/proc/\$\$/comm; echo \$\$ >$dir/$client.pid
 while :; do sleep 1; done"
@@ -562,6 +566,19 @@ client dhclient eth0
 hook 40-network PROC=/proc XENFORK_PARAM_IP=10.0.0.7/24
 check 'dhclient: it ends where an address is given' is \
     "$status:$(kill -0 "$before" 2>/dev/null && echo runs)$(grep '^dhclient' "$dir/calls")" 0:
+# udhcpc6 runs beside the client of IPv4.
+for given in '' IP=10.0.0.7/24; do
+    client udhcpc6 -n -i eth0
+    echo 'eth0 inet6 fe80::216:3eff:feaa:0/64 scope link' >"$dir/addresses"
+    hook 40-network PROC=/proc "XENFORK_PARAM_${given:-NONE=}"
+    check "udhcpc6: another process${given:+, beside an address of IPv4}" is \
+        "$status:$(is_another udhcpc6 || echo the same)" 0:
+    check 'udhcpc6: it does not give up' called 'udhcpc6 -b -i eth0'
+done
+client udhcpc6 -i eth0
+hook 40-network PROC=/proc XENFORK_PARAM_IP=2001:db8::7/64
+check 'udhcpc6: it ends where an address is given' is \
+    "$status:$(kill -0 "$before" 2>/dev/null && echo runs)$(grep '^udhcpc6' "$dir/calls")" 0:
 # One that cannot start again: the clone would have no address.
 client dhclient eth0
 printf '#!/bin/sh\nexit 1\n' >"$dir/bin/dhclient"
