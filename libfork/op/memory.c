@@ -294,6 +294,7 @@ static int fill_rows(xenfork_ctx *ctx, xenfork_memory *memory)
 {
     cleanup_records struct xenfork__records images = {0}, clones = {0};
     struct rows rows = {.memory = memory, .clones = &clones};
+    uint32_t source;
     size_t i;
     int rc;
 
@@ -301,8 +302,11 @@ static int fill_rows(xenfork_ctx *ctx, xenfork_memory *memory)
         (rc = xenfork__records_load(ctx, XENFORK_KIND_IMAGE, &images)) < 0 ||
         (rc = xenfork__records_load(ctx, XENFORK_KIND_CLONE, &clones)) < 0)
         return rc;
-    for (i = 0; i < images.count && rc == 0; i++)
-        rc = add_family(ctx, memory, images.records[i], &clones);
+    for (i = 0; i < images.count && rc == 0; i++) {
+        rc = xenfork__source_refresh(ctx, images.records[i], &source);
+        if (rc == 0)
+            rc = add_family(ctx, memory, images.records[i], &clones);
+    }
     if (rc == 0)
         rc = xenfork__orphans_each(ctx, &images, &clones, add_orphans_source,
                                    &rows);

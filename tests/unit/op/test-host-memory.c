@@ -318,6 +318,9 @@ static void test_names(void **state)
     assert_int_equal(
         xenfork_domain_kind(xenfork_memory_domain(memory, row("b"))),
         XENFORK_KIND_CLONE);
+    assert_string_equal(
+        xenfork_domain_family(xenfork_memory_domain(memory, row("b"))),
+        "renamed");
     /* Restored as another domain: it shares nothing, and is never paused. */
     domid = restore(a);
     look();
