@@ -61,14 +61,12 @@ static const char *entry_state(xenfork_ctx *ctx,
     return info->is_paused ? "paused" : "running";
 }
 
-/* Return the state of a record without a domain. */
+/* Return the state of an image or a clone without a domain. */
 static const char *ended_state(xenfork_ctx *ctx,
                                const struct xenfork__record *record)
 {
     if (record->kind == XENFORK_KIND_IMAGE)
         return "lost";
-    if (record->kind != XENFORK_KIND_CLONE)
-        return "gone";
     if (xenfork__has_left(record, XENFORK_DOMID_NONE))
         return "left";
     return xenfork__restart_is_pending(ctx, record->uuid) ? "restarting"
@@ -93,7 +91,8 @@ static int look_at_record(xenfork_ctx *ctx,
         if (rc == 0)
             rc = xenfork__xen_info(ctx, domid, &info);
     }
-    if (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_UUIDTAKEN) {
+    if (record->kind != XENFORK_KIND_FROZEN &&
+        (rc == XENFORK_E_NOTFOUND || rc == XENFORK_E_UUIDTAKEN)) {
         entry->domid = XENFORK_DOMID_NONE;
         entry->state = ended_state(ctx, record);
         return 0;
@@ -206,7 +205,7 @@ static int add_frozen(xenfork_ctx *ctx, xenfork_list *list)
             rc = name_frozen_image(ctx, list, list->frozen.records[i]);
         if (rc == 0)
             rc = add_entry(ctx, list, list->frozen.records[i]);
-        else if (rc == XENFORK_E_NOTFOUND)
+        if (rc == XENFORK_E_NOTFOUND)
             rc = 0;
     }
     return rc;

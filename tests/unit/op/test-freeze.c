@@ -142,6 +142,25 @@ static void test_thaw_saved(void **state)
     assert_false(is_suspended());
 }
 
+/* Its domain ends between two looks: it is not in the list, in no state. */
+static void test_ends_in_list(void **state)
+{
+    struct scene *s = *state;
+    char word[16] = "";
+    uint32_t looks, listed = 0;
+
+    assert_int_equal(freeze(NULL), 0);
+    for (looks = 0; looks < 4; looks++) {
+        fake_fail_function("xenfork__xen_info", XENFORK_E_NOTFOUND, looks);
+        if (count(s->ctx, XENFORK_KIND_FROZEN, word) > 0) {
+            listed++;
+            assert_string_equal(word, "frozen");
+        }
+        fake_disarm();
+    }
+    assert_in_range(listed, 1, 3);
+}
+
 static void test_paused_source(void **state)
 {
     struct scene *s = *state;
@@ -397,6 +416,7 @@ int main(void)
         TEST(test_freeze),
         TEST(test_thaw),
         TEST(test_thaw_saved),
+        TEST(test_ends_in_list),
         TEST(test_paused_source),
         TEST(test_one_image),
         TEST(test_image_stays_while_frozen),
