@@ -553,7 +553,10 @@ const char *xenfork_clone_why_libxl(const xenfork_clone *clone);
 uint32_t xenfork_clone_nic_count(const xenfork_clone *clone);
 const xenfork_nic *xenfork_clone_nic(const xenfork_clone *clone,
                                      uint32_t index);
-/* Return the nanoseconds that a stage took for this clone. */
+/*
+ * Return the nanoseconds that a stage took for this clone: its part of them,
+ * where several were made side by side.
+ */
 uint64_t xenfork_clone_ns(const xenfork_clone *clone, int stage);
 
 /**

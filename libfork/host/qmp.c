@@ -19,9 +19,18 @@
 #define MAX_MESSAGES 10000U     /* events before it */
 #define MAX_DEPTH    64U        /* QEMU's own answers have less than 16 */
 
+/* How far a session is. */
+enum step {
+    AT_GREETING,
+    AT_CAPABILITIES,
+    AT_EASE,
+    AT_COMMAND
+};
+
 struct xenfork__qmp {
     int fd;
     uint32_t domid;
+    enum step step;
     char *text; /* what has come, from the first line that is not read */
     size_t used, size;
 };
@@ -175,27 +184,38 @@ static int write_command(xenfork_ctx *ctx, const char *text, uint64_t end_ns)
     return 0;
 }
 
-/* Send a command and read the answer, with "return" or "error" in it. */
-static int converse(xenfork_ctx *ctx, const char *command,
-                    const char *arguments, yajl_val *out)
+static int send_command(xenfork_ctx *ctx, const char *command,
+                        const char *arguments, uint64_t end_ns)
 {
-    uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
     cleanup_free char *text = NULL;
-    uint32_t i;
-    int rc;
 
     if (asprintf(&text, "{\"execute\":\"%s\",\"arguments\":%s}\n", command,
                  arguments ? arguments : "{}") < 0) {
         text = NULL;
         return xenfork__nomem(ctx);
     }
-    rc = write_command(ctx, text, end_ns);
+    return write_command(ctx, text, end_ns);
+}
+
+/* Tell an answer from an event. */
+static bool is_answer(yajl_val message)
+{
+    return member(message, "return") || member(message, "error");
+}
+
+/* Send a command and read the answer, with "return" or "error" in it. */
+static int converse(xenfork_ctx *ctx, const char *command,
+                    const char *arguments, yajl_val *out)
+{
+    uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
+    uint32_t i;
+    int rc = send_command(ctx, command, arguments, end_ns);
+
     for (i = 0; rc == 0 && i < MAX_MESSAGES; i++) {
         cleanup_reply yajl_val message = NULL;
 
         rc = read_message(ctx, end_ns, &message);
-        if (rc == 0 &&
-            (member(message, "return") || member(message, "error"))) {
+        if (rc == 0 && is_answer(message)) {
             *out = steal_ptr(message);
             return 0;
         }
@@ -234,7 +254,7 @@ static int open_session(xenfork_ctx *ctx, uint32_t domid)
     cleanup_reply yajl_val answer = NULL;
     int rc;
 
-    if (ctx->qmp && ctx->qmp->domid == domid)
+    if (ctx->qmp && ctx->qmp->domid == domid && ctx->qmp->step == AT_EASE)
         return 0;
     xenfork__sys_qemu_close(ctx);
     if ((rc = connect_to(ctx, domid)) < 0 ||
@@ -242,7 +262,82 @@ static int open_session(xenfork_ctx *ctx, uint32_t domid)
         return rc;
     if (!member(greeting, "QMP"))
         return lost(ctx, 0, "does not speak QMP");
-    return converse(ctx, "qmp_capabilities", NULL, &answer);
+    rc = converse(ctx, "qmp_capabilities", NULL, &answer);
+    if (rc == 0)
+        ctx->qmp->step = AT_EASE;
+    return rc;
+}
+
+/* Take the next message, if it has come. */
+static int take_message(xenfork_ctx *ctx, yajl_val *out)
+{
+    struct xenfork__qmp *qmp = ctx->qmp;
+    ssize_t n;
+
+    while (!qmp->used || !memchr(qmp->text, '\n', qmp->used)) {
+        if (!make_line_room(qmp))
+            return lost(ctx, 0, "sends too long a reply");
+        n = read(qmp->fd, qmp->text + qmp->used, qmp->size - 1 - qmp->used);
+        if (n < 0 && errno == EAGAIN)
+            return 0;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return lost(ctx, n < 0 ? errno : 0, "has gone away");
+        qmp->used += (size_t)n;
+    }
+    return read_message(ctx, 0, out);
+}
+
+/* Send what is to be sent at this point of the session. */
+static int send_step(xenfork_ctx *ctx, enum step step, const char *command)
+{
+    uint64_t end_ns = xenfork__now_ns() + LIMIT_MS * 1000000ULL;
+
+    ctx->qmp->step = step;
+    return send_command(ctx, command, NULL, end_ns);
+}
+
+/* Take what has come: another message, and the answer if it is that. */
+static int advance(xenfork_ctx *ctx, const char *command, bool *is_over_out,
+                   yajl_val *reply_out)
+{
+    cleanup_reply yajl_val message = NULL;
+    int rc = take_message(ctx, &message);
+
+    *is_over_out = rc < 0 || !message;
+    if (*is_over_out)
+        return rc;
+    if (ctx->qmp->step == AT_GREETING)
+        return member(message, "QMP")
+                   ? send_step(ctx, AT_CAPABILITIES, "qmp_capabilities")
+                   : lost(ctx, 0, "does not speak QMP");
+    if (!is_answer(message))
+        return 0;
+    if (ctx->qmp->step == AT_CAPABILITIES)
+        return send_step(ctx, AT_COMMAND, command);
+    ctx->qmp->step = AT_EASE;
+    *is_over_out = true;
+    *reply_out = steal_ptr(message);
+    return 0;
+}
+
+int xenfork__qmp_poll(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                      yajl_val *reply_out)
+{
+    bool is_over = false;
+    uint32_t i;
+    int rc = 0;
+
+    if (!ctx->qmp || ctx->qmp->domid != domid) {
+        xenfork__sys_qemu_close(ctx);
+        rc = connect_to(ctx, domid);
+    } else if (ctx->qmp->step == AT_EASE) {
+        rc = send_step(ctx, AT_COMMAND, command);
+    }
+    for (i = 0; rc == 0 && !is_over && i < MAX_MESSAGES; i++)
+        rc = advance(ctx, command, &is_over, reply_out);
+    return rc;
 }
 
 static int run_command(xenfork_ctx *ctx, uint32_t domid, const char *command,

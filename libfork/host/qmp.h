@@ -21,6 +21,12 @@
 int xenfork__qmp(xenfork_ctx *ctx, uint32_t domid, const char *command,
                  const char *arguments, yajl_val *reply_out);
 /*
+ * Ask without waiting, again and again with one command: reply_out is
+ * untouched until the answer has come.  NOTFOUND, not logged: nobody listens
+ */
+int xenfork__qmp_poll(xenfork_ctx *ctx, uint32_t domid, const char *command,
+                      yajl_val *reply_out);
+/*
  * Run a command with arguments as of printf(3), without returning the answer.
  */
 int xenfork__qmp_run(xenfork_ctx *ctx, uint32_t domid, const char *command,

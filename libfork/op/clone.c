@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* From an image to a clone. */
-#include "op/job.h"
+#include "op/clone.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -12,7 +12,6 @@
 #include "op/guest.h"
 #include "op/hydrate.h"
 #include "op/saved-config.h"
-#include "state/later.h"
 
 static int new_clone_record(struct xenfork__job *job, uint32_t i,
                             struct xenfork__record **record_out)
@@ -62,13 +61,6 @@ static bool is_nic_held(const struct xenfork__job *job, uint32_t i,
            XENFORK_LINK_CONNECT;
 }
 
-/* A clone, while all are made. */
-struct xenfork__making {
-    struct xenfork__record *record;
-    struct xenfork__plan *plan; /* NULL: libxl's restore has made it */
-    bool is_covered;            /* see xenfork__cover() */
-};
-
 static int fork_memory(struct xenfork__job *job, uint32_t i)
 {
     struct xenfork__making *making = &job->makings[i];
@@ -87,33 +79,27 @@ static int fork_memory(struct xenfork__job *job, uint32_t i)
                           &making->is_covered);
 }
 
-struct populating {
-    struct xenfork__job *job;
-    uint32_t clone;
-};
-
 /* Give an HVM clone its memory: QEMU looks into it as soon as it runs. */
 static int populate(void *opaque, uint32_t domid)
 {
-    struct populating *p = opaque;
+    struct xenfork__making *making = opaque;
     int rc;
 
-    p->job->makings[p->clone].record->domid = domid;
-    rc = fork_memory(p->job, p->clone);
+    making->record->domid = domid;
+    rc = fork_memory(making->job, making->clone);
     return rc < 0 ? rc
-                  : xenfork__job_enter(p->job, XENFORK_STAGE_CREATE, p->clone);
+                  : xenfork__job_enter(making->job, XENFORK_STAGE_CREATE,
+                                       making->clone);
 }
 
 /* Have libxl restore a domain from the image's stream, which has no pages. */
-static int restore_clone(struct xenfork__job *job,
+static int begin_restore(struct xenfork__job *job,
                          const struct xenfork__clone_config *config,
-                         struct xenfork__record *record)
+                         struct xenfork__making *making)
 {
     xenfork_ctx *ctx = job->ctx;
     cleanup_free char *stream = NULL;
-    cleanup_free char *json = NULL;
-    cleanup_close int fd = -1;
-    int rc;
+    int fd;
 
     stream = xenfork__record_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
                                   XENFORK__FILE_STREAM);
@@ -123,24 +109,22 @@ static int restore_clone(struct xenfork__job *job,
     if (fd < 0)
         return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
                              stream);
-    rc = xenfork__xen_restore(ctx, job->config, config, fd, &json,
-                              &record->domid);
-    return rc < 0 ? rc : xenfork__saved_config_write(ctx, record->uuid, json);
+    return xenfork__xen_restore_begin(ctx, job->config, config, fd,
+                                      &making->restore);
 }
 
-/* Make the domain.  plan_out: the fast way, which is to be finished */
-static int create_clone(struct xenfork__job *job, uint32_t i,
-                        struct xenfork__record *record,
-                        struct xenfork__plan **plan_out)
+/* Make the domain in the fast way, or have libxl begin with it. */
+static int create_clone(struct xenfork__job *job, uint32_t i)
 {
     xenfork_ctx *ctx = job->ctx;
+    struct xenfork__making *making = &job->makings[i];
+    struct xenfork__record *record = making->record;
     cleanup_free struct xenfork__clone_disk *disks = NULL;
-    struct populating populating = {.job = job, .clone = i};
     struct xenfork__clone_config config = {.name = record->name,
                                            .uuid = record->uuid,
                                            .nics = job->ids[i].nics,
                                            .populate = populate,
-                                           .opaque = &populating};
+                                           .opaque = making};
     uint32_t n;
     int rc;
 
@@ -153,11 +137,62 @@ static int create_clone(struct xenfork__job *job, uint32_t i,
                                    record, job->ids[i].disks, &disks)) < 0)
         return rc;
     config.disks = disks;
-    if ((rc = xenfork__fast_plan(job, i, record, &config, plan_out)) < 0 ||
+    if ((rc = xenfork__fast_plan(job, i, record, &config, &making->plan)) < 0 ||
         (job->retire && (rc = job->retire(job)) < 0))
         return rc;
-    return *plan_out ? xenfork__fast_create(job, *plan_out, record)
-                     : restore_clone(job, &config, record);
+    return making->plan ? xenfork__fast_create(job, making->plan, record)
+                        : begin_restore(job, &config, making);
+}
+
+int xenfork__clone_begin(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__making *making = &job->makings[i];
+    int rc;
+
+    making->job = job;
+    making->clone = i;
+    if ((rc = new_clone_record(job, i, &making->record)) < 0 ||
+        (rc = create_clone(job, i)) < 0 || making->restore ||
+        (rc = fork_memory(job, i)) < 0)
+        return rc;
+    return xenfork__fast_finish(job, making->plan, making->record);
+}
+
+static int end_restore(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__making *making = &job->makings[i];
+    struct xenfork__record *record = making->record;
+    struct xenfork__restore *restore = steal_ptr(making->restore);
+    cleanup_free char *json = NULL;
+    int rc;
+
+    if ((rc = xenfork__xen_restore_end(job->ctx, restore, &json,
+                                       &record->domid)) < 0 ||
+        (rc = xenfork__saved_config_write(job->ctx, record->uuid, json)) < 0 ||
+        job->config->type == XENFORK__TYPE_HVM)
+        return rc;
+    return fork_memory(job, i);
+}
+
+int xenfork__clone_serve(struct xenfork__job *job, uint32_t i)
+{
+    bool is_done;
+    int rc;
+
+    xenfork__job_go_on(job, XENFORK_STAGE_CREATE, i);
+    rc = xenfork__xen_restore_serve(job->ctx, job->makings[i].restore,
+                                    &is_done);
+    return rc < 0 || !is_done ? rc : end_restore(job, i);
+}
+
+int xenfork__clone_break_off(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__making *making = &job->makings[i];
+    struct xenfork__restore *restore = steal_ptr(making->restore);
+    cleanup_free char *json = NULL;
+
+    return xenfork__xen_restore_end(job->ctx, restore, &json,
+                                    &making->record->domid);
 }
 
 /*
@@ -228,32 +263,7 @@ static int connect_clone(struct xenfork__job *job, uint32_t i,
     return tell(job, i, record);
 }
 
-void xenfork__makings_free(struct xenfork__making *makings, uint32_t count)
-{
-    uint32_t i;
-
-    for (i = 0; makings && i < count; i++) {
-        xenfork__record_free(makings[i].record);
-        xenfork__plan_free(makings[i].plan);
-    }
-    free(makings);
-}
-
-static int make_clone(struct xenfork__job *job, uint32_t i)
-{
-    struct xenfork__making *making = &job->makings[i];
-    int rc;
-
-    if ((rc = new_clone_record(job, i, &making->record)) < 0 ||
-        (rc = create_clone(job, i, making->record, &making->plan)) < 0 ||
-        (job->config->type != XENFORK__TYPE_HVM &&
-         (rc = fork_memory(job, i)) < 0) ||
-        !making->plan)
-        return rc;
-    return xenfork__fast_finish(job, making->plan, making->record);
-}
-
-static int complete(struct xenfork__job *job, uint32_t i)
+int xenfork__clone_complete(struct xenfork__job *job, uint32_t i)
 {
     struct xenfork_clone *result = &job->result->clones[i];
     struct xenfork__record *record = job->makings[i].record;
@@ -276,62 +286,4 @@ static int complete(struct xenfork__job *job, uint32_t i)
                                       result->ns[XENFORK_STAGE_ATTACH] +
                                       result->ns[XENFORK_STAGE_HYDRATE];
     return 0;
-}
-
-/*
- * Make all domains first: meanwhile the kernel makes the interfaces of their
- * NICs.
- */
-int xenfork__clones_make(struct xenfork__job *job)
-{
-    uint32_t i;
-    int rc = 0;
-
-    job->makings = calloc(job->spec->count, sizeof(*job->makings));
-    if (!job->makings)
-        return xenfork__nomem(job->ctx);
-    /* In a reset the record is the switch, not the journal's end. */
-    if (!job->before)
-        xenfork__sync_later(job->ctx);
-    for (i = 0; i < job->spec->count && rc >= 0; i++)
-        rc = make_clone(job, i);
-    for (i = 0; i < job->spec->count && rc >= 0; i++)
-        rc = complete(job, i);
-    if (rc >= 0 &&
-        (rc = xenfork__job_enter(job, XENFORK_STAGE_SEAL, XENFORK_ALL)) == 0)
-        rc = xenfork__sync_all(job->ctx);
-    xenfork__sync_forget(job->ctx);
-    return rc;
-}
-
-/* Enter all that the clones are to have into the journal, not yet written. */
-int xenfork__clones_announce(struct xenfork__job *job)
-{
-    uint32_t i;
-    int rc = 0;
-
-    /* One that was drawn is nobody's yet. */
-    for (i = 0; i < job->spec->count && rc >= 0; i++)
-        if (job->spec->clones[i].has_uuid)
-            rc = xenfork__disks_check_new(job->ctx, job->spec, job->config,
-                                          job->image, job->ids[i].disks);
-    for (i = 0; i < job->spec->count && rc >= 0; i++)
-        rc = xenfork__disks_announce(job->ctx, job->journal, job->spec,
-                                     job->config, job->image,
-                                     job->ids[i].disks);
-    return rc;
-}
-
-int xenfork__clones_start(struct xenfork__job *job)
-{
-    uint32_t i;
-    int rc = 0;
-
-    for (i = 0; i < job->spec->count && rc >= 0; i++) {
-        xenfork__job_enter_firm(job, XENFORK_STAGE_UNPAUSE, i);
-        job->result->clones[i].start_ns = xenfork__now_ns();
-        if (!job->spec->clones[i].is_paused)
-            rc = xenfork__xen_unpause(job->ctx, job->result->clones[i].domid);
-    }
-    return rc;
 }

@@ -26,6 +26,12 @@ int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone)
     return xenfork__enter(job->ctx, stage, clone, 0);
 }
 
+void xenfork__job_go_on(struct xenfork__job *job, int stage, uint32_t clone)
+{
+    aim(job, clone);
+    job->ctx->stage = stage;
+}
+
 void xenfork__job_enter_firm(struct xenfork__job *job, int stage,
                              uint32_t clone)
 {

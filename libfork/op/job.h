@@ -40,7 +40,7 @@ struct xenfork__job {
     struct xenfork__capture *capture;
     uint64_t max_pages;         /* that the guest may own */
     struct xenfork__fast *fast; /* NULL: libxl's restore makes all clones */
-    struct xenfork__making *makings; /* one for each clone: clone.c */
+    struct xenfork__making *makings; /* one for each clone: clone.h */
     const char *slow; /* why; NULL: it does not, or is not known */
     int keeper_fd;
     xenfork_result *result;
@@ -52,6 +52,8 @@ struct xenfork__job {
 void xenfork__job_account(struct xenfork__job *job);
 /* Enter a stage, and account the time of the last one.  CANCELLED */
 int xenfork__job_enter(struct xenfork__job *job, int stage, uint32_t clone);
+/* Go on with a stage that was entered, and that another was in between. */
+void xenfork__job_go_on(struct xenfork__job *job, int stage, uint32_t clone);
 /*
  * Enter a stage in the stun's second half or later, where nothing is cancelled.
  */
@@ -74,7 +76,7 @@ int xenfork__image_load(struct xenfork__job *job);
 /* Journal and make the reservation for its clones, in its name. */
 int xenfork__image_claim(struct xenfork__job *job);
 int xenfork__clones_announce(struct xenfork__job *job);
-/* Make all clones, paused: create to attach.  clone.c */
+/* Make all clones, paused: create to attach.  clones.c */
 int xenfork__clones_make(struct xenfork__job *job);
 void xenfork__makings_free(struct xenfork__making *makings, uint32_t count);
 /* Start the clones that should run, when all are made. */

@@ -142,8 +142,8 @@ int xenfork__xen_emulator_is_loaded(xenfork_ctx *ctx, uint32_t domid,
     *is_out = false;
     if (!xenfork__sys_qemu_is_there(domid))
         return 0;
-    rc = xenfork__qmp(ctx, domid, "query-status", NULL, &reply);
-    if (rc < 0)
+    rc = xenfork__qmp_poll(ctx, domid, "query-status", &reply);
+    if (rc < 0 || !reply)
         return rc == XENFORK_E_NOTFOUND ? 0 : rc;
     status = YAJL_GET_STRING(
         yajl_tree_get(reply, (const char **)(uintptr_t)path, yajl_t_string));

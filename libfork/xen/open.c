@@ -13,7 +13,7 @@
 #include <sys/time.h>
 
 #define TURN_MS   5  /* until an ended child of libxl's is noticed */
-#define TURN_FDS  64 /* libxl polls a handful */
+#define TURN_FDS  256 /* libxl polls a handful for each operation */
 #define PERM_HINT "run as root in the control domain"
 
 static void drop_message(struct xentoollog_logger *logger,

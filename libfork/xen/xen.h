@@ -330,13 +330,31 @@ struct xenfork__clone_config {
 };
 
 /*
- * Have libxl make a paused domain from a stream without pages, at fd's offset.
- * RESIDUE: the half-made domain is still there.  json_out: the clone's own
- * configuration; caller frees.
+ * Have libxl make a paused domain from a stream without pages, at fd's offset,
+ * which is closed in any case.  Several are made side by side: each that has
+ * begun is served between turns until it is done, and ended whatever happens.
  */
-int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
-                         const struct xenfork__clone_config *clone,
-                         int stream_fd, char **json_out, uint32_t *domid_out);
+struct xenfork__restore;
+int xenfork__xen_restore_begin(xenfork_ctx *ctx,
+                               const struct xenfork__config *source,
+                               const struct xenfork__clone_config *clone,
+                               int stream_fd,
+                               struct xenfork__restore **restore_out);
+/* Let libxl work on all of them, for some milliseconds at most. */
+void xenfork__xen_restore_turn(xenfork_ctx *ctx);
+/* Do what is to be done for one of them, as to populate it. */
+int xenfork__xen_restore_serve(xenfork_ctx *ctx,
+                               struct xenfork__restore *restore,
+                               bool *is_done_out);
+/* Ask libxl to give it up. */
+void xenfork__xen_restore_stop(xenfork_ctx *ctx,
+                               struct xenfork__restore *restore);
+/*
+ * Wait until it is done, and free it.  RESIDUE: the half-made domain is still
+ * there.  json_out: the clone's own configuration; caller frees.
+ */
+int xenfork__xen_restore_end(xenfork_ctx *ctx, struct xenfork__restore *restore,
+                             char **json_out, uint32_t *domid_out);
 
 /*
  * Clones without libxl's restore, where that makes no difference: xen/fast.c.

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -249,6 +250,115 @@ static void test_nobody(void **state)
     assert_int_equal(ask(), XENFORK_E_NOTFOUND);
 }
 
+static void serve_silently(int listener, const char *const texts[])
+{
+    int fd = accept(listener, NULL, NULL);
+
+    (void)texts;
+    hear(fd);
+    _exit(0);
+}
+
+static int poll_status(yajl_val *reply)
+{
+    return xenfork__qmp_poll(&ctx, DOMID, "query-status", reply);
+}
+
+/* Ask until there is an answer, which is @is_error or not. */
+static int poll_to_end(bool is_error)
+{
+    static const char *const path[] = {"error", NULL};
+    const struct timespec pause = {.tv_nsec = 1000000};
+    yajl_val reply = NULL;
+    int rc;
+
+    while ((rc = poll_status(&reply)) == 0 && !reply)
+        nanosleep(&pause, NULL);
+    if (reply)
+        assert_int_equal(
+            !!yajl_tree_get(reply, (const char **)(uintptr_t)path, yajl_t_any),
+            is_error);
+    yajl_tree_free(reply);
+    return rc;
+}
+
+/* Asked without waiting: twice, and then as otherwise, by one connection. */
+static void test_poll(void **state)
+{
+    static const char event[] = "{\"event\": \"X\"}\n";
+    cleanup_free char *late = NULL;
+
+    (void)state;
+    assert_true(asprintf(&late, "%s" DONE, event) > 0);
+    {
+        const char *const texts[] = {
+            GREETING, late, "{\"error\": {\"desc\": \"no\"}}\n",
+            DONE,     DONE, NULL};
+
+        start(serve, texts);
+    }
+    assert_int_equal(poll_to_end(true), 0);
+    assert_int_equal(poll_to_end(false), 0);
+    assert_int_equal(ask(), 0);
+}
+
+static void test_poll_silent(void **state)
+{
+    uint64_t start_ns = xenfork__now_ns();
+    yajl_val reply = NULL;
+    int i;
+
+    (void)state;
+    start(serve_silently, NULL);
+    for (i = 0; i < 3; i++)
+        assert_int_equal(poll_status(&reply), 0);
+    assert_null(reply);
+    assert_true(xenfork__now_ns() - start_ns < 5000000000);
+    /* Another question does not go on with that session. */
+    kill(server, SIGKILL);
+    assert_int_equal(waitpid(server, NULL, 0), server);
+    server = 0;
+    assert_int_equal(ask(), XENFORK_E_NOTFOUND);
+}
+
+static void test_poll_odd(void **state)
+{
+    static const char *const texts[] = {"{\"return\": {}}\n", NULL};
+
+    (void)state;
+    start(serve, texts);
+    assert_int_equal(poll_to_end(false), XENFORK_E_DISK);
+    assert_non_null(strstr(ctx.error.text, "does not speak QMP"));
+    assert_null(ctx.qmp);
+}
+
+static void test_poll_goes(void **state)
+{
+    static const char *const texts[] = {GREETING, DONE, NULL};
+
+    (void)state;
+    start(serve, texts);
+    assert_int_equal(poll_to_end(false), XENFORK_E_DISK);
+    assert_non_null(strstr(ctx.error.text, "has gone away"));
+}
+
+static void test_poll_endless(void **state)
+{
+    static const char *const texts[] = {GREETING, "aaaaaaaaaaaaaaaaaaaaaaaa",
+                                        NULL};
+
+    (void)state;
+    start(serve_endlessly, texts);
+    assert_int_equal(poll_to_end(false), XENFORK_E_DISK);
+    assert_non_null(strstr(ctx.error.text, "sends too long a reply"));
+}
+
+static void test_poll_nobody(void **state)
+{
+    (void)state;
+    assert_int_equal(poll_to_end(false), XENFORK_E_NOTFOUND);
+}
+
 static void test_quote(void **state)
 {
     char *quoted = xenfork__qmp_quote("a\"b\\c\n");
@@ -355,6 +465,9 @@ int main(void)
         TEST(test_nobody),       TEST(test_quote),
         TEST(test_begins),       TEST(test_begins_empty),
         TEST(test_begins_not),   TEST(test_allocated),
+        TEST(test_poll),         TEST(test_poll_silent),
+        TEST(test_poll_odd),     TEST(test_poll_goes),
+        TEST(test_poll_endless), TEST(test_poll_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

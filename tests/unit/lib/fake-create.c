@@ -195,13 +195,25 @@ static const char *load_stream(struct fake_domain *d, int fd)
     return why;
 }
 
-int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
-                         const struct xenfork__clone_config *clone,
-                         int stream_fd, char **json_out, uint32_t *domid_out)
+/* libxl makes it in three turns; its QEMU has loaded after the first. */
+struct xenfork__restore {
+    struct fake_domain *d;
+    int (*populate)(void *opaque, uint32_t domid);
+    void *opaque;
+    uint32_t turns; /* that it has had, up to 3 */
+    bool is_populated, is_stopped;
+};
+
+int xenfork__xen_restore_begin(xenfork_ctx *ctx,
+                               const struct xenfork__config *source,
+                               const struct xenfork__clone_config *clone,
+                               int stream_fd,
+                               struct xenfork__restore **restore_out)
 {
+    cleanup_close int fd = stream_fd;
+    struct xenfork__restore *restore;
     struct fake_domain *d;
     const char *why;
-    int rc;
 
     FAKE_ENTER(ctx);
     if (fake_domain_named(clone->name))
@@ -217,7 +229,7 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
     d->max_kib = source->max_kib;
     d->max_pages = source->max_kib / XENFORK__PAGE_KIB + 64;
     d->max_gfn = 0xfefff;
-    why = load_stream(d, stream_fd);
+    why = load_stream(d, fd);
     if (why) {
         fake_drop_pages(d);
         memset(d, 0, sizeof(*d));
@@ -225,15 +237,73 @@ int xenfork__xen_restore(xenfork_ctx *ctx, const struct xenfork__config *source,
             ctx, XENFORK_E_XEN, 0, "cannot restore %s: %s", clone->name, why));
     }
     fake_copy_devices(d, source, clone);
-    if (d->type == XENFORK__TYPE_HVM &&
-        (rc = clone->populate(clone->opaque, d->domid)) < 0) {
-        keep_error struct xenfork__kept kept = xenfork__keep(ctx);
-
-        xenfork__xen_destroy(ctx, d->domid);
-        return fake_leave(rc);
-    }
     if (fake->crash_at == fake->calls)
         d->name[0] = '\0'; /* killed in the middle: half-made */
+    restore = calloc(1, sizeof(*restore));
+    restore->d = d;
+    restore->populate = clone->populate;
+    restore->opaque = clone->opaque;
+    fake->restores[fake->restoring++] = restore;
+    if (fake->restoring > fake->restored_at_once)
+        fake->restored_at_once = fake->restoring;
+    *restore_out = restore;
+    return fake_leave(0);
+}
+
+void xenfork__xen_restore_turn(xenfork_ctx *ctx)
+{
+    uint32_t i;
+
+    (void)ctx;
+    for (i = 0; i < fake->restoring; i++)
+        if (fake->restores[i]->turns < 3)
+            fake->restores[i]->turns++;
+    if (fake->on_turn)
+        fake->on_turn();
+}
+
+int xenfork__xen_restore_serve(xenfork_ctx *ctx,
+                               struct xenfork__restore *restore,
+                               bool *is_done_out)
+{
+    int rc;
+
+    FAKE_ENTER(ctx);
+    if (restore->d->type == XENFORK__TYPE_HVM && !restore->is_populated) {
+        rc = restore->populate(restore->opaque, restore->d->domid);
+        if (rc < 0)
+            return fake_leave(rc);
+        restore->is_populated = true;
+    }
+    *is_done_out = restore->turns == 3;
+    return fake_leave(0);
+}
+
+void xenfork__xen_restore_stop(xenfork_ctx *ctx,
+                               struct xenfork__restore *restore)
+{
+    (void)ctx;
+    restore->is_stopped = true;
+}
+
+int xenfork__xen_restore_end(xenfork_ctx *ctx, struct xenfork__restore *restore,
+                             char **json_out, uint32_t *domid_out)
+{
+    struct fake_domain *d = restore->d;
+    bool is_stopped = restore->is_stopped && restore->turns < 3;
+    uint32_t i = 0;
+
+    while (fake->restores[i] != restore)
+        i++;
+    fake->restores[i] = fake->restores[--fake->restoring];
+    if (restore->turns < 3 && !is_stopped)
+        fake_violation("waits for one clone alone");
+    free(restore);
+    if (is_stopped)
+        return xenfork__xen_destroy(ctx, d->domid) < 0
+                   ? XENFORK_E_RESIDUE
+                   : xenfork__miss(ctx, XENFORK_E_XEN, "given up");
+    FAKE_ENTER(ctx);
     *json_out = fake_to_json(d);
     *domid_out = d->domid;
     return fake_leave(0);

@@ -207,6 +207,7 @@ int fake_run(int (*run)(void *opaque), void *opaque, int *rc_out)
     *rc_out = *rc;
     munmap(rc, sizeof(*rc));
     fake->crash_at = 0;
+    fake->restoring = 0; /* libxl's, in that process */
     return status;
 }
 

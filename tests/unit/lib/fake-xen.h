@@ -207,6 +207,9 @@ struct fake {
     bool has_stock_scripts; /* hotplug scripts that hold no link */
     bool has_no_qemu_img, has_no_memory;
     uint32_t created;         /* domains, by xenfork__xen_create() */
+    struct xenfork__restore *restores[FAKE_DOMAINS]; /* under way */
+    uint32_t restoring, restored_at_once;            /* the most */
+    void (*on_turn)(void);    /* what happens while libxl works */
     char tap_left[FAKE_PATH]; /* a tapdisk serves it still; "": none does */
     uint32_t tap_left_of;     /* the domain that it is for */
     uint32_t commits;         /* by qemu-img */

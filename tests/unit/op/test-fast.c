@@ -50,7 +50,7 @@ static void test_fast(void **state)
     uint32_t i;
 
     fork_fast(s);
-    assert_int_equal(calls_of("xenfork__xen_restore"), 0);
+    assert_int_equal(calls_of("xenfork__xen_restore_begin"), 0);
     assert_int_equal(calls_of("xenfork__xen_fast_open"), 1);
     assert_int_equal(calls_of("xenfork__xen_fast_create"), 2);
     for (i = 0; i < 2; i++) {
@@ -82,7 +82,7 @@ static void test_connected(void **state)
 static void assert_slow(struct fork_scene *s, const char *wanted)
 {
     fork_fast(s);
-    assert_int_equal(calls_of("xenfork__xen_restore"), 2);
+    assert_int_equal(calls_of("xenfork__xen_restore_begin"), 2);
     assert_int_equal(calls_of("xenfork__xen_fast_create"), 0);
     assert_string_equal(why(s, 0), wanted);
     assert_string_equal(why(s, 1), wanted);

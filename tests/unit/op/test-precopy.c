@@ -197,7 +197,7 @@ static void test_paused_meanwhile(void **state)
     struct fork_scene *s = *state;
 
     fake->on_suspended = pause_source;
-    fake_fail_function("xenfork__xen_restore", XENFORK_E_XEN, 0);
+    fake_fail_function("xenfork__xen_restore_begin", XENFORK_E_XEN, 0);
     assert_int_equal(fork_it(s, s->src), XENFORK_E_XEN);
     fake_disarm();
     assert_false(fake_domain(s->src)->is_shutdown);

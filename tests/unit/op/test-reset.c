@@ -445,7 +445,7 @@ static void fail_alone(const char *function)
 static void test_failed_alone(void **state)
 {
     (void)state;
-    fail_alone("xenfork__xen_restore");
+    fail_alone("xenfork__xen_restore_begin");
 }
 
 /* The configuration that is kept is that of the new disks already. */

@@ -257,7 +257,7 @@ static int killed_fork(void *opaque)
     return scene_fork(source(), 2, 0);
 }
 
-/* A fork killed when its first clone was there, the second half-made. */
+/* A fork killed when its first clone was under way, the second half-made. */
 static void prepare_killed(void)
 {
     uint32_t n, restores = 0;
@@ -268,7 +268,7 @@ static void prepare_killed(void)
     fake_mark();
     assert_int_equal(scene_fork(source(), 2, 0), 0);
     for (n = 0; restores < 2; n++)
-        restores += !strcmp(fake->log[n], "xenfork__xen_restore");
+        restores += !strcmp(fake->log[n], "xenfork__xen_restore_begin");
     fake_setup();
     fake_add_guest("src");
     fake_domain(source())->is_paused = true;
