@@ -334,19 +334,21 @@ int xenfork__xen_read_pages(xenfork_ctx *ctx, uint32_t domid,
                             const uint64_t *gfns, uint32_t count,
                             uint8_t *pages_out)
 {
-    xen_pfn_t pfn;
-    uint32_t i;
+    xen_pfn_t pfns[XENFORK__BATCH];
+    uint32_t done, i, n;
 
-    for (i = 0; i < count; i++) {
+    for (done = 0; done < count; done += n) {
         void *memory;
 
-        pfn = gfns[i];
-        memory = map(ctx, domid, PROT_READ, &pfn, 1);
+        n = count - done < XENFORK__BATCH ? count - done : XENFORK__BATCH;
+        for (i = 0; i < n; i++)
+            pfns[i] = gfns[done + i];
+        memory = map(ctx, domid, PROT_READ, pfns, n);
         if (!memory)
             return ctx->error.code;
-        memcpy(pages_out + (size_t)i * XENFORK__PAGE_SIZE, memory,
-               XENFORK__PAGE_SIZE);
-        xenforeignmemory_unmap(ctx->xen->fmem, memory, 1);
+        memcpy(pages_out + (size_t)done * XENFORK__PAGE_SIZE, memory,
+               (size_t)n * XENFORK__PAGE_SIZE);
+        xenforeignmemory_unmap(ctx->xen->fmem, memory, n);
     }
     return 0;
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 #include <xen/memory.h>
@@ -118,6 +119,43 @@ void __wrap_xencall_free_buffer(xencall_handle *xcall, void *buffer)
 {
     (void)xcall;
     free(buffer);
+}
+
+static uint32_t mappings; /* so far */
+static uint64_t mapped;   /* pages, now */
+static xen_pfn_t bad_pfn; /* cannot be mapped; 0: all can */
+
+void *__wrap_xenforeignmemory_map(xenforeignmemory_handle *fmem, uint32_t domid,
+                                  int prot, size_t count,
+                                  const xen_pfn_t pfns[], int errors[]);
+void *__wrap_xenforeignmemory_map(xenforeignmemory_handle *fmem, uint32_t domid,
+                                  int prot, size_t count,
+                                  const xen_pfn_t pfns[], int errors[])
+{
+    char *memory = calloc(count, XENFORK__PAGE_SIZE);
+    size_t i;
+
+    (void)fmem;
+    (void)domid;
+    assert_int_equal(prot, PROT_READ);
+    for (i = 0; i < count; i++) {
+        memcpy(memory + i * XENFORK__PAGE_SIZE, &pfns[i], sizeof(pfns[i]));
+        errors[i] = pfns[i] == bad_pfn ? -EINVAL : 0;
+    }
+    mappings++;
+    mapped += count;
+    return memory;
+}
+
+int __wrap_xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *memory,
+                                  size_t count);
+int __wrap_xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *memory,
+                                  size_t count)
+{
+    (void)fmem;
+    mapped -= count;
+    free(memory);
+    return 0;
 }
 
 /* A multicall of claims. */
@@ -238,6 +276,31 @@ static void test_reserved_is_not_free(void **state)
     own_pages = claimed_pages = all_claimed_pages = 0;
 }
 
+/* A frame buffer is thousands of pages: not one mapping for each. */
+static void test_read_pages(void **state)
+{
+    uint64_t gfns[1030], seen;
+    uint8_t *pages = calloc(ARRAY_SIZE(gfns), XENFORK__PAGE_SIZE);
+    uint32_t i, count = ARRAY_SIZE(gfns);
+
+    (void)state;
+    assert_non_null(pages);
+    for (i = 0; i < count; i++)
+        gfns[i] = 0xf0000 + 3 * i;
+    assert_int_equal(xenfork__xen_read_pages(&ctx, 7, gfns, count, pages), 0);
+    for (i = 0; i < count; i++) {
+        memcpy(&seen, pages + (size_t)i * XENFORK__PAGE_SIZE, sizeof(seen));
+        assert_int_equal(seen, gfns[i]);
+    }
+    assert_int_equal(mappings, 3);
+    assert_int_equal(mapped, 0);
+    bad_pfn = gfns[700];
+    assert_int_equal(xenfork__xen_read_pages(&ctx, 7, gfns, count, pages),
+                     XENFORK_E_XEN);
+    assert_int_equal(mapped, 0);
+    free(pages);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -245,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_claim_of_the_dying),
         cmocka_unit_test(test_claim_is_kept),
         cmocka_unit_test(test_reserved_is_not_free),
+        cmocka_unit_test(test_read_pages),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
