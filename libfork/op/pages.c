@@ -272,13 +272,13 @@ static int nominate_running(xenfork_ctx *ctx, struct xenfork__sharing *sharing,
     uint64_t start_ns = xenfork__now_ns();
     int rc, r;
 
-    if ((rc = xenfork__xen_pause(ctx, sharing->source)) < 0)
+    if ((rc = xenfork__xen_pause_vcpus(ctx, sharing->source)) < 0)
         return rc;
     rc = nominate(ctx, sharing, batch);
     if (rc == 0)
         rc = xenfork__reservation_follow(ctx, sharing->image, sharing->source,
                                          sharing->reservation);
-    r = xenfork__xen_unpause(ctx, sharing->source);
+    r = xenfork__xen_unpause_vcpus(ctx, sharing->source);
     sharing->pauses_ns += xenfork__now_ns() - start_ns;
     return rc < 0 ? rc : r;
 }

@@ -160,6 +160,22 @@ int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
                             "unpause", domid);
 }
 
+int xenfork__xen_pause_vcpus(xenfork_ctx *ctx, uint32_t domid)
+{
+    if (xc_domain_pause(ctx->xen->xch, domid))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot pause domain %u", domid);
+    return 0;
+}
+
+int xenfork__xen_unpause_vcpus(xenfork_ctx *ctx, uint32_t domid)
+{
+    if (xc_domain_unpause(ctx->xen->xch, domid))
+        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
+                             "cannot unpause domain %u", domid);
+    return 0;
+}
+
 /*
  * Destroy a domain that has nothing.  Without libxl's type node it has no
  * devices, no processes and no stored configuration: libxl writes the node in

@@ -61,6 +61,12 @@ int xenfork__xen_by_name(xenfork_ctx *ctx, const char *name,
 int xenfork__xen_name(xenfork_ctx *ctx, uint32_t domid, char **name_out);
 int xenfork__xen_pause(xenfork_ctx *ctx, uint32_t domid);
 int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid);
+/*
+ * Pause it for milliseconds, with one call of Xen's: each time that libxl
+ * unpauses an HVM domain, it connects to QEMU and has it go on, which it does.
+ */
+int xenfork__xen_pause_vcpus(xenfork_ctx *ctx, uint32_t domid);
+int xenfork__xen_unpause_vcpus(xenfork_ctx *ctx, uint32_t domid);
 /* Destroy what is left of a domain: devices, hotplug, xenstore, memory. */
 int xenfork__xen_destroy(xenfork_ctx *ctx, uint32_t domid);
 /*

@@ -156,6 +156,16 @@ int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
     return fake_leave(0);
 }
 
+int xenfork__xen_pause_vcpus(xenfork_ctx *ctx, uint32_t domid)
+{
+    return xenfork__xen_pause(ctx, domid);
+}
+
+int xenfork__xen_unpause_vcpus(xenfork_ctx *ctx, uint32_t domid)
+{
+    return xenfork__xen_unpause(ctx, domid);
+}
+
 /* Clones that had not touched every page yet go wrong without a warning. */
 static void orphan(struct fake_domain *p)
 {

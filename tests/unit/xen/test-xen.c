@@ -127,7 +127,8 @@ static xen_pfn_t bad_pfn; /* cannot be mapped; 0: all can */
 
 void *__wrap_xenforeignmemory_map(xenforeignmemory_handle *fmem, uint32_t domid,
                                   int prot, size_t count,
-                                  const xen_pfn_t pfns[], int errors[]);
+                                  const xen_pfn_t pfns[], int errors[])
+    __attribute__((visibility("default")));
 void *__wrap_xenforeignmemory_map(xenforeignmemory_handle *fmem, uint32_t domid,
                                   int prot, size_t count,
                                   const xen_pfn_t pfns[], int errors[])
@@ -148,7 +149,8 @@ void *__wrap_xenforeignmemory_map(xenforeignmemory_handle *fmem, uint32_t domid,
 }
 
 int __wrap_xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *memory,
-                                  size_t count);
+                                  size_t count)
+    __attribute__((visibility("default")));
 int __wrap_xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *memory,
                                   size_t count)
 {
@@ -156,6 +158,31 @@ int __wrap_xenforeignmemory_unmap(xenforeignmemory_handle *fmem, void *memory,
     mapped -= count;
     free(memory);
     return 0;
+}
+
+static int pauses;      /* more than unpauses */
+static int pause_errno; /* 0: it can be done */
+
+int __wrap_xc_domain_pause(xc_interface *xch, uint32_t domid)
+    __attribute__((visibility("default")));
+int __wrap_xc_domain_pause(xc_interface *xch, uint32_t domid)
+{
+    (void)xch;
+    (void)domid;
+    pauses += !pause_errno;
+    errno = pause_errno;
+    return pause_errno ? -1 : 0;
+}
+
+int __wrap_xc_domain_unpause(xc_interface *xch, uint32_t domid)
+    __attribute__((visibility("default")));
+int __wrap_xc_domain_unpause(xc_interface *xch, uint32_t domid)
+{
+    (void)xch;
+    (void)domid;
+    pauses -= !pause_errno;
+    errno = pause_errno;
+    return pause_errno ? -1 : 0;
 }
 
 /* A multicall of claims. */
@@ -301,6 +328,20 @@ static void test_read_pages(void **state)
     free(pages);
 }
 
+/* Without libxl, which is not there: ctx.xen->xl is NULL. */
+static void test_pause_vcpus(void **state)
+{
+    (void)state;
+    assert_int_equal(xenfork__xen_pause_vcpus(&ctx, 7), 0);
+    assert_int_equal(pauses, 1);
+    assert_int_equal(xenfork__xen_unpause_vcpus(&ctx, 7), 0);
+    assert_int_equal(pauses, 0);
+    pause_errno = ESRCH;
+    assert_int_equal(xenfork__xen_pause_vcpus(&ctx, 7), XENFORK_E_XEN);
+    assert_int_equal(xenfork__xen_unpause_vcpus(&ctx, 7), XENFORK_E_XEN);
+    assert_int_equal(ctx.error.errnoval, ESRCH);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +350,7 @@ int main(void)
         cmocka_unit_test(test_claim_is_kept),
         cmocka_unit_test(test_reserved_is_not_free),
         cmocka_unit_test(test_read_pages),
+        cmocka_unit_test(test_pause_vcpus),
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
