@@ -35,12 +35,14 @@ created pv pv
 refused "PV domain" PV "PV guest" 'type="pvh"' pv k
 xl destroy pv
 
+# Any file is firmware to a domain that never runs.
+truncate -s 1M /data/uefi.fd
 if paused hvm hvm 'vga = "none"' 'vnc = 0' 'usb = 1' 'usbdevice = "tablet"' 'serial = "file:/tmp/serial"' \
-    'device_model_args = [ "-action", "reboot=reset" ]'; then
+    'bios = "ovmf"' 'bios_path_override = "/data/uefi.fd"' 'device_model_args = [ "-action", "reboot=reset" ]'; then
     remember hvm
     refused "what of HVM domains cannot be forked" HVM \
-        "emulated USB device; .*arguments for the device model; .*serial port file:/tmp/serial" \
-        "remove usbdevice= .*remove device_model_args= .*remove serial= " hvm k
+        "emulated USB device; .*UEFI firmware; .*arguments for the device model; .*serial port file:/tmp/serial" \
+        "remove usbdevice= .*remove bios= .*remove device_model_args= .*remove serial= " hvm k
     xl destroy hvm
 else
     ok "HVM domain # SKIP no device model for HVM domains here"
