@@ -9,7 +9,7 @@
 . "$LIVE/smp.sh"
 
 for VCPUS in 2 4; do
-    start_hvm "hvm$VCPUS"
+    start_hvm "hvm$VCPUS" 'vif = [ "bridge=xenbr0,mac=00:16:3e:00:00:09" ]'
     diag "after $SECONDS s"
     fork_smp "hvm$VCPUS" "$VCPUS" "clone$VCPUS"
     xl destroy "hvm$VCPUS"

@@ -7,18 +7,8 @@
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/smp.sh"
 
-# start NAME VCPUS; four take their time to boot on one processor
-start() {
-    local config=/data/$1.cfg
-    cp --reflink=auto /usr/share/xenfork-guest/disk.img "/data/$1.img"
-    sed -e "s/^name = .*/name = \"$1\"/" -e "s|/data/source.img|/data/$1.img|" -e "s/^vcpus = .*/vcpus = $2/" \
-        -e 's/^vif = .*//' /etc/xen/source.cfg >"$config"
-    timeout 120 xl create -q "$config" || bail_out "cannot create $1"
-    wait_tick "$1" 4 240 || bail_out "$1 does not tick"
-}
-
 for vcpus in 2 4; do
-    start "smp$vcpus" "$vcpus"
+    start_smp "smp$vcpus" "$vcpus"
     fork_smp "smp$vcpus" "$vcpus" "clone$vcpus"
     xl destroy "smp$vcpus"
 done
