@@ -23,9 +23,9 @@ int xenfork__check_identities(xenfork_ctx *ctx, xenfork_check *check,
     return rc;
 }
 
-static int check_places(xenfork_ctx *ctx, xenfork_check *check,
-                        const xenfork_spec *spec,
-                        const struct xenfork__config *config)
+static int check_nic_places(xenfork_ctx *ctx, xenfork_check *check,
+                            const xenfork_spec *spec,
+                            const struct xenfork__config *config)
 {
     uint32_t i;
     int rc = 0;
@@ -82,7 +82,7 @@ int xenfork__check_image(xenfork_ctx *ctx, const struct xenfork__record *image,
     if ((rc = xenfork__image_config(ctx, image, info, &config)) < 0 ||
         (rc = xenfork__finding_note(
              ctx, check, xenfork__disks_wishes(ctx, spec, config))) < 0 ||
-        (rc = check_places(ctx, check, spec, config)) < 0 ||
+        (rc = check_nic_places(ctx, check, spec, config)) < 0 ||
         (rc = xenfork__check_identities(ctx, check, spec, config)) < 0 ||
         (rc = check_image_places(ctx, check, image, spec, config)) < 0 ||
         (rc = check_reservation(ctx, check, image, info, spec)) < 0) {
