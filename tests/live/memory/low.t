@@ -26,13 +26,14 @@ check 'a clone that has nothing in reserve' xl fork --paused --reserve 0 source@
 check 'it is hydrated' wait_until 240 hydrated lean
 check 'the other, too' wait_until 240 hydrated grow
 at_least 'without xenforkd all is reserved for the source' "$(reserved_mib source)" 100
-for clone in lean grow; do xl unpause "$clone"; done
+check 'one that is not hydrated, with all in reserve' xl fork --no-hydrate --paused --reserve 0 source@fork-1 lazy
+for clone in lean grow lazy; do xl unpause "$clone"; done
 printf '%s\n' 'log_level = "debug"' >/tmp/low.conf
 starts 'xenforkd' -c /tmp/low.conf
-for name in source lean grow; do check "$name is listened to" wait_until 60 is_listened_to "$name"; done
+for name in source lean grow lazy; do check "$name is listened to" wait_until 60 is_listened_to "$name"; done
 lowered() { [ "$(reserved_mib source)" -le 32 ]; }
 check 'then a quarter is enough for the source' wait_until 30 lowered
-for name in lean grow; do check "$name runs" ticks_on "$name" 60; done
+for name in lean grow lazy; do check "$name runs" ticks_on "$name" 60; done
 before=$(awk '/^voluntary/ { print $2 }' "/proc/$daemon_pid/status")
 sleep 20
 after=$(awk '/^voluntary/ { print $2 }' "/proc/$daemon_pid/status")
@@ -51,6 +52,7 @@ diag "$free MiB free; all taken $((ended - begun)) ms after it began, lean seen 
 at_least 'Xen says so' "$(daemon_lines 'event=memory result=low')" 1
 check 'the clone without a reservation is paused' is_paused lean
 check 'the one with one runs' ticks_on grow
+check 'so does the one that is not hydrated' ticks_on lazy
 check 'the source runs' ticks_on source
 check 'a check says so' eval 'xl fork-check source; [ $? = 4 ]'
 host=$(snapshot_of_host)
@@ -61,8 +63,23 @@ cp /tmp/hog.cfg /tmp/other.cfg && sed -i 's/"hog"/"other"/; s/^memory = .*/memor
 refused 'xl create is refused' 3 'out of memory' xl create -q -p /tmp/other.cfg
 same_host 'nothing is left of them' "$host" "$(snapshot_of_host)"
 is 'the clone is as it was' "$(state_of lean) $(info lean .hydrated_percent)" 'paused: memory 100'
+xl save lean /data/lean >/dev/null 2>/tmp/save
+isnt 'a clone that is paused is not saved' $? 0
+diag "$(tail -n 2 /tmp/save)"
+check 'and stays paused' is_paused lean
+same_host 'nothing is left of that' "$host" "$(snapshot_of_host)"
+before=$(free_mib)
+check 'one is hydrated' timeout 120 xl fork-hydrate lazy
+is 'wholly' "$(info lazy .hydrated_percent)" 100
+at_least 'which gives back what was reserved' "$(free_mib)" $((before + 40))
+check 'it goes on' ticks_on lazy
+is 'its disk' "$(ask lazy verify | json .errors)" 0
+check 'so does the other, now that there is memory' wait_until 30 runs lean
+check 'somebody takes that, too' leave 20 hog2
+check 'it is paused again' wait_until 30 is_paused lean
 check 'the source is saved' timeout 200 xl save source /data/saved
 xl destroy hog
+xl destroy hog2
 check 'memory is back' wait_until 30 runs lean
 check 'and restored' timeout 200 xl restore /data/saved
 check 'it runs' wait_until 60 ticks_on source
