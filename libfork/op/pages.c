@@ -309,9 +309,12 @@ static int share_batch(xenfork_ctx *ctx, struct xenfork__sharing *sharing,
     struct xenfork__pages *pages = sharing->pages;
     bool is_shared[XENFORK__BATCH];
     uint32_t i;
-    int rc = sharing->reservation ? nominate_running(ctx, sharing, batch)
-                                  : nominate(ctx, sharing, batch);
+    int rc = xenfork__reservation_records(ctx, sharing->image, batch->count,
+                                          sharing->reservation);
 
+    if (rc == 0)
+        rc = sharing->is_running ? nominate_running(ctx, sharing, batch)
+                                 : nominate(ctx, sharing, batch);
     if (rc < 0 || !batch->count ||
         (rc = drop_held(ctx, sharing, batch->gfns, batch->count)) < 0 ||
         (rc = xenfork__xen_share(ctx, sharing->source, sharing->image,
@@ -333,7 +336,7 @@ static int rest(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
     uint64_t end_ns = xenfork__now_ns() +
                       work_ns * sharing->pace / (100 - sharing->pace);
 
-    if (!sharing->reservation)
+    if (!sharing->is_running)
         return 0;
     while (!xenfork__is_cancelled(ctx) && xenfork__sleep_towards(end_ns))
         ;
@@ -393,6 +396,7 @@ static int copy_batch(xenfork_ctx *ctx, const struct xenfork__sharing *sharing,
         return 0;
     rc = xenfork__xen_copy(ctx, sharing->source, sharing->image, batch->gfns,
                            left);
+    xenfork__reservation_copied(sharing->reservation, left);
     for (i = 0; i < left && rc == 0; i++)
         set_bit(pages->held, batch->gfns[i]);
     if (rc == 0)

@@ -23,8 +23,8 @@ struct xenfork__pages {
 struct xenfork__sharing {
     uint32_t source, image;
     struct xenfork__pages *pages;
-    /* of a source that runs meanwhile; NULL: it does not */
     struct xenfork__reservation *reservation;
+    bool is_running; /* the source, meanwhile */
     uint32_t pace; /* per cent of the time in which nothing is done */
     uint64_t work_ns, pauses_ns;
 };

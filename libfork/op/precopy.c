@@ -14,6 +14,7 @@ static struct xenfork__sharing sharing_of(struct xenfork__job *job)
         .source = job->info.domid,
         .image = job->image->domid,
         .pages = &job->pages,
+        .reservation = &job->reservation,
     };
 }
 
@@ -24,8 +25,7 @@ static int share_round(struct xenfork__job *job)
     struct xenfork__sharing sharing = sharing_of(job);
     int rc;
 
-    if (!job->info.is_paused)
-        sharing.reservation = &job->reservation;
+    sharing.is_running = !job->info.is_paused;
     sharing.pace = job->spec->pace;
     rc = xenfork__pages_share(job->ctx, &sharing);
     if (due >= MEASURED)

@@ -14,6 +14,16 @@
 /* Xen's records of a shared page, of its nomination and of each domain's. */
 #define PAGES_PER_RECORD_PAGE 32U
 #define PAGES_PER_CLONE_PAGE  64U
+/* Released at once, as each release takes calls of Xen. */
+#define RECORDS_STEP 256U
+/* Pages that cannot be shared: special ones; what QEMU maps, its video RAM. */
+#define COPY_PAGES     512U
+#define EMULATOR_PAGES 4608U
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
 
 int xenfork__source_is_heard(xenfork_ctx *ctx,
                              const struct xenfork__dominfo *source,
@@ -67,7 +77,10 @@ int xenfork__reservation(xenfork_ctx *ctx, const xenfork_spec *spec,
         return rc;
     add_source_needs(out, forked, guest_pages,
                      heard ? spec->source_reserve : 100);
-    out->overhead_pages += domain + guest_pages / PAGES_PER_RECORD_PAGE;
+    out->record_pages = guest_pages / PAGES_PER_RECORD_PAGE;
+    out->copy_pages = COPY_PAGES + (forked->has_emulator ? EMULATOR_PAGES : 0);
+    out->pages += out->record_pages + out->copy_pages;
+    out->overhead_pages += domain;
     return 0;
 }
 
@@ -181,6 +194,33 @@ int xenfork__reservation_domain(xenfork_ctx *ctx, uint32_t image,
     return release_claim(ctx, image, reservation->domain_pages, reservation);
 }
 
+int xenfork__reservation_records(xenfork_ctx *ctx, uint32_t image,
+                                 uint64_t count,
+                                 struct xenfork__reservation *reservation)
+{
+    uint64_t need = count / PAGES_PER_RECORD_PAGE + 1, step = RECORDS_STEP;
+    int rc = 0;
+
+    if (reservation->record_credit < need && reservation->record_pages) {
+        step = less(step, reservation->record_pages);
+        rc = release_claim(ctx, image, step, reservation);
+        if (rc < 0)
+            return rc;
+        reservation->record_pages -= step;
+        reservation->record_credit += step;
+    }
+    reservation->record_credit -= less(need, reservation->record_credit);
+    return rc;
+}
+
+void xenfork__reservation_copied(struct xenfork__reservation *reservation,
+                                 uint64_t count)
+{
+    count = less(count, reservation->copy_pages);
+    reservation->copy_pages -= count;
+    reservation->pages -= less(count, reservation->pages);
+}
+
 /*
  * Move @share of the image's reservation to a domain, which reserves @reserve
  * in all.
@@ -199,11 +239,6 @@ static int hand(xenfork_ctx *ctx, uint32_t image, uint32_t domid,
         return rc;
     reservation->pages = rest;
     return 0;
-}
-
-static uint64_t less(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 int xenfork__reservation_follow(xenfork_ctx *ctx, uint32_t image,

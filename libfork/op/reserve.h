@@ -23,6 +23,9 @@ struct xenfork__reservation {
     uint64_t clone_pages;    /* reserved for each clone */
     uint64_t asked_pages;    /* of that: also when it lacks nothing */
     uint64_t domain_pages;   /* that Xen takes for each clone */
+    uint64_t record_pages;   /* for Xen's records of the pages shared */
+    uint64_t record_credit;  /* of them: released, and not yet used */
+    uint64_t copy_pages;     /* for pages that the image gets as copies */
     uint64_t pages;          /* to claim for all together */
     uint64_t overhead_pages; /* Xen's own structures, not claimable */
     uint64_t leave_kib;      /* of the host's memory */
@@ -55,6 +58,16 @@ int xenfork__reservation_claim(xenfork_ctx *ctx, uint32_t image,
 /* Release what Xen takes for a clone's domain, which is made now. */
 int xenfork__reservation_domain(xenfork_ctx *ctx, uint32_t image,
                                 struct xenfork__reservation *reservation);
+/*
+ * Release what Xen takes for its records of @count pages, which are shared
+ * next: until then no other fork, and no xl create, can have it.
+ */
+int xenfork__reservation_records(xenfork_ctx *ctx, uint32_t image,
+                                 uint64_t count,
+                                 struct xenfork__reservation *reservation);
+/* Note that the image has taken @count pages of its reservation for itself. */
+void xenfork__reservation_copied(struct xenfork__reservation *reservation,
+                                 uint64_t count);
 /*
  * Give the source as much of its share as it needs now, for the pages that it
  * shares already.  It does not run.

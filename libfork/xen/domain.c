@@ -27,6 +27,7 @@ static void fill_info(const xc_domaininfo_t *xc, struct xenfork__dominfo *info)
     info->claimed_pages = xc->outstanding_pages;
     info->max_pages = xc->max_pages;
     info->max_vcpus = xc->max_vcpu_id + 1;
+    info->has_emulator = xc->arch_config.emulation_flags & XEN_X86_EMU_PM;
 }
 
 /*

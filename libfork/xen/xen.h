@@ -28,6 +28,7 @@ struct xenfork__dominfo {
     uint32_t domid;
     uint8_t uuid[16];
     bool is_hvm;    /* an HVM container: PVH or HVM */
+    bool has_emulator; /* a device model */
     bool is_paused; /* by a toolstack */
     bool is_shutdown;
     bool is_dying;

@@ -287,6 +287,17 @@ int xenfork__xen_unshare(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
     return fake_leave(0);
 }
 
+/* Xen's record of a shared page comes out of what nobody has claimed. */
+static bool take_record(void)
+{
+    if (!fake->has_records || fake->records++ % FAKE_RECORDS_PER_PAGE)
+        return true;
+    if (fake->free_pages <= fake_claimed())
+        return false;
+    fake->free_pages--;
+    return true;
+}
+
 int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
                           const uint64_t *gfns, uint32_t count,
                           uint64_t *handles_out)
@@ -312,8 +323,12 @@ int xenfork__xen_nominate(xenfork_ctx *ctx, uint32_t source,
         handles_out[i] = 0;
         if (!page || page->is_unsharable)
             continue;
-        if (!frame_of(page)->handle)
+        if (!frame_of(page)->handle) {
+            if (!take_record())
+                return xenfork__fail(ctx, XENFORK_E_HOSTMEM, ENOMEM,
+                                     "no memory for a record of sharing");
             frame_of(page)->handle = fake->next_handle++;
+        }
         handles_out[i] = frame_of(page)->handle;
     }
     return fake_leave(0);

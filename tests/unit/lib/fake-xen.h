@@ -29,6 +29,7 @@
 #define FAKE_PATH           512U
 #define FAKE_FIRST_SPECIAL  0xf0000U /* gfns from here on are special pages */
 #define FAKE_HOST_PAGES     100000U
+#define FAKE_RECORDS_PER_PAGE 40U
 #define FAKE_SHUTDOWN_CRASH 3 /* SHUTDOWN_crash, public/sched.h */
 
 /* How a guest behaves when it is asked to suspend. */
@@ -240,6 +241,8 @@ struct fake {
     void (*on_suspended)(void);
     void (*on_change)(void); /* a configuration that is kept is changed */
     uint32_t nominate_ms; /* that nominating takes */
+    bool has_records;     /* Xen's records of sharing take memory */
+    uint32_t records;     /* so many there have been */
     uint64_t race_gfn;    /* the guest writes here as it goes to suspension */
     uint32_t busy_pages;  /* from gfn 1 on: written now and then */
     bool busy_changes;    /* with something else than before */

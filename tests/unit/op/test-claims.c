@@ -238,6 +238,40 @@ static void test_registry(void **state)
     assert_int_equal(fork_as(source, "a", 0), 0);
 }
 
+/* Somebody takes all that nobody has claimed, while pages are shared. */
+static void take_the_rest(void *opaque, int stage, uint32_t clone,
+                          uint64_t done, uint64_t total)
+{
+    uint64_t *taken = opaque;
+
+    (void)clone;
+    (void)done;
+    (void)total;
+    if (stage == XENFORK_STAGE_PREPARE && !*taken) {
+        *taken = fake->free_pages - fake_claimed();
+        fake->free_pages -= *taken;
+    } else if (stage == XENFORK_STAGE_FORK && *taken) {
+        fake->free_pages += *taken;
+        *taken = 0;
+    }
+}
+
+/* A fork that was admitted has what it was promised, with Xen's records. */
+static void test_promised(void **state)
+{
+    uint64_t taken = 0;
+
+    (void)state;
+    fake->has_records = true;
+    xenfork_set_progress(ctx, take_the_rest, &taken);
+    assert_int_equal(fork_as(source, "a", 0), 0);
+    assert_true(fake_same_memory(source, id("a")));
+    fake_write(source, 3, 7);
+    fake_domain(source)->is_paused = true;
+    assert_int_equal(fork_as(source, "b", 0), 0);
+    assert_true(fake_same_memory(source, id("b")));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -246,6 +280,7 @@ int main(void)
         TEST(test_not_hydrated), TEST(test_without_image),
         TEST(test_grandchild),   TEST(test_sweep),
         TEST(test_busy),         TEST(test_registry),
+        TEST(test_promised),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
