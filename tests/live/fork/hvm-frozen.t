@@ -55,7 +55,7 @@ last=$(for clone in $CLONES; do last "$clone"; done | sort -n | tail -n 1)
 for clone in $CLONES; do xl unpause "$clone"; done
 check 'all of them count on, beside each other' wait_until 240 all_are_past "$last"
 is 'the source has executed nothing' "$(cpu_time froz)" "$ran"
-is 'and stands still' "$(last froz)" "$still"
+is 'and counts no further' "$(last froz | grep -vx "$still")" ''
 sleep 10
 for clone in froz f-1 f-8; do
     diag "$clone: $(xl fork-list --json | jq -c ".[] | select(.name == \"$clone\") | {private_kib, host_kib}")" \

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Guests of several vCPUs, with a process bound to each that counts: all go on in source and clone, from the
 # same instant.
-# live: --timeout 500
+# live: --timeout 900
 # full: 4.17 4.20
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/smp.sh"

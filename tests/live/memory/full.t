@@ -28,6 +28,7 @@ mib=${1:-$(can_fill source)}
 [ -n "${1-}" ] || at_least 'each writes what its guest has' "$mib" 20
 # Nine guests that write to their disks twice a second are more than the emulator can do.
 ask source 'pace 20000' >/dev/null
+switch_rarely
 for n in 1 2; do
     before=$(free_mib)
     check "clone $n" fork_full "full-$n"
@@ -49,7 +50,7 @@ same_host 'nothing is left of it' "$host" "$(snapshot_of_host)"
 began=$SECONDS longest_gap=0
 for n in 1 2 3 4 5 6 7 8; do begin "full-$n" "$mib"; done
 for n in 1 2 3 4 5 6 7 8; do
-    check "clone $n has written all" wait_filled 300 "full-$n"
+    check "clone $n has written all" wait_filled 600 "full-$n"
     is 'nothing is paused' "$(paused)" ''
     filled_right "full-$n" "$mib"
     is "clone $n: its disk" "$(ask "full-$n" verify | json .errors)" 0
