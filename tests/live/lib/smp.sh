@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Guests of several vCPUs, with a process bound to each that counts.
 
+export ASK_SECONDS=90
+
 # start_smp NAME VCPUS [CONFIG-LINE]: four take their time to boot on one processor
 start_smp() {
     local config=/data/$1.cfg
