@@ -4,6 +4,7 @@
 # what the source notices.
 # live: --source --timeout 150
 # alone: yes
+# full: 4.17
 # asan: yes
 . "$(dirname "$0")/../lib/lib.sh"
 
