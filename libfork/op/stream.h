@@ -15,4 +15,16 @@ int xenfork__stream_build(xenfork_ctx *ctx,
                           const struct xenfork__capture *capture,
                           uint8_t **stream_out, size_t *bytes_out);
 
+struct xenfork__record; /* state/record.h */
+/* Open an image's stream. */
+int xenfork__stream_open(xenfork_ctx *ctx, const struct xenfork__record *image,
+                         int *fd_out);
+/*
+ * Read of a stream what QEMU is started with: stream-read.c.  The file stands
+ * at QEMU's state then.  nodes_out: "KEY\0VALUE\0…", or NULL; caller frees.
+ * STATE
+ */
+int xenfork__stream_emulator(xenfork_ctx *ctx, int fd, char **nodes_out,
+                             size_t *bytes_out);
+
 #endif

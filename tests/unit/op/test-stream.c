@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -283,6 +284,53 @@ static void test_parser_refuses(void **state)
     free(data);
 }
 
+/* Read what QEMU is started with, of as much of a stream as there is. */
+static int read_emulator(xenfork_ctx *ctx, const uint8_t *stream, size_t bytes,
+                         char **nodes_out, size_t *nodes_bytes_out,
+                         char *state_out)
+{
+    char path[] = "/tmp/xenfork-stream-XXXXXX";
+    int fd = mkstemp(path), rc;
+
+    assert_true(fd >= 0);
+    unlink(path);
+    assert_int_equal(write(fd, stream, bytes), bytes);
+    rc = xenfork__stream_emulator(ctx, fd, nodes_out, nodes_bytes_out);
+    if (rc == 0)
+        assert_int_equal(read(fd, state_out, 11), 11);
+    close(fd);
+    return rc;
+}
+
+static void check_emulator(xenfork_ctx *ctx, const struct xenfork__capture *hvm,
+                           const uint8_t *stream, size_t bytes)
+{
+    char state[11], *nodes = NULL;
+    size_t i, nodes_bytes = 0;
+
+    assert_int_equal(
+        read_emulator(ctx, stream, bytes, &nodes, &nodes_bytes, state), 0);
+    assert_memory_equal(state, hvm->emulator, sizeof(state));
+    assert_int_equal(nodes_bytes, hvm->emulator_nodes_bytes);
+    assert_memory_equal(nodes, hvm->emulator_nodes, nodes_bytes);
+    free(nodes);
+    for (i = 0; i < bytes; i += 7) /* it is cut off anywhere */
+        assert_int_equal(
+            read_emulator(ctx, stream, i, &nodes, &nodes_bytes, state),
+            XENFORK_E_STATE);
+}
+
+static void check_refused(xenfork_ctx *ctx, const uint8_t *stream, size_t bytes)
+{
+    char state[11], *nodes = NULL;
+    size_t nodes_bytes;
+
+    assert_int_equal(
+        read_emulator(ctx, stream, bytes, &nodes, &nodes_bytes, state),
+        XENFORK_E_STATE);
+    assert_null(nodes);
+}
+
 /* QEMU's state comes after libxc's part, each record with its header. */
 static void test_emulator(void **state)
 {
@@ -306,7 +354,16 @@ static void test_emulator(void **state)
     assert_memory_equal(parsed->emulator, hvm.emulator, 11);
     assert_int_equal(parsed->nodes_bytes, 21);
     assert_memory_equal(parsed->nodes, hvm.emulator_nodes, 21);
+    check_emulator(*state, &hvm, stream, bytes);
     stream_free(parsed);
+    free(stream);
+    hvm.emulator_nodes_bytes = 20; /* the last text does not end */
+    assert_int_equal(xenfork__stream_build(*state, &hvm, &stream, &bytes), 0);
+    check_refused(*state, stream, bytes);
+    free(stream);
+    hvm.emulator_bytes = 0; /* a PVH domain's */
+    assert_int_equal(xenfork__stream_build(*state, &hvm, &stream, &bytes), 0);
+    check_refused(*state, stream, bytes);
     free(stream);
 }
 
