@@ -545,9 +545,9 @@ int xenfork_clone_is_reseeded(const xenfork_clone *clone);
  */
 const char *xenfork_clone_error(const xenfork_clone *clone);
 /*
- * Return why the clone was made by libxl's restore, in a few words, as "it is
- * not a PVH domain"; NULL: it was made without that, in a fraction of the time.
- * The clones are the same otherwise.  The text lives for ever.
+ * Return why the clone was made by libxl's restore, in a few words, as "it
+ * has SPICE"; NULL: it was made without that, in a fraction of the time.  The
+ * clones are the same otherwise.  The text lives for ever.
  */
 const char *xenfork_clone_why_libxl(const xenfork_clone *clone);
 uint32_t xenfork_clone_nic_count(const xenfork_clone *clone);

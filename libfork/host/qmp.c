@@ -35,18 +35,23 @@ struct xenfork__qmp {
     size_t used, size;
 };
 
-void xenfork__sys_qemu_close(xenfork_ctx *ctx)
+void xenfork__qmp_hang_up(struct xenfork__qmp *qmp)
 {
     int e = errno;
 
-    if (!ctx->qmp)
+    if (!qmp)
         return;
-    if (ctx->qmp->fd >= 0)
-        close(ctx->qmp->fd);
-    free(ctx->qmp->text);
-    free(ctx->qmp);
-    ctx->qmp = NULL;
+    if (qmp->fd >= 0)
+        close(qmp->fd);
+    free(qmp->text);
+    free(qmp);
     errno = e;
+}
+
+void xenfork__sys_qemu_close(xenfork_ctx *ctx)
+{
+    xenfork__qmp_hang_up(ctx->qmp);
+    ctx->qmp = NULL;
 }
 
 bool xenfork__sys_qemu_is_there(uint32_t domid)

@@ -39,6 +39,8 @@ int xenfork__qmp_try(xenfork_ctx *ctx, uint32_t domid, const char *command,
 int xenfork__qmp_add(xenfork_ctx *ctx, uint32_t domid, const char *node,
                      const struct xenfork__image_file *image, bool is_direct,
                      const char *rest);
+/* Close a connection; NULL: none. */
+void xenfork__qmp_hang_up(struct xenfork__qmp *qmp);
 /* Return a text as JSON, quoted; caller frees.  NULL: out of memory */
 char *xenfork__qmp_quote(const char *text);
 

@@ -2,7 +2,6 @@
 /* From an image to a clone. */
 #include "op/clone.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +11,7 @@
 #include "op/guest.h"
 #include "op/hydrate.h"
 #include "op/saved-config.h"
+#include "op/stream.h"
 
 static int new_clone_record(struct xenfork__job *job, uint32_t i,
                             struct xenfork__record **record_out)
@@ -63,20 +63,36 @@ static bool is_nic_held(const struct xenfork__job *job, uint32_t i,
 
 static int fork_memory(struct xenfork__job *job, uint32_t i)
 {
-    struct xenfork__making *making = &job->makings[i];
-    xenfork_ctx *ctx = job->ctx;
-    uint32_t domid = making->record->domid;
+    uint32_t domid = job->makings[i].record->domid;
     int rc;
 
     if ((rc = xenfork__job_enter(job, XENFORK_STAGE_FORK, i)) < 0 ||
-        (rc = xenfork__xen_fork_memory(ctx, job->image->domid, domid)) < 0 ||
-        /* The fork has copied the image's limit, which holds a claim. */
-        (rc = xenfork__xen_set_max_pages(ctx, domid, job->max_pages)) < 0 ||
-        (rc = xenfork__reservation_clone(ctx, job->image->domid, domid,
-                                         &job->reservation)) < 0)
+        (rc = xenfork__xen_fork_memory(job->ctx, job->image->domid, domid)) < 0)
         return rc;
-    return xenfork__cover(ctx, making->record, &job->reservation,
-                          &making->is_covered);
+    /* The fork has copied the image's limit, which holds a claim. */
+    return xenfork__xen_set_max_pages(job->ctx, domid, job->max_pages);
+}
+
+/*
+ * Hand its reservation to a clone, and cover what it lacks: when it has the
+ * pages that QEMU maps, which are not the guest's to write.
+ */
+static int claim_memory(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__making *making = &job->makings[i];
+    int rc = xenfork__reservation_clone(
+        job->ctx, job->image->domid, making->record->domid, &job->reservation);
+
+    return rc < 0 ? rc
+                  : xenfork__cover(job->ctx, making->record, &job->reservation,
+                                   &making->is_covered);
+}
+
+static int give_memory(struct xenfork__job *job, uint32_t i)
+{
+    int rc = fork_memory(job, i);
+
+    return rc < 0 ? rc : claim_memory(job, i);
 }
 
 /* Give an HVM clone its memory: QEMU looks into it as soon as it runs. */
@@ -86,7 +102,7 @@ static int populate(void *opaque, uint32_t domid)
     int rc;
 
     making->record->domid = domid;
-    rc = fork_memory(making->job, making->clone);
+    rc = give_memory(making->job, making->clone);
     return rc < 0 ? rc
                   : xenfork__job_enter(making->job, XENFORK_STAGE_CREATE,
                                        making->clone);
@@ -97,19 +113,11 @@ static int begin_restore(struct xenfork__job *job,
                          const struct xenfork__clone_config *config,
                          struct xenfork__making *making)
 {
-    xenfork_ctx *ctx = job->ctx;
-    cleanup_free char *stream = NULL;
-    int fd;
+    int fd, rc = xenfork__stream_open(job->ctx, job->image, &fd);
 
-    stream = xenfork__record_path(ctx, XENFORK_KIND_IMAGE, job->image->uuid,
-                                  XENFORK__FILE_STREAM);
-    if (!stream)
-        return xenfork__nomem(ctx);
-    fd = open(stream, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return xenfork__fail(ctx, XENFORK_E_STATE, errno, "cannot open %s",
-                             stream);
-    return xenfork__xen_restore_begin(ctx, job->config, config, fd,
+    if (rc < 0)
+        return rc;
+    return xenfork__xen_restore_begin(job->ctx, job->config, config, fd,
                                       &making->restore);
 }
 
@@ -144,6 +152,16 @@ static int create_clone(struct xenfork__job *job, uint32_t i)
                         : begin_restore(job, &config, making);
 }
 
+/* Start its QEMU, which loads its state beside all that follows. */
+static int start_emulator(struct xenfork__job *job, uint32_t i)
+{
+    struct xenfork__making *making = &job->makings[i];
+    int rc = xenfork__job_enter(job, XENFORK_STAGE_CREATE, i);
+
+    making->is_loading = true;
+    return rc < 0 ? rc : xenfork__fast_emulator(job, making->plan);
+}
+
 int xenfork__clone_begin(struct xenfork__job *job, uint32_t i)
 {
     struct xenfork__making *making = &job->makings[i];
@@ -153,7 +171,9 @@ int xenfork__clone_begin(struct xenfork__job *job, uint32_t i)
     making->clone = i;
     if ((rc = new_clone_record(job, i, &making->record)) < 0 ||
         (rc = create_clone(job, i)) < 0 || making->restore ||
-        (rc = fork_memory(job, i)) < 0)
+        (rc = fork_memory(job, i)) < 0 ||
+        (rc = making->plan->has_emulator ? start_emulator(job, i)
+                                         : claim_memory(job, i)) < 0)
         return rc;
     return xenfork__fast_finish(job, making->plan, making->record);
 }
@@ -171,17 +191,22 @@ static int end_restore(struct xenfork__job *job, uint32_t i)
         (rc = xenfork__saved_config_write(job->ctx, record->uuid, json)) < 0 ||
         job->config->type == XENFORK__TYPE_HVM)
         return rc;
-    return fork_memory(job, i);
+    return give_memory(job, i);
 }
 
 int xenfork__clone_serve(struct xenfork__job *job, uint32_t i)
 {
-    bool is_done;
+    struct xenfork__making *making = &job->makings[i];
+    bool is_done = false;
     int rc;
 
     xenfork__job_go_on(job, XENFORK_STAGE_CREATE, i);
-    rc = xenfork__xen_restore_serve(job->ctx, job->makings[i].restore,
-                                    &is_done);
+    if (making->is_loading) {
+        rc = xenfork__xen_fast_serve(job->ctx, making->plan, &is_done);
+        making->is_loading = !is_done;
+        return rc < 0 || !is_done ? rc : claim_memory(job, i);
+    }
+    rc = xenfork__xen_restore_serve(job->ctx, making->restore, &is_done);
     return rc < 0 || !is_done ? rc : end_restore(job, i);
 }
 

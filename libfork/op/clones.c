@@ -8,8 +8,9 @@
 #include "state/later.h"
 
 /*
- * How many libxl makes at once.  One waits for processes most of the time, its
- * QEMU and scripts; libxl gives each of these so many seconds.
+ * How many are made at once by libxl, or with a QEMU.  One waits for processes
+ * most of the time, its QEMU and scripts; libxl gives each of these so many
+ * seconds.
  */
 #define MOST_AT_ONCE 8U
 
@@ -34,29 +35,35 @@ void xenfork__makings_free(struct xenfork__making *makings, uint32_t count)
     free(makings);
 }
 
-static uint32_t count_restores(const struct xenfork__job *job)
+/* Tell whether libxl still makes it, or its QEMU loads. */
+static bool is_served(const struct xenfork__making *making)
+{
+    return making->restore || making->is_loading;
+}
+
+static uint32_t count_served(const struct xenfork__job *job)
 {
     uint32_t i, count = 0;
 
     for (i = 0; i < job->spec->count; i++)
-        count += !!job->makings[i].restore;
+        count += is_served(&job->makings[i]);
     return count;
 }
 
-/* Share the time since the last mark out to the clones that libxl makes. */
+/* Share the time since the last mark out to the clones that are served. */
 static void share_time(struct xenfork__job *job)
 {
     uint64_t now = xenfork__now_ns(), ns = now - job->mark_ns;
-    uint32_t i, count = count_restores(job);
+    uint32_t i, count = count_served(job);
 
     for (i = 0; i < job->spec->count; i++)
-        if (job->makings[i].restore)
+        if (is_served(&job->makings[i]))
             job->result->clones[i].ns[XENFORK_STAGE_CREATE] += ns / count;
     job->mark_ns = now;
 }
 
-/* Let libxl work for a while, and see to what it makes. */
-static int serve_restores(struct xenfork__job *job)
+/* Let libxl work for a while, and see to what it makes, and to each QEMU. */
+static int serve_all(struct xenfork__job *job)
 {
     uint32_t i;
     int rc = 0;
@@ -68,7 +75,7 @@ static int serve_restores(struct xenfork__job *job)
         return xenfork__fail(job->ctx, XENFORK_E_CANCELLED, 0,
                              "cancelled while clones are made");
     for (i = 0; i < job->spec->count && rc >= 0; i++)
-        if (job->makings[i].restore)
+        if (is_served(&job->makings[i]))
             rc = xenfork__clone_serve(job, i);
     return rc;
 }
@@ -92,7 +99,8 @@ static int break_off(struct xenfork__job *job, int rc)
     return rc;
 }
 
-/* Make all domains; those that libxl makes side by side. */
+/* Make all domains; those that libxl makes, or that have a QEMU, side by side.
+ */
 static int make_domains(struct xenfork__job *job)
 {
     uint32_t next = 0, count = 0, most = most_at_once();
@@ -102,8 +110,8 @@ static int make_domains(struct xenfork__job *job)
         if (next < job->spec->count && count < most)
             rc = xenfork__clone_begin(job, next++);
         else
-            rc = serve_restores(job);
-        count = count_restores(job);
+            rc = serve_all(job);
+        count = count_served(job);
     }
     return rc < 0 ? break_off(job, rc) : rc;
 }

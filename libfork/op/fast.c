@@ -7,6 +7,7 @@
 #include "disk/disk.h"
 #include "host/host.h"
 #include "op/saved-config.h"
+#include "op/stream.h"
 
 /* Ask once for all clones; then job->slow says why, if they cannot. */
 static int ask_is_fast(struct xenfork__job *job)
@@ -118,19 +119,45 @@ int xenfork__fast_finish(struct xenfork__job *job, struct xenfork__plan *plan,
                   : xenfork__saved_config_write(job->ctx, record->uuid, json);
 }
 
+int xenfork__fast_emulator(struct xenfork__job *job, struct xenfork__plan *plan)
+{
+    struct xenfork__emulator_state state = {.fd = -1};
+    cleanup_close int fd = -1;
+    cleanup_free char *nodes = NULL;
+    int rc = xenfork__stream_open(job->ctx, job->image, &fd);
+
+    if (rc < 0 || (rc = xenfork__stream_emulator(job->ctx, fd, &nodes,
+                                                 &state.nodes_bytes)) < 0)
+        return rc;
+    state.fd = fd;
+    state.nodes = nodes;
+    return xenfork__xen_fast_emulator(job->ctx, plan, &state);
+}
+
+/* Make an interface a port of its NIC's bridge. */
+static int join(struct xenfork__job *job, const char *interface, bool is_held,
+                struct xenfork__plan_nic *nic)
+{
+    return xenfork__sys_join(job->ctx, interface, nic->bridge, is_held,
+                             &nic->mtu);
+}
+
 int xenfork__fast_nics(struct xenfork__job *job, uint32_t i,
                        struct xenfork__plan *plan, uint32_t domid)
 {
-    char vif[XENFORK__VIF_CHARS];
+    char vif[XENFORK__VIF_CHARS], emulated[XENFORK__VIF_CHARS + 4];
     uint32_t n;
     int rc = 0;
 
     for (n = 0; n < plan->nic_count && rc >= 0; n++) {
         struct xenfork__plan_nic *nic = &plan->nics[n];
+        bool is_held = job->ids[i].nics[n].is_held;
 
         xenfork__vif_print(domid, nic->devid, vif);
-        rc = xenfork__sys_join(job->ctx, vif, nic->bridge,
-                               job->ids[i].nics[n].is_held, &nic->mtu);
+        snprintf(emulated, sizeof(emulated), "%s-emu", vif);
+        rc = join(job, vif, is_held, nic);
+        if (rc >= 0 && nic->is_emulated)
+            rc = join(job, emulated, is_held, nic);
     }
     return rc < 0 || !plan->nic_count ? rc
                                       : xenfork__xen_fast_nics(job->ctx, plan);

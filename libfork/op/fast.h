@@ -21,6 +21,11 @@ int xenfork__fast_create(struct xenfork__job *job, struct xenfork__plan *plan,
 /* Finish a domain that has its memory, but for NICs. */
 int xenfork__fast_finish(struct xenfork__job *job, struct xenfork__plan *plan,
                          const struct xenfork__record *record);
+/*
+ * Start the QEMU of a domain that has its memory, and see to it until it runs.
+ */
+int xenfork__fast_emulator(struct xenfork__job *job,
+                           struct xenfork__plan *plan);
 /* Make its NICs ready. */
 int xenfork__fast_nics(struct xenfork__job *job, uint32_t i,
                        struct xenfork__plan *plan, uint32_t domid);

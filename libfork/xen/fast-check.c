@@ -7,14 +7,30 @@
 #include "xen/hotplug-scripts.h"
 #include "xen/hotplug.h"
 
+/* Parse an IDE disk: "hda" to "hdd" */
+static bool parse_ide(const char *vdev, uint32_t *devid_out, uint32_t *disk_out)
+{
+    uint32_t disk;
+
+    if (strncmp(vdev, "hd", 2) || vdev[2] < 'a' || vdev[2] > 'd' || vdev[3])
+        return false;
+    disk = (uint32_t)(vdev[2] - 'a');
+    *devid_out = (disk < 2 ? 3U : 22U) << 8 | (disk & 1) << 6;
+    *disk_out = disk;
+    return true;
+}
+
 /*
  * Parse a vdev as libxl__device_disk_dev_number() does: "xvda" to "xvdp",
- * "xvda1" to "xvdp15"
+ * "xvda1" to "xvdp15", and IDE disks
  */
-bool xenfork__fast_vdev(const char *vdev, uint32_t *devid_out)
+bool xenfork__fast_vdev(const char *vdev, uint32_t *devid_out,
+                        uint32_t *disk_out)
 {
     uint32_t disk, partition = 0;
 
+    if (vdev && parse_ide(vdev, devid_out, disk_out))
+        return true;
     if (!vdev || strncmp(vdev, "xvd", 3) || vdev[3] < 'a' || vdev[3] > 'p')
         return false;
     disk = (uint32_t)(vdev[3] - 'a');
@@ -24,6 +40,7 @@ bool xenfork__fast_vdev(const char *vdev, uint32_t *devid_out)
     if (partition > 15)
         return false;
     *devid_out = 202U << 8 | disk << 4 | partition;
+    *disk_out = disk;
     return true;
 }
 
@@ -48,8 +65,6 @@ static const char *object_to_settings(const libxl_domain_config *config)
         {xenfork__xl_is_true(b->localtime) || b->rtc_timeoffset,
          "its clock has an offset"},
         {b->num_vnuma_nodes, "it has virtual NUMA nodes"},
-        {b->video_memkb, "it has video memory"},
-        {xenfork__xl_is_true(b->u.pvh.pvshim), "it runs in a shim"},
     };
     size_t i;
 
@@ -59,10 +74,85 @@ static const char *object_to_settings(const libxl_domain_config *config)
     return NULL;
 }
 
+static const char *object_to_pvh(const libxl_domain_build_info *b)
+{
+    if (b->video_memkb)
+        return "it has video memory";
+    return xenfork__xl_is_true(b->u.pvh.pvshim) ? "it runs in a shim" : NULL;
+}
+
+static bool has_texts(char *const *list)
+{
+    return list && *list;
+}
+
+/* Object to a device model, or to devices of it, that we do not start so. */
+static const char *object_to_emulator(const libxl_domain_build_info *b)
+{
+    const struct {
+        bool is_there;
+        const char *what;
+    } kinds[] = {
+        {b->device_model_version != LIBXL_DEVICE_MODEL_VERSION_QEMU_XEN,
+         "its device model is not qemu-xen"},
+        {xenfork__xl_is_true(b->device_model_stubdomain),
+         "its device model has a domain of its own"},
+        {xenfork__xl_is_true(b->dm_restrict) || b->device_model_user,
+         "its device model is restricted"},
+        {xenfork__xl_is_true(b->u.hvm.spice.enable), "it has SPICE"},
+        {xenfork__xl_is_true(b->u.hvm.sdl.enable), "it has a window"},
+        {b->u.hvm.vga.kind == LIBXL_VGA_INTERFACE_TYPE_QXL, "it has QXL"},
+        {b->u.hvm.usbversion || xenfork__xl_is_true(b->u.hvm.usb) ||
+             b->u.hvm.usbdevice || has_texts(b->u.hvm.usbdevice_list),
+         "it has USB"},
+        {has_texts(b->extra) || has_texts(b->extra_hvm),
+         "its device model has arguments of its own"},
+        {b->u.hvm.soundhw, "it has a sound card"},
+        {xenfork__xl_is_true(b->u.hvm.gfx_passthru),
+         "a display is passed through to it"},
+        {b->u.hvm.vendor_device != LIBXL_VENDOR_DEVICE_NONE,
+         "it has a vendor's device"},
+    };
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(kinds); i++)
+        if (kinds[i].is_there)
+            return kinds[i].what;
+    return NULL;
+}
+
+static const char *object_to_hvm(const libxl_domain_config *config)
+{
+    const libxl_domain_build_info *b = &config->b_info;
+
+    if (!libxl_ms_vm_genid_is_zero(&b->u.hvm.ms_vm_genid))
+        return "it has a generation id";
+    if (xenfork__xl_is_true(b->u.hvm.altp2m))
+        return "it has altp2m";
+    if (!xenfork__xl_is_true(b->acpi) || !xenfork__xl_is_true(b->u.hvm.acpi))
+        return "it has no ACPI";
+    if (config->num_vkbs || config->num_vfbs)
+        return "it has other devices";
+    return object_to_emulator(b);
+}
+
+/* Object to an emulated disk that libxl does not start a QEMU with. */
+static const char *object_to_ide(const libxl_domain_config *config)
+{
+    uint32_t devid, number;
+    int i;
+
+    for (i = 0; i < config->num_disks; i++)
+        if (xenfork__fast_vdev(config->disks[i].vdev, &devid, &number) &&
+            number < XENFORK__FAST_AHCI_DISKS && !config->disks[i].readwrite)
+            return "an emulated disk is read-only";
+    return NULL;
+}
+
 static const char *object_to_disk(const libxl_device_disk *disk,
                                   unsigned int scripts)
 {
-    uint32_t devid;
+    uint32_t devid, number;
 
     if (disk->backend_domid || disk->backend_domname)
         return "another domain serves a disk";
@@ -72,7 +162,7 @@ static const char *object_to_disk(const libxl_device_disk *disk,
     if ((disk->specification != LIBXL_DISK_SPECIFICATION_UNKNOWN &&
          disk->specification != LIBXL_DISK_SPECIFICATION_XEN) ||
         xenfork__xl_is_true(disk->colo_enable) ||
-        !xenfork__fast_vdev(disk->vdev, &devid))
+        !xenfork__fast_vdev(disk->vdev, &devid, &number))
         return "a disk is of another kind";
     if (xenfork__hotplug_of_disk(disk) & scripts)
         return NULL;
@@ -89,8 +179,7 @@ static const char *object_to_nic(const libxl_device_nic *nic,
 {
     if (nic->backend_domid || nic->backend_domname)
         return "another domain serves a NIC";
-    if (nic->nictype == LIBXL_NIC_TYPE_VIF_IOEMU || nic->coloft_forwarddev ||
-        nic->devid < 0)
+    if (nic->coloft_forwarddev || nic->devid < 0)
         return "a NIC is of another kind";
     if (nic->ifname || !(xenfork__hotplug_of_nic(nic) & scripts))
         return "the script of a NIC is not known";
@@ -109,6 +198,10 @@ const char *xenfork__fast_objection(const struct xenfork__fast *fast,
     const char *why = object_to_settings(config);
     int i;
 
+    if (!why)
+        why = config->c_info.type == LIBXL_DOMAIN_TYPE_HVM
+                  ? object_to_hvm(config)
+                  : object_to_pvh(&config->b_info);
     if (!why && fast->source->refused_count)
         why = "it has other devices";
     if (!why && !fast->is_on_one_node &&
@@ -119,6 +212,8 @@ const char *xenfork__fast_objection(const struct xenfork__fast *fast,
         why = "udev runs the scripts of its devices";
     for (i = 0; i < config->num_disks && !why; i++)
         why = object_to_disk(&config->disks[i], fast->scripts);
+    if (!why && config->c_info.type == LIBXL_DOMAIN_TYPE_HVM)
+        why = object_to_ide(config);
     for (i = 0; i < config->num_nics && !why; i++)
         why = object_to_nic(&config->nics[i], fast->scripts);
     return why;

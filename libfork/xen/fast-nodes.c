@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The nodes that libxl writes for a new PVH domain, 4.17 and 4.20:
+ * The nodes that libxl writes for a new PVH or HVM domain, 4.17 and 4.20:
  * libxl__domain_make(), libxl__build_post(), libxl__device_generic_add() and
  * the functions that call it, and then Xen's scripts.  A new node has the
  * permissions of its parent (xenstored: construct_node()): only others are
@@ -22,7 +22,8 @@
 #define LIBXL  "/libxl/%" PRIu32
 #define NOBODY XENFORK_DOMID_NONE
 
-#define LIMIT "1048576" /* LIBXL_XENCONSOLE_LIMIT */
+#define LIMIT           "1048576" /* LIBXL_XENCONSOLE_LIMIT */
+#define MAXMEM_CONSTANT 1024      /* LIBXL_MAXMEM_CONSTANT, KiB */
 
 /* Where nodes go. */
 struct at {
@@ -115,6 +116,38 @@ static void put_vcpus(const struct at *at, const libxl_domain_build_info *b)
     }
 }
 
+/* Return what libxl__get_targetmem_fudge() does. */
+static uint64_t target_fudge(const libxl_domain_build_info *b)
+{
+    bool is_less = b->type == LIBXL_DOMAIN_TYPE_HVM &&
+                   b->max_memkb > b->target_memkb;
+
+    return b->video_memkb + (is_less ? MAXMEM_CONSTANT : 0);
+}
+
+/*
+ * Put what an HVM domain has besides: of libxl__domain_make(),
+ * domcreate_stream_done() and libxl__spawn_local_dm().
+ */
+static void put_hvm(const struct at *at, const libxl_domain_build_info *b,
+                    const char *vm)
+{
+    const libxl_vnc_info *vnc = &b->u.hvm.vnc;
+
+    if (b->type != LIBXL_DOMAIN_TYPE_HVM)
+        return;
+    put_own(at, "control/feature-s3");
+    put_own(at, "control/feature-s4");
+    put_node(at, "hvmloader/bios", libxl_bios_type_to_string(b->u.hvm.bios));
+    put_node(at, "hvmloader/allow-memory-relocate", "0");
+    xenfork__pipe_write(at->ctx, at->t,
+                        b->u.hvm.timeoffset ? b->u.hvm.timeoffset : "",
+                        "%s/rtc/timeoffset", vm);
+    xenfork__pipe_write(at->ctx, at->t, "hvm", "%s/image/ostype", vm);
+    if (libxl_defbool_val(vnc->enable) && vnc->passwd)
+        xenfork__pipe_write(at->ctx, at->t, vnc->passwd, "%s/vncpasswd", vm);
+}
+
 static void put_domain(const struct at *at,
                        const struct xenfork__fast_clone *clone)
 {
@@ -137,12 +170,13 @@ static void put_domain(const struct at *at,
     put_node(at, "control/platform-feature-multiprocessor-suspend", "1");
     put_node(at, "control/platform-feature-xs_reset_watches", "1");
     put_number(at, "memory/static-max", b->max_memkb);
-    put_number(at, "memory/target", b->target_memkb);
+    put_number(at, "memory/target", b->target_memkb - target_fudge(b));
     put_number(at, "memory/videoram", b->video_memkb);
     put_number(at, "domid", at->domid);
     put_number(at, "store/port", clone->store_port);
     put_number(at, "store/ring-ref", clone->store_gfn);
     put_vcpus(at, b);
+    put_hvm(at, b, vm);
     xenfork__pipe_write(ctx, t, libxl_domain_type_to_string(c->type),
                         LIBXL "/type", at->domid);
     xenfork__pipe_write(
@@ -244,6 +278,16 @@ static void put_frontend(const struct device *d)
     put_front(d, "state", "1");
 }
 
+/* Put the PV keyboard that libxl gives to an HVM domain; QEMU serves it. */
+static void put_keyboard(const struct at *at, const libxl_domain_build_info *b)
+{
+    const struct device d = {.at = at, .kind = "vkbd", .devid = 0};
+
+    if (b->type == LIBXL_DOMAIN_TYPE_HVM &&
+        libxl_defbool_val(b->u.hvm.vkb_device))
+        put_frontend(&d);
+}
+
 /* Put a script's path, made absolute as by libxl__abs_path(). */
 static void put_script(const struct device *d, const char *script,
                        const char *otherwise)
@@ -285,9 +329,10 @@ static void put_vbd(const struct at *at, const libxl_device_disk *disk,
     bool is_trusted = libxl_defbool_is_default(disk->trusted) ||
                       libxl_defbool_val(disk->trusted);
     struct device d = {.at = at, .kind = "vbd"};
+    uint32_t disk_number;
     char number[16];
 
-    xenfork__fast_vdev(disk->vdev, &d.devid);
+    xenfork__fast_vdev(disk->vdev, &d.devid, &disk_number);
     snprintf(number, sizeof(number), "%" PRIu32, d.devid);
     put_frontend(&d);
     put_front(&d, "virtual-device", number);
@@ -348,7 +393,7 @@ static void put_nic(const struct at *at, const libxl_device_nic *nic)
         put_backend(&d, "mtu", text);
     put_backend(&d, "bridge", xenfork__fast_bridge(nic));
     put_backend(&d, "handle", handle);
-    put_backend(&d, "type", "vif");
+    put_backend(&d, "type", libxl_nic_type_to_string(nic->nictype));
     put_backend(&d, "hotplug-status", ""); /* netback waits for the script */
 }
 
@@ -362,6 +407,7 @@ void xenfork__fast_nodes(xenfork_ctx *ctx, uint32_t transaction,
 
     put_domain(&at, clone);
     put_console(&at, clone);
+    put_keyboard(&at, &config->b_info);
     for (i = 0; i < config->num_disks; i++)
         put_vbd(&at, &config->disks[i], &clone->disks[i]);
     for (i = 0; i < config->num_nics; i++)

@@ -12,23 +12,21 @@
 #include <xen/hvm/params.h>
 #include <xenguest.h>
 
+#include "host/qmp.h"
 #include "xen/hotplug-scripts.h"
 #include "xen/hotplug.h"
 #include "xen/pipe.h"
 
-/* The configurations of one clone. */
-struct xenfork__plan_configs {
-    libxl_domain_config record; /* what libxl is to have of it */
-    libxl_domain_config full;   /* with all that libxl fills in */
-    struct xenfork__fast_clone clone;
-};
-
-/* Tell whether libxl of this release was compared: tests/live/fork/twin.t */
-static bool is_compared(xenfork_ctx *ctx)
+/*
+ * Tell whether libxl of this release was compared: tests/live/fork/twin.t and
+ * hvm-twin.t
+ */
+static bool is_compared(xenfork_ctx *ctx, int type)
 {
     int version = xc_version(ctx->xen->xch, XENVER_version, NULL);
 
-    return version == (4 << 16 | 17) || version == (4 << 16 | 20);
+    return version == (4 << 16 | 17) ||
+           (version == (4 << 16 | 20) && type == XENFORK__TYPE_PVH);
 }
 
 /* Tell whether the node is there, and is not 0. */
@@ -39,7 +37,7 @@ static bool is_elsewhere(xenfork_ctx *ctx, const char *what)
     return xenfork__xs_u32(ctx, &domid, "/tool/%s/domid", what) < 0 || domid;
 }
 
-static const char *object_to_host(xenfork_ctx *ctx)
+static const char *object_to_host(xenfork_ctx *ctx, int type)
 {
 #if ENABLE_TEST_HOOKS
     const char *test = getenv("XENFORK_TEST_CLONES");
@@ -47,7 +45,7 @@ static const char *object_to_host(xenfork_ctx *ctx)
     if (test && !strcmp(test, "libxl"))
         return "a test asks for it";
 #endif
-    if (!is_compared(ctx))
+    if (!is_compared(ctx, type))
         return "the two ways were not compared on this release of Xen";
     if (xenfork__own_domid(ctx) || is_elsewhere(ctx, "xenstored") ||
         is_elsewhere(ctx, "xenconsoled"))
@@ -73,7 +71,7 @@ int xenfork__xen_fast_open(xenfork_ctx *ctx,
                            struct xenfork__fast **fast_out,
                            const char **why_out)
 {
-    const char *why = object_to_host(ctx);
+    const char *why = object_to_host(ctx, source->type);
     struct xenfork__fast *fast;
     int rc;
 
@@ -92,6 +90,8 @@ int xenfork__xen_fast_open(xenfork_ctx *ctx,
     fast->source = source;
     fast->scripts = xenfork__hotplug_look(ctx);
     fast->is_on_one_node = has_one_node(ctx);
+    if (source->type == XENFORK__TYPE_HVM)
+        fast->emulator = xenfork__fast_program(ctx, source->uuid);
     *fast_out = fast;
     return 0;
 }
@@ -101,6 +101,7 @@ void xenfork__xen_fast_close(struct xenfork__fast *fast)
     if (!fast)
         return;
     libxl_domain_config_dispose(&fast->config);
+    free(fast->emulator);
     free(fast);
 }
 
@@ -111,6 +112,7 @@ void xenfork__plan_free(struct xenfork__plan *plan)
     if (!plan)
         return;
     if (plan->configs) {
+        xenfork__qmp_hang_up(plan->configs->clone.qmp);
         libxl_domain_config_dispose(&plan->configs->record);
         libxl_domain_config_dispose(&plan->configs->full);
         free(plan->configs);
@@ -167,6 +169,7 @@ static int list_nics(xenfork_ctx *ctx, struct xenfork__plan *plan)
 
         plan->nics[i].devid = nic->devid;
         plan->nics[i].bridge = xenfork__fast_bridge(nic);
+        plan->nics[i].is_emulated = nic->nictype == LIBXL_NIC_TYPE_VIF_IOEMU;
         /* The script takes the node, which there is for another one. */
         if (nic->mtu && nic->mtu != XENFORK__FAST_MTU)
             plan->nics[i].mtu = (uint32_t)nic->mtu;
@@ -184,11 +187,28 @@ static void update_record(libxl_domain_config *record,
     int i;
 
     for (i = 0; i < record->num_nics; i++)
-        record->nics[i].nictype = LIBXL_NIC_TYPE_VIF;
+        record->nics[i].nictype = full->nics[i].nictype;
     record->b_info.video_memkb = full->b_info.video_memkb;
     libxl_defbool_setdefault(
         &record->b_info.arch_x86.msr_relaxed,
         libxl_defbool_val(full->b_info.arch_x86.msr_relaxed));
+#ifdef LIBXL_HAVE_HVM_PIRQ
+    if (full->c_info.type == LIBXL_DOMAIN_TYPE_HVM)
+        libxl_defbool_setdefault(&record->b_info.u.hvm.pirq,
+                                 libxl_defbool_val(full->b_info.u.hvm.pirq));
+#endif
+}
+
+/* Fill in a NIC's kind as libxl__device_nic_setdefault() does. */
+static void fill_nics(libxl_domain_config *config)
+{
+    bool is_hvm = config->c_info.type == LIBXL_DOMAIN_TYPE_HVM;
+    int i;
+
+    for (i = 0; i < config->num_nics; i++)
+        if (!is_hvm || !config->nics[i].nictype)
+            config->nics[i].nictype = is_hvm ? LIBXL_NIC_TYPE_VIF_IOEMU
+                                             : LIBXL_NIC_TYPE_VIF;
 }
 
 /* Have libxl fill in what the configuration leaves to it. */
@@ -211,6 +231,7 @@ static int fill_in(xenfork_ctx *ctx, const struct xenfork__fast *fast,
                              "cannot complete the configuration of %s "
                              "(libxl: %d)",
                              clone->name, r);
+    fill_nics(&configs->full);
     update_record(&configs->record, &configs->full);
     return 0;
 }
@@ -222,8 +243,10 @@ static const char *object_early(const struct xenfork__fast *fast,
     const libxl_domain_build_info *b = &fast->config.b_info;
     uint32_t i;
 
-    if (fast->config.c_info.type != LIBXL_DOMAIN_TYPE_PVH)
-        return "it is not a PVH domain";
+    if (fast->config.c_info.type == LIBXL_DOMAIN_TYPE_PV)
+        return "it is a PV domain";
+    if (fast->config.c_info.type == LIBXL_DOMAIN_TYPE_HVM && !fast->emulator)
+        return "the program of its device model is not known";
     /* libxl_domain_need_memory() would leave pointers to what it frees. */
     if (b->cpumap.size && !b->num_vcpu_hard_affinity)
         return "its CPUs are given in libxl's old way";
@@ -259,138 +282,14 @@ int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
         why = xenfork__fast_objection(fast, &plan->configs->full);
     if (rc == 0 && !why && (rc = list_disks(ctx, plan)) == 0)
         rc = list_nics(ctx, plan);
+    plan->configs->clone.program = fast->emulator;
+    plan->has_emulator = fast->emulator;
     if (rc < 0 || why) {
         xenfork__plan_free(plan);
         *why_out = why;
         return rc;
     }
     *plan_out = plan;
-    return 0;
-}
-
-/*
- * Make the domain as libxl__domain_make() and
- * libxl__arch_domain_prepare_config() do.
- */
-static int make_clone_domain(xenfork_ctx *ctx,
-                             const libxl_domain_config *config,
-                             uint32_t *domid_out)
-{
-    const libxl_domain_create_info *c = &config->c_info;
-    const libxl_domain_build_info *b = &config->b_info;
-    struct xen_domctl_createdomain create = {
-        .ssidref = c->ssidref,
-        .flags = XEN_DOMCTL_CDF_hvm,
-        .max_vcpus = (uint32_t)b->max_vcpus,
-        .max_evtchn_port = (int32_t)b->event_channels,
-        .max_grant_frames = b->max_grant_frames,
-        .max_maptrack_frames = b->max_maptrack_frames,
-        .grant_opts = XEN_DOMCTL_GRANT_version((uint32_t)b->max_grant_version),
-        .cpupool_id = c->poolid,
-        .arch.emulation_flags = XEN_X86_EMU_LAPIC,
-    };
-    uint32_t domid = DOMID_ANY;
-
-    if (libxl_defbool_val(c->hap))
-        create.flags |= XEN_DOMCTL_CDF_hap;
-    if (!libxl_defbool_val(c->oos))
-        create.flags |= XEN_DOMCTL_CDF_oos_off;
-    if (libxl_defbool_val(b->arch_x86.msr_relaxed))
-        create.arch.misc_flags |= XEN_X86_MSR_RELAXED;
-    memcpy(create.handle, libxl_uuid_bytearray_const(&c->uuid),
-           sizeof(create.handle));
-    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 1);
-    if (xc_domain_create(ctx->xen->xch, &domid, &create))
-        return xenfork__fail(
-            ctx, errno == ENOMEM ? XENFORK_E_HOSTMEM : XENFORK_E_XEN, errno,
-            "cannot create a domain for the clone %s", c->name);
-    *domid_out = domid;
-    return 0;
-}
-
-/*
- * Place it as libxl__build_pre() does: on a host of one node, "placement" takes
- * all of it.
- */
-static int place_anywhere(xenfork_ctx *ctx, uint32_t domid, uint32_t vcpus)
-{
-    libxl_ctx *xl = ctx->xen->xl;
-    libxl_bitmap nodes, cpus;
-    int r;
-
-    libxl_bitmap_init(&nodes);
-    libxl_bitmap_init(&cpus);
-    r = libxl_node_bitmap_alloc(xl, &nodes, 0);
-    if (!r)
-        r = libxl_cpu_bitmap_alloc(xl, &cpus, 0);
-    if (!r) {
-        libxl_bitmap_set_any(&nodes);
-        libxl_nodemap_to_cpumap(xl, &nodes, &cpus);
-        libxl_set_vcpuaffinity_all(xl, domid, vcpus, NULL, &cpus);
-        libxl_domain_set_nodeaffinity(xl, domid, &nodes);
-    }
-    libxl_bitmap_dispose(&nodes);
-    libxl_bitmap_dispose(&cpus);
-    return r;
-}
-
-static int place_clone(xenfork_ctx *ctx, libxl_domain_build_info *b,
-                       uint32_t domid)
-{
-    libxl_ctx *xl = ctx->xen->xl;
-    int hard = b->num_vcpu_hard_affinity, soft = b->num_vcpu_soft_affinity;
-    int i, r = 0;
-
-    if (libxl_defbool_val(b->numa_placement) && !b->cpumap.size && !soft &&
-        !b->nodemap.size)
-        r = place_anywhere(ctx, domid, (uint32_t)b->max_vcpus);
-    if (b->nodemap.size)
-        libxl_domain_set_nodeaffinity(xl, domid, &b->nodemap);
-    for (i = 0; !r && (i < hard || i < soft); i++)
-        r = libxl_set_vcpuaffinity(xl, domid, (uint32_t)i,
-                                   i < hard ? &b->vcpu_hard_affinity[i] : NULL,
-                                   i < soft ? &b->vcpu_soft_affinity[i] : NULL);
-    return r ? xenfork__fail(ctx, XENFORK_E_XEN, 0,
-                             "domain %u: cannot set its CPU affinity "
-                             "(libxl: %d)",
-                             domid, r)
-             : 0;
-}
-
-/*
- * Equip it as libxl__build_pre() and hvm_set_conf_params() do.  The rest comes
- * by the fork.
- */
-static int equip_clone(xenfork_ctx *ctx, libxl_domain_build_info *b,
-                       struct xenfork__fast_clone *clone)
-{
-    xc_interface *xch = ctx->xen->xch;
-    uint32_t domid = clone->domid;
-    int store, console, rc;
-
-    xenfork__count(ctx, XENFORK_COUNT_HYPERCALLS, 7);
-    if (xc_domain_max_vcpus(xch, domid, (uint32_t)b->max_vcpus))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "domain %u: cannot set its number of vCPUs",
-                             domid);
-    if (xc_set_paging_mempool_size(xch, domid, b->shadow_memkb << 10))
-        return xenfork__fail(ctx, XENFORK_E_HOSTMEM, errno,
-                             "domain %u: cannot get memory for its page tables",
-                             domid);
-    if ((rc = place_clone(ctx, b, domid)) < 0)
-        return rc;
-    store = xc_evtchn_alloc_unbound(xch, domid, 0);
-    console = store < 0 ? -1 : xc_evtchn_alloc_unbound(xch, domid, 0);
-    if (store < 0 || console < 0 ||
-        xc_hvm_param_set(xch, domid, HVM_PARAM_TIMER_MODE,
-                         (uint64_t)b->timer_mode) ||
-        xc_hvm_param_set(xch, domid, HVM_PARAM_STORE_EVTCHN, (uint64_t)store) ||
-        xc_hvm_param_set(xch, domid, HVM_PARAM_CONSOLE_EVTCHN,
-                         (uint64_t)console))
-        return xenfork__fail(ctx, XENFORK_E_XEN, errno,
-                             "domain %u: cannot set its event channels", domid);
-    clone->store_port = (uint32_t)store;
-    clone->console_port = (uint32_t)console;
     return 0;
 }
 
@@ -424,8 +323,7 @@ int xenfork__xen_fast_create(xenfork_ctx *ctx, struct xenfork__plan *plan,
     clone->config = &configs->full;
     clone->disks = plan->disks;
     if ((rc = find_rings(ctx, image, clone)) < 0 ||
-        (rc = make_clone_domain(ctx, &configs->full, &clone->domid)) < 0 ||
-        (rc = equip_clone(ctx, &configs->full.b_info, clone)) < 0)
+        (rc = xenfork__fast_domain(ctx, &configs->full, image, clone)) < 0)
         return rc;
     e = xenfork__pipe_transact(ctx, xenfork__fast_nodes, clone);
     if (e)

@@ -17,6 +17,7 @@
 #include "xen/suspend.h"
 #include "host/host.h"
 #include "xen/memory.h"
+#include "xen/plan.h"
 #include "xenfork.h"
 
 /* Handles */
@@ -363,64 +364,7 @@ void xenfork__xen_restore_stop(xenfork_ctx *ctx,
 int xenfork__xen_restore_end(xenfork_ctx *ctx, struct xenfork__restore *restore,
                              char **json_out, uint32_t *domid_out);
 
-/*
- * Clones without libxl's restore, where that makes no difference: xen/fast.c.
- * @why_out: why a clone is refused, a constant; untouched otherwise.
- */
-struct xenfork__fast; /* for all clones of one image */
-
-/* How a disk is served, as its hotplug script would have done. */
-struct xenfork__served {
-    const char *path; /* lives as long as the plan, as target */
-    char *target;     /* that without links, of block-fork */
-    bool is_forks;    /* by block-fork; otherwise by Xen's own block */
-    bool is_readonly;
-    struct xenfork__device device; /* for the caller to fill in */
-};
-
-struct xenfork__plan_nic {
-    int devid;
-    const char *bridge; /* lives as long as the plan */
-    uint32_t mtu;       /* 0: the bridge's, for the caller to fill in */
-};
-
-struct xenfork__plan {
-    uint32_t disk_count, nic_count;
-    struct xenfork__served *disks;
-    struct xenfork__plan_nic *nics;
-    struct xenfork__plan_configs *configs; /* of libxl */
-};
-
-/*
- * Open the fast way for a source, which lives as long as what is opened.  NULL:
- * refused
- */
-int xenfork__xen_fast_open(xenfork_ctx *ctx,
-                           const struct xenfork__config *source,
-                           struct xenfork__fast **fast_out,
-                           const char **why_out);
-void xenfork__xen_fast_close(struct xenfork__fast *fast);
-/* Plan a clone; nothing is made yet.  NULL: refused */
-int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
-                           const struct xenfork__clone_config *clone,
-                           struct xenfork__plan **plan_out,
-                           const char **why_out);
-void xenfork__plan_free(struct xenfork__plan *plan);
-/*
- * Make the paused domain, with its nodes in xenstore, but for memory.  On
- * failure it may be there: its journal names its UUID, and undoing that
- * destroys it.
- */
-int xenfork__xen_fast_create(xenfork_ctx *ctx, struct xenfork__plan *plan,
-                             uint32_t image, uint32_t *domid_out);
-/*
- * Finish a domain that has the image's memory.  json_out: its configuration;
- * caller frees
- */
-int xenfork__xen_fast_finish(xenfork_ctx *ctx, struct xenfork__plan *plan,
-                             char **json_out);
-/* Say that all NICs are ready. */
-int xenfork__xen_fast_nics(xenfork_ctx *ctx, const struct xenfork__plan *plan);
+/* Clones without libxl's restore: xen/plan.h */
 
 /* Disks of a live domain: xen/disk.c */
 /*

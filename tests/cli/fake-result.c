@@ -199,7 +199,7 @@ const char *xenfork_clone_error(const xenfork_clone *clone)
 
 const char *xenfork_clone_why_libxl(const xenfork_clone *clone)
 {
-    return index_of(clone) ? "it is not a PVH domain" : NULL;
+    return index_of(clone) ? "it has SPICE" : NULL;
 }
 
 static const struct xenfork_nic nics[] = {

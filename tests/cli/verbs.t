@@ -156,7 +156,7 @@ check 'counters' out_has '^pages_shared 10$'
 asks 'new 2; flags 0; fork 3' fork --json -n 2 web1
 check 'JSON: the source' out_has '"domid": 3'
 check 'JSON: a clone' out_has '"uuid": "01234567-89ab-cdef-0123-456789abcdef"'
-check 'JSON: which way' is "$(grep -c '"made_by": "xenfork"' "$dir/out") $(grep -c '"because": "it is not a PVH domain"' "$dir/out")" '1 1'
+check 'JSON: which way' is "$(grep -c '"made_by": "xenfork"' "$dir/out") $(grep -c '"because": "it has SPICE"' "$dir/out")" '1 1'
 check 'JSON: timings' out_has '"stun": 210000000'
 asks 'new 1; flags 0; check 3 spec' -N fork web1
 check '-N: does not fork' out_has '^web1 can be forked$'

@@ -72,9 +72,11 @@ int xenfork__xen_capture(xenfork_ctx *ctx, uint32_t domid, const uint64_t *gfns,
         memcpy(c->pages + i * XENFORK__PAGE_SIZE, &content, sizeof(content));
     }
     if (d->type == XENFORK__TYPE_HVM) {
-        c->emulator = bytes_of(c->emulator_bytes = 77, 4);
-        c->emulator_nodes = strdup("physmap/f0000000/size");
-        c->emulator_nodes_bytes = 22;
+        c->emulator = bytes_of(c->emulator_bytes = FAKE_STATE_BYTES,
+                               FAKE_STATE_FIRST);
+        c->emulator_nodes = malloc(sizeof(FAKE_NODES));
+        memcpy(c->emulator_nodes, FAKE_NODES, sizeof(FAKE_NODES));
+        c->emulator_nodes_bytes = sizeof(FAKE_NODES);
     }
     *capture_out = c;
     return fake_leave(0);
@@ -258,6 +260,9 @@ void xenfork__xen_restore_turn(xenfork_ctx *ctx)
     for (i = 0; i < fake->restoring; i++)
         if (fake->restores[i]->turns < 3)
             fake->restores[i]->turns++;
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        if (fake->domains[i].domid && fake->domains[i].loads > 1)
+            fake->domains[i].loads--;
     if (fake->on_turn)
         fake->on_turn();
 }

@@ -52,8 +52,10 @@ static const char *object(const struct xenfork__config *source,
 {
     uint32_t i;
 
-    if (source->type != XENFORK__TYPE_PVH)
-        return "it is not a PVH domain";
+    if (source->type == XENFORK__TYPE_PV)
+        return "it is a PV domain";
+    if (source->type == XENFORK__TYPE_HVM && fake->has_odd_emulator)
+        return "it has SPICE";
     for (i = 0; i < source->disk_count; i++) {
         if (clone->disks[i].is_absent)
             continue;
@@ -87,6 +89,7 @@ int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
     plan->nics = calloc(FAKE_NICS, sizeof(*plan->nics));
     plan->configs->source = source;
     plan->configs->clone = clone;
+    plan->has_emulator = source->type == XENFORK__TYPE_HVM;
     for (i = 0; i < source->disk_count; i++) {
         struct xenfork__served *disk = &plan->disks[plan->disk_count];
 
@@ -100,6 +103,7 @@ int xenfork__xen_fast_plan(xenfork_ctx *ctx, const struct xenfork__fast *fast,
     for (i = 0; i < source->nic_count; i++) {
         plan->nics[i].devid = clone->nics[i].devid;
         plan->nics[i].bridge = clone->nics[i].bridge;
+        plan->nics[i].is_emulated = plan->has_emulator;
     }
     plan->nic_count = source->nic_count;
     *plan_out = plan;
@@ -168,6 +172,59 @@ int xenfork__xen_fast_finish(xenfork_ctx *ctx, struct xenfork__plan *plan,
     return fake_leave(0);
 }
 
+/* Tell whether a state in a stream is what was captured. */
+static bool is_captured(const struct xenfork__emulator_state *state)
+{
+    uint8_t bytes[FAKE_STATE_BYTES];
+    size_t i;
+
+    if (read(state->fd, bytes, sizeof(bytes)) != (ssize_t)sizeof(bytes) ||
+        state->nodes_bytes != sizeof(FAKE_NODES) ||
+        memcmp(state->nodes, FAKE_NODES, sizeof(FAKE_NODES)))
+        return false;
+    for (i = 0; i < sizeof(bytes); i++)
+        if (bytes[i] != FAKE_STATE_FIRST + i)
+            return false;
+    return true;
+}
+
+static uint32_t count_loading(void)
+{
+    uint32_t i, count = 0;
+
+    for (i = 0; i < FAKE_DOMAINS; i++)
+        count += fake->domains[i].domid && fake->domains[i].loads;
+    return count;
+}
+
+int xenfork__xen_fast_emulator(xenfork_ctx *ctx, struct xenfork__plan *plan,
+                               const struct xenfork__emulator_state *state)
+{
+    struct fake_domain *d = fake_domain(plan->configs->domid);
+
+    FAKE_ENTER(ctx);
+    if (!d || !d->parent)
+        fake_violation("a QEMU is started without the memory of its clone");
+    if (!is_captured(state))
+        fake_violation("a QEMU is started with another state");
+    d->loads = 3;
+    if (count_loading() > fake->loaded_at_once)
+        fake->loaded_at_once = count_loading();
+    return fake_leave(0);
+}
+
+int xenfork__xen_fast_serve(xenfork_ctx *ctx, struct xenfork__plan *plan,
+                            bool *is_up_out)
+{
+    struct fake_domain *d = fake_domain(plan->configs->domid);
+
+    FAKE_ENTER(ctx);
+    if (d->loads == 1)
+        d->loads = 0;
+    *is_up_out = !d->loads;
+    return fake_leave(0);
+}
+
 int xenfork__xen_fast_nics(xenfork_ctx *ctx, const struct xenfork__plan *plan)
 {
     struct fake_domain *d = fake_domain(plan->configs->domid);
@@ -175,7 +232,8 @@ int xenfork__xen_fast_nics(xenfork_ctx *ctx, const struct xenfork__plan *plan)
 
     FAKE_ENTER(ctx);
     for (i = 0; i < plan->nic_count; i++)
-        if (!d->nics[i].on[0] || !plan->nics[i].mtu)
+        if (!d->nics[i].on[0] || !plan->nics[i].mtu ||
+            plan->nics[i].is_emulated != d->nics[i].is_emulated_joined)
             fake_violation("NIC %u of clone %s is not ready", i, d->name);
     return fake_leave(0);
 }

@@ -345,6 +345,8 @@ int xenfork__sys_join(xenfork_ctx *ctx, const char *ifname, const char *bridge,
     FAKE_ENTER(ctx);
     if (!nic)
         return no_interface(ctx, ifname);
+    if (strstr(ifname, "-emu"))
+        nic->is_emulated_joined = true;
     fake_copy_string(nic->on, sizeof(nic->on), bridge);
     nic->is_up = nic->was_up = !is_held;
     *mtu = 1500;

@@ -146,7 +146,7 @@ int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
         fake_violation("clone %u unpaused without an identity", domid);
     else if (!d->has_run && !d->is_whole && !d->parent)
         fake_violation("clone %u unpaused without memory", domid);
-    else if (d->is_unfinished)
+    else if (d->is_unfinished || d->loads)
         fake_violation("clone %u unpaused before it is finished", domid);
     d->is_paused = false;
     d->has_run = true;

@@ -76,6 +76,7 @@ struct fake_nic {
     char bridge[16];
     bool is_up;  /* host side of the link */
     bool was_up; /* when libxl had made it */
+    bool is_emulated_joined; /* the interface of the emulated one, too */
     bool is_muted;
     char on[16];             /* the bridge that it is a port of */
     char script[16], ip[32]; /* "": none */
@@ -96,6 +97,11 @@ struct fake_guest {
 
 #define FAKE_POOL UINT64_C(0x100000)
 
+/* What QEMU finds in xenstore, as a stream has it; and how its state begins. */
+#define FAKE_NODES       "physmap/f0000000/size\0001000"
+#define FAKE_STATE_BYTES 77
+#define FAKE_STATE_FIRST 4
+
 struct fake_domain {
     uint32_t domid; /* 0: unused slot */
     uint8_t uuid[16];
@@ -108,6 +114,7 @@ struct fake_domain {
     char made_for[37];
     bool is_whole;      /* has all of its memory, made without a fork */
     bool is_unfinished; /* made without libxl's restore, not introduced yet */
+    uint32_t loads;     /* its QEMU, for so many turns; 0: it runs */
     bool is_loaded;     /* an image that was given the vCPU state */
     bool can_suspend;
     int on_suspend;        /* FAKE_OBEYS, … */
@@ -192,6 +199,7 @@ struct fake {
     bool is_unmounted;              /* and nothing is there now */
     uint32_t boots;                 /* of the host: see fake_reboot() */
     bool is_fast;                   /* libxl's restore is not needed */
+    bool has_odd_emulator;          /* but by an HVM domain */
     bool cannot_open, cannot_share, cannot_reflink, is_full;
     bool lacks_records; /* Xen has no memory to share one page more */
     bool cannot_thin, cannot_protect, has_no_space, pool_is_full,
@@ -210,6 +218,7 @@ struct fake {
     uint32_t created;         /* domains, by xenfork__xen_create() */
     struct xenfork__restore *restores[FAKE_DOMAINS]; /* under way */
     uint32_t restoring, restored_at_once;            /* the most */
+    uint32_t loaded_at_once;                         /* likewise, QEMUs */
     void (*on_turn)(void);    /* what happens while libxl works */
     char tap_left[FAKE_PATH]; /* a tapdisk serves it still; "": none does */
     uint32_t tap_left_of;     /* the domain that it is for */

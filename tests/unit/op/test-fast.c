@@ -66,6 +66,30 @@ static void test_fast(void **state)
     }
 }
 
+/* An HVM clone has a QEMU of its own; both load side by side. */
+static void test_hvm(void **state)
+{
+    struct fork_scene *s = *state;
+    uint64_t memory = fake_memory_hash(s->src);
+    uint32_t i;
+
+    fake_domain(s->src)->type = XENFORK__TYPE_HVM;
+    fork_fast(s);
+    assert_int_equal(calls_of("xenfork__xen_restore_begin"), 0);
+    assert_int_equal(calls_of("xenfork__xen_fast_emulator"), 2);
+    assert_int_equal(fake->loaded_at_once, 2);
+    for (i = 0; i < 2; i++) {
+        const struct fake_domain *c = clone(s, i);
+
+        assert_null(why(s, i));
+        assert_false(c->is_paused);
+        assert_int_equal(c->loads, 0);
+        assert_true(fake_memory_hash(c->domid) == memory);
+        assert_true(c->nics[0].is_emulated_joined);
+        assert_false(c->nics[0].was_up);
+    }
+}
+
 static void test_connected(void **state)
 {
     struct fork_scene *s = *state;
@@ -104,6 +128,15 @@ static void test_tapdisk(void **state)
     assert_slow(s, "a process serves a disk");
 }
 
+static void test_odd_emulator(void **state)
+{
+    struct fork_scene *s = *state;
+
+    fake_domain(s->src)->type = XENFORK__TYPE_HVM;
+    fake->has_odd_emulator = true;
+    assert_slow(s, "it has SPICE");
+}
+
 static void test_qdisk(void **state)
 {
     struct fork_scene *s = *state;
@@ -128,14 +161,32 @@ static void test_no_interface(void **state)
     assert_true(fake_is_same(fake_marked(), "undone"));
 }
 
+/* A QEMU that ends: its clone is undone, and the one whose QEMU still loads. */
+static void test_emulator_ends(void **state)
+{
+    struct fork_scene *s = *state;
+
+    fake_domain(s->src)->type = XENFORK__TYPE_HVM;
+    fake_mark();
+    fake->is_fast = true;
+    fake_fail_function("xenfork__xen_fast_serve", XENFORK_E_XEN, 1);
+    assert_int_equal(fork_it(s, s->src), XENFORK_E_XEN);
+    assert_int_equal(fake->loaded_at_once, 2);
+    fake_disarm();
+    fake->is_fast = false;
+    fake->loaded_at_once = 0;
+    assert_true(fake_is_same(fake_marked(), "undone"));
+}
+
 #define TEST(name) \
     cmocka_unit_test_setup_teardown(name, fork_setup, fork_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_fast),    TEST(test_connected), TEST(test_not_asked),
-        TEST(test_tapdisk), TEST(test_qdisk),     TEST(test_no_interface),
+        TEST(test_fast),    TEST(test_connected),    TEST(test_not_asked),
+        TEST(test_tapdisk), TEST(test_qdisk),        TEST(test_no_interface),
+        TEST(test_hvm),     TEST(test_odd_emulator), TEST(test_emulator_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

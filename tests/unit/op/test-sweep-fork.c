@@ -112,6 +112,12 @@ static void prepare_fast_thin(void)
     prepare_switched();
 }
 
+static void prepare_fast_hvm(void)
+{
+    fake->is_fast = true;
+    prepare_hvm();
+}
+
 static uint32_t source(void)
 {
     return fake_domain_named("src")->domid;
@@ -220,6 +226,7 @@ static const struct sweep sweeps[] = {
     {"busy", SWEEP_UNDOES, prepare_busy, fork_one, is_one, 0},
     {"heard", SWEEP_UNDOES, prepare_heard, fork_heard, is_two, 0},
     {"hvm, plain", SWEEP_UNDOES, prepare_hvm_plain, fork_one, is_one, 0},
+    {"fast, hvm", SWEEP_UNDOES, prepare_fast_hvm, fork_three, is_three, 0},
 };
 
 int main(void)
@@ -242,8 +249,9 @@ int main(void)
         SWEEP(15, residues), SWEEP(15, crashes), SWEEP(16, failures),
         SWEEP(16, residues), SWEEP(16, crashes), SWEEP(17, failures),
         SWEEP(17, residues), SWEEP(17, crashes), SWEEP(18, failures),
-        SWEEP(18, residues), SWEEP(18, crashes),  SWEEP(19, failures),
-        SWEEP(19, residues), SWEEP(19, crashes),
+        SWEEP(18, residues), SWEEP(18, crashes), SWEEP(19, failures),
+        SWEEP(19, residues), SWEEP(19, crashes), SWEEP(20, failures),
+        SWEEP(20, residues), SWEEP(20, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

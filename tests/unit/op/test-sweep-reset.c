@@ -74,6 +74,14 @@ static void prepare_fast(void)
     prepare_libxl();
 }
 
+/* With a QEMU, which ends with its domain. */
+static void prepare_fast_hvm(void)
+{
+    fake->is_fast = true;
+    fake_domain(fake_add_guest("src"))->type = XENFORK__TYPE_HVM;
+    reset_prepare();
+}
+
 static void prepare_stopped(void)
 {
     xenfork_ctx *ctx;
@@ -118,13 +126,14 @@ static const struct sweep sweeps[] = {
     {"reset thin", SWEEP_REPEATS, prepare_thin, run, is_reset, 0},
     {"reset qcow2", SWEEP_REPEATS, prepare_qcow2, run, is_reset, 0},
     {"reset vhd", SWEEP_REPEATS, prepare_vhd, run, is_reset, 0},
+    {"reset fast, hvm", SWEEP_REPEATS, prepare_fast_hvm, run, is_reset, 0},
 };
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SWEEPS(0), SWEEPS(1), SWEEPS(2), SWEEPS(3),
-        SWEEPS(4), SWEEPS(5), SWEEPS(6),
+        SWEEPS(4), SWEEPS(5), SWEEPS(6), SWEEPS(7),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);
