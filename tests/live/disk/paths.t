@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Paths of disks: what is forked is what the domain has open, or nothing; and it is found before the guest stands still.
-# live: --timeout 600
+# live: --timeout 1000
 # full: 4.20 4.17
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/ext4.sh"
