@@ -3,7 +3,8 @@
 # twin.t for HVM guests: besides, the command line of QEMU, its environment, its interfaces and its log. And what is done with any
 # HVM domain: its display, its serial port, a key, xl save and restore, xl destroy.
 # live: --timeout 1800
-# full: 4.17 4.20
+# xen: 4.17
+# full: 4.17
 # shellcheck disable=SC2034,SC2154  # of twin.sh
 . "$(dirname "$0")/../lib/lib.sh"
 . "$LIVE/refuse.sh"
