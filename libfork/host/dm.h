@@ -185,6 +185,9 @@ char *xenfork__sys_loop_path(uint64_t device);
 bool xenfork__sys_has_open(uint32_t pid,
                            const struct xenfork__disk_identity *what,
                            bool is_writer);
+/* Count how often the process has it open, in whatever mode. */
+uint32_t xenfork__sys_count_open(uint32_t pid,
+                                 const struct xenfork__disk_identity *what);
 /* Tell whether it writes to another file that takes as much space. */
 bool xenfork__sys_has_twin(uint32_t pid,
                            const struct xenfork__disk_identity *what,

@@ -76,6 +76,18 @@ bool xenfork__sys_has_open(uint32_t pid,
     return false;
 }
 
+uint32_t xenfork__sys_count_open(uint32_t pid,
+                                 const struct xenfork__disk_identity *what)
+{
+    cleanup_dir DIR *dir = open_files(pid);
+    struct xenfork__disk_identity open;
+    uint32_t count = 0;
+
+    while (dir && next_open(dir, false, &open))
+        count += xenfork__disk_is_same(&open, what);
+    return count;
+}
+
 bool xenfork__sys_writes(xenfork_ctx *ctx, uint32_t pid,
                          const struct xenfork__areas *areas)
 {

@@ -166,8 +166,8 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 /*
- * Refuse a disk whose source moves on to another file, of a domain whose device
- * model has the disk open, too, and would not follow.
+ * Refuse a VHD of a domain whose device model has the disk open, too, and may
+ * not follow its tapdisk to another file.
  */
 static int refuse_emulated(xenfork_ctx *ctx, const struct xenfork__disk *disk,
                            const struct xenfork__disk_driver *driver)
@@ -209,7 +209,7 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
     const struct xenfork__disk_driver *driver;
     int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &driver);
 
-    if (rc == 0 && is_hvm && driver && driver->parent)
+    if (rc == 0 && is_hvm && driver == &xenfork__disk_vhd)
         rc = refuse_emulated(ctx, disk, driver);
     if (rc == 0 && driver && driver->clone)
         rc = check_file(ctx, disk, driver);

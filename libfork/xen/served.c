@@ -235,6 +235,14 @@ static int check_node(xenfork_ctx *ctx, const struct disk *disk, uint32_t pid)
     return refuse_other(ctx, disk, "");
 }
 
+/* Tell whether its QEMU may have the file open that another disk is for. */
+static bool may_be_another(xenfork_ctx *ctx, const struct disk *disk,
+                           const char *backend)
+{
+    return has_other_writable(ctx, backend) ||
+           xenfork__xen_has_emulator(ctx, disk->domid);
+}
+
 /*
  * A disk that is written has its file open for writing; a file that is read
  * only may back any of the domain's disks.
@@ -251,7 +259,7 @@ static int check_qemu(xenfork_ctx *ctx, const struct disk *disk,
     if (!xenfork__sys_has_open(pid, &disk->there, is_writer))
         return refuse_other(ctx, disk, "");
     return is_writer && !disk->there.is_device &&
-                   has_other_writable(ctx, backend)
+                   may_be_another(ctx, disk, backend)
                ? check_node(ctx, disk, pid)
                : 0;
 }

@@ -426,6 +426,13 @@ int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
                              const char *path,
                              xenfork__device_number_fn *thin_number);
 
+/*
+ * Tell whether the QEMU of an HVM domain has a disk's file open for an emulated
+ * disk, too: xen/emulated.c.  XEN, DISK
+ */
+int xenfork__xen_disk_is_emulated(xenfork_ctx *ctx, uint32_t domid,
+                                  const char *path, bool *is_out);
+
 /* Disks of a suspended domain: xen/ring.c */
 /* Wait until every block ring is empty.  TIMEOUT */
 int xenfork__xen_drain(xenfork_ctx *ctx, uint32_t domid, uint32_t timeout_ms);

@@ -326,6 +326,10 @@ int xenfork__qcow2_detach(xenfork_ctx *ctx,
         return rc;
     if (request->domid == XENFORK_DOMID_NONE)
         return flatten_offline(ctx, request);
+    rc = xenfork__qcow2_check_unplugged(ctx, request->domid, request->vdev,
+                                        request->path);
+    if (rc < 0)
+        return rc;
     rc = detach_live(ctx, request);
     xenfork__sys_qemu_close(ctx);
     return rc;

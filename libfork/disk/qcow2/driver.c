@@ -127,7 +127,8 @@ static int qcow2_probe(xenfork_ctx *ctx, const struct xenfork__disk *disk,
             ctx, disk, "its QEMU cannot be reached",
             "start the domain again: its socket "
             "/var/run/xen/qmp-libxenstat-DOMID is missing");
-    return 0;
+    return xenfork__qcow2_check_unplugged(ctx, disk->domid, disk->vdev,
+                                          disk->path);
 }
 
 static int qcow2_path(xenfork_ctx *ctx, const struct xenfork__disk *disk,
@@ -244,6 +245,8 @@ static int replace_source(xenfork_ctx *ctx,
     int rc;
 
     if ((rc = check_second_name(ctx, snapshot)) < 0 ||
+        (rc = xenfork__qcow2_check_unplugged(
+             ctx, snapshot->domid, snapshot->vdev, snapshot->from)) < 0 ||
         (rc = xenfork__qcow2_new(ctx, snapshot->to, &new)) < 0 ||
         (rc = xenfork__qcow2_id(ctx, XENFORK__QCOW2_OVERLAY, snapshot->to,
                                 snapshot->vdev, node)) < 0 ||

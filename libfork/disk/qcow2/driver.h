@@ -33,6 +33,12 @@ const char *xenfork__qcow2_base(const char *path);
 int xenfork__qcow2_follow(xenfork_ctx *ctx, struct xenfork__snapshot *snapshot,
                           char **real_out);
 /*
+ * Check that QEMU has the file open for no emulated disk, see
+ * disk/qcow2/emulated.c.  DISK with remedy, not logged: it has
+ */
+int xenfork__qcow2_check_unplugged(xenfork_ctx *ctx, uint32_t domid,
+                                   const char *vdev, const char *path);
+/*
  * Stop the guest, until no request to its disks is under way.  has_paused_out:
  * we have paused it, and the caller has to unpause it
  */

@@ -23,16 +23,29 @@ END
 # says_k DOM: its boot sector does, on Xen's console
 says_k() { xl dmesg | grep -q "^(d$(domid_of "$1")) k"; }
 
-# boot_hvm NAME KERNEL INITRD CMDLINE [CONFIG-LINE…]: with $VCPUS (1) and $RAM MiB (144) beside the video's, and the disk
-# /data/NAME.img; its boot sector says "k", and waits for test-boot
-boot_hvm() {
-    python3 - "/data/$1.img" <<'END'
+# boot_sector FILE: it says "k" on Xen's console, and waits for test-boot
+boot_sector() {
+    python3 - "$1" <<'END'
 import sys
 code = bytes.fromhex("fa31c08ed88ed0bc007cfb" "b06be6e9b00ae6e9" "66813e0080464f524b75f5" "ea10800000")
 with open(sys.argv[1], "r+b") as file:
     file.write(code.ljust(510, b"\0") + b"\x55\xaa")
 END
+}
+
+# as_qcow2 NAME: the disk of its configuration becomes /data/NAME.qcow2, by qdisk
+as_qcow2() {
+    qemu-img convert -O qcow2 "/data/$1.img" "/data/$1.qcow2" || bail_out "no /data/$1.qcow2"
+    rm -f "/data/$1.img"
+    echo "disk = [ \"format=qcow2,vdev=xvda,access=rw,backendtype=qdisk,target=/data/$1.qcow2\" ]" >>"/data/$1.cfg"
+}
+
+# boot_hvm NAME KERNEL INITRD CMDLINE [CONFIG-LINE…]: with $VCPUS (1) and $RAM MiB (144) beside the video's, and the disk
+# /data/NAME.img, or with $QCOW2 /data/NAME.qcow2
+boot_hvm() {
+    boot_sector "/data/$1.img"
     hvm_config "$1" "/data/$1.img" "${VCPUS:-1}" "${@:5}" >"/data/$1.cfg"
+    [ -z "${QCOW2-}" ] || as_qcow2 "$1"
     timeout 180 xl create -q "/data/$1.cfg" || bail_out "no HVM domain $1"
     wait_until 240 says_k "$1" || bail_out "the BIOS of $1 does not boot"
     /usr/libexec/xenfork/test-boot "$(domid_of "$1")" $((${RAM:-144} << 10)) "$2" "$3" "$4" || bail_out "cannot load Linux into $1"

@@ -90,6 +90,21 @@ static void test_names(void **state)
     chain_fork();
 }
 
+/* An emulated disk would go on with the file that is taken away. */
+static void test_emulated(void **state)
+{
+    (void)state;
+    chain_src()->type = XENFORK__TYPE_HVM;
+    chain_fork();
+    chain_destroy_clones();
+    chain_disk()->is_plugged = true;
+    chain_collapse();
+    assert_int_equal(chain_depth(), 2);
+    chain_disk()->is_plugged = false;
+    chain_collapse();
+    assert_int_equal(chain_depth(), 1);
+}
+
 /* A link stays; the file that it leads to is what is snap. */
 static void test_link(void **state)
 {
@@ -477,14 +492,15 @@ static void test_outlives_image(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_refused),        TEST(test_names),
-        TEST(test_link),           TEST(test_auto),
-        TEST(test_fork),           TEST(test_partial),
-        TEST(test_thawed),         TEST(test_long),
-        TEST(test_busy),           TEST(test_gone),
-        TEST(test_started_anew),   TEST(test_abort_anew),
-        TEST(test_outlives_image), TEST(test_elsewhere),
-        TEST(test_elsewhere_late), TEST(test_away),
+        TEST(test_refused),    TEST(test_names),
+        TEST(test_emulated),   TEST(test_link),
+        TEST(test_auto),       TEST(test_fork),
+        TEST(test_partial),    TEST(test_thawed),
+        TEST(test_long),       TEST(test_busy),
+        TEST(test_gone),       TEST(test_started_anew),
+        TEST(test_abort_anew), TEST(test_outlives_image),
+        TEST(test_elsewhere),  TEST(test_elsewhere_late),
+        TEST(test_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

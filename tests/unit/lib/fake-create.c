@@ -118,6 +118,7 @@ void fake_copy_devices(struct fake_domain *d,
         fake_copy_string(k->backend, sizeof(k->backend), s->backend);
         k->is_readwrite = s->is_readwrite;
         k->is_cdrom = s->is_cdrom;
+        k->is_plugged = d->type == XENFORK__TYPE_HVM && !k->is_cdrom;
         if (clone->disks[i].script || s->script)
             fake_copy_string(k->script, sizeof(k->script),
                              clone->disks[i].script ? clone->disks[i].script

@@ -78,6 +78,14 @@ static int refused(xenfork_ctx *ctx, const char *what)
         xenfork__fail(ctx, XENFORK_E_DISK, 0, "QEMU refuses: %s", what));
 }
 
+/* The nodes of an emulated disk stay as they are. */
+static void assert_unplugged(const struct fake_disk *disk)
+{
+    if (disk->is_plugged)
+        fake_violation("the emulated disk of %s goes on with the old file",
+                       disk->vdev);
+}
+
 void xenfork__qemu_top_free(struct xenfork__qemu_top *top)
 {
     free(top->backing);
@@ -128,6 +136,7 @@ int xenfork__sys_qemu_snapshot(xenfork_ctx *ctx, uint32_t domid,
         fake_violation("snapshot of domain %u, which runs", domid);
     if (inode(disk->path) != disk->top.inode)
         fake_violation("snapshot of %s, which leads elsewhere", disk->path);
+    assert_unplugged(disk);
     disk->top = disk->overlay;
     disk->overlay = (struct fake_file){0};
     return fake_leave(0);
@@ -158,6 +167,7 @@ int xenfork__sys_qemu_commit(xenfork_ctx *ctx, uint32_t domid,
         return refused(ctx, "a mirror");
     if (inode(path) == disk->top.inode)
         fake_violation("%s is copied to itself", path);
+    assert_unplugged(disk);
     if (!fake_domain(domid)->is_shutdown && !fake_domain(domid)->is_paused)
         fake_violation("domain %u runs while its disk begins to be copied",
                        domid);
@@ -186,6 +196,7 @@ int xenfork__sys_qemu_stream(xenfork_ctx *ctx, uint32_t domid,
         return refused(ctx, "a stream");
     if (inode(disk->path) != disk->top.inode)
         fake_violation("%s leads elsewhere", disk->path);
+    assert_unplugged(disk);
     /* The file is backed by another one now: a new one of the fake will do. */
     snprintf(from, sizeof(from), "%.*s/%s",
              (int)(strrchr(disk->path, '/') - disk->path), disk->path, backing);
@@ -209,6 +220,7 @@ int xenfork__sys_qemu_flatten(xenfork_ctx *ctx, uint32_t domid,
         return gone(ctx, domid);
     if (strcmp(top->node, disk->top.node) || disk->job.node[0])
         return refused(ctx, "a stream");
+    assert_unplugged(disk);
     fake_copy_string(disk->job.node, sizeof(disk->job.node), id);
     disk->is_flattening = true;
     return fake_leave(0);

@@ -40,6 +40,30 @@ int xenfork__xen_disk_served(xenfork_ctx *ctx, uint32_t domid, const char *vdev,
     return fake_leave(0);
 }
 
+void fake_begin_to_run(struct fake_domain *d)
+{
+    uint32_t i;
+
+    for (i = 0; i < d->disk_count && !d->has_run; i++)
+        d->disks[i].is_plugged = false;
+    d->has_run = true;
+}
+
+int xenfork__xen_disk_is_emulated(xenfork_ctx *ctx, uint32_t domid,
+                                  const char *path, bool *is_out)
+{
+    const struct fake_domain *d = fake_domain(domid);
+    uint32_t i;
+
+    *is_out = false;
+    FAKE_ENTER(ctx);
+    for (i = 0; d && d->type == XENFORK__TYPE_HVM && i < d->disk_count; i++)
+        if (!strcmp(d->disks[i].path, path))
+            *is_out = d->disks[i].is_plugged ||
+                      (d->disks[i].is_plugged_late && d->is_shutdown);
+    return fake_leave(0);
+}
+
 int xenfork__xen_disk_shared(xenfork_ctx *ctx, uint32_t domid,
                              const struct xenfork__disk *disk)
 {

@@ -149,7 +149,7 @@ int xenfork__xen_unpause(xenfork_ctx *ctx, uint32_t domid)
     else if (d->is_unfinished || d->loads)
         fake_violation("clone %u unpaused before it is finished", domid);
     d->is_paused = false;
-    d->has_run = true;
+    fake_begin_to_run(d);
     if (fake->on_unpause)
         fake->on_unpause();
     fake_run_on(d, fake->busy_pages / 2);

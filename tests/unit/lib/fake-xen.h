@@ -65,6 +65,8 @@ struct fake_disk {
     bool has_no_qemu, is_flushed;
     uint64_t in_use;    /* the inode that is open; 0: where the path leads */
     bool is_moved_late; /* while the domain is suspended, to another one */
+    bool is_plugged;    /* its emulated one, of an HVM domain */
+    bool is_plugged_late;               /* while the domain is suspended */
     struct fake_file top, overlay, job; /* of qcow2 */
     uint32_t streams;
     bool is_flattening, has_progress;
@@ -365,6 +367,8 @@ void fake_add_shared(struct fake_domain *d, uint64_t gfn, uint32_t frame);
 void fake_drop_pages(struct fake_domain *d);
 /* A guest that is busy writes to so many pages, if it runs. */
 void fake_run_on(struct fake_domain *d, uint32_t pages);
+/* A guest's PV drivers unplug its emulated disks. */
+void fake_begin_to_run(struct fake_domain *d);
 void fake_remove_page(struct fake_domain *d, uint64_t gfn);
 /* Put in the page that a fork has not touched yet. */
 bool fake_populate(struct fake_domain *d, uint64_t gfn);

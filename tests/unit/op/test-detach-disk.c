@@ -245,6 +245,24 @@ static void test_qcow2_forked(void **state)
     assert_flat(s, fake_domain(s->clone)->disks[0].path);
 }
 
+/* An emulated disk would go on with the old file. */
+static void test_qcow2_plugged(void **state)
+{
+    struct clone_scene *s = *state;
+    struct fake_domain *d = fake_domain(s->clone);
+
+    d->type = XENFORK__TYPE_HVM;
+    d->disks[0].is_plugged = true;
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0),
+                     XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "an emulated disk"));
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", fake->dir, "raw", 0),
+                     XENFORK_E_DISK);
+    d->disks[0].is_plugged = false;
+    assert_int_equal(xenfork_detach(s->ctx, "src-1", NULL, NULL, 0), 0);
+    assert_flat(s, d->disks[0].path);
+}
+
 static void test_qcow2_gone(void **state)
 {
     struct clone_scene *s = *state;
@@ -318,17 +336,12 @@ static void test_saved_again_meanwhile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_moved),
-        TEST(test_progress),
-        TEST(test_in_the_way),
-        TEST(test_mode),
-        TEST(test_odd_name),
-        TEST(test_folder),
-        TEST(test_link_in_the_way),
-        QCOW2(test_saved_again_meanwhile),
-        QCOW2(test_qcow2_flat),
-        QCOW2(test_qcow2_forked),
-        QCOW2(test_qcow2_gone),
+        TEST(test_moved),           TEST(test_progress),
+        TEST(test_in_the_way),      TEST(test_mode),
+        TEST(test_odd_name),        TEST(test_folder),
+        TEST(test_link_in_the_way), QCOW2(test_saved_again_meanwhile),
+        QCOW2(test_qcow2_flat),     QCOW2(test_qcow2_forked),
+        QCOW2(test_qcow2_plugged),  QCOW2(test_qcow2_gone),
         QCOW2(test_qcow2_moved),
     };
 

@@ -80,10 +80,42 @@ static void test_types(void **state)
     fake_domain(s->src)->type = XENFORK__TYPE_PV;
     refused(s, s->src, XENFORK_E_PV);
     fake_domain(s->src)->type = XENFORK__TYPE_HVM;
-    /* Its QEMU has the disk open, and would not follow it. */
-    fake_make_qcow2(s->src);
+    /* Its QEMU may have the disk open, and not follow it. */
+    fake_make_vhd(s->src);
     refused(s, s->src, XENFORK_E_DISK);
     assert_non_null(strstr(xenfork_error_text(s->ctx), "device model"));
+}
+
+/*
+ * QEMU has the file open for an emulated disk, too, when it is looked at, or
+ * when it is to switch.
+ */
+static void test_disk_emulated(void **state)
+{
+    struct fork_scene *s = *state;
+    struct fake_disk *disk = fake_domain(s->src)->disks;
+    uint32_t clone;
+
+    fake_domain(s->src)->type = XENFORK__TYPE_HVM;
+    fake_make_qcow2(s->src);
+    disk->is_plugged = true;
+    refused(s, s->src, XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "an emulated disk"));
+    assert_non_null(strstr(xenfork_error_remedy(s->ctx), "unplug"));
+    disk->is_plugged = false;
+    disk->is_plugged_late = true;
+    refused(s, s->src, XENFORK_E_DISK);
+    assert_non_null(strstr(xenfork_error_text(s->ctx), "an emulated disk"));
+    disk->is_plugged_late = false;
+    assert_int_equal(xenfork_spec_set_paused(s->spec, 0, 1), 0);
+    assert_int_equal(fork_it(s, s->src), 0);
+    /* A clone's is plugged in until it runs. */
+    clone = fork_clone(s, 0)->domid;
+    xenfork_result_free(s->result);
+    s->result = NULL;
+    refused(s, clone, XENFORK_E_DISK);
+    assert_int_equal(xenfork__xen_unpause(s->ctx, clone), 0);
+    assert_int_equal(fork_it(s, clone), 0);
 }
 
 static void test_devices(void **state)
@@ -498,19 +530,33 @@ static void test_nomem(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_inval),        TEST(test_notfound),
-        TEST(test_hypervisor),   TEST(test_on_demand),
-        TEST(test_types),        TEST(test_devices),
-        TEST(test_all_devices),  TEST(test_states),
-        TEST(test_nics),         TEST(test_nic_connected),
-        TEST(test_disk_refused), TEST(test_disk_elsewhere),
-        TEST(test_disk_folder),  TEST(test_disk_shared),
-        TEST(test_suspension),   TEST(test_rings_do_not_drain),
-        TEST(test_taken),        TEST(test_twice_in_one_spec),
-        TEST(test_hostmem),      TEST(test_notrunning),
-        TEST(test_busy),         TEST(test_cancelled),
-        TEST(test_state),        TEST(test_perm),
-        TEST(test_residue),      TEST(test_nomem),
+        TEST(test_inval),
+        TEST(test_notfound),
+        TEST(test_hypervisor),
+        TEST(test_on_demand),
+        TEST(test_types),
+        TEST(test_devices),
+        TEST(test_all_devices),
+        TEST(test_states),
+        TEST(test_nics),
+        TEST(test_nic_connected),
+        TEST(test_disk_refused),
+        TEST(test_disk_elsewhere),
+        TEST(test_disk_folder),
+        TEST(test_disk_shared),
+        TEST(test_disk_emulated),
+        TEST(test_suspension),
+        TEST(test_rings_do_not_drain),
+        TEST(test_taken),
+        TEST(test_twice_in_one_spec),
+        TEST(test_hostmem),
+        TEST(test_notrunning),
+        TEST(test_busy),
+        TEST(test_cancelled),
+        TEST(test_state),
+        TEST(test_perm),
+        TEST(test_residue),
+        TEST(test_nomem),
         TEST(test_nic_place),
     };
 

@@ -90,6 +90,12 @@ static void prepare_qcow2(void)
     fake_make_qcow2(fake_add_guest("src"));
 }
 
+static void prepare_hvm_qcow2(void)
+{
+    prepare_qcow2();
+    fake_domain_named("src")->type = XENFORK__TYPE_HVM;
+}
+
 /* Forked before: a chain, and QEMU has other names for it. */
 static void prepare_chain(void)
 {
@@ -227,6 +233,7 @@ static const struct sweep sweeps[] = {
     {"heard", SWEEP_UNDOES, prepare_heard, fork_heard, is_two, 0},
     {"hvm, plain", SWEEP_UNDOES, prepare_hvm_plain, fork_one, is_one, 0},
     {"fast, hvm", SWEEP_UNDOES, prepare_fast_hvm, fork_three, is_three, 0},
+    {"hvm, qcow2", SWEEP_UNDOES, prepare_hvm_qcow2, fork_one, is_one, 0},
 };
 
 int main(void)
@@ -251,7 +258,8 @@ int main(void)
         SWEEP(17, residues), SWEEP(17, crashes), SWEEP(18, failures),
         SWEEP(18, residues), SWEEP(18, crashes), SWEEP(19, failures),
         SWEEP(19, residues), SWEEP(19, crashes), SWEEP(20, failures),
-        SWEEP(20, residues), SWEEP(20, crashes),
+        SWEEP(20, residues), SWEEP(20, crashes), SWEEP(21, failures),
+        SWEEP(21, residues), SWEEP(21, crashes),
     };
 
     return cmocka_run_group_tests(tests, NULL, sweep_group_teardown);

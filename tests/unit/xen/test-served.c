@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * xen/served.c, host/served.c, on a stub of xenstore: what is served, and what
- * the path of it leads to by now.  This process stands for QEMU.
+ * xen/served.c, xen/emulated.c, host/served.c, on a stub of xenstore: what is
+ * served, and what the path of it leads to by now.  This process stands for
+ * QEMU.
  */
 #include "config.h"
 
@@ -36,6 +37,7 @@ static char dir[64], path[96], other[96];
 static int served = -1;
 static const char *backend, *script, *device, *user;
 static uint32_t pid;
+static bool has_emulator;
 static uint64_t behind; /* 0: no device */
 static const char *mode, *other_mode; /* of a second disk of QEMU's */
 static const char *node_has;          /* the file that xvda's node has open */
@@ -66,6 +68,7 @@ static int setup(void **state)
     node_has = path;
     grows = 0;
     behind = 0;
+    has_emulator = false;
     pid = (uint32_t)getpid();
     return served < 0;
 }
@@ -128,6 +131,13 @@ int xenfork__xs_u32(xenfork_ctx *c, uint32_t *value_out, const char *fmt, ...)
     (void)fmt;
     *value_out = pid;
     return pid ? 1 : 0;
+}
+
+bool xenfork__xen_has_emulator(xenfork_ctx *c, uint32_t domid)
+{
+    (void)c;
+    assert_int_equal(domid, 7);
+    return has_emulator;
 }
 
 uint32_t xenfork__own_domid(xenfork_ctx *c)
@@ -268,6 +278,58 @@ static void test_qemu_other_disk(void **state)
     other_mode = "w";
     node_has = NULL;
     assert_int_equal(look("xvda", path), 0);
+}
+
+/* An HVM domain's emulated disk may have what the PV disk has not. */
+static void test_qemu_emulated_file(void **state)
+{
+    cleanup_close int writer = open(other, O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    assert_true(writer >= 0);
+    write_to(path);
+    assert_int_equal(look("xvda", other), 0);
+    has_emulator = true;
+    assert_int_equal(look("xvda", other), XENFORK_E_DISK);
+    assert_int_equal(look("xvda", path), 0);
+}
+
+static bool is_emulated(void)
+{
+    bool is = false;
+
+    assert_int_equal(xenfork__xen_disk_is_emulated(&ctx, 7, path, &is), 0);
+    return is;
+}
+
+/* By whatever name, and in whatever mode, it is open once more. */
+static void test_emulated(void **state)
+{
+    cleanup_close int another = open(other, O_RDWR | O_CLOEXEC);
+    char link[128];
+    int second = open(path, O_RDONLY | O_CLOEXEC);
+    bool is;
+
+    (void)state;
+    assert_false(is_emulated());
+    has_emulator = true;
+    assert_true(is_emulated());
+    close(second);
+    assert_false(is_emulated());
+    snprintf(link, sizeof(link), "%s/link", dir);
+    assert_int_equal(symlink("disk", link), 0);
+    second = open(link, O_RDWR | O_CLOEXEC);
+    assert_int_equal(unlink(link), 0);
+    assert_true(is_emulated());
+    close(second);
+    assert_false(is_emulated());
+    pid = 0;
+    assert_int_equal(xenfork__xen_disk_is_emulated(&ctx, 7, path, &is),
+                     XENFORK_E_XEN);
+    pid = (uint32_t)getpid();
+    assert_int_equal(xenfork__xen_disk_is_emulated(&ctx, 7, "/absent", &is),
+                     XENFORK_E_DISK);
+    assert_true(another >= 0);
 }
 
 /* Start a process that has our files open. */
@@ -436,6 +498,8 @@ int main(void)
                                        TEST(test_qemu_reads),
                                        TEST(test_qemu_other_disk),
                                        TEST(test_qemu_twins),
+                                       TEST(test_qemu_emulated_file),
+                                       TEST(test_emulated),
                                        TEST(test_replaced),
                                        TEST(test_none),
                                        TEST(test_blkback),
