@@ -166,19 +166,18 @@ static int check_file(xenfork_ctx *ctx, const struct xenfork__disk *disk,
 }
 
 /*
- * Refuse a VHD of a domain whose device model has the disk open, too, and may
- * not follow its tapdisk to another file.
+ * Refuse a VHD of an HVM domain that tapback serves: the device model is a
+ * client of its tapdisk, too (libxl_disk.c, 4.20), and nobody has seen what
+ * becomes of that when the tapdisk switches to another file.  Behind the
+ * kernel's nbd the tapdisk switches below the device that both have open.
  */
-static int refuse_emulated(xenfork_ctx *ctx, const struct xenfork__disk *disk,
-                           const struct xenfork__disk_driver *driver)
+static int refuse_tap(xenfork_ctx *ctx, const struct xenfork__disk *disk)
 {
     xenfork__miss_disk(
         ctx, disk->vdev, disk->path,
-        "the HVM domain's device model has it open, too, and cannot switch to "
-        "another file, as the driver %s needs",
-        driver->name);
-    return xenfork__remedy(ctx, "put it on XFS or btrfs as a raw file, or on a "
-                                "thin volume of LVM");
+        "the HVM domain's device model has it open, too, by backendtype=tap");
+    return xenfork__remedy(
+        ctx, "give the domain the disk as script=block-fork,target=vhd:FILE");
 }
 
 /* Check the places of the clones' disks that have a UUID of the user's. */
@@ -209,8 +208,8 @@ static int check_disk(xenfork_ctx *ctx, xenfork_check *check,
     const struct xenfork__disk_driver *driver;
     int rc = xenfork__disk_choose(ctx, spec, disk, is_frozen, &driver);
 
-    if (rc == 0 && is_hvm && driver == &xenfork__disk_vhd)
-        rc = refuse_emulated(ctx, disk, driver);
+    if (rc == 0 && is_hvm && driver && !strcmp(disk->backend, "tap"))
+        rc = refuse_tap(ctx, disk);
     if (rc == 0 && driver && driver->clone)
         rc = check_file(ctx, disk, driver);
     if (rc == 0 && driver && driver->clone)

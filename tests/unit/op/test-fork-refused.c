@@ -76,14 +76,20 @@ static void test_on_demand(void **state)
 static void test_types(void **state)
 {
     struct fork_scene *s = *state;
+    struct fake_disk *disk = fake_domain(s->src)->disks;
 
     fake_domain(s->src)->type = XENFORK__TYPE_PV;
     refused(s, s->src, XENFORK_E_PV);
     fake_domain(s->src)->type = XENFORK__TYPE_HVM;
-    /* Its QEMU may have the disk open, and not follow it. */
+    /* Its QEMU is a client of the tapdisk, too. */
     fake_make_vhd(s->src);
+    fake_copy_string(disk->backend, sizeof(disk->backend), "tap");
+    fake_copy_string(disk->format, sizeof(disk->format), "vhd");
     refused(s, s->src, XENFORK_E_DISK);
     assert_non_null(strstr(xenfork_error_text(s->ctx), "device model"));
+    fake_copy_string(disk->backend, sizeof(disk->backend), "phy");
+    fake_copy_string(disk->format, sizeof(disk->format), "raw");
+    assert_int_equal(fork_it(s, s->src), 0);
 }
 
 /*
