@@ -31,8 +31,8 @@ static char asked[256]; /* each command that QEMU was given */
 
 /* Stubs: xenstore. */
 
-static void log_write(uint32_t t, const char *value, const char *fmt,
-                      va_list ap)
+static void __attribute__((format(printf, 3, 0)))
+log_write(uint32_t t, const char *value, const char *fmt, va_list ap)
 {
     char path[256];
 
