@@ -345,6 +345,26 @@ int xenfork__qmp_poll(xenfork_ctx *ctx, uint32_t domid, const char *command,
     return rc;
 }
 
+int xenfork__qmp_status(xenfork_ctx *ctx, uint32_t domid, char **status_out)
+{
+    static const char *const path[] = {"return", "status", NULL};
+    cleanup_reply yajl_val reply = NULL;
+    const char *status;
+    int rc;
+
+    *status_out = NULL;
+    if (!xenfork__sys_qemu_is_there(domid))
+        return 0;
+    rc = xenfork__qmp_poll(ctx, domid, "query-status", &reply);
+    if (rc < 0 || !reply)
+        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
+    status = YAJL_GET_STRING(
+        yajl_tree_get(reply, (const char **)(uintptr_t)path, yajl_t_string));
+    if (status && !(*status_out = strdup(status)))
+        return xenfork__nomem(ctx);
+    return 0;
+}
+
 static int run_command(xenfork_ctx *ctx, uint32_t domid, const char *command,
                        const char *arguments, yajl_val *reply_out)
 {

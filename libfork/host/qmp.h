@@ -27,6 +27,11 @@ int xenfork__qmp(xenfork_ctx *ctx, uint32_t domid, const char *command,
 int xenfork__qmp_poll(xenfork_ctx *ctx, uint32_t domid, const char *command,
                       yajl_val *reply_out);
 /*
+ * Ask without waiting what QEMU does, "running" (query-status).  status_out:
+ * caller frees; NULL: it has not said, or does not listen
+ */
+int xenfork__qmp_status(xenfork_ctx *ctx, uint32_t domid, char **status_out);
+/*
  * Run a command with arguments as of printf(3), without returning the answer.
  */
 int xenfork__qmp_run(xenfork_ctx *ctx, uint32_t domid, const char *command,

@@ -99,8 +99,7 @@ static int break_off(struct xenfork__job *job, int rc)
     return rc;
 }
 
-/* Make all domains; those that libxl makes, or that have a QEMU, side by side.
- */
+/* Make all domains: those made by libxl, or with a QEMU, side by side. */
 static int make_domains(struct xenfork__job *job)
 {
     uint32_t next = 0, count = 0, most = most_at_once();

@@ -134,22 +134,12 @@ int xenfork__xen_ram_pages(xenfork_ctx *ctx, uint32_t domid,
 int xenfork__xen_emulator_is_loaded(xenfork_ctx *ctx, uint32_t domid,
                                     bool *is_out)
 {
-    static const char *const path[] = {"return", "status", NULL};
-    cleanup_reply yajl_val reply = NULL;
-    const char *status;
-    int rc;
+    cleanup_free char *status = NULL;
+    int rc = xenfork__qmp_status(ctx, domid, &status);
 
-    *is_out = false;
-    if (!xenfork__sys_qemu_is_there(domid))
-        return 0;
-    rc = xenfork__qmp_poll(ctx, domid, "query-status", &reply);
-    if (rc < 0 || !reply)
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    status = YAJL_GET_STRING(
-        yajl_tree_get(reply, (const char **)(uintptr_t)path, yajl_t_string));
     *is_out = status &&
               (!strcmp(status, "paused") || !strcmp(status, "prelaunch"));
-    return 0;
+    return rc;
 }
 
 int xenfork__xen_emulator_run(xenfork_ctx *ctx, uint32_t domid)

@@ -237,19 +237,11 @@ static int put_running(xenfork_ctx *ctx,
 /* Ask whether it has loaded its state, and runs, without waiting. */
 static int ask_is_running(xenfork_ctx *ctx, uint32_t domid, bool *is_out)
 {
-    cleanup_reply yajl_val reply = NULL;
-    const char *status;
-    int rc;
+    cleanup_free char *status = NULL;
+    int rc = xenfork__qmp_status(ctx, domid, &status);
 
-    *is_out = false;
-    if (!xenfork__sys_qemu_is_there(domid))
-        return 0;
-    rc = xenfork__qmp_poll(ctx, domid, "query-status", &reply);
-    if (rc < 0 || !reply)
-        return rc == XENFORK_E_NOTFOUND ? 0 : rc;
-    status = text_of(member_of(reply, "return"), "status");
     *is_out = status && !strcmp(status, "running");
-    return 0;
+    return rc;
 }
 
 static int see_to(xenfork_ctx *ctx, const struct xenfork__fast_clone *clone,
