@@ -250,6 +250,24 @@ static void test_nobody(void **state)
     assert_int_equal(ask(), XENFORK_E_NOTFOUND);
 }
 
+/* What QEMU does is asked again and again, until it has said it. */
+static void test_status(void **state)
+{
+    const char *const texts[] = {
+        GREETING, DONE, "{\"return\": {\"status\": \"paused\"}}\n", NULL};
+    const struct timespec pause = {.tv_nsec = 1000000};
+    cleanup_free char *status = NULL;
+
+    (void)state;
+    assert_int_equal(xenfork__qmp_status(&ctx, DOMID, &status), 0);
+    assert_null(status);
+    start(serve, texts);
+    while (xenfork__qmp_status(&ctx, DOMID, &status) == 0 && !status)
+        nanosleep(&pause, NULL);
+    assert_non_null(status);
+    assert_string_equal(status, "paused");
+}
+
 static void serve_silently(int listener, const char *const texts[])
 {
     int fd = accept(listener, NULL, NULL);
@@ -465,9 +483,10 @@ int main(void)
         TEST(test_nobody),       TEST(test_quote),
         TEST(test_begins),       TEST(test_begins_empty),
         TEST(test_begins_not),   TEST(test_allocated),
-        TEST(test_poll),         TEST(test_poll_silent),
-        TEST(test_poll_odd),     TEST(test_poll_goes),
-        TEST(test_poll_endless), TEST(test_poll_nobody),
+        TEST(test_status),       TEST(test_poll),
+        TEST(test_poll_silent),  TEST(test_poll_odd),
+        TEST(test_poll_goes),    TEST(test_poll_endless),
+        TEST(test_poll_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
